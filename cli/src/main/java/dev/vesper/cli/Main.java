@@ -1,0 +1,53 @@
+package dev.vesper.cli;
+
+import dev.vesper.machine.vmm.Outcome;
+import picocli.CommandLine;
+import picocli.CommandLine.Command;
+
+/** The {@code vesper} command. */
+@Command(
+    name = "vesper",
+    version = "vesper 0.1",
+    mixinStandardHelpOptions = true,
+    description = "Runs unmodified kernels as AMD SEV-ES guests on any computer.",
+    subcommands = {RunCommand.class},
+    footer = {
+      "",
+      "Exit status of 'run': the guest's own by port 0xf4 ((value << 1) | 1); 0 clean power-off;",
+      "2 usage or unreadable image; 3 the guest asked for termination; 5 triple fault or shutdown;",
+      "6 the hypervisor gave up on the guest; 124 time or instruction limit; 125 a defect of Vesper."
+    })
+public final class Main implements Runnable {
+  @CommandLine.Spec private CommandLine.Model.CommandSpec spec;
+
+  @Override
+  public void run() {
+    throw new CommandLine.ParameterException(spec.commandLine(), "name a command: run (or --help)");
+  }
+
+  /** {@return a configured command line} */
+  static CommandLine commandLine() {
+    CommandLine c = new CommandLine(new Main());
+    c.setExecutionExceptionHandler(
+        (e, cmd, parsed) -> {
+          if (e instanceof UserError u) {
+            System.err.println("vesper: " + u.getMessage());
+            return Outcome.USAGE;
+          }
+          System.err.println("vesper: a defect of Vesper, please report it:");
+          e.printStackTrace();
+          return Outcome.DEFECT;
+        });
+    c.setParameterExceptionHandler(
+        (e, args) -> {
+          System.err.println("vesper: " + e.getMessage() + " (see vesper " + e.getCommandLine().getCommandName() + " --help)");
+          return Outcome.USAGE;
+        });
+    return c;
+  }
+
+  /** Runs the command and exits with its status. */
+  public static void main(String[] args) {
+    System.exit(commandLine().execute(args));
+  }
+}

@@ -1,0 +1,262 @@
+package dev.vesper.cli;
+
+import dev.vesper.guest.Locore;
+import dev.vesper.machine.Machine;
+import dev.vesper.machine.MachineOptions;
+import dev.vesper.machine.Tracer;
+import dev.vesper.machine.boot.BootException;
+import dev.vesper.machine.observe.EventSink;
+import dev.vesper.machine.observe.JsonLinesWriter;
+import dev.vesper.machine.observe.TextWriter;
+import dev.vesper.machine.sev.SevMode;
+import dev.vesper.machine.vmm.ConsoleInput;
+import dev.vesper.machine.vmm.Outcome;
+import java.io.BufferedOutputStream;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+import java.util.concurrent.Callable;
+import java.util.function.IntConsumer;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Command;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** {@code vesper run}. */
+@Command(
+    name = "run",
+    mixinStandardHelpOptions = true,
+    sortOptions = false,
+    description = "Runs an image as a guest; with no image, the embedded reference guest.",
+    footer = {
+      "",
+      "The console is on stdout, everything else on stderr.",
+      "Example: vesper run -kernel vmlinuz -initrd initramfs.cpio -append console=ttyS0"
+    })
+final class RunCommand implements Callable<Integer> {
+  private static final long MAX_IMAGE = 1L << 30;
+
+  @Parameters(arity = "0..1", paramLabel = "IMAGE", description = "bzImage, multiboot, PVH or ELF64 image")
+  private @Nullable Path image;
+
+  @Option(names = {"-kernel", "--kernel"}, paramLabel = "F", description = "the same as IMAGE")
+  private @Nullable Path kernel;
+
+  @Option(names = {"-initrd", "--initrd"}, paramLabel = "F", description = "initial RAM disk or multiboot module")
+  private @Nullable Path initrd;
+
+  @Option(names = {"-append", "--append"}, paramLabel = "S", description = "kernel command line")
+  private String append = "";
+
+  @Option(names = "--sev", paramLabel = "off|sev|es", description = "protection of the guest (default: es)")
+  private String sev = "es";
+
+  @Option(names = "--profile", paramLabel = "kvm", description = "hypervisor to behave as (default: kvm)")
+  private String profile = "kvm";
+
+  @Option(names = {"-cpu", "--cpu"}, paramLabel = "MODEL", description = "CPU model (default: vesper-min)")
+  private String cpu = "vesper-min";
+
+  @Option(names = {"-entry", "--entry"}, paramLabel = "32|64", description = "entry of a bzImage (default: 64)")
+  private String entry = "64";
+
+  @Option(names = {"-m", "--memory"}, paramLabel = "512M", description = "guest memory (default: 512M)")
+  private String memory = "512M";
+
+  @Option(names = {"-smp", "--smp"}, paramLabel = "N", description = "processors; only 1 so far")
+  private int smp = 1;
+
+  @Option(names = {"-serial", "--serial"}, paramLabel = "stdio|file:F|none", description = "where COM1 goes (default: stdio)")
+  private String serial = "stdio";
+
+  @Option(names = "--trace", paramLabel = "F.jsonl", description = "write events as JSON Lines")
+  private @Nullable Path trace;
+
+  @Option(names = "--seed", paramLabel = "N", description = "decides keys and RDRAND (default: 1)")
+  private long seed = 1;
+
+  @Option(names = "--limit-insns", paramLabel = "N", description = "end after N instructions, status 124")
+  private long limitInsns = Long.MAX_VALUE;
+
+  @Option(names = "--timeout", paramLabel = "S", description = "end after S seconds, status 124")
+  private double timeout;
+
+  @Option(names = "--json", description = "write a summary as JSON to stderr at the end")
+  private boolean json;
+
+  @Option(names = "-v", description = "a line on stderr for each #VC, VMGEXIT, write trap and automatic exit")
+  private boolean verbose;
+
+  @Override
+  public Integer call() throws IOException {
+    SevMode mode =
+        switch (sev.toLowerCase(Locale.ROOT)) {
+          case "off" -> SevMode.OFF;
+          case "sev" -> SevMode.SEV;
+          case "es" -> SevMode.ES;
+          default -> throw new UserError("--sev takes off, sev or es, not '" + sev + "'");
+        };
+    if (!profile.equals("kvm")) {
+      throw new UserError("--profile takes kvm, not '" + profile + "'");
+    }
+    if (smp != 1) {
+      throw new UserError("-smp " + smp + ": only one processor is supported so far; leave -smp away");
+    }
+    if (!entry.equals("32") && !entry.equals("64")) {
+      throw new UserError("-entry takes 32 or 64, not '" + entry + "'");
+    }
+    if (limitInsns < 0 || timeout < 0) {
+      throw new UserError("limits must not be negative");
+    }
+    if (image != null && kernel != null) {
+      throw new UserError("give the image once: as IMAGE or with -kernel");
+    }
+    Path file = image != null ? image : kernel;
+    byte[] bytes = file == null ? Locore.image() : read(file, "image");
+    byte[] disk = initrd == null ? null : read(initrd, "initrd");
+    List<OutputStream> open = new ArrayList<>();
+    try (OutputStream console = console();
+        JsonLinesWriter lines = trace == null ? null : traceWriter(trace)) {
+      open.add(console);
+      IntConsumer out = b -> write(console, b);
+      IntConsumer debug = b -> System.err.write(b);
+      ConsoleInput input = serial.equals("stdio") ? new StandardInput() : ConsoleInput.NONE;
+      Machine m;
+      try {
+        m =
+            new Machine(
+                new MachineOptions(
+                    mode, parseMemory(memory), bytes, file == null ? "locore" : file.getFileName().toString(),
+                    disk, append, entry.equals("32"), cpu, seed, out, debug, input));
+      } catch (BootException e) {
+        throw new UserError(e.getMessage());
+      } catch (IllegalArgumentException e) {
+        throw new UserError(e.getMessage());
+      }
+      EventSink sink = sink(lines);
+      if (sink != null) {
+        m.trace(new Tracer(sink));
+      }
+      long end = timeout > 0 ? System.nanoTime() + (long) (timeout * 1e9) : Long.MAX_VALUE;
+      m.limit(limitInsns, end);
+      Outcome o = m.run();
+      console.flush();
+      System.err.flush();
+      report(m, o, mode);
+      return o.status();
+    }
+  }
+
+  private void report(Machine m, Outcome o, SevMode mode) {
+    if (o.status() != 0 || verbose) {
+      System.err.println("vesper: " + o.reason());
+    }
+    if (verbose || o.status() == Outcome.DEFECT || o.status() == Outcome.SHUTDOWN) {
+      System.err.println(m.dump());
+    }
+    if (json) {
+      System.err.println(
+          "{\"schema\":\"vesper.run/1\",\"status\":"
+              + o.status()
+              + ",\"reason\":"
+              + JsonLinesWriter.quote(o.reason())
+              + ",\"sev\":"
+              + JsonLinesWriter.quote(mode.name().toLowerCase(Locale.ROOT))
+              + ",\"format\":"
+              + JsonLinesWriter.quote(m.format())
+              + ",\"instructions\":"
+              + m.instructions()
+              + ",\"virtual_ns\":"
+              + m.virtualTime()
+              + ",\"launch_digest\":"
+              + JsonLinesWriter.quote(m.launchDigest())
+              + ",\"state_hash\":"
+              + JsonLinesWriter.quote(m.stateHash())
+              + "}");
+    }
+  }
+
+  private @Nullable EventSink sink(@Nullable JsonLinesWriter lines) {
+    if (!verbose) {
+      return lines;
+    }
+    TextWriter text = new TextWriter(System.err);
+    if (lines == null) {
+      return text;
+    }
+    return e -> {
+      text.accept(e);
+      lines.accept(e);
+    };
+  }
+
+  private static JsonLinesWriter traceWriter(Path p) {
+    if (!p.toString().endsWith(".jsonl")) {
+      throw new UserError("--trace " + p + ": the name must end in .jsonl");
+    }
+    try {
+      return new JsonLinesWriter(Files.newBufferedWriter(p, StandardCharsets.UTF_8));
+    } catch (IOException e) {
+      throw new UserError("cannot write the trace " + p + ": " + reason(e));
+    }
+  }
+
+  private OutputStream console() {
+    if (serial.equals("stdio")) {
+      return new PrintStream(new java.io.FileOutputStream(java.io.FileDescriptor.out), true);
+    }
+    if (serial.equals("none")) {
+      return OutputStream.nullOutputStream();
+    }
+    if (serial.startsWith("file:")) {
+      try {
+        return new BufferedOutputStream(Files.newOutputStream(Path.of(serial.substring(5))));
+      } catch (IOException e) {
+        throw new UserError("cannot write " + serial.substring(5) + ": " + reason(e));
+      }
+    }
+    throw new UserError("-serial takes stdio, file:F or none, not '" + serial + "'");
+  }
+
+  private static void write(OutputStream out, int b) {
+    try {
+      out.write(b);
+    } catch (IOException e) {
+      throw new UserError("cannot write the console: " + reason(e));
+    }
+  }
+
+  private static byte[] read(Path p, String what) {
+    try {
+      if (Files.isDirectory(p)) {
+        throw new UserError("the " + what + " " + p + " is a directory: name a file");
+      }
+      if (Files.size(p) > MAX_IMAGE) {
+        throw new UserError("the " + what + " " + p + " is larger than 1 GiB");
+      }
+      return Files.readAllBytes(p);
+    } catch (IOException e) {
+      throw new UserError("cannot read the " + what + " " + p + ": " + reason(e));
+    }
+  }
+
+  private static String reason(IOException e) {
+    return e instanceof java.nio.file.NoSuchFileException ? "no such file" : String.valueOf(e.getMessage());
+  }
+
+  static long parseMemory(String s) {
+    String t = s.trim().toUpperCase(Locale.ROOT);
+    if (!t.matches("[0-9]{1,6}[MG]?")) {
+      throw new UserError("-m takes a size such as 512M or 2G, not '" + s + "'");
+    }
+    boolean giga = t.endsWith("G");
+    long n = Long.parseLong(t.replaceAll("[MG]", ""));
+    return n << (giga ? 30 : 20);
+  }
+}

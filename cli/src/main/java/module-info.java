@@ -1,0 +1,10 @@
+/** The {@code vesper} command. */
+module dev.vesper.cli {
+  requires static org.jspecify;
+  requires dev.vesper.machine;
+  requires dev.vesper.guest;
+  requires info.picocli;
+
+  opens dev.vesper.cli to
+      info.picocli;
+}

@@ -1,0 +1,46 @@
+package dev.vesper.ghcb;
+
+/** The fields of the GHCB save area that the valid bitmap covers. */
+public enum GhcbField {
+  CPL(0x0CB, 1),
+  XSS(0x140, 8),
+  DR7(0x160, 8),
+  RIP(0x178, 8),
+  RSP(0x1D8, 8),
+  RAX(0x1F8, 8),
+  RCX(0x308, 8),
+  RDX(0x310, 8),
+  RBX(0x318, 8),
+  RBP(0x328, 8),
+  RSI(0x330, 8),
+  RDI(0x338, 8),
+  R8(0x340, 8),
+  R9(0x348, 8),
+  R10(0x350, 8),
+  R11(0x358, 8),
+  R12(0x360, 8),
+  R13(0x368, 8),
+  R14(0x370, 8),
+  R15(0x378, 8),
+  SW_EXITCODE(0x390, 8),
+  SW_EXITINFO1(0x398, 8),
+  SW_EXITINFO2(0x3A0, 8),
+  SW_SCRATCH(0x3A8, 8),
+  XCR0(0x3E8, 8);
+
+  /** Byte offset in the page. */
+  public final int offset;
+
+  /** Size in bytes. */
+  public final int bytes;
+
+  GhcbField(int offset, int bytes) {
+    this.offset = offset;
+    this.bytes = bytes;
+  }
+
+  /** {@return the bit of the valid bitmap: the offset in quadwords} */
+  public int bit() {
+    return offset / 8;
+  }
+}

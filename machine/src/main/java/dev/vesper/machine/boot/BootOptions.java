@@ -1,0 +1,21 @@
+package dev.vesper.machine.boot;
+
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What is booted.
+ *
+ * @param name the image's name for messages
+ * @param image its bytes
+ * @param initrd initial RAM disk or multiboot module, or null
+ * @param commandLine kernel command line
+ * @param entry32 take a bzImage's 32-bit entry rather than the 64-bit one
+ * @param cBit mask of the C-bit for page tables that the loader builds, 0 without SEV
+ */
+public record BootOptions(
+    String name,
+    byte[] image,
+    byte @Nullable [] initrd,
+    String commandLine,
+    boolean entry32,
+    long cBit) {}

@@ -1,0 +1,147 @@
+package dev.vesper.machine.boot;
+
+import dev.vesper.machine.sev.LaunchState;
+import java.nio.charset.StandardCharsets;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Linux's bzImage by its 32-bit or 64-bit entry, without firmware (spec: platform 4.3). Everything is
+ * private: boot_params at 0x10000, command line at 0x20000, page tables at 0x70000, the kernel at its
+ * preferred address.
+ */
+final class BzImage {
+  static final long BOOT_PARAMS = 0x1_0000;
+  private static final long COMMAND_LINE = 0x2_0000;
+  private static final long PAGE_TABLES = 0x7_0000;
+  private static final long INITRD = 0x800_0000;
+  private static final int XLF_KERNEL_64 = 1;
+
+  private BzImage() {}
+
+  static LoadedGuest load(BootOptions o, GuestWriter w) throws BootException {
+    byte[] b = o.image();
+    int version = Bytes.u16(b, 0x206);
+    if (version < 0x20A) {
+      throw new BootException(
+          o.name() + " has boot protocol 0x" + Integer.toHexString(version) + ": 2.10 or newer is needed");
+    }
+    int setup = Bytes.u8(b, 0x1F1);
+    int from = ((setup == 0 ? 4 : setup) + 1) * 512;
+    long paragraphs = Bytes.u32(b, 0x1F4);
+    long payload = paragraphs * 16;
+    if (from >= b.length || payload > b.length - from + 15L) {
+      throw new BootException(
+          o.name() + " is truncated: the header speaks of " + (from + payload) + " bytes, the file has " + b.length);
+    }
+    boolean loadedHigh = (Bytes.u8(b, 0x211) & 1) != 0;
+    if (!loadedHigh) {
+      throw new BootException(o.name() + " is a zImage: only bzImages can be loaded");
+    }
+    long load = Bytes.u64(b, 0x258);
+    long initSize = Bytes.u32(b, 0x260);
+    long align = Bytes.u32(b, 0x230);
+    if (load == 0 || align != 0 && (load & align - 1) != 0) {
+      load = 0x100_0000;
+    }
+    w.require("kernel " + o.name(), load, Math.max(initSize, payload));
+    boolean has64 = (Bytes.u16(b, 0x236) & XLF_KERNEL_64) != 0;
+    if (!o.entry32() && !has64) {
+      throw new BootException(o.name() + " has no 64-bit entry: use -entry 32");
+    }
+    w.put(o.name(), load, b, from, b.length - from);
+    bootParams(o, w, b, load + initSize);
+    LaunchState s = o.entry32() ? protectedMode() : longMode(w, o.cBit());
+    s.set(LaunchState.RIP, load + (o.entry32() ? 0 : 0x200)).set(LaunchState.RSI, BOOT_PARAMS);
+    return new LoadedGuest("bzImage, " + (o.entry32() ? "32" : "64") + "-bit entry", s, w.ranges());
+  }
+
+  /**
+   * Writes boot_params, command line and initrd.
+   *
+   * @param header the bzImage whose setup header is copied, or null
+   * @param kernelEnd first address behind the kernel's working area
+   */
+  static void bootParams(BootOptions o, GuestWriter w, byte @Nullable [] header, long kernelEnd)
+      throws BootException {
+    byte[] page = new byte[4096];
+    int limit = 2047;
+    long initrdMax = 0x7FFF_FFFFL;
+    if (header != null) {
+      int end = Math.min(0x202 + Bytes.u8(header, 0x201), 0x290);
+      System.arraycopy(header, 0x1F1, page, 0x1F1, Math.min(end, header.length) - 0x1F1);
+      limit = (int) Math.min(Bytes.u32(header, 0x238), 0xFFFF);
+      initrdMax = Bytes.u32(header, 0x22C);
+    } else {
+      put(page, 0x202, 4, 0x5372_6448L);
+    }
+    byte[] line = o.commandLine().getBytes(StandardCharsets.UTF_8);
+    if (line.length > limit) {
+      throw new BootException(
+          "the command line has " + line.length + " bytes, " + o.name() + " takes " + limit);
+    }
+    put(page, 0x210, 1, 0xFF);
+    put(page, 0x228, 4, COMMAND_LINE);
+    byte[] z = new byte[line.length + 1];
+    System.arraycopy(line, 0, z, 0, line.length);
+    w.put(COMMAND_LINE, z);
+    byte[] initrd = o.initrd();
+    if (initrd != null) {
+      long at = Math.max(INITRD, kernelEnd + 0xFFF & ~0xFFFL);
+      if (at + initrd.length > w.size()) {
+        // A small guest: as high as it goes above the kernel.
+        at = w.size() - initrd.length & ~0xFFFL;
+      }
+      if (at < kernelEnd || at + initrd.length - 1 > initrdMax) {
+        throw new BootException(
+            "the initrd of " + (initrd.length >> 10) + " KiB does not fit above the kernel in "
+                + (w.size() >> 20) + " MiB: give the guest more memory with -m");
+      }
+      w.put("the initrd", at, initrd, 0, initrd.length);
+      put(page, 0x218, 4, at);
+      put(page, 0x21C, 4, initrd.length);
+    }
+    put(page, 0x1E8, 1, 2);
+    e820(page, 0x2D0, 0, 0x9_FC00);
+    e820(page, 0x2D0 + 20, 0x10_0000, w.size() - 0x10_0000);
+    w.require("the boot data", 0, 0x10_0000);
+    w.put(BOOT_PARAMS, page);
+  }
+
+  private static void e820(byte[] page, int at, long address, long length) {
+    put(page, at, 8, address);
+    put(page, at + 8, 8, length);
+    put(page, at + 16, 4, 1);
+  }
+
+  private static void put(byte[] b, int at, int bytes, long v) {
+    for (int i = 0; i < bytes; i++) {
+      b[at + i] = (byte) (v >> 8 * i);
+    }
+  }
+
+  /** {@return the state of a 32-bit entry: protected mode, paging off} */
+  static LaunchState protectedMode() {
+    return new LaunchState().flat(0x10, 0xC9B, 0x18).set(LaunchState.CR0, 0x11);
+  }
+
+  /** {@return the state of a 64-bit entry, with identity tables for 4 GiB in 2 MiB pages} */
+  static LaunchState longMode(GuestWriter w, long cBit) throws BootException {
+    long pml4 = PAGE_TABLES;
+    long pdpt = pml4 + 0x1000;
+    w.put(pml4, 8, pdpt | 3);
+    w.cover(pml4, 6 * 4096);
+    for (int g = 0; g < 4; g++) {
+      long pd = pdpt + 0x1000 + g * 0x1000L;
+      w.put(pdpt + 8L * g, 8, pd | 3);
+      for (int i = 0; i < 512; i++) {
+        w.put(pd + 8L * i, 8, (long) g << 30 | (long) i << 21 | 0x83 | cBit);
+      }
+    }
+    return new LaunchState()
+        .flat(0x10, 0xA9B, 0x18)
+        .set(LaunchState.CR0, 0x8000_0011L)
+        .set(LaunchState.CR4, 0x20)
+        .set(LaunchState.CR3, pml4)
+        .set(LaunchState.EFER, 0x1500);
+  }
+}

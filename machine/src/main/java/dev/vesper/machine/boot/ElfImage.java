@@ -1,0 +1,109 @@
+package dev.vesper.machine.boot;
+
+import dev.vesper.machine.sev.LaunchState;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * An ELF executable: segments to load, entry, and the PVH note.
+ *
+ * @param bits 32 or 64
+ * @param pvhEntry entry of the Xen PHYS32_ENTRY note, or -1
+ */
+record ElfImage(
+    String name, byte[] bytes, int bits, long entry, long pvhEntry, List<Segment> segments) {
+  record Segment(long offset, long physical, long virtual, long fileSize, long memorySize) {}
+
+  static boolean isElf(byte[] b) {
+    return Bytes.u32(b, 0) == 0x464C_457FL;
+  }
+
+  static ElfImage parse(String name, byte[] b) throws BootException {
+    boolean wide = Bytes.u8(b, 4) == 2;
+    int machine = Bytes.u16(b, 18);
+    if (Bytes.u8(b, 5) != 1 || machine != 62 && machine != 3) {
+      throw new BootException(name + " is an ELF file for another machine: an x86 kernel is needed");
+    }
+    long entry = wide ? Bytes.u64(b, 24) : Bytes.u32(b, 24);
+    long phoff = wide ? Bytes.u64(b, 32) : Bytes.u32(b, 28);
+    int size = Bytes.u16(b, wide ? 54 : 42);
+    int count = Bytes.u16(b, wide ? 56 : 44);
+    if (count == 0 || size < (wide ? 56 : 32) || phoff < 0 || phoff + (long) count * size > b.length) {
+      throw new BootException(name + " is a damaged ELF file: its program headers lie outside it");
+    }
+    List<Segment> list = new ArrayList<>();
+    long pvh = -1;
+    for (int i = 0; i < count; i++) {
+      long p = phoff + (long) i * size;
+      long type = Bytes.u32(b, p);
+      long off = wide ? Bytes.u64(b, p + 8) : Bytes.u32(b, p + 4);
+      long vaddr = wide ? Bytes.u64(b, p + 16) : Bytes.u32(b, p + 8);
+      long paddr = wide ? Bytes.u64(b, p + 24) : Bytes.u32(b, p + 12);
+      long filesz = wide ? Bytes.u64(b, p + 32) : Bytes.u32(b, p + 16);
+      long memsz = wide ? Bytes.u64(b, p + 40) : Bytes.u32(b, p + 20);
+      if (type == 1 && memsz != 0) {
+        if (off < 0 || filesz < 0 || off > b.length || filesz > b.length - off || memsz < filesz) {
+          throw new BootException(name + " is truncated: segment " + i + " lies outside the file");
+        }
+        list.add(new Segment(off, paddr, vaddr, filesz, memsz));
+      } else if (type == 4 && off >= 0 && off <= b.length && filesz >= 0) {
+        pvh = Math.max(pvh, note(b, off, Math.min(off + filesz, b.length)));
+      }
+    }
+    if (list.isEmpty()) {
+      throw new BootException(name + " has no segment to load: it is not a kernel");
+    }
+    return new ElfImage(name, b, wide ? 64 : 32, entry, pvh, list);
+  }
+
+  private static long note(byte[] b, long from, long to) {
+    for (long p = from; p + 12 <= to; ) {
+      long nameSize = Bytes.u32(b, p);
+      long descSize = Bytes.u32(b, p + 4);
+      long type = Bytes.u32(b, p + 8);
+      long desc = p + 12 + (nameSize + 3 & ~3);
+      if (type == 18 && nameSize == 4 && Bytes.u32(b, p + 12) == 0x006E_6558L) {
+        return Bytes.u32(b, desc);
+      }
+      p = desc + (descSize + 3 & ~3);
+      if (nameSize > to || descSize > to) {
+        break;
+      }
+    }
+    return -1;
+  }
+
+  /** Copies the segments to their physical addresses. */
+  void place(GuestWriter w) throws BootException {
+    for (Segment s : segments) {
+      w.require(name, s.physical, s.memorySize);
+      w.put(name, s.physical, bytes, (int) s.offset, (int) s.fileSize);
+      w.cover(s.physical, s.memorySize);
+    }
+  }
+
+  /** {@return the physical address of a virtual one, or itself if no segment has it} */
+  long physical(long virtual) {
+    for (Segment s : segments) {
+      if (virtual >= s.virtual && virtual - s.virtual < s.memorySize) {
+        return s.physical + (virtual - s.virtual);
+      }
+    }
+    return virtual;
+  }
+
+  /** Enters an ELF64 in 64-bit mode with the tables of the bzImage entry, an ELF32 in protected mode. */
+  static LoadedGuest loadAtEntry(BootOptions o, GuestWriter w, ElfImage elf) throws BootException {
+    elf.place(w);
+    long entry = elf.physical(elf.entry);
+    BzImage.bootParams(o, w, null, elf.end());
+    LaunchState s = elf.bits == 64 ? BzImage.longMode(w, o.cBit()) : BzImage.protectedMode();
+    s.set(LaunchState.RIP, entry).set(LaunchState.RSI, BzImage.BOOT_PARAMS);
+    return new LoadedGuest("ELF" + elf.bits + " at its entry", s, w.ranges());
+  }
+
+  /** {@return the first address behind every segment} */
+  long end() {
+    return segments.stream().mapToLong(s -> s.physical + s.memorySize).max().orElse(0);
+  }
+}

@@ -1,0 +1,105 @@
+package dev.vesper.machine.boot;
+
+import dev.vesper.machine.sev.LaunchState;
+import java.nio.charset.StandardCharsets;
+
+/** Multiboot version 1: ELF or raw address fields, command line, one module, memory map. */
+final class Multiboot {
+  private static final long MAGIC = 0x1BAD_B002L;
+  private static final long BOOT_MAGIC = 0x2BAD_B002L;
+  private static final long INFO = 0x9_0000;
+  private static final int ADDRESSES = 1 << 16;
+
+  private Multiboot() {}
+
+  /** {@return where the header is, or -1} */
+  static long header(byte[] b) {
+    for (int at = 0; at + 12 <= Math.min(b.length, 8192); at += 4) {
+      if (Bytes.u32(b, at) == MAGIC
+          && (Bytes.u32(b, at) + Bytes.u32(b, at + 4) + Bytes.u32(b, at + 8) & 0xFFFF_FFFFL) == 0) {
+        return at;
+      }
+    }
+    return -1;
+  }
+
+  static LoadedGuest load(BootOptions o, GuestWriter w, long header) throws BootException {
+    byte[] b = o.image();
+    long flags = Bytes.u32(b, header + 4);
+    if ((flags & 0xFFF8) != 0) {
+      throw new BootException(
+          o.name() + " asks for multiboot features 0x" + Long.toHexString(flags & 0xFFF8) + " that are not offered");
+    }
+    long entry;
+    long end;
+    if ((flags & ADDRESSES) != 0) {
+      long headerAddress = Bytes.u32(b, header + 12);
+      long load = Bytes.u32(b, header + 16);
+      long loadEnd = Bytes.u32(b, header + 20);
+      long bssEnd = Bytes.u32(b, header + 24);
+      entry = Bytes.u32(b, header + 28);
+      long from = header - (headerAddress - load);
+      long length = loadEnd == 0 ? b.length - from : loadEnd - load;
+      if (from < 0 || length < 0 || from + length > b.length) {
+        throw new BootException(o.name() + " is truncated: its multiboot addresses lie outside the file");
+      }
+      w.put(o.name(), load, b, (int) from, (int) length);
+      end = Math.max(load + length, bssEnd);
+      w.require(o.name(), load, end - load);
+      w.cover(load, end - load);
+    } else if (ElfImage.isElf(b)) {
+      ElfImage elf = ElfImage.parse(o.name(), b);
+      elf.place(w);
+      entry = elf.physical(elf.entry());
+      end = elf.end();
+    } else {
+      throw new BootException(o.name() + " has a multiboot header but is no ELF file and gives no addresses");
+    }
+    info(o, w, end);
+    LaunchState s = BzImage.protectedMode();
+    s.flat(0x08, 0xC9B, 0x10)
+        .set(LaunchState.RIP, entry)
+        .set(LaunchState.RAX, BOOT_MAGIC)
+        .set(LaunchState.RBX, INFO);
+    return new LoadedGuest("multiboot", s, w.ranges());
+  }
+
+  private static void info(BootOptions o, GuestWriter w, long end) throws BootException {
+    long line = INFO + 0x200;
+    byte[] text = (o.name() + " " + o.commandLine()).trim().getBytes(StandardCharsets.UTF_8);
+    if (text.length > 0x800) {
+      throw new BootException("the command line is longer than 2048 bytes");
+    }
+    w.put(INFO, new byte[0x200]);
+    w.put(line, java.util.Arrays.copyOf(text, text.length + 1));
+    long flags = 1 | 4 | 0x40 | 0x200;
+    w.put(INFO + 4, 4, 639);
+    w.put(INFO + 8, 4, Math.max(0, w.size() - 0x10_0000) >> 10);
+    w.put(INFO + 16, 4, line);
+    byte[] module = o.initrd();
+    if (module != null) {
+      long at = end + 0xFFF & ~0xFFFL;
+      w.put("the multiboot module", at, module, 0, module.length);
+      flags |= 8;
+      w.put(INFO + 20, 4, 1);
+      w.put(INFO + 24, 4, INFO + 0x100);
+      w.put(INFO + 0x100, 4, at);
+      w.put(INFO + 0x104, 4, at + module.length);
+      w.put(INFO + 0x108, 4, line);
+    }
+    w.put(INFO + 44, 4, 48);
+    w.put(INFO + 48, 4, INFO + 0x140);
+    map(w, INFO + 0x140, 0, 0x9_FC00);
+    map(w, INFO + 0x158, 0x10_0000, w.size() - 0x10_0000);
+    w.put(INFO + 64, 4, INFO + 0x1C0);
+    w.put(INFO + 0x1C0, "Vesper\0".getBytes(StandardCharsets.US_ASCII));
+    w.put(INFO, 4, flags);
+  }
+
+  private static void map(GuestWriter w, long at, long address, long length) throws BootException {
+    w.put(at, 4, 20);
+    w.put(at + 4, 8, address);
+    w.put(at + 12, 8, length);
+    w.put(at + 20, 4, 1);
+  }
+}

@@ -1,0 +1,273 @@
+package dev.vesper.machine.cpu;
+
+import dev.vesper.machine.memory.PhysicalMemory;
+
+/** Control registers, debug registers and the MSRs that the processor itself holds. */
+public abstract class ControlRegisters extends Exceptions {
+  public static final int MSR_TSC = 0x10;
+  public static final int MSR_APIC_BASE = 0x1B;
+  public static final int MSR_SYSENTER_CS = 0x174;
+  public static final int MSR_SYSENTER_ESP = 0x175;
+  public static final int MSR_SYSENTER_EIP = 0x176;
+  public static final int MSR_DEBUGCTL = 0x1D9;
+  public static final int MSR_PAT = 0x277;
+  public static final int MSR_XSS = 0xDA0;
+  public static final int MSR_EFER = 0xC000_0080;
+  public static final int MSR_STAR = 0xC000_0081;
+  public static final int MSR_LSTAR = 0xC000_0082;
+  public static final int MSR_CSTAR = 0xC000_0083;
+  public static final int MSR_SFMASK = 0xC000_0084;
+  public static final int MSR_FS_BASE = 0xC000_0100;
+  public static final int MSR_GS_BASE = 0xC000_0101;
+  public static final int MSR_KERNEL_GS_BASE = 0xC000_0102;
+  public static final int MSR_TSC_AUX = 0xC000_0103;
+  public static final int MSR_SEV_GHCB = 0xC001_0130;
+  public static final int MSR_SEV_STATUS = 0xC001_0131;
+
+  /** Exit codes of the write traps. */
+  private static final int EFER_WRITE_TRAP = 0x8F;
+
+  private static final int CR0_WRITE_TRAP = 0x90;
+
+  private static final long CR4_ALLOWED =
+      CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_PCE | CR4_OSFXSR
+          | CR4_OSXMMEXCPT | CR4_FSGSBASE | CR4_SMEP;
+
+  /** Virtual nanoseconds that passed while the processor was idle. */
+  public long idleTime;
+
+  /** TSC_OFFSET of the VMCB. */
+  public long tscOffset;
+
+  private long random;
+
+  protected ControlRegisters(PhysicalMemory memory, NestedMap nested, long seed) {
+    super(memory, nested);
+    random = seed;
+  }
+
+  /** Exits after the instruction. */
+  protected abstract Signal exitAfter(int code, long info1, long info2);
+
+  /** {@return virtual time in nanoseconds: one an instruction, and what idling skipped} */
+  public final long now() {
+    return icount + idleTime;
+  }
+
+  /** {@return the time-stamp counter: 1 GHz of virtual time} */
+  public final long tsc() {
+    return now() + tscOffset;
+  }
+
+  /** {@return the next value of RDRAND: SplitMix64 of the run's seed} */
+  public final long nextRandom() {
+    random += 0x9E37_79B9_7F4A_7C15L;
+    long z = random;
+    z = (z ^ z >>> 30) * 0xBF58_476D_1CE4_E5B9L;
+    z = (z ^ z >>> 27) * 0x94D0_49BB_1331_11EBL;
+    return z ^ z >>> 31;
+  }
+
+  private void trapCr(int n, long v) {
+    if ((intercepts.vector4 >>> 16 + n & 1) != 0) {
+      exitAfter(CR0_WRITE_TRAP + n, v, 0);
+    }
+  }
+
+  /** MOV to CR0, LMSW and CLTS. */
+  public final void writeCr0(long v) {
+    if (v >>> 32 != 0
+        || (v & CR0_PG) != 0 && (v & CR0_PE) == 0
+        || (v & CR0_NW) != 0 && (v & CR0_CD) == 0) {
+      gp(0);
+    }
+    boolean paging = (v & CR0_PG) != 0;
+    boolean was = (cr0 & CR0_PG) != 0;
+    if (paging && !was && (efer & EFER_LME) != 0) {
+      if ((cr4 & CR4_PAE) == 0 || (segAttr[CS] & 0x200) != 0 || (segAttr[TR] & 0xF) < 8 && (selector[TR] & ~3) != 0) {
+        gp(0);
+      }
+      efer |= EFER_LMA;
+    } else if (!paging && was) {
+      if (mode64()) {
+        gp(0);
+      }
+      efer &= ~EFER_LMA;
+    }
+    long changed = cr0 ^ v;
+    cr0 = v & 0xE005_003FL | CR0_ET;
+    if ((changed & CR0_PE) != 0 && (v & CR0_PE) == 0) {
+      cpl = 0;
+    }
+    if ((changed & (CR0_PG | CR0_WP | CR0_PE)) != 0) {
+      flushTlb(true);
+    } else if ((changed & CR0_AM) != 0) {
+      modeChanged();
+    }
+    trapCr(0, cr0);
+  }
+
+  /** MOV to CR3. */
+  public final void writeCr3(long v) {
+    if (longMode() && (v & ~cBit & 0xFFF0_0000_0000_0000L) != 0) {
+      gp(0);
+    }
+    cr3 = v;
+    flushTlb(false);
+  }
+
+  /** MOV to CR4. */
+  public final void writeCr4(long v) {
+    if ((v & ~CR4_ALLOWED) != 0 || longMode() && (v & CR4_PAE) == 0) {
+      gp(0);
+    }
+    long changed = cr4 ^ v;
+    cr4 = v;
+    if ((changed & (CR4_PSE | CR4_PAE | CR4_PGE | CR4_SMEP)) != 0) {
+      flushTlb(true);
+    }
+    trapCr(4, v);
+  }
+
+  /** MOV to CR8. */
+  public final void writeCr8(long v) {
+    if ((v & ~15L) != 0) {
+      gp(0);
+    }
+    cr8 = v;
+    trapCr(8, v);
+  }
+
+  private void writeEfer(long v) {
+    long allowed = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE | EFER_SVME | EFER_FFXSR;
+    if ((v & ~allowed) != 0) {
+      gp(0);
+    }
+    // SVME cannot be changed by a guest of SEV-ES; LMA is the processor's own.
+    long next = v & ~(EFER_LMA | EFER_SVME) | efer & (EFER_LMA | EFER_SVME);
+    if (((next ^ efer) & EFER_LME) != 0 && (cr0 & CR0_PG) != 0) {
+      gp(0);
+    }
+    boolean nx = ((next ^ efer) & EFER_NXE) != 0;
+    efer = next;
+    if (nx) {
+      flushTlb(true);
+    }
+    modeChanged();
+    if ((intercepts.vector4 >>> 15 & 1) != 0) {
+      exitAfter(EFER_WRITE_TRAP, next, 0);
+    }
+  }
+
+  private long canonicalOrGp(long v) {
+    if (!canonical(v)) {
+      gp(0);
+    }
+    return v;
+  }
+
+  /** RDMSR of a register that is not intercepted. */
+  public final long readMsr(int msr) {
+    return switch (msr) {
+      case MSR_TSC -> tsc();
+      case MSR_SYSENTER_CS -> sysenterCs;
+      case MSR_SYSENTER_ESP -> sysenterEsp;
+      case MSR_SYSENTER_EIP -> sysenterEip;
+      case MSR_DEBUGCTL -> debugCtl;
+      case MSR_PAT -> pat;
+      case MSR_EFER -> efer;
+      case MSR_STAR -> star;
+      case MSR_LSTAR -> lstar;
+      case MSR_CSTAR -> cstar;
+      case MSR_SFMASK -> sfmask;
+      case MSR_FS_BASE -> segBase[FS];
+      case MSR_GS_BASE -> segBase[GS];
+      case MSR_KERNEL_GS_BASE -> kernelGsBase;
+      case MSR_TSC_AUX -> tscAux;
+      case MSR_SEV_GHCB -> {
+        if (!intercepts.es) {
+          gp(0);
+        }
+        yield ghcbMsr;
+      }
+      case MSR_SEV_STATUS -> sevStatus;
+      default -> {
+        gp(0);
+        yield 0;
+      }
+    };
+  }
+
+  /** WRMSR of a register that is not intercepted. */
+  public final void writeMsr(int msr, long v) {
+    switch (msr) {
+      case MSR_SYSENTER_CS -> sysenterCs = v & 0xFFFF_FFFFL;
+      case MSR_SYSENTER_ESP -> sysenterEsp = canonicalOrGp(v);
+      case MSR_SYSENTER_EIP -> sysenterEip = canonicalOrGp(v);
+      case MSR_DEBUGCTL -> debugCtl = v & 0x7F;
+      case MSR_PAT -> {
+        for (int i = 0; i < 64; i += 8) {
+          int t = (int) (v >>> i) & 0xFF;
+          if (t > 7 || t == 2 || t == 3) {
+            gp(0);
+          }
+        }
+        pat = v;
+      }
+      case MSR_EFER -> writeEfer(v);
+      case MSR_STAR -> star = v;
+      case MSR_LSTAR -> lstar = canonicalOrGp(v);
+      case MSR_CSTAR -> cstar = canonicalOrGp(v);
+      case MSR_SFMASK -> sfmask = v & 0xFFFF_FFFFL;
+      case MSR_FS_BASE -> {
+        segBase[FS] = canonicalOrGp(v);
+        modeChanged();
+      }
+      case MSR_GS_BASE -> {
+        segBase[GS] = canonicalOrGp(v);
+        modeChanged();
+      }
+      case MSR_KERNEL_GS_BASE -> kernelGsBase = canonicalOrGp(v);
+      case MSR_TSC_AUX -> tscAux = v & 0xFFFF_FFFFL;
+      case MSR_SEV_GHCB -> {
+        if (!intercepts.es) {
+          gp(0);
+        }
+        ghcbMsr = v;
+      }
+      default -> gp(0);
+    }
+  }
+
+  /** {@return a debug register} CR4.DE decides about DR4 and DR5. */
+  public final long readDr(int n) {
+    checkDr(n);
+    return dr[n == 4 ? 6 : n == 5 ? 7 : n];
+  }
+
+  private void checkDr(int n) {
+    if (n > 7 || (n == 4 || n == 5) && (cr4 & CR4_DE) != 0) {
+      ud();
+    }
+    if ((dr[7] & 0x2000) != 0) {
+      dr[6] |= 0x2000;
+      dr[7] &= ~0x2000L;
+      fault(1, -1);
+    }
+  }
+
+  /** MOV to a debug register. */
+  public final void writeDr(int number, long v) {
+    checkDr(number);
+    int n = number == 4 ? 6 : number == 5 ? 7 : number;
+    if (n >= 6 && v >>> 32 != 0) {
+      gp(0);
+    }
+    dr[n] =
+        switch (n) {
+          case 6 -> v & 0xE00F | 0xFFFF_0FF0L;
+          case 7 -> v & 0xFFFF_2BFFL | 0x400;
+          default -> v;
+        };
+  }
+}

@@ -1,0 +1,473 @@
+package dev.vesper.machine.cpu;
+
+import dev.vesper.machine.memory.Page;
+import dev.vesper.machine.memory.PhysicalMemory;
+import dev.vesper.x86.Decoder;
+import dev.vesper.x86.Formatter;
+import dev.vesper.x86.Insn;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The processor's run loop: finds blocks, executes them, delivers what they raise, and returns at a
+ * #VMEXIT. Everything is a function of the instruction count; no clock of the computer is read.
+ */
+public final class Cpu extends ControlRegisters {
+  private static final int JUMP_CACHE = 1 << 15;
+  private static final int MAX_BLOCK = 64;
+
+  public final CpuFeatures features;
+  private final OpFactory factory;
+  public @Nullable CpuObserver observer;
+
+  private final @Nullable Block[] cached = new Block[JUMP_CACHE];
+  private final long[] cachedRip = new long[JUMP_CACHE];
+  private final int[] cachedTag = new int[JUMP_CACHE];
+
+  /** A host asked for #VMEXIT(VINTR) as soon as the guest can take an interrupt. */
+  public boolean interruptWindow;
+
+  private boolean exitAdvances;
+  private final byte[] fetchBuffer = new byte[32];
+
+  public Cpu(PhysicalMemory memory, NestedMap nested, CpuFeatures features, OpFactory factory, long seed) {
+    super(memory, nested, seed);
+    this.features = features;
+    this.factory = factory;
+    java.util.Arrays.fill(cachedTag, -1);
+    resetRegisters();
+    codeChanged();
+  }
+
+  // ---- exits
+
+  @Override
+  public Signal exit(int code, long info1, long info2) {
+    if (intercepts.es && !Intercepts.automatic(code, info1)) {
+      CpuObserver o = observer;
+      if (o != null) {
+        vcCode = code;
+      }
+      return fault(VC, code & 0xFFFF_FFFFL);
+    }
+    exitCode = code;
+    exitInfo1 = info1;
+    exitInfo2 = info2;
+    exitAdvances = false;
+    throw Signal.EXIT;
+  }
+
+  /** Like {@link #exit}, but an automatic exit happens after the instruction. */
+  public Signal exitAfter(int code, long info1, long info2) {
+    if (!intercepts.es || !Intercepts.automatic(code, info1)) {
+      // Only the automatic exits of an SEV-ES guest leave RIP after the instruction.
+      return exit(code, info1, info2);
+    }
+    exitCode = code;
+    exitInfo1 = info1;
+    exitInfo2 = info2;
+    exitAdvances = true;
+    throw Signal.EXIT;
+  }
+
+  /** Exits if the host intercepts a code of 0x60..0x8E. */
+  public void intercept(int code) {
+    if (intercepts.wants(code)) {
+      exit(code, 0, 0);
+    }
+  }
+
+  private int vcCode;
+
+  @Override
+  protected void nestedFault(long gpa, boolean write, boolean fetch, boolean tableWalk) {
+    int type = nested.type(gpa >>> 12);
+    long info =
+        (type == NestedMap.MMIO ? 9 : 0)
+            | (write ? 2 : 0)
+            | 4
+            | (fetch ? 0x10 : 0)
+            | (tableWalk ? 1L << 33 : 1L << 32);
+    exit(0x400, info, gpa);
+  }
+
+  @Override
+  protected void taskSwitch(int sel, long descriptor, int cause) {
+    if (intercepts.wants(0x7D)) {
+      exit(0x7D, sel, 0);
+    }
+    throw new Unimplemented("hardware task switch to selector 0x" + Integer.toHexString(sel));
+  }
+
+  // ---- event injection
+
+  /**
+   * Delivers an event that the host injects. An exit on the way leaves the event in {@link
+   * #exitIntInfo}.
+   *
+   * @param event EVENTINJ format: vector 7:0, type 10:8, error code valid 11, valid 31, error 63:32
+   */
+  public boolean inject(long event) {
+    int vector = (int) event & 0xFF;
+    int type = (int) (event >>> 8) & 7;
+    long error = (event & 0x800) != 0 ? event >>> 32 : -1;
+    exitIntInfo = 0;
+    try {
+      executing = null;
+      if (type == EXCEPTION) {
+        raise(vector, error, vector != 3 && vector != 4 && vector != 1);
+      } else {
+        deliverOrFault(vector, type);
+      }
+      return true;
+    } catch (Signal s) {
+      exitIntInfo = event;
+      return false;
+    }
+  }
+
+  private void deliverOrFault(int vector, int type) {
+    for (; ; ) {
+      try {
+        deliver(vector, -1, type, false);
+        return;
+      } catch (Signal s) {
+        if (s == Signal.EXIT) {
+          throw s;
+        }
+        if (s == Signal.FAULT) {
+          raise(faultVector, faultError, true);
+          return;
+        }
+      }
+    }
+  }
+
+  // ---- run loop
+
+  /**
+   * Runs until #VMEXIT. At {@code deadline} instructions the physical interrupt arrives:
+   * #VMEXIT(INTR).
+   */
+  public void run(long deadline) {
+    exitIntInfo = 0;
+    for (; ; ) {
+      if (icount >= deadline) {
+        exitCode = 0x60;
+        exitInfo1 = 0;
+        exitInfo2 = 0;
+        return;
+      }
+      if (interruptWindow && (eflags & IF) != 0 && !interruptShadow) {
+        exitCode = 0x64;
+        exitInfo1 = 0;
+        exitInfo2 = 0;
+        return;
+      }
+      int h = (int) (rip ^ rip >>> 15) & JUMP_CACHE - 1;
+      Block b = cached[h];
+      if (b == null || cachedRip[h] != rip || cachedTag[h] != codeTag) {
+        try {
+          b = findBlock();
+        } catch (Signal s) {
+          if (!settle(s, rip, rip)) {
+            return;
+          }
+          continue;
+        }
+        cached[h] = b;
+        cachedRip[h] = rip;
+        cachedTag[h] = codeTag;
+      }
+      Op[] ops = b.ops;
+      int n = ops.length;
+      r[PAGE] = rip - ops[0].offset;
+      if ((eflags & (TF | RF)) != 0 || interruptShadow) {
+        if (!step(ops[0], b.page)) {
+          return;
+        }
+        continue;
+      }
+      if (n > deadline - icount) {
+        n = (int) (deadline - icount);
+      }
+      executing = b.page;
+      int i = 0;
+      try {
+        do {
+          ops[i].exec(this);
+        } while (++i < n);
+        icount += n;
+        if (!b.transfers || n < ops.length) {
+          rip = r[PAGE] + ops[n - 1].next & ripMask();
+        }
+      } catch (Signal s) {
+        icount += i;
+        Op op = ops[i];
+        if (!settle(op, s, b.page)) {
+          return;
+        }
+      }
+    }
+  }
+
+  /** Executes exactly one instruction with TF, RF and the interrupt shadow observed. */
+  private boolean step(Op op, Page page) {
+    boolean trap = (eflags & TF) != 0;
+    boolean shadow = interruptShadow;
+    eflags &= ~RF;
+    interruptShadow = false;
+    executing = page;
+    try {
+      op.exec(this);
+    } catch (Signal s) {
+      return settle(op, s, page);
+    }
+    icount++;
+    if (!op.setsRip()) {
+      rip = r[PAGE] + op.next & ripMask();
+    }
+    if (interruptShadow && shadow) {
+      // Back-to-back STI or MOV SS shadow only the first instruction.
+      interruptShadow = op.insn.mnemonic().equals("mov") || op.insn.mnemonic().equals("pop");
+    }
+    if (trap && !interruptShadow) {
+      dr[6] |= 0x4000;
+      return deliverTrap();
+    }
+    return true;
+  }
+
+  private boolean deliverTrap() {
+    try {
+      raise(1, -1, false);
+      return true;
+    } catch (Signal s) {
+      return false;
+    }
+  }
+
+  /** Deals with a signal of one operation; false means #VMEXIT. */
+  private boolean settle(Op op, Signal signal, Page page) {
+    long start = r[PAGE] + op.offset & ripMask();
+    Signal s = signal;
+    while (s == Signal.SELF_MODIFYING) {
+      // The decoded code is gone; the operation itself is still good and its store goes through now.
+      rip = start;
+      try {
+        executing = page;
+        op.exec(this);
+        icount++;
+        if (!op.setsRip()) {
+          rip = start + (op.next - op.offset) & ripMask();
+        }
+        return true;
+      } catch (Signal again) {
+        s = again;
+      }
+    }
+    if (s == Signal.FAULT && faultNonCanonical && op.stackOperand()) {
+      faultVector = 12;
+    }
+    return settle(s, start, start + (op.next - op.offset) & ripMask());
+  }
+
+  private boolean settle(Signal s, long start, long after) {
+    if (s == Signal.EXIT) {
+      rip = exitAdvances ? after : start;
+      icount += exitAdvances ? 1 : 0;
+      return false;
+    }
+    rip = start;
+    icount++;
+    executing = null;
+    CpuObserver o = observer;
+    if (faultVector == VC && o != null) {
+      o.onVc(this, vcCode);
+    }
+    try {
+      boolean trap = faultVector == 1;
+      raise(faultVector, faultError, !trap);
+      return true;
+    } catch (Signal e) {
+      return false;
+    }
+  }
+
+  // ---- blocks
+
+  private Block findBlock() {
+    long la = (mode64() ? rip : rip + segBase[CS]) & linearMask();
+    if (!mode64() && rip > segLimit[CS]) {
+      gp(0);
+    }
+    Page p = fetchPage(la);
+    int offset = (int) la & 0xFFF;
+    int mode = codeMode();
+    int key = offset << 3 | mode;
+    CodePage code = (CodePage) p.code;
+    if (code == null) {
+      code = new CodePage();
+      p.code = code;
+    }
+    Block b = code.get(key);
+    if (b != null && b.second != null && (fetchPage((la & -4096L) + 4096 & linearMask()) != b.second || b.second.codeVersion != b.secondVersion)) {
+      b = null;
+    }
+    if (b == null) {
+      b = build(p, la, offset, mode);
+      if (p.code == code) {
+        code.put(key, b);
+      }
+    }
+    if (!mode64() && rip + b.span() - 1 > segLimit[CS]) {
+      return limited(b);
+    }
+    return b;
+  }
+
+  /** A block cut short at the limit of its segment. */
+  private Block limited(Block b) {
+    List<Op> fit = new ArrayList<>();
+    for (Op o : b.ops) {
+      if (rip + (o.next - b.ops[0].offset) - 1 <= segLimit[CS]) {
+        fit.add(o);
+      }
+    }
+    if (fit.isEmpty()) {
+      gp(0);
+    }
+    return new Block(fit.toArray(new Op[0]), b.page);
+  }
+
+  private Block build(Page p, long la, int start, int mode) {
+    List<Op> ops = new ArrayList<>();
+    int bits = codeBits();
+    int offset = start;
+    while (ops.size() < MAX_BLOCK && offset < Page.SIZE) {
+      Insn in = new Insn();
+      Decoder.Outcome o = Decoder.decode(p.data, offset, Page.SIZE, bits, in);
+      if (o == Decoder.Outcome.TRUNCATED) {
+        if (ops.isEmpty()) {
+          return crossing(p, la, offset, mode, bits);
+        }
+        break;
+      }
+      if (o == Decoder.Outcome.TOO_LONG) {
+        if (ops.isEmpty()) {
+          gp(0);
+        }
+        break;
+      }
+      Op op = bind(o == Decoder.Outcome.OK ? in : null, in, mode, offset);
+      ops.add(op);
+      offset += in.length;
+      if (o != Decoder.Outcome.OK || in.form().endsBlock || op.setsRip()) {
+        break;
+      }
+    }
+    mark(p, start, Math.min(offset, Page.SIZE));
+    return new Block(ops.toArray(new Op[0]), p);
+  }
+
+  private Op bind(@Nullable Insn valid, Insn in, int mode, int offset) {
+    Op op = factory.create(valid, mode, offset);
+    op.offset = offset;
+    op.next = offset + in.length;
+    op.insn = in;
+    op.bound();
+    return op;
+  }
+
+  private void mark(Page p, int from, int to) {
+    long lines = 0;
+    for (int l = from >> 6; l <= to - 1 >> 6; l++) {
+      lines |= 1L << l;
+    }
+    if (p.codeLines == 0) {
+      protectCode(p);
+    }
+    p.codeLines |= lines;
+  }
+
+  private Block crossing(Page p, long la, int offset, int mode, int bits) {
+    int first = Page.SIZE - offset;
+    System.arraycopy(p.data, offset, fetchBuffer, 0, first);
+    Page q = fetchPage((la & -4096L) + 4096 & linearMask());
+    System.arraycopy(q.data, 0, fetchBuffer, first, fetchBuffer.length - first - 1);
+    // Fetching the second page may have converted the first; the bytes are already copied.
+    Insn in = new Insn();
+    Decoder.Outcome o = Decoder.decode(fetchBuffer, 0, 16, bits, in);
+    if (o == Decoder.Outcome.TOO_LONG || o == Decoder.Outcome.TRUNCATED) {
+      gp(0);
+    }
+    Op op = bind(o == Decoder.Outcome.OK ? in : null, in, mode, offset);
+    mark(p, offset, Page.SIZE);
+    int end = in.length - first;
+    if (end > 0) {
+      if (q.code == null) {
+        q.code = new CodePage();
+      }
+      mark(q, 0, end);
+    }
+    Block b = new Block(new Op[] {op}, p);
+    b.second = q;
+    b.secondVersion = q.codeVersion;
+    return b;
+  }
+
+  // ---- for the host's emulation of plain guests
+
+  /**
+   * Executes the instruction at RIP once with unbacked memory and ports answered by a bus.
+   *
+   * @return false if the instruction itself exited
+   */
+  public boolean emulateOne(ExternalBus external) {
+    bus = external;
+    int v3 = intercepts.vector3;
+    intercepts.vector3 &= ~(1 << 27);
+    try {
+      Block b = findBlock();
+      r[PAGE] = rip - b.ops[0].offset;
+      return step(b.ops[0], b.page);
+    } catch (Signal s) {
+      return settle(s, rip, rip);
+    } finally {
+      bus = null;
+      intercepts.vector3 = v3;
+    }
+  }
+
+  // ---- names
+
+  /** {@return the instruction at RIP as text, or what can be said without it} */
+  public String disassemble(Formatter.Syntax syntax) {
+    Insn in = currentInsn();
+    return in == null ? "?" : new Formatter(syntax).format(in, rip);
+  }
+
+  /** {@return the instruction at RIP, or null if its bytes cannot be read} */
+  public @Nullable Insn currentInsn() {
+    long la = (mode64() ? rip : rip + segBase[CS]) & linearMask();
+    byte[] b = new byte[16];
+    int got = 0;
+    byte[] page = new byte[Page.SIZE];
+    long have = -1;
+    while (got < 15) {
+      long gpa = translateQuietly(la + got & linearMask());
+      if (gpa < 0 || nested.type(gpa >>> 12) != NestedMap.RAM) {
+        break;
+      }
+      if (have != gpa >>> 12) {
+        memory.peek((int) (gpa >>> 12), key, page);
+        have = gpa >>> 12;
+      }
+      b[got++] = page[(int) gpa & 0xFFF];
+    }
+    Insn in = new Insn();
+    Decoder.Outcome o = Decoder.decode(b, 0, got, codeBits(), in);
+    return o == Decoder.Outcome.OK || o == Decoder.Outcome.UNDEFINED ? in : null;
+  }
+}

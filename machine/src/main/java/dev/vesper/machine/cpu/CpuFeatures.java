@@ -1,0 +1,21 @@
+package dev.vesper.machine.cpu;
+
+import java.util.Set;
+
+/**
+ * What the processor itself does, by the names of the opcode table. What a guest is told comes from
+ * the CPU model; a model never claims more than this.
+ *
+ * @param names lower-case CPUID feature names
+ */
+public record CpuFeatures(Set<String> names) {
+  /** Everything that is implemented. */
+  public static final CpuFeatures ALL =
+      new CpuFeatures(
+          Set.of("sse3", "popcnt", "cx16", "rdrand", "fsgsbase", "clflushopt", "rdtscp"));
+
+  /** {@return whether a feature is there} */
+  public boolean has(String name) {
+    return names.contains(name);
+  }
+}

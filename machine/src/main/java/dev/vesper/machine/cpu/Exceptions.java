@@ -1,0 +1,412 @@
+package dev.vesper.machine.cpu;
+
+import dev.vesper.machine.memory.PhysicalMemory;
+
+/**
+ * Delivery of exceptions and interrupts, IRET, and the fast system calls (AMD APM volume 2, chapter
+ * 8; priorities of nested events after table 8-9).
+ */
+public abstract class Exceptions extends Segmentation {
+  /** Kinds of events, numbered as EVENTINJ numbers its types. */
+  public static final int INTERRUPT = 0;
+
+  public static final int NMI = 2;
+  public static final int EXCEPTION = 3;
+  public static final int SOFTWARE = 4;
+
+  public static final int VC = 29;
+
+  public final Intercepts intercepts = new Intercepts();
+
+  protected Exceptions(PhysicalMemory memory, NestedMap nested) {
+    super(memory, nested);
+  }
+
+  private static boolean contributory(int v) {
+    return v == 0 || v >= 10 && v <= 13 || v == VC;
+  }
+
+  private static boolean trap(int v) {
+    return v == 3 || v == 4;
+  }
+
+  /** Raises #VMEXIT or, where the exit is not automatic, #VC. RIP stays at the instruction. */
+  public abstract Signal exit(int code, long info1, long info2);
+
+  /**
+   * Delivers an exception of an instruction; RIP is the one to save.
+   *
+   * @param asFault sets RF in the saved flags
+   */
+  public final void raise(int firstVector, long firstError, boolean asFault) {
+    int v = firstVector;
+    long e = firstError;
+    boolean f = asFault;
+    // A chain of benign exceptions cannot be endless on a real processor; a long one is a shutdown here.
+    for (int chain = 0; ; chain++) {
+      try {
+        if (v < 32 && (intercepts.exceptions >>> v & 1) != 0) {
+          exit(0x40 + v, Math.max(e, 0), v == 14 ? cr2 : 0);
+        }
+        deliver(v, e, EXCEPTION, f);
+        return;
+      } catch (Signal s) {
+        if (s == Signal.EXIT) {
+          throw s;
+        }
+        if (s == Signal.SELF_MODIFYING) {
+          continue;
+        }
+        int second = faultVector;
+        if (v == 8 || chain > 16) {
+          shutdown();
+        }
+        boolean doubles =
+            contributory(v) && contributory(second)
+                || v == 14 && (contributory(second) || second == 14);
+        v = doubles ? 8 : second;
+        e = doubles ? 0 : faultError;
+        f = !trap(v);
+      }
+    }
+  }
+
+  private void shutdown() {
+    exit(0x7F, 0, 0);
+  }
+
+  /**
+   * Delivers an event through the IDT or the real-mode vector table.
+   *
+   * @param error error code, or -1
+   * @param type {@link #INTERRUPT}, {@link #NMI}, {@link #EXCEPTION} or {@link #SOFTWARE}
+   * @param asFault sets RF in the saved flags
+   */
+  public final void deliver(int vector, long error, int type, boolean asFault) {
+    int saved = flags() | (asFault ? RF : 0);
+    if (type == EXCEPTION && trap(vector)) {
+      saved &= ~RF;
+    }
+    if (!protectedMode()) {
+      deliverReal(vector, saved);
+    } else if (longMode()) {
+      deliverLong(vector, error, type, saved);
+    } else {
+      deliverLegacy(vector, error, type, saved);
+    }
+    if (type == NMI) {
+      nmiBlocked = true;
+    }
+    interruptShadow = false;
+    codeSegmentChanged();
+  }
+
+  private void deliverReal(int vector, int saved) {
+    if (vector * 4 + 3 > idtLimit) {
+      fault(vector == 8 ? 8 : 13, vector == 8 ? 0 : -1);
+    }
+    long entry = sysRead(idtBase + vector * 4L, 4);
+    pokeStack(-2, 2, saved & 0xFFFF);
+    pokeStack(-4, 2, selector[CS]);
+    pokeStack(-6, 2, rip);
+    setSp(r[4] - 6);
+    eflags &= ~(IF | TF | AC | RF);
+    selector[CS] = (int) (entry >>> 16);
+    segBase[CS] = entry >>> 16 << 4;
+    rip = entry & 0xFFFF;
+  }
+
+  private Signal badGate(int vector, int type, int faultNumber) {
+    return fault(faultNumber, vector * 8L + 2 + (type == SOFTWARE ? 0 : 1));
+  }
+
+  private void deliverLong(int vector, long error, int type, int saved) {
+    if (vector * 16 + 15 > idtLimit) {
+      badGate(vector, type, 13);
+    }
+    long low = sysRead(idtBase + vector * 16L, 8);
+    long high = sysRead(idtBase + vector * 16L + 8, 8);
+    int kind = (int) (low >>> 40) & 0x1F;
+    if (kind != 14 && kind != 15) {
+      badGate(vector, type, 13);
+    }
+    if (type == SOFTWARE && (low >>> 45 & 3) < cpl) {
+      badGate(vector, type, 13);
+    }
+    if ((low >>> 47 & 1) == 0) {
+      badGate(vector, type, 11);
+    }
+    int ext = type == SOFTWARE ? 0 : 1;
+    int sel = (int) (low >>> 16) & 0xFFFF;
+    long target = low & 0xFFFF | low >>> 32 & 0xFFFF_0000L | high << 32;
+    if ((sel & ~3) == 0) {
+      gp(ext);
+    }
+    long d = readDescriptorExt(sel, ext);
+    int a = attributesOf(d);
+    int dpl = a >> 5 & 3;
+    if ((a & 0x18) != 0x18 || dpl > cpl || (a & 0x600) != 0x200) {
+      gp(sel & 0xFFFC | ext);
+    }
+    if ((a & 0x80) == 0) {
+      fault(11, sel & 0xFFFC | ext);
+    }
+    int level = (a & 4) != 0 ? cpl : dpl;
+    int ist = (int) (low >>> 32) & 7;
+    long sp = ist != 0 ? tssStack(0x1C + ist * 8) : level < cpl ? tssStack(4 + level * 8) : r[4];
+    if (!canonical(target)) {
+      gp(ext);
+    }
+    StackFrame f = new StackFrame(sp & ~15L, level);
+    f.push(selector[SS]);
+    f.push(r[4]);
+    f.push(saved & 0xFFFF_FFFFL);
+    f.push(selector[CS]);
+    f.push(rip);
+    if (error >= 0) {
+      f.push(error);
+    }
+    f.commit();
+    installCode(sel, d, level);
+    rip = target;
+    eflags &= ~(TF | NT | RF | VM | (kind == 14 ? IF : 0));
+  }
+
+  private long readDescriptorExt(int sel, int ext) {
+    boolean ldt = (sel & 4) != 0;
+    long l = ldt ? segLimit[LDTR] : gdtLimit & 0xFFFFL;
+    if (ldt && (selector[LDTR] & ~3) == 0 || (sel & ~7) + 7 > l) {
+      gp(sel & 0xFFFC | ext);
+    }
+    return sysRead((ldt ? segBase[LDTR] : gdtBase) + (sel & ~7), 8);
+  }
+
+  private void deliverLegacy(int vector, long error, int type, int saved) {
+    if (vector * 8 + 7 > idtLimit) {
+      badGate(vector, type, 13);
+    }
+    long g = sysRead(idtBase + vector * 8L, 8);
+    int kind = (int) (g >>> 40) & 0x1F;
+    if (kind != 5 && kind != 6 && kind != 7 && kind != 14 && kind != 15) {
+      badGate(vector, type, 13);
+    }
+    if (type == SOFTWARE && (g >>> 45 & 3) < cpl) {
+      badGate(vector, type, 13);
+    }
+    if ((g >>> 47 & 1) == 0) {
+      badGate(vector, type, 11);
+    }
+    int sel = (int) (g >>> 16) & 0xFFFF;
+    int ext = type == SOFTWARE ? 0 : 1;
+    if (kind == 5) {
+      taskSwitch(sel, readDescriptorExt(sel, ext), TASK_GATE);
+      return;
+    }
+    if ((sel & ~3) == 0) {
+      gp(ext);
+    }
+    long d = readDescriptorExt(sel, ext);
+    int a = attributesOf(d);
+    int dpl = a >> 5 & 3;
+    if ((a & 0x18) != 0x18 || dpl > cpl) {
+      gp(sel & 0xFFFC | ext);
+    }
+    if ((a & 0x80) == 0) {
+      fault(11, sel & 0xFFFC | ext);
+    }
+    boolean wide = kind >= 14;
+    long target = g & 0xFFFF | (wide ? g >>> 32 & 0xFFFF_0000L : 0);
+    int size = wide ? 4 : 2;
+    boolean inner = (a & 4) == 0 && dpl < cpl;
+    if (target > limitOfDescriptor(d)) {
+      gp(ext);
+    }
+    if (inner) {
+      int oldSs = selector[SS];
+      long oldSp = r[4];
+      StackFrame f = new StackFrame(dpl, size, sel);
+      f.push(oldSs);
+      f.push(oldSp);
+      f.push(saved);
+      f.push(selector[CS]);
+      f.push(rip);
+      if (error >= 0) {
+        f.push(error);
+      }
+      f.commit();
+      installCode(sel, d, dpl);
+    } else {
+      long at = -size;
+      pokeStack(at, size, saved);
+      pokeStack(at - size, size, selector[CS]);
+      pokeStack(at - 2L * size, size, rip);
+      long used = 3L * size;
+      if (error >= 0) {
+        pokeStack(-4L * size, size, error);
+        used += size;
+      }
+      setSp(r[4] - used);
+      installCode(sel, d, cpl);
+    }
+    rip = target;
+    eflags &= ~(TF | NT | RF | VM | (kind == 6 || kind == 14 ? IF : 0));
+  }
+
+  /** Flags that POPF and IRET may change at the current privilege. */
+  public final int writableFlags(int osize) {
+    int mask = ARITH | TF | DF | NT | (osize == 2 ? 0 : AC | ID);
+    if (cpl == 0) {
+      mask |= IOPL;
+    }
+    if (cpl <= (eflags >> 12 & 3)) {
+      mask |= IF;
+    }
+    return mask;
+  }
+
+  /** IRET. RIP is that of the instruction. */
+  public final void interruptReturn(int osize) {
+    nmiBlocked = false;
+    if (!protectedMode()) {
+      long ip = peekStack(0, osize);
+      int sel = (int) peekStack(osize, osize) & 0xFFFF;
+      int f = (int) peekStack(2L * osize, osize);
+      if (ip > segLimit[CS]) {
+        gp(0);
+      }
+      setSp(r[4] + 3L * osize);
+      int mask = ARITH | TF | IF | DF | IOPL | NT | (osize == 4 ? AC | ID | RF : 0);
+      setFlags(flags() & ~mask | f & mask);
+      selector[CS] = sel;
+      segBase[CS] = (long) sel << 4;
+      rip = ip;
+      codeSegmentChanged();
+      return;
+    }
+    if ((eflags & NT) != 0) {
+      if (longMode()) {
+        gp(0);
+      }
+      taskSwitch((int) sysRead(segBase[TR], 2), 0, TASK_IRET);
+      return;
+    }
+    long ip = peekStack(0, osize);
+    int sel = (int) peekStack(osize, osize) & 0xFFFF;
+    int f = (int) peekStack(2L * osize, osize);
+    if ((f & VM) != 0 && cpl == 0 && !longMode() && osize == 4) {
+      throw new Unimplemented("IRET to virtual-8086 mode at RIP 0x" + Long.toHexString(rip));
+    }
+    int mask = writableFlags(osize) | (osize == 2 ? 0 : RF);
+    if (cpl == 0 && osize != 2) {
+      mask |= VIF | VIP;
+    }
+    returnTo(sel, ip, osize, 3L * osize, 0, true, f);
+    setFlags(flags() & ~mask | f & mask);
+    modeChanged();
+  }
+
+  // ---- SYSCALL, SYSRET, SYSENTER, SYSEXIT (AMD APM volume 3)
+
+  private void flatSegment(int seg, int sel, int attr) {
+    selector[seg] = sel;
+    segBase[seg] = 0;
+    segLimit[seg] = 0xFFFF_FFFFL;
+    segAttr[seg] = attr;
+  }
+
+  /** SYSCALL; {@code next} is the return address. */
+  public final void syscall(long next) {
+    if ((efer & EFER_SCE) == 0 || !protectedMode()) {
+      ud();
+    }
+    int sel = (int) (star >>> 32) & 0xFFFC;
+    if (longMode()) {
+      long target = mode64() ? lstar : cstar;
+      r[1] = next;
+      r[11] = flags() & ~RF & 0xFFFF_FFFFL;
+      rip = target;
+      setFlags(flags() & ~(int) sfmask & ~RF);
+      flatSegment(CS, sel, 0xA9B);
+    } else {
+      r[1] = next & 0xFFFF_FFFFL;
+      rip = star & 0xFFFF_FFFFL;
+      eflags &= ~(IF | VM | RF);
+      flatSegment(CS, sel, 0xC9B);
+    }
+    flatSegment(SS, sel + 8, 0xC93);
+    cpl = 0;
+    codeSegmentChanged();
+  }
+
+  /** SYSRET. */
+  public final void sysret(int osize) {
+    if ((efer & EFER_SCE) == 0 || !protectedMode()) {
+      ud();
+    }
+    if (cpl != 0) {
+      gp(0);
+    }
+    int sel = (int) (star >>> 48) & 0xFFFC;
+    if (longMode()) {
+      // The flags come back whole, but RF and VM.
+      int f = (int) r[11];
+      if (osize == 8) {
+        if (!canonical(r[1])) {
+          gp(0);
+        }
+        flatSegment(CS, sel + 16 | 3, 0xAFB);
+        rip = r[1];
+      } else {
+        flatSegment(CS, sel | 3, 0xCFB);
+        rip = r[1] & 0xFFFF_FFFFL;
+      }
+      setFlags(f & ~(RF | VM));
+    } else {
+      flatSegment(CS, sel | 3, 0xCFB);
+      rip = r[1] & 0xFFFF_FFFFL;
+      eflags |= IF;
+    }
+    // AMD processors load the selector of SS only; base, limit and attributes stay those of a flat user segment.
+    selector[SS] = sel + 8 | 3;
+    segAttr[SS] = 0xCF3;
+    segBase[SS] = 0;
+    segLimit[SS] = 0xFFFF_FFFFL;
+    cpl = 3;
+    codeSegmentChanged();
+  }
+
+  /** SYSENTER: not in long mode on AMD processors. */
+  public final void sysenter() {
+    if (longMode()) {
+      ud();
+    }
+    if (!protectedMode() || (sysenterCs & 0xFFFC) == 0) {
+      gp(0);
+    }
+    int sel = (int) sysenterCs & 0xFFFC;
+    eflags &= ~(IF | VM | RF);
+    flatSegment(CS, sel, 0xC9B);
+    flatSegment(SS, sel + 8, 0xC93);
+    cpl = 0;
+    rip = sysenterEip & 0xFFFF_FFFFL;
+    r[4] = sysenterEsp & 0xFFFF_FFFFL;
+    codeSegmentChanged();
+  }
+
+  /** SYSEXIT: not in long mode on AMD processors. */
+  public final void sysexit() {
+    if (longMode()) {
+      ud();
+    }
+    if (!protectedMode() || (sysenterCs & 0xFFFC) == 0 || cpl != 0) {
+      gp(0);
+    }
+    int sel = (int) sysenterCs & 0xFFFC;
+    flatSegment(CS, sel + 16 | 3, 0xCFB);
+    flatSegment(SS, sel + 24 | 3, 0xCF3);
+    cpl = 3;
+    rip = r[2] & 0xFFFF_FFFFL;
+    r[4] = r[1] & 0xFFFF_FFFFL;
+    codeSegmentChanged();
+  }
+}

@@ -1,0 +1,692 @@
+package dev.vesper.machine.cpu;
+
+import dev.vesper.machine.memory.Page;
+import dev.vesper.machine.memory.PhysicalMemory;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Memory as the processor sees it: page walks (AMD APM volume 2, chapter 5), the C-bit, the TLB and
+ * the access paths of instructions.
+ */
+public abstract class Mmu extends CpuState {
+  static final int READ = 0;
+  static final int WRITE = 1;
+  static final int EXEC = 2;
+  private static final long PAGE_MASK = -4096L;
+
+  /** Vector of the exception that {@link Signal#FAULT} carries. */
+  public int faultVector;
+
+  /** Its error code, or -1 for none. */
+  public long faultError;
+
+  /** The exception is #GP for a non-canonical address: the instruction decides whether it is #SS. */
+  public boolean faultNonCanonical;
+
+  public final PhysicalMemory memory;
+  public NestedMap nested;
+
+  /** Domain of private accesses: the guest's key, or {@link Page#SHARED} without SEV. */
+  public int key;
+
+  /** The C-bit as a mask, 0 without SEV. */
+  public long cBit;
+
+  /** Reserved bits of page table entries above the physical width. */
+  private long reserved = 0x000F_0000_0000_0000L;
+
+  public @Nullable ExternalBus bus;
+
+  private final Tlb supervisor = new Tlb();
+  private final Tlb user = new Tlb();
+
+  /** Never filled: used while alignment checking is on, so that every access takes the slow path. */
+  private final Tlb empty = new Tlb();
+
+  private long[] tr = supervisor.read;
+  private long[] tw = supervisor.write;
+  private byte[][] td = supervisor.data;
+
+  /** Goes up when a linear address may mean other code than before. */
+  private int codeGeneration;
+
+  /** Code generation, mode and privilege: what cached look-ups of blocks are valid for. */
+  public int codeTag;
+
+  // Result of the last walk.
+  private long walkAddress;
+  private boolean walkPrivate;
+  private boolean walkWrite;
+  private boolean walkUser;
+  private boolean walkGlobal;
+  private boolean walkNoExec;
+  private boolean walkDirty;
+
+  protected Mmu(PhysicalMemory memory, NestedMap nested) {
+    this.memory = memory;
+    this.nested = nested;
+    memory.onDomainChange(this::frameChanged);
+  }
+
+  /** Sets the guest's key and C-bit position, or none. */
+  public final void configureEncryption(int guestKey, long cBitMask) {
+    key = guestKey;
+    cBit = cBitMask;
+    reserved = 0x000F_0000_0000_0000L & ~cBitMask;
+    flushTlb(true);
+  }
+
+  private void frameChanged(int frame) {
+    supervisor.flushFrame(frame);
+    user.flushFrame(frame);
+    codeChanged();
+  }
+
+  // ---- modes and generations
+
+  /** Must follow every change of CPL, CS, EFER, CR0, segment flatness or RFLAGS.AC. */
+  public final void modeChanged() {
+    boolean u = cpl == 3;
+    boolean ac = u && (eflags & AC) != 0 && (cr0 & CR0_AM) != 0;
+    Tlb t = ac ? empty : u ? user : supervisor;
+    tr = t.read;
+    tw = t.write;
+    td = t.data;
+    int bits = mode64() ? 2 : (segAttr[CS] & 0x400) != 0 ? 1 : 0;
+    codeTag = codeGeneration << 4 | bits << 2 | (bits == 2 || flat() ? 2 : 0) | (u ? 1 : 0);
+  }
+
+  /** {@return whether DS, ES and SS cover all of memory without checks} */
+  private boolean flat() {
+    for (int s = ES; s <= DS; s++) {
+      if (s != CS
+          && (segBase[s] != 0 || segLimit[s] != 0xFFFF_FFFFL || (segAttr[s] & 0x9E) != 0x92)) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /** {@return bits 3:1 of {@link #codeTag}: what decoded code depends on} */
+  public final int codeMode() {
+    return codeTag >> 1 & 7;
+  }
+
+  /** Invalidates cached look-ups of code. */
+  public final void codeChanged() {
+    codeGeneration++;
+    modeChanged();
+  }
+
+  /**
+   * Flushes the TLB.
+   *
+   * @param all global entries too
+   */
+  public final void flushTlb(boolean all) {
+    supervisor.flush(all);
+    user.flush(all);
+    codeChanged();
+  }
+
+  /** Flushes one page, as INVLPG does. */
+  public final void flushTlbPage(long la) {
+    supervisor.flushPage(la);
+    user.flushPage(la);
+    codeChanged();
+  }
+
+  // ---- faults
+
+  /** Raises an exception with an error code, or -1 for none. */
+  public final Signal fault(int vector, long error) {
+    faultVector = vector;
+    faultError = error;
+    faultNonCanonical = false;
+    throw Signal.FAULT;
+  }
+
+  public final Signal gp(int error) {
+    return fault(13, error);
+  }
+
+  public final Signal ud() {
+    return fault(6, -1);
+  }
+
+  private Signal nonCanonical() {
+    faultVector = 13;
+    faultError = 0;
+    faultNonCanonical = true;
+    throw Signal.FAULT;
+  }
+
+  private Signal pageFault(long la, int code) {
+    cr2 = la;
+    return fault(14, code);
+  }
+
+  public static boolean canonical(long la) {
+    return la << 16 >> 16 == la;
+  }
+
+  /** Mask of linear addresses in the current mode. */
+  public final long linearMask() {
+    return mode64() ? -1L : 0xFFFF_FFFFL;
+  }
+
+  // ---- page walk
+
+  private Page walkPage(long gpa, long la, int access, boolean asUser) {
+    if (nested.type(gpa >>> 12) != NestedMap.RAM) {
+      nestedFault(gpa, false, false, true);
+    }
+    return memory.page((int) (gpa >>> 12), key);
+  }
+
+  private long entry(long gpa, int bytes, long la, int access, boolean asUser) {
+    Page p = walkPage(gpa, la, access, asUser);
+    int o = (int) gpa & 0xFFF;
+    return bytes == 8 ? (long) Page.LONG.get(p.data, o) : (int) Page.INT.get(p.data, o) & 0xFFFF_FFFFL;
+  }
+
+  private void setBits(long gpa, int bits) {
+    Page p = memory.page((int) (gpa >>> 12), key);
+    int o = (int) gpa & 0xFFF;
+    p.data[o] |= (byte) bits;
+    if ((p.codeLines >>> (o >> 6) & 1) != 0) {
+      p.dropCode();
+      codeChanged();
+    }
+  }
+
+  private static int errorCode(int present, int access, boolean asUser) {
+    return present | (access == WRITE ? 2 : 0) | (asUser ? 4 : 0);
+  }
+
+  private int fetchBit(int access) {
+    boolean reported = (efer & EFER_NXE) != 0 && (cr4 & CR4_PAE) != 0 || (cr4 & CR4_SMEP) != 0;
+    return access == EXEC && reported ? 0x10 : 0;
+  }
+
+  /** Walks the guest's tables, sets A and D bits, leaves the result in the walk fields. */
+  private void walk(long la, int access, boolean asUser) {
+    walkGlobal = false;
+    walkNoExec = false;
+    walkWrite = true;
+    walkUser = true;
+    walkDirty = true;
+    if ((cr0 & CR0_PG) == 0) {
+      walkAddress = la & 0xFFFF_F000L;
+      walkPrivate = true;
+      return;
+    }
+    boolean pae = (cr4 & CR4_PAE) != 0;
+    boolean lm = (efer & EFER_LMA) != 0;
+    int size = pae ? 8 : 4;
+    int level = lm ? 4 : pae ? 3 : 2;
+    long table = cr3 & ~cBit & (lm ? 0x000F_FFFF_FFFF_F000L : pae ? 0xFFFF_FFE0L : 0xFFFF_F000L);
+    int bitsPerLevel = pae ? 9 : 10;
+    boolean nxe = (efer & EFER_NXE) != 0;
+    for (; ; ) {
+      int shift = 12 + bitsPerLevel * (level - 1);
+      long index = la >>> shift & (pae ? (level == 3 && !lm ? 3 : 511) : 1023);
+      long address = table + index * size;
+      long e = entry(address, size, la, access, asUser);
+      if ((e & 1) == 0) {
+        pageFault(la, errorCode(0, access, asUser) | fetchBit(access));
+      }
+      boolean pdpt32 = pae && !lm && level == 3;
+      boolean large = level > 1 && !pdpt32 && (e & 0x80) != 0 && (pae ? level < 4 : (cr4 & CR4_PSE) != 0);
+      long bad = 0;
+      if (pae) {
+        bad = reserved | (nxe && !pdpt32 ? 0 : 1L << 63);
+        if (pdpt32) {
+          bad |= 0x1E6;
+        } else if (level == 4) {
+          bad |= 0x80;
+        } else if (large) {
+          bad |= (1L << shift) - 0x2000 & 0x3FFF_E000L;
+        }
+        if (!lm && !pdpt32) {
+          bad |= 0x7FF0_0000_0000_0000L;
+        }
+      } else if (large) {
+        bad = 0x20_0000;
+      }
+      if ((e & bad) != 0) {
+        pageFault(la, errorCode(1, access, asUser) | 8 | fetchBit(access));
+      }
+      if (!pdpt32) {
+        walkWrite &= (e & 2) != 0;
+        walkUser &= (e & 4) != 0;
+      }
+      walkNoExec |= pae && nxe && e < 0;
+      boolean leaf = level == 1 || large;
+      if (leaf) {
+        checkAccess(la, access, asUser);
+      }
+      int set = 0x20 | (leaf && access == WRITE ? 0x40 : 0);
+      if (!pdpt32 && (e & set) != set) {
+        setBits(address, set);
+        e |= set;
+      }
+      if (leaf) {
+        walkDirty = (e & 0x40) != 0;
+        walkGlobal = (e & 0x100) != 0 && (cr4 & CR4_PGE) != 0;
+        walkPrivate = !pae || (e & cBit) != 0;
+        long offset = large ? la & (1L << shift) - 1 & PAGE_MASK : 0;
+        long frame = e & (pae ? 0x000F_FFFF_FFFF_F000L : 0xFFFF_F000L) & ~cBit;
+        if (large) {
+          frame &= -(1L << shift);
+          if (!pae) {
+            frame |= (e & 0x1F_E000L) << 19;
+          }
+        }
+        walkAddress = frame | offset;
+        return;
+      }
+      table = e & (pae ? 0x000F_FFFF_FFFF_F000L : 0xFFFF_F000L) & ~cBit;
+      level--;
+    }
+  }
+
+  private void checkAccess(long la, int access, boolean asUser) {
+    boolean bad =
+        asUser && !walkUser
+            || access == WRITE && !walkWrite && (asUser || (cr0 & CR0_WP) != 0)
+            || access == EXEC && (walkNoExec || !asUser && walkUser && (cr4 & CR4_SMEP) != 0);
+    if (bad) {
+      pageFault(la, errorCode(1, access, asUser) | fetchBit(access));
+    }
+  }
+
+  // ---- look-up: TLB miss to page
+
+  /** {@return the page of a linear address, or null when the access goes to {@link #bus}} */
+  private @Nullable Page lookup(long la, int access, boolean asUser) {
+    Tlb t = asUser ? user : supervisor;
+    int i = Tlb.index(la);
+    long tag = la & PAGE_MASK;
+    long[] tags = access == READ ? t.read : access == WRITE ? t.write : t.exec;
+    if (tags[i] == tag) {
+      return t.page[i];
+    }
+    walk(la, access, asUser);
+    boolean isPrivate = walkPrivate || access == EXEC;
+    int type = nested.type(walkAddress >>> 12);
+    if (type != NestedMap.RAM) {
+      if (bus != null && access != EXEC) {
+        return null;
+      }
+      nestedFault(walkAddress | la & 0xFFF, access == WRITE, access == EXEC, false);
+    }
+    Page p = memory.page((int) (walkAddress >>> 12), isPrivate ? key : Page.SHARED);
+    if (t.page[i] != p || t.read[i] != tag && t.write[i] != tag && t.exec[i] != tag) {
+      t.read[i] = Tlb.NONE;
+      t.write[i] = Tlb.NONE;
+      t.exec[i] = Tlb.NONE;
+    }
+    t.page[i] = p;
+    t.data[i] = p.data;
+    t.global[i] = walkGlobal;
+    if (access == EXEC) {
+      t.exec[i] = tag;
+    } else {
+      t.read[i] = tag;
+      boolean writable = walkWrite || !asUser && (cr0 & CR0_WP) == 0;
+      if (writable && walkDirty && p.codeLines == 0) {
+        t.write[i] = tag;
+      }
+    }
+    return p;
+  }
+
+  /** Takes write tags away from a page that code is being decoded from. */
+  public final void protectCode(Page p) {
+    supervisor.protectFrame(p.frame);
+    user.protectFrame(p.frame);
+  }
+
+  /** {@return the page that instructions at a linear address are fetched from} */
+  public final Page fetchPage(long la) {
+    if (longMode() && !canonical(la)) {
+      gp(0);
+    }
+    Page p = lookup(la, EXEC, cpl == 3);
+    if (p == null) {
+      throw new IllegalStateException("instruction fetch from the bus");
+    }
+    return p;
+  }
+
+  /** {@return the guest physical address of a fetch, without side effects that a guest could see} */
+  public final long physicalOfLastWalk() {
+    return walkAddress;
+  }
+
+  /** Reports a nested page fault. */
+  protected abstract void nestedFault(long gpa, boolean write, boolean fetch, boolean tableWalk);
+
+  /** The page that the executing block was decoded from, for self-modification checks. */
+  protected @Nullable Page executing;
+
+  private void storing(Page p, int offset, int bytes) {
+    if (p.codeLines != 0) {
+      int first = offset >> 6;
+      int last = offset + bytes - 1 >> 6;
+      for (int l = first; l <= last; l++) {
+        if ((p.codeLines >>> l & 1) != 0) {
+          p.dropCode();
+          codeChanged();
+          if (p == executing || executing == null) {
+            throw Signal.SELF_MODIFYING;
+          }
+          return;
+        }
+      }
+    }
+  }
+
+  // ---- slow paths
+
+  private void checkLinear(long la, int bytes, boolean asUser) {
+    // Flat segments need no check but this one: an operand may not wrap at the end of the segment.
+    if (mode64() ? !canonical(la) || !canonical(la + bytes - 1) : la + bytes - 1 > 0xFFFF_FFFFL) {
+      nonCanonical();
+    }
+    if (asUser && (eflags & AC) != 0 && (cr0 & CR0_AM) != 0 && (la & bytes - 1) != 0) {
+      fault(17, 0);
+    }
+  }
+
+  private static long get(Page p, int o, int bytes) {
+    return switch (bytes) {
+      case 1 -> p.data[o] & 0xFF;
+      case 2 -> (short) Page.SHORT.get(p.data, o) & 0xFFFF;
+      case 4 -> (int) Page.INT.get(p.data, o) & 0xFFFF_FFFFL;
+      default -> (long) Page.LONG.get(p.data, o);
+    };
+  }
+
+  private static void put(Page p, int o, int bytes, long v) {
+    switch (bytes) {
+      case 1 -> p.data[o] = (byte) v;
+      case 2 -> Page.SHORT.set(p.data, o, (short) v);
+      case 4 -> Page.INT.set(p.data, o, (int) v);
+      default -> Page.LONG.set(p.data, o, v);
+    }
+  }
+
+  private ExternalBus bus() {
+    ExternalBus b = bus;
+    if (b == null) {
+      throw new IllegalStateException("no bus");
+    }
+    return b;
+  }
+
+  private long readSlow(long linear, int bytes, boolean forWrite, boolean asUser) {
+    long la = linear & linearMask();
+    checkLinear(la, bytes, asUser);
+    int access = forWrite ? WRITE : READ;
+    int o = (int) la & 0xFFF;
+    if (o + bytes <= Page.SIZE) {
+      Page p = lookup(la, access, asUser);
+      return p == null ? bus().readMemory(walkAddress | o, bytes) : get(p, o, bytes);
+    }
+    // Both pages must be there before anything is read.
+    lookup(la, access, asUser);
+    lookup(la + bytes - 1 & linearMask() & PAGE_MASK, access, asUser);
+    long v = 0;
+    for (int i = 0; i < bytes; i++) {
+      long a = la + i & linearMask();
+      Page p = lookup(a, access, asUser);
+      long b = p == null ? bus().readMemory(walkAddress | a & 0xFFF, 1) : p.data[(int) a & 0xFFF] & 0xFF;
+      v |= (b & 0xFF) << 8 * i;
+    }
+    return v;
+  }
+
+  private void writeSlow(long linear, int bytes, long v, boolean asUser) {
+    long la = linear & linearMask();
+    checkLinear(la, bytes, asUser);
+    int o = (int) la & 0xFFF;
+    if (o + bytes <= Page.SIZE) {
+      Page p = lookup(la, WRITE, asUser);
+      if (p == null) {
+        bus().writeMemory(walkAddress | o, bytes, v);
+      } else {
+        storing(p, o, bytes);
+        put(p, o, bytes, v);
+      }
+      return;
+    }
+    int first = Page.SIZE - o;
+    Page p1 = lookup(la, WRITE, asUser);
+    Page p2 = lookup(la + first & linearMask(), WRITE, asUser);
+    if (p1 != null) {
+      storing(p1, o, first);
+    }
+    if (p2 != null) {
+      storing(p2, 0, bytes - first);
+    }
+    for (int i = 0; i < bytes; i++) {
+      long a = la + i & linearMask();
+      Page p = lookup(a, WRITE, asUser);
+      if (p == null) {
+        bus().writeMemory(walkAddress | a & 0xFFF, 1, v >>> 8 * i & 0xFF);
+      } else {
+        p.data[(int) a & 0xFFF] = (byte) (v >> 8 * i);
+      }
+    }
+  }
+
+  // ---- accesses of instructions
+
+  public final int rd8(long la) {
+    int i = Tlb.index(la);
+    if (tr[i] == (la & PAGE_MASK)) {
+      return td[i][(int) la & 0xFFF] & 0xFF;
+    }
+    return (int) readSlow(la, 1, false, cpl == 3);
+  }
+
+  public final int rd16(long la) {
+    int i = Tlb.index(la);
+    int o = (int) la & 0xFFF;
+    if (tr[i] == (la & PAGE_MASK) && o <= 4094) {
+      return (short) Page.SHORT.get(td[i], o) & 0xFFFF;
+    }
+    return (int) readSlow(la, 2, false, cpl == 3);
+  }
+
+  public final int rd32(long la) {
+    int i = Tlb.index(la);
+    int o = (int) la & 0xFFF;
+    if (tr[i] == (la & PAGE_MASK) && o <= 4092) {
+      return (int) Page.INT.get(td[i], o);
+    }
+    return (int) readSlow(la, 4, false, cpl == 3);
+  }
+
+  public final long rd64(long la) {
+    int i = Tlb.index(la);
+    int o = (int) la & 0xFFF;
+    if (tr[i] == (la & PAGE_MASK) && o <= 4088) {
+      return (long) Page.LONG.get(td[i], o);
+    }
+    return readSlow(la, 8, false, cpl == 3);
+  }
+
+  /** Reads 1, 2, 4 or 8 bytes, zero-extended. */
+  public final long rd(long la, int bytes) {
+    return switch (bytes) {
+      case 1 -> rd8(la);
+      case 2 -> rd16(la);
+      case 4 -> rd32(la) & 0xFFFF_FFFFL;
+      default -> rd64(la);
+    };
+  }
+
+  /** Reads what will be written back: faults as a write does. */
+  public final long rdw(long la, int bytes) {
+    int i = Tlb.index(la);
+    int o = (int) la & 0xFFF;
+    if (tw[i] == (la & PAGE_MASK) && o <= Page.SIZE - bytes) {
+      byte[] d = td[i];
+      return switch (bytes) {
+        case 1 -> d[o] & 0xFF;
+        case 2 -> (short) Page.SHORT.get(d, o) & 0xFFFF;
+        case 4 -> (int) Page.INT.get(d, o) & 0xFFFF_FFFFL;
+        default -> (long) Page.LONG.get(d, o);
+      };
+    }
+    return readSlow(la, bytes, true, cpl == 3);
+  }
+
+  public final void wr8(long la, int v) {
+    int i = Tlb.index(la);
+    if (tw[i] == (la & PAGE_MASK)) {
+      td[i][(int) la & 0xFFF] = (byte) v;
+      return;
+    }
+    writeSlow(la, 1, v, cpl == 3);
+  }
+
+  public final void wr16(long la, int v) {
+    int i = Tlb.index(la);
+    int o = (int) la & 0xFFF;
+    if (tw[i] == (la & PAGE_MASK) && o <= 4094) {
+      Page.SHORT.set(td[i], o, (short) v);
+      return;
+    }
+    writeSlow(la, 2, v, cpl == 3);
+  }
+
+  public final void wr32(long la, int v) {
+    int i = Tlb.index(la);
+    int o = (int) la & 0xFFF;
+    if (tw[i] == (la & PAGE_MASK) && o <= 4092) {
+      Page.INT.set(td[i], o, v);
+      return;
+    }
+    writeSlow(la, 4, v, cpl == 3);
+  }
+
+  public final void wr64(long la, long v) {
+    int i = Tlb.index(la);
+    int o = (int) la & 0xFFF;
+    if (tw[i] == (la & PAGE_MASK) && o <= 4088) {
+      Page.LONG.set(td[i], o, v);
+      return;
+    }
+    writeSlow(la, 8, v, cpl == 3);
+  }
+
+  /** Writes 1, 2, 4 or 8 bytes. */
+  public final void wr(long la, int bytes, long v) {
+    switch (bytes) {
+      case 1 -> wr8(la, (int) v);
+      case 2 -> wr16(la, (int) v);
+      case 4 -> wr32(la, (int) v);
+      default -> wr64(la, v);
+    }
+  }
+
+  /** Raises the fault that a store to these bytes would raise, in either page. */
+  public final void probeWrite(long la, int bytes) {
+    long a = la & linearMask();
+    boolean u = cpl == 3;
+    checkCanonicalRange(a, bytes);
+    lookup(a, WRITE, u);
+    long end = a + bytes - 1 & linearMask();
+    if ((end & PAGE_MASK) != (a & PAGE_MASK)) {
+      lookup(end & PAGE_MASK, WRITE, u);
+    }
+  }
+
+  /** Raises the fault that a load of these bytes would raise, in either page. */
+  public final void probeRead(long la, int bytes) {
+    long a = la & linearMask();
+    boolean u = cpl == 3;
+    checkCanonicalRange(a, bytes);
+    lookup(a, READ, u);
+    long end = a + bytes - 1 & linearMask();
+    if ((end & PAGE_MASK) != (a & PAGE_MASK)) {
+      lookup(end & PAGE_MASK, READ, u);
+    }
+  }
+
+  private void checkCanonicalRange(long a, int bytes) {
+    if (mode64() && (!canonical(a) || !canonical(a + bytes - 1))) {
+      nonCanonical();
+    }
+  }
+
+  /**
+   * {@return the page for a block operation, or null where single accesses must be used}
+   *
+   * @param la start; the caller stays inside the page
+   * @param write whether bytes will be stored
+   */
+  public final @Nullable Page blockPage(long la, boolean write) {
+    if ((eflags & AC) != 0 && cpl == 3) {
+      return null;
+    }
+    long a = la & linearMask();
+    if (mode64() && !canonical(a)) {
+      nonCanonical();
+    }
+    Page p = lookup(a, write ? WRITE : READ, cpl == 3);
+    return p == null || write && p.codeLines != 0 ? null : p;
+  }
+
+  /** Reads as the supervisor, for descriptor tables and task state. */
+  public final long sysRead(long la, int bytes) {
+    return readSlow(la, bytes, false, false);
+  }
+
+  /** Writes as the supervisor. */
+  public final void sysWrite(long la, int bytes, long v) {
+    writeSlow(la, bytes, v, false);
+  }
+
+  // ---- for observers: look without touching anything
+
+  /**
+   * {@return the guest physical address of a linear one, or -1}
+   *
+   * @param la looked up without faults and without setting A or D bits
+   */
+  public final long translateQuietly(long la) {
+    if ((cr0 & CR0_PG) == 0) {
+      return la & 0xFFFF_FFFFL;
+    }
+    boolean pae = (cr4 & CR4_PAE) != 0;
+    boolean lm = longMode();
+    int level = lm ? 4 : pae ? 3 : 2;
+    long table = cr3 & ~cBit & (lm ? 0x000F_FFFF_FFFF_F000L : pae ? 0xFFFF_FFE0L : 0xFFFF_F000L);
+    byte[] buffer = new byte[Page.SIZE];
+    for (; ; level--) {
+      int shift = 12 + (pae ? 9 : 10) * (level - 1);
+      long index = la >>> shift & (pae ? (level == 3 && !lm ? 3 : 511) : 1023);
+      long a = table + index * (pae ? 8 : 4);
+      if (nested.type(a >>> 12) != NestedMap.RAM) {
+        return -1;
+      }
+      memory.peek((int) (a >>> 12), key, buffer);
+      int o = (int) a & 0xFFF;
+      long e = pae ? (long) Page.LONG.get(buffer, o) : (int) Page.INT.get(buffer, o) & 0xFFFF_FFFFL;
+      if ((e & 1) == 0) {
+        return -1;
+      }
+      boolean large = level > 1 && !(pae && !lm && level == 3) && (e & 0x80) != 0 && level < 4;
+      long next = e & (pae ? 0x000F_FFFF_FFFF_F000L : 0xFFFF_F000L) & ~cBit;
+      if (level == 1 || large) {
+        return next & -(1L << shift) | la & (1L << shift) - 1;
+      }
+      table = next;
+    }
+  }
+}

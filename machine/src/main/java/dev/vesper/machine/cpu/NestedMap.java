@@ -1,0 +1,20 @@
+package dev.vesper.machine.cpu;
+
+/** What nested paging says about guest physical pages. The host decides; the processor asks. */
+public interface NestedMap {
+  /** Backed by memory. */
+  int RAM = 0;
+
+  /** Present with a reserved bit set: how a host marks emulated MMIO. */
+  int MMIO = 1;
+
+  /** Not present. */
+  int ABSENT = 2;
+
+  /**
+   * {@return {@link #RAM}, {@link #MMIO} or {@link #ABSENT}}
+   *
+   * @param frame guest physical page number
+   */
+  int type(long frame);
+}

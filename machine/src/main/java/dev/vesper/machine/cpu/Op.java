@@ -1,0 +1,38 @@
+package dev.vesper.machine.cpu;
+
+import dev.vesper.x86.Insn;
+
+/**
+ * One predecoded instruction that executes itself. It is bound to a place in a physical page, not to
+ * an address: RIP is {@code r[PAGE]} plus an offset.
+ */
+public abstract class Op {
+  /** Offset of the instruction in its page. */
+  public int offset;
+
+  /** Offset of the byte after it; may lie past the page's end. */
+  public int next;
+
+  /** What it was decoded from. */
+  public Insn insn = new Insn();
+
+  /**
+   * Executes the instruction. A fault leaves the processor as it was before it, but for progress of
+   * repeated string instructions. Instructions that end a block and transfer control set {@link
+   * Cpu#rip} themselves.
+   */
+  public abstract void exec(Cpu c);
+
+  /** Called once when offsets and {@link #insn} are set. */
+  public void bound() {}
+
+  /** {@return whether {@link #exec} sets RIP on every path} */
+  public boolean setsRip() {
+    return false;
+  }
+
+  /** {@return whether a non-canonical operand is a stack fault} */
+  public final boolean stackOperand() {
+    return insn.mem && insn.segment() == CpuState.SS;
+  }
+}

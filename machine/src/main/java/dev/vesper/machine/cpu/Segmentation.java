@@ -1,0 +1,769 @@
+package dev.vesper.machine.cpu;
+
+import dev.vesper.machine.memory.PhysicalMemory;
+
+/** Segment registers, descriptors and the stack (AMD APM volume 2, chapter 4). */
+public abstract class Segmentation extends Mmu {
+  protected Segmentation(PhysicalMemory memory, NestedMap nested) {
+    super(memory, nested);
+  }
+
+  private long knownCodeBase;
+
+  /** Must follow every load of CS: cached look-ups by RIP stay valid while the base is the same. */
+  protected final void codeSegmentChanged() {
+    if (segBase[CS] != knownCodeBase) {
+      knownCodeBase = segBase[CS];
+      codeChanged();
+    } else {
+      modeChanged();
+    }
+  }
+
+  // ---- addresses
+
+  /** Kinds of segment handling that an operand needs; decided when code is decoded. */
+  public static final int SEG_NONE = 0;
+
+  /** 64-bit FS or GS: the base is added. */
+  public static final int SEG_BASE = 1;
+
+  /** Legacy segment with limit and type checks. */
+  public static final int SEG_CHECK = 2;
+
+  /**
+   * {@return the linear address of an operand}
+   *
+   * @param kind {@link #SEG_BASE} or {@link #SEG_CHECK}
+   */
+  public final long linear(int kind, int seg, long offset, int bytes, boolean write) {
+    if (kind == SEG_BASE) {
+      return offset + segBase[seg];
+    }
+    return checked(seg, offset, bytes, write);
+  }
+
+  /** {@return the linear address after limit and type checks of a legacy segment} */
+  public final long checked(int seg, long offset, int bytes, boolean write) {
+    int a = segAttr[seg];
+    int vector = seg == SS ? 12 : 13;
+    if ((a & 0x80) == 0 || (selector[seg] & ~3) == 0 && protectedMode() && !v86()) {
+      fault(vector == 12 ? 12 : 13, 0);
+    }
+    boolean code = (a & 8) != 0;
+    if (protectedMode() && !v86() && (write ? code || (a & 2) == 0 : code && (a & 2) == 0)) {
+      gp(0);
+    }
+    long limit = segLimit[seg];
+    long last = offset + bytes - 1;
+    boolean ok;
+    if (!code && (a & 4) != 0) {
+      long top = (a & 0x400) != 0 ? 0xFFFF_FFFFL : 0xFFFF;
+      ok = offset > limit && last <= top;
+    } else {
+      ok = last <= limit;
+    }
+    if (!ok) {
+      fault(vector, 0);
+    }
+    return segBase[seg] + offset & 0xFFFF_FFFFL;
+  }
+
+  // ---- stack
+
+  /** {@return the mask that RSP wraps with} */
+  public final long stackMask() {
+    return mode64() ? -1L : (segAttr[SS] & 0x400) != 0 ? 0xFFFF_FFFFL : 0xFFFFL;
+  }
+
+  private long stackLinear(long sp, int bytes, boolean write) {
+    if (mode64()) {
+      if (!canonical(sp) || !canonical(sp + bytes - 1)) {
+        fault(12, 0);
+      }
+      return sp;
+    }
+    return checked(SS, sp, bytes, write);
+  }
+
+  /** Moves RSP inside its width. */
+  public final void setSp(long sp) {
+    long m = stackMask();
+    r[4] = m == -1L ? sp : m == 0xFFFF_FFFFL ? sp & m : r[4] & ~m | sp & m;
+  }
+
+  /** Pushes 2, 4 or 8 bytes. */
+  public final void push(int bytes, long v) {
+    long sp = r[4] - bytes & stackMask();
+    wr(stackLinear(sp, bytes, true), bytes, v);
+    setSp(sp);
+  }
+
+  /** Pops 2, 4 or 8 bytes. */
+  public final long pop(int bytes) {
+    long v = peekStack(0, bytes);
+    setSp(r[4] + bytes & stackMask());
+    return v;
+  }
+
+  /** {@return bytes of the stack at a distance from RSP, which does not move} */
+  public final long peekStack(long distance, int bytes) {
+    long sp = r[4] + distance & stackMask();
+    return rd(stackLinear(sp, bytes, false), bytes);
+  }
+
+  /** Stores below or above RSP without moving it. */
+  public final void pokeStack(long distance, int bytes, long v) {
+    long sp = r[4] + distance & stackMask();
+    wr(stackLinear(sp, bytes, true), bytes, v);
+  }
+
+  // ---- descriptors
+
+  private static long base(long d) {
+    return d >>> 16 & 0xFF_FFFF | d >>> 32 & 0xFF00_0000L;
+  }
+
+  private static long limit(long d) {
+    long l = d & 0xFFFF | d >>> 32 & 0xF_0000;
+    return (d & 1L << 55) != 0 ? l << 12 | 0xFFF : l;
+  }
+
+  private static int attr(long d) {
+    return (int) (d >>> 40) & 0xFF | (int) (d >>> 44) & 0xF00;
+  }
+
+  private long descriptorAddress(int sel, int bytes, int vector) {
+    boolean ldt = (sel & 4) != 0;
+    long b = ldt ? segBase[LDTR] : gdtBase;
+    long l = ldt ? segLimit[LDTR] : gdtLimit & 0xFFFFL;
+    if (ldt && (selector[LDTR] & ~3) == 0 || (sel & ~7) + bytes - 1 > l) {
+      fault(vector, sel & 0xFFFC);
+    }
+    return b + (sel & ~7);
+  }
+
+  /** {@return a descriptor's eight bytes; out of the table raises the vector with the selector} */
+  public final long readDescriptor(int sel, int vector) {
+    return sysRead(descriptorAddress(sel, 8, vector), 8);
+  }
+
+  private void setAccessed(int sel, long d) {
+    if ((d >>> 40 & 1) == 0) {
+      long a = descriptorAddress(sel, 8, 13) + 5;
+      sysWrite(a, 1, d >>> 40 & 0xFF | 1);
+    }
+  }
+
+  private void install(int seg, int sel, long d) {
+    selector[seg] = sel;
+    segBase[seg] = base(d);
+    segLimit[seg] = limit(d);
+    segAttr[seg] = attr(d);
+  }
+
+  private void setRealMode(int seg, int sel) {
+    selector[seg] = sel;
+    segBase[seg] = (long) sel << 4;
+    if (v86()) {
+      segLimit[seg] = 0xFFFF;
+      segAttr[seg] = 0xF3;
+    } else if (seg == CS) {
+      segAttr[seg] = 0x93;
+    }
+  }
+
+  /** Loads ES, SS, DS, FS or GS as MOV and POP do. */
+  public final void loadSegment(int seg, int sel) {
+    if (!protectedMode() || v86()) {
+      setRealMode(seg, sel);
+      modeChanged();
+      return;
+    }
+    if (seg == SS) {
+      loadStackSegment(sel, cpl, 13, sel & 0xFFFC);
+      modeChanged();
+      return;
+    }
+    if ((sel & ~3) == 0) {
+      selector[seg] = sel;
+      // A null selector keeps the base in 64-bit mode on AMD processors; the segment becomes unusable elsewhere.
+      segAttr[seg] &= ~0x80;
+      if (!mode64()) {
+        segAttr[seg] = 0;
+        segBase[seg] = 0;
+        segLimit[seg] = 0;
+      } else if (seg != FS && seg != GS) {
+        segBase[seg] = 0;
+      }
+      modeChanged();
+      return;
+    }
+    long d = readDescriptor(sel, 13);
+    int a = attr(d);
+    boolean code = (a & 8) != 0;
+    boolean conforming = code && (a & 4) != 0;
+    int dpl = a >> 5 & 3;
+    if ((a & 0x10) == 0 || code && (a & 2) == 0 || !conforming && dpl < Math.max(cpl, sel & 3)) {
+      gp(sel & 0xFFFC);
+    }
+    if ((a & 0x80) == 0) {
+      fault(11, sel & 0xFFFC);
+    }
+    setAccessed(sel, d);
+    install(seg, sel, d | 1L << 40);
+    modeChanged();
+  }
+
+  /**
+   * Loads SS for a privilege level.
+   *
+   * @param vector exception for a bad selector: 13, or 10 for stacks from a TSS
+   * @param error its error code
+   */
+  public final void loadStackSegment(int sel, int level, int vector, int error) {
+    if ((sel & ~3) == 0) {
+      if (mode64() && level != 3 && (sel & 3) == level) {
+        selector[SS] = sel;
+        segAttr[SS] = segAttr[SS] & ~0x60 | level << 5;
+        return;
+      }
+      fault(vector, vector == 13 ? 0 : error);
+    }
+    long d = readDescriptor(sel, vector);
+    int a = attr(d);
+    if ((a & 0x10) == 0 || (a & 8) != 0 || (a & 2) == 0 || (sel & 3) != level || (a >> 5 & 3) != level) {
+      fault(vector, error);
+    }
+    if ((a & 0x80) == 0) {
+      fault(12, error);
+    }
+    setAccessed(sel, d);
+    install(SS, sel, d | 1L << 40);
+  }
+
+  /** Sets CS from a checked descriptor; RPL becomes the privilege level. */
+  protected final void installCode(int sel, long d, int level) {
+    setAccessed(sel, d);
+    install(CS, sel & ~3 | level, d | 1L << 40);
+    cpl = level;
+  }
+
+  /** Sets SS to the null selector that inter-privilege transfers use in long mode. */
+  protected final void nullStackSegment(int level) {
+    selector[SS] = level;
+    segBase[SS] = 0;
+    segLimit[SS] = 0xFFFF_FFFFL;
+    segAttr[SS] = 0x93 | level << 5 | 0xC00;
+  }
+
+  // ---- far transfers
+
+  private void checkTarget(long ip, int sel, int attr) {
+    if (longMode() && (attr & 0x200) != 0) {
+      if (!canonical(ip)) {
+        gp(0);
+      }
+    } else if (ip > limitOf(sel)) {
+      gp(0);
+    }
+  }
+
+  private long limitOf(int sel) {
+    return limit(readDescriptor(sel, 13));
+  }
+
+  private void jumpReal(int sel, long ip) {
+    if (ip > segLimit[CS]) {
+      gp(0);
+    }
+    setRealMode(CS, sel);
+    rip = ip;
+    codeSegmentChanged();
+  }
+
+  /** Checks a code descriptor for a direct far JMP or CALL; returns the attributes. */
+  private int checkCode(int sel, long d) {
+    int a = attr(d);
+    int dpl = a >> 5 & 3;
+    boolean conforming = (a & 4) != 0;
+    if ((a & 0x18) != 0x18 || (conforming ? dpl > cpl : dpl != cpl || (sel & 3) > cpl)) {
+      gp(sel & 0xFFFC);
+    }
+    if ((a & 0x80) == 0) {
+      fault(11, sel & 0xFFFC);
+    }
+    if (longMode() && (a & 0x600) == 0x600) {
+      gp(sel & 0xFFFC);
+    }
+    return a;
+  }
+
+  /** A hardware task switch. */
+  protected abstract void taskSwitch(int sel, long descriptor, int cause);
+
+  /** Cause of a task switch. */
+  protected static final int TASK_JMP = 0;
+
+  protected static final int TASK_CALL = 1;
+  protected static final int TASK_IRET = 2;
+  protected static final int TASK_GATE = 3;
+
+  /** JMP to a far pointer. {@code rip} is still that of the instruction. */
+  public final void jumpFar(int sel, long ip, int osize) {
+    if (!protectedMode() || v86()) {
+      jumpReal(sel, osize == 2 ? ip & 0xFFFF : ip);
+      return;
+    }
+    if ((sel & ~3) == 0) {
+      gp(0);
+    }
+    long d = readDescriptor(sel, 13);
+    int a = attr(d);
+    if ((a & 0x10) != 0) {
+      checkCode(sel, d);
+      checkTarget(ip, sel, a);
+      installCode(sel, d, cpl);
+      rip = ip;
+      codeSegmentChanged();
+      return;
+    }
+    int type = a & 15;
+    int dpl = a >> 5 & 3;
+    if (dpl < cpl || dpl < (sel & 3)) {
+      gp(sel & 0xFFFC);
+    }
+    switch (type) {
+      case 4, 12 -> {
+        if (type == 4 && longMode()) {
+          gp(sel & 0xFFFC);
+        }
+        Gate g = gate(sel, d);
+        long cd = readDescriptor(g.sel, 13);
+        int ca = attr(cd);
+        int cdpl = ca >> 5 & 3;
+        if ((g.sel & ~3) == 0) {
+          gp(0);
+        }
+        if ((ca & 0x18) != 0x18 || ((ca & 4) != 0 ? cdpl > cpl : cdpl != cpl) || longMode() && (ca & 0x600) != 0x200) {
+          gp(g.sel & 0xFFFC);
+        }
+        if ((ca & 0x80) == 0) {
+          fault(11, g.sel & 0xFFFC);
+        }
+        checkTarget(g.ip, g.sel, ca);
+        installCode(g.sel, cd, cpl);
+        rip = g.ip;
+        codeSegmentChanged();
+      }
+      case 1, 9, 5 -> {
+        if (longMode()) {
+          gp(sel & 0xFFFC);
+        }
+        if ((a & 0x80) == 0) {
+          fault(11, sel & 0xFFFC);
+        }
+        taskSwitch(sel, d, TASK_JMP);
+      }
+      default -> gp(sel & 0xFFFC);
+    }
+  }
+
+  private record Gate(int sel, long ip, int count) {}
+
+  private Gate gate(int sel, long d) {
+    if ((d >>> 47 & 1) == 0) {
+      fault(11, sel & 0xFFFC);
+    }
+    long ip = d & 0xFFFF | d >>> 32 & 0xFFFF_0000L;
+    if ((d >>> 40 & 15) == 4) {
+      ip &= 0xFFFF;
+    }
+    if (longMode()) {
+      long high = sysRead(descriptorAddress(sel, 16, 13) + 8, 8);
+      if ((high >>> 40 & 31) != 0) {
+        gp(sel & 0xFFFC);
+      }
+      ip |= high << 32;
+    }
+    return new Gate((int) (d >>> 16) & 0xFFFF, ip, (int) (d >>> 32) & 31);
+  }
+
+  /**
+   * CALL to a far pointer.
+   *
+   * @param next RIP after the instruction
+   */
+  public final void callFar(int sel, long ip, int osize, long next) {
+    if (!protectedMode() || v86()) {
+      pokeStack(-osize, osize, selector[CS]);
+      pokeStack(-2L * osize, osize, next);
+      long sp = r[4] - 2L * osize;
+      jumpReal(sel, osize == 2 ? ip & 0xFFFF : ip);
+      setSp(sp);
+      return;
+    }
+    if ((sel & ~3) == 0) {
+      gp(0);
+    }
+    long d = readDescriptor(sel, 13);
+    int a = attr(d);
+    if ((a & 0x10) != 0) {
+      checkCode(sel, d);
+      // The return address is pushed with the old stack width; the target is checked first.
+      pokeStack(-osize, osize, selector[CS]);
+      pokeStack(-2L * osize, osize, next);
+      checkTarget(ip, sel, a);
+      long sp = r[4] - 2L * osize;
+      setSp(sp);
+      installCode(sel, d, cpl);
+      rip = ip;
+      codeSegmentChanged();
+      return;
+    }
+    int type = a & 15;
+    int dpl = a >> 5 & 3;
+    if (dpl < cpl || dpl < (sel & 3)) {
+      gp(sel & 0xFFFC);
+    }
+    switch (type) {
+      case 4, 12 -> callGate(sel, d, type, next);
+      case 1, 9, 5 -> {
+        if (longMode()) {
+          gp(sel & 0xFFFC);
+        }
+        if ((a & 0x80) == 0) {
+          fault(11, sel & 0xFFFC);
+        }
+        taskSwitch(sel, d, TASK_CALL);
+      }
+      default -> gp(sel & 0xFFFC);
+    }
+  }
+
+  private void callGate(int sel, long d, int type, long next) {
+    if (type == 4 && longMode()) {
+      gp(sel & 0xFFFC);
+    }
+    Gate g = gate(sel, d);
+    if ((g.sel & ~3) == 0) {
+      gp(0);
+    }
+    long cd = readDescriptor(g.sel, 13);
+    int ca = attr(cd);
+    int cdpl = ca >> 5 & 3;
+    if ((ca & 0x18) != 0x18 || cdpl > cpl || longMode() && (ca & 0x600) != 0x200) {
+      gp(g.sel & 0xFFFC);
+    }
+    if ((ca & 0x80) == 0) {
+      fault(11, g.sel & 0xFFFC);
+    }
+    int size = longMode() ? 8 : type == 4 ? 2 : 4;
+    boolean inner = (ca & 4) == 0 && cdpl < cpl;
+    if (!inner) {
+      pokeStack(-size, size, selector[CS]);
+      pokeStack(-2L * size, size, next);
+      checkTarget(g.ip, g.sel, ca);
+      setSp(r[4] - 2L * size);
+      installCode(g.sel, cd, cpl);
+      rip = g.ip;
+      codeSegmentChanged();
+      return;
+    }
+    int oldSs = selector[SS];
+    long oldSp = r[4];
+    long[] parameters = new long[longMode() ? 0 : g.count];
+    for (int i = 0; i < parameters.length; i++) {
+      parameters[i] = peekStack((long) i * size, size);
+    }
+    int oldCs = selector[CS];
+    checkTarget(g.ip, g.sel, ca);
+    StackFrame f = new StackFrame(cdpl, size, g.sel);
+    f.push(oldSs);
+    f.push(oldSp);
+    for (int i = parameters.length - 1; i >= 0; i--) {
+      f.push(parameters[i]);
+    }
+    f.push(oldCs);
+    f.push(next);
+    f.commit();
+    installCode(g.sel, cd, cdpl);
+    rip = g.ip;
+    codeSegmentChanged();
+  }
+
+  /** A frame being built on the stack of an inner privilege level; nothing changes until commit. */
+  protected final class StackFrame {
+    private final int level;
+    private final int bytes;
+    private final int newSs;
+    private final long ssDescriptor;
+    private final boolean wide;
+    private long sp;
+    private final boolean lm;
+
+    /** Takes SS:RSP from the TSS. */
+    StackFrame(int level, int bytes, int codeSelector) {
+      this.level = level;
+      this.bytes = bytes;
+      lm = longMode();
+      if (lm) {
+        sp = tssStack(4 + level * 8);
+        newSs = level;
+        ssDescriptor = 0;
+        wide = true;
+        return;
+      }
+      boolean tss32 = (segAttr[TR] & 8) != 0;
+      int at = tss32 ? 4 + level * 8 : 2 + level * 4;
+      if (at + (tss32 ? 5 : 3) > segLimit[TR]) {
+        fault(10, selector[TR] & 0xFFFC);
+      }
+      sp = sysRead(segBase[TR] + at, tss32 ? 4 : 2);
+      newSs = (int) sysRead(segBase[TR] + at + (tss32 ? 4 : 2), 2);
+      if ((newSs & ~3) == 0) {
+        fault(10, newSs & 0xFFFC);
+      }
+      long d = readDescriptor(newSs, 10);
+      int a = attr(d);
+      if ((newSs & 3) != level || (a >> 5 & 3) != level || (a & 0x1A) != 0x12) {
+        fault(10, newSs & 0xFFFC);
+      }
+      if ((a & 0x80) == 0) {
+        fault(12, newSs & 0xFFFC);
+      }
+      ssDescriptor = d;
+      wide = (a & 0x400) != 0;
+    }
+
+    /** Takes a given RSP in long mode. */
+    StackFrame(long rsp, int level) {
+      this.level = level;
+      bytes = 8;
+      newSs = level;
+      ssDescriptor = 0;
+      wide = true;
+      lm = true;
+      sp = rsp;
+    }
+
+    void push(long v) {
+      if (lm) {
+        sp -= 8;
+        if (!canonical(sp)) {
+          fault(12, 0);
+        }
+        sysWrite(sp, 8, v);
+        return;
+      }
+      sp = sp - bytes & (wide ? 0xFFFF_FFFFL : 0xFFFF);
+      int a = attr(ssDescriptor);
+      long l = limit(ssDescriptor);
+      boolean down = (a & 4) != 0;
+      boolean ok = down ? sp > l : sp + bytes - 1 <= l;
+      if (!ok) {
+        fault(12, newSs & 0xFFFC);
+      }
+      sysWrite(base(ssDescriptor) + sp & 0xFFFF_FFFFL, bytes, v);
+    }
+
+    void commit() {
+      if (lm) {
+        if (level != cpl) {
+          nullStackSegment(level);
+        }
+        r[4] = sp;
+        return;
+      }
+      setAccessed(newSs, ssDescriptor);
+      install(SS, newSs, ssDescriptor | 1L << 40);
+      r[4] = wide ? sp : r[4] & ~0xFFFFL | sp;
+    }
+  }
+
+  /** {@return a stack pointer from the 64-bit TSS} */
+  protected final long tssStack(int offset) {
+    if (offset + 7 > segLimit[TR]) {
+      fault(10, selector[TR] & 0xFFFC);
+    }
+    long sp = sysRead(segBase[TR] + offset, 8);
+    if (!canonical(sp)) {
+      fault(12, 0);
+    }
+    return sp;
+  }
+
+  /**
+   * RETF.
+   *
+   * @param extra bytes of parameters to release
+   */
+  public final void returnFar(int osize, int extra) {
+    long ip = peekStack(0, osize);
+    int sel = (int) peekStack(osize, osize) & 0xFFFF;
+    if (!protectedMode() || v86()) {
+      long sp = r[4] + 2L * osize + extra;
+      jumpReal(sel, ip);
+      setSp(sp);
+      return;
+    }
+    returnTo(sel, ip, osize, 2L * osize, extra, false, 0);
+  }
+
+  /**
+   * The common end of RETF and IRET in protected mode.
+   *
+   * @param used bytes of the frame before SP and SS
+   * @param iret whether flags are restored too
+   */
+  protected final void returnTo(
+      int sel, long ip, int osize, long used, int extra, boolean iret, int newFlags) {
+    if ((sel & ~3) == 0) {
+      gp(0);
+    }
+    long d = readDescriptor(sel, 13);
+    int a = attr(d);
+    int rpl = sel & 3;
+    int dpl = a >> 5 & 3;
+    if (rpl < cpl || (a & 0x18) != 0x18 || ((a & 4) != 0 ? dpl > rpl : dpl != rpl) || longMode() && (a & 0x600) == 0x600) {
+      gp(sel & 0xFFFC);
+    }
+    if ((a & 0x80) == 0) {
+      fault(11, sel & 0xFFFC);
+    }
+    boolean outer = rpl > cpl || iret && mode64();
+    long newSp = 0;
+    int newSs = 0;
+    if (outer) {
+      newSp = peekStack(used + extra, osize);
+      newSs = (int) peekStack(used + extra + osize, osize) & 0xFFFF;
+    }
+    boolean to64 = longMode() && (a & 0x200) != 0;
+    if (to64 ? !canonical(ip) : ip > limit(d)) {
+      gp(0);
+    }
+    if (!outer) {
+      long sp = r[4] + used + extra;
+      setSp(sp);
+      installCode(sel, d, cpl);
+    } else {
+      loadReturnStack(newSs, rpl, to64);
+      installCode(sel, d, rpl);
+      long m = stackMask();
+      long sp = m == -1L ? newSp : m == 0xFFFF_FFFFL ? newSp & m : r[4] & ~m | newSp & m;
+      r[4] = sp;
+      setSp(r[4] + extra);
+      dropPrivilegedSegments();
+    }
+    rip = to64 ? ip : ip & 0xFFFF_FFFFL;
+    codeSegmentChanged();
+  }
+
+  private void loadReturnStack(int sel, int rpl, boolean to64) {
+    if ((sel & ~3) == 0) {
+      if (!to64 || rpl == 3 || (sel & 3) != rpl) {
+        gp(sel & 0xFFFC);
+      }
+      nullStackSegment(rpl);
+      selector[SS] = sel;
+      return;
+    }
+    long d = readDescriptor(sel, 13);
+    int a = attr(d);
+    if ((sel & 3) != rpl || (a >> 5 & 3) != rpl || (a & 0x1A) != 0x12) {
+      gp(sel & 0xFFFC);
+    }
+    if ((a & 0x80) == 0) {
+      fault(12, sel & 0xFFFC);
+    }
+    setAccessed(sel, d);
+    install(SS, sel, d | 1L << 40);
+  }
+
+  private void dropPrivilegedSegments() {
+    for (int s : new int[] {ES, DS, FS, GS}) {
+      int a = segAttr[s];
+      boolean conforming = (a & 0xC) == 0xC;
+      if ((a & 0x80) != 0 && (a & 0x10) != 0 && !conforming && (a >> 5 & 3) < cpl) {
+        selector[s] = 0;
+        segAttr[s] = 0;
+        segBase[s] = 0;
+        segLimit[s] = 0;
+      }
+    }
+  }
+
+  // ---- system segments and queries
+
+  /** LLDT. */
+  public final void loadLdt(int sel) {
+    if ((sel & ~3) == 0) {
+      selector[LDTR] = sel;
+      segAttr[LDTR] = 0;
+      return;
+    }
+    if ((sel & 4) != 0) {
+      gp(sel & 0xFFFC);
+    }
+    long d = readDescriptor(sel, 13);
+    if ((attr(d) & 0x1F) != 2) {
+      gp(sel & 0xFFFC);
+    }
+    if ((attr(d) & 0x80) == 0) {
+      fault(11, sel & 0xFFFC);
+    }
+    long high = longMode() ? sysRead(descriptorAddress(sel, 16, 13) + 8, 8) : 0;
+    install(LDTR, sel, d);
+    segBase[LDTR] |= high << 32;
+  }
+
+  /** LTR. */
+  public final void loadTaskRegister(int sel) {
+    if ((sel & ~3) == 0) {
+      gp(0);
+    }
+    if ((sel & 4) != 0) {
+      gp(sel & 0xFFFC);
+    }
+    long d = readDescriptor(sel, 13);
+    int type = attr(d) & 0x1F;
+    if (type != 9 && !(type == 1 && !longMode())) {
+      gp(sel & 0xFFFC);
+    }
+    if ((attr(d) & 0x80) == 0) {
+      fault(11, sel & 0xFFFC);
+    }
+    long high = longMode() ? sysRead(descriptorAddress(sel, 16, 13) + 8, 8) : 0;
+    sysWrite(descriptorAddress(sel, 8, 13) + 5, 1, d >>> 40 & 0xFF | 2);
+    install(TR, sel, d | 1L << 41);
+    segBase[TR] |= high << 32;
+  }
+
+  /** {@return a descriptor that LAR, LSL, VERR and VERW may look at, or 0} */
+  public final long queryDescriptor(int sel) {
+    if ((sel & ~3) == 0) {
+      return 0;
+    }
+    boolean ldt = (sel & 4) != 0;
+    long l = ldt ? segLimit[LDTR] : gdtLimit & 0xFFFFL;
+    if (ldt && (selector[LDTR] & ~3) == 0 || (sel & ~7) + 7 > l) {
+      return 0;
+    }
+    return sysRead((ldt ? segBase[LDTR] : gdtBase) + (sel & ~7), 8);
+  }
+
+  /** {@return attributes of a descriptor in VMCB form} */
+  public static int attributesOf(long descriptor) {
+    return attr(descriptor);
+  }
+
+  /** {@return the limit of a descriptor in bytes} */
+  public static long limitOfDescriptor(long descriptor) {
+    return limit(descriptor);
+  }
+
+  /** {@return the base of a descriptor} */
+  public static long baseOfDescriptor(long descriptor) {
+    return base(descriptor);
+  }
+}

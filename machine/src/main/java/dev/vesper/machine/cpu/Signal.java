@@ -1,0 +1,19 @@
+package dev.vesper.machine.cpu;
+
+/** Stackless control transfer out of an instruction; details are in the processor's fields. */
+public final class Signal extends RuntimeException {
+  private static final long serialVersionUID = 1;
+
+  /** An exception of the guest: {@link Mmu#faultVector} and its companions say which. */
+  public static final Signal FAULT = new Signal("guest exception");
+
+  /** A world switch to the host: {@link CpuState#exitCode} says why. */
+  public static final Signal EXIT = new Signal("#VMEXIT");
+
+  /** A store hit code of the page being executed; the instruction restarts on its own. */
+  public static final Signal SELF_MODIFYING = new Signal("self-modifying code");
+
+  private Signal(String name) {
+    super(name, null, false, false);
+  }
+}

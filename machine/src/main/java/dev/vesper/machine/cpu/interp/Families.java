@@ -1,0 +1,46 @@
+package dev.vesper.machine.cpu.interp;
+
+import java.util.HashMap;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/** Semantics by mnemonic: what each family file registers. */
+final class Families {
+  /** How an instruction is executed. */
+  record Entry(Semantics semantics, boolean transfers) {}
+
+  private final Map<String, Entry> entries = new HashMap<>();
+
+  Families() {
+    IntegerOps.register(this);
+    StackOps.register(this);
+    StringOps.register(this);
+    FarOps.register(this);
+    PortOps.register(this);
+    SystemOps.register(this);
+    X87Ops.register(this);
+    MmxOps.register(this);
+    SseMoves.register(this);
+    SseArithmetic.register(this);
+  }
+
+  /** Registers an instruction after which execution goes on. */
+  void add(String mnemonic, Semantics s) {
+    put(mnemonic, new Entry(s, false));
+  }
+
+  /** Registers an instruction that sets RIP. */
+  void transfer(String mnemonic, Semantics s) {
+    put(mnemonic, new Entry(s, true));
+  }
+
+  private void put(String mnemonic, Entry e) {
+    if (entries.put(mnemonic, e) != null) {
+      throw new IllegalStateException(mnemonic + " has two meanings");
+    }
+  }
+
+  @Nullable Entry get(String mnemonic) {
+    return entries.get(mnemonic);
+  }
+}

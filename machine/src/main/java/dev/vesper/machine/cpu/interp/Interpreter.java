@@ -1,0 +1,226 @@
+package dev.vesper.machine.cpu.interp;
+
+import dev.vesper.machine.cpu.Cpu;
+import dev.vesper.machine.cpu.CpuFeatures;
+import dev.vesper.machine.cpu.Op;
+import dev.vesper.machine.cpu.OpFactory;
+import dev.vesper.machine.cpu.Unimplemented;
+import dev.vesper.x86.Formatter;
+import dev.vesper.x86.Insn;
+import dev.vesper.x86.Opcode;
+import dev.vesper.x86.OperandSpec;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/** Chooses the operation for a decoded instruction. */
+public final class Interpreter implements OpFactory {
+  private static final List<String> ALU =
+      List.of("add", "or", "adc", "sbb", "and", "sub", "xor", "cmp", "test");
+  private static final List<String> CONDITIONS =
+      List.of("o", "no", "b", "ae", "e", "ne", "be", "a", "s", "ns", "p", "np", "l", "ge", "le", "g");
+  private static final List<String> SHIFTS =
+      List.of("rol", "ror", "rcl", "rcr", "shl", "shr", "?", "sar");
+  private static final List<String> UNARY = List.of("inc", "dec", "not", "neg");
+  private static final Map<String, Integer> LOOPS = Map.of("loopne", 0, "loope", 1, "loop", 2);
+
+  private final CpuFeatures features;
+  private final Families families = new Families();
+
+  /** An interpreter for processors with the given features; others are undefined. */
+  public Interpreter(CpuFeatures features) {
+    this.features = features;
+  }
+
+  private static Op undefined() {
+    return new PlainOp((o, c) -> c.ud(), false);
+  }
+
+  @Override
+  public Op create(@Nullable Insn insn, int codeMode, int offset) {
+    if (insn == null) {
+      return undefined();
+    }
+    Opcode form = insn.form();
+    String m = form.mnemonic;
+    if (form.feature != null && !features.has(form.feature)) {
+      if (form.otherwise == null) {
+        return undefined();
+      }
+      m = form.otherwise;
+    }
+    MemOp op = choose(insn, form, m, codeMode);
+    op.bind(insn, codeMode, offset);
+    return op;
+  }
+
+  private MemOp choose(Insn in, Opcode form, String m, int codeMode) {
+    int alu = ALU.indexOf(m);
+    if (alu >= 0) {
+      return alu(in, form, alu);
+    }
+    switch (m) {
+      case "mov" -> {
+        return mov(in, form, codeMode);
+      }
+      case "movzx", "movsx", "movsxd" -> {
+        return movx(in, form, m, codeMode);
+      }
+      case "lea" -> {
+        TemplateOp t = Templates.make(Mov.class, Mov.key(Mov.LEA, in.osize, in.osize, false, false));
+        t.dst = in.reg;
+        return t;
+      }
+      case "push", "pop" -> {
+        if (form.operands.get(0).kind() == 'Z') {
+          TemplateOp t = Templates.make(Stack.class, Stack.key(m.equals("pop"), in.osize, codeMode >> 1 == 2));
+          t.dst = in.rm;
+          return t;
+        }
+      }
+      case "jmp" -> {
+        return form.operands.get(0).kind() == 'J' ? new Branches.Jmp() : new Branches.JmpRm();
+      }
+      case "call" -> {
+        return form.operands.get(0).kind() == 'J' ? new Branches.Call() : new Branches.CallRm();
+      }
+      case "ret" -> {
+        return new Branches.Ret();
+      }
+      case "jcxz", "jecxz", "jrcxz" -> {
+        return new Branches.Jcxz();
+      }
+      default -> {
+        // found below
+      }
+    }
+    Integer loop = LOOPS.get(m);
+    if (loop != null) {
+      return new Branches.Loop(loop);
+    }
+    int unary = UNARY.indexOf(m);
+    if (unary >= 0) {
+      int n = form.operands.get(0).bytes(in);
+      TemplateOp t = Templates.make(Unary.class, Unary.key(unary, n, in.mem));
+      t.dst = n == 1 ? MemOp.code8(in.rm, in) : in.rm;
+      return t;
+    }
+    int shift = SHIFTS.indexOf(m);
+    if (shift >= 0) {
+      int n = form.operands.get(0).bytes(in);
+      OperandSpec count = form.operands.get(1);
+      TemplateOp t = Templates.make(Shift.class, Shift.key(shift, n, in.mem, count.kind() == 'r'));
+      t.dst = n == 1 ? MemOp.code8(in.rm, in) : in.rm;
+      t.imm = count.kind() == '1' ? 1 : in.imm;
+      return t;
+    }
+    if (m.startsWith("cmov") || m.startsWith("set")) {
+      boolean set = m.charAt(0) == 's';
+      int cc = CONDITIONS.indexOf(m.substring(set ? 3 : 4));
+      if (cc >= 0) {
+        TemplateOp t = Templates.make(CondMove.class, CondMove.key(cc, set ? 1 : in.osize, set));
+        t.dst = set ? MemOp.code8(in.rm, in) : in.reg;
+        t.src = in.rm;
+        return t;
+      }
+    }
+    if (m.charAt(0) == 'j') {
+      int cc = CONDITIONS.indexOf(m.substring(1));
+      if (cc >= 0) {
+        return Templates.make(Jcc.class, cc);
+      }
+    }
+    Families.Entry e = families.get(m);
+    if (e == null) {
+      return new PlainOp(Interpreter::unimplemented, false);
+    }
+    return new PlainOp(e.semantics(), e.transfers());
+  }
+
+  private static void unimplemented(MemOp o, Cpu c) {
+    long rip = o.thisRip(c);
+    throw new Unimplemented(
+        "instruction "
+            + o.insn.hex()
+            + " ("
+            + new Formatter(Formatter.Syntax.INTEL).format(o.insn, rip)
+            + ") at RIP 0x"
+            + Long.toHexString(rip));
+  }
+
+  private static int reg(int number, int bytes, Insn in) {
+    return bytes == 1 ? MemOp.code8(number, in) : number;
+  }
+
+  private static TemplateOp alu(Insn in, Opcode form, int op) {
+    OperandSpec a = form.operands.get(0);
+    OperandSpec b = form.operands.get(1);
+    int n = a.bytes(in) == 0 ? 1 : a.bytes(in);
+    int shape;
+    if (b.kind() == 'I') {
+      shape = a.kind() == 'E' && in.mem ? Alu.MI : Alu.RI;
+    } else if (a.kind() == 'G') {
+      shape = in.mem ? Alu.RM : Alu.RR;
+    } else {
+      shape = in.mem ? Alu.MR : Alu.RR;
+    }
+    TemplateOp t = Templates.make(Alu.class, Alu.key(op, n, shape));
+    boolean toReg = a.kind() == 'G';
+    t.dst = a.kind() == 'r' ? 0 : reg(toReg ? in.reg : in.rm, n, in);
+    t.src = reg(toReg ? in.rm : in.reg, n, in);
+    t.imm = n == 8 ? in.imm : in.imm & (1L << 8 * n) - 1;
+    return t;
+  }
+
+  private static MemOp mov(Insn in, Opcode form, int codeMode) {
+    OperandSpec a = form.operands.get(0);
+    OperandSpec b = form.operands.get(1);
+    if (a.kind() == 'C' || b.kind() == 'C') {
+      boolean write = a.kind() == 'C';
+      return new PlainOp((o, c) -> SystemOps.movCr(o, c, write), false);
+    }
+    if (a.kind() == 'D' || b.kind() == 'D') {
+      boolean write = a.kind() == 'D';
+      return new PlainOp((o, c) -> SystemOps.movDr(o, c, write), false);
+    }
+    if (a.kind() == 'S' || b.kind() == 'S') {
+      boolean load = a.kind() == 'S';
+      return new PlainOp((o, c) -> SystemOps.movSegment(o, c, load), false);
+    }
+    int n = a.kind() == 'r' ? Math.max(1, a.bytes(in)) : a.bytes(in);
+    boolean seg = in.mem && MemOp.segmentKind(in.segment(), codeMode) != 0;
+    if (a.kind() == 'O' || b.kind() == 'O') {
+      boolean load = b.kind() == 'O';
+      n = Math.max(1, (load ? b : a).bytes(in));
+      return Templates.make(Mov.class, Mov.key(load ? Mov.LOAD : Mov.STORE, n, n, false, seg));
+    }
+    int form2;
+    TemplateOp t;
+    if (b.kind() == 'I') {
+      form2 = in.mem ? Mov.STORE_IMM : Mov.RI;
+      t = Templates.make(Mov.class, Mov.key(form2, n, n, false, seg));
+      t.dst = reg(in.rm, n, in);
+      t.imm = in.imm;
+      return t;
+    }
+    boolean toReg = a.kind() == 'G';
+    form2 = !in.mem ? Mov.RR : toReg ? Mov.LOAD : Mov.STORE;
+    t = Templates.make(Mov.class, Mov.key(form2, n, n, false, seg));
+    t.dst = reg(toReg ? in.reg : in.rm, n, in);
+    t.src = reg(toReg ? in.rm : in.reg, n, in);
+    return t;
+  }
+
+  private static TemplateOp movx(Insn in, Opcode form, String m, int codeMode) {
+    int from = form.operands.get(1).bytes(in);
+    boolean seg = in.mem && MemOp.segmentKind(in.segment(), codeMode) != 0;
+    int to = in.osize;
+    TemplateOp t =
+        Templates.make(
+            Mov.class,
+            Mov.key(in.mem ? Mov.LOAD : Mov.RR, to, Math.min(from, to), !m.equals("movzx"), seg));
+    t.dst = in.reg;
+    t.src = reg(in.rm, from, in);
+    return t;
+  }
+}

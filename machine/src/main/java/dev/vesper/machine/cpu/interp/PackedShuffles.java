@@ -1,0 +1,226 @@
+package dev.vesper.machine.cpu.interp;
+
+import dev.vesper.machine.cpu.Cpu;
+
+/** Packing, unpacking, shuffles, inserts and mask moves of packed integers. */
+final class PackedShuffles {
+  private PackedShuffles() {}
+
+  /** A two-operand operation on registers of any width, in elements. */
+  interface Vector {
+    /** Computes z from a and b; all have the same number of quadwords. */
+    void run(long[] a, long[] b, long[] z);
+  }
+
+  static void register(Families f) {
+    vector(f, "punpcklbw", (a, b, z) -> unpack(a, b, z, 8, false));
+    vector(f, "punpcklwd", (a, b, z) -> unpack(a, b, z, 16, false));
+    vector(f, "punpckldq", (a, b, z) -> unpack(a, b, z, 32, false));
+    vector(f, "punpcklqdq", (a, b, z) -> unpack(a, b, z, 64, false));
+    vector(f, "punpckhbw", (a, b, z) -> unpack(a, b, z, 8, true));
+    vector(f, "punpckhwd", (a, b, z) -> unpack(a, b, z, 16, true));
+    vector(f, "punpckhdq", (a, b, z) -> unpack(a, b, z, 32, true));
+    vector(f, "punpckhqdq", (a, b, z) -> unpack(a, b, z, 64, true));
+    vector(f, "packsswb", (a, b, z) -> pack(a, b, z, 16, -128, 127));
+    vector(f, "packuswb", (a, b, z) -> pack(a, b, z, 16, 0, 255));
+    vector(f, "packssdw", (a, b, z) -> pack(a, b, z, 32, -32768, 32767));
+    f.add("pshufd", PackedShuffles::pshufd);
+    f.add("pshuflw", (o, c) -> shuffleWords(o, c, false));
+    f.add("pshufhw", (o, c) -> shuffleWords(o, c, true));
+    f.add("pshufw", PackedShuffles::pshufw);
+    f.add("pslldq", (o, c) -> byteShift(o, c, true));
+    f.add("psrldq", (o, c) -> byteShift(o, c, false));
+    f.add("pinsrw", PackedShuffles::pinsrw);
+    f.add("pextrw", PackedShuffles::pextrw);
+    f.add("pmovmskb", PackedShuffles::pmovmskb);
+    f.add("maskmovq", (o, c) -> maskedStore(o, c, false));
+    f.add("maskmovdqu", (o, c) -> maskedStore(o, c, true));
+  }
+
+  private static void vector(Families f, String name, Vector v) {
+    f.add(
+        name,
+        (o, c) -> {
+          boolean wide = MmxOps.wide(o);
+          int n = wide ? 2 : 1;
+          long[] a = new long[n];
+          long[] b = new long[n];
+          long[] z = new long[n];
+          if (wide) {
+            Sse.enter(c);
+            Sse.load(o, c, b, false);
+            a[0] = c.xmm[2 * o.reg];
+            a[1] = c.xmm[2 * o.reg + 1];
+            v.run(a, b, z);
+            c.xmm[2 * o.reg] = z[0];
+            c.xmm[2 * o.reg + 1] = z[1];
+          } else {
+            MmxOps.enter(c);
+            b[0] = MmxOps.mmx(o, c, o.insn.form().operands.get(1).bytes(o.insn));
+            a[0] = c.fpMant[o.reg & 7];
+            v.run(a, b, z);
+            MmxOps.put(c, o.reg & 7, z[0]);
+          }
+        });
+  }
+
+  private static long element(long[] v, int i, int width) {
+    int bit = i * width;
+    return v[bit >> 6] >>> (bit & 63) & -1L >>> 64 - width;
+  }
+
+  private static void set(long[] v, int i, int width, long e) {
+    int bit = i * width;
+    v[bit >> 6] |= (e & -1L >>> 64 - width) << (bit & 63);
+  }
+
+  private static void unpack(long[] a, long[] b, long[] z, int width, boolean high) {
+    int n = a.length * 64 / width;
+    int from = high ? n / 2 : 0;
+    for (int i = 0; i < n / 2; i++) {
+      set(z, 2 * i, width, element(a, from + i, width));
+      set(z, 2 * i + 1, width, element(b, from + i, width));
+    }
+  }
+
+  private static void pack(long[] a, long[] b, long[] z, int width, long low, long high) {
+    int n = a.length * 64 / width;
+    int s = 64 - width;
+    for (int i = 0; i < 2 * n; i++) {
+      long v = element(i < n ? a : b, i % n, width) << s >> s;
+      set(z, i, width / 2, Math.max(low, Math.min(high, v)));
+    }
+  }
+
+  private static void pshufd(MemOp o, Cpu c) {
+    Sse.enter(c);
+    long[] b = new long[2];
+    long[] z = new long[2];
+    Sse.load(o, c, b, false);
+    for (int i = 0; i < 4; i++) {
+      set(z, i, 32, element(b, (int) o.insn.imm >> 2 * i & 3, 32));
+    }
+    c.xmm[2 * o.reg] = z[0];
+    c.xmm[2 * o.reg + 1] = z[1];
+  }
+
+  private static long words(long v, int selector) {
+    long z = 0;
+    for (int i = 0; i < 4; i++) {
+      z |= (v >>> 16 * (selector >> 2 * i & 3) & 0xFFFF) << 16 * i;
+    }
+    return z;
+  }
+
+  private static void shuffleWords(MemOp o, Cpu c, boolean high) {
+    Sse.enter(c);
+    long[] b = new long[2];
+    Sse.load(o, c, b, false);
+    int sel = (int) o.insn.imm;
+    c.xmm[2 * o.reg] = high ? b[0] : words(b[0], sel);
+    c.xmm[2 * o.reg + 1] = high ? words(b[1], sel) : b[1];
+  }
+
+  private static void pshufw(MemOp o, Cpu c) {
+    MmxOps.enter(c);
+    long v = MmxOps.mmx(o, c, 8);
+    MmxOps.put(c, o.reg & 7, words(v, (int) o.insn.imm));
+  }
+
+  private static void byteShift(MemOp o, Cpu c, boolean left) {
+    Sse.enter(c);
+    int n = Math.min(16, (int) o.insn.imm & 0xFF) * 8;
+    int d = 2 * o.rm;
+    long lo = c.xmm[d];
+    long hi = c.xmm[d + 1];
+    if (n == 0) {
+      return;
+    }
+    if (left) {
+      c.xmm[d + 1] = n >= 128 ? 0 : n >= 64 ? lo << n - 64 : hi << n | lo >>> 64 - n;
+      c.xmm[d] = n >= 64 ? 0 : lo << n;
+    } else {
+      c.xmm[d] = n >= 128 ? 0 : n >= 64 ? hi >>> n - 64 : lo >>> n | hi << 64 - n;
+      c.xmm[d + 1] = n >= 64 ? 0 : hi >>> n;
+    }
+  }
+
+  private static void pinsrw(MemOp o, Cpu c) {
+    boolean wide = MmxOps.wide(o);
+    if (wide) {
+      Sse.enter(c);
+    } else {
+      MmxOps.enter(c);
+    }
+    long v = o.mem ? c.rd16(o.la(c, 2, false)) : c.r[o.rm] & 0xFFFF;
+    int i = (int) o.insn.imm & (wide ? 7 : 3);
+    int shift = 16 * (i & 3);
+    if (wide) {
+      int at = 2 * o.reg + (i >> 2);
+      c.xmm[at] = c.xmm[at] & ~(0xFFFFL << shift) | v << shift;
+    } else {
+      int d = o.reg & 7;
+      MmxOps.put(c, d, c.fpMant[d] & ~(0xFFFFL << shift) | v << shift);
+    }
+  }
+
+  private static void pextrw(MemOp o, Cpu c) {
+    boolean wide = MmxOps.wide(o);
+    if (wide) {
+      Sse.enter(c);
+    } else {
+      MmxOps.enter(c);
+      MmxOps.touch(c);
+    }
+    int i = (int) o.insn.imm & (wide ? 7 : 3);
+    long v = wide ? c.xmm[2 * o.rm + (i >> 2)] : c.fpMant[o.rm & 7];
+    c.r[o.reg] = v >>> 16 * (i & 3) & 0xFFFF;
+  }
+
+  private static long signs(long v) {
+    return (v >>> 7 & 0x0101010101010101L) * 0x0102040810204080L >>> 56;
+  }
+
+  private static void pmovmskb(MemOp o, Cpu c) {
+    if (MmxOps.wide(o)) {
+      Sse.enter(c);
+      c.r[o.reg] = signs(c.xmm[2 * o.rm]) | signs(c.xmm[2 * o.rm + 1]) << 8;
+    } else {
+      MmxOps.enter(c);
+      MmxOps.touch(c);
+      c.r[o.reg] = signs(c.fpMant[o.rm & 7]);
+    }
+  }
+
+  private static void maskedStore(MemOp o, Cpu c, boolean wide) {
+    if (wide) {
+      Sse.enter(c);
+    } else {
+      MmxOps.enter(c);
+    }
+    int seg = o.insn.segOverride >= 0 ? o.insn.segOverride : 3;
+    int kind = MemOp.segmentKind(seg, c.codeMode());
+    int n = wide ? 16 : 8;
+    long a = c.r[7] & o.mask;
+    long la = kind == 0 ? a : c.linear(kind, seg, a, n, true);
+    if (c.mode64() && la << 16 >> 16 != la) {
+      c.gp(0);
+    }
+    for (int i = 0; i < n; i++) {
+      long mask = wide ? c.xmm[2 * o.rm + (i >> 3)] : c.fpMant[o.rm & 7];
+      if ((mask >>> 8 * (i & 7) + 7 & 1) != 0) {
+        c.probeWrite(la + i, 1);
+      }
+    }
+    if (!wide) {
+      MmxOps.touch(c);
+    }
+    for (int i = 0; i < n; i++) {
+      long mask = wide ? c.xmm[2 * o.rm + (i >> 3)] : c.fpMant[o.rm & 7];
+      long v = wide ? c.xmm[2 * o.reg + (i >> 3)] : c.fpMant[o.reg & 7];
+      if ((mask >>> 8 * (i & 7) + 7 & 1) != 0) {
+        c.wr8(la + i, (int) (v >>> 8 * (i & 7)));
+      }
+    }
+  }
+}

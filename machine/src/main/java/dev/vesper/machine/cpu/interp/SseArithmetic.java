@@ -1,0 +1,398 @@
+package dev.vesper.machine.cpu.interp;
+
+import dev.vesper.machine.cpu.Cpu;
+import dev.vesper.machine.cpu.CpuState;
+import dev.vesper.machine.cpu.fp.Num;
+import dev.vesper.machine.cpu.fp.SoftFloat;
+
+/**
+ * SSE, SSE2 and SSE3 floating point. An instruction computes all its elements, then either raises
+ * #XM with MXCSR updated and the destination untouched, or commits both.
+ */
+final class SseArithmetic {
+  /** Writable bits of MXCSR: no misaligned-exception mask. */
+  static final int MXCSR_MASK = 0xFFFF;
+
+  private static final int ADD = 0;
+  private static final int SUB = 1;
+  private static final int MUL = 2;
+  private static final int DIV = 3;
+  private static final int MIN = 4;
+  private static final int MAX = 5;
+  private static final int SQRT = 6;
+
+  private SseArithmetic() {}
+
+  static void register(Families f) {
+    String[] ops = {"add", "sub", "mul", "div", "min", "max", "sqrt"};
+    for (int i = 0; i < ops.length; i++) {
+      int op = i;
+      f.add(ops[i] + "ps", (o, c) -> packed(o, c, op, 4));
+      f.add(ops[i] + "pd", (o, c) -> packed(o, c, op, 8));
+      f.add(ops[i] + "ss", (o, c) -> scalar(o, c, op, 4));
+      f.add(ops[i] + "sd", (o, c) -> scalar(o, c, op, 8));
+    }
+    f.add("cmpps", (o, c) -> compare(o, c, 4, true));
+    f.add("cmppd", (o, c) -> compare(o, c, 8, true));
+    f.add("cmpss", (o, c) -> compare(o, c, 4, false));
+    f.add("cmpsd", (o, c) -> compare(o, c, 8, false));
+    f.add("ucomiss", (o, c) -> comi(o, c, 4, true));
+    f.add("ucomisd", (o, c) -> comi(o, c, 8, true));
+    f.add("comiss", (o, c) -> comi(o, c, 4, false));
+    f.add("comisd", (o, c) -> comi(o, c, 8, false));
+    f.add("haddps", (o, c) -> horizontal(o, c, 4, ADD));
+    f.add("haddpd", (o, c) -> horizontal(o, c, 8, ADD));
+    f.add("hsubps", (o, c) -> horizontal(o, c, 4, SUB));
+    f.add("hsubpd", (o, c) -> horizontal(o, c, 8, SUB));
+    f.add("addsubps", (o, c) -> alternate(o, c, 4));
+    f.add("addsubpd", (o, c) -> alternate(o, c, 8));
+    f.add("rcpps", (o, c) -> approximate(o, c, true, false));
+    f.add("rcpss", (o, c) -> approximate(o, c, false, false));
+    f.add("rsqrtps", (o, c) -> approximate(o, c, true, true));
+    f.add("rsqrtss", (o, c) -> approximate(o, c, false, true));
+    SseConversions.register(f);
+  }
+
+  /** Prepares the arithmetic for MXCSR. */
+  static SoftFloat soft(Cpu c) {
+    SoftFloat s = c.soft;
+    s.flags = 0;
+    s.rounding = c.mxcsr >> 13 & 3;
+    s.masks = c.mxcsr >> 7 & 0x3F;
+    s.flushToZero = (c.mxcsr & 0x8000) != 0;
+    s.scaleUnmasked = false;
+    return s;
+  }
+
+  /** Unpacks an element, treating denormals as zero if MXCSR.DAZ says so. */
+  static void unpack(Cpu c, Num n, long bits, int bytes) {
+    if (bytes == 4) {
+      n.fromFloat((int) bits);
+    } else {
+      n.fromDouble(bits);
+    }
+    if (n.denormal && (c.mxcsr & 0x40) != 0) {
+      n.setZero(n.sign);
+    }
+  }
+
+  static long pack(Num n, int bytes) {
+    return bytes == 4 ? n.toFloat() & 0xFFFF_FFFFL : n.toDouble();
+  }
+
+  static SoftFloat.Format format(int bytes) {
+    return bytes == 4 ? SoftFloat.SINGLE : SoftFloat.DOUBLE;
+  }
+
+  /** Merges exceptions into MXCSR and raises #XM for an unmasked one. */
+  static void commit(Cpu c, int flags) {
+    int masks = c.mxcsr >> 7 & 0x3F;
+    int unmasked = flags & ~masks;
+    if (unmasked == 0) {
+      c.mxcsr |= flags;
+      return;
+    }
+    // An exception found before the computation keeps the later ones from being looked for.
+    int report = (unmasked & 7) != 0 ? flags & 7 : flags;
+    c.mxcsr |= report;
+    if ((c.cr4 & CpuState.CR4_OSXMMEXCPT) == 0) {
+      c.ud();
+    }
+    c.fault(19, -1);
+  }
+
+  /** {@return whether plain Java arithmetic gives the same result and no new exception} */
+  private static boolean simple(Cpu c) {
+    // Nearest rounding, everything masked, PE already sticky, no DAZ or FTZ.
+    return (c.mxcsr & 0xFFE0) == 0x1FA0;
+  }
+
+  private static boolean ordinaryDouble(double v) {
+    double a = Math.abs(v);
+    return a >= Double.MIN_NORMAL && a <= Double.MAX_VALUE;
+  }
+
+  private static boolean ordinaryFloat(float v) {
+    float a = Math.abs(v);
+    return a >= Float.MIN_NORMAL && a <= Float.MAX_VALUE;
+  }
+
+  /** One element of an arithmetic operation; exceptions go to {@code s.flags}. */
+  static long element(Cpu c, SoftFloat s, int op, long x, long y, int bytes) {
+    if (op <= SQRT && op != MIN && op != MAX && simple(c)) {
+      if (bytes == 8) {
+        double a = Double.longBitsToDouble(x);
+        double b = Double.longBitsToDouble(y);
+        if (ordinaryDouble(b) && (op == SQRT || ordinaryDouble(a))) {
+          double z =
+              switch (op) {
+                case ADD -> a + b;
+                case SUB -> a - b;
+                case MUL -> a * b;
+                case DIV -> a / b;
+                default -> Math.sqrt(b);
+              };
+          if (ordinaryDouble(z)) {
+            return Double.doubleToRawLongBits(z);
+          }
+        }
+      } else {
+        float a = Float.intBitsToFloat((int) x);
+        float b = Float.intBitsToFloat((int) y);
+        if (ordinaryFloat(b) && (op == SQRT || ordinaryFloat(a))) {
+          float z =
+              switch (op) {
+                case ADD -> a + b;
+                case SUB -> a - b;
+                case MUL -> a * b;
+                case DIV -> a / b;
+                default -> (float) Math.sqrt(b);
+              };
+          if (ordinaryFloat(z)) {
+            return Float.floatToRawIntBits(z) & 0xFFFF_FFFFL;
+          }
+        }
+      }
+    }
+    Num a = c.na;
+    Num b = c.nb;
+    Num z = c.nz;
+    unpack(c, a, x, bytes);
+    unpack(c, b, y, bytes);
+    if (op == SQRT) {
+      a.set(b);
+    }
+    if (op == MIN || op == MAX) {
+      return minMax(s, op, a, b, bytes);
+    }
+    if (a.isNan() || b.isNan()) {
+      return nan(s, a, b, bytes);
+    }
+    int before = s.flags;
+    s.flags = 0;
+    switch (op) {
+      case ADD -> s.add(a, b, false, z);
+      case SUB -> s.add(a, b, true, z);
+      case MUL -> s.mul(a, b, z);
+      case DIV -> s.div(a, b, z);
+      default -> s.sqrt(b, z);
+    }
+    if ((a.denormal || b.denormal) && (s.flags & (SoftFloat.IE | SoftFloat.ZE)) == 0) {
+      s.flags |= SoftFloat.DE;
+    }
+    z.denormal = false;
+    s.round(z, format(bytes));
+    s.flags |= before;
+    return pack(z, bytes);
+  }
+
+  /** {@return the quiet NaN that an operation on NaNs gives: the first operand's if it is one} */
+  static long nan(SoftFloat s, Num a, Num b, int bytes) {
+    if (a.kind == Num.SNAN || b.kind == Num.SNAN) {
+      s.flags |= SoftFloat.IE;
+    }
+    Num n = a.isNan() ? a : b;
+    n.kind = Num.QNAN;
+    n.sig |= 1L << 62;
+    return pack(n, bytes);
+  }
+
+  private static long minMax(SoftFloat s, int op, Num a, Num b, int bytes) {
+    if (a.isNan() || b.isNan()) {
+      s.flags |= SoftFloat.IE;
+      return pack(b, bytes);
+    }
+    if (a.denormal || b.denormal) {
+      s.flags |= SoftFloat.DE;
+    }
+    int r = SoftFloat.compare(a, b);
+    return pack(op == MIN ? r < 0 ? a : b : r > 0 ? a : b, bytes);
+  }
+
+  private static long get(long[] v, int at, int i, int bytes) {
+    return bytes == 8 ? v[at + i] : v[at + (i >> 1)] >>> 32 * (i & 1) & 0xFFFF_FFFFL;
+  }
+
+  private static void set(long[] v, int i, int bytes, long e) {
+    if (bytes == 8) {
+      v[i] = e;
+    } else {
+      v[i >> 1] = (i & 1) == 0 ? v[i >> 1] & ~0xFFFF_FFFFL | e & 0xFFFF_FFFFL : v[i >> 1] & 0xFFFF_FFFFL | e << 32;
+    }
+  }
+
+  private static void put(MemOp o, Cpu c, long[] z) {
+    c.xmm[2 * o.reg] = z[0];
+    c.xmm[2 * o.reg + 1] = z[1];
+  }
+
+  private static void packed(MemOp o, Cpu c, int op, int bytes) {
+    Sse.enter(c);
+    long[] b = new long[2];
+    long[] z = new long[2];
+    Sse.load(o, c, b, false);
+    SoftFloat s = soft(c);
+    for (int i = 0; i < 16 / bytes; i++) {
+      set(z, i, bytes, element(c, s, op, get(c.xmm, 2 * o.reg, i, bytes), get(b, 0, i, bytes), bytes));
+    }
+    commit(c, s.flags);
+    put(o, c, z);
+  }
+
+  private static void scalar(MemOp o, Cpu c, int op, int bytes) {
+    Sse.enter(c);
+    long b = Sse.scalar(o, c, bytes);
+    SoftFloat s = soft(c);
+    long a = c.xmm[2 * o.reg];
+    long z = element(c, s, op, bytes == 4 ? a & 0xFFFF_FFFFL : a, b, bytes);
+    commit(c, s.flags);
+    c.xmm[2 * o.reg] = bytes == 4 ? a & ~0xFFFF_FFFFL | z : z;
+  }
+
+  private static void horizontal(MemOp o, Cpu c, int bytes, int op) {
+    Sse.enter(c);
+    long[] b = new long[2];
+    long[] z = new long[2];
+    Sse.load(o, c, b, false);
+    SoftFloat s = soft(c);
+    int n = 16 / bytes;
+    for (int i = 0; i < n; i++) {
+      boolean second = i >= n / 2;
+      int k = 2 * (i % (n / 2));
+      long x = second ? get(b, 0, k, bytes) : get(c.xmm, 2 * o.reg, k, bytes);
+      long y = second ? get(b, 0, k + 1, bytes) : get(c.xmm, 2 * o.reg, k + 1, bytes);
+      set(z, i, bytes, element(c, s, op, x, y, bytes));
+    }
+    commit(c, s.flags);
+    put(o, c, z);
+  }
+
+  private static void alternate(MemOp o, Cpu c, int bytes) {
+    Sse.enter(c);
+    long[] b = new long[2];
+    long[] z = new long[2];
+    Sse.load(o, c, b, false);
+    SoftFloat s = soft(c);
+    for (int i = 0; i < 16 / bytes; i++) {
+      long x = get(c.xmm, 2 * o.reg, i, bytes);
+      set(z, i, bytes, element(c, s, (i & 1) == 0 ? SUB : ADD, x, get(b, 0, i, bytes), bytes));
+    }
+    commit(c, s.flags);
+    put(o, c, z);
+  }
+
+  private static boolean predicate(Cpu c, SoftFloat s, int p, long x, long y, int bytes) {
+    Num a = c.na;
+    Num b = c.nb;
+    unpack(c, a, x, bytes);
+    unpack(c, b, y, bytes);
+    boolean unordered = a.isNan() || b.isNan();
+    int r = 0;
+    if (unordered) {
+      boolean signaling = (p & 3) == 1 || (p & 3) == 2;
+      if (signaling || a.kind == Num.SNAN || b.kind == Num.SNAN) {
+        s.flags |= SoftFloat.IE;
+      }
+    } else {
+      if (a.denormal || b.denormal) {
+        s.flags |= SoftFloat.DE;
+      }
+      r = SoftFloat.compare(a, b);
+    }
+    boolean v =
+        switch (p & 3) {
+          case 0 -> !unordered && r == 0;
+          case 1 -> !unordered && r < 0;
+          case 2 -> !unordered && r <= 0;
+          default -> unordered;
+        };
+    return v ^ (p & 4) != 0;
+  }
+
+  private static void compare(MemOp o, Cpu c, int bytes, boolean all) {
+    Sse.enter(c);
+    int p = (int) o.insn.imm & 7;
+    long[] b = new long[2];
+    if (all) {
+      Sse.load(o, c, b, false);
+    } else {
+      b[0] = Sse.scalar(o, c, bytes);
+    }
+    SoftFloat s = soft(c);
+    long[] z = {c.xmm[2 * o.reg], c.xmm[2 * o.reg + 1]};
+    for (int i = 0; i < (all ? 16 / bytes : 1); i++) {
+      boolean v = predicate(c, s, p, get(c.xmm, 2 * o.reg, i, bytes), get(b, 0, i, bytes), bytes);
+      set(z, i, bytes, v ? -1 : 0);
+    }
+    commit(c, s.flags);
+    put(o, c, z);
+  }
+
+  private static void comi(MemOp o, Cpu c, int bytes, boolean quiet) {
+    Sse.enter(c);
+    long y = Sse.scalar(o, c, bytes);
+    SoftFloat s = soft(c);
+    Num a = c.na;
+    Num b = c.nb;
+    unpack(c, a, bytes == 4 ? c.xmm[2 * o.reg] & 0xFFFF_FFFFL : c.xmm[2 * o.reg], bytes);
+    unpack(c, b, y, bytes);
+    int f;
+    if (a.isNan() || b.isNan()) {
+      if (!quiet || a.kind == Num.SNAN || b.kind == Num.SNAN) {
+        s.flags |= SoftFloat.IE;
+      }
+      f = CpuState.ZF | CpuState.PF | CpuState.CF;
+    } else {
+      if (a.denormal || b.denormal) {
+        s.flags |= SoftFloat.DE;
+      }
+      int r = SoftFloat.compare(a, b);
+      f = r == 0 ? CpuState.ZF : r < 0 ? CpuState.CF : 0;
+    }
+    commit(c, s.flags);
+    c.setArith(f);
+  }
+
+  private static long approximation(Cpu c, long bits, boolean root) {
+    Num n = c.na;
+    n.fromFloat((int) bits);
+    if (n.isNan()) {
+      return (bits | 0x40_0000) & 0xFFFF_FFFFL;
+    }
+    if (n.denormal) {
+      n.setZero(n.sign);
+    }
+    if (n.kind == Num.ZERO) {
+      return n.sign ? 0xFF80_0000L : 0x7F80_0000L;
+    }
+    if (root && n.sign) {
+      return 0xFFC0_0000L;
+    }
+    if (n.kind == Num.INF) {
+      return n.sign ? 0x8000_0000L : 0;
+    }
+    float v = Float.intBitsToFloat((int) bits);
+    float r = (float) (root ? 1 / Math.sqrt(v) : 1.0 / v);
+    if (Math.abs(r) < Float.MIN_NORMAL) {
+      r = Math.copySign(0f, r);
+    }
+    // Twelve significant bits, as the architecture promises at least.
+    int b = Float.floatToRawIntBits(r);
+    return (b + 0x400 & ~0x7FF) & 0xFFFF_FFFFL;
+  }
+
+  private static void approximate(MemOp o, Cpu c, boolean all, boolean root) {
+    Sse.enter(c);
+    long[] b = new long[2];
+    if (all) {
+      Sse.load(o, c, b, false);
+    } else {
+      b[0] = Sse.scalar(o, c, 4);
+    }
+    long[] z = {c.xmm[2 * o.reg], c.xmm[2 * o.reg + 1]};
+    for (int i = 0; i < (all ? 4 : 1); i++) {
+      set(z, i, 4, approximation(c, get(b, 0, i, 4), root));
+    }
+    put(o, c, z);
+  }
+}

@@ -1,0 +1,219 @@
+package dev.vesper.machine.cpu.interp;
+
+import dev.vesper.machine.cpu.Cpu;
+import dev.vesper.machine.cpu.CpuState;
+import dev.vesper.machine.cpu.Segmentation;
+import dev.vesper.machine.memory.Page;
+import dev.vesper.x86.OperandSpec;
+
+/**
+ * String instructions. A repeated one does at most a page at a time and then starts again at its own
+ * RIP, so that interrupts come in between and a fault finds the progress in the registers.
+ */
+final class StringOps {
+  private static final int RCX = 1;
+  private static final int RSI = 6;
+  private static final int RDI = 7;
+
+  private StringOps() {}
+
+  static void register(Families f) {
+    f.transfer("movs", (o, c) -> repeat(o, c, StringOps::movs, StringOps::movsBlock));
+    f.transfer("stos", (o, c) -> repeat(o, c, StringOps::stos, StringOps::stosBlock));
+    f.transfer("lods", (o, c) -> repeat(o, c, StringOps::lods, StringOps::none));
+    f.transfer("cmps", (o, c) -> repeat(o, c, StringOps::cmps, StringOps::none));
+    f.transfer("scas", (o, c) -> repeat(o, c, StringOps::scas, StringOps::none));
+  }
+
+  /** One element; the registers that it moves are committed when it returns. */
+  interface Element {
+    void run(MemOp o, Cpu c, int bytes, int step);
+  }
+
+  /** Many elements at once; returns how many, 0 if it could not. */
+  interface BlockCopy {
+    long run(MemOp o, Cpu c, int bytes, long count);
+  }
+
+  private static long none(MemOp o, Cpu c, int bytes, long count) {
+    return 0;
+  }
+
+  static int elementSize(MemOp o) {
+    for (OperandSpec s : o.insn.form().operands) {
+      if (s.kind() == 'X' || s.kind() == 'Y') {
+        return s.bytes(o.insn);
+      }
+    }
+    throw new IllegalStateException("not a string instruction");
+  }
+
+  private static void repeat(MemOp o, Cpu c, Element e, BlockCopy block) {
+    int n = elementSize(o);
+    int step = (c.eflags & CpuState.DF) != 0 ? -n : n;
+    boolean rep = o.insn.rep || o.insn.repne;
+    if (!rep) {
+      e.run(o, c, n, step);
+      c.rip = o.nextRip(c);
+      return;
+    }
+    boolean conditional = o.insn.form().conditionalRep();
+    int asize = o.insn.asize;
+    long count = c.r[RCX] & o.mask;
+    if (count == 0) {
+      c.rip = o.nextRip(c);
+      return;
+    }
+    if (step > 0 && count > 1) {
+      long done = block.run(o, c, n, count);
+      if (done > 0) {
+        count -= done;
+        c.setReg(RCX, asize, count);
+        c.rip = count == 0 ? o.nextRip(c) : o.thisRip(c);
+        return;
+      }
+    }
+    for (int i = 0; i < 4096 / n; i++) {
+      e.run(o, c, n, step);
+      count = count - 1 & o.mask;
+      c.setReg(RCX, asize, count);
+      if (count == 0 || conditional && c.zf() != o.insn.rep) {
+        c.rip = o.nextRip(c);
+        return;
+      }
+    }
+    c.rip = o.thisRip(c);
+  }
+
+  /** {@return the linear address of the source operand} */
+  static long source(MemOp o, Cpu c, int bytes) {
+    int seg = o.insn.segOverride >= 0 ? o.insn.segOverride : CpuState.DS;
+    int kind = MemOp.segmentKind(seg, c.codeMode());
+    long a = c.r[RSI] & o.mask;
+    return kind == Segmentation.SEG_NONE ? a : c.linear(kind, seg, a, bytes, false);
+  }
+
+  /** {@return the linear address of the destination operand} */
+  static long destination(MemOp o, Cpu c, int bytes, boolean write) {
+    int kind = MemOp.segmentKind(CpuState.ES, c.codeMode());
+    long a = c.r[RDI] & o.mask;
+    return kind == Segmentation.SEG_NONE ? a : c.linear(kind, CpuState.ES, a, bytes, write);
+  }
+
+  /** Moves an index register. */
+  static void advance(MemOp o, Cpu c, int register, long by) {
+    c.setReg(register, o.insn.asize, c.r[register] + by);
+  }
+
+  private static void movs(MemOp o, Cpu c, int n, int step) {
+    long v = c.rd(source(o, c, n), n);
+    c.wr(destination(o, c, n, true), n, v);
+    advance(o, c, RSI, step);
+    advance(o, c, RDI, step);
+  }
+
+  private static void stos(MemOp o, Cpu c, int n, int step) {
+    c.wr(destination(o, c, n, true), n, c.r[0]);
+    advance(o, c, RDI, step);
+  }
+
+  private static void lods(MemOp o, Cpu c, int n, int step) {
+    c.setReg(0, n, c.rd(source(o, c, n), n));
+    advance(o, c, RSI, step);
+  }
+
+  private static void compare(Cpu c, long a, long b, int n) {
+    int s = 64 - 8 * n;
+    long v = a - b;
+    c.fRes = v << s >> s;
+    c.fCv = (~a & b | (~a | b) & v) << s;
+    c.fAx = (a ^ b ^ v) & 0x10;
+  }
+
+  private static void cmps(MemOp o, Cpu c, int n, int step) {
+    long a = c.rd(source(o, c, n), n);
+    long b = c.rd(destination(o, c, n, false), n);
+    advance(o, c, RSI, step);
+    advance(o, c, RDI, step);
+    compare(c, a, b, n);
+  }
+
+  private static void scas(MemOp o, Cpu c, int n, int step) {
+    long b = c.rd(destination(o, c, n, false), n);
+    advance(o, c, RDI, step);
+    compare(c, c.reg(0, n), b, n);
+  }
+
+  /** {@return how many elements fit before a page or an address wraps} */
+  private static long fit(Cpu c, long la, long register, long mask, int n, long count) {
+    long room = (Page.SIZE - (la & 0xFFF)) / n;
+    long wrap = mask == -1L ? count : (mask - (register & mask)) / n;
+    return Math.min(count, Math.min(room, wrap));
+  }
+
+  private static boolean flat(MemOp o, Cpu c, int seg) {
+    return MemOp.segmentKind(seg, c.codeMode()) != Segmentation.SEG_CHECK;
+  }
+
+  private static long movsBlock(MemOp o, Cpu c, int n, long count) {
+    int seg = o.insn.segOverride >= 0 ? o.insn.segOverride : CpuState.DS;
+    if (!flat(o, c, seg) || !flat(o, c, CpuState.ES)) {
+      return 0;
+    }
+    long from = source(o, c, n);
+    long to = destination(o, c, n, true);
+    long k = fit(c, from, c.r[RSI], o.mask, n, fit(c, to, c.r[RDI], o.mask, n, count));
+    if (k < 2) {
+      return 0;
+    }
+    Page p = c.blockPage(from, false);
+    Page q = c.blockPage(to, true);
+    if (p == null || q == null || p == q || c.blockPage(from, false) != p) {
+      return 0;
+    }
+    int bytes = (int) k * n;
+    System.arraycopy(p.data, (int) from & 0xFFF, q.data, (int) to & 0xFFF, bytes);
+    advance(o, c, RSI, bytes);
+    advance(o, c, RDI, bytes);
+    return k;
+  }
+
+  private static long stosBlock(MemOp o, Cpu c, int n, long count) {
+    if (!flat(o, c, CpuState.ES)) {
+      return 0;
+    }
+    long to = destination(o, c, n, true);
+    long k = fit(c, to, c.r[RDI], o.mask, n, count);
+    if (k < 2) {
+      return 0;
+    }
+    Page q = c.blockPage(to, true);
+    if (q == null) {
+      return 0;
+    }
+    int at = (int) to & 0xFFF;
+    int bytes = (int) k * n;
+    long v = c.r[0];
+    byte[] d = q.data;
+    switch (n) {
+      case 1 -> java.util.Arrays.fill(d, at, at + bytes, (byte) v);
+      case 2 -> {
+        for (int i = at; i < at + bytes; i += 2) {
+          Page.SHORT.set(d, i, (short) v);
+        }
+      }
+      case 4 -> {
+        for (int i = at; i < at + bytes; i += 4) {
+          Page.INT.set(d, i, (int) v);
+        }
+      }
+      default -> {
+        for (int i = at; i < at + bytes; i += 8) {
+          Page.LONG.set(d, i, v);
+        }
+      }
+    }
+    advance(o, c, RDI, bytes);
+    return k;
+  }
+}

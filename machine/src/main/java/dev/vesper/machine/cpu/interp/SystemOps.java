@@ -1,0 +1,367 @@
+package dev.vesper.machine.cpu.interp;
+
+import dev.vesper.machine.cpu.Cpu;
+import dev.vesper.machine.cpu.CpuState;
+
+/**
+ * Privileged and virtualisation-sensitive instructions. The order of checks against intercepts is
+ * that of spec sev-es-architecture 6.1.
+ */
+final class SystemOps {
+  private SystemOps() {}
+
+  static void register(Families f) {
+    f.add("cpuid", (o, c) -> c.exit(0x72, 0, 0));
+    f.add("rdtsc", SystemOps::rdtsc);
+    f.add("rdtscp", SystemOps::rdtscp);
+    f.add("rdpmc", SystemOps::rdpmc);
+    f.add("rdmsr", SystemOps::rdmsr);
+    f.add("wrmsr", SystemOps::wrmsr);
+    f.add("rdrand", SystemOps::rdrand);
+    f.add("hlt", SystemOps::hlt);
+    f.add("pause", SystemOps::pause);
+    f.add("cli", SystemOps::cli);
+    f.add("sti", SystemOps::sti);
+    f.add("clts", SystemOps::clts);
+    f.add("lmsw", SystemOps::lmsw);
+    f.add("smsw", SystemOps::smsw);
+    f.add("invd", (o, c) -> cache(c, 0x76));
+    f.add("wbinvd", (o, c) -> cache(c, 0x89));
+    f.add("invlpg", SystemOps::invlpg);
+    f.add("lgdt", (o, c) -> loadTable(o, c, true));
+    f.add("lidt", (o, c) -> loadTable(o, c, false));
+    f.add("sgdt", (o, c) -> storeTable(o, c, true));
+    f.add("sidt", (o, c) -> storeTable(o, c, false));
+    f.add("swapgs", SystemOps::swapgs);
+    f.add("rdfsbase", (o, c) -> readBase(o, c, CpuState.FS));
+    f.add("rdgsbase", (o, c) -> readBase(o, c, CpuState.GS));
+    f.add("wrfsbase", (o, c) -> writeBase(o, c, CpuState.FS));
+    f.add("wrgsbase", (o, c) -> writeBase(o, c, CpuState.GS));
+    f.add("monitor", SystemOps::monitor);
+    f.add("mwait", SystemOps::mwait);
+    f.add("vmmcall", SystemOps::vmmcall);
+    f.add("vmgexit", SystemOps::vmgexit);
+    svm(f, "vmrun", 0x80);
+    svm(f, "vmload", 0x82);
+    svm(f, "vmsave", 0x83);
+    svm(f, "stgi", 0x84);
+    svm(f, "clgi", 0x85);
+    svm(f, "skinit", 0x86);
+    svm(f, "invlpga", 0x7A);
+    f.add("rsm", SystemOps::rsm);
+    f.add("ud0", (o, c) -> c.ud());
+    f.add("ud1", (o, c) -> c.ud());
+    f.add("ud2", (o, c) -> c.ud());
+  }
+
+  private static void svm(Families f, String name, int code) {
+    f.add(
+        name,
+        (o, c) -> {
+          // Nested virtualisation is not offered: without an intercept the instruction is undefined.
+          if ((c.efer & CpuState.EFER_SVME) == 0 || !c.protectedMode()) {
+            c.ud();
+          }
+          ring0(c);
+          c.intercept(code);
+          c.ud();
+        });
+  }
+
+  private static void ring0(Cpu c) {
+    if (c.cpl != 0) {
+      c.gp(0);
+    }
+  }
+
+  private static void rsm(MemOp o, Cpu c) {
+    c.intercept(0x73);
+    c.ud();
+  }
+
+  private static void rdtsc(MemOp o, Cpu c) {
+    if ((c.cr4 & CpuState.CR4_TSD) != 0) {
+      ring0(c);
+    }
+    c.intercept(0x6E);
+    long t = c.tsc();
+    c.r[0] = t & 0xFFFF_FFFFL;
+    c.r[2] = t >>> 32;
+  }
+
+  private static void rdtscp(MemOp o, Cpu c) {
+    if ((c.cr4 & CpuState.CR4_TSD) != 0) {
+      ring0(c);
+    }
+    c.intercept(0x87);
+    long t = c.tsc();
+    c.r[0] = t & 0xFFFF_FFFFL;
+    c.r[2] = t >>> 32;
+    c.r[1] = c.tscAux;
+  }
+
+  private static void rdpmc(MemOp o, Cpu c) {
+    if ((c.cr4 & CpuState.CR4_PCE) == 0) {
+      ring0(c);
+    }
+    c.intercept(0x6F);
+    c.gp(0);
+  }
+
+  private static void rdmsr(MemOp o, Cpu c) {
+    ring0(c);
+    int msr = (int) c.r[1];
+    // SEV_STATUS cannot be intercepted.
+    if (msr != Cpu.MSR_SEV_STATUS
+        && (c.intercepts.vector3 >>> 28 & 1) != 0
+        && c.intercepts.wantsMsr(msr, false)) {
+      c.exit(0x7C, 0, 0);
+    }
+    long v = c.readMsr(msr);
+    c.r[0] = v & 0xFFFF_FFFFL;
+    c.r[2] = v >>> 32;
+  }
+
+  private static void wrmsr(MemOp o, Cpu c) {
+    ring0(c);
+    int msr = (int) c.r[1];
+    if (msr != Cpu.MSR_SEV_STATUS
+        && (c.intercepts.vector3 >>> 28 & 1) != 0
+        && c.intercepts.wantsMsr(msr, true)) {
+      c.exit(0x7C, 1, 0);
+    }
+    c.writeMsr(msr, c.r[2] << 32 | c.r[0] & 0xFFFF_FFFFL);
+  }
+
+  private static void rdrand(MemOp o, Cpu c) {
+    c.setReg(o.rm, o.insn.osize, c.nextRandom());
+    c.setArith(CpuState.CF);
+  }
+
+  private static void hlt(MemOp o, Cpu c) {
+    ring0(c);
+    if (c.intercepts.wants(0x78)) {
+      c.exitAfter(0x78, 0, 0);
+    }
+    throw new dev.vesper.machine.cpu.Unimplemented("HLT that no host intercepts");
+  }
+
+  private static void pause(MemOp o, Cpu c) {
+    if (c.intercepts.wants(0x77)) {
+      c.exitAfter(0x77, 0, 0);
+    }
+  }
+
+  private static void cli(MemOp o, Cpu c) {
+    if (c.protectedMode() && c.cpl > (c.eflags >> 12 & 3)) {
+      c.gp(0);
+    }
+    c.eflags &= ~CpuState.IF;
+  }
+
+  private static void sti(MemOp o, Cpu c) {
+    if (c.protectedMode() && c.cpl > (c.eflags >> 12 & 3)) {
+      c.gp(0);
+    }
+    if ((c.eflags & CpuState.IF) == 0) {
+      c.eflags |= CpuState.IF;
+      c.interruptShadow = true;
+    }
+  }
+
+  private static void crIntercept(Cpu c, int number, boolean write) {
+    int bit = number + (write ? 16 : 0);
+    if ((c.intercepts.cr >>> bit & 1) != 0) {
+      c.exit(bit, 0, 0);
+    }
+  }
+
+  private static void clts(MemOp o, Cpu c) {
+    ring0(c);
+    crIntercept(c, 0, true);
+    c.writeCr0(c.cr0 & ~CpuState.CR0_TS);
+  }
+
+  private static void lmsw(MemOp o, Cpu c) {
+    ring0(c);
+    crIntercept(c, 0, true);
+    long v = o.readRm(c, 2);
+    // LMSW can set PE but not clear it.
+    c.writeCr0(c.cr0 & ~0xEL | v & 0xF);
+  }
+
+  private static void smsw(MemOp o, Cpu c) {
+    crIntercept(c, 0, false);
+    o.writeRm(c, o.mem ? 2 : o.insn.osize, c.cr0);
+  }
+
+  private static void cache(Cpu c, int code) {
+    ring0(c);
+    c.intercept(code);
+  }
+
+  private static void invlpg(MemOp o, Cpu c) {
+    ring0(c);
+    c.intercept(0x79);
+    long a = o.ea(c);
+    if (o.segKind != 0) {
+      a = a + c.segBase[o.seg] & c.linearMask();
+    }
+    c.flushTlbPage(a);
+  }
+
+  private static void loadTable(MemOp o, Cpu c, boolean gdt) {
+    ring0(c);
+    c.intercept(gdt ? 0x6B : 0x6A);
+    boolean wide = c.mode64();
+    int n = wide ? 8 : 4;
+    long la = o.la(c, n + 2, false);
+    int limit = c.rd16(la);
+    long base = c.rd(la + 2, n);
+    if (wide && base << 16 >> 16 != base) {
+      c.gp(0);
+    }
+    if (!wide && o.insn.osize == 2) {
+      base &= 0xFF_FFFF;
+    }
+    if (gdt) {
+      c.gdtLimit = limit;
+      c.gdtBase = base;
+    } else {
+      c.idtLimit = limit;
+      c.idtBase = base;
+    }
+  }
+
+  private static void storeTable(MemOp o, Cpu c, boolean gdt) {
+    c.intercept(gdt ? 0x67 : 0x66);
+    int n = c.mode64() ? 8 : 4;
+    long la = o.la(c, n + 2, true);
+    c.probeWrite(la, n + 2);
+    c.wr16(la, gdt ? c.gdtLimit : c.idtLimit);
+    c.wr(la + 2, n, gdt ? c.gdtBase : c.idtBase);
+  }
+
+  private static void swapgs(MemOp o, Cpu c) {
+    ring0(c);
+    long t = c.segBase[CpuState.GS];
+    c.segBase[CpuState.GS] = c.kernelGsBase;
+    c.kernelGsBase = t;
+  }
+
+  private static void requireFsGsBase(Cpu c) {
+    if ((c.cr4 & CpuState.CR4_FSGSBASE) == 0) {
+      c.ud();
+    }
+  }
+
+  private static void readBase(MemOp o, Cpu c, int seg) {
+    requireFsGsBase(c);
+    c.setReg(o.rm, o.insn.osize == 8 ? 8 : 4, c.segBase[seg]);
+  }
+
+  private static void writeBase(MemOp o, Cpu c, int seg) {
+    requireFsGsBase(c);
+    long v = c.reg(o.rm, o.insn.osize == 8 ? 8 : 4);
+    if (v << 16 >> 16 != v) {
+      c.gp(0);
+    }
+    c.segBase[seg] = v;
+  }
+
+  private static void monitor(MemOp o, Cpu c) {
+    if (c.cpl != 0) {
+      c.ud();
+    }
+    if (c.r[1] != 0) {
+      c.gp(0);
+    }
+    c.intercept(0x8A);
+    c.ud();
+  }
+
+  private static void mwait(MemOp o, Cpu c) {
+    if (c.cpl != 0) {
+      c.ud();
+    }
+    c.intercept(0x8B);
+    c.ud();
+  }
+
+  private static void vmmcall(MemOp o, Cpu c) {
+    c.intercept(0x81);
+    c.ud();
+  }
+
+  private static void vmgexit(MemOp o, Cpu c) {
+    if (!c.intercepts.es) {
+      // Outside an SEV-ES guest the prefix means nothing.
+      vmmcall(o, c);
+      return;
+    }
+    c.exitAfter(0x403, 0, 0);
+  }
+
+  /** MOV to and from CR0..CR8. */
+  static void movCr(MemOp o, Cpu c, boolean write) {
+    int n = o.reg;
+    if (n != 0 && n != 2 && n != 3 && n != 4 && n != 8) {
+      c.ud();
+    }
+    ring0(c);
+    crIntercept(c, n, write);
+    int bytes = c.mode64() ? 8 : 4;
+    if (!write) {
+      long v =
+          switch (n) {
+            case 0 -> c.cr0;
+            case 2 -> c.cr2;
+            case 3 -> c.cr3;
+            case 4 -> c.cr4;
+            default -> c.cr8;
+          };
+      c.setReg(o.rm, bytes, v);
+      return;
+    }
+    long v = c.reg(o.rm, bytes);
+    switch (n) {
+      case 0 -> c.writeCr0(v);
+      case 2 -> c.cr2 = v;
+      case 3 -> c.writeCr3(v);
+      case 4 -> c.writeCr4(v);
+      default -> c.writeCr8(v);
+    }
+  }
+
+  /** MOV to and from DR0..DR7. */
+  static void movDr(MemOp o, Cpu c, boolean write) {
+    int n = o.reg;
+    if (n > 7) {
+      c.ud();
+    }
+    ring0(c);
+    if ((c.intercepts.dr >>> n + (write ? 16 : 0) & 1) != 0) {
+      c.exit((write ? 0x30 : 0x20) + n, 0, 0);
+    }
+    int bytes = c.mode64() ? 8 : 4;
+    if (write) {
+      c.writeDr(n, c.reg(o.rm, bytes));
+    } else {
+      c.setReg(o.rm, bytes, c.readDr(n));
+    }
+  }
+
+  /** MOV to and from segment registers. */
+  static void movSegment(MemOp o, Cpu c, boolean load) {
+    int seg = o.reg & 7;
+    if (seg > 5 || load && seg == CpuState.CS) {
+      c.ud();
+    }
+    if (load) {
+      c.loadSegment(seg, (int) o.readRm(c, 2) & 0xFFFF);
+      c.interruptShadow = seg == CpuState.SS;
+    } else {
+      o.writeRm(c, o.mem ? 2 : o.insn.osize, c.selector[seg]);
+    }
+  }
+}

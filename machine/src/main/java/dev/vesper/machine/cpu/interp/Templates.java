@@ -1,0 +1,69 @@
+package dev.vesper.machine.cpu.interp;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.lang.constant.ConstantDescs;
+import java.lang.invoke.MethodHandles;
+import java.util.HashMap;
+import java.util.Map;
+
+/**
+ * Makes specialised classes from template classes.
+ *
+ * <p>A template has a {@code static final int} that it gets from {@link #key}. Defining its class
+ * file again as a hidden class with other class data gives a class whose key is another constant:
+ * the JIT compiler folds every switch over it, and each class has its own profile and its own entry
+ * at the interpreter's call site. Measured against one shared class this is worth about a third.
+ */
+final class Templates {
+  private static final MethodHandles.Lookup LOOKUP = MethodHandles.lookup();
+  private static final Map<Class<?>, byte[]> FILES = new HashMap<>();
+  private static final Map<Class<?>, Map<Integer, TemplateOp>> MADE = new HashMap<>();
+
+  private Templates() {}
+
+  /** {@return the specialisation that the calling class stands for; 0 for the template itself} */
+  static int key(MethodHandles.Lookup lookup) {
+    try {
+      Integer k = MethodHandles.classData(lookup, ConstantDescs.DEFAULT_NAME, Integer.class);
+      return k == null ? 0 : k;
+    } catch (IllegalAccessException e) {
+      throw new IllegalStateException(e);
+    }
+  }
+
+  /**
+   * {@return a new operation of a specialised class}
+   *
+   * @param template the class to specialise
+   * @param key its specialisation
+   */
+  static synchronized TemplateOp make(Class<? extends TemplateOp> template, int key) {
+    TemplateOp prototype =
+        MADE.computeIfAbsent(template, t -> new HashMap<>())
+            .computeIfAbsent(key, k -> define(template, k));
+    return prototype.fresh();
+  }
+
+  private static TemplateOp define(Class<?> template, int key) {
+    byte[] file =
+        FILES.computeIfAbsent(
+            template,
+            t -> {
+              try (var in = t.getResourceAsStream(t.getSimpleName() + ".class")) {
+                if (in == null) {
+                  throw new IllegalStateException("no class file of " + t);
+                }
+                return in.readAllBytes();
+              } catch (IOException e) {
+                throw new UncheckedIOException(e);
+              }
+            });
+    try {
+      MethodHandles.Lookup made = LOOKUP.defineHiddenClassWithClassData(file, key, true);
+      return (TemplateOp) made.lookupClass().getDeclaredConstructor().newInstance();
+    } catch (ReflectiveOperationException e) {
+      throw new IllegalStateException("cannot specialise " + template, e);
+    }
+  }
+}

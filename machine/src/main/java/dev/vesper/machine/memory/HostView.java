@@ -1,0 +1,81 @@
+package dev.vesper.machine.memory;
+
+import java.util.Objects;
+
+/**
+ * System memory as the host and its devices see it: ciphertext for every private page.
+ *
+ * <p>A write goes to the bus; if the page is private it garbles exactly the sixteen-byte blocks that
+ * it touches. Addresses outside memory are refused with {@link IndexOutOfBoundsException}; callers
+ * that pass on guest-chosen addresses ask {@link #contains} first.
+ */
+public final class HostView {
+  private final PhysicalMemory memory;
+  private final byte[] bus = new byte[Page.SIZE];
+
+  HostView(PhysicalMemory memory) {
+    this.memory = memory;
+  }
+
+  /** {@return bytes of guest RAM} */
+  public long guestBytes() {
+    return (long) memory.guestPages() << 12;
+  }
+
+  /** {@return whether the range lies in guest RAM} */
+  public boolean contains(long address, long length) {
+    return address >= 0 && length >= 0 && address <= guestBytes() && length <= guestBytes() - address;
+  }
+
+  /** Reads bus bytes without disturbing who owns the page. */
+  public void read(long address, byte[] to, int offset, int length) {
+    Objects.checkFromIndexSize(address, length, (long) memory.totalPages() << 12);
+    long a = address;
+    int done = 0;
+    while (done < length) {
+      int in = (int) a & 0xFFF;
+      int n = Math.min(length - done, Page.SIZE - in);
+      int frame = (int) (a >>> 12);
+      if (memory.domain(frame) == Page.SHARED) {
+        System.arraycopy(memory.page(frame, Page.SHARED).data, in, to, offset + done, n);
+      } else {
+        memory.readBus(frame, bus);
+        System.arraycopy(bus, in, to, offset + done, n);
+      }
+      done += n;
+      a += n;
+    }
+  }
+
+  /** Writes bus bytes. */
+  public void write(long address, byte[] from, int offset, int length) {
+    Objects.checkFromIndexSize(address, length, (long) memory.totalPages() << 12);
+    long a = address;
+    int done = 0;
+    while (done < length) {
+      int in = (int) a & 0xFFF;
+      int n = Math.min(length - done, Page.SIZE - in);
+      Page p = memory.page((int) (a >>> 12), Page.SHARED);
+      if (p.codeLines != 0) {
+        memory.codeChanged(p);
+      }
+      System.arraycopy(from, offset + done, p.data, in, n);
+      done += n;
+      a += n;
+    }
+  }
+
+  /** Reads a little-endian number of 1, 2, 4 or 8 bytes, zero-extended. */
+  public long read(long address, int bytes) {
+    byte[] b = new byte[8];
+    read(address, b, 0, bytes);
+    return (long) Page.LONG.get(b, 0);
+  }
+
+  /** Writes the low bytes of a number, little-endian. */
+  public void write(long address, int bytes, long value) {
+    byte[] b = new byte[8];
+    Page.LONG.set(b, 0, value);
+    write(address, b, 0, bytes);
+  }
+}

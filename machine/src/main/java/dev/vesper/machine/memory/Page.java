@@ -1,0 +1,63 @@
+package dev.vesper.machine.memory;
+
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import java.nio.ByteOrder;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One 4 KiB page of system memory, stored in the encryption domain that touched it last.
+ *
+ * <p>Fields are public because the processor's fast paths work on them directly.
+ */
+public final class Page {
+  /** Bytes in a page. */
+  public static final int SIZE = 4096;
+
+  /** The domain of the host, of devices and of accesses with the C-bit clear. */
+  public static final int SHARED = 0;
+
+  /** Little-endian views of {@link #data}. */
+  public static final VarHandle LONG =
+      MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN)
+          .withInvokeExactBehavior();
+
+  /** 32-bit view. */
+  public static final VarHandle INT =
+      MethodHandles.byteArrayViewVarHandle(int[].class, ByteOrder.LITTLE_ENDIAN)
+          .withInvokeExactBehavior();
+
+  /** 16-bit view. */
+  public static final VarHandle SHORT =
+      MethodHandles.byteArrayViewVarHandle(short[].class, ByteOrder.LITTLE_ENDIAN)
+          .withInvokeExactBehavior();
+
+  /** Contents as seen from {@link #domain}. */
+  public final byte[] data = new byte[SIZE];
+
+  /** Page frame number. */
+  public final int frame;
+
+  /** {@link #SHARED} or the key that {@link #data} is plain under. */
+  int domain;
+
+  /** Decoded code of the page, owned by the processor; null when none is cached. */
+  public @Nullable Object code;
+
+  /** One bit per 64-byte line that {@link #code} was decoded from. */
+  public long codeLines;
+
+  /** Goes up each time {@link #code} is dropped. */
+  public int codeVersion;
+
+  Page(int frame) {
+    this.frame = frame;
+  }
+
+  /** Forgets decoded code because the bytes changed. */
+  public void dropCode() {
+    code = null;
+    codeLines = 0;
+    codeVersion++;
+  }
+}

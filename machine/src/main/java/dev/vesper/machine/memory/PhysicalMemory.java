@@ -1,0 +1,167 @@
+package dev.vesper.machine.memory;
+
+import java.nio.ByteBuffer;
+import java.security.MessageDigest;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import java.util.function.IntConsumer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * All system memory: guest RAM from address 0, then the pages that the host keeps for itself
+ * (VMCB, VMSA, permission maps). Pages come into being when they are first touched; until then they
+ * are zero on the bus.
+ */
+public final class PhysicalMemory {
+  private final @Nullable Page[] pages;
+  private final int guestPages;
+  private int nextHostPage;
+  private final List<MemoryKey> keys = new ArrayList<>();
+  private final List<IntConsumer> domainListeners = new ArrayList<>();
+  private final byte[] scratch = new byte[Page.SIZE];
+
+  /**
+   * @param guestBytes guest RAM, a multiple of 4096
+   * @param hostPages pages that the host may allocate behind it
+   */
+  public PhysicalMemory(long guestBytes, int hostPages) {
+    guestPages = Math.toIntExact(guestBytes >>> 12);
+    pages = new Page[guestPages + hostPages];
+    nextHostPage = guestPages;
+  }
+
+  /** {@return guest RAM in pages} */
+  public int guestPages() {
+    return guestPages;
+  }
+
+  /** {@return all pages, the host's included} */
+  public int totalPages() {
+    return pages.length;
+  }
+
+  /** {@return the frame of a new host page} */
+  public int allocateHostPage() {
+    if (nextHostPage >= pages.length) {
+      throw new IllegalStateException("host pages used up");
+    }
+    return nextHostPage++;
+  }
+
+  /**
+   * Makes a key; its number is the domain to use.
+   *
+   * @param seed decides the key, so that a run can be repeated
+   */
+  public int createKey(long seed) {
+    Random random = new Random(seed);
+    byte[] data = new byte[16];
+    byte[] tweak = new byte[16];
+    random.nextBytes(data);
+    random.nextBytes(tweak);
+    keys.add(new MemoryKey(data, tweak));
+    return keys.size();
+  }
+
+  /** Drops decoded code of a page that somebody other than the processor wrote to. */
+  void codeChanged(Page p) {
+    p.dropCode();
+    for (IntConsumer l : domainListeners) {
+      l.accept(p.frame);
+    }
+  }
+
+  /** Calls back with the frame whenever bytes of a page change behind the processor's back. */
+  public void onDomainChange(IntConsumer listener) {
+    domainListeners.add(listener);
+  }
+
+  /** {@return the page as seen from a domain, converted if another one touched it last} */
+  public Page page(int frame, int domain) {
+    Page p = pages[frame];
+    if (p == null) {
+      p = new Page(frame);
+      pages[frame] = p;
+    }
+    if (p.domain != domain) {
+      convert(p, domain);
+    }
+    return p;
+  }
+
+  private void convert(Page p, int domain) {
+    if (p.domain != Page.SHARED) {
+      keys.get(p.domain - 1).encrypt(p.data, p.data, p.frame);
+    }
+    if (domain != Page.SHARED) {
+      keys.get(domain - 1).decrypt(p.data, p.data, p.frame);
+    }
+    p.domain = domain;
+    p.dropCode();
+    for (IntConsumer l : domainListeners) {
+      l.accept(p.frame);
+    }
+  }
+
+  /**
+   * Encrypts a page in place as LAUNCH_UPDATE does: what the host wrote becomes the plaintext.
+   *
+   * @param domain the guest's key
+   */
+  public void encryptInPlace(int frame, int domain) {
+    Page p = page(frame, Page.SHARED);
+    p.domain = domain;
+    for (IntConsumer l : domainListeners) {
+      l.accept(frame);
+    }
+  }
+
+  /** {@return the domain of a page, {@link Page#SHARED} if it was never touched} */
+  public int domain(int frame) {
+    Page p = pages[frame];
+    return p == null ? Page.SHARED : p.domain;
+  }
+
+  /** Copies what the bus carries for a page, without changing its domain. */
+  void readBus(int frame, byte[] to) {
+    Page p = pages[frame];
+    if (p == null) {
+      java.util.Arrays.fill(to, (byte) 0);
+    } else if (p.domain == Page.SHARED) {
+      System.arraycopy(p.data, 0, to, 0, Page.SIZE);
+    } else {
+      keys.get(p.domain - 1).encrypt(p.data, to, frame);
+    }
+  }
+
+  /** Copies a page as its owner sees it, for observers; never changes its domain. */
+  public void peek(int frame, int domain, byte[] to) {
+    Page p = pages[frame];
+    if (p != null && p.domain == domain) {
+      System.arraycopy(p.data, 0, to, 0, Page.SIZE);
+      return;
+    }
+    readBus(frame, to);
+    if (domain != Page.SHARED) {
+      keys.get(domain - 1).decrypt(to, to, frame);
+    }
+  }
+
+  /** Adds every page that was ever touched, as the bus carries it, to a digest. */
+  public void digest(MessageDigest digest) {
+    ByteBuffer number = ByteBuffer.allocate(4);
+    for (int f = 0; f < pages.length; f++) {
+      if (pages[f] != null) {
+        digest.update(number.putInt(0, f).array());
+        readBus(f, scratch);
+        digest.update(scratch);
+      }
+    }
+  }
+
+  /** {@return the view that hosts and devices have} */
+  public HostView hostView() {
+    return new HostView(this);
+  }
+}

@@ -1,0 +1,60 @@
+package dev.vesper.machine.sev;
+
+import dev.vesper.machine.cpu.Cpu;
+import dev.vesper.machine.memory.Page;
+import dev.vesper.machine.memory.PhysicalMemory;
+
+/**
+ * A vCPU of an SEV-ES guest. Its registers live in the encrypted VMSA page; nothing here gives them
+ * to the host. The page carries an integrity value that the processor keeps: a page that the host
+ * wrote to makes the next VMRUN fail.
+ */
+public final class EncryptedVcpu extends VirtualCpu {
+  private final int key;
+  private final int frame;
+  private long integrity;
+
+  public EncryptedVcpu(Cpu cpu, PhysicalMemory memory, int key) {
+    super(cpu, memory);
+    this.key = key;
+    frame = memory.allocateHostPage();
+    vmcb().set(Vmcb.VMSA_PTR, (long) frame << 12);
+    cpu.sevStatus = 3;
+  }
+
+  /** LAUNCH_UPDATE_VMSA: encrypts the page that the host prepared and seals it. */
+  void launch(LaunchState state) {
+    Page p = memory.page(frame, Page.SHARED);
+    System.arraycopy(state.page, 0, p.data, 0, Page.SIZE);
+    memory.encryptInPlace(frame, key);
+    integrity = checksum(p.data);
+  }
+
+  private static long checksum(byte[] d) {
+    long h = 0x9E37_79B9_7F4A_7C15L;
+    for (int i = 0; i < Page.SIZE; i += 8) {
+      h = (h ^ (long) Page.LONG.get(d, i)) * 0xBF58_476D_1CE4_E5B9L;
+      h ^= h >>> 29;
+    }
+    return h;
+  }
+
+  @Override
+  boolean enter() {
+    byte[] d = memory.page(frame, key).data;
+    if (checksum(d) != integrity || SaveArea.illegal(d, 0)) {
+      return false;
+    }
+    SaveArea.load(cpu, d, 0);
+    SaveArea.loadProtected(cpu, d);
+    return true;
+  }
+
+  @Override
+  void leave() {
+    byte[] d = memory.page(frame, key).data;
+    SaveArea.store(cpu, d, 0);
+    SaveArea.storeProtected(cpu, d);
+    integrity = checksum(d);
+  }
+}

@@ -1,0 +1,78 @@
+package dev.vesper.machine.sev;
+
+import dev.vesper.machine.cpu.CpuState;
+import dev.vesper.machine.memory.Page;
+
+/**
+ * Registers that a vCPU starts with, in save-area layout: what the host fills in before launch and
+ * what is measured. Starts out as after RESET, with EFER.SVME set.
+ */
+public final class LaunchState {
+  public static final int ES = 0x000;
+  public static final int CS = 0x010;
+  public static final int SS = 0x020;
+  public static final int DS = 0x030;
+  public static final int FS = 0x040;
+  public static final int GS = 0x050;
+  public static final int GDTR = 0x060;
+  public static final int LDTR = 0x070;
+  public static final int IDTR = 0x080;
+  public static final int TR = 0x090;
+  public static final int EFER = 0x0D0;
+  public static final int CR4 = 0x148;
+  public static final int CR3 = 0x150;
+  public static final int CR0 = 0x158;
+  public static final int RFLAGS = 0x170;
+  public static final int RIP = 0x178;
+  public static final int RSP = 0x1D8;
+  public static final int RAX = 0x1F8;
+  public static final int RBX = 0x318;
+  public static final int RSI = 0x330;
+
+  final byte[] page = new byte[Page.SIZE];
+
+  public LaunchState() {
+    for (int s : new int[] {ES, SS, DS, FS, GS}) {
+      segment(s, 0, 0x93, 0xFFFF, 0);
+    }
+    segment(CS, 0xF000, 0x9B, 0xFFFF, 0xFFFF_0000L);
+    segment(LDTR, 0, 0x82, 0xFFFF, 0);
+    segment(TR, 0, 0x8B, 0xFFFF, 0);
+    segment(GDTR, 0, 0, 0xFFFF, 0);
+    segment(IDTR, 0, 0, 0xFFFF, 0);
+    set(EFER, CpuState.EFER_SVME);
+    set(CR0, 0x10);
+    set(0x160, 0x400);
+    set(0x168, 0xFFFF_0FF0L);
+    set(RFLAGS, 2);
+    set(RIP, 0xFFF0);
+    set(0x268, 0x0007_0406_0007_0406L);
+    set(SaveArea.XCR0, 1);
+    Page.INT.set(page, 0x408, 0x1F80);
+    Page.SHORT.set(page, 0x410, (short) 0x37F);
+  }
+
+  /** Sets a segment or table register. */
+  public LaunchState segment(int offset, int selector, int attributes, long limit, long base) {
+    Page.SHORT.set(page, offset, (short) selector);
+    Page.SHORT.set(page, offset + 2, (short) attributes);
+    Page.INT.set(page, offset + 4, (int) limit);
+    Page.LONG.set(page, offset + 8, base);
+    return this;
+  }
+
+  /** Sets a 64-bit field. */
+  public LaunchState set(int offset, long v) {
+    Page.LONG.set(page, offset, v);
+    return this;
+  }
+
+  /** Sets flat segments: code with the given attributes, data 0xC93. */
+  public LaunchState flat(int codeSelector, int codeAttributes, int dataSelector) {
+    segment(CS, codeSelector, codeAttributes, 0xFFFF_FFFFL, 0);
+    for (int s : new int[] {ES, SS, DS, FS, GS}) {
+      segment(s, dataSelector, 0xC93, 0xFFFF_FFFFL, 0);
+    }
+    return this;
+  }
+}

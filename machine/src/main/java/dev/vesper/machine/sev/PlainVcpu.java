@@ -1,0 +1,127 @@
+package dev.vesper.machine.sev;
+
+import dev.vesper.machine.cpu.Cpu;
+import dev.vesper.machine.cpu.ExternalBus;
+import dev.vesper.machine.memory.PhysicalMemory;
+
+/**
+ * A vCPU whose registers are not encrypted: RAX, RSP and RIP are in the VMCB's save area, the other
+ * general registers are where the host's VMRUN stub saved them.
+ */
+public final class PlainVcpu extends VirtualCpu {
+  public PlainVcpu(Cpu cpu, PhysicalMemory memory, boolean sev) {
+    super(cpu, memory);
+    cpu.sevStatus = sev ? 1 : 0;
+  }
+
+  /** Sets the registers to start with. */
+  void launch(LaunchState state) {
+    SaveArea.load(cpu, state.page, 0);
+    SaveArea.loadProtected(cpu, state.page);
+    SaveArea.store(cpu, vmcb().page.data, Vmcb.SAVE_AREA);
+  }
+
+  @Override
+  boolean enter() {
+    byte[] d = vmcb().page.data;
+    if (SaveArea.illegal(d, Vmcb.SAVE_AREA)) {
+      return false;
+    }
+    SaveArea.load(cpu, d, Vmcb.SAVE_AREA);
+    return true;
+  }
+
+  @Override
+  void leave() {
+    SaveArea.store(cpu, vmcb().page.data, Vmcb.SAVE_AREA);
+  }
+
+  private long save(int offset) {
+    return vmcb().get(Vmcb.SAVE_AREA + offset);
+  }
+
+  /** {@return a general register, 0 RAX .. 15 R15} */
+  public long gpr(int i) {
+    return i == 0 ? save(SaveArea.RAX) : i == 4 ? save(SaveArea.RSP) : cpu.r[i];
+  }
+
+  /** Sets a general register. */
+  public void setGpr(int i, long v) {
+    if (i == 0) {
+      vmcb().set(Vmcb.SAVE_AREA + SaveArea.RAX, v);
+    } else if (i == 4) {
+      vmcb().set(Vmcb.SAVE_AREA + SaveArea.RSP, v);
+    } else {
+      cpu.r[i] = v;
+    }
+  }
+
+  /** {@return RIP} */
+  public long rip() {
+    return save(SaveArea.RIP);
+  }
+
+  /** Moves RIP past an emulated instruction. */
+  public void skip(int bytes) {
+    vmcb().set(Vmcb.SAVE_AREA + SaveArea.RIP, rip() + bytes);
+    vmcb().set(Vmcb.INTERRUPT_SHADOW, 0);
+  }
+
+  /** Sets RIP. */
+  public void setRip(long v) {
+    vmcb().set(Vmcb.SAVE_AREA + SaveArea.RIP, v);
+    vmcb().set(Vmcb.INTERRUPT_SHADOW, 0);
+  }
+
+  /** {@return RFLAGS.IF} */
+  public boolean interruptsEnabled() {
+    return (save(0x170) & 0x200) != 0;
+  }
+
+  /** {@return the privilege level} */
+  public int cpl() {
+    return vmcb().page.data[Vmcb.SAVE_AREA + 0x0CB] & 3;
+  }
+
+  /** {@return XCR0} */
+  public long xcr0() {
+    return cpu.xcr0;
+  }
+
+  /** {@return CR4} */
+  public long cr4() {
+    return save(0x148);
+  }
+
+  /**
+   * Executes the instruction at RIP with MMIO and ports answered by the host: what an instruction
+   * emulator does. Its faults are delivered to the guest.
+   */
+  public void emulate(GuestBus bus) {
+    enter();
+    cpu.emulateOne(
+        new ExternalBus() {
+          @Override
+          public long readMemory(long address, int bytes) {
+            return bus.readMemory(address, bytes);
+          }
+
+          @Override
+          public void writeMemory(long address, int bytes, long value) {
+            bus.writeMemory(address, bytes, value);
+          }
+
+          @Override
+          public int readPort(int port, int bytes) {
+            return bus.readPort(port, bytes);
+          }
+
+          @Override
+          public void writePort(int port, int bytes, int value) {
+            bus.writePort(port, bytes, value);
+          }
+        });
+    SaveArea.store(cpu, vmcb().page.data, Vmcb.SAVE_AREA);
+    vmcb().set(Vmcb.INTERRUPT_SHADOW, cpu.interruptShadow ? 1 : 0);
+  }
+}

@@ -1,0 +1,11 @@
+package dev.vesper.machine.sev;
+
+/** How much of the guest is protected. */
+public enum SevMode {
+  /** An ordinary guest. */
+  OFF,
+  /** Encrypted memory. */
+  SEV,
+  /** Encrypted memory and registers. */
+  ES
+}

@@ -1,0 +1,168 @@
+package dev.vesper.machine.sev;
+
+import dev.vesper.machine.cpu.Cpu;
+import dev.vesper.machine.cpu.CpuState;
+import dev.vesper.machine.cpu.Intercepts;
+import dev.vesper.machine.memory.Page;
+import dev.vesper.machine.memory.PhysicalMemory;
+import java.security.MessageDigest;
+
+/**
+ * A processor as its host sees it: a VMCB to fill in, VMRUN, and virtual time. The processor itself
+ * is not to be had from here.
+ */
+public abstract sealed class VirtualCpu permits PlainVcpu, EncryptedVcpu {
+  /** Bits of VMCB 090. */
+  public static final long NP_ENABLE = 1;
+
+  public static final long SEV_ENABLE = 2;
+  public static final long SEV_ES_ENABLE = 4;
+
+  /** VMCB clean bits: intercepts, and the two permission maps with the ASID's neighbours. */
+  public static final int CLEAN_INTERCEPTS = 1;
+
+  public static final int CLEAN_PERMISSION_MAPS = 2;
+
+  final Cpu cpu;
+  final PhysicalMemory memory;
+  private final Vmcb vmcb;
+
+  VirtualCpu(Cpu cpu, PhysicalMemory memory) {
+    this.cpu = cpu;
+    this.memory = memory;
+    vmcb = new Vmcb(memory.page(memory.allocateHostPage(), Page.SHARED));
+  }
+
+  /** {@return the VMCB, which lies in the host's memory} */
+  public final Vmcb vmcb() {
+    return vmcb;
+  }
+
+  /** {@return virtual time in nanoseconds} */
+  public final long now() {
+    return cpu.now();
+  }
+
+  /** {@return instructions executed so far} */
+  public final long instructions() {
+    return cpu.icount;
+  }
+
+  /** Lets virtual time pass while the guest is halted. */
+  public final void idleUntil(long time) {
+    if (time > cpu.now()) {
+      cpu.idleTime += time - cpu.now();
+    }
+  }
+
+  /** Adds the architectural state that memory does not hold to a digest, for the state hash. */
+  public final void digest(MessageDigest d) {
+    byte[] b = new byte[Page.SIZE];
+    SaveArea.store(cpu, b, 0);
+    SaveArea.storeProtected(cpu, b);
+    Page.LONG.set(b, 0xF00, cpu.icount);
+    Page.LONG.set(b, 0xF08, cpu.idleTime);
+    Page.LONG.set(b, 0xF10, cpu.ghcbMsr);
+    d.update(b);
+  }
+
+  /** Loads guest state; false is #VMEXIT(INVALID). */
+  abstract boolean enter();
+
+  /** Stores guest state. */
+  abstract void leave();
+
+  private void loadControls() {
+    Intercepts i = cpu.intercepts;
+    int clean = vmcb.getInt(Vmcb.CLEAN);
+    if ((clean & CLEAN_INTERCEPTS) == 0) {
+      i.cr = vmcb.getInt(Vmcb.INTERCEPT_CR);
+      i.dr = vmcb.getInt(Vmcb.INTERCEPT_DR);
+      i.exceptions = vmcb.getInt(Vmcb.INTERCEPT_EXCEPTIONS);
+      i.vector4 = vmcb.getInt(Vmcb.INTERCEPT_VECTOR4);
+      i.vector5 = vmcb.getInt(Vmcb.INTERCEPT_VECTOR5);
+      i.es = (vmcb.get(Vmcb.NESTED_CTL) & SEV_ES_ENABLE) != 0;
+    }
+    i.vector3 = vmcb.getInt(Vmcb.INTERCEPT_VECTOR3);
+    if ((clean & CLEAN_PERMISSION_MAPS) == 0) {
+      i.msrPermission = copy(vmcb.get(Vmcb.MSRPM_BASE), 2);
+      i.ioPermission = copy(vmcb.get(Vmcb.IOPM_BASE), 3);
+    }
+    cpu.tscOffset = vmcb.get(Vmcb.TSC_OFFSET);
+    cpu.interruptWindow =
+        (vmcb.get(Vmcb.V_INTR) & Vmcb.V_IRQ) != 0 && (i.vector3 & 1 << 4) != 0;
+  }
+
+  private byte[] copy(long address, int pages) {
+    byte[] b = new byte[pages * Page.SIZE];
+    memory.hostView().read(address, b, 0, b.length);
+    return b;
+  }
+
+  private boolean controlsLegal() {
+    long nested = vmcb.get(Vmcb.NESTED_CTL);
+    boolean es = (nested & SEV_ES_ENABLE) != 0;
+    boolean sev = (nested & SEV_ENABLE) != 0;
+    return (nested & NP_ENABLE) != 0
+        && (int) vmcb.get(Vmcb.ASID) != 0
+        && (vmcb.getInt(Vmcb.INTERCEPT_VECTOR4) & 1) != 0
+        && (!es || sev && (vmcb.get(Vmcb.VIRT_EXT) & 1) != 0)
+        && (vmcb.getInt(Vmcb.INTERCEPT_EXCEPTIONS) & 1 << 29) == 0
+        && eventLegal(vmcb.get(Vmcb.EVENTINJ), es);
+  }
+
+  private static boolean eventLegal(long event, boolean es) {
+    if ((event & 1L << 31) == 0) {
+      return true;
+    }
+    int type = (int) (event >>> 8) & 7;
+    int vector = (int) event & 0xFF;
+    return switch (type) {
+      case 0 -> true;
+      case 2 -> true;
+      case 3 -> vector < 32 && vector != 2 && !(es && (vector == 3 || vector == 4));
+      case 4 -> !es;
+      default -> false;
+    };
+  }
+
+  /**
+   * VMRUN, until #VMEXIT. EXITCODE and its companions are in the VMCB afterwards.
+   *
+   * @param deadline virtual time at which the physical interrupt arrives, as #VMEXIT(INTR)
+   */
+  public final void run(long deadline) {
+    if (!controlsLegal() || !enter()) {
+      exit(-1, 0, 0);
+      return;
+    }
+    loadControls();
+    cpu.ghcbMsr = vmcb.get(Vmcb.GHCB_GPA);
+    cpu.interruptShadow = vmcb.interruptShadow();
+    long event = vmcb.get(Vmcb.EVENTINJ);
+    vmcb.set(Vmcb.EVENTINJ, 0);
+    boolean running = true;
+    if ((event & 1L << 31) != 0) {
+      running = cpu.inject(event);
+    }
+    if (running) {
+      long left = deadline - cpu.now();
+      cpu.run(left <= 0 ? cpu.icount : left > Long.MAX_VALUE - cpu.icount ? Long.MAX_VALUE : cpu.icount + left);
+    }
+    leave();
+    exit((int) cpu.exitCode, cpu.exitInfo1, cpu.exitInfo2);
+  }
+
+  private void exit(int code, long info1, long info2) {
+    vmcb.set(Vmcb.EXITCODE, code);
+    vmcb.set(Vmcb.EXITINFO1, info1);
+    vmcb.set(Vmcb.EXITINFO2, info2);
+    vmcb.set(Vmcb.EXITINTINFO, cpu.exitIntInfo);
+    vmcb.set(Vmcb.GHCB_GPA, cpu.ghcbMsr);
+    boolean es = (vmcb.get(Vmcb.NESTED_CTL) & SEV_ES_ENABLE) != 0;
+    long shadow = cpu.interruptShadow ? 1 : 0;
+    vmcb.set(
+        Vmcb.INTERRUPT_SHADOW, shadow | (es && (cpu.eflags & CpuState.IF) != 0 ? 2 : 0));
+    vmcb.setInt(Vmcb.CLEAN, CLEAN_INTERCEPTS | CLEAN_PERMISSION_MAPS);
+  }
+}

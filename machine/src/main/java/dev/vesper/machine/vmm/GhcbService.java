@@ -1,0 +1,383 @@
+package dev.vesper.machine.vmm;
+
+import dev.vesper.ghcb.ExitCode;
+import dev.vesper.ghcb.GhcbField;
+import dev.vesper.ghcb.GhcbPage;
+import dev.vesper.ghcb.MsrRequest;
+import dev.vesper.ghcb.Termination;
+import dev.vesper.machine.memory.HostView;
+import dev.vesper.machine.sev.Vmcb;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+import java.util.OptionalLong;
+
+/**
+ * Serves VMGEXIT: the MSR protocol and the NAE events of protocol versions 1 and 2, with KVM's
+ * checks in KVM's order (spec: hypervisor-behaviour 1.3 to 1.5). The page is read once; what the
+ * guest changes afterwards is not seen.
+ */
+final class GhcbService {
+  static final int MAX_VERSION = 2;
+  static final int MIN_VERSION = 1;
+  private static final int INVALID_USAGE = 2;
+  private static final int INVALID_SCRATCH = 3;
+  private static final int MISSING_INPUT = 4;
+  private static final int INVALID_INPUT = 5;
+  private static final int INVALID_EVENT = 6;
+  private static final long GP_EVENT = 0x8000_030DL;
+  private static final long ENOSYS = -1000;
+  private static final long EPERM = -1;
+
+  private final Hypervisor host;
+  private final HostView memory;
+  private final int cBit;
+  private final byte[] snapshot = new byte[GhcbPage.SIZE];
+  private final GhcbPage request = new GhcbPage(snapshot);
+  private final Map<GhcbField, Long> answer = new EnumMap<>(GhcbField.class);
+  private long gpa;
+  private long jumpTable;
+
+  GhcbService(Hypervisor host, int cBit) {
+    this.host = host;
+    this.memory = host.memory;
+    this.cBit = cBit;
+    host.vcpu.vmcb().set(Vmcb.GHCB_GPA, MsrRequest.sevInfo(MAX_VERSION, MIN_VERSION, cBit));
+  }
+
+  void vmgexit() {
+    long msr = host.vcpu.vmcb().get(Vmcb.GHCB_GPA);
+    if (MsrRequest.info(msr) != 0) {
+      long response = msrProtocol(msr);
+      host.vcpu.vmcb().set(Vmcb.GHCB_GPA, response);
+      if (host.observer != null) {
+        host.observer.msrProtocol(msr, response);
+      }
+      return;
+    }
+    if (msr == 0 || !memory.contains(msr, GhcbPage.SIZE)) {
+      // KVM logs and resumes: the guest finds the world unchanged.
+      if (host.observer != null) {
+        host.observer.ghcb(msr, Map.of(), Map.of());
+      }
+      return;
+    }
+    gpa = msr;
+    memory.read(gpa, snapshot, 0, GhcbPage.SIZE);
+    memory.write(gpa + GhcbPage.VALID_BITMAP, 8, 0);
+    memory.write(gpa + GhcbPage.VALID_BITMAP + 8, 8, 0);
+    answer.clear();
+    reply(0, 0);
+    for (GhcbField f : List.of(GhcbField.RAX, GhcbField.RBX, GhcbField.RCX, GhcbField.RDX)) {
+      // KVM hands these four back whatever the event was.
+      answer.put(f, value(f));
+    }
+    serve();
+    for (Map.Entry<GhcbField, Long> e : answer.entrySet()) {
+      memory.write(gpa + e.getKey().offset, 8, e.getValue());
+    }
+    long low = 0;
+    long high = 0;
+    for (GhcbField f : answer.keySet()) {
+      if (f.bit() < 64) {
+        low |= 1L << f.bit();
+      } else {
+        high |= 1L << f.bit() - 64;
+      }
+    }
+    memory.write(gpa + GhcbPage.VALID_BITMAP, 8, low);
+    memory.write(gpa + GhcbPage.VALID_BITMAP + 8, 8, high);
+    if (host.observer != null) {
+      host.observer.ghcb(gpa, request.values(), Map.copyOf(answer));
+    }
+  }
+
+  private void reply(long info1, long info2) {
+    answer.put(GhcbField.SW_EXITINFO1, info1);
+    answer.put(GhcbField.SW_EXITINFO2, info2);
+  }
+
+  private void error(int reason) {
+    reply(2, reason);
+  }
+
+  /** {@return a field of the request, 0 unless it is marked valid} */
+  private long value(GhcbField f) {
+    return request.isValid(f) ? request.get(f) : 0;
+  }
+
+  private void serve() {
+    if (request.usage() != 0) {
+      error(INVALID_USAGE);
+      return;
+    }
+    int code = (int) request.get(GhcbField.SW_EXITCODE);
+    boolean known = request.get(GhcbField.SW_EXITCODE) >>> 32 == 0;
+    long info1 = request.get(GhcbField.SW_EXITINFO1);
+    long info2 = request.get(GhcbField.SW_EXITINFO2);
+    boolean basics =
+        request.isValid(GhcbField.SW_EXITCODE)
+            && request.isValid(GhcbField.SW_EXITINFO1)
+            && request.isValid(GhcbField.SW_EXITINFO2);
+    if (!basics || !required(code, info1).stream().allMatch(request::isValid)) {
+      error(MISSING_INPUT);
+      return;
+    }
+    if (!known || !served(code)) {
+      error(INVALID_EVENT);
+      return;
+    }
+    switch (code) {
+      case ExitCode.CPUID -> cpuid();
+      case ExitCode.IOIO -> ioio(info1, info2);
+      case ExitCode.MSR -> msr(info1 != 0);
+      case ExitCode.RDTSC, ExitCode.RDTSCP -> rdtsc(code == ExitCode.RDTSCP);
+      case ExitCode.RDPMC -> rdpmc();
+      case ExitCode.VMMCALL ->
+          answer.put(GhcbField.RAX, value(GhcbField.CPL) == 0 ? ENOSYS : EPERM);
+      case ExitCode.MMIO_READ -> mmio(info2, true);
+      case ExitCode.MMIO_WRITE -> mmio(info2, false);
+      case ExitCode.AP_RESET_HOLD -> {
+        // Nobody else is there to send a SIPI.
+        host.end(Outcome.GAVE_UP, "vCPU 0 waits in AP reset hold and there is no other vCPU");
+      }
+      case ExitCode.AP_JUMP_TABLE -> {
+        if (info1 == 0) {
+          jumpTable = info2;
+        } else if (info1 == 1) {
+          reply(0, jumpTable);
+        } else {
+          error(INVALID_INPUT);
+        }
+      }
+      case ExitCode.HV_FEATURES -> reply(0, 0);
+      case ExitCode.TERMINATION ->
+          host.end(
+              Outcome.GUEST_TERMINATED,
+              "guest asked for termination: "
+                  + Termination.explain((int) info1 & 15, (int) (info1 >>> 4) & 0xFF));
+      case ExitCode.UNSUPPORTED_EVENT ->
+          host.end(
+              Outcome.GAVE_UP,
+              "guest reports a #VC that it does not support: " + ExitCode.name((int) info1));
+      default -> {
+        // DR7, INVD, WBINVD, MONITOR, MWAIT, NMI complete: nothing to do
+      }
+    }
+  }
+
+  private static boolean served(int code) {
+    return switch (code) {
+      case ExitCode.DR7_READ,
+          ExitCode.DR7_WRITE,
+          ExitCode.RDTSC,
+          ExitCode.RDPMC,
+          ExitCode.CPUID,
+          ExitCode.INVD,
+          ExitCode.IOIO,
+          ExitCode.MSR,
+          ExitCode.VMMCALL,
+          ExitCode.RDTSCP,
+          ExitCode.WBINVD,
+          ExitCode.MONITOR,
+          ExitCode.MWAIT,
+          ExitCode.MMIO_READ,
+          ExitCode.MMIO_WRITE,
+          ExitCode.NMI_COMPLETE,
+          ExitCode.AP_RESET_HOLD,
+          ExitCode.AP_JUMP_TABLE,
+          ExitCode.HV_FEATURES,
+          ExitCode.TERMINATION,
+          ExitCode.UNSUPPORTED_EVENT ->
+          true;
+      default -> false;
+    };
+  }
+
+  /** Fields that an event needs besides exit code and the two infos. */
+  private List<GhcbField> required(int code, long info1) {
+    return switch (code) {
+      case ExitCode.DR7_WRITE -> List.of(GhcbField.RAX);
+      case ExitCode.RDPMC -> List.of(GhcbField.RCX);
+      case ExitCode.CPUID ->
+          value(GhcbField.RAX) == 0xD
+              ? List.of(GhcbField.RAX, GhcbField.RCX, GhcbField.XCR0)
+              : List.of(GhcbField.RAX, GhcbField.RCX);
+      case ExitCode.IOIO ->
+          (info1 & 4) != 0
+              ? List.of(GhcbField.SW_SCRATCH)
+              : (info1 & 1) == 0 ? List.of(GhcbField.RAX) : List.of();
+      case ExitCode.MSR ->
+          info1 != 0
+              ? List.of(GhcbField.RCX, GhcbField.RAX, GhcbField.RDX)
+              : List.of(GhcbField.RCX);
+      case ExitCode.VMMCALL -> List.of(GhcbField.RAX, GhcbField.CPL);
+      case ExitCode.MONITOR -> List.of(GhcbField.RAX, GhcbField.RCX, GhcbField.RDX);
+      case ExitCode.MWAIT -> List.of(GhcbField.RAX, GhcbField.RCX);
+      case ExitCode.MMIO_READ, ExitCode.MMIO_WRITE -> List.of(GhcbField.SW_SCRATCH);
+      default -> List.of();
+    };
+  }
+
+  // ---- events
+
+  private void cpuid() {
+    CpuModel.Leaf l = host.cpuid.answer((int) value(GhcbField.RAX), (int) value(GhcbField.RCX));
+    answer.put(GhcbField.RAX, l.eax() & 0xFFFF_FFFFL);
+    answer.put(GhcbField.RBX, l.ebx() & 0xFFFF_FFFFL);
+    answer.put(GhcbField.RCX, l.ecx() & 0xFFFF_FFFFL);
+    answer.put(GhcbField.RDX, l.edx() & 0xFFFF_FFFFL);
+  }
+
+  private void rdtsc(boolean withAux) {
+    long t = host.vcpu.now() + host.vcpu.vmcb().get(Vmcb.TSC_OFFSET);
+    answer.put(GhcbField.RAX, t & 0xFFFF_FFFFL);
+    answer.put(GhcbField.RDX, t >>> 32);
+    if (withAux) {
+      // TSC_AUX is in the guest's encrypted state; vCPU numbers start at 0.
+      answer.put(GhcbField.RCX, 0L);
+    }
+  }
+
+  private void rdpmc() {
+    if (value(GhcbField.RCX) < 4) {
+      answer.put(GhcbField.RAX, 0L);
+      answer.put(GhcbField.RDX, 0L);
+    } else {
+      // KVM queues the exception the ordinary way: the guest takes it right after VMGEXIT.
+      host.inject(0x8000_0B0DL);
+    }
+  }
+
+  private void msr(boolean write) {
+    int n = (int) value(GhcbField.RCX);
+    if (write) {
+      if (!host.msrs.write(n, value(GhcbField.RDX) << 32 | value(GhcbField.RAX) & 0xFFFF_FFFFL)) {
+        reply(1, GP_EVENT);
+      }
+      return;
+    }
+    OptionalLong v = host.msrs.read(n);
+    if (v.isEmpty()) {
+      reply(1, GP_EVENT);
+    } else {
+      answer.put(GhcbField.RAX, v.getAsLong() & 0xFFFF_FFFFL);
+      answer.put(GhcbField.RDX, v.getAsLong() >>> 32);
+    }
+  }
+
+  private void ioio(long info1, long count) {
+    int bytes = (int) (info1 >> 4) & 7;
+    int port = (int) (info1 >> 16) & 0xFFFF;
+    boolean in = (info1 & 1) != 0;
+    if (bytes == 0) {
+      return;
+    }
+    if (Integer.bitCount(bytes) != 1) {
+      error(INVALID_INPUT);
+      return;
+    }
+    if ((info1 & 4) == 0) {
+      if (in) {
+        answer.put(GhcbField.RAX, host.platform.ports.read(port, bytes) & 0xFFFF_FFFFL);
+      } else {
+        host.platform.ports.write(port, bytes, (int) value(GhcbField.RAX));
+      }
+      return;
+    }
+    long scratch = value(GhcbField.SW_SCRATCH);
+    if (count < 0 || count > GhcbPage.SHARED_BUFFER_SIZE / bytes || !inBuffer(scratch, count * bytes)) {
+      error(INVALID_SCRATCH);
+      return;
+    }
+    int at = (int) (scratch - gpa);
+    for (int i = 0; i < count; i++, at += bytes) {
+      if (in) {
+        memory.write(gpa + at, bytes, host.platform.ports.read(port, bytes));
+      } else {
+        host.platform.ports.write(port, bytes, (int) buffer(at, bytes));
+      }
+    }
+  }
+
+  private long buffer(int at, int bytes) {
+    long v = 0;
+    for (int i = bytes - 1; i >= 0; i--) {
+      v = v << 8 | snapshot[at + i] & 0xFF;
+    }
+    return v;
+  }
+
+  /** Version 2 keeps scratch areas inside the shared buffer. */
+  private boolean inBuffer(long scratch, long length) {
+    long from = scratch - gpa;
+    return from >= GhcbPage.SHARED_BUFFER
+        && from + length <= GhcbPage.SHARED_BUFFER + GhcbPage.SHARED_BUFFER_SIZE;
+  }
+
+  private void mmio(long length, boolean read) {
+    if (length == 0) {
+      return;
+    }
+    if (length < 0 || length > 8) {
+      error(INVALID_INPUT);
+      return;
+    }
+    long scratch = value(GhcbField.SW_SCRATCH);
+    if (!inBuffer(scratch, length)) {
+      error(INVALID_SCRATCH);
+      return;
+    }
+    if (read) {
+      // No device decodes memory addresses on this platform: the bus reads as ones.
+      for (int i = 0; i < length; i++) {
+        memory.write(scratch + i, 1, 0xFF);
+      }
+    }
+  }
+
+  // ---- MSR protocol
+
+  private long msrProtocol(long msr) {
+    switch (MsrRequest.info(msr)) {
+      case MsrRequest.SEV_INFO_REQ -> {
+        return MsrRequest.sevInfo(MAX_VERSION, MIN_VERSION, cBit);
+      }
+      case MsrRequest.CPUID_REQ -> {
+        CpuModel.Leaf l = host.cpuid.answer((int) (msr >>> 32), 0);
+        int v =
+            switch ((int) (msr >>> 30) & 3) {
+              case 0 -> l.eax();
+              case 1 -> l.ebx();
+              case 2 -> l.ecx();
+              default -> l.edx();
+            };
+        return (long) v << 32 | msr & 0xFFFF_F000L | MsrRequest.CPUID_RESP;
+      }
+      case MsrRequest.AP_RESET_HOLD_REQ -> {
+        host.end(Outcome.GAVE_UP, "vCPU 0 waits in AP reset hold and there is no other vCPU");
+        return MsrRequest.AP_RESET_HOLD_RESP;
+      }
+      case MsrRequest.PREFERRED_GHCB_REQ -> {
+        return MsrRequest.NO_PREFERENCE;
+      }
+      case MsrRequest.REGISTER_GHCB_REQ -> {
+        return msr & ~0xFFFL | MsrRequest.REGISTER_GHCB_RESP;
+      }
+      case MsrRequest.HV_FEATURES_REQ -> {
+        return MsrRequest.HV_FEATURES_RESP;
+      }
+      case MsrRequest.TERM_REQ -> {
+        host.end(
+            Outcome.GUEST_TERMINATED,
+            "guest asked for termination: "
+                + Termination.explain((int) (msr >>> 12) & 15, (int) (msr >>> 16) & 0xFF));
+        return msr;
+      }
+      default -> {
+        // KVM leaves the MSR alone: the guest reads its own request back.
+        return msr;
+      }
+    }
+  }
+}

@@ -1,0 +1,17 @@
+package dev.vesper.machine.vmm;
+
+/**
+ * How a run ended.
+ *
+ * @param status the exit status of the command
+ * @param reason one line for people
+ */
+public record Outcome(int status, String reason) {
+  public static final int POWER_OFF = 0;
+  public static final int USAGE = 2;
+  public static final int GUEST_TERMINATED = 3;
+  public static final int SHUTDOWN = 5;
+  public static final int GAVE_UP = 6;
+  public static final int LIMIT = 124;
+  public static final int DEFECT = 125;
+}

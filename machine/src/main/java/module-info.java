@@ -1,0 +1,14 @@
+/** The machine: processor, memory encryption, SEV-ES, hypervisor, devices, boot. */
+module dev.vesper.machine {
+  requires static transitive org.jspecify;
+  requires transitive dev.vesper.ghcb;
+  requires transitive dev.vesper.x86;
+
+  exports dev.vesper.machine;
+  exports dev.vesper.machine.boot;
+  exports dev.vesper.machine.vmm;
+  exports dev.vesper.machine.observe;
+  exports dev.vesper.machine.memory;
+  exports dev.vesper.machine.sev;
+  exports dev.vesper.machine.device;
+}

@@ -1,0 +1,233 @@
+package dev.vesper.x86;
+
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** One line of the opcode table: an instruction form. Immutable after loading. */
+public final class Opcode {
+  /** Any prefix: 66 selects the operand size, F2 and F3 are ignored or mean REP. */
+  static final int ANY = -1;
+
+  /** The bytes hold no ModRM. */
+  static final int NO_MODRM = 0;
+
+  /** ModRM with both fields free. */
+  static final int MODRM = 1;
+
+  /** ModRM whose reg field is part of the opcode. */
+  static final int DIGIT = 2;
+
+  /** One ModRM byte, or eight consecutive ones, are part of the opcode. */
+  static final int FIXED = 3;
+
+  /** Position in the table; stable within one build. */
+  public final int id;
+
+  /** Mnemonic in lower case, in Intel's spelling without a size suffix. */
+  public final String mnemonic;
+
+  /** Operands in Intel order, destination first. */
+  public final List<OperandSpec> operands;
+
+  /** CPUID feature that the form needs, or null. */
+  public final @Nullable String feature;
+
+  /** What the bytes mean to a CPU without {@link #feature}, or null for #UD. */
+  public final @Nullable String otherwise;
+
+  final int map; // 0 one byte, 1 0F, 2 0F38, 3 0F3A; +8 for VEX
+  final int opcode;
+  final int prefix; // ANY, or 0 none, 1 66, 2 F3, 3 F2
+  final int modrmKind;
+  final int digit; // reg field of DIGIT, first ModRM byte of FIXED
+  final boolean plusI; // FIXED: eight ModRM bytes from digit on
+  final boolean plusR; // register in the opcode's low bits
+  final boolean memOnly;
+  final boolean regOnly;
+  final List<String> immediates;
+  final boolean lock;
+  final boolean not64;
+  final boolean only64;
+  final boolean default64;
+  final int onlyOsize; // 0 any
+  final int onlyAsize;
+  final int onlyW; // -1 any
+  final int vexL; // -1 not VEX, 0 128, 1 256, 2 ignored
+  final boolean rep;
+  final boolean repz;
+  final boolean modIgnored;
+  final boolean alias;
+  final boolean noRexB;
+
+  /** The memory form is 16 bits wide whatever the register form is. */
+  public final boolean mem16;
+
+  /** The instruction ends a translation block. */
+  public final boolean endsBlock;
+
+  private Opcode(int id, String line) {
+    this.id = id;
+    int colon = line.indexOf(':');
+    String[] head = line.substring(0, colon).trim().split("\\s+");
+    mnemonic = head[0];
+    List<OperandSpec> specs = new ArrayList<>();
+    if (!head[1].equals("-")) {
+      for (String s : head[1].split(",")) {
+        specs.add(OperandSpec.parse(s));
+      }
+    }
+    operands = List.copyOf(specs);
+    int aMap = 0;
+    int aOpcode = -1;
+    int aPrefix = ANY;
+    int kind = NO_MODRM;
+    int aDigit = 0;
+    boolean aPlusI = false;
+    boolean aPlusR = false;
+    List<String> imms = new ArrayList<>();
+    String feat = null;
+    String other = null;
+    int osz = 0;
+    int asz = 0;
+    int w = -1;
+    int vex = -1;
+    List<String> attrs = new ArrayList<>();
+    boolean first = true;
+    for (String t : line.substring(colon + 1).trim().split("\\s+")) {
+      int mandatory = first ? List.of("NP", "66", "F3", "F2").indexOf(t) : -1;
+      first = false;
+      if (mandatory >= 0) {
+        aPrefix = mandatory;
+        continue;
+      }
+      switch (t) {
+        case "/r" -> kind = MODRM;
+        case "ib", "iw", "iz", "iv", "cb", "cz", "moffs" -> imms.add(t);
+        case "os16", "os32", "os64" -> osz = Integer.parseInt(t.substring(2)) / 8;
+        case "as16", "as32", "as64" -> asz = Integer.parseInt(t.substring(2)) / 8;
+        case "w0" -> w = 0;
+        case "w1" -> w = 1;
+        case "0F38" -> aMap = 2;
+        case "0F3A" -> aMap = 3;
+        default -> {
+          if (t.startsWith("feat=")) {
+            feat = t.substring(5);
+          } else if (t.startsWith("else=")) {
+            other = t.substring(5);
+          } else if (t.startsWith("VEX.")) {
+            String[] v = t.split("\\.");
+            vex = v[1].equals("128") ? 0 : v[1].equals("256") ? 1 : 2;
+            aPrefix = List.of("NP", "66", "F3", "F2").indexOf(v[2]);
+            aMap = 8 + List.of("", "0F", "0F38", "0F3A").indexOf(v[3]);
+            w = v[4].equals("W0") ? 0 : v[4].equals("W1") ? 1 : -1;
+          } else if (t.startsWith("/")) {
+            kind = DIGIT;
+            aDigit = t.charAt(1) - '0';
+          } else if (t.matches("[0-9A-F]{2}(\\+[ri])?")) {
+            int b = Integer.parseInt(t.substring(0, 2), 16);
+            if (t.equals("0F") && aMap == 0 && aOpcode < 0) {
+              aMap = 1;
+            } else if (aOpcode < 0) {
+              aOpcode = b;
+              aPlusR = t.endsWith("+r");
+            } else {
+              kind = FIXED;
+              aDigit = b;
+              aPlusI = t.endsWith("+i");
+            }
+          } else {
+            attrs.add(t);
+          }
+        }
+      }
+    }
+    if (specs.stream().anyMatch(s -> s.kind() == 'A')) {
+      imms.add("ap");
+    }
+    map = aMap;
+    opcode = aOpcode;
+    prefix = aPrefix;
+    modrmKind = kind;
+    digit = aDigit;
+    plusI = aPlusI;
+    plusR = aPlusR;
+    immediates = List.copyOf(imms);
+    feature = feat;
+    otherwise = other;
+    onlyOsize = osz;
+    onlyAsize = asz;
+    onlyW = w;
+    vexL = vex;
+    lock = attrs.remove("lock");
+    not64 = attrs.remove("i64");
+    only64 = attrs.remove("o64");
+    default64 = attrs.remove("d64") | attrs.remove("f64");
+    rep = attrs.remove("rep");
+    repz = attrs.remove("repz");
+    modIgnored = attrs.remove("norm");
+    alias = attrs.remove("alias");
+    noRexB = attrs.remove("nob");
+    mem16 = attrs.remove("m16");
+    endsBlock = attrs.remove("end");
+    memOnly = attrs.remove("mem") || kind != NO_MODRM && kind != FIXED && has('M');
+    regOnly = attrs.remove("reg") || has('N') || has('U') || has('R') && !modIgnored;
+    if (!attrs.isEmpty() || aOpcode < 0) {
+      throw new IllegalStateException("opcode table: cannot read " + line + " " + attrs);
+    }
+  }
+
+  private boolean has(char kind) {
+    return operands.stream().anyMatch(o -> o.kind() == kind);
+  }
+
+  static Opcode parse(int id, String line) {
+    return new Opcode(id, line);
+  }
+
+  boolean hasModrm() {
+    return modrmKind != NO_MODRM;
+  }
+
+  boolean acceptsModrm(int modrm) {
+    boolean reg = modrm >= 0xC0;
+    if (!modIgnored && (memOnly && reg || regOnly && !reg)) {
+      return false;
+    }
+    return switch (modrmKind) {
+      case DIGIT -> (modrm >> 3 & 7) == digit;
+      case FIXED -> plusI ? (modrm & 0xF8) == digit : modrm == digit;
+      default -> true;
+    };
+  }
+
+  /** {@return whether the form belongs to 64-bit mode} */
+  public boolean validIn64() {
+    return !not64;
+  }
+
+  /** {@return whether the form exists outside 64-bit mode} */
+  public boolean validOutside64() {
+    return !only64;
+  }
+
+  /** {@return whether LOCK is legal with a memory destination} */
+  public boolean lockable() {
+    return lock;
+  }
+
+  /** {@return whether F3 (and, with {@link #conditionalRep}, F2) repeats the instruction} */
+  public boolean repeatable() {
+    return rep || repz;
+  }
+
+  /** {@return whether REPE and REPNE differ} */
+  public boolean conditionalRep() {
+    return repz;
+  }
+
+  @Override
+  public String toString() {
+    return mnemonic + operands;
+  }
+}

@@ -1,0 +1,111 @@
+package dev.vesper.x86;
+
+import java.io.BufferedReader;
+import java.io.IOException;
+import java.io.InputStreamReader;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/** The opcode table and the look-up structure that the decoder walks. */
+public final class OpcodeTable {
+  private static final List<Opcode> ALL = load();
+  private static final Map<String, List<Opcode>> BY_MNEMONIC = new HashMap<>();
+  private static final @Nullable Node[] NODES = new Node[2 * 16 * 256];
+
+  static {
+    for (Opcode o : ALL) {
+      BY_MNEMONIC.computeIfAbsent(o.mnemonic, k -> new ArrayList<>()).add(o);
+    }
+    Map<Integer, List<Opcode>> slots = new HashMap<>();
+    for (Opcode o : ALL) {
+      for (int mode = 0; mode < 2; mode++) {
+        if (mode == 1 ? o.not64 : o.only64) {
+          continue;
+        }
+        for (int r = 0; r < (o.plusR ? 8 : 1); r++) {
+          int key = (mode * 16 + o.map) * 256 + o.opcode + r;
+          slots.computeIfAbsent(key, k -> new ArrayList<>()).add(o);
+        }
+      }
+    }
+    slots.forEach((key, forms) -> NODES[key] = new Node(forms));
+  }
+
+  /** What the bytes up to the opcode select. */
+  static final class Node {
+    final boolean modrm;
+
+    /** By prefix, and by {@code prefix * 256 + modrm} where a ModRM byte takes part. */
+    private final @Nullable List<Opcode>[] forms;
+
+    @SuppressWarnings("unchecked")
+    Node(List<Opcode> all) {
+      modrm = all.stream().anyMatch(Opcode::hasModrm);
+      forms = (List<Opcode>[]) new List<?>[modrm ? 4 * 256 : 4];
+      for (int p = 0; p < 4; p++) {
+        for (int m = 0; m < (modrm ? 256 : 1); m++) {
+          List<Opcode> strict = new ArrayList<>();
+          List<Opcode> any = new ArrayList<>();
+          for (Opcode o : all) {
+            if (modrm && !o.acceptsModrm(m)) {
+              continue;
+            }
+            if (o.prefix == p) {
+              strict.add(o);
+            } else if (o.prefix == Opcode.ANY) {
+              any.add(o);
+            }
+          }
+          // A fixed ModRM byte is more specific than a reg field, which is more specific than none.
+          List<Opcode> best = strict.isEmpty() ? any : strict;
+          int rank = best.stream().mapToInt(o -> o.modrmKind).max().orElse(0);
+          List<Opcode> chosen = best.stream().filter(o -> o.modrmKind == rank).toList();
+          forms[modrm ? p * 256 + m : p] = chosen.isEmpty() ? null : chosen;
+        }
+      }
+    }
+
+    @Nullable List<Opcode> get(int prefix, int modrmByte) {
+      return forms[modrm ? prefix * 256 + modrmByte : prefix];
+    }
+  }
+
+  private OpcodeTable() {}
+
+  private static List<Opcode> load() {
+    List<Opcode> list = new ArrayList<>();
+    try (var in = OpcodeTable.class.getResourceAsStream("opcodes.txt")) {
+      if (in == null) {
+        throw new IllegalStateException("opcodes.txt is missing from the module");
+      }
+      var reader = new BufferedReader(new InputStreamReader(in, StandardCharsets.UTF_8));
+      for (String line = reader.readLine(); line != null; line = reader.readLine()) {
+        if (!line.isBlank() && line.charAt(0) != '#') {
+          list.add(Opcode.parse(list.size(), line));
+        }
+      }
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+    return List.copyOf(list);
+  }
+
+  /** {@return every form in table order} */
+  public static List<Opcode> all() {
+    return ALL;
+  }
+
+  /** {@return the forms of a mnemonic, empty if there are none} */
+  public static List<Opcode> of(String mnemonic) {
+    return BY_MNEMONIC.getOrDefault(mnemonic, List.of());
+  }
+
+  static @Nullable Node node(boolean mode64, int map, int opcode) {
+    return NODES[((mode64 ? 16 : 0) + map) * 256 + opcode];
+  }
+}
