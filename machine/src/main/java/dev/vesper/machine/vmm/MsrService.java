@@ -21,6 +21,9 @@ final class MsrService {
   private final Tsc tsc;
   private long hwcr = 1;
 
+  /** Memory types have no effect here; the registers keep what is written to them. */
+  private final MtrrState mtrrs = new MtrrState();
+
   MsrService(Tsc tsc) {
     this.tsc = tsc;
   }
@@ -34,7 +37,7 @@ final class MsrService {
       case SYSCFG, INT_PENDING, 0xC001_001F, 0xC001_0140, 0xC001_0141, 0xC001_1020, 0xC001_1022, 0xC001_1023, 0xC001_102A -> OptionalLong.of(0);
       case DE_CFG -> OptionalLong.of(2);
       default ->
-          msr >= 0xC001_0000 && msr <= 0xC001_0007 ? OptionalLong.of(0) : OptionalLong.empty();
+          msr >= 0xC001_0000 && msr <= 0xC001_0007 ? OptionalLong.of(0) : mtrrs.read(msr);
     };
   }
 
@@ -53,7 +56,7 @@ final class MsrService {
         return true;
       }
       default -> {
-        return msr >= 0xC001_0000 && msr <= 0xC001_0007;
+        return msr >= 0xC001_0000 && msr <= 0xC001_0007 || mtrrs.write(msr, v);
       }
     }
   }
