@@ -1,6 +1,7 @@
 package dev.vesper.cli;
 
 import dev.vesper.machine.vmm.Outcome;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
 
@@ -18,11 +19,12 @@ import picocli.CommandLine.Command;
       "6 the hypervisor gave up on the guest; 124 time or instruction limit; 125 a defect of Vesper."
     })
 public final class Main implements Runnable {
-  @CommandLine.Spec private CommandLine.Model.CommandSpec spec;
+  @CommandLine.Spec private CommandLine.Model.@Nullable CommandSpec spec;
 
   @Override
   public void run() {
-    throw new CommandLine.ParameterException(spec.commandLine(), "name a command: run (or --help)");
+    CommandLine self = spec == null ? commandLine() : spec.commandLine();
+    throw new CommandLine.ParameterException(self, "name a command: run");
   }
 
   /** {@return a configured command line} */
@@ -40,7 +42,12 @@ public final class Main implements Runnable {
         });
     c.setParameterExceptionHandler(
         (e, args) -> {
-          System.err.println("vesper: " + e.getMessage() + " (see vesper " + e.getCommandLine().getCommandName() + " --help)");
+          System.err.println(
+              "vesper: "
+                  + e.getMessage()
+                  + " (see vesper "
+                  + e.getCommandLine().getCommandName()
+                  + " --help)");
           return Outcome.USAGE;
         });
     return c;

@@ -42,37 +42,70 @@ import picocli.CommandLine.Parameters;
 final class RunCommand implements Callable<Integer> {
   private static final long MAX_IMAGE = 1L << 30;
 
-  @Parameters(arity = "0..1", paramLabel = "IMAGE", description = "bzImage, multiboot, PVH or ELF64 image")
+  @Parameters(
+      arity = "0..1",
+      paramLabel = "IMAGE",
+      description = "bzImage, multiboot, PVH or ELF64 image")
   private @Nullable Path image;
 
-  @Option(names = {"-kernel", "--kernel"}, paramLabel = "F", description = "the same as IMAGE")
+  @Option(
+      names = {"-kernel", "--kernel"},
+      paramLabel = "F",
+      description = "the same as IMAGE")
   private @Nullable Path kernel;
 
-  @Option(names = {"-initrd", "--initrd"}, paramLabel = "F", description = "initial RAM disk or multiboot module")
+  @Option(
+      names = {"-initrd", "--initrd"},
+      paramLabel = "F",
+      description = "initial RAM disk or multiboot module")
   private @Nullable Path initrd;
 
-  @Option(names = {"-append", "--append"}, paramLabel = "S", description = "kernel command line")
+  @Option(
+      names = {"-append", "--append"},
+      paramLabel = "S",
+      description = "kernel command line")
   private String append = "";
 
-  @Option(names = "--sev", paramLabel = "off|sev|es", description = "protection of the guest (default: es)")
+  @Option(
+      names = "--sev",
+      paramLabel = "off|sev|es",
+      description = "protection of the guest (default: es)")
   private String sev = "es";
 
-  @Option(names = "--profile", paramLabel = "kvm", description = "hypervisor to behave as (default: kvm)")
+  @Option(
+      names = "--profile",
+      paramLabel = "kvm",
+      description = "hypervisor to behave as (default: kvm)")
   private String profile = "kvm";
 
-  @Option(names = {"-cpu", "--cpu"}, paramLabel = "MODEL", description = "CPU model (default: vesper-min)")
+  @Option(
+      names = {"-cpu", "--cpu"},
+      paramLabel = "MODEL",
+      description = "CPU model (default: vesper-min)")
   private String cpu = "vesper-min";
 
-  @Option(names = {"-entry", "--entry"}, paramLabel = "32|64", description = "entry of a bzImage (default: 64)")
+  @Option(
+      names = {"-entry", "--entry"},
+      paramLabel = "32|64",
+      description = "entry of a bzImage (default: 64)")
   private String entry = "64";
 
-  @Option(names = {"-m", "--memory"}, paramLabel = "512M", description = "guest memory (default: 512M)")
+  @Option(
+      names = {"-m", "--memory"},
+      paramLabel = "512M",
+      description = "guest memory (default: 512M)")
   private String memory = "512M";
 
-  @Option(names = {"-smp", "--smp"}, paramLabel = "N", description = "processors; only 1 so far")
+  @Option(
+      names = {"-smp", "--smp"},
+      paramLabel = "N",
+      description = "processors; only 1 so far")
   private int smp = 1;
 
-  @Option(names = {"-serial", "--serial"}, paramLabel = "stdio|file:F|none", description = "where COM1 goes (default: stdio)")
+  @Option(
+      names = {"-serial", "--serial"},
+      paramLabel = "stdio|file:F|none",
+      description = "where COM1 goes (default: stdio)")
   private String serial = "stdio";
 
   @Option(names = "--trace", paramLabel = "F.jsonl", description = "write events as JSON Lines")
@@ -81,7 +114,10 @@ final class RunCommand implements Callable<Integer> {
   @Option(names = "--seed", paramLabel = "N", description = "decides keys and RDRAND (default: 1)")
   private long seed = 1;
 
-  @Option(names = "--limit-insns", paramLabel = "N", description = "end after N instructions, status 124")
+  @Option(
+      names = "--limit-insns",
+      paramLabel = "N",
+      description = "end after N instructions, status 124")
   private long limitInsns = Long.MAX_VALUE;
 
   @Option(names = "--timeout", paramLabel = "S", description = "end after S seconds, status 124")
@@ -90,7 +126,9 @@ final class RunCommand implements Callable<Integer> {
   @Option(names = "--json", description = "write a summary as JSON to stderr at the end")
   private boolean json;
 
-  @Option(names = "-v", description = "a line on stderr for each #VC, VMGEXIT, write trap and automatic exit")
+  @Option(
+      names = "-v",
+      description = "a line on stderr for each #VC, VMGEXIT, write trap and automatic exit")
   private boolean verbose;
 
   @Override
@@ -106,7 +144,8 @@ final class RunCommand implements Callable<Integer> {
       throw new UserError("--profile takes kvm, not '" + profile + "'");
     }
     if (smp != 1) {
-      throw new UserError("-smp " + smp + ": only one processor is supported so far; leave -smp away");
+      throw new UserError(
+          "-smp " + smp + ": only one processor is supported so far; leave -smp away");
     }
     if (!entry.equals("32") && !entry.equals("64")) {
       throw new UserError("-entry takes 32 or 64, not '" + entry + "'");
@@ -132,12 +171,22 @@ final class RunCommand implements Callable<Integer> {
         m =
             new Machine(
                 new MachineOptions(
-                    mode, parseMemory(memory), bytes, file == null ? "locore" : file.getFileName().toString(),
-                    disk, append, entry.equals("32"), cpu, seed, out, debug, input));
+                    mode,
+                    parseMemory(memory),
+                    bytes,
+                    file == null ? "locore" : file.getFileName().toString(),
+                    disk,
+                    append,
+                    entry.equals("32"),
+                    cpu,
+                    seed,
+                    out,
+                    debug,
+                    input));
       } catch (BootException e) {
-        throw new UserError(e.getMessage());
+        throw new UserError(String.valueOf(e.getMessage()));
       } catch (IllegalArgumentException e) {
-        throw new UserError(e.getMessage());
+        throw new UserError(String.valueOf(e.getMessage()));
       }
       EventSink sink = sink(lines);
       if (sink != null) {
@@ -148,8 +197,11 @@ final class RunCommand implements Callable<Integer> {
       Outcome o = m.run();
       console.flush();
       System.err.flush();
-      report(m, o, mode);
-      return o.status();
+      int success =
+          successStatus != null ? successStatus : file == null ? Locore.PASS << 1 | 1 : -1;
+      Outcome shown = o.status() == success ? new Outcome(Outcome.POWER_OFF, o.reason()) : o;
+      report(m, shown, mode);
+      return shown.status();
     }
   }
 
@@ -247,7 +299,9 @@ final class RunCommand implements Callable<Integer> {
   }
 
   private static String reason(IOException e) {
-    return e instanceof java.nio.file.NoSuchFileException ? "no such file" : String.valueOf(e.getMessage());
+    return e instanceof java.nio.file.NoSuchFileException
+        ? "no such file"
+        : String.valueOf(e.getMessage());
   }
 
   static long parseMemory(String s) {

@@ -46,7 +46,12 @@ public final class MsrRequest {
     return switch (info(msr)) {
       case 0 -> "GHCB GPA 0x" + Long.toHexString(msr);
       case SEV_INFO ->
-          "SEV_INFO max=" + (msr >>> 48) + " min=" + (msr >>> 32 & 0xFFFF) + " C-bit=" + (msr >>> 24 & 0xFF);
+          "SEV_INFO max="
+              + (msr >>> 48)
+              + " min="
+              + (msr >>> 32 & 0xFFFF)
+              + " C-bit="
+              + (msr >>> 24 & 0xFF);
       case SEV_INFO_REQ -> "SEV_INFO_REQ";
       case CPUID_REQ -> "CPUID_REQ leaf=0x" + Long.toHexString(msr >>> 32) + " " + register(msr);
       case CPUID_RESP -> "CPUID_RESP " + register(msr) + "=0x" + Long.toHexString(msr >>> 32);
@@ -58,7 +63,8 @@ public final class MsrRequest {
       case REGISTER_GHCB_RESP -> "REGISTER_GHCB_RESP 0x" + Long.toHexString(data);
       case HV_FEATURES_REQ -> "HV_FEATURES_REQ";
       case HV_FEATURES_RESP -> "HV_FEATURES_RESP 0x" + Long.toHexString(data);
-      case TERM_REQ -> "TERM_REQ " + Termination.explain((int) (msr >>> 12) & 15, (int) (msr >>> 16) & 0xFF);
+      case TERM_REQ ->
+          "TERM_REQ " + Termination.explain((int) (msr >>> 12) & 15, (int) (msr >>> 16) & 0xFF);
       default -> "unknown request 0x" + Long.toHexString(msr);
     };
   }

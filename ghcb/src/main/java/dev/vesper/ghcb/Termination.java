@@ -3,14 +3,13 @@ package dev.vesper.ghcb;
 /** Reasons of termination requests in words. */
 public final class Termination {
   private static final String[] GENERAL = {
-    "general termination request",
-    "GHCB protocol range not supported",
-    "SNP features not supported"
+    "general termination request", "GHCB protocol range not supported", "SNP features not supported"
   };
   private static final String[] LINUX = {
     "GHCB registration refused", "page state change failed", "PVALIDATE failed", "not at VMPL0",
     "CPUID failed", "CPUID failed: hypervisor", "no secrets page", "SVSM at VMPL0 not found",
-    "SVSM at VMPL0", "SVSM calling area address", "Secure TSC failed", "SVSM calling area remap failed",
+    "SVSM at VMPL0", "SVSM calling area address", "Secure TSC failed",
+        "SVSM calling area remap failed",
     "Secure AVIC failed"
   };
 

@@ -46,7 +46,9 @@ public final class Machine {
    * @throws IllegalArgumentException if the options make no machine
    */
   public Machine(MachineOptions o) throws BootException {
-    if (o.memoryBytes() < 1 << 20 || o.memoryBytes() > MachineOptions.MAX_MEMORY || (o.memoryBytes() & 0xF_FFFF) != 0) {
+    if (o.memoryBytes() < 1 << 20
+        || o.memoryBytes() > MachineOptions.MAX_MEMORY
+        || (o.memoryBytes() & 0xF_FFFF) != 0) {
       throw new IllegalArgumentException(
           "guest memory must be 1 to 3072 MiB in whole MiB, not " + o.memoryBytes() + " bytes");
     }
@@ -80,7 +82,9 @@ public final class Machine {
     host = new Hypervisor(vcpu, view, platform, model, o.mode(), mmio, o.input());
     guest =
         ImageLoader.load(
-            new BootOptions(o.imageName(), o.image(), o.initrd(), o.commandLine(), o.entry32(), cBit), view);
+            new BootOptions(
+                o.imageName(), o.image(), o.initrd(), o.commandLine(), o.entry32(), cBit),
+            view);
     processor = new SecureProcessor(memory, key);
     launch();
   }
@@ -133,7 +137,9 @@ public final class Machine {
     return memory.hostView();
   }
 
-  /** {@return guest physical memory in plaintext as the guest sees its private pages: for observers} */
+  /**
+   * {@return guest physical memory in plaintext as the guest sees its private pages: for observers}
+   */
   public byte[] observePrivate(long address, int length) {
     byte[] out = new byte[length];
     byte[] page = new byte[Page.SIZE];

@@ -40,30 +40,85 @@ public record MachineOptions(
   /** {@return options with defaults for tests and tools: 512 MiB, vesper-min, seed 1, no input} */
   public static MachineOptions of(SevMode mode, byte[] image, IntConsumer console) {
     return new MachineOptions(
-        mode, 512L << 20, image, "image", null, "", false, "vesper-min", 1, console, b -> {}, ConsoleInput.NONE);
+        mode,
+        512L << 20,
+        image,
+        "image",
+        null,
+        "",
+        false,
+        "vesper-min",
+        1,
+        console,
+        b -> {},
+        ConsoleInput.NONE);
   }
 
   /** {@return a copy with another command line and initrd} */
   public MachineOptions with(String line, byte @Nullable [] disk) {
     return new MachineOptions(
-        mode, memoryBytes, image, imageName, disk, line, entry32, cpuModel, seed, console, debug, input);
+        mode,
+        memoryBytes,
+        image,
+        imageName,
+        disk,
+        line,
+        entry32,
+        cpuModel,
+        seed,
+        console,
+        debug,
+        input);
   }
 
   /** {@return a copy with other memory} */
   public MachineOptions withMemory(long bytes) {
     return new MachineOptions(
-        mode, bytes, image, imageName, initrd, commandLine, entry32, cpuModel, seed, console, debug, input);
+        mode,
+        bytes,
+        image,
+        imageName,
+        initrd,
+        commandLine,
+        entry32,
+        cpuModel,
+        seed,
+        console,
+        debug,
+        input);
   }
 
   /** {@return a copy that takes the 32-bit entry} */
   public MachineOptions with32BitEntry() {
     return new MachineOptions(
-        mode, memoryBytes, image, imageName, initrd, commandLine, true, cpuModel, seed, console, debug, input);
+        mode,
+        memoryBytes,
+        image,
+        imageName,
+        initrd,
+        commandLine,
+        true,
+        cpuModel,
+        seed,
+        console,
+        debug,
+        input);
   }
 
   /** {@return a copy with console input} */
   public MachineOptions withInput(ConsoleInput in) {
     return new MachineOptions(
-        mode, memoryBytes, image, imageName, initrd, commandLine, entry32, cpuModel, seed, console, debug, in);
+        mode,
+        memoryBytes,
+        image,
+        imageName,
+        initrd,
+        commandLine,
+        entry32,
+        cpuModel,
+        seed,
+        console,
+        debug,
+        in);
   }
 }

@@ -35,7 +35,16 @@ public final class Tracer implements HostObserver, CpuObserver {
       throw new IllegalStateException("tracer without a machine");
     }
     return new Event(
-        kind, c.now(), c.icount, 0, c.codeBits(), c.cpl, c.rip, c.disassemble(Formatter.Syntax.INTEL), name, details);
+        kind,
+        c.now(),
+        c.icount,
+        0,
+        c.codeBits(),
+        c.cpl,
+        c.rip,
+        c.disassemble(Formatter.Syntax.INTEL),
+        name,
+        details);
   }
 
   private static String hex(long v) {
@@ -63,7 +72,8 @@ public final class Tracer implements HostObserver, CpuObserver {
         event(
             "msr_protocol",
             "SVM_VMEXIT_VMGEXIT",
-            ordered("request", MsrRequest.explain(request), "response", MsrRequest.explain(response))));
+            ordered(
+                "request", MsrRequest.explain(request), "response", MsrRequest.explain(response))));
   }
 
   @Override
@@ -78,7 +88,11 @@ public final class Tracer implements HostObserver, CpuObserver {
 
   @Override
   public void inject(long event) {
-    sink.accept(event("inject", "vector " + (event & 0xFF), ordered("eventinj", hex(event), "type", Long.toString(event >>> 8 & 7))));
+    sink.accept(
+        event(
+            "inject",
+            "vector " + (event & 0xFF),
+            ordered("eventinj", hex(event), "type", Long.toString(event >>> 8 & 7))));
   }
 
   private static String fields(Map<GhcbField, Long> m) {
@@ -100,12 +114,18 @@ public final class Tracer implements HostObserver, CpuObserver {
   }
 
   static String dump(Cpu c) {
-    String[] n = {"rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8 ", "r9 ", "r10", "r11", "r12", "r13", "r14", "r15"};
+    String[] n = {
+      "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8 ", "r9 ", "r10", "r11", "r12",
+      "r13", "r14", "r15"
+    };
     StringBuilder b = new StringBuilder();
     for (int i = 0; i < 16; i++) {
       b.append(String.format("%s=%016x%s", n[i], c.r[i], i % 4 == 3 ? "\n" : " "));
     }
-    b.append(String.format("rip=%016x rfl=%08x cpl=%d %d-bit cr0=%x cr2=%x cr3=%x cr4=%x efer=%x%n", c.rip, c.flags(), c.cpl, c.codeBits(), c.cr0, c.cr2, c.cr3, c.cr4, c.efer));
+    b.append(
+        String.format(
+            "rip=%016x rfl=%08x cpl=%d %d-bit cr0=%x cr2=%x cr3=%x cr4=%x efer=%x%n",
+            c.rip, c.flags(), c.cpl, c.codeBits(), c.cr0, c.cr2, c.cr3, c.cr4, c.efer));
     b.append("at rip: ").append(c.disassemble(Formatter.Syntax.INTEL));
     return b.toString();
   }

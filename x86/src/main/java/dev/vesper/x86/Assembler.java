@@ -13,32 +13,62 @@ import org.jspecify.annotations.Nullable;
  * A one-section assembler for Intel syntax, driven by the opcode table.
  *
  * <p>Source is text, one statement a line: {@code label:}, an instruction, or a directive ({@code
- * bits 16|32|64}, {@code align N}, {@code db|dw|dd|dq VALUE[,...]}, {@code ascii "..."}, {@code skip
- * N}, {@code equ NAME VALUE}). Numbers are decimal or {@code 0x}; values are sums of numbers and
- * labels. {@code ;} starts a comment. A label's value is its linear address: origin plus offset.
- * {@code [rel L]} is RIP-relative. {@code short} before a branch target asks for 8 bits; other
- * branches take 16 or 32.
+ * bits 16|32|64}, {@code align N}, {@code db|dw|dd|dq VALUE[,...]}, {@code ascii "..."}, {@code
+ * skip N}, {@code equ NAME VALUE}). Numbers are decimal or {@code 0x}; values are sums of numbers
+ * and labels. {@code ;} starts a comment. A label's value is its linear address: origin plus
+ * offset. {@code [rel L]} is RIP-relative. {@code short} before a branch target asks for 8 bits;
+ * other branches take 16 or 32.
  */
 public final class Assembler {
-  private static final Set<String> PREFIXES = Set.of("lock", "rep", "repe", "repz", "repne", "repnz");
+  private static final Set<String> PREFIXES =
+      Set.of("lock", "rep", "repe", "repz", "repne", "repnz");
   private static final Map<String, Integer> SIZES =
-      Map.of("byte", 1, "word", 2, "dword", 4, "qword", 8, "tword", 10, "xmmword", 16, "oword", 16, "fword", 6);
+      Map.of(
+          "byte", 1, "word", 2, "dword", 4, "qword", 8, "tword", 10, "xmmword", 16, "oword", 16,
+          "fword", 6);
   private static final Map<String, String> ALIASES =
       Map.ofEntries(
-          Map.entry("jz", "je"), Map.entry("jnz", "jne"), Map.entry("jc", "jb"),
-          Map.entry("jnc", "jae"), Map.entry("jnae", "jb"), Map.entry("jnb", "jae"),
-          Map.entry("jna", "jbe"), Map.entry("jnbe", "ja"), Map.entry("jnl", "jge"),
-          Map.entry("jnge", "jl"), Map.entry("jng", "jle"), Map.entry("jnle", "jg"),
-          Map.entry("jpe", "jp"), Map.entry("jpo", "jnp"), Map.entry("setz", "sete"),
-          Map.entry("setnz", "setne"), Map.entry("setc", "setb"), Map.entry("setnc", "setae"),
-          Map.entry("cmovz", "cmove"), Map.entry("cmovnz", "cmovne"), Map.entry("cmovc", "cmovb"),
-          Map.entry("sal", "shl"), Map.entry("icebp", "int1"), Map.entry("wait", "fwait"),
-          Map.entry("loopz", "loope"), Map.entry("loopnz", "loopne"), Map.entry("xlatb", "xlat"));
+          Map.entry("jz", "je"),
+          Map.entry("jnz", "jne"),
+          Map.entry("jc", "jb"),
+          Map.entry("jnc", "jae"),
+          Map.entry("jnae", "jb"),
+          Map.entry("jnb", "jae"),
+          Map.entry("jna", "jbe"),
+          Map.entry("jnbe", "ja"),
+          Map.entry("jnl", "jge"),
+          Map.entry("jnge", "jl"),
+          Map.entry("jng", "jle"),
+          Map.entry("jnle", "jg"),
+          Map.entry("jpe", "jp"),
+          Map.entry("jpo", "jnp"),
+          Map.entry("setz", "sete"),
+          Map.entry("setnz", "setne"),
+          Map.entry("setc", "setb"),
+          Map.entry("setnc", "setae"),
+          Map.entry("cmovz", "cmove"),
+          Map.entry("cmovnz", "cmovne"),
+          Map.entry("cmovc", "cmovb"),
+          Map.entry("sal", "shl"),
+          Map.entry("icebp", "int1"),
+          Map.entry("wait", "fwait"),
+          Map.entry("loopz", "loope"),
+          Map.entry("loopnz", "loopne"),
+          Map.entry("xlatb", "xlat"));
 
   private record Operand(
       char kind, // r register, m memory, i immediate, p far pointer
-      Reg reg, int size, Reg base, Reg index, int scale, int seg, long value, @Nullable String label,
-      boolean relative, boolean isShort, int selector) {}
+      Reg reg,
+      int size,
+      Reg base,
+      Reg index,
+      int scale,
+      int seg,
+      long value,
+      @Nullable String label,
+      boolean relative,
+      boolean isShort,
+      int selector) {}
 
   private record Fixup(
       int at, int bytes, String label, long addend, boolean relative, int end, int line) {}
@@ -89,7 +119,8 @@ public final class Assembler {
         try {
           statement(s);
         } catch (IllegalArgumentException e) {
-          throw new IllegalArgumentException("line " + line + ": " + raw.trim() + ": " + e.getMessage(), e);
+          throw new IllegalArgumentException(
+              "line " + line + ": " + raw.trim() + ": " + e.getMessage(), e);
         }
       }
     }
@@ -234,7 +265,8 @@ public final class Assembler {
       ops.add(operand(t));
     }
     m = ALIASES.getOrDefault(m, m);
-    if ((m.equals("call") || m.equals("jmp")) && !ops.isEmpty()
+    if ((m.equals("call") || m.equals("jmp"))
+        && !ops.isEmpty()
         && (ops.get(0).kind == 'p' || ops.get(0).isShort && ops.get(0).kind == 'm')) {
       m += "f";
     }
@@ -246,7 +278,9 @@ public final class Assembler {
       int suffix = m.isEmpty() ? -1 : "bwdq".indexOf(m.charAt(m.length() - 1));
       List<Opcode> base = suffix < 0 ? List.of() : OpcodeTable.of(m.substring(0, m.length() - 1));
       boolean string = base.stream().anyMatch(Assembler::isString);
-      if (!base.isEmpty() && (string || m.matches("(iret|pushf|popf|ret|retf|pusha|popa|leave|sysret|sysexit)[wdq]"))
+      if (!base.isEmpty()
+          && (string
+              || m.matches("(iret|pushf|popf|ret|retf|pusha|popa|leave|sysret|sysexit)[wdq]"))
           && ops.isEmpty()) {
         forms = string ? base.stream().filter(o -> isByte(o) == (suffix == 0)).toList() : base;
         osize = suffix == 0 ? 0 : 1 << suffix;
@@ -271,10 +305,12 @@ public final class Assembler {
       }
     }
     if (best == null) {
-      throw new IllegalArgumentException("no form of " + m + " takes these operands in " + bits + "-bit code");
+      throw new IllegalArgumentException(
+          "no form of " + m + " takes these operands in " + bits + "-bit code");
     }
     for (Fixup f : bestFix) {
-      fixups.add(new Fixup(size + f.at, f.bytes, f.label, f.addend, f.relative, size + best.length, line));
+      fixups.add(
+          new Fixup(size + f.at, f.bytes, f.label, f.addend, f.relative, size + best.length, line));
     }
     bytes(best);
   }
@@ -344,7 +380,10 @@ public final class Assembler {
       int bytes = spec.bytes(in);
       switch (spec.kind()) {
         case 'r' -> {
-          Reg want = spec.size() == 'v' || spec.size() == 'z' ? Reg.gpr(bytes, spec.reg().index(), true) : spec.reg();
+          Reg want =
+              spec.size() == 'v' || spec.size() == 'z'
+                  ? Reg.gpr(bytes, spec.reg().index(), true)
+                  : spec.reg();
           if (o.kind != 'r' || !o.reg.equals(want)) {
             return null;
           }
@@ -355,7 +394,9 @@ public final class Assembler {
           }
         }
         case 't', 'i' -> {
-          if (o.kind != 'r' || o.reg.kind() != Reg.Kind.ST || spec.kind() == 't' && o.reg.index() != 0) {
+          if (o.kind != 'r'
+              || o.reg.kind() != Reg.Kind.ST
+              || spec.kind() == 't' && o.reg.index() != 0) {
             return null;
           }
           if (spec.kind() == 'i') {
@@ -395,7 +436,8 @@ public final class Assembler {
             in.rm = o.reg.index();
           } else if (o.kind == 'm') {
             int want = op.mem16 ? 2 : bytes;
-            if (o.size != 0 && want != 0 && spec.size() != 's' && o.size != want || o.label != null && label != null
+            if (o.size != 0 && want != 0 && spec.size() != 's' && o.size != want
+                || o.label != null && label != null
                 || o.size == 0 && op.operands.size() == 1 && want != 0 && isAmbiguous(op)) {
               return null;
             }
@@ -413,7 +455,11 @@ public final class Assembler {
           }
         }
         case 'O' -> {
-          if (o.kind != 'm' || o.base != Reg.NONE || o.index != Reg.NONE || o.label != null || bits == 64 && o.value == (int) o.value) {
+          if (o.kind != 'm'
+              || o.base != Reg.NONE
+              || o.index != Reg.NONE
+              || o.label != null
+              || bits == 64 && o.value == (int) o.value) {
             return null;
           }
           memory(in, o);
@@ -429,7 +475,8 @@ public final class Assembler {
             }
             label = o;
             labelBytes = width;
-          } else if (!fits(o.value, width, spec.signedByte() || spec.size() == 'z' && osize == 8, osize)) {
+          } else if (!fits(
+              o.value, width, spec.signedByte() || spec.size() == 'z' && osize == 8, osize)) {
             return null;
           }
           if (op.mnemonic.equals("enter") && spec.size() == 'b') {
@@ -439,7 +486,10 @@ public final class Assembler {
           }
         }
         case 'J' -> {
-          if (o.kind != 'i' || o.label == null || (spec.size() == 'b') != (o.isShort || op.immediates.contains("cb") && !hasLong(op))) {
+          if (o.kind != 'i'
+              || o.label == null
+              || (spec.size() == 'b')
+                  != (o.isShort || op.immediates.contains("cb") && !hasLong(op))) {
             return null;
           }
           label = o;
@@ -486,7 +536,13 @@ public final class Assembler {
 
   private static boolean isAmbiguous(Opcode op) {
     char s = op.operands.get(0).size();
-    return (s == 'b' || s == 'v') && OpcodeTable.of(op.mnemonic).stream().anyMatch(o -> o.operands.size() == 1 && o.operands.get(0).kind() == 'E' && o.operands.get(0).size() != s);
+    return (s == 'b' || s == 'v')
+        && OpcodeTable.of(op.mnemonic).stream()
+            .anyMatch(
+                o ->
+                    o.operands.size() == 1
+                        && o.operands.get(0).kind() == 'E'
+                        && o.operands.get(0).size() != s);
   }
 
   private static int immediateBytes(Opcode op, Insn in) {
@@ -496,7 +552,6 @@ public final class Assembler {
     }
     return n;
   }
-
 
   private static boolean gpr(Insn in, Reg r) {
     if (r.kind() == Reg.Kind.GPR8 && r.index() >= 4) {
@@ -533,7 +588,10 @@ public final class Assembler {
 
   private static void memory(Insn in, Operand o) {
     in.mem = true;
-    in.base = o.base.kind() == Reg.Kind.RIP ? Insn.RIP : o.base == Reg.NONE ? Insn.NO_REG : o.base.index();
+    in.base =
+        o.base.kind() == Reg.Kind.RIP
+            ? Insn.RIP
+            : o.base == Reg.NONE ? Insn.NO_REG : o.base.index();
     in.index = o.index == Reg.NONE ? Insn.NO_REG : o.index.index();
     in.scale = Integer.numberOfTrailingZeros(o.scale);
     in.disp = o.value;
@@ -595,12 +653,14 @@ public final class Assembler {
       } else if (!s.startsWith("[")) {
         Operand o = expression(s.substring(colon + 1));
         long sel = constantOf(s.substring(0, colon));
-        return new Operand('p', Reg.NONE, 0, Reg.NONE, Reg.NONE, 1, -1, o.value, o.label, false, false, (int) sel);
+        return new Operand(
+            'p', Reg.NONE, 0, Reg.NONE, Reg.NONE, 1, -1, o.value, o.label, false, false, (int) sel);
       }
     }
     if (!s.startsWith("[")) {
       Operand o = expression(s);
-      return new Operand('i', Reg.NONE, size, Reg.NONE, Reg.NONE, 1, -1, o.value, o.label, false, isShort, 0);
+      return new Operand(
+          'i', Reg.NONE, size, Reg.NONE, Reg.NONE, 1, -1, o.value, o.label, false, isShort, 0);
     }
     return memoryOperand(s.substring(1, s.length() - 1).trim(), size, seg, far);
   }

@@ -33,13 +33,11 @@ public final class Decoder {
   }
 
   private final byte[] code;
-  private final int start;
   private final int limit;
   private int pos;
 
   private Decoder(byte[] code, int start, int limit) {
     this.code = code;
-    this.start = start;
     this.limit = Math.min(limit, start + MAX_LENGTH);
     this.pos = start;
   }
@@ -176,8 +174,7 @@ public final class Decoder {
     if (forms == null) {
       return Outcome.UNDEFINED;
     }
-    in.asize =
-        mode64 ? (in.prefix67 ? 4 : 8) : (bits == 32) != in.prefix67 ? 4 : 2;
+    in.asize = mode64 ? (in.prefix67 ? 4 : 8) : (bits == 32) != in.prefix67 ? 4 : 2;
     Opcode op = choose(forms, in);
     if (op == null) {
       return Outcome.UNDEFINED;
@@ -203,7 +200,8 @@ public final class Decoder {
       if ((in.rex & 8) != 0) {
         return 8;
       }
-      // A mandatory 66 does not shrink the operand; after it the size is that of an unprefixed form.
+      // A mandatory 66 does not shrink the operand; after it the size is that of an unprefixed
+      // form.
       boolean small = in.prefix66 && op.prefix != 1;
       return small ? 2 : op.default64 ? 8 : 4;
     }

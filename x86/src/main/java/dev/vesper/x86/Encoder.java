@@ -2,7 +2,9 @@ package dev.vesper.x86;
 
 import java.io.ByteArrayOutputStream;
 
-/** Turns a form of the table and the fields of an {@link Insn} into bytes: the decoder backwards. */
+/**
+ * Turns a form of the table and the fields of an {@link Insn} into bytes: the decoder backwards.
+ */
 final class Encoder {
   /** The fields cannot be expressed in this form. */
   static final class Unencodable extends Exception {
@@ -50,8 +52,11 @@ final class Encoder {
     }
     int dflt = mode64 ? (op.default64 ? 8 : 4) : in.bits / 8;
     boolean w = false;
-    boolean sized = op.operands.stream().anyMatch(o -> "vzypa".indexOf(o.size()) >= 0) || op.onlyOsize != 0
-        || op.mnemonic.matches("push|pop|pusha|popa|pushf|popf|ret|retf|iret|leave|enter|sysret|sysexit");
+    boolean sized =
+        op.operands.stream().anyMatch(o -> "vzypa".indexOf(o.size()) >= 0)
+            || op.onlyOsize != 0
+            || op.mnemonic.matches(
+                "push|pop|pusha|popa|pushf|popf|ret|retf|iret|leave|enter|sysret|sysexit");
     if (op.prefix == 1) {
       w = in.osize == 8 && mode64 && !op.default64;
     } else if (in.osize != dflt && sized) {

@@ -14,8 +14,23 @@ public final class Formatter {
   }
 
   private static final String[] SIZE_NAMES = {
-    "", "BYTE PTR ", "WORD PTR ", "", "DWORD PTR ", "", "", "", "QWORD PTR ", "", "TBYTE PTR ", "",
-    "", "", "", "", "XMMWORD PTR "
+    "",
+    "BYTE PTR ",
+    "WORD PTR ",
+    "",
+    "DWORD PTR ",
+    "",
+    "",
+    "",
+    "QWORD PTR ",
+    "",
+    "TBYTE PTR ",
+    "",
+    "",
+    "",
+    "",
+    "",
+    "XMMWORD PTR "
   };
   private static final Set<String> NO_SUFFIX =
       Set.of("lea", "movzx", "movsx", "movsxd", "lar", "lsl", "bound", "cmpxchg8b", "cmpxchg16b");
@@ -69,7 +84,8 @@ public final class Formatter {
     return switch (spec.kind()) {
       case 'E' -> !in.mem;
       case 'G', 'Z', 'R' -> true;
-      case 'r' -> spec.reg().isGpr() && !spec.reg().name().equals("cl") && !spec.reg().name().equals("dx");
+      case 'r' ->
+          spec.reg().isGpr() && !spec.reg().name().equals("cl") && !spec.reg().name().equals("dx");
       case 'P', 'V', 'N', 'U' -> true;
       default -> false;
     };
@@ -81,7 +97,9 @@ public final class Formatter {
       return "vmgexit";
     }
     if (op.operands.stream().anyMatch(o -> o.kind() == 'X' || o.kind() == 'Y')) {
-      return m + suffix(op.operands.get(0).bytes(in) == 0 ? op.operands.get(1).bytes(in) : widest(in, op));
+      return m
+          + suffix(
+              op.operands.get(0).bytes(in) == 0 ? op.operands.get(1).bytes(in) : widest(in, op));
     }
     if (syntax == Syntax.INTEL) {
       return switch (m) {
@@ -184,7 +202,10 @@ public final class Formatter {
       case 'Z' -> reg(Reg.gpr(bytes, in.rm, rex));
       case 'R' -> reg(Reg.gpr(bytes == 0 ? in.osize : bytes, in.rm, rex));
       case 'B' -> reg(Reg.gpr(bytes, in.vvvv, true));
-      case 'E' -> in.mem ? memory(in, in.opcode != null && in.opcode.mem16 ? 2 : bytes, rip) : indirect(in) + reg(Reg.gpr(bytes, in.rm, rex));
+      case 'E' ->
+          in.mem
+              ? memory(in, in.opcode != null && in.opcode.mem16 ? 2 : bytes, rip)
+              : indirect(in) + reg(Reg.gpr(bytes, in.rm, rex));
       case 'M' -> memory(in, bytes, rip);
       case 'O' -> memory(in, bytes, rip);
       case 'I' -> immediate(in, spec, bytes);
@@ -234,7 +255,10 @@ public final class Formatter {
     }
     long v = in.imm;
     Opcode op = in.opcode;
-    if (op != null && op.operands.size() == 2 && op.mnemonic.equals("enter") && spec.size() == 'b') {
+    if (op != null
+        && op.operands.size() == 2
+        && op.mnemonic.equals("enter")
+        && spec.size() == 'b') {
       v = in.imm2;
     }
     if (width < 8) {
@@ -253,8 +277,7 @@ public final class Formatter {
 
   private String memory(Insn in, int bytes, long rip) {
     StringBuilder s = new StringBuilder();
-    String segment =
-        in.segOverride >= 0 ? reg(new Reg(Reg.Kind.SEG, in.segOverride)) + ":" : "";
+    String segment = in.segOverride >= 0 ? reg(new Reg(Reg.Kind.SEG, in.segOverride)) + ":" : "";
     Reg base =
         in.base == Insn.NO_REG
             ? Reg.NONE

@@ -5,9 +5,9 @@ import java.nio.charset.StandardCharsets;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Linux's bzImage by its 32-bit or 64-bit entry, without firmware (spec: platform 4.3). Everything is
- * private: boot_params at 0x10000, command line at 0x20000, page tables at 0x70000, the kernel at its
- * preferred address.
+ * Linux's bzImage by its 32-bit or 64-bit entry, without firmware (spec: platform 4.3). Everything
+ * is private: boot_params at 0x10000, command line at 0x20000, page tables at 0x70000, the kernel
+ * at its preferred address.
  */
 final class BzImage {
   static final long BOOT_PARAMS = 0x1_0000;
@@ -23,7 +23,10 @@ final class BzImage {
     int version = Bytes.u16(b, 0x206);
     if (version < 0x20A) {
       throw new BootException(
-          o.name() + " has boot protocol 0x" + Integer.toHexString(version) + ": 2.10 or newer is needed");
+          o.name()
+              + " has boot protocol 0x"
+              + Integer.toHexString(version)
+              + ": 2.10 or newer is needed");
     }
     int setup = Bytes.u8(b, 0x1F1);
     int from = ((setup == 0 ? 4 : setup) + 1) * 512;
@@ -31,7 +34,11 @@ final class BzImage {
     long payload = paragraphs * 16;
     if (from >= b.length || payload > b.length - from + 15L) {
       throw new BootException(
-          o.name() + " is truncated: the header speaks of " + (from + payload) + " bytes, the file has " + b.length);
+          o.name()
+              + " is truncated: the header speaks of "
+              + (from + payload)
+              + " bytes, the file has "
+              + b.length);
     }
     boolean loadedHigh = (Bytes.u8(b, 0x211) & 1) != 0;
     if (!loadedHigh) {
@@ -93,8 +100,11 @@ final class BzImage {
       }
       if (at < kernelEnd || at + initrd.length - 1 > initrdMax) {
         throw new BootException(
-            "the initrd of " + (initrd.length >> 10) + " KiB does not fit above the kernel in "
-                + (w.size() >> 20) + " MiB: give the guest more memory with -m");
+            "the initrd of "
+                + (initrd.length >> 10)
+                + " KiB does not fit above the kernel in "
+                + (w.size() >> 20)
+                + " MiB: give the guest more memory with -m");
       }
       w.put("the initrd", at, initrd, 0, initrd.length);
       put(page, 0x218, 4, at);

@@ -22,13 +22,17 @@ record ElfImage(
     boolean wide = Bytes.u8(b, 4) == 2;
     int machine = Bytes.u16(b, 18);
     if (Bytes.u8(b, 5) != 1 || machine != 62 && machine != 3) {
-      throw new BootException(name + " is an ELF file for another machine: an x86 kernel is needed");
+      throw new BootException(
+          name + " is an ELF file for another machine: an x86 kernel is needed");
     }
     long entry = wide ? Bytes.u64(b, 24) : Bytes.u32(b, 24);
     long phoff = wide ? Bytes.u64(b, 32) : Bytes.u32(b, 28);
     int size = Bytes.u16(b, wide ? 54 : 42);
     int count = Bytes.u16(b, wide ? 56 : 44);
-    if (count == 0 || size < (wide ? 56 : 32) || phoff < 0 || phoff + (long) count * size > b.length) {
+    if (count == 0
+        || size < (wide ? 56 : 32)
+        || phoff < 0
+        || phoff + (long) count * size > b.length) {
       throw new BootException(name + " is a damaged ELF file: its program headers lie outside it");
     }
     List<Segment> list = new ArrayList<>();
@@ -92,7 +96,10 @@ record ElfImage(
     return virtual;
   }
 
-  /** Enters an ELF64 in 64-bit mode with the tables of the bzImage entry, an ELF32 in protected mode. */
+  /**
+   * Enters an ELF64 in 64-bit mode with the tables of the bzImage entry, an ELF32 in protected
+   * mode.
+   */
   static LoadedGuest loadAtEntry(BootOptions o, GuestWriter w, ElfImage elf) throws BootException {
     elf.place(w);
     long entry = elf.physical(elf.entry);

@@ -29,6 +29,7 @@ public final class ImageLoader {
       return ElfImage.loadAtEntry(o, w, elf);
     }
     throw new BootException(
-        o.name() + " is no bzImage, multiboot, PVH or ELF64 image: check that the file is a kernel");
+        o.name()
+            + " is no bzImage, multiboot, PVH or ELF64 image: check that the file is a kernel");
   }
 }

@@ -28,7 +28,10 @@ final class Multiboot {
     long flags = Bytes.u32(b, header + 4);
     if ((flags & 0xFFF8) != 0) {
       throw new BootException(
-          o.name() + " asks for multiboot features 0x" + Long.toHexString(flags & 0xFFF8) + " that are not offered");
+          o.name()
+              + " asks for multiboot features 0x"
+              + Long.toHexString(flags & 0xFFF8)
+              + " that are not offered");
     }
     long entry;
     long end;
@@ -41,7 +44,8 @@ final class Multiboot {
       long from = header - (headerAddress - load);
       long length = loadEnd == 0 ? b.length - from : loadEnd - load;
       if (from < 0 || length < 0 || from + length > b.length) {
-        throw new BootException(o.name() + " is truncated: its multiboot addresses lie outside the file");
+        throw new BootException(
+            o.name() + " is truncated: its multiboot addresses lie outside the file");
       }
       w.put(o.name(), load, b, (int) from, (int) length);
       end = Math.max(load + length, bssEnd);
@@ -53,7 +57,8 @@ final class Multiboot {
       entry = elf.physical(elf.entry());
       end = elf.end();
     } else {
-      throw new BootException(o.name() + " has a multiboot header but is no ELF file and gives no addresses");
+      throw new BootException(
+          o.name() + " has a multiboot header but is no ELF file and gives no addresses");
     }
     info(o, w, end);
     LaunchState s = BzImage.protectedMode();

@@ -3,7 +3,9 @@ package dev.vesper.machine.boot;
 import dev.vesper.machine.sev.LaunchState;
 import java.nio.charset.StandardCharsets;
 
-/** Xen's PVH entry with hvm_start_info version 1. It cannot work under SEV: there is no #VC handler. */
+/**
+ * Xen's PVH entry with hvm_start_info version 1. It cannot work under SEV: there is no #VC handler.
+ */
 final class Pvh {
   private static final long START_INFO = 0x9_0000;
   private static final long MAGIC = 0x336E_C578L;
@@ -30,7 +32,8 @@ final class Pvh {
         at = w.size() - initrd.length & ~0xFFFL;
       }
       if (at < elf.end()) {
-        throw new BootException("the initrd does not fit above the kernel: give the guest more memory with -m");
+        throw new BootException(
+            "the initrd does not fit above the kernel: give the guest more memory with -m");
       }
       w.put("the initrd", at, initrd, 0, initrd.length);
       w.put(START_INFO + 12, 4, 1);
@@ -44,13 +47,12 @@ final class Pvh {
     entry(w, map, 0, 0x9_FC00);
     entry(w, map + 24, 0x10_0000, w.size() - 0x10_0000);
     LaunchState s = BzImage.protectedMode();
-    s.flat(0x08, 0xC9B, 0x10)
-        .set(LaunchState.RIP, elf.pvhEntry())
-        .set(LaunchState.RBX, START_INFO);
+    s.flat(0x08, 0xC9B, 0x10).set(LaunchState.RIP, elf.pvhEntry()).set(LaunchState.RBX, START_INFO);
     return new LoadedGuest("PVH", s, w.ranges());
   }
 
-  private static void entry(GuestWriter w, long at, long address, long length) throws BootException {
+  private static void entry(GuestWriter w, long at, long address, long length)
+      throws BootException {
     w.put(at, 8, address);
     w.put(at + 8, 8, length);
     w.put(at + 16, 4, 1);

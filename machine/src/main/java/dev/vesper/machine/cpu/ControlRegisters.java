@@ -30,8 +30,17 @@ public abstract class ControlRegisters extends Exceptions {
   private static final int CR0_WRITE_TRAP = 0x90;
 
   private static final long CR4_ALLOWED =
-      CR4_TSD | CR4_DE | CR4_PSE | CR4_PAE | CR4_MCE | CR4_PGE | CR4_PCE | CR4_OSFXSR
-          | CR4_OSXMMEXCPT | CR4_FSGSBASE | CR4_SMEP;
+      CR4_TSD
+          | CR4_DE
+          | CR4_PSE
+          | CR4_PAE
+          | CR4_MCE
+          | CR4_PGE
+          | CR4_PCE
+          | CR4_OSFXSR
+          | CR4_OSXMMEXCPT
+          | CR4_FSGSBASE
+          | CR4_SMEP;
 
   /** Virtual nanoseconds that passed while the processor was idle. */
   public long idleTime;
@@ -84,7 +93,9 @@ public abstract class ControlRegisters extends Exceptions {
     boolean paging = (v & CR0_PG) != 0;
     boolean was = (cr0 & CR0_PG) != 0;
     if (paging && !was && (efer & EFER_LME) != 0) {
-      if ((cr4 & CR4_PAE) == 0 || (segAttr[CS] & 0x200) != 0 || (segAttr[TR] & 0xF) < 8 && (selector[TR] & ~3) != 0) {
+      if ((cr4 & CR4_PAE) == 0
+          || (segAttr[CS] & 0x200) != 0
+          || (segAttr[TR] & 0xF) < 8 && (selector[TR] & ~3) != 0) {
         gp(0);
       }
       efer |= EFER_LMA;

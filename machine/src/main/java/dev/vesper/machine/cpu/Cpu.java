@@ -31,7 +31,8 @@ public final class Cpu extends ControlRegisters {
   private boolean exitAdvances;
   private final byte[] fetchBuffer = new byte[32];
 
-  public Cpu(PhysicalMemory memory, NestedMap nested, CpuFeatures features, OpFactory factory, long seed) {
+  public Cpu(
+      PhysicalMemory memory, NestedMap nested, CpuFeatures features, OpFactory factory, long seed) {
     super(memory, nested, seed);
     this.features = features;
     this.factory = factory;
@@ -253,7 +254,8 @@ public final class Cpu extends ControlRegisters {
     long start = r[PAGE] + op.offset & ripMask();
     Signal s = signal;
     while (s == Signal.SELF_MODIFYING) {
-      // The decoded code is gone; the operation itself is still good and its store goes through now.
+      // The decoded code is gone; the operation itself is still good and its store goes through
+      // now.
       rip = start;
       try {
         executing = page;
@@ -312,7 +314,10 @@ public final class Cpu extends ControlRegisters {
       p.code = code;
     }
     Block b = code.get(key);
-    if (b != null && b.second != null && (fetchPage((la & -4096L) + 4096 & linearMask()) != b.second || b.second.codeVersion != b.secondVersion)) {
+    if (b != null
+        && b.second != null
+        && (fetchPage((la & -4096L) + 4096 & linearMask()) != b.second
+            || b.second.codeVersion != b.secondVersion)) {
       b = null;
     }
     if (b == null) {

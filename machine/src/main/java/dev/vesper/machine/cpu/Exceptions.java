@@ -42,7 +42,8 @@ public abstract class Exceptions extends Segmentation {
     int v = firstVector;
     long e = firstError;
     boolean f = asFault;
-    // A chain of benign exceptions cannot be endless on a real processor; a long one is a shutdown here.
+    // A chain of benign exceptions cannot be endless on a real processor; a long one is a shutdown
+    // here.
     for (int chain = 0; ; chain++) {
       try {
         if (v < 32 && (intercepts.exceptions >>> v & 1) != 0) {
@@ -366,7 +367,8 @@ public abstract class Exceptions extends Segmentation {
       rip = r[1] & 0xFFFF_FFFFL;
       eflags |= IF;
     }
-    // AMD processors load the selector of SS only; base, limit and attributes stay those of a flat user segment.
+    // AMD processors load the selector of SS only; base, limit and attributes stay those of a flat
+    // user segment.
     selector[SS] = sel + 8 | 3;
     segAttr[SS] = 0xCF3;
     segBase[SS] = 0;

@@ -20,7 +20,9 @@ public abstract class Mmu extends CpuState {
   /** Its error code, or -1 for none. */
   public long faultError;
 
-  /** The exception is #GP for a non-canonical address: the instruction decides whether it is #SS. */
+  /**
+   * The exception is #GP for a non-canonical address: the instruction decides whether it is #SS.
+   */
   public boolean faultNonCanonical;
 
   public final PhysicalMemory memory;
@@ -40,7 +42,9 @@ public abstract class Mmu extends CpuState {
   private final Tlb supervisor = new Tlb();
   private final Tlb user = new Tlb();
 
-  /** Never filled: used while alignment checking is on, so that every access takes the slow path. */
+  /**
+   * Never filled: used while alignment checking is on, so that every access takes the slow path.
+   */
   private final Tlb empty = new Tlb();
 
   private long[] tr = supervisor.read;
@@ -177,17 +181,19 @@ public abstract class Mmu extends CpuState {
 
   // ---- page walk
 
-  private Page walkPage(long gpa, long la, int access, boolean asUser) {
+  private Page walkPage(long gpa) {
     if (nested.type(gpa >>> 12) != NestedMap.RAM) {
       nestedFault(gpa, false, false, true);
     }
     return memory.page((int) (gpa >>> 12), key);
   }
 
-  private long entry(long gpa, int bytes, long la, int access, boolean asUser) {
-    Page p = walkPage(gpa, la, access, asUser);
+  private long entry(long gpa, int bytes) {
+    Page p = walkPage(gpa);
     int o = (int) gpa & 0xFFF;
-    return bytes == 8 ? (long) Page.LONG.get(p.data, o) : (int) Page.INT.get(p.data, o) & 0xFFFF_FFFFL;
+    return bytes == 8
+        ? (long) Page.LONG.get(p.data, o)
+        : (int) Page.INT.get(p.data, o) & 0xFFFF_FFFFL;
   }
 
   private void setBits(long gpa, int bits) {
@@ -232,12 +238,13 @@ public abstract class Mmu extends CpuState {
       int shift = 12 + bitsPerLevel * (level - 1);
       long index = la >>> shift & (pae ? (level == 3 && !lm ? 3 : 511) : 1023);
       long address = table + index * size;
-      long e = entry(address, size, la, access, asUser);
+      long e = entry(address, size);
       if ((e & 1) == 0) {
         pageFault(la, errorCode(0, access, asUser) | fetchBit(access));
       }
       boolean pdpt32 = pae && !lm && level == 3;
-      boolean large = level > 1 && !pdpt32 && (e & 0x80) != 0 && (pae ? level < 4 : (cr4 & CR4_PSE) != 0);
+      boolean large =
+          level > 1 && !pdpt32 && (e & 0x80) != 0 && (pae ? level < 4 : (cr4 & CR4_PSE) != 0);
       long bad = 0;
       if (pae) {
         bad = reserved | (nxe && !pdpt32 ? 0 : 1L << 63);
@@ -360,7 +367,9 @@ public abstract class Mmu extends CpuState {
     return p;
   }
 
-  /** {@return the guest physical address of a fetch, without side effects that a guest could see} */
+  /**
+   * {@return the guest physical address of a fetch, without side effects that a guest could see}
+   */
   public final long physicalOfLastWalk() {
     return walkAddress;
   }
@@ -442,7 +451,8 @@ public abstract class Mmu extends CpuState {
     for (int i = 0; i < bytes; i++) {
       long a = la + i & linearMask();
       Page p = lookup(a, access, asUser);
-      long b = p == null ? bus().readMemory(walkAddress | a & 0xFFF, 1) : p.data[(int) a & 0xFFF] & 0xFF;
+      long b =
+          p == null ? bus().readMemory(walkAddress | a & 0xFFF, 1) : p.data[(int) a & 0xFFF] & 0xFF;
       v |= (b & 0xFF) << 8 * i;
     }
     return v;

@@ -3,8 +3,8 @@ package dev.vesper.machine.cpu;
 import dev.vesper.x86.Insn;
 
 /**
- * One predecoded instruction that executes itself. It is bound to a place in a physical page, not to
- * an address: RIP is {@code r[PAGE]} plus an offset.
+ * One predecoded instruction that executes itself. It is bound to a place in a physical page, not
+ * to an address: RIP is {@code r[PAGE]} plus an offset.
  */
 public abstract class Op {
   /** Offset of the instruction in its page. */

@@ -187,7 +187,8 @@ public abstract class Segmentation extends Mmu {
     }
     if ((sel & ~3) == 0) {
       selector[seg] = sel;
-      // A null selector keeps the base in 64-bit mode on AMD processors; the segment becomes unusable elsewhere.
+      // A null selector keeps the base in 64-bit mode on AMD processors; the segment becomes
+      // unusable elsewhere.
       segAttr[seg] &= ~0x80;
       if (!mode64()) {
         segAttr[seg] = 0;
@@ -232,7 +233,11 @@ public abstract class Segmentation extends Mmu {
     }
     long d = readDescriptor(sel, vector);
     int a = attr(d);
-    if ((a & 0x10) == 0 || (a & 8) != 0 || (a & 2) == 0 || (sel & 3) != level || (a >> 5 & 3) != level) {
+    if ((a & 0x10) == 0
+        || (a & 8) != 0
+        || (a & 2) == 0
+        || (sel & 3) != level
+        || (a >> 5 & 3) != level) {
       fault(vector, error);
     }
     if ((a & 0x80) == 0) {
@@ -345,7 +350,9 @@ public abstract class Segmentation extends Mmu {
         if ((g.sel & ~3) == 0) {
           gp(0);
         }
-        if ((ca & 0x18) != 0x18 || ((ca & 4) != 0 ? cdpl > cpl : cdpl != cpl) || longMode() && (ca & 0x600) != 0x200) {
+        if ((ca & 0x18) != 0x18
+            || ((ca & 4) != 0 ? cdpl > cpl : cdpl != cpl)
+            || longMode() && (ca & 0x600) != 0x200) {
           gp(g.sel & 0xFFFC);
         }
         if ((ca & 0x80) == 0) {
@@ -625,7 +632,10 @@ public abstract class Segmentation extends Mmu {
     int a = attr(d);
     int rpl = sel & 3;
     int dpl = a >> 5 & 3;
-    if (rpl < cpl || (a & 0x18) != 0x18 || ((a & 4) != 0 ? dpl > rpl : dpl != rpl) || longMode() && (a & 0x600) == 0x600) {
+    if (rpl < cpl
+        || (a & 0x18) != 0x18
+        || ((a & 4) != 0 ? dpl > rpl : dpl != rpl)
+        || longMode() && (a & 0x600) == 0x600) {
       gp(sel & 0xFFFC);
     }
     if ((a & 0x80) == 0) {

@@ -5,8 +5,8 @@ import java.time.ZoneOffset;
 import java.util.function.LongSupplier;
 
 /**
- * The CMOS memory and real-time clock at 70h and 71h. Its time is the start time of the machine plus
- * virtual time, so it is the same in every run; it never says that an update is in progress.
+ * The CMOS memory and real-time clock at 70h and 71h. Its time is the start time of the machine
+ * plus virtual time, so it is the same in every run; it never says that an update is in progress.
  */
 public final class CmosRtc implements PortDevice {
   private final byte[] ram = new byte[128];
@@ -45,7 +45,8 @@ public final class CmosRtc implements PortDevice {
       return 0;
     }
     LocalDateTime t =
-        LocalDateTime.ofEpochSecond(startSeconds + clock.getAsLong() / 1_000_000_000L, 0, ZoneOffset.UTC);
+        LocalDateTime.ofEpochSecond(
+            startSeconds + clock.getAsLong() / 1_000_000_000L, 0, ZoneOffset.UTC);
     return switch (index) {
       case 0 -> coded(t.getSecond());
       case 2 -> coded(t.getMinute());

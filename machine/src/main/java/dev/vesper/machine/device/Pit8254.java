@@ -185,7 +185,10 @@ public final class Pit8254 implements PortDevice, Timed {
   public int read(int port, int bytes) {
     if (port == 0x61) {
       refresh ^= 0x10;
-      return (channels[2].gate ? 1 : 0) | (speaker ? 2 : 0) | refresh | (channels[2].output() ? 0x20 : 0);
+      return (channels[2].gate ? 1 : 0)
+          | (speaker ? 2 : 0)
+          | refresh
+          | (channels[2].output() ? 0x20 : 0);
     }
     return port == 0x43 ? 0xFF : channels[port & 3].read();
   }
@@ -218,7 +221,12 @@ public final class Pit8254 implements PortDevice, Timed {
             c.latch = c.encoded();
           }
           if ((value & 0x10) == 0) {
-            c.status = (c.output() ? 0x80 : 0) | (c.loaded ? 0 : 0x40) | c.access << 4 | c.mode << 1 | (c.bcd ? 1 : 0);
+            c.status =
+                (c.output() ? 0x80 : 0)
+                    | (c.loaded ? 0 : 0x40)
+                    | c.access << 4
+                    | c.mode << 1
+                    | (c.bcd ? 1 : 0);
           }
         }
       }

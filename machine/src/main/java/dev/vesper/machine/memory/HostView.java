@@ -5,9 +5,9 @@ import java.util.Objects;
 /**
  * System memory as the host and its devices see it: ciphertext for every private page.
  *
- * <p>A write goes to the bus; if the page is private it garbles exactly the sixteen-byte blocks that
- * it touches. Addresses outside memory are refused with {@link IndexOutOfBoundsException}; callers
- * that pass on guest-chosen addresses ask {@link #contains} first.
+ * <p>A write goes to the bus; if the page is private it garbles exactly the sixteen-byte blocks
+ * that it touches. Addresses outside memory are refused with {@link IndexOutOfBoundsException};
+ * callers that pass on guest-chosen addresses ask {@link #contains} first.
  */
 public final class HostView {
   private final PhysicalMemory memory;
@@ -24,7 +24,10 @@ public final class HostView {
 
   /** {@return whether the range lies in guest RAM} */
   public boolean contains(long address, long length) {
-    return address >= 0 && length >= 0 && address <= guestBytes() && length <= guestBytes() - address;
+    return address >= 0
+        && length >= 0
+        && address <= guestBytes()
+        && length <= guestBytes() - address;
   }
 
   /** Reads bus bytes without disturbing who owns the page. */

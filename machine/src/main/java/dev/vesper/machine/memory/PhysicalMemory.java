@@ -9,9 +9,9 @@ import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * All system memory: guest RAM from address 0, then the pages that the host keeps for itself
- * (VMCB, VMSA, permission maps). Pages come into being when they are first touched; until then they
- * are zero on the bus.
+ * All system memory: guest RAM from address 0, then the pages that the host keeps for itself (VMCB,
+ * VMSA, permission maps). Pages come into being when they are first touched; until then they are
+ * zero on the bus.
  */
 public final class PhysicalMemory {
   private final @Nullable Page[] pages;

@@ -41,7 +41,10 @@ public final class JsonLinesWriter implements EventSink, Closeable {
   public void accept(Event e) {
     StringBuilder b = new StringBuilder(256);
     b.append("{\"schema\":\"").append(SCHEMA).append("\",\"kind\":").append(quote(e.kind()));
-    b.append(",\"time_ns\":").append(e.time()).append(",\"instructions\":").append(e.instructions());
+    b.append(",\"time_ns\":")
+        .append(e.time())
+        .append(",\"instructions\":")
+        .append(e.instructions());
     b.append(",\"vcpu\":").append(e.vcpu()).append(",\"bits\":").append(e.bits());
     b.append(",\"cpl\":").append(e.cpl()).append(",\"rip\":\"0x").append(Long.toHexString(e.rip()));
     b.append("\",\"instruction\":").append(quote(e.instruction()));

@@ -104,8 +104,11 @@ final class SaveArea {
 
   /** Loads what every VMRUN loads. */
   static void load(Cpu c, byte[] d, int base) {
-    boolean flush = c.cr3 != get(d, base + 0x150) || c.cr0 != get(d, base + 0x158) || c.cr4 != get(d, base + 0x148)
-        || c.efer != get(d, base + 0x0D0);
+    boolean flush =
+        c.cr3 != get(d, base + 0x150)
+            || c.cr0 != get(d, base + 0x158)
+            || c.cr4 != get(d, base + 0x148)
+            || c.efer != get(d, base + 0x0D0);
     for (int s = 0; s < 8; s++) {
       int at = base + SEGMENTS[s];
       c.selector[s] = getShort(d, at);

@@ -89,8 +89,7 @@ public abstract sealed class VirtualCpu permits PlainVcpu, EncryptedVcpu {
       i.ioPermission = copy(vmcb.get(Vmcb.IOPM_BASE), 3);
     }
     cpu.tscOffset = vmcb.get(Vmcb.TSC_OFFSET);
-    cpu.interruptWindow =
-        (vmcb.get(Vmcb.V_INTR) & Vmcb.V_IRQ) != 0 && (i.vector3 & 1 << 4) != 0;
+    cpu.interruptWindow = (vmcb.get(Vmcb.V_INTR) & Vmcb.V_IRQ) != 0 && (i.vector3 & 1 << 4) != 0;
   }
 
   private byte[] copy(long address, int pages) {
@@ -147,7 +146,10 @@ public abstract sealed class VirtualCpu permits PlainVcpu, EncryptedVcpu {
     }
     if (running) {
       long left = deadline - cpu.now();
-      cpu.run(left <= 0 ? cpu.icount : left > Long.MAX_VALUE - cpu.icount ? Long.MAX_VALUE : cpu.icount + left);
+      cpu.run(
+          left <= 0
+              ? cpu.icount
+              : left > Long.MAX_VALUE - cpu.icount ? Long.MAX_VALUE : cpu.icount + left);
     }
     leave();
     exit((int) cpu.exitCode, cpu.exitInfo1, cpu.exitInfo2);
@@ -161,8 +163,7 @@ public abstract sealed class VirtualCpu permits PlainVcpu, EncryptedVcpu {
     vmcb.set(Vmcb.GHCB_GPA, cpu.ghcbMsr);
     boolean es = (vmcb.get(Vmcb.NESTED_CTL) & SEV_ES_ENABLE) != 0;
     long shadow = cpu.interruptShadow ? 1 : 0;
-    vmcb.set(
-        Vmcb.INTERRUPT_SHADOW, shadow | (es && (cpu.eflags & CpuState.IF) != 0 ? 2 : 0));
+    vmcb.set(Vmcb.INTERRUPT_SHADOW, shadow | (es && (cpu.eflags & CpuState.IF) != 0 ? 2 : 0));
     vmcb.setInt(Vmcb.CLEAN, CLEAN_INTERCEPTS | CLEAN_PERMISSION_MAPS);
   }
 }

@@ -9,8 +9,8 @@ import java.util.HashMap;
 import java.util.Map;
 
 /**
- * A CPU model: CPUID leaves as data. The text form has a line for each leaf: {@code leaf subleaf eax
- * ebx ecx edx} in hex; {@code #} starts a comment. A leaf without an entry is zero.
+ * A CPU model: CPUID leaves as data. The text form has a line for each leaf: {@code leaf subleaf
+ * eax ebx ecx edx} in hex; {@code #} starts a comment. A leaf without an entry is zero.
  */
 public final class CpuModel {
   /** The four registers of a leaf. */

@@ -286,7 +286,9 @@ final class GhcbService {
       return;
     }
     long scratch = value(GhcbField.SW_SCRATCH);
-    if (count < 0 || count > GhcbPage.SHARED_BUFFER_SIZE / bytes || !inBuffer(scratch, count * bytes)) {
+    if (count < 0
+        || count > GhcbPage.SHARED_BUFFER_SIZE / bytes
+        || !inBuffer(scratch, count * bytes)) {
       error(INVALID_SCRATCH);
       return;
     }

@@ -144,7 +144,9 @@ public final class Hypervisor {
     boolean window = false;
     // An event that a delivery lost to an exit comes first; #VC is raised anew by its instruction.
     long lost = v.get(Vmcb.EXITINTINFO);
-    if ((lost & EVENT_VALID) != 0 && (lost & 0xFF) != 29 && (v.get(Vmcb.EVENTINJ) & EVENT_VALID) == 0) {
+    if ((lost & EVENT_VALID) != 0
+        && (lost & 0xFF) != 29
+        && (v.get(Vmcb.EVENTINJ) & EVENT_VALID) == 0) {
       v.set(Vmcb.EVENTINJ, lost);
     }
     v.set(Vmcb.EXITINTINFO, 0);
@@ -235,8 +237,7 @@ public final class Hypervisor {
       case ExitCode.INTR, ExitCode.VINTR, 0x61, 0x77 -> {
         // the loop looks at time and interrupts anyway
       }
-      case ExitCode.SHUTDOWN ->
-          end(Outcome.SHUTDOWN, "guest shut down (triple fault)" + hint());
+      case ExitCode.SHUTDOWN -> end(Outcome.SHUTDOWN, "guest shut down (triple fault)" + hint());
       case ExitCode.INVALID ->
           end(Outcome.GAVE_UP, "VMRUN refused the guest state (VMEXIT_INVALID)");
       case ExitCode.EFER_WRITE_TRAP -> traps[0] = info1;
@@ -264,7 +265,8 @@ public final class Hypervisor {
 
   private void nestedPageFault(long info1, long gpa) {
     if (gpa >>> 12 >= memory.guestBytes() >>> 12 && !mmio.installed(gpa >>> 12)) {
-      // The first touch of an address without memory: mark it as emulated MMIO and let it fault again.
+      // The first touch of an address without memory: mark it as emulated MMIO and let it fault
+      // again.
       mmio.install(gpa >>> 12);
       return;
     }
@@ -272,6 +274,12 @@ public final class Hypervisor {
       plain.mmio(p);
       return;
     }
-    end(Outcome.GAVE_UP, "nested page fault at GPA 0x" + Long.toHexString(gpa) + " (0x" + Long.toHexString(info1) + ")");
+    end(
+        Outcome.GAVE_UP,
+        "nested page fault at GPA 0x"
+            + Long.toHexString(gpa)
+            + " (0x"
+            + Long.toHexString(info1)
+            + ")");
   }
 }

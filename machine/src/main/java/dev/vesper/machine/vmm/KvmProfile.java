@@ -41,8 +41,22 @@ public final class KvmProfile {
 
   /** MSRs that a guest reaches without an exit. */
   private static final int[] PASS_THROUGH = {
-    0x174, 0x175, 0x176, 0x1D9, 0x277, 0xC000_0080, 0xC000_0081, 0xC000_0082, 0xC000_0083,
-    0xC000_0084, 0xC000_0100, 0xC000_0101, 0xC000_0102, 0xC000_0103, 0xC001_0130, 0xC001_0131
+    0x174,
+    0x175,
+    0x176,
+    0x1D9,
+    0x277,
+    0xC000_0080,
+    0xC000_0081,
+    0xC000_0082,
+    0xC000_0083,
+    0xC000_0084,
+    0xC000_0100,
+    0xC000_0101,
+    0xC000_0102,
+    0xC000_0103,
+    0xC001_0130,
+    0xC001_0131
   };
 
   private KvmProfile() {}
@@ -55,11 +69,24 @@ public final class KvmProfile {
     v.setInt(Vmcb.INTERCEPT_DR, es ? DR7 : 0);
     v.setInt(
         Vmcb.INTERCEPT_VECTOR3,
-        INTR | NMI | SMI | INIT | RDPMC | CPUID | RSM | INVD | HLT | INVLPGA | IOIO_PROT | MSR_PROT
-            | TASK_SWITCH | SHUTDOWN);
+        INTR
+            | NMI
+            | SMI
+            | INIT
+            | RDPMC
+            | CPUID
+            | RSM
+            | INVD
+            | HLT
+            | INVLPGA
+            | IOIO_PROT
+            | MSR_PROT
+            | TASK_SWITCH
+            | SHUTDOWN);
     int traps = EFER_WRITE_TRAP | CR0_WRITE_TRAP | CR4_WRITE_TRAP | CR8_WRITE_TRAP;
     v.setInt(
-        Vmcb.INTERCEPT_VECTOR4, SVM_INSTRUCTIONS | WBINVD | MONITOR | MWAIT | RDPRU | (es ? traps : 0));
+        Vmcb.INTERCEPT_VECTOR4,
+        SVM_INSTRUCTIONS | WBINVD | MONITOR | MWAIT | RDPRU | (es ? traps : 0));
     v.set(Vmcb.ASID, 1);
     v.set(
         Vmcb.NESTED_CTL,

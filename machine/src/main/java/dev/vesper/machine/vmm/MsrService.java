@@ -34,10 +34,18 @@ final class MsrService {
       case PATCH_LEVEL -> OptionalLong.of(0x0800_1250);
       case HWCR -> OptionalLong.of(hwcr);
       // Registers that a guest may look at and that mean nothing here.
-      case SYSCFG, INT_PENDING, 0xC001_001F, 0xC001_0140, 0xC001_0141, 0xC001_1020, 0xC001_1022, 0xC001_1023, 0xC001_102A -> OptionalLong.of(0);
+      case SYSCFG,
+          INT_PENDING,
+          0xC001_001F,
+          0xC001_0140,
+          0xC001_0141,
+          0xC001_1020,
+          0xC001_1022,
+          0xC001_1023,
+          0xC001_102A ->
+          OptionalLong.of(0);
       case DE_CFG -> OptionalLong.of(2);
-      default ->
-          msr >= 0xC001_0000 && msr <= 0xC001_0007 ? OptionalLong.of(0) : mtrrs.read(msr);
+      default -> msr >= 0xC001_0000 && msr <= 0xC001_0007 ? OptionalLong.of(0) : mtrrs.read(msr);
     };
   }
 
@@ -52,7 +60,14 @@ final class MsrService {
         hwcr = v & ~1L | 1;
         return true;
       }
-      case SYSCFG, INT_PENDING, DE_CFG, 0xC001_001F, 0xC001_1020, 0xC001_1022, 0xC001_1023, 0xC001_102A -> {
+      case SYSCFG,
+          INT_PENDING,
+          DE_CFG,
+          0xC001_001F,
+          0xC001_1020,
+          0xC001_1022,
+          0xC001_1023,
+          0xC001_102A -> {
         return true;
       }
       default -> {

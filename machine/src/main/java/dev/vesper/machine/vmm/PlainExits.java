@@ -35,7 +35,11 @@ final class PlainExits {
       }
       case 0x7A, 0x80, 0x82, 0x83, 0x84, 0x85, 0x86, 0x73 -> host.inject(UD);
       case ExitCode.TASK_SWITCH ->
-          host.end(Outcome.GAVE_UP, "hardware task switches are not emulated (selector 0x" + Long.toHexString(info1) + ")");
+          host.end(
+              Outcome.GAVE_UP,
+              "hardware task switches are not emulated (selector 0x"
+                  + Long.toHexString(info1)
+                  + ")");
       default -> host.end(Outcome.GAVE_UP, "no handler for " + ExitCode.name(code));
     }
   }

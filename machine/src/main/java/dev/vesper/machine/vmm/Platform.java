@@ -29,7 +29,8 @@ public final class Platform {
    * @param console where COM1 writes
    * @param debug where ports E9h and 402h write
    */
-  public Platform(LongSupplier clock, long memoryBytes, Uart16550.Sink console, Uart16550.Sink debug) {
+  public Platform(
+      LongSupplier clock, long memoryBytes, Uart16550.Sink console, Uart16550.Sink debug) {
     pit = new Pit8254(clock, pic);
     com1 = new Uart16550(0x3F8, 4, pic, console);
     ports.attach(pic, 0x20, 0x21);

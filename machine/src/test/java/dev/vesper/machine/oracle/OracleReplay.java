@@ -99,7 +99,10 @@ public final class OracleReplay {
     for (int v = 0; v < 256; v++) {
       long h = HANDLERS + v;
       long dpl = v == 3 || v == 4 ? 3 : 0;
-      put64(idt, v * 16, h & 0xFFFF | 8L << 16 | (0x8E00L | dpl << 13) << 32 | (h >> 16 & 0xFFFF) << 48);
+      put64(
+          idt,
+          v * 16,
+          h & 0xFFFF | 8L << 16 | (0x8E00L | dpl << 13) << 32 | (h >> 16 & 0xFFFF) << 48);
       put64(idt, v * 16 + 8, h >> 32);
     }
   }
@@ -187,7 +190,8 @@ public final class OracleReplay {
   public void run(Map<String, Object> kase) {
     String cat = (String) kase.get("cat");
     int[] r = results.computeIfAbsent(cat, k -> new int[3]);
-    if (!supported(list(kase.getOrDefault("feat", List.of()))) || Boolean.TRUE.equals(kase.get("approx"))) {
+    if (!supported(list(kase.getOrDefault("feat", List.of())))
+        || Boolean.TRUE.equals(kase.get("approx"))) {
       r[2]++;
       return;
     }
@@ -209,7 +213,8 @@ public final class OracleReplay {
     System.arraycopy(data, 4096, page(DATA_PAGE + 1), 0, 4096);
     cpu.resetRegisters();
     cpu.cr0 = 0x8005_0033L;
-    cpu.cr4 = CpuState.CR4_PAE | CpuState.CR4_OSFXSR | CpuState.CR4_OSXMMEXCPT | CpuState.CR4_FSGSBASE;
+    cpu.cr4 =
+        CpuState.CR4_PAE | CpuState.CR4_OSFXSR | CpuState.CR4_OSXMMEXCPT | CpuState.CR4_FSGSBASE;
     cpu.cr3 = 0x1000;
     cpu.efer = 0xD01;
     cpu.gdtBase = TABLES;
@@ -263,15 +268,36 @@ public final class OracleReplay {
       r[0]++;
     } else {
       r[1]++;
-      failures.add(kase.get("id") + " " + cat + " " + mode + " [" + kase.get("asm") + "] " + kase.get("code") + ":" + bad);
+      failures.add(
+          kase.get("id")
+              + " "
+              + cat
+              + " "
+              + mode
+              + " ["
+              + kase.get("asm")
+              + "] "
+              + kase.get("code")
+              + ":"
+              + bad);
     }
   }
 
   private String compare(
-      Map<String, Object> kase, Map<String, Object> out, int bits, List<Object> gpr, byte[] data, byte[] fx) {
+      Map<String, Object> kase,
+      Map<String, Object> out,
+      int bits,
+      List<Object> gpr,
+      byte[] data,
+      byte[] fx) {
     StringBuilder bad = new StringBuilder();
     if (cpu.exitCode != 0x78 || cpu.cpl != 0) {
-      return " exit 0x" + Long.toHexString(cpu.exitCode) + " rip=" + Long.toHexString(cpu.rip) + " cpl=" + cpu.cpl;
+      return " exit 0x"
+          + Long.toHexString(cpu.exitCode)
+          + " rip="
+          + Long.toHexString(cpu.rip)
+          + " cpl="
+          + cpu.cpl;
     }
     int vec = (int) (cpu.rip - 1 - HANDLERS);
     boolean hasError = vec == 8 || vec >= 10 && vec <= 14 || vec == 17;
@@ -330,7 +356,8 @@ public final class OracleReplay {
     return bad.toString();
   }
 
-  private void compareFx(StringBuilder bad, Map<String, Object> kase, List<?> changes, byte[] fx, int bits) {
+  private void compareFx(
+      StringBuilder bad, Map<String, Object> kase, List<?> changes, byte[] fx, int bits) {
     for (Object e : changes) {
       byte[] b = hex(list(e).get(1));
       System.arraycopy(b, 0, fx, (int) num(list(e).get(0)), b.length);
@@ -345,17 +372,30 @@ public final class OracleReplay {
     for (int i = 0; i < 8; i++) {
       if ((fx[4] >> (i + top & 7) & 1) != 0) {
         check(bad, "st" + i + ".exp", u16(fx, 40 + 16 * i), u16(got, 40 + 16 * i));
-        check(bad, "st" + i, (long) Page.LONG.get(fx, 32 + 16 * i), (long) Page.LONG.get(got, 32 + 16 * i));
+        check(
+            bad,
+            "st" + i,
+            (long) Page.LONG.get(fx, 32 + 16 * i),
+            (long) Page.LONG.get(got, 32 + 16 * i));
       }
     }
     for (int i = 0; i < (bits == 64 ? 32 : 16); i++) {
-      check(bad, "xmm" + i / 2 + (i % 2 == 0 ? ".l" : ".h"), (long) Page.LONG.get(fx, 160 + 8 * i), (long) Page.LONG.get(got, 160 + 8 * i));
+      check(
+          bad,
+          "xmm" + i / 2 + (i % 2 == 0 ? ".l" : ".h"),
+          (long) Page.LONG.get(fx, 160 + 8 * i),
+          (long) Page.LONG.get(got, 160 + 8 * i));
     }
   }
 
   private static void check(StringBuilder b, String what, long want, long got) {
     if (want != got) {
-      b.append(' ').append(what).append(" want=").append(Long.toHexString(want)).append(" got=").append(Long.toHexString(got));
+      b.append(' ')
+          .append(what)
+          .append(" want=")
+          .append(Long.toHexString(want))
+          .append(" got=")
+          .append(Long.toHexString(got));
     }
   }
 
@@ -378,6 +418,7 @@ public final class OracleReplay {
     }
     o.failures.forEach(System.out::println);
     o.results.forEach(
-        (k, v) -> System.out.println("CAT " + k + " pass=" + v[0] + " fail=" + v[1] + " skip=" + v[2]));
+        (k, v) ->
+            System.out.println("CAT " + k + " pass=" + v[0] + " fail=" + v[1] + " skip=" + v[2]));
   }
 }

@@ -137,7 +137,10 @@ public final class Num {
     exp = 0;
     if (e == 0x7FFF) {
       long fraction = mantissa & Long.MAX_VALUE;
-      kind = mantissa >= 0 ? UNSUPPORTED : fraction == 0 ? INF : (fraction & 1L << 62) != 0 ? QNAN : SNAN;
+      kind =
+          mantissa >= 0
+              ? UNSUPPORTED
+              : fraction == 0 ? INF : (fraction & 1L << 62) != 0 ? QNAN : SNAN;
     } else if (e == 0) {
       if (mantissa == 0) {
         setZero(sign);
@@ -168,7 +171,10 @@ public final class Num {
     return switch (kind) {
       case ZERO -> s;
       case INF -> s | 0x7F80_0000;
-      case FINITE -> exp < -126 ? s | (int) (sig >>> 40 - exp - 126) : s | exp + 127 << 23 | (int) (sig >>> 40) & 0x7F_FFFF;
+      case FINITE ->
+          exp < -126
+              ? s | (int) (sig >>> 40 - exp - 126)
+              : s | exp + 127 << 23 | (int) (sig >>> 40) & 0x7F_FFFF;
       default -> s | 0x7F80_0000 | (int) (sig >>> 40) & 0x7F_FFFF;
     };
   }
@@ -179,7 +185,10 @@ public final class Num {
     return switch (kind) {
       case ZERO -> s;
       case INF -> s | 0x7FFL << 52;
-      case FINITE -> exp < -1022 ? s | sig >>> 11 - exp - 1022 : s | (long) (exp + 1023) << 52 | sig >>> 11 & (1L << 52) - 1;
+      case FINITE ->
+          exp < -1022
+              ? s | sig >>> 11 - exp - 1022
+              : s | (long) (exp + 1023) << 52 | sig >>> 11 & (1L << 52) - 1;
       default -> s | 0x7FFL << 52 | sig >>> 11 & (1L << 52) - 1;
     };
   }

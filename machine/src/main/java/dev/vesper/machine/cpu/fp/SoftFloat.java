@@ -426,7 +426,9 @@ public final class SoftFloat {
       return 0;
     }
     long m = t.exp > 63 ? 0 : t.sig >>> 63 - t.exp;
-    boolean fits = t.exp < bits - 1 || t.sign && t.exp == bits - 1 && m << 64 - bits << 1 == 0 && m == 1L << bits - 1;
+    boolean fits =
+        t.exp < bits - 1
+            || t.sign && t.exp == bits - 1 && m << 64 - bits << 1 == 0 && m == 1L << bits - 1;
     if (!fits) {
       flags = before | IE;
       roundedUp = false;

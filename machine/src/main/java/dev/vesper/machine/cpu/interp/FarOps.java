@@ -52,9 +52,6 @@ final class FarOps {
       long la = o.la(c, k + 2, false);
       ip = c.rd(la, k);
       sel = (int) c.rd(la + k, 2);
-      if (n == 8) {
-        ip = (int) ip;
-      }
     } else {
       ip = o.insn.imm & (n == 2 ? 0xFFFFL : 0xFFFF_FFFFL);
       sel = o.insn.imm2;
@@ -137,7 +134,17 @@ final class FarOps {
     int a = Segmentation.attributesOf(d);
     int type = a & 0x1F;
     boolean known =
-        type >= 16 || (c.longMode() ? type == 2 || type == 9 || type == 11 || type == 12 : type == 1 || type == 2 || type == 3 || type == 4 || type == 5 || type == 9 || type == 11 || type == 12);
+        type >= 16
+            || (c.longMode()
+                ? type == 2 || type == 9 || type == 11 || type == 12
+                : type == 1
+                    || type == 2
+                    || type == 3
+                    || type == 4
+                    || type == 5
+                    || type == 9
+                    || type == 11
+                    || type == 12);
     boolean ok = d != 0 && known && visible(c, sel, a);
     if (ok) {
       o.writeReg(c, o.insn.osize, d >>> 32 & 0xFFFF00);
@@ -151,7 +158,12 @@ final class FarOps {
     long d = c.queryDescriptor(sel);
     int a = Segmentation.attributesOf(d);
     int type = a & 0x1F;
-    boolean known = type >= 16 || type == 2 || type == 9 || type == 11 || !c.longMode() && (type == 1 || type == 3);
+    boolean known =
+        type >= 16
+            || type == 2
+            || type == 9
+            || type == 11
+            || !c.longMode() && (type == 1 || type == 3);
     boolean ok = d != 0 && known && visible(c, sel, a);
     if (ok) {
       o.writeReg(c, o.insn.osize, Segmentation.limitOfDescriptor(d));

@@ -66,7 +66,18 @@ final class IntegerOps {
     f.add("nop", (o, c) -> {});
     f.add("endbr64", (o, c) -> {});
     f.add("endbr32", (o, c) -> {});
-    for (String p : new String[] {"prefetch", "prefetchw", "prefetchnta", "prefetcht0", "prefetcht1", "prefetcht2", "lfence", "mfence", "sfence"}) {
+    for (String p :
+        new String[] {
+          "prefetch",
+          "prefetchw",
+          "prefetchnta",
+          "prefetcht0",
+          "prefetcht1",
+          "prefetcht2",
+          "lfence",
+          "mfence",
+          "sfence"
+        }) {
       f.add(p, (o, c) -> {});
     }
     f.add("clflush", IntegerOps::clflush);
@@ -247,9 +258,6 @@ final class IntegerOps {
     }
     long a = MemOp.signExtend(o.readRm(c, n), n);
     long b = operands == 3 ? o.insn.imm : MemOp.signExtend(o.readReg(c, n), n);
-    if (operands == 3 && n == 2) {
-      b = (short) b;
-    }
     long v = a * b;
     boolean wide = n == 8 ? Math.multiplyHigh(a, b) != v >> 63 : MemOp.signExtend(v, n) != v;
     o.writeReg(c, n, v);
@@ -346,7 +354,8 @@ final class IntegerOps {
       c.r[RDX] = negative ? -qr[1] : qr[1];
       return;
     }
-    long a = n == 1 ? (short) c.r[RAX] : MemOp.signExtend(c.reg(RDX, n), n) << 8 * n | c.reg(RAX, n);
+    long a =
+        n == 1 ? (short) c.r[RAX] : MemOp.signExtend(c.reg(RDX, n), n) << 8 * n | c.reg(RAX, n);
     if (a == Long.MIN_VALUE && d == -1) {
       c.fault(0, -1);
     }

@@ -18,7 +18,8 @@ public final class Interpreter implements OpFactory {
   private static final List<String> ALU =
       List.of("add", "or", "adc", "sbb", "and", "sub", "xor", "cmp", "test");
   private static final List<String> CONDITIONS =
-      List.of("o", "no", "b", "ae", "e", "ne", "be", "a", "s", "ns", "p", "np", "l", "ge", "le", "g");
+      List.of(
+          "o", "no", "b", "ae", "e", "ne", "be", "a", "s", "ns", "p", "np", "l", "ge", "le", "g");
   private static final List<String> SHIFTS =
       List.of("rol", "ror", "rcl", "rcr", "shl", "shr", "?", "sar");
   private static final List<String> UNARY = List.of("inc", "dec", "not", "neg");
@@ -67,13 +68,15 @@ public final class Interpreter implements OpFactory {
         return movx(in, form, m, codeMode);
       }
       case "lea" -> {
-        TemplateOp t = Templates.make(Mov.class, Mov.key(Mov.LEA, in.osize, in.osize, false, false));
+        TemplateOp t =
+            Templates.make(Mov.class, Mov.key(Mov.LEA, in.osize, in.osize, false, false));
         t.dst = in.reg;
         return t;
       }
       case "push", "pop" -> {
         if (form.operands.get(0).kind() == 'Z') {
-          TemplateOp t = Templates.make(Stack.class, Stack.key(m.equals("pop"), in.osize, codeMode >> 1 == 2));
+          TemplateOp t =
+              Templates.make(Stack.class, Stack.key(m.equals("pop"), in.osize, codeMode >> 1 == 2));
           t.dst = in.rm;
           return t;
         }

@@ -44,12 +44,28 @@ final class MmxOps {
   }
 
   static void register(Families f) {
-    lanes(f, "paddb", (a, b) -> (a & 0x7F7F7F7F7F7F7F7FL) + (b & 0x7F7F7F7F7F7F7F7FL) ^ (a ^ b) & 0x8080808080808080L);
-    lanes(f, "paddw", (a, b) -> (a & 0x7FFF7FFF7FFF7FFFL) + (b & 0x7FFF7FFF7FFF7FFFL) ^ (a ^ b) & 0x8000800080008000L);
+    lanes(
+        f,
+        "paddb",
+        (a, b) ->
+            (a & 0x7F7F7F7F7F7F7F7FL) + (b & 0x7F7F7F7F7F7F7F7FL) ^ (a ^ b) & 0x8080808080808080L);
+    lanes(
+        f,
+        "paddw",
+        (a, b) ->
+            (a & 0x7FFF7FFF7FFF7FFFL) + (b & 0x7FFF7FFF7FFF7FFFL) ^ (a ^ b) & 0x8000800080008000L);
     lanes(f, "paddd", (a, b) -> each(a, b, 32, (x, y) -> x + y));
     lanes(f, "paddq", (a, b) -> a + b);
-    lanes(f, "psubb", (a, b) -> (a | 0x8080808080808080L) - (b & 0x7F7F7F7F7F7F7F7FL) ^ (a ^ ~b) & 0x8080808080808080L);
-    lanes(f, "psubw", (a, b) -> (a | 0x8000800080008000L) - (b & 0x7FFF7FFF7FFF7FFFL) ^ (a ^ ~b) & 0x8000800080008000L);
+    lanes(
+        f,
+        "psubb",
+        (a, b) ->
+            (a | 0x8080808080808080L) - (b & 0x7F7F7F7F7F7F7F7FL) ^ (a ^ ~b) & 0x8080808080808080L);
+    lanes(
+        f,
+        "psubw",
+        (a, b) ->
+            (a | 0x8000800080008000L) - (b & 0x7FFF7FFF7FFF7FFFL) ^ (a ^ ~b) & 0x8000800080008000L);
     lanes(f, "psubd", (a, b) -> each(a, b, 32, (x, y) -> x - y));
     lanes(f, "psubq", (a, b) -> a - b);
     lanes(f, "pand", (a, b) -> a & b);
@@ -67,9 +83,15 @@ final class MmxOps {
     lanes(f, "psubsb", (a, b) -> each(a, b, 8, (x, y) -> clamp(x - y, -128, 127)));
     lanes(f, "psubsw", (a, b) -> each(a, b, 16, (x, y) -> clamp(x - y, -32768, 32767)));
     lanes(f, "paddusb", (a, b) -> each(a, b, 8, (x, y) -> clamp((x & 0xFF) + (y & 0xFF), 0, 255)));
-    lanes(f, "paddusw", (a, b) -> each(a, b, 16, (x, y) -> clamp((x & 0xFFFF) + (y & 0xFFFF), 0, 65535)));
+    lanes(
+        f,
+        "paddusw",
+        (a, b) -> each(a, b, 16, (x, y) -> clamp((x & 0xFFFF) + (y & 0xFFFF), 0, 65535)));
     lanes(f, "psubusb", (a, b) -> each(a, b, 8, (x, y) -> clamp((x & 0xFF) - (y & 0xFF), 0, 255)));
-    lanes(f, "psubusw", (a, b) -> each(a, b, 16, (x, y) -> clamp((x & 0xFFFF) - (y & 0xFFFF), 0, 65535)));
+    lanes(
+        f,
+        "psubusw",
+        (a, b) -> each(a, b, 16, (x, y) -> clamp((x & 0xFFFF) - (y & 0xFFFF), 0, 65535)));
     lanes(f, "pminub", (a, b) -> each(a, b, 8, (x, y) -> Math.min(x & 0xFF, y & 0xFF)));
     lanes(f, "pmaxub", (a, b) -> each(a, b, 8, (x, y) -> Math.max(x & 0xFF, y & 0xFF)));
     lanes(f, "pminsw", (a, b) -> each(a, b, 16, Math::min));
@@ -122,7 +144,8 @@ final class MmxOps {
 
   private static long multiplyAdd(long a, long b) {
     long low = (short) a * (long) (short) b + (short) (a >> 16) * (long) (short) (b >> 16);
-    long high = (short) (a >> 32) * (long) (short) (b >> 32) + (short) (a >> 48) * (long) (short) (b >> 48);
+    long high =
+        (short) (a >> 32) * (long) (short) (b >> 32) + (short) (a >> 48) * (long) (short) (b >> 48);
     return low & 0xFFFF_FFFFL | high << 32;
   }
 
@@ -172,8 +195,7 @@ final class MmxOps {
         v,
         0,
         width,
-        (x, y) ->
-            kind == 0 ? x << n : kind == 2 ? x >> n : (x & -1L >>> 64 - width) >>> n);
+        (x, y) -> kind == 0 ? x << n : kind == 2 ? x >> n : (x & -1L >>> 64 - width) >>> n);
   }
 
   private static void shift(Families f, String name, int width, int kind) {

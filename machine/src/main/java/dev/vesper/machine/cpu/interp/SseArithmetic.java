@@ -217,7 +217,10 @@ final class SseArithmetic {
     if (bytes == 8) {
       v[i] = e;
     } else {
-      v[i >> 1] = (i & 1) == 0 ? v[i >> 1] & ~0xFFFF_FFFFL | e & 0xFFFF_FFFFL : v[i >> 1] & 0xFFFF_FFFFL | e << 32;
+      v[i >> 1] =
+          (i & 1) == 0
+              ? v[i >> 1] & ~0xFFFF_FFFFL | e & 0xFFFF_FFFFL
+              : v[i >> 1] & 0xFFFF_FFFFL | e << 32;
     }
   }
 
@@ -233,7 +236,11 @@ final class SseArithmetic {
     Sse.load(o, c, b, false);
     SoftFloat s = soft(c);
     for (int i = 0; i < 16 / bytes; i++) {
-      set(z, i, bytes, element(c, s, op, get(c.xmm, 2 * o.reg, i, bytes), get(b, 0, i, bytes), bytes));
+      set(
+          z,
+          i,
+          bytes,
+          element(c, s, op, get(c.xmm, 2 * o.reg, i, bytes), get(b, 0, i, bytes), bytes));
     }
     commit(c, s.flags);
     put(o, c, z);

@@ -7,8 +7,8 @@ import dev.vesper.machine.memory.Page;
 import dev.vesper.x86.OperandSpec;
 
 /**
- * String instructions. A repeated one does at most a page at a time and then starts again at its own
- * RIP, so that interrupts come in between and a fault finds the progress in the registers.
+ * String instructions. A repeated one does at most a page at a time and then starts again at its
+ * own RIP, so that interrupts come in between and a fault finds the progress in the registers.
  */
 final class StringOps {
   private static final int RCX = 1;
@@ -145,24 +145,24 @@ final class StringOps {
   }
 
   /** {@return how many elements fit before a page or an address wraps} */
-  private static long fit(Cpu c, long la, long register, long mask, int n, long count) {
+  private static long fit(long la, long register, long mask, int n, long count) {
     long room = (Page.SIZE - (la & 0xFFF)) / n;
     long wrap = mask == -1L ? count : (mask - (register & mask)) / n;
     return Math.min(count, Math.min(room, wrap));
   }
 
-  private static boolean flat(MemOp o, Cpu c, int seg) {
+  private static boolean flat(Cpu c, int seg) {
     return MemOp.segmentKind(seg, c.codeMode()) != Segmentation.SEG_CHECK;
   }
 
   private static long movsBlock(MemOp o, Cpu c, int n, long count) {
     int seg = o.insn.segOverride >= 0 ? o.insn.segOverride : CpuState.DS;
-    if (!flat(o, c, seg) || !flat(o, c, CpuState.ES)) {
+    if (!flat(c, seg) || !flat(c, CpuState.ES)) {
       return 0;
     }
     long from = source(o, c, n);
     long to = destination(o, c, n, true);
-    long k = fit(c, from, c.r[RSI], o.mask, n, fit(c, to, c.r[RDI], o.mask, n, count));
+    long k = fit(from, c.r[RSI], o.mask, n, fit(to, c.r[RDI], o.mask, n, count));
     if (k < 2) {
       return 0;
     }
@@ -179,11 +179,11 @@ final class StringOps {
   }
 
   private static long stosBlock(MemOp o, Cpu c, int n, long count) {
-    if (!flat(o, c, CpuState.ES)) {
+    if (!flat(c, CpuState.ES)) {
       return 0;
     }
     long to = destination(o, c, n, true);
-    long k = fit(c, to, c.r[RDI], o.mask, n, count);
+    long k = fit(to, c.r[RDI], o.mask, n, count);
     if (k < 2) {
       return 0;
     }

@@ -58,7 +58,8 @@ final class SystemOps {
     f.add(
         name,
         (o, c) -> {
-          // Nested virtualisation is not offered: without an intercept the instruction is undefined.
+          // Nested virtualisation is not offered: without an intercept the instruction is
+          // undefined.
           if ((c.efer & CpuState.EFER_SVME) == 0 || !c.protectedMode()) {
             c.ud();
           }

@@ -239,7 +239,8 @@ final class X87Functions {
     if (partial) {
       c.fsw |= X87.C2;
     } else {
-      c.fsw |= ((q & 4) != 0 ? X87.C0 : 0) | ((q & 2) != 0 ? X87.C3 : 0) | ((q & 1) != 0 ? X87.C1 : 0);
+      c.fsw |=
+          ((q & 4) != 0 ? X87.C0 : 0) | ((q & 2) != 0 ? X87.C3 : 0) | ((q & 1) != 0 ? X87.C1 : 0);
     }
   }
 

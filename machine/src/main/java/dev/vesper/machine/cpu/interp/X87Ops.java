@@ -444,8 +444,7 @@ final class X87Ops {
     long la = o.la(c, 10, false);
     long low = c.rd64(la);
     int high = c.rd16(la + 8);
-    long v = 0;
-    v = (high >> 4 & 15) * 10L + (high & 15);
+    long v = (high >> 4 & 15) * 10L + (high & 15);
     for (int i = 15; i >= 0; i--) {
       v = v * 10 + (low >>> 4 * i & 15);
     }

@@ -1,0 +1,125 @@
+package dev.vesper.bench;
+
+import dev.vesper.guest.FlatGuest;
+import dev.vesper.machine.Machine;
+import dev.vesper.machine.MachineOptions;
+import dev.vesper.machine.boot.BootException;
+import dev.vesper.machine.sev.SevMode;
+import dev.vesper.machine.vmm.Outcome;
+import java.io.IOException;
+import java.lang.management.ManagementFactory;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+
+/**
+ * The benchmark command: {@code kernels} (guest instructions a microsecond of the emulating
+ * thread's CPU time), {@code vc} (cost of a #VC round trip), {@code boot KERNEL INITRD} (a Linux
+ * boot).
+ */
+public final class Bench {
+  private static final int PASSES = 3;
+
+  private Bench() {}
+
+  private static long cpuNanos() {
+    return ManagementFactory.getThreadMXBean().getCurrentThreadCpuTime();
+  }
+
+  /** Runs the benchmark that the first argument names. */
+  public static void main(String[] args) throws BootException, IOException {
+    String which = args.length == 0 ? "kernels" : args[0];
+    switch (which) {
+      case "kernels" -> kernels();
+      case "vc" -> roundTrip();
+      case "boot" -> {
+        if (args.length < 3) {
+          System.err.println("usage: bench boot KERNEL INITRD [off|sev|es]");
+          System.exit(2);
+        }
+        boot(Path.of(args[1]), Path.of(args[2]), args.length > 3 ? args[3] : "es");
+      }
+      default -> {
+        System.err.println("bench: kernels, vc or boot, not " + which);
+        System.exit(2);
+      }
+    }
+  }
+
+  private static Machine machine(SevMode mode, byte[] image) throws BootException {
+    return new Machine(MachineOptions.of(mode, image, b -> {}).withMemory(64L << 20));
+  }
+
+  private static void kernels() throws BootException {
+    double logs = 0;
+    int n = 0;
+    for (Map.Entry<String, byte[]> k : Kernels.all().entrySet()) {
+      double best = 0;
+      long instructions = 0;
+      for (int p = 0; p < PASSES; p++) {
+        Machine m = machine(SevMode.OFF, k.getValue());
+        long t = cpuNanos();
+        Outcome o = m.run();
+        double us = (cpuNanos() - t) / 1000.0;
+        if (o.status() != 1) {
+          throw new IllegalStateException(k.getKey() + " ended with " + o);
+        }
+        instructions = m.instructions();
+        best = Math.max(best, instructions / us);
+      }
+      System.out.printf("%-8s %6.1f Minsn  %7.1f MIPS%n", k.getKey(), instructions / 1e6, best);
+      logs += Math.log(best);
+      n++;
+    }
+    System.out.printf("geomean                 %7.1f MIPS%n", Math.exp(logs / n));
+  }
+
+  /**
+   * An SEV-ES guest whose handler does the whole GHCB exchange, against the same loop without
+   * CPUID.
+   */
+  private static void roundTrip() throws BootException {
+    int rounds = 200_000;
+    for (int p = 0; p < PASSES; p++) {
+      Machine m = machine(SevMode.ES, FlatGuest.image(VcGuest.source(rounds)));
+      long t = cpuNanos();
+      Outcome o = m.run();
+      double us = (cpuNanos() - t) / 1000.0;
+      System.out.printf(
+          "CPUID #VC round trip %.2f us (%d instructions, %s)%n",
+          us / rounds, m.instructions() / rounds, o.reason());
+    }
+  }
+
+  private static void boot(Path kernel, Path initrd, String mode)
+      throws BootException, IOException {
+    StringBuilder line = new StringBuilder();
+    long[] init = {-1};
+    long start = cpuNanos();
+    long wall = System.nanoTime();
+    MachineOptions o =
+        MachineOptions.of(
+                SevMode.valueOf(mode.toUpperCase(java.util.Locale.ROOT)),
+                Files.readAllBytes(kernel),
+                b -> {
+                  line.append((char) b);
+                  if (b == '\n') {
+                    if (init[0] < 0 && line.indexOf("Run /init") >= 0) {
+                      init[0] = cpuNanos() - start;
+                    }
+                    line.setLength(0);
+                  }
+                })
+            .with("console=ttyS0 cryptomgr.notests=1", Files.readAllBytes(initrd));
+    Machine m = new Machine(o);
+    Outcome out = m.run();
+    System.out.printf(
+        "boot --sev %s: %.2f CPU s to /init, %.2f CPU s in all, %.2f s wall, %d instructions, %s%n",
+        mode,
+        init[0] / 1e9,
+        (cpuNanos() - start) / 1e9,
+        (System.nanoTime() - wall) / 1e9,
+        m.instructions(),
+        out.reason());
+  }
+}

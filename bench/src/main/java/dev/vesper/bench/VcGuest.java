@@ -1,0 +1,100 @@
+package dev.vesper.bench;
+
+/** A guest that executes CPUID in a loop behind a minimal #VC handler of its own. */
+final class VcGuest {
+  private VcGuest() {}
+
+  /** {@return its source} The GHCB is a page of its own, mapped shared through a 4 KiB table. */
+  static String source(int rounds) {
+    return """
+        equ GHCB 0x300000
+        mov rsp, 0x280000
+        ; Split the 2 MiB page at 0x200000 and clear the C-bit of the GHCB.
+        mov rax, 0x0008000000200003
+        mov rdi, 0x290000
+        mov ecx, 512
+        S: mov [rdi], rax
+        add rax, 0x1000
+        add rdi, 8
+        dec ecx
+        jne S
+        mov rax, 0x300003
+        mov [0x290800], rax
+        mov rax, 0x290003
+        mov [0x72008], rax
+        mov rax, cr3
+        mov cr3, rax
+        lgdt [G]
+        mov rax, H
+        mov [I29], ax
+        mov word [I29+2], 0x10
+        mov word [I29+4], 0x8e00
+        shr rax, 16
+        mov [I29+6], ax
+        lidt [T]
+        mov rdi, GHCB
+        mov ecx, 512
+        xor eax, eax
+        rep stosq
+        mov eax, GHCB
+        xor edx, edx
+        mov ecx, 0xc0010130
+        wrmsr
+        mov r15d, ROUNDS
+        L: xor eax, eax
+        xor ecx, ecx
+        cpuid
+        dec r15d
+        jne L
+        mov qword [GHCB+0x390], 0x8000fffe
+        mov byte [GHCB+0x3fe], 0x1c
+        vmgexit
+        hlt
+        H: push rax
+        push rcx
+        push rdx
+        mov rbx, GHCB
+        mov rax, [rsp+24]
+        mov [rbx+0x390], rax
+        mov qword [rbx+0x398], 0
+        mov qword [rbx+0x3a0], 0
+        mov rax, [rsp+16]
+        mov [rbx+0x1f8], rax
+        mov rax, [rsp+8]
+        mov [rbx+0x308], rax
+        mov qword [rbx+0x3e8], 1
+        mov rax, 0x8000000000000000
+        mov [rbx+0x3f0], rax
+        mov rax, 0x201c000200000000
+        mov [rbx+0x3f8], rax
+        mov eax, GHCB
+        xor edx, edx
+        mov ecx, 0xc0010130
+        wrmsr
+        vmgexit
+        mov eax, [rbx+0x1f8]
+        mov [rsp+16], rax
+        mov eax, [rbx+0x308]
+        mov [rsp+8], rax
+        mov eax, [rbx+0x310]
+        mov [rsp], rax
+        mov ebx, [rbx+0x318]
+        pop rdx
+        pop rcx
+        pop rax
+        add rsp, 8
+        add qword [rsp], 2
+        iretq
+        align 8
+        D: dq 0, 0, 0x00af9a000000ffff, 0x00cf92000000ffff
+        G: dw 31
+        dq D
+        T: dw 0xfff
+        dq I
+        align 16
+        I: skip 464
+        I29: skip 16
+        """
+        .replace("ROUNDS", Integer.toString(rounds));
+  }
+}

@@ -1,0 +1,7 @@
+/** Benchmarks. */
+module dev.vesper.bench {
+  requires static org.jspecify;
+  requires dev.vesper.guest;
+  requires dev.vesper.machine;
+  requires java.management;
+}

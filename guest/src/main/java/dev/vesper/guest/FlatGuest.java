@@ -1,0 +1,24 @@
+package dev.vesper.guest;
+
+import dev.vesper.x86.Assembler;
+
+/** Small guests for tests and benchmarks: one piece of 64-bit code in an ELF64. */
+public final class FlatGuest {
+  /** Where the code is loaded and entered. */
+  public static final long BASE = 0x10_0000;
+
+  private FlatGuest() {}
+
+  /**
+   * {@return an ELF64 that is entered in 64-bit mode with identity tables, private where there is
+   * encryption}
+   *
+   * @param source what {@link Assembler} takes
+   */
+  public static byte[] image(String source) {
+    Assembler a = new Assembler(BASE, 64);
+    a.add(source);
+    byte[] code = a.finish();
+    return ElfWriter.write(code, BASE, code.length, BASE, a.labels());
+  }
+}

@@ -1,0 +1,8 @@
+/** JUnit support for testing guests. */
+module dev.vesper.junit {
+  requires static org.jspecify;
+  requires transitive dev.vesper.machine;
+  requires transitive org.junit.jupiter.api;
+
+  exports dev.vesper.junit;
+}
