@@ -123,6 +123,14 @@ final class RunCommand implements Callable<Integer> {
   @Option(names = "--timeout", paramLabel = "S", description = "end after S seconds, status 124")
   private double timeout;
 
+  @Option(
+      names = "--success-status",
+      paramLabel = "N",
+      description =
+          "a guest's exit status that means success and becomes 0 (default: 33, a write of 0x10 to"
+              + " port 0xf4, for the reference guest; none otherwise)")
+  private @Nullable Integer successStatus;
+
   @Option(names = "--json", description = "write a summary as JSON to stderr at the end")
   private boolean json;
 
