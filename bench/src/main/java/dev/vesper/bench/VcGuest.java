@@ -46,7 +46,8 @@ final class VcGuest {
         cpuid
         dec r15d
         jne L
-        mov qword [GHCB+0x390], 0x8000fffe
+        mov eax, 0x8000fffe
+        mov [GHCB+0x390], rax
         mov byte [GHCB+0x3fe], 0x1c
         vmgexit
         hlt
