@@ -62,6 +62,8 @@ final class Encoder {
     } else if (in.osize != dflt && sized) {
       if (in.osize == 8) {
         w = true;
+      } else if (op.prefix == 0) {
+        throw new Unencodable("66 would make it another instruction");
       } else if (in.osize == 2 || !mode64) {
         b.write(0x66);
       } else {
@@ -75,13 +77,12 @@ final class Encoder {
     if (w && !mode64) {
       throw new Unencodable("64-bit operand");
     }
-    int mem = op.map >= 8 ? in.rm : in.rm;
-    int rex = (w ? 8 : 0) | (in.reg & 8) >> 1;
+    int rex = (w ? 8 : 0) | (op.modrmKind == Opcode.MODRM ? (in.reg & 8) >> 1 : 0);
     if (in.mem) {
       rex |= in.index >= 8 ? 2 : 0;
       rex |= in.base >= 8 && in.base != Insn.RIP ? 1 : 0;
-    } else {
-      rex |= mem >> 3 & 1;
+    } else if (op.plusR || op.modrmKind == Opcode.MODRM || op.modrmKind == Opcode.DIGIT) {
+      rex |= in.rm >> 3 & 1;
     }
     if (rex != 0 && !mode64) {
       throw new Unencodable("register needs 64-bit mode");

@@ -299,7 +299,7 @@ public final class OracleReplay {
           + " cpl="
           + cpu.cpl;
     }
-    int vec = (int) (cpu.rip - 1 - HANDLERS);
+    int vec = (int) (cpu.rip - HANDLERS);
     boolean hasError = vec == 8 || vec >= 10 && vec <= 14 || vec == 17;
     long sp = cpu.r[4];
     long err = hasError ? cpu.sysRead(sp, 8) : 0;

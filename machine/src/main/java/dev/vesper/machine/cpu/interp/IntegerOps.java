@@ -456,6 +456,7 @@ final class IntegerOps {
       o.writeRm(c, n, v);
     }
     c.setLogic(MemOp.signExtend(v, n));
+    c.fAx = CpuState.AF;
     c.setCfOf(cf, of);
   }
 

@@ -197,24 +197,16 @@ final class PackedShuffles {
       Sse.enter(c);
     } else {
       MmxOps.enter(c);
+      // The register stack changes even if the store then faults.
+      MmxOps.touch(c);
     }
     int seg = o.insn.segOverride >= 0 ? o.insn.segOverride : 3;
     int kind = MemOp.segmentKind(seg, c.codeMode());
     int n = wide ? 16 : 8;
     long a = c.r[7] & o.mask;
     long la = kind == 0 ? a : c.linear(kind, seg, a, n, true);
-    if (c.mode64() && la << 16 >> 16 != la) {
-      c.gp(0);
-    }
-    for (int i = 0; i < n; i++) {
-      long mask = wide ? c.xmm[2 * o.rm + (i >> 3)] : c.fpMant[o.rm & 7];
-      if ((mask >>> 8 * (i & 7) + 7 & 1) != 0) {
-        c.probeWrite(la + i, 1);
-      }
-    }
-    if (!wide) {
-      MmxOps.touch(c);
-    }
+    // The whole operand is checked, whatever the mask says.
+    c.probeWrite(la, n);
     for (int i = 0; i < n; i++) {
       long mask = wide ? c.xmm[2 * o.rm + (i >> 3)] : c.fpMant[o.rm & 7];
       long v = wide ? c.xmm[2 * o.reg + (i >> 3)] : c.fpMant[o.reg & 7];

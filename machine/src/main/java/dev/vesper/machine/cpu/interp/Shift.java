@@ -97,7 +97,8 @@ final class Shift extends TemplateOp {
     c.setCfOf(cf, of);
     if (OP >= 4) {
       c.fRes = v << SHIFT >> SHIFT;
-      c.fAx = 0;
+      // Undefined by the manual; AMD processors set AF.
+      c.fAx = 0x10;
     }
   }
 }

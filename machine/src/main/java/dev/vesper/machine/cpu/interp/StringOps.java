@@ -131,8 +131,9 @@ final class StringOps {
   }
 
   private static void cmps(MemOp o, Cpu c, int n, int step) {
-    long a = c.rd(source(o, c, n), n);
+    // AMD processors read the second operand first, which shows when both fault.
     long b = c.rd(destination(o, c, n, false), n);
+    long a = c.rd(source(o, c, n), n);
     advance(o, c, RSI, step);
     advance(o, c, RDI, step);
     compare(c, a, b, n);

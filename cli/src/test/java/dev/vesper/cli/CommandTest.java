@@ -1,0 +1,106 @@
+package dev.vesper.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.vesper.guest.FlatGuest;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** The command: options, messages, exit status. */
+final class CommandTest {
+  @TempDir Path dir;
+
+  private record Result(int status, String err) {}
+
+  private static Result run(String... args) {
+    PrintStream old = System.err;
+    ByteArrayOutputStream err = new ByteArrayOutputStream();
+    System.setErr(new PrintStream(err, true, StandardCharsets.UTF_8));
+    try {
+      int status = Main.commandLine().execute(args);
+      return new Result(status, err.toString(StandardCharsets.UTF_8));
+    } finally {
+      System.setErr(old);
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "--sev maybe, off",
+    "--no-such-option, no-such-option",
+    "-m 5X, 512M",
+    "-m 0M, memory",
+    "-m 9000M, memory",
+    "-smp 4, one processor",
+    "-entry 16, -entry",
+    "-serial tape, -serial",
+    "--profile xen, kvm",
+    "-cpu pentium, pentium",
+    "/no/such/file, no such file",
+    "--trace t.txt, .jsonl",
+    "--limit-insns -4, limits"
+  })
+  void mistakesAreOneLineAndStatus2(String args, String words) {
+    String[] a = ("run " + args + " -serial none").split(" ");
+    if (args.startsWith("-serial")) {
+      a = ("run " + args).split(" ");
+    }
+    Result r = run(a);
+    assertThat(r.status).as(r.err).isEqualTo(2);
+    assertThat(r.err).startsWith("vesper: ").contains(words).doesNotContain("\tat ");
+    assertThat(r.err.lines().count()).isEqualTo(1);
+  }
+
+  @Test
+  void noCommandIsAMistake() {
+    assertThat(run().status).isEqualTo(2);
+  }
+
+  @Test
+  void theReferenceGuestPasses() {
+    assertThat(run("run", "-serial", "none").status).isZero();
+  }
+
+  @Test
+  void traceJsonAndSummary() throws IOException {
+    Path t = dir.resolve("t.jsonl");
+    Path console = dir.resolve("console.txt");
+    Result r = run("run", "--json", "-v", "--trace", t.toString(), "-serial", "file:" + console);
+    assertThat(r.status).isZero();
+    assertThat(r.err)
+        .contains("\"schema\":\"vesper.run/1\"")
+        .contains("\"state_hash\":\"")
+        .contains("vc SVM_VMEXIT_CPUID");
+    assertThat(Files.readString(console)).contains("self-test passed");
+    assertThat(Files.readAllLines(t))
+        .isNotEmpty()
+        .allMatch(l -> l.startsWith("{\"schema\":\"vesper.trace/1\"") && l.endsWith("}"));
+  }
+
+  @Test
+  void limitsEndWithStatus124() throws IOException {
+    Path f = dir.resolve("loop.elf");
+    Files.write(f, FlatGuest.image("L: jmp short L"));
+    assertThat(run("run", f.toString(), "--limit-insns", "1000", "-serial", "none").status)
+        .isEqualTo(124);
+    assertThat(run("run", f.toString(), "--timeout", "0.2", "-serial", "none").status)
+        .isEqualTo(124);
+  }
+
+  @Test
+  void aKernelWithoutSevSupportIsExplained() throws IOException {
+    Path f = dir.resolve("plain.elf");
+    Files.write(f, FlatGuest.image("cpuid\nhlt"));
+    Result r = run("run", f.toString(), "-serial", "none");
+    assertThat(r.status).isEqualTo(5);
+    assertThat(r.err).contains("--sev off");
+  }
+}

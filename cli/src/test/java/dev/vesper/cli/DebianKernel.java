@@ -1,0 +1,126 @@
+package dev.vesper.cli;
+
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Assumptions;
+
+/**
+ * Debian's cloud kernel and a busybox initramfs. The package is downloaded by name once and kept
+ * outside the project; a test that cannot get it fails under CI and is skipped elsewhere.
+ */
+final class DebianKernel {
+  private static final Path CACHE =
+      Path.of(
+          System.getenv()
+              .getOrDefault("VESPER_CACHE", System.getProperty("user.home") + "/.cache/vesper"));
+
+  private DebianKernel() {}
+
+  private static void unavailable(String why) {
+    if ("true".equals(System.getenv("CI"))) {
+      throw new AssertionError("under CI this must be there: " + why);
+    }
+    Assumptions.abort(why);
+  }
+
+  private static int run(Path dir, String... command) throws IOException, InterruptedException {
+    Process p =
+        new ProcessBuilder(command).directory(dir.toFile()).redirectErrorStream(true).start();
+    p.getInputStream().readAllBytes();
+    return p.waitFor();
+  }
+
+  private static @Nullable Path find(Path dir, String glob) throws IOException {
+    try (Stream<Path> s = Files.walk(dir)) {
+      return s.filter(p -> p.getFileName().toString().matches(glob))
+          .sorted()
+          .findFirst()
+          .orElse(null);
+    }
+  }
+
+  /** {@return the unmodified bzImage} */
+  static byte[] image() {
+    try {
+      Files.createDirectories(CACHE);
+      Path kernel = find(CACHE, "vmlinuz-6\\.1\\..*cloud-amd64");
+      if (kernel == null) {
+        Process p = new ProcessBuilder("apt-cache", "depends", "linux-image-cloud-amd64").start();
+        String name =
+            new String(p.getInputStream().readAllBytes(), StandardCharsets.UTF_8)
+                .lines()
+                .filter(l -> l.contains("Depends: linux-image-"))
+                .map(l -> l.replaceAll(".*Depends: ", "").trim())
+                .findFirst()
+                .orElse("linux-image-cloud-amd64");
+        if (run(CACHE, "apt-get", "download", name) != 0) {
+          unavailable("cannot download " + name);
+        }
+        Path deb = find(CACHE, "linux-image-.*\\.deb");
+        if (deb == null
+            || run(CACHE, "dpkg", "-x", deb.toString(), CACHE.resolve("kernel").toString()) != 0) {
+          unavailable("cannot unpack the kernel package");
+        }
+        kernel = find(CACHE, "vmlinuz-6\\.1\\..*cloud-amd64");
+      }
+      if (kernel == null) {
+        unavailable("no cloud kernel in the package");
+        throw new AssertionError();
+      }
+      return Files.readAllBytes(kernel);
+    } catch (IOException e) {
+      unavailable("Debian's package tools: " + e.getMessage());
+      throw new UncheckedIOException(e);
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      throw new AssertionError(e);
+    }
+  }
+
+  /** {@return a newc cpio archive with busybox and the given /init} */
+  static byte[] initramfs(String init) {
+    Path busybox = Path.of("/bin/busybox");
+    if (!Files.isExecutable(busybox)) {
+      unavailable("busybox-static is not installed");
+    }
+    ByteArrayOutputStream out = new ByteArrayOutputStream();
+    try {
+      for (String d : List.of("bin", "dev", "proc", "sys", "tmp")) {
+        entry(out, d, 0x41ED, new byte[0]);
+      }
+      entry(out, "bin/busybox", 0x81ED, Files.readAllBytes(busybox));
+      entry(out, "init", 0x81ED, init.getBytes(StandardCharsets.UTF_8));
+      entry(out, "TRAILER!!!", 0, new byte[0]);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+    return out.toByteArray();
+  }
+
+  private static void entry(ByteArrayOutputStream out, String name, int mode, byte[] data)
+      throws IOException {
+    int[] fields = {0, mode, 0, 0, 1, 0, data.length, 0, 0, 0, 0, name.length() + 1, 0};
+    StringBuilder h = new StringBuilder("070701");
+    for (int f : fields) {
+      h.append(String.format("%08X", f));
+    }
+    out.write((h + name).getBytes(StandardCharsets.US_ASCII));
+    out.write(0);
+    pad(out);
+    out.write(data);
+    pad(out);
+  }
+
+  private static void pad(ByteArrayOutputStream out) {
+    while (out.size() % 4 != 0) {
+      out.write(0);
+    }
+  }
+}

@@ -1,0 +1,88 @@
+package dev.vesper.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.vesper.guest.FlatGuest;
+import dev.vesper.machine.Machine;
+import dev.vesper.machine.MachineOptions;
+import dev.vesper.machine.boot.BootException;
+import dev.vesper.machine.sev.SevMode;
+import dev.vesper.machine.vmm.Outcome;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** Guests that loop, fault and write garbage: each ends by name and in bounded time. */
+final class HostileGuestTest {
+  private static Outcome run(SevMode mode, String source) throws BootException {
+    Machine m =
+        new Machine(
+            MachineOptions.of(mode, FlatGuest.image(source), b -> {}).withMemory(32L << 20));
+    m.limit(300_000, Long.MAX_VALUE);
+    return m.run();
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "ES | L: jmp short L | 124",
+        "ES | ud2 | 5",
+        "ES | cpuid | 5",
+        "OFF | ud2 | 5",
+        "OFF | cpuid; L: jmp short L | 124",
+        "ES | cli; hlt | 6",
+        "OFF | cli; hlt | 6",
+        "ES | sti; hlt | 6",
+        "ES | mov eax, 0x100; xor edx, edx; mov ecx, 0xc0010130; wrmsr; vmgexit | 3",
+        "ES | mov eax, 0x7ff; mov edx, -1; mov ecx, 0xc0010130; wrmsr; L: vmgexit; jmp short L | 124",
+        "ES | mov eax, 0xfffff000; mov edx, -1; mov ecx, 0xc0010130; wrmsr; L: vmgexit; jmp short L | 124",
+        "ES | mov eax, 6; xor edx, edx; mov ecx, 0xc0010130; wrmsr; vmgexit | 6",
+        "ES | mov rax, 0x12345678000; mov cr3, rax; L: jmp short L | 5",
+        "OFF | mov rax, 0x12345678000; mov cr3, rax; L: jmp short L | 124",
+        "OFF | mov al, 0xfe; out 0x64, al | 0",
+        "OFF | mov dx, 0xcf9; mov al, 6; out dx, al | 0",
+        "OFF | mov al, 5; out 0xf4, al | 11",
+        "OFF | mov rax, [0xfee00000]; mov [0xfee00000], rax; rep movsb; L: jmp short L | 124",
+        "OFF | vmgexit | 124",
+        "SEV | vmgexit | 124",
+        "ES | vmmcall | 5"
+      })
+  void endsByName(SevMode mode, String code, int status) throws BootException {
+    Outcome o = run(mode, code.replace("; ", "\n") + "\nE: jmp short E");
+    assertThat(o.status()).as("%s", o).isEqualTo(status);
+    assertThat(o.reason()).isNotEmpty();
+  }
+
+  @Test
+  void randomCodeNeverEscapes() throws BootException {
+    Random r = new Random(31337);
+    for (int i = 0; i < 400; i++) {
+      StringBuilder s = new StringBuilder("mov rsp, 0x180000\n");
+      for (int k = 0; k < 300; k++) {
+        s.append("db ").append(r.nextInt(256)).append('\n');
+      }
+      SevMode mode = SevMode.values()[i % 3];
+      Machine m =
+          new Machine(
+              MachineOptions.of(mode, FlatGuest.image(s.toString()), b -> {}).withMemory(8L << 20));
+      m.limit(20_000, Long.MAX_VALUE);
+      Outcome o = m.run();
+      assertThat(o.status()).as("%s", o).isNotEqualTo(125);
+    }
+  }
+
+  @Test
+  void garbageInPageTablesEndsByName() throws BootException {
+    Random r = new Random(5);
+    for (int i = 0; i < 60; i++) {
+      String s =
+          "mov rdi, 0x70000\nmov ecx, 3000\nmov rax, 0x"
+              + Long.toHexString(r.nextLong())
+              + "\nL: mov [rdi], rax\nimul rax, rax, 1664525\nadd rax, 1013904223\nadd rdi, 8\ndec ecx\njne L\nmov rax, cr3\nmov cr3, rax\nE: jmp short E";
+      Outcome o = run(i % 2 == 0 ? SevMode.ES : SevMode.OFF, s);
+      assertThat(o.status()).as("%s", o).isIn(5, 6, 124);
+    }
+  }
+}

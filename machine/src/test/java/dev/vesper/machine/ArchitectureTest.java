@@ -1,0 +1,116 @@
+package dev.vesper.machine;
+
+import static com.tngtech.archunit.lang.syntax.ArchRuleDefinition.noClasses;
+import static com.tngtech.archunit.library.Architectures.layeredArchitecture;
+import static org.assertj.core.api.Assertions.assertThat;
+
+import com.tngtech.archunit.core.domain.JavaClasses;
+import com.tngtech.archunit.core.importer.ClassFileImporter;
+import com.tngtech.archunit.core.importer.ImportOption;
+import dev.vesper.machine.sev.EncryptedVcpu;
+import dev.vesper.machine.sev.VirtualCpu;
+import java.lang.reflect.Method;
+import java.lang.reflect.Modifier;
+import java.util.Arrays;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+/** The arrows between packages, and confidentiality by type. */
+final class ArchitectureTest {
+  private static final JavaClasses CLASSES =
+      new ClassFileImporter()
+          .withImportOption(ImportOption.Predefined.DO_NOT_INCLUDE_TESTS)
+          .importPackages("dev.vesper.machine");
+
+  private static final String ROOT = "dev.vesper.machine";
+
+  @Test
+  void arrowsGoDownOnly() {
+    layeredArchitecture()
+        .consideringOnlyDependenciesInLayers()
+        .layer("face")
+        .definedBy(ROOT)
+        .layer("boot")
+        .definedBy(ROOT + ".boot..")
+        .layer("vmm")
+        .definedBy(ROOT + ".vmm..")
+        .layer("device")
+        .definedBy(ROOT + ".device..")
+        .layer("sev")
+        .definedBy(ROOT + ".sev..")
+        .layer("cpu")
+        .definedBy(ROOT + ".cpu..")
+        .layer("memory")
+        .definedBy(ROOT + ".memory..")
+        .whereLayer("face")
+        .mayNotBeAccessedByAnyLayer()
+        .whereLayer("boot")
+        .mayOnlyBeAccessedByLayers("face")
+        .whereLayer("vmm")
+        .mayOnlyBeAccessedByLayers("face", "boot")
+        .whereLayer("device")
+        .mayOnlyBeAccessedByLayers("face", "boot", "vmm")
+        .whereLayer("sev")
+        .mayOnlyBeAccessedByLayers("face", "boot", "vmm", "device")
+        .whereLayer("cpu")
+        .mayOnlyBeAccessedByLayers("face", "sev")
+        .check(CLASSES);
+  }
+
+  @Test
+  void hostAndDevicesCannotReachTheProcessorOrPlaintext() {
+    noClasses()
+        .that()
+        .resideInAnyPackage(ROOT + ".vmm..", ROOT + ".device..", ROOT + ".boot..")
+        .should()
+        .dependOnClassesThat()
+        .resideInAnyPackage(ROOT + ".cpu..")
+        .orShould()
+        .dependOnClassesThat()
+        .haveFullyQualifiedName(ROOT + ".memory.PhysicalMemory")
+        .check(CLASSES);
+  }
+
+  @Test
+  void nothingElseIsUsed() {
+    noClasses()
+        .should()
+        .dependOnClassesThat()
+        .resideOutsideOfPackages("java..", "javax.crypto..", "dev.vesper..", "org.jspecify..")
+        .check(CLASSES);
+  }
+
+  @Test
+  void observersAreUsedByAllAndUseNone() {
+    noClasses()
+        .that()
+        .resideInAPackage(ROOT + ".observe..")
+        .should()
+        .dependOnClassesThat()
+        .resideInAnyPackage(
+            ROOT + ".cpu..",
+            ROOT + ".sev..",
+            ROOT + ".vmm..",
+            ROOT + ".device..",
+            ROOT + ".memory..",
+            ROOT + ".boot..")
+        .check(CLASSES);
+  }
+
+  @Test
+  void anEncryptedVcpuHasNoWayToRegisters() {
+    List<String> reachable =
+        Arrays.stream(EncryptedVcpu.class.getMethods())
+            .filter(
+                m ->
+                    m.getDeclaringClass() == EncryptedVcpu.class
+                        || m.getDeclaringClass() == VirtualCpu.class)
+            .filter(m -> Modifier.isPublic(m.getModifiers()))
+            .map(Method::getName)
+            .sorted()
+            .distinct()
+            .toList();
+    assertThat(reachable)
+        .containsExactly("digest", "idleUntil", "instructions", "now", "run", "vmcb");
+  }
+}

@@ -1,0 +1,138 @@
+package dev.vesper.machine.boot;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.vesper.machine.memory.HostView;
+import dev.vesper.machine.memory.PhysicalMemory;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** Damaged images: a clear refusal or a load, never anything else. */
+final class LoaderFuzzTest {
+  private static final int ROUNDS = 100_000;
+
+  private static void put(byte[] b, int at, int n, long v) {
+    for (int i = 0; i < n; i++) {
+      b[at + i] = (byte) (v >> 8 * i);
+    }
+  }
+
+  private static byte[] bzImage() {
+    byte[] b = new byte[4096];
+    b[0x1F1] = 1;
+    put(b, 0x1F4, 4, 64);
+    b[0x201] = 0x66;
+    put(b, 0x202, 4, 0x5372_6448L);
+    put(b, 0x206, 2, 0x20F);
+    b[0x211] = 1;
+    put(b, 0x22C, 4, 0x7FFF_FFFF);
+    put(b, 0x230, 4, 0x20_0000);
+    put(b, 0x236, 2, 0x7F);
+    put(b, 0x238, 4, 2047);
+    put(b, 0x258, 8, 0x100_0000);
+    put(b, 0x260, 4, 0x10_0000);
+    return b;
+  }
+
+  private static byte[] elf(boolean multiboot) {
+    byte[] b = new byte[1024];
+    put(b, 0, 4, 0x464C_457FL);
+    b[4] = 2;
+    b[5] = 1;
+    put(b, 18, 2, 62);
+    put(b, 24, 8, 0x10_0000);
+    put(b, 32, 8, 64);
+    put(b, 54, 2, 56);
+    put(b, 56, 2, 2);
+    put(b, 64, 4, 1);
+    put(b, 72, 8, 512);
+    put(b, 80, 8, 0x10_0000);
+    put(b, 88, 8, 0x10_0000);
+    put(b, 96, 8, 256);
+    put(b, 104, 8, 4096);
+    put(b, 120, 4, 4);
+    put(b, 128, 8, 768);
+    put(b, 152, 8, 64);
+    put(b, 768, 4, 4);
+    put(b, 772, 4, 4);
+    put(b, 776, 4, 18);
+    put(b, 780, 4, 0x6E_6558);
+    put(b, 784, 4, 0x10_0000);
+    if (multiboot) {
+      put(b, 512, 4, 0x1BAD_B002L);
+      put(b, 520, 4, -0x1BAD_B002L);
+    }
+    return b;
+  }
+
+  @Test
+  void mutatedImagesNeverEscape() {
+    Random r = new Random(99);
+    byte[][] seeds = {bzImage(), elf(false), elf(true)};
+    HostView view = new PhysicalMemory(32 << 20, 0).hostView();
+    int loaded = 0;
+    int refused = 0;
+    for (int i = 0; i < ROUNDS; i++) {
+      byte[] b = seeds[i % 3].clone();
+      int changes = 1 + r.nextInt(4);
+      for (int k = 0; k < changes; k++) {
+        int at =
+            r.nextInt(4) == 0
+                ? r.nextInt(b.length)
+                : (i % 3 == 0 ? 0x1F0 + r.nextInt(0x80) : r.nextInt(176));
+        b[at] = (byte) (r.nextBoolean() ? r.nextInt() : r.nextBoolean() ? 0xFF : 0x7F);
+      }
+      if (r.nextInt(8) == 0) {
+        b = java.util.Arrays.copyOf(b, r.nextInt(b.length));
+      }
+      byte[] disk = r.nextInt(4) == 0 ? new byte[r.nextInt(1 << 16)] : null;
+      try {
+        LoadedGuest g =
+            ImageLoader.load(
+                new BootOptions("image", b, disk, "", (i & 1) != 0, i % 5 == 0 ? 1L << 51 : 0),
+                view);
+        assertThat(g.ranges()).isNotEmpty();
+        loaded++;
+      } catch (BootException e) {
+        assertThat(e.getMessage()).isNotEmpty().doesNotContain("\n");
+        refused++;
+      }
+    }
+    assertThat(loaded).isGreaterThan(1000);
+    assertThat(refused).isGreaterThan(1000);
+  }
+
+  @ParameterizedTest
+  @CsvSource({"0, no bzImage", "3, no bzImage", "4096, no bzImage"})
+  void wrongFormatsAreNamed(int size, String words) {
+    HostView view = new PhysicalMemory(32 << 20, 0).hostView();
+    assertThatThrownBy(
+            () ->
+                ImageLoader.load(
+                    new BootOptions("thing", new byte[size], null, "", false, 0), view))
+        .isInstanceOf(BootException.class)
+        .hasMessageContaining("thing")
+        .hasMessageContaining(words);
+  }
+
+  @Test
+  void tooLittleMemoryIsNamed() {
+    HostView view = new PhysicalMemory(4 << 20, 0).hostView();
+    assertThatThrownBy(
+            () -> ImageLoader.load(new BootOptions("vmlinuz", bzImage(), null, "", false, 0), view))
+        .hasMessageContaining("4 MiB")
+        .hasMessageContaining("-m");
+  }
+
+  @Test
+  void aTruncatedKernelIsNamed() {
+    HostView view = new PhysicalMemory(64 << 20, 0).hostView();
+    byte[] b = java.util.Arrays.copyOf(bzImage(), 1500);
+    assertThatThrownBy(
+            () -> ImageLoader.load(new BootOptions("vmlinuz", b, null, "", false, 0), view))
+        .hasMessageContaining("truncated");
+  }
+}

@@ -1,0 +1,244 @@
+package dev.vesper.machine.vmm;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.vesper.ghcb.ExitCode;
+import dev.vesper.ghcb.GhcbField;
+import dev.vesper.ghcb.GhcbPage;
+import dev.vesper.ghcb.MsrRequest;
+import dev.vesper.machine.cpu.Cpu;
+import dev.vesper.machine.cpu.CpuFeatures;
+import dev.vesper.machine.cpu.NestedMap;
+import dev.vesper.machine.cpu.interp.Interpreter;
+import dev.vesper.machine.memory.HostView;
+import dev.vesper.machine.memory.PhysicalMemory;
+import dev.vesper.machine.sev.EncryptedVcpu;
+import dev.vesper.machine.sev.SevMode;
+import dev.vesper.machine.sev.Vmcb;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** The GHCB service: checks, error answers, events, and 100,000 random pages. */
+final class GhcbServiceTest {
+  private static final long GHCB = 0x5000;
+
+  private final PhysicalMemory memory = new PhysicalMemory(1 << 20, 8);
+  private final HostView view = memory.hostView();
+  private final EncryptedVcpu vcpu;
+  private Hypervisor host;
+  private GhcbService service;
+  private final byte[] page = new byte[4096];
+  private final GhcbPage ghcb = new GhcbPage(page);
+
+  GhcbServiceTest() {
+    CpuFeatures f = CpuFeatures.ALL;
+    NestedMap map = frame -> frame < 256 ? NestedMap.RAM : NestedMap.ABSENT;
+    vcpu =
+        new EncryptedVcpu(
+            new Cpu(memory, map, f, new Interpreter(f), 1), memory, memory.createKey(1));
+    reset();
+  }
+
+  private void reset() {
+    Platform p = new Platform(vcpu::now, 1 << 20, b -> {}, b -> {});
+    host =
+        new Hypervisor(
+            vcpu,
+            view,
+            p,
+            CpuModel.named("vesper-min"),
+            SevMode.ES,
+            new MmioMap(),
+            ConsoleInput.NONE);
+    service = new GhcbService(host, 51);
+  }
+
+  private void exit() {
+    view.write(GHCB, page, 0, 4096);
+    vcpu.vmcb().set(Vmcb.GHCB_GPA, GHCB);
+    service.vmgexit();
+    view.read(GHCB, page, 0, 4096);
+  }
+
+  private void request(int code, long info1, long info2) {
+    java.util.Arrays.fill(page, (byte) 0);
+    ghcb.set(GhcbField.SW_EXITCODE, code & 0xFFFF_FFFFL);
+    ghcb.set(GhcbField.SW_EXITINFO1, info1);
+    ghcb.set(GhcbField.SW_EXITINFO2, info2);
+  }
+
+  private void expectError(int reason) {
+    assertThat(ghcb.isValid(GhcbField.SW_EXITINFO1)).isTrue();
+    assertThat(ghcb.get(GhcbField.SW_EXITINFO1)).isEqualTo(2);
+    assertThat(ghcb.get(GhcbField.SW_EXITINFO2)).isEqualTo(reason);
+  }
+
+  private long msr(long value) {
+    vcpu.vmcb().set(Vmcb.GHCB_GPA, value);
+    service.vmgexit();
+    return vcpu.vmcb().get(Vmcb.GHCB_GPA);
+  }
+
+  @Test
+  void msrProtocol() {
+    assertThat(vcpu.vmcb().get(Vmcb.GHCB_GPA)).isEqualTo(0x0002_0001_3300_0001L);
+    assertThat(msr(MsrRequest.SEV_INFO_REQ)).isEqualTo(0x0002_0001_3300_0001L);
+    assertThat(msr(MsrRequest.cpuidRequest(0x8000_001F, 1))).isEqualTo(0x0000_0073_4000_0005L);
+    assertThat(msr(MsrRequest.HV_FEATURES_REQ)).isEqualTo(MsrRequest.HV_FEATURES_RESP);
+    assertThat(msr(MsrRequest.PREFERRED_GHCB_REQ)).isEqualTo(MsrRequest.NO_PREFERENCE);
+    assertThat(msr(0x5012)).isEqualTo(0x5013);
+    assertThat(msr(0xABC)).as("an unknown request reads back").isEqualTo(0xABC);
+  }
+
+  @Test
+  void cpuidReturnsFourValidRegisters() {
+    request(ExitCode.CPUID, 0, 0);
+    ghcb.set(GhcbField.RAX, 0);
+    ghcb.set(GhcbField.RCX, 0);
+    exit();
+    assertThat(ghcb.get(GhcbField.RBX)).isEqualTo(0x6874_7541L);
+    assertThat(ghcb.valid())
+        .contains(
+            GhcbField.RAX,
+            GhcbField.RBX,
+            GhcbField.RCX,
+            GhcbField.RDX,
+            GhcbField.SW_EXITINFO1,
+            GhcbField.SW_EXITINFO2)
+        .doesNotContain(GhcbField.SW_EXITCODE);
+    assertThat(ghcb.get(GhcbField.SW_EXITINFO1)).isZero();
+  }
+
+  @Test
+  void leafDNeedsXcr0() {
+    request(ExitCode.CPUID, 0, 0);
+    ghcb.set(GhcbField.RAX, 0xD);
+    ghcb.set(GhcbField.RCX, 0);
+    exit();
+    expectError(4);
+    assertThat(ghcb.get(GhcbField.RAX)).as("what was sent comes back").isEqualTo(0xD);
+  }
+
+  @Test
+  void anUnknownMsrIsGp() {
+    request(ExitCode.MSR, 0, 0);
+    ghcb.set(GhcbField.RCX, 0x1234_5678);
+    exit();
+    assertThat(ghcb.get(GhcbField.SW_EXITINFO1)).isEqualTo(1);
+    assertThat(ghcb.get(GhcbField.SW_EXITINFO2)).isEqualTo(0x8000_030DL);
+  }
+
+  @Test
+  void usageValidBitsAndCodesAreChecked() {
+    request(ExitCode.CPUID, 0, 0);
+    page[GhcbPage.USAGE] = 1;
+    exit();
+    expectError(2);
+    request(0x2E, 0, 0);
+    exit();
+    expectError(6);
+    request(ExitCode.SNP_PAGE_STATE_CHANGE, 0, 0);
+    exit();
+    expectError(6);
+    java.util.Arrays.fill(page, (byte) 0);
+    ghcb.set(GhcbField.SW_EXITCODE, ExitCode.WBINVD);
+    exit();
+    expectError(4);
+  }
+
+  @ParameterizedTest
+  @CsvSource({"0", "0x5000", "0x57FF", "0x5FF0", "0x9000", "-1"})
+  void scratchMustLieInTheSharedBuffer(String scratch) {
+    request(ExitCode.IOIO, 0x3F8L << 16 | 0x14, 16);
+    ghcb.set(GhcbField.SW_SCRATCH, Long.decode(scratch));
+    exit();
+    expectError(3);
+  }
+
+  @Test
+  void stringOutputGoesThroughTheBuffer() {
+    StringBuilder out = new StringBuilder();
+    Platform p = new Platform(vcpu::now, 1 << 20, b -> out.append((char) b), b -> {});
+    host =
+        new Hypervisor(
+            vcpu,
+            view,
+            p,
+            CpuModel.named("vesper-min"),
+            SevMode.ES,
+            new MmioMap(),
+            ConsoleInput.NONE);
+    service = new GhcbService(host, 51);
+    request(ExitCode.IOIO, 0x3F8L << 16 | 0x1C, 5);
+    ghcb.set(GhcbField.SW_SCRATCH, GHCB + 0x800);
+    System.arraycopy(
+        "hello".getBytes(java.nio.charset.StandardCharsets.US_ASCII), 0, page, 0x800, 5);
+    exit();
+    assertThat(ghcb.get(GhcbField.SW_EXITINFO1)).isZero();
+    assertThat(out).hasToString("hello");
+  }
+
+  @Test
+  void mmioReadsAsOnes() {
+    request(ExitCode.MMIO_READ, 0xFEC0_0000L, 4);
+    ghcb.set(GhcbField.SW_SCRATCH, GHCB + 0x800);
+    exit();
+    assertThat(ghcb.get(GhcbField.SW_EXITINFO1)).isZero();
+    assertThat(view.read(GHCB + 0x800, 4)).isEqualTo(0xFFFF_FFFFL);
+    request(ExitCode.MMIO_READ, 0xFEC0_0000L, 16);
+    ghcb.set(GhcbField.SW_SCRATCH, GHCB + 0x800);
+    exit();
+    expectError(5);
+  }
+
+  @Test
+  void hundredThousandRandomExchangesNeverEscape() {
+    Random r = new Random(2024);
+    int[] codes = {
+      ExitCode.CPUID,
+      ExitCode.IOIO,
+      ExitCode.MSR,
+      ExitCode.MMIO_READ,
+      ExitCode.MMIO_WRITE,
+      ExitCode.RDTSC,
+      ExitCode.RDPMC,
+      ExitCode.VMMCALL,
+      ExitCode.DR7_WRITE,
+      ExitCode.AP_JUMP_TABLE,
+      ExitCode.HV_FEATURES,
+      ExitCode.NMI_COMPLETE,
+      ExitCode.MONITOR,
+      ExitCode.MWAIT,
+      ExitCode.RDTSCP,
+      ExitCode.WBINVD
+    };
+    for (int i = 0; i < 100_000; i++) {
+      if (r.nextInt(4) == 0) {
+        msr(r.nextLong() >>> r.nextInt(64));
+      } else {
+        r.nextBytes(page);
+        if (r.nextBoolean()) {
+          for (int k = 0; k < 16; k++) {
+            page[GhcbPage.VALID_BITMAP + k] = (byte) 0xFF;
+          }
+        }
+        if (r.nextInt(8) != 0) {
+          ghcb.put(GhcbField.SW_EXITCODE, codes[r.nextInt(codes.length)] & 0xFFFF_FFFFL);
+          java.util.Arrays.fill(page, GhcbPage.USAGE, 4096, (byte) 0);
+        }
+        if (r.nextBoolean()) {
+          ghcb.put(GhcbField.SW_SCRATCH, GHCB + r.nextInt(0x1100));
+          ghcb.put(GhcbField.SW_EXITINFO2, r.nextInt(3000));
+        }
+        exit();
+        assertThat(ghcb.isValid(GhcbField.SW_EXITINFO1)).isTrue();
+        assertThat(ghcb.get(GhcbField.SW_EXITINFO1)).isBetween(0L, 2L);
+      }
+      if (i % 1000 == 999) {
+        reset();
+      }
+    }
+  }
+}

@@ -1,0 +1,113 @@
+package dev.vesper.x86;
+
+import java.util.Random;
+import org.jspecify.annotations.Nullable;
+
+/** Random instructions of a given form. */
+final class RandomInsn {
+  private RandomInsn() {}
+
+  /** {@return fields that suit a form, or null if the form does not exist in this mode} */
+  static @Nullable Insn of(Opcode op, int bits, Random r) {
+    if (bits == 64 ? !op.validIn64() : !op.validOutside64()) {
+      return null;
+    }
+    Insn in = new Insn();
+    in.bits = bits;
+    int[] sizes = bits == 64 ? new int[] {4, 8, 2} : new int[] {4, 2};
+    in.osize = op.onlyOsize != 0 ? op.onlyOsize : sizes[r.nextInt(sizes.length)];
+    if (in.osize == 8 && bits != 64) {
+      return null;
+    }
+    if (bits == 64 && op.default64 && in.osize == 4) {
+      in.osize = 8;
+    }
+    if (op.prefix == 1 && op.onlyOsize == 0) {
+      // A mandatory 66 leaves the operand size of an unprefixed form, or REX.W.
+      in.osize =
+          bits == 64 ? (op.default64 ? 8 : r.nextBoolean() && op.onlyW != 0 ? 8 : 4) : bits / 8;
+    }
+    if (op.onlyW == 1) {
+      if (bits != 64) {
+        return null;
+      }
+      in.osize = 8;
+    } else if (op.onlyW == 0 && bits == 64) {
+      in.osize = 4;
+    }
+    in.asize = op.onlyAsize != 0 ? op.onlyAsize : bits == 64 ? 8 : bits / 8;
+    int regs = bits == 64 ? 16 : 8;
+    in.reg = r.nextInt(regs);
+    for (OperandSpec s : op.operands) {
+      switch (s.kind()) {
+        case 'S' -> in.reg = r.nextInt(6);
+        case 'C' -> in.reg = new int[] {0, 2, 3, 4}[r.nextInt(4)];
+        case 'D', 'P' -> in.reg = r.nextInt(8);
+        default -> {
+          // any register
+        }
+      }
+    }
+    in.rm = r.nextInt(op.plusI ? 8 : regs);
+    boolean wantsMem = op.operands.stream().anyMatch(o -> "EMWQ".indexOf(o.kind()) >= 0);
+    in.mem =
+        op.hasModrm()
+            && op.modrmKind != Opcode.FIXED
+            && !op.regOnly
+            && !op.modIgnored
+            && (op.memOnly || wantsMem && r.nextBoolean());
+    if (in.mem) {
+      if (in.asize == 2) {
+        in.base = new int[] {3, 5, 6, 7}[r.nextInt(4)];
+        if (in.base <= 5 && r.nextBoolean()) {
+          in.index = 6 + r.nextInt(2);
+        }
+      } else {
+        in.base = r.nextInt(regs);
+        if (r.nextBoolean()) {
+          in.index = r.nextInt(regs);
+          in.index = in.index == 4 ? Insn.NO_REG : in.index;
+          in.scale = in.index == Insn.NO_REG ? 0 : r.nextInt(4);
+        }
+      }
+      in.disp =
+          switch (r.nextInt(3)) {
+            case 0 -> 0;
+            case 1 -> (byte) r.nextInt();
+            default -> in.asize == 2 ? (short) r.nextInt() : r.nextInt();
+          };
+    } else if (op.operands.stream().anyMatch(o -> o.kind() == 'Q' || o.kind() == 'N')) {
+      in.rm &= 7;
+    }
+    for (String k : op.immediates) {
+      switch (k) {
+        case "ib", "cb" -> in.imm = (byte) r.nextInt();
+        case "iw" -> in.imm = r.nextInt(0x10000);
+        case "iz", "cz" -> in.imm = in.osize == 2 ? (short) r.nextInt() : r.nextInt();
+        case "iv" ->
+            in.imm =
+                in.osize == 2 ? (short) r.nextInt() : in.osize == 4 ? r.nextInt() : r.nextLong();
+        case "moffs" -> {
+          in.mem = true;
+          in.disp =
+              in.asize == 8
+                  ? r.nextLong()
+                  : in.asize == 4 ? r.nextInt() & 0xFFFF_FFFFL : r.nextInt(0x10000);
+        }
+        default -> {
+          in.imm = in.osize == 2 ? (short) r.nextInt() : r.nextInt();
+          in.imm2 = r.nextInt(0x10000);
+        }
+      }
+    }
+    if (op.mnemonic.equals("enter")) {
+      in.imm = r.nextInt(0x10000);
+      in.imm2 = r.nextInt(32);
+    }
+    // SPL..DIL need an empty REX at least.
+    boolean byteReg =
+        op.operands.stream().anyMatch(o -> o.size() == 'b' && "EGZ".indexOf(o.kind()) >= 0);
+    in.rex = bits == 64 && byteReg && r.nextBoolean() ? 0x40 : 0;
+    return in;
+  }
+}
