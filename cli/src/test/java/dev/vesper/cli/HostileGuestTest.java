@@ -40,11 +40,11 @@ final class HostileGuestTest {
         "ES | mov eax, 0xfffff000; mov edx, -1; mov ecx, 0xc0010130; wrmsr; L: vmgexit; jmp short L | 124",
         "ES | mov eax, 6; xor edx, edx; mov ecx, 0xc0010130; wrmsr; vmgexit | 6",
         "ES | mov rax, 0x12345678000; mov cr3, rax; L: jmp short L | 5",
-        "OFF | mov rax, 0x12345678000; mov cr3, rax; L: jmp short L | 124",
+        "OFF | mov rax, 0x12345678000; mov cr3, rax; L: jmp short L | 6",
         "OFF | mov al, 0xfe; out 0x64, al | 0",
         "OFF | mov dx, 0xcf9; mov al, 6; out dx, al | 0",
         "OFF | mov al, 5; out 0xf4, al | 11",
-        "OFF | mov rax, [0xfee00000]; mov [0xfee00000], rax; rep movsb; L: jmp short L | 124",
+        "OFF | mov edi, 0xfee00000; mov rax, [rdi]; mov [rdi], rax; mov rsi, rdi; mov ecx, 100; rep movsb; L: jmp short L | 124",
         "OFF | vmgexit | 124",
         "SEV | vmgexit | 124",
         "ES | vmmcall | 5"

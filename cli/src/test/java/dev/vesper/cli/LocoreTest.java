@@ -81,16 +81,16 @@ final class LocoreTest {
   @CsvSource(
       delimiter = '|',
       value = {
-        "    call vc_cpuid32\n    mov [esp+8], edx|    call vc_cpuid32",
+        "    call vc_cpuid32\\n    mov [esp+8], edx|    call vc_cpuid32",
         "cmp dword [esp+16], 0x37|cmp dword [esp+16], 0x38",
         "    cmp dword [rsp+32], 0x72|    cmp dword [rsp+32], 0x73",
-        "    mov eax, [rbx+GHCB_RBX]\n    mov [rdi+TF_RBX], rax|    nop",
-        "    or byte [rbx+VALID_XCR0_BYTE], VALID_XCR0\n    xor ecx, ecx\n    mov eax, SVM_VMEXIT_CPUID|    mov ecx, 7\n    mov eax, 0x2e",
-        "    mov ecx, 1\n    mov eax, SVM_VMEXIT_MSR|    mov ecx, 0\n    mov eax, SVM_VMEXIT_MSR",
+        "    mov eax, [rbx+GHCB_RBX]\\n    mov [rdi+TF_RBX], rax|    nop",
+        "    or byte [rbx+VALID_XCR0_BYTE], VALID_XCR0\\n    xor ecx, ecx\\n    mov eax, SVM_VMEXIT_CPUID|    mov ecx, 7\\n    mov eax, 0x2e",
+        "    mov ecx, 1\\n    mov eax, SVM_VMEXIT_MSR|    mov ecx, 0\\n    mov eax, SVM_VMEXIT_MSR",
         "    mov [rdi+TF_RAX], al|    mov [rdi+TF_RAX], rax",
         "    mov [rdi+TF_RAX], ax|    mov [rdi+TF_RAX], rax",
         "    shl rcx, 16|    shl rcx, 17",
-        "    mov dword [edi+4], 0\n    add eax, NBPG|    add eax, NBPG"
+        "    mov dword [edi+4], 0\\n    add eax, NBPG|    add eax, NBPG"
       })
   void aBrokenHandlerIsNoticed(String find, String replacement) throws BootException {
     String f = find.replace("\\n", "\n");

@@ -277,6 +277,7 @@ public final class Cpu extends ControlRegisters {
 
   private boolean settle(Signal s, long start, long after) {
     if (s == Signal.EXIT) {
+      exitNextRip = after;
       rip = exitAdvances ? after : start;
       icount += exitAdvances ? 1 : 0;
       return false;

@@ -178,6 +178,9 @@ public abstract class CpuState {
   public long exitInfo2;
   public long exitIntInfo;
 
+  /** RIP behind the instruction that exited. */
+  public long exitNextRip;
+
   /** Instructions executed since reset; virtual time. */
   public long icount;
 

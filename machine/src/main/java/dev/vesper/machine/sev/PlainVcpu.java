@@ -61,15 +61,15 @@ public final class PlainVcpu extends VirtualCpu {
     return save(SaveArea.RIP);
   }
 
-  /** Moves RIP past an emulated instruction. */
-  public void skip(int bytes) {
-    vmcb().set(Vmcb.SAVE_AREA + SaveArea.RIP, rip() + bytes);
-    vmcb().set(Vmcb.INTERRUPT_SHADOW, 0);
+  /** Moves RIP past the instruction that exited, to the next RIP that the processor saved. */
+  public void skip() {
+    setRip(vmcb().get(Vmcb.NRIP));
   }
 
-  /** Sets RIP. */
+  /** Sets RIP after an emulated instruction, which counts as executed. */
   public void setRip(long v) {
     vmcb().set(Vmcb.SAVE_AREA + SaveArea.RIP, v);
+    cpu.icount++;
     vmcb().set(Vmcb.INTERRUPT_SHADOW, 0);
   }
 
@@ -96,32 +96,36 @@ public final class PlainVcpu extends VirtualCpu {
   /**
    * Executes the instruction at RIP with MMIO and ports answered by the host: what an instruction
    * emulator does. Its faults are delivered to the guest.
+   *
+   * @return false if the instruction cannot be emulated: it cannot be fetched, or exits itself
    */
-  public void emulate(GuestBus bus) {
+  public boolean emulate(GuestBus bus) {
     enter();
-    cpu.emulateOne(
-        new ExternalBus() {
-          @Override
-          public long readMemory(long address, int bytes) {
-            return bus.readMemory(address, bytes);
-          }
+    boolean done =
+        cpu.emulateOne(
+            new ExternalBus() {
+              @Override
+              public long readMemory(long address, int bytes) {
+                return bus.readMemory(address, bytes);
+              }
 
-          @Override
-          public void writeMemory(long address, int bytes, long value) {
-            bus.writeMemory(address, bytes, value);
-          }
+              @Override
+              public void writeMemory(long address, int bytes, long value) {
+                bus.writeMemory(address, bytes, value);
+              }
 
-          @Override
-          public int readPort(int port, int bytes) {
-            return bus.readPort(port, bytes);
-          }
+              @Override
+              public int readPort(int port, int bytes) {
+                return bus.readPort(port, bytes);
+              }
 
-          @Override
-          public void writePort(int port, int bytes, int value) {
-            bus.writePort(port, bytes, value);
-          }
-        });
+              @Override
+              public void writePort(int port, int bytes, int value) {
+                bus.writePort(port, bytes, value);
+              }
+            });
     SaveArea.store(cpu, vmcb().page.data, Vmcb.SAVE_AREA);
     vmcb().set(Vmcb.INTERRUPT_SHADOW, cpu.interruptShadow ? 1 : 0);
+    return done;
   }
 }

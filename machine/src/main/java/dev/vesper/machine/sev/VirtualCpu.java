@@ -161,6 +161,7 @@ public abstract sealed class VirtualCpu permits PlainVcpu, EncryptedVcpu {
     vmcb.set(Vmcb.EXITINFO2, info2);
     vmcb.set(Vmcb.EXITINTINFO, cpu.exitIntInfo);
     vmcb.set(Vmcb.GHCB_GPA, cpu.ghcbMsr);
+    vmcb.set(Vmcb.NRIP, this instanceof PlainVcpu ? cpu.exitNextRip : 0);
     boolean es = (vmcb.get(Vmcb.NESTED_CTL) & SEV_ES_ENABLE) != 0;
     long shadow = cpu.interruptShadow ? 1 : 0;
     vmcb.set(Vmcb.INTERRUPT_SHADOW, shadow | (es && (cpu.eflags & CpuState.IF) != 0 ? 2 : 0));

@@ -29,6 +29,7 @@ public final class Vmcb {
   public static final int N_CR3 = 0x0B0;
   public static final int VIRT_EXT = 0x0B8;
   public static final int CLEAN = 0x0C0;
+  public static final int NRIP = 0x0C8;
   public static final int VMSA_PTR = 0x108;
 
   /** Offset of the state save area. */

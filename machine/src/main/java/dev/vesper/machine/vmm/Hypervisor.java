@@ -18,6 +18,8 @@ public final class Hypervisor {
   /** Virtual time between looks at limits and input while the guest computes. */
   private static final long SLICE = 10_000_000L;
 
+  private static final int MOST_EXITS_WITHOUT_PROGRESS = 10_000;
+
   private static final long EVENT_VALID = 1L << 31;
 
   final VirtualCpu vcpu;
@@ -33,6 +35,7 @@ public final class Hypervisor {
 
   private @Nullable Outcome outcome;
   private boolean everEnabledInterrupts;
+  private int stuck;
   private long instructionLimit = Long.MAX_VALUE;
   private long realDeadline = Long.MAX_VALUE;
 
@@ -104,9 +107,14 @@ public final class Hypervisor {
       if (left < deadline - now) {
         deadline = now + left;
       }
+      long before = vcpu.instructions();
       vcpu.run(deadline);
       handleExit();
       checkPorts();
+      stuck = vcpu.instructions() == before ? stuck + 1 : 0;
+      if (stuck > MOST_EXITS_WITHOUT_PROGRESS) {
+        end(Outcome.GAVE_UP, "the guest exits again and again without executing an instruction");
+      }
     }
     return outcome;
   }

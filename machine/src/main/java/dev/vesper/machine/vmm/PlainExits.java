@@ -22,16 +22,16 @@ final class PlainExits {
       case ExitCode.IOIO -> ioio(v, info1, info2);
       case ExitCode.MSR -> msr(v, info1 != 0);
       case ExitCode.HLT -> {
-        v.skip(1);
+        v.skip();
         host.idle();
       }
-      case ExitCode.WBINVD, ExitCode.INVD -> v.skip(2);
-      case ExitCode.MONITOR, ExitCode.MWAIT -> v.skip(3);
+      case ExitCode.WBINVD, ExitCode.INVD -> v.skip();
+      case ExitCode.MONITOR, ExitCode.MWAIT -> v.skip();
       case ExitCode.RDPMC -> host.inject(GP);
       case ExitCode.VMMCALL -> {
         // KVM_HC_*: none is offered, and none may be called from user mode.
         v.setGpr(0, v.cpl() == 0 ? -ENOSYS : -1);
-        v.skip(3);
+        v.skip();
       }
       case 0x7A, 0x80, 0x82, 0x83, 0x84, 0x85, 0x86, 0x73 -> host.inject(UD);
       case ExitCode.TASK_SWITCH ->
@@ -50,7 +50,7 @@ final class PlainExits {
     v.setGpr(3, l.ebx() & 0xFFFF_FFFFL);
     v.setGpr(1, l.ecx() & 0xFFFF_FFFFL);
     v.setGpr(2, l.edx() & 0xFFFF_FFFFL);
-    v.skip(2);
+    v.skip();
   }
 
   private void msr(PlainVcpu v, boolean write) {
@@ -69,7 +69,7 @@ final class PlainExits {
       v.setGpr(0, r.getAsLong() & 0xFFFF_FFFFL);
       v.setGpr(2, r.getAsLong() >>> 32);
     }
-    v.skip(2);
+    v.skip();
   }
 
   private void ioio(PlainVcpu v, long info, long next) {
@@ -77,7 +77,7 @@ final class PlainExits {
     int bytes = (int) (info >> 4) & 7;
     int port = (int) (info >> 16) & 0xFFFF;
     if ((info & 4) != 0) {
-      v.emulate(bus());
+      emulate(v);
       return;
     }
     if (in) {
@@ -92,7 +92,17 @@ final class PlainExits {
 
   /** MMIO: the host emulates the instruction. */
   void mmio(PlainVcpu v) {
-    v.emulate(bus());
+    emulate(v);
+  }
+
+  private void emulate(PlainVcpu v) {
+    if (!v.emulate(bus())) {
+      host.end(
+          Outcome.GAVE_UP,
+          "cannot emulate the instruction at RIP 0x"
+              + Long.toHexString(v.rip())
+              + ": it, or a page table, lies where there is no memory");
+    }
   }
 
   private GuestBus bus() {
