@@ -16,7 +16,10 @@ import org.junit.jupiter.params.provider.CsvSource;
 final class ProtectedModeTest {
   private static final long BASE = 0x10_0000;
 
-  /** GDT: 8 code32, 10 data, 18 user code, 20 user data, 28 TSS, 30 call gate, 38 small data, 40 not present. */
+  /**
+   * GDT: 8 code32, 10 data, 18 user code, 20 user data, 28 TSS, 30 call gate, 38 small data, 40 not
+   * present.
+   */
   private static final String PROLOGUE =
       """
       bits 32
@@ -36,6 +39,7 @@ final class ProtectedModeTest {
       mov [gdt+0x36], ax
       mov dword [tss+4], 0x138000
       mov dword [tss+8], 0x10
+      mov word [tss+0x66], 0x68
       mov edi, idt
       xor ecx, ecx
       fill: lea eax, [ecx*8+stubs]
@@ -96,15 +100,7 @@ final class ProtectedModeTest {
       """;
 
   private static int run(String body) throws BootException {
-    StringBuilder stubs = new StringBuilder();
-    for (int v = 0; v < 32; v++) {
-      stubs.append("push ").append(v).append("\njmp common\ndb 0\n");
-    }
-    String s = PROLOGUE + body + "\njmp ok\n" + EPILOGUE.replace("STUBS", stubs);
-    byte[] image = new Assembler(BASE, 32).add(s).finish();
-    Machine m = new Machine(MachineOptions.of(SevMode.OFF, image, b -> {}).withMemory(4L << 20));
-    m.limit(100_000, Long.MAX_VALUE);
-    Outcome o = m.run();
+    Outcome o = machine(body).run();
     assertThat(o.reason()).contains("debug exit");
     return o.status() >> 1;
   }
@@ -121,7 +117,7 @@ final class ProtectedModeTest {
         "xor edx, edx; xor ecx, ecx; div ecx | 0x40",
         "mov eax, 0x38; mov ds, ax; mov al, [0xff] | 1",
         "mov eax, 0x38; mov ds, ax; mov al, [0x100] | 0x4d",
-        "mov eax, 0x38; mov ss, ax; mov esp, 0x300; push eax | 0x48",
+        "mov eax, 0x38; mov es, ax; mov edi, 0x100; stosb | 0x4d",
         "mov eax, 0x40; mov ds, ax | 0x4b",
         "mov eax, 0x50; mov ds, ax | 0x4d",
         "mov eax, 8; mov ss, ax | 0x4d",
@@ -146,9 +142,12 @@ final class ProtectedModeTest {
   private static Machine machine(String body) throws BootException {
     StringBuilder stubs = new StringBuilder();
     for (int v = 0; v < 32; v++) {
+      // Eight bytes each: PUSH, a long jump, padding.
       stubs.append("push ").append(v).append("\njmp common\ndb 0\n");
     }
-    byte[] image = new Assembler(BASE, 32).add(PROLOGUE + body + "\njmp ok\n" + EPILOGUE.replace("STUBS", stubs)).finish();
+    String user = body.contains("user_code:") ? "" : "user_code: jmp ok\n";
+    String source = PROLOGUE + body + "\njmp ok\n" + user + EPILOGUE.replace("STUBS", stubs);
+    byte[] image = new Assembler(BASE, 32).add(source).finish();
     Machine m = new Machine(MachineOptions.of(SevMode.OFF, image, b -> {}).withMemory(4L << 20));
     m.limit(100_000, Long.MAX_VALUE);
     return m;
@@ -170,7 +169,8 @@ final class ProtectedModeTest {
       })
   void ringThree(String code, String status) throws BootException {
     // The gate at 3 has DPL 3; the call gate leads to ring 0 with the stack of the TSS.
-    String body = "mov eax, 0x23\nmov ds, ax\nmov es, ax\njmp user\nuser_code:\n" + code.replace("; ", "\n");
+    String body =
+        "mov eax, 0x23\nmov ds, ax\nmov es, ax\njmp user\nuser_code:\n" + code.replace("; ", "\n");
     assertThat(run(body)).isEqualTo(Integer.decode(status));
   }
 
