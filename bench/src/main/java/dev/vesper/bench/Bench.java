@@ -1,11 +1,14 @@
 package dev.vesper.bench;
 
 import dev.vesper.guest.FlatGuest;
+import dev.vesper.guest.Locore;
 import dev.vesper.machine.Machine;
 import dev.vesper.machine.MachineOptions;
 import dev.vesper.machine.boot.BootException;
 import dev.vesper.machine.sev.SevMode;
 import dev.vesper.machine.vmm.Outcome;
+import dev.vesper.x86.Decoder;
+import dev.vesper.x86.Insn;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
@@ -14,8 +17,8 @@ import java.util.Map;
 
 /**
  * The benchmark command: {@code kernels} (guest instructions a microsecond of the emulating
- * thread's CPU time), {@code vc} (cost of a #VC round trip), {@code boot KERNEL INITRD} (a Linux
- * boot).
+ * thread's CPU time), {@code vc} (cost of a #VC round trip), {@code decode} (instructions a
+ * second), {@code boot KERNEL INITRD} (a Linux boot).
  */
 public final class Bench {
   private static final int PASSES = 3;
@@ -32,6 +35,7 @@ public final class Bench {
     switch (which) {
       case "kernels" -> kernels();
       case "vc" -> roundTrip();
+      case "decode" -> decode();
       case "boot" -> {
         if (args.length < 3) {
           System.err.println("usage: bench boot KERNEL INITRD [off|sev|es]");
@@ -40,7 +44,7 @@ public final class Bench {
         boot(Path.of(args[1]), Path.of(args[2]), args.length > 3 ? args[3] : "es");
       }
       default -> {
-        System.err.println("bench: kernels, vc or boot, not " + which);
+        System.err.println("bench: kernels, vc, decode or boot, not " + which);
         System.exit(2);
       }
     }
@@ -88,6 +92,26 @@ public final class Bench {
       System.out.printf(
           "CPUID #VC round trip %.2f us (%d instructions, %s)%n",
           us / rounds, m.instructions() / rounds, o.reason());
+    }
+  }
+
+  /** Decodes the reference guest's 64-bit code over and over. */
+  private static void decode() {
+    byte[] code = Locore.image();
+    int from = 0x1000;
+    int to = 0x1C00;
+    for (int p = 0; p < PASSES; p++) {
+      long t = cpuNanos();
+      long n = 0;
+      for (int round = 0; round < 3000; round++) {
+        for (int at = from; at < to; ) {
+          Insn in = new Insn();
+          Decoder.decode(code, at, to + 16, 64, in);
+          at += Math.max(1, in.length);
+          n++;
+        }
+      }
+      System.out.printf("decoding %.1f M instructions/s%n", n * 1000.0 / (cpuNanos() - t));
     }
   }
 
