@@ -45,8 +45,8 @@ public final class Main implements Runnable {
           System.err.println(
               "vesper: "
                   + e.getMessage()
-                  + " (see vesper "
-                  + e.getCommandLine().getCommandName()
+                  + " (see "
+                  + e.getCommandLine().getCommandSpec().qualifiedName()
                   + " --help)");
           return Outcome.USAGE;
         });
@@ -55,6 +55,14 @@ public final class Main implements Runnable {
 
   /** Runs the command and exits with its status. */
   public static void main(String[] args) {
-    System.exit(commandLine().execute(args));
+    int status;
+    try {
+      status = commandLine().execute(args);
+    } catch (OutOfMemoryError e) {
+      System.err.println(
+          "vesper: this computer has too little memory for the guest: give it less with -m");
+      status = Outcome.USAGE;
+    }
+    System.exit(status);
   }
 }

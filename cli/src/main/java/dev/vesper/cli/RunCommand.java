@@ -13,6 +13,7 @@ import dev.vesper.machine.vmm.ConsoleInput;
 import dev.vesper.machine.vmm.Outcome;
 import java.io.BufferedOutputStream;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
@@ -40,7 +41,7 @@ import picocli.CommandLine.Parameters;
       "Example: vesper run -kernel vmlinuz -initrd initramfs.cpio -append console=ttyS0"
     })
 final class RunCommand implements Callable<Integer> {
-  private static final long MAX_IMAGE = 1L << 30;
+  private static final int MAX_IMAGE = 1 << 30;
 
   @Parameters(
       arity = "0..1",
@@ -297,10 +298,15 @@ final class RunCommand implements Callable<Integer> {
       if (Files.isDirectory(p)) {
         throw new UserError("the " + what + " " + p + " is a directory: name a file");
       }
-      if (Files.size(p) > MAX_IMAGE) {
+      // Read to a limit rather than ask for the size: the name may be a device or a pipe.
+      byte[] b;
+      try (InputStream in = Files.newInputStream(p)) {
+        b = in.readNBytes(MAX_IMAGE + 1);
+      }
+      if (b.length > MAX_IMAGE) {
         throw new UserError("the " + what + " " + p + " is larger than 1 GiB");
       }
-      return Files.readAllBytes(p);
+      return b;
     } catch (IOException e) {
       throw new UserError("cannot read the " + what + " " + p + ": " + reason(e));
     }

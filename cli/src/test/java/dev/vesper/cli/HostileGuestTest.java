@@ -56,6 +56,15 @@ final class HostileGuestTest {
   }
 
   @Test
+  void aHostThatWritesToTheVmsaIsCaughtByVmrun() throws BootException {
+    Machine m = new Machine(MachineOptions.of(SevMode.ES, FlatGuest.image("nop"), b -> {}));
+    m.hostView().write(m.vmsaAddress() + 0x178, 8, 0x1234);
+    Outcome o = m.run();
+    assertThat(o.status()).isEqualTo(6);
+    assertThat(o.reason()).contains("VMEXIT_INVALID");
+  }
+
+  @Test
   void randomCodeNeverEscapes() throws BootException {
     Random r = new Random(31337);
     for (int i = 0; i < 400; i++) {

@@ -46,10 +46,6 @@ public final class Cpu extends ControlRegisters {
   @Override
   public Signal exit(int code, long info1, long info2) {
     if (intercepts.es && !Intercepts.automatic(code, info1)) {
-      CpuObserver o = observer;
-      if (o != null) {
-        vcCode = code;
-      }
       return fault(VC, code & 0xFFFF_FFFFL);
     }
     exitCode = code;
@@ -79,7 +75,13 @@ public final class Cpu extends ControlRegisters {
     }
   }
 
-  private int vcCode;
+  @Override
+  protected void vcRaised(int errorCode) {
+    CpuObserver o = observer;
+    if (o != null) {
+      o.onVc(this, errorCode);
+    }
+  }
 
   @Override
   protected void nestedFault(long gpa, boolean write, boolean fetch, boolean tableWalk) {
@@ -285,13 +287,8 @@ public final class Cpu extends ControlRegisters {
     rip = start;
     icount++;
     executing = null;
-    CpuObserver o = observer;
-    if (faultVector == VC && o != null) {
-      o.onVc(this, vcCode);
-    }
     try {
-      boolean trap = faultVector == 1;
-      raise(faultVector, faultError, !trap);
+      raise(faultVector, faultError, faultVector != 1);
       return true;
     } catch (Signal e) {
       return false;

@@ -33,6 +33,9 @@ public abstract class Exceptions extends Segmentation {
   /** Raises #VMEXIT or, where the exit is not automatic, #VC. RIP stays at the instruction. */
   public abstract Signal exit(int code, long info1, long info2);
 
+  /** Tells observers that #VC is about to be delivered. */
+  protected abstract void vcRaised(int errorCode);
+
   /**
    * Delivers an exception of an instruction; RIP is the one to save.
    *
@@ -42,6 +45,9 @@ public abstract class Exceptions extends Segmentation {
     int v = firstVector;
     long e = firstError;
     boolean f = asFault;
+    if (v == VC) {
+      vcRaised((int) e);
+    }
     // A chain of benign exceptions cannot be endless on a real processor; a long one is a shutdown
     // here.
     for (int chain = 0; ; chain++) {
@@ -68,6 +74,9 @@ public abstract class Exceptions extends Segmentation {
         v = doubles ? 8 : second;
         e = doubles ? 0 : faultError;
         f = !trap(v);
+        if (v == VC) {
+          vcRaised((int) e);
+        }
       }
     }
   }

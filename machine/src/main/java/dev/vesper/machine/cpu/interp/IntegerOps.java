@@ -3,6 +3,7 @@ package dev.vesper.machine.cpu.interp;
 import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuState;
 import dev.vesper.machine.cpu.Segmentation;
+import dev.vesper.machine.cpu.fp.SoftFloat;
 import dev.vesper.x86.OperandSpec;
 
 /** Integer instructions outside the hot templates. */
@@ -282,7 +283,7 @@ final class IntegerOps {
         q = Long.divideUnsigned(lo, d);
         rem = Long.remainderUnsigned(lo, d);
       } else {
-        long[] qr = divide128(hi, lo, d);
+        long[] qr = SoftFloat.divide(hi, lo, d);
         q = qr[0];
         rem = qr[1];
       }
@@ -308,24 +309,6 @@ final class IntegerOps {
     }
   }
 
-  /** {@return quotient and remainder of an unsigned 128-bit number; the quotient must fit} */
-  static long[] divide128(long high, long low, long divisor) {
-    long hi = high;
-    long lo = low;
-    long q = 0;
-    for (int i = 0; i < 64; i++) {
-      boolean carry = hi < 0;
-      hi = hi << 1 | lo >>> 63;
-      lo <<= 1;
-      q <<= 1;
-      if (carry || Long.compareUnsigned(hi, divisor) >= 0) {
-        hi -= divisor;
-        q |= 1;
-      }
-    }
-    return new long[] {q, hi};
-  }
-
   private static void idiv(MemOp o, Cpu c) {
     int n = size(o);
     long d = MemOp.signExtend(o.readRm(c, n), n);
@@ -344,7 +327,7 @@ final class IntegerOps {
       if (Long.compareUnsigned(hi, ad) >= 0) {
         c.fault(0, -1);
       }
-      long[] qr = divide128(hi, lo, ad);
+      long[] qr = SoftFloat.divide(hi, lo, ad);
       long q = qr[0];
       boolean qNegative = negative != d < 0;
       if (q < 0 && !(qNegative && q == Long.MIN_VALUE)) {
