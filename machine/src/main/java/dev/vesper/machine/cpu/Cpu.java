@@ -56,6 +56,7 @@ public final class Cpu extends ControlRegisters {
   }
 
   /** Like {@link #exit}, but an automatic exit happens after the instruction. */
+  @Override
   public Signal exitAfter(int code, long info1, long info2) {
     if (!intercepts.es || !Intercepts.automatic(code, info1)) {
       // Only the automatic exits of an SEV-ES guest leave RIP after the instruction.
