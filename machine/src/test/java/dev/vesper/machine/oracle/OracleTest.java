@@ -33,9 +33,9 @@ final class OracleTest {
           "except",
           List.of("except", "fuzz", "fuzz32"),
           "sse",
-          List.of("sse2", "sse34"),
+          List.of("sse2", "sse34", "sse_approx"),
           "x87",
-          List.of("x87", "mmx"));
+          List.of("x87", "x87_trans", "mmx"));
 
   @ParameterizedTest
   @ValueSource(strings = {"open-1", "seed-a"})

@@ -291,6 +291,10 @@ final class X87Functions {
         } else {
           z.set(a);
         }
+      } else if (a.exp > 0 || a.exp == 0 && a.sig != 1L << 63) {
+        // Outside -1..1 the manual leaves the result open; AMD processors give the operand back.
+        z.set(a);
+        s.flags |= SoftFloat.PE;
       } else if (a.exp == 0 && a.sig == 1L << 63) {
         z.setMagnitude(a.sign, a.sign ? -1 : 0, 1L << 63, 0);
       } else {
@@ -307,6 +311,16 @@ final class X87Functions {
       }
     }
     X87.finish(c, s, 0, z);
+  }
+
+  /** {@return the binary logarithm of a positive finite number} */
+  private static double log2(Num x) {
+    Num m = new Num();
+    m.set(x);
+    m.exp = x.exp == -1 ? -1 : 0;
+    return x.exp == -1 || x.exp == 0
+        ? Math.log1p(value(m) - 1) / Math.log(2)
+        : Math.log(value(m)) / Math.log(2) + x.exp;
   }
 
   private static void logarithm(MemOp o, Cpu c, boolean plusOne) {
@@ -326,21 +340,24 @@ final class X87Functions {
     Num z = c.nz;
     if (!X87.special(s, x, y, z)) {
       Num log = new Num();
-      boolean exact = false;
       if (plusOne) {
         if (x.kind == Num.ZERO) {
           log.setZero(x.sign);
-          exact = true;
         } else if (x.kind == Num.INF) {
           if (x.sign) {
             s.flags |= X87.IE;
           }
           log.setInf(false);
-          exact = true;
         } else {
-          double v = signed(x);
-          if (v < -1) {
-            s.flags |= X87.IE;
+          if (x.sign && x.exp >= 0) {
+            // At and below -1 the manual leaves the result open; AMD processors give the operand
+            // back.
+            z.set(x);
+            s.flags |= SoftFloat.PE;
+            if (X87.finish(c, s, 1, z)) {
+              X87.pop(c);
+            }
+            return;
           }
           if (x.exp < -60) {
             Num l2e = new Num();
@@ -348,7 +365,8 @@ final class X87Functions {
             s.mul(x, l2e, log);
             log.low = 0;
           } else {
-            log.fromDouble(Double.doubleToRawLongBits(Math.log1p(v) / Math.log(2)));
+            double l = x.exp > 60 ? log2(x) : Math.log1p(signed(x)) / Math.log(2);
+            log.fromDouble(Double.doubleToRawLongBits(l));
           }
         }
       } else if (x.kind == Num.ZERO) {
@@ -358,27 +376,14 @@ final class X87Functions {
           s.flags |= X87.ZE;
         }
         log.setInf(true);
-        exact = true;
       } else if (x.sign) {
         s.flags |= X87.IE;
       } else if (x.kind == Num.INF) {
         log.setInf(false);
-        exact = true;
       } else if (x.sig == 1L << 63) {
         log.fromLong(x.exp);
-        exact = true;
       } else {
-        Num m = new Num();
-        m.set(x);
-        m.exp = 0;
-        double l = Math.log(value(m)) / Math.log(2) + x.exp;
-        if (x.exp == -1) {
-          m.exp = -1;
-          l = Math.log1p(value(m) - 1) / Math.log(2);
-        } else if (x.exp == 0) {
-          l = Math.log1p(value(m) - 1) / Math.log(2);
-        }
-        log.fromDouble(Double.doubleToRawLongBits(l));
+        log.fromDouble(Double.doubleToRawLongBits(log2(x)));
       }
       if ((s.flags & X87.IE) != 0) {
         z.setIndefinite();
@@ -386,7 +391,7 @@ final class X87Functions {
         denormals(s, x, y);
         log.denormal = false;
         s.mul(log, y, z);
-        if ((s.flags & X87.IE) == 0 && z.kind == Num.FINITE && !exact) {
+        if ((s.flags & X87.IE) == 0 && z.kind == Num.FINITE) {
           s.flags |= SoftFloat.PE;
         }
         s.round(z, SoftFloat.EXTENDED);
@@ -446,6 +451,44 @@ final class X87Functions {
     }
   }
 
+  /** Pi as the processor has it: 66 significant bits, scaled by 2^66. */
+  private static final BigInteger PI = new BigInteger("C90FDAA22168C234C", 16);
+
+  /**
+   * An angle reduced to within a quarter turn of zero, and how many quarter turns were taken off.
+   */
+  private record Reduced(double angle, int quadrant) {
+    double sin() {
+      double v = (quadrant & 1) == 0 ? Math.sin(angle) : Math.cos(angle);
+      return (quadrant & 2) == 0 ? v : -v;
+    }
+
+    double cos() {
+      double v = (quadrant & 1) == 0 ? Math.cos(angle) : -Math.sin(angle);
+      return (quadrant & 2) == 0 ? v : -v;
+    }
+  }
+
+  /** Reduces a finite angle exactly, by the processor's pi. */
+  private static Reduced reduce(Num a) {
+    int scale = Math.max(67, 63 - a.exp);
+    if (scale > 300) {
+      return new Reduced(signed(a), 0);
+    }
+    BigInteger x = unsigned(a.sig).shiftLeft(a.exp - 63 + scale);
+    BigInteger half = PI.shiftLeft(scale - 67);
+    BigInteger[] qr = x.divideAndRemainder(half);
+    BigInteger q = qr[0];
+    BigInteger r = qr[1];
+    if (r.shiftLeft(1).compareTo(half) > 0) {
+      r = r.subtract(half);
+      q = q.add(BigInteger.ONE);
+    }
+    int quadrant = q.intValue() & 3;
+    double angle = Math.scalb(r.doubleValue(), -scale);
+    return a.sign ? new Reduced(-angle, -quadrant & 3) : new Reduced(angle, quadrant);
+  }
+
   private static void trigonometric(MemOp o, Cpu c, int which) {
     X87.enter(o, c);
     boolean push = which >= 2;
@@ -479,7 +522,7 @@ final class X87Functions {
       return;
     } else {
       denormals(s, a, a);
-      double v = signed(a);
+      Reduced v = a.kind == Num.ZERO ? new Reduced(0, 0) : reduce(a);
       if (a.kind == Num.ZERO) {
         z.set(a);
         if (which == 1) {
@@ -493,12 +536,12 @@ final class X87Functions {
           s.flags |= SoftFloat.PE;
           s.round(z, SoftFloat.EXTENDED);
         } else {
-          inexact(s, z, which == 1 ? Math.cos(v) : which == 3 ? Math.tan(v) : Math.sin(v));
+          inexact(s, z, which == 1 ? v.cos() : which == 3 ? v.sin() / v.cos() : v.sin());
         }
         if (which == 3) {
           second.fromLong(1);
         } else if (push) {
-          inexact(s, second, Math.cos(v));
+          inexact(s, second, v.cos());
         }
       }
     }
