@@ -47,6 +47,7 @@ final class HostileGuestTest {
         "OFF | mov edi, 0xfee00000; mov rax, [rdi]; mov [rdi], rax; mov rsi, rdi; mov ecx, 100; rep movsb; L: jmp short L | 124",
         "OFF | vmgexit | 124",
         "SEV | vmgexit | 124",
+        "OFF | mov al, 0x34; out 0x43, al; mov al, 9; out 0x40, al; out 0x40, al; mov al, 0xff; out 0x21, al; sti; hlt | 6",
         "ES | vmmcall | 5"
       })
   void endsByName(SevMode mode, String code, int status) throws BootException {

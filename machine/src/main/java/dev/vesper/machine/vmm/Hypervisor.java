@@ -18,6 +18,8 @@ public final class Hypervisor {
   /** Virtual time between looks at limits and input while the guest computes. */
   private static final long SLICE = 10_000_000L;
 
+  private static final int MOST_UNSEEN_EVENTS = 100_000;
+
   private static final int MOST_EXITS_WITHOUT_PROGRESS = 10_000;
 
   private static final long EVENT_VALID = 1L << 31;
@@ -203,9 +205,14 @@ public final class Hypervisor {
       }
       return;
     }
+    int events = 0;
     while (!platform.pic.requesting() && outcome == null) {
       if (feedInput(true)) {
         continue;
+      }
+      if (++events > MOST_UNSEEN_EVENTS && input.closed()) {
+        end(Outcome.GAVE_UP, "guest halted with every interrupt masked: nothing can wake it");
+        return;
       }
       long next = platform.pit.nextEvent();
       if (next == Long.MAX_VALUE && input.closed()) {

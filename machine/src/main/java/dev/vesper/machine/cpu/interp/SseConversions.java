@@ -182,7 +182,9 @@ final class SseConversions {
     long z = integer(c, s, (int) v, 4) | integer(c, s, v >> 32, 4) << 32;
     SseArithmetic.commit(c, s.flags);
     c.xmm[2 * o.reg] = z;
-    MmxOps.touch(c);
+    if (!o.mem) {
+      MmxOps.touch(c);
+    }
   }
 
   private static void pi2pd(MemOp o, Cpu c) {
@@ -206,6 +208,8 @@ final class SseConversions {
     long z =
         toInt(c, s, v & 0xFFFF_FFFFL, 4, 32, truncate) & 0xFFFF_FFFFL
             | toInt(c, s, v >>> 32, 4, 32, truncate) << 32;
+    // The x87 state changes even if #XM keeps the result back.
+    MmxOps.touch(c);
     SseArithmetic.commit(c, s.flags);
     MmxOps.put(c, o.reg & 7, z);
   }
@@ -217,6 +221,8 @@ final class SseConversions {
     Sse.load(o, c, b, false);
     SoftFloat s = SseArithmetic.soft(c);
     long z = pd2dq(c, s, b, truncate);
+    // The x87 state changes even if #XM keeps the result back.
+    MmxOps.touch(c);
     SseArithmetic.commit(c, s.flags);
     MmxOps.put(c, o.reg & 7, z);
   }

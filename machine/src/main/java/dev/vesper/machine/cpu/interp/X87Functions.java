@@ -275,6 +275,12 @@ final class X87Functions {
     s.round(z, SoftFloat.EXTENDED);
   }
 
+  /** Rounds a result that is inexact even if its bits are not; a denormal one underflows. */
+  private static void tinyInexact(SoftFloat s, Num z) {
+    s.flags |= SoftFloat.PE | (z.exp < SoftFloat.EXTENDED.emin() ? SoftFloat.UE : 0);
+    s.round(z, SoftFloat.EXTENDED);
+  }
+
   private static void f2xm1(MemOp o, Cpu c) {
     if (!top(o, c)) {
       return;
@@ -303,8 +309,7 @@ final class X87Functions {
           Num ln2 = c.nb;
           ln2.fromExtended(0xB172_17F7_D1CF_79ACL, 0x3FFE);
           s.mul(a, ln2, z);
-          s.flags |= SoftFloat.PE;
-          s.round(z, SoftFloat.EXTENDED);
+          tinyInexact(s, z);
         } else {
           inexact(s, z, Math.expm1(signed(a) * Math.log(2)));
         }
@@ -533,8 +538,7 @@ final class X87Functions {
         if (a.exp < -40 && which != 1) {
           z.set(a);
           z.denormal = false;
-          s.flags |= SoftFloat.PE;
-          s.round(z, SoftFloat.EXTENDED);
+          tinyInexact(s, z);
         } else {
           inexact(s, z, which == 1 ? v.cos() : which == 3 ? v.sin() / v.cos() : v.sin());
         }
