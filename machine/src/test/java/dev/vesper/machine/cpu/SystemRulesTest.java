@@ -1,0 +1,279 @@
+package dev.vesper.machine.cpu;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.vesper.machine.cpu.interp.Interpreter;
+import dev.vesper.machine.memory.Page;
+import dev.vesper.machine.memory.PhysicalMemory;
+import dev.vesper.x86.Assembler;
+import java.util.Set;
+import java.util.TreeSet;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/**
+ * Exits, #VC, event injection, paging rules and fast system calls, one processor and a few pages.
+ */
+final class SystemRulesTest {
+  private static final int CODE = 0x4000;
+
+  private final PhysicalMemory memory = new PhysicalMemory(64 << 12, 0);
+  private final Cpu cpu;
+
+  SystemRulesTest() {
+    CpuFeatures f = CpuFeatures.ALL;
+    NestedMap map =
+        frame ->
+            frame >= 0 && frame < 64
+                ? NestedMap.RAM
+                : frame == 0xFEC00 ? NestedMap.MMIO : NestedMap.ABSENT;
+    cpu = new Cpu(memory, map, f, new Interpreter(f), 1);
+  }
+
+  private byte[] page(int frame) {
+    return memory.page(frame, Page.SHARED).data;
+  }
+
+  /** 64-bit code at CPL 0 with 2 MiB identity pages at 0 and at the MMIO hole. */
+  private void longMode(String source) {
+    cpu.resetRegisters();
+    Page.LONG.set(page(1), 0, 0x2007L);
+    Page.LONG.set(page(2), 0, 0x3007L);
+    Page.LONG.set(page(2), 24, 0x5007L);
+    Page.LONG.set(page(3), 0, 0x83L);
+    Page.LONG.set(page(3), 8, 0x87L);
+    Page.LONG.set(page(3), 16, 0x83L | 1L << 63);
+    Page.LONG.set(page(5), 0x1F6 * 8, 0xFEC0_0083L);
+    for (int s = 0; s < 6; s++) {
+      cpu.segBase[s] = 0;
+      cpu.segLimit[s] = 0xFFFF_FFFFL;
+      cpu.segAttr[s] = s == CpuState.CS ? 0xA9B : 0xC93;
+      cpu.selector[s] = s == CpuState.CS ? 8 : 16;
+    }
+    cpu.cr0 = 0x8001_0033L;
+    cpu.cr4 = CpuState.CR4_PAE | CpuState.CR4_OSFXSR;
+    cpu.efer = 0xD01;
+    cpu.cr3 = 0x1000;
+    cpu.r[4] = 0x9000;
+    cpu.rip = CODE;
+    byte[] code = Assembler.assemble(64, source);
+    byte[] d = page(4);
+    java.util.Arrays.fill(d, (byte) 0xCC);
+    System.arraycopy(code, 0, d, 0, code.length);
+    memory.page(4, Page.SHARED).dropCode();
+    cpu.intercepts.exceptions = -1;
+    cpu.intercepts.vector3 = 1 << 24 | 1 << 31 | 1 << 18 | 1 << 27;
+    cpu.intercepts.vector4 = 0;
+    cpu.intercepts.es = false;
+    java.util.Arrays.fill(cpu.intercepts.ioPermission, (byte) -1);
+    cpu.flushTlb(true);
+  }
+
+  private long run() {
+    cpu.run(cpu.icount + 1000);
+    return cpu.exitCode;
+  }
+
+  @Test
+  void theAutomaticExitsAreThoseOfTheManual() {
+    Set<Integer> automatic = new TreeSet<>();
+    for (int code = 0; code < 0x410; code++) {
+      if (Intercepts.automatic(code, 8)) {
+        automatic.add(code);
+      }
+    }
+    Set<Integer> expected =
+        new TreeSet<>(
+            Set.of(0x52, 0x60, 0x61, 0x62, 0x63, 0x64, 0x77, 0x78, 0x7F, 0x8F, 0xA5, 0xA6, 0x403));
+    for (int n = 0; n < 16; n++) {
+      expected.add(0x90 + n);
+    }
+    assertThat(automatic).isEqualTo(expected);
+    assertThat(Intercepts.automatic(0x400, 4)).as("NPF without the reserved bit").isTrue();
+    assertThat(Intercepts.automatic(0x400, 0xD)).as("MMIO").isFalse();
+    assertThat(Intercepts.automatic(-1, 0)).isTrue();
+  }
+
+  @Test
+  void vmmcallWithoutAnInterceptIsUndefined() {
+    longMode("vmmcall");
+    assertThat(run()).isEqualTo(0x46);
+    longMode("vmmcall");
+    cpu.intercepts.vector4 = 2;
+    assertThat(run()).isEqualTo(0x81);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"db 0xf3, 0x0f, 0x01, 0xd9", "db 0xf2, 0x0f, 0x01, 0xd9"})
+  void vmgexitNeedsSevEs(String encoding) {
+    longMode(encoding);
+    assertThat(run()).as("an ordinary guest").isEqualTo(0x46);
+    longMode(encoding);
+    cpu.intercepts.vector4 = 2;
+    assertThat(run()).as("VMMCALL where that is intercepted").isEqualTo(0x81);
+    longMode(encoding);
+    cpu.intercepts.es = true;
+    assertThat(run()).isEqualTo(0x403);
+    assertThat(cpu.rip).as("RIP behind the instruction").isEqualTo(CODE + 4);
+  }
+
+  /** An IDT whose #VC gate leads to a HLT, which an SEV-ES guest leaves with. */
+  private void catchVc() {
+    cpu.intercepts.es = true;
+    cpu.intercepts.exceptions = 0;
+    cpu.gdtBase = 0x6000;
+    cpu.gdtLimit = 0x17;
+    Page.LONG.set(page(6), 8, 0x00AF_9B00_0000_FFFFL);
+    Page.LONG.set(page(6), 16, 0x00CF_9300_0000_FFFFL);
+    cpu.idtBase = 0x7000;
+    cpu.idtLimit = 0xFFF;
+    Page.LONG.set(page(7), 29 * 16, 0x8000L | 8L << 16 | 0x8E00L << 32);
+    Page.LONG.set(page(7), 29 * 16 + 8, 0L);
+    Page.LONG.set(page(7), 2 * 16, 0x8010L | 8L << 16 | 0x8E00L << 32);
+    page(8)[0] = (byte) 0xF4;
+    page(8)[0x10] = (byte) 0xF4;
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "cpuid | 0x72",
+        "in al, 0x71 | 0x7B",
+        "mov edi, 0xfec00000; mov eax, [rdi] | 0x400",
+        "mov edi, 0xfec00000; mov [rdi], eax | 0x400"
+      })
+  void anInterceptBecomesVcWithTheExitCode(String source, String code) {
+    longMode(source.replace("; ", "\n"));
+    catchVc();
+    long at = source.contains(";") ? CODE + 5 : CODE;
+    assertThat(run()).isEqualTo(0x78);
+    assertThat(cpu.rip).as("the handler's HLT, advanced").isEqualTo(0x8001);
+    assertThat(cpu.sysRead(cpu.r[4], 8)).as("error code").isEqualTo(Long.decode(code));
+    assertThat(cpu.sysRead(cpu.r[4] + 8, 8)).as("saved RIP").isEqualTo(at);
+  }
+
+  @Test
+  void anAbsentPageIsAnAutomaticExit() {
+    longMode("mov edi, 0xfec01000\nmov eax, [rdi]");
+    catchVc();
+    assertThat(run()).isEqualTo(0x400);
+    assertThat(cpu.exitInfo1 & 8).isZero();
+    assertThat(cpu.exitInfo2).isEqualTo(0xFEC0_1000L);
+  }
+
+  @Test
+  void injectedNmiBlocksUntilIret() {
+    longMode("nop");
+    catchVc();
+    assertThat(cpu.inject(1L << 31 | 2 << 8 | 2)).isTrue();
+    assertThat(cpu.rip).isEqualTo(0x8010);
+    assertThat(cpu.nmiBlocked).isTrue();
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "mov edi, 0x200000; jmp rdi | 0x100000 | 14", // SMEP: supervisor fetch from a user page
+        "mov edi, 0x400000; jmp rdi | 0 | 14", // NX
+        "mov edi, 0x800000; mov al, [rdi] | 0 | 14", // not present
+        "mov rdi, 0x800000000000; mov al, [rdi] | 0 | 13", // not canonical
+        "mov rbp, 0x800000000000; mov al, [rbp] | 0 | 12" // not canonical through RBP
+      })
+  void pagingRules(String source, String cr4, int vector) {
+    longMode(source.replace("; ", "\n"));
+    cpu.cr4 |= Long.decode(cr4);
+    assertThat(run()).isEqualTo(0x40 + vector);
+    if (cr4.length() > 1) {
+      assertThat(cpu.exitInfo1).as("error code: present, fetch").isEqualTo(0x11);
+    }
+  }
+
+  @Test
+  void paeTablesTranslateAndSetAccessedAndDirty() {
+    cpu.resetRegisters();
+    Page.LONG.set(page(1), 0, 0x2001L);
+    Page.LONG.set(page(2), 0, 0x3003L);
+    Page.LONG.set(page(3), CODE >> 12 << 3, CODE | 3L);
+    Page.LONG.set(page(3), 0x20 * 8, 0xA003L | 1L << 63);
+    for (int s = 0; s < 6; s++) {
+      cpu.segBase[s] = 0;
+      cpu.segLimit[s] = 0xFFFF_FFFFL;
+      cpu.segAttr[s] = s == CpuState.CS ? 0xC9B : 0xC93;
+      cpu.selector[s] = 8;
+    }
+    cpu.cr0 = 0x8000_0033L;
+    cpu.cr4 = CpuState.CR4_PAE;
+    cpu.efer = CpuState.EFER_NXE;
+    cpu.cr3 = 0x1000;
+    cpu.rip = CODE;
+    byte[] code = Assembler.assemble(32, "mov dword [0x20000], 0x1234\nmov eax, 0x20000\njmp eax");
+    System.arraycopy(code, 0, page(4), 0, code.length);
+    cpu.intercepts.exceptions = -1;
+    cpu.flushTlb(true);
+    assertThat(run()).as("#PF for the fetch from an NX page").isEqualTo(0x4E);
+    assertThat((int) Page.INT.get(page(0xA), 0)).isEqualTo(0x1234);
+    assertThat((long) Page.LONG.get(page(3), 0x20 * 8) & 0x60).isEqualTo(0x60);
+    assertThat((long) Page.LONG.get(page(2), 0) & 0x20).isEqualTo(0x20);
+  }
+
+  @Test
+  void syscallAndSysretGoThereAndBack() {
+    longMode("syscall\nnop");
+    cpu.star = 0x0023_0008_0000_0000L;
+    cpu.lstar = CODE + 0x100;
+    cpu.sfmask = 0x200;
+    cpu.eflags |= CpuState.IF;
+    System.arraycopy(Assembler.assemble(64, "db 0x48\nsysret"), 0, page(4), 0x100, 3);
+    cpu.cpl = 3;
+    cpu.run(cpu.icount + 1);
+    assertThat(cpu.exitCode).as("the user page is a supervisor one").isIn(0x4EL, 0x60L);
+    cpu.cpl = 0;
+    cpu.rip = CODE;
+    cpu.modeChanged();
+    cpu.run(cpu.icount + 1);
+    assertThat(cpu.rip).isEqualTo(CODE + 0x100);
+    assertThat(cpu.r[1]).isEqualTo(CODE + 2);
+    assertThat(cpu.eflags & CpuState.IF).isZero();
+    cpu.run(cpu.icount + 1);
+    assertThat(cpu.cpl).isEqualTo(3);
+    assertThat(cpu.rip).isEqualTo(CODE + 2);
+    assertThat(cpu.selector[CpuState.CS]).isEqualTo(0x33);
+  }
+
+  @Test
+  void sysenterIsUndefinedInLongMode() {
+    longMode("sysenter");
+    assertThat(run()).isEqualTo(0x46);
+  }
+
+  @Test
+  void selfModifyingCodeTakesEffectAtOnce() {
+    // The MOV rewrites the immediate of the instruction right behind it.
+    longMode("mov byte [0x4009], 0x55\nmov al, 0x11\nhlt");
+    assertThat(run()).isEqualTo(0x78);
+    assertThat(cpu.r[0] & 0xFF).isEqualTo(0x55);
+  }
+
+  @ParameterizedTest
+  @CsvSource({"0x183, 0x78", "0x83, 0x4E"})
+  void onlyGlobalPagesOutliveCr3Writes(String entry, String exit) {
+    // The page table entry is removed between two reads; a CR3 write flushes all but global entries.
+    longMode(
+        "mov edi, 0x809000\nmov al, [rdi]\nmov qword [0x3020], 0\nmov rax, cr3\nmov cr3, rax\nmov bl, [rdi]\nhlt");
+    Page.LONG.set(page(3), 32, Long.decode(entry));
+    cpu.cr4 |= CpuState.CR4_PGE;
+    assertThat(run()).isEqualTo(Long.decode(exit));
+  }
+
+  @Test
+  void invlpgDropsGlobalPagesToo() {
+    longMode("mov edi, 0x809000\nmov al, [rdi]\nmov qword [0x3020], 0\ninvlpg [rdi]\nmov bl, [rdi]\nhlt");
+    Page.LONG.set(page(3), 32, 0x183L);
+    cpu.cr4 |= CpuState.CR4_PGE;
+    assertThat(run()).isEqualTo(0x4E);
+  }
+}
