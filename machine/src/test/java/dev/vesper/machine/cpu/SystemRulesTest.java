@@ -261,17 +261,19 @@ final class SystemRulesTest {
   @ParameterizedTest
   @CsvSource({"0x183, 0x78", "0x83, 0x4E"})
   void onlyGlobalPagesOutliveCr3Writes(String entry, String exit) {
-    // The page table entry is removed between two reads; a CR3 write flushes all but global entries.
+    // The page table entry is removed between two reads; a CR3 write flushes all but global
+    // entries.
     longMode(
         "mov edi, 0x809000\nmov al, [rdi]\nmov qword [0x3020], 0\nmov rax, cr3\nmov cr3, rax\nmov bl, [rdi]\nhlt");
-    Page.LONG.set(page(3), 32, Long.decode(entry));
+    Page.LONG.set(page(3), 32, Long.decode(entry).longValue());
     cpu.cr4 |= CpuState.CR4_PGE;
     assertThat(run()).isEqualTo(Long.decode(exit));
   }
 
   @Test
   void invlpgDropsGlobalPagesToo() {
-    longMode("mov edi, 0x809000\nmov al, [rdi]\nmov qword [0x3020], 0\ninvlpg [rdi]\nmov bl, [rdi]\nhlt");
+    longMode(
+        "mov edi, 0x809000\nmov al, [rdi]\nmov qword [0x3020], 0\ninvlpg [rdi]\nmov bl, [rdi]\nhlt");
     Page.LONG.set(page(3), 32, 0x183L);
     cpu.cr4 |= CpuState.CR4_PGE;
     assertThat(run()).isEqualTo(0x4E);
