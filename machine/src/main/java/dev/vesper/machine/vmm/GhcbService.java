@@ -230,7 +230,7 @@ final class GhcbService {
   }
 
   private void rdtsc(boolean withAux) {
-    long t = host.vcpu.now() + host.vcpu.vmcb().get(Vmcb.TSC_OFFSET);
+    long t = host.guestTsc();
     answer.put(GhcbField.RAX, t & 0xFFFF_FFFFL);
     answer.put(GhcbField.RDX, t >>> 32);
     if (withAux) {

@@ -41,9 +41,6 @@ public final class Hypervisor {
   private long instructionLimit = Long.MAX_VALUE;
   private long realDeadline = Long.MAX_VALUE;
 
-  /** Shadows that write traps keep: EFER, CR0, CR4, CR8. */
-  private final long[] traps = new long[4];
-
   public Hypervisor(
       VirtualCpu vcpu,
       HostView memory,
@@ -63,7 +60,7 @@ public final class Hypervisor {
             new MsrService.Tsc() {
               @Override
               public long read() {
-                return vcpu.now() + vcpu.vmcb().get(Vmcb.TSC_OFFSET);
+                return guestTsc();
               }
 
               @Override
@@ -73,6 +70,11 @@ public final class Hypervisor {
             });
     ghcb = new GhcbService(this, CpuidService.cBit(model));
     plain = new PlainExits(this);
+  }
+
+  /** {@return the guest's time-stamp counter} */
+  long guestTsc() {
+    return vcpu.now() + vcpu.vmcb().get(Vmcb.TSC_OFFSET);
   }
 
   /** Tells an observer about every crossing. */
@@ -255,14 +257,16 @@ public final class Hypervisor {
       case ExitCode.SHUTDOWN -> end(Outcome.SHUTDOWN, "guest shut down (triple fault)" + hint());
       case ExitCode.INVALID ->
           end(Outcome.GAVE_UP, "VMRUN refused the guest state (VMEXIT_INVALID)");
-      case ExitCode.EFER_WRITE_TRAP -> traps[0] = info1;
-      case ExitCode.CR0_WRITE_TRAP -> traps[1] = info1;
-      case ExitCode.CR0_WRITE_TRAP + 4 -> traps[2] = info1;
-      case ExitCode.CR0_WRITE_TRAP + 8 -> traps[3] = info1;
+      case ExitCode.EFER_WRITE_TRAP,
+          ExitCode.CR0_WRITE_TRAP,
+          ExitCode.CR0_WRITE_TRAP + 4,
+          ExitCode.CR0_WRITE_TRAP + 8 -> {
+        // The write has happened; nothing that this host does depends on the new value.
+      }
       case ExitCode.NPF -> nestedPageFault(info1, info2);
       default -> {
         if (vcpu instanceof PlainVcpu p) {
-          plain.handle(p, code, info1, info2);
+          plain.handle(p, code, info1);
         } else if (code == ExitCode.HLT) {
           idle();
         } else {
@@ -286,7 +290,7 @@ public final class Hypervisor {
       return;
     }
     if (vcpu instanceof PlainVcpu p) {
-      plain.mmio(p);
+      plain.emulate(p);
       return;
     }
     end(

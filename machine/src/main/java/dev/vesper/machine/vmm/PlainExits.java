@@ -16,17 +16,16 @@ final class PlainExits {
     this.host = host;
   }
 
-  void handle(PlainVcpu v, int code, long info1, long info2) {
+  void handle(PlainVcpu v, int code, long info1) {
     switch (code) {
       case ExitCode.CPUID -> cpuid(v);
-      case ExitCode.IOIO -> ioio(v, info1, info2);
+      case ExitCode.IOIO -> ioio(v, info1);
       case ExitCode.MSR -> msr(v, info1 != 0);
       case ExitCode.HLT -> {
         v.skip();
         host.idle();
       }
-      case ExitCode.WBINVD, ExitCode.INVD -> v.skip();
-      case ExitCode.MONITOR, ExitCode.MWAIT -> v.skip();
+      case ExitCode.WBINVD, ExitCode.INVD, ExitCode.MONITOR, ExitCode.MWAIT -> v.skip();
       case ExitCode.RDPMC -> host.inject(GP);
       case ExitCode.VMMCALL -> {
         // KVM_HC_*: none is offered, and none may be called from user mode.
@@ -72,7 +71,7 @@ final class PlainExits {
     v.skip();
   }
 
-  private void ioio(PlainVcpu v, long info, long next) {
+  private void ioio(PlainVcpu v, long info) {
     boolean in = (info & 1) != 0;
     int bytes = (int) (info >> 4) & 7;
     int port = (int) (info >> 16) & 0xFFFF;
@@ -87,15 +86,11 @@ final class PlainExits {
     } else {
       host.platform.ports.write(port, bytes, (int) v.gpr(0));
     }
-    v.setRip(next);
+    v.skip();
   }
 
-  /** MMIO: the host emulates the instruction. */
-  void mmio(PlainVcpu v) {
-    emulate(v);
-  }
-
-  private void emulate(PlainVcpu v) {
+  /** MMIO and string I/O: the host emulates the instruction. */
+  void emulate(PlainVcpu v) {
     if (!v.emulate(bus())) {
       host.end(
           Outcome.GAVE_UP,
