@@ -19,8 +19,6 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import java.util.function.IntConsumer;
@@ -168,10 +166,8 @@ final class RunCommand implements Callable<Integer> {
     Path file = image != null ? image : kernel;
     byte[] bytes = file == null ? Locore.image() : read(file, "image");
     byte[] disk = initrd == null ? null : read(initrd, "initrd");
-    List<OutputStream> open = new ArrayList<>();
     try (OutputStream console = console();
         JsonLinesWriter lines = trace == null ? null : traceWriter(trace)) {
-      open.add(console);
       IntConsumer out = b -> write(console, b);
       IntConsumer debug = b -> System.err.write(b);
       ConsoleInput input = serial.equals("stdio") ? new StandardInput() : ConsoleInput.NONE;
@@ -192,9 +188,7 @@ final class RunCommand implements Callable<Integer> {
                     out,
                     debug,
                     input));
-      } catch (BootException e) {
-        throw new UserError(String.valueOf(e.getMessage()));
-      } catch (IllegalArgumentException e) {
+      } catch (BootException | IllegalArgumentException e) {
         throw new UserError(String.valueOf(e.getMessage()));
       }
       EventSink sink = sink(lines);

@@ -54,71 +54,29 @@ public record MachineOptions(
         ConsoleInput.NONE);
   }
 
+  private MachineOptions copy(
+      long bytes, byte @Nullable [] disk, String line, boolean is32, ConsoleInput in) {
+    return new MachineOptions(
+        mode, bytes, image, imageName, disk, line, is32, cpuModel, seed, console, debug, in);
+  }
+
   /** {@return a copy with another command line and initrd} */
   public MachineOptions with(String line, byte @Nullable [] disk) {
-    return new MachineOptions(
-        mode,
-        memoryBytes,
-        image,
-        imageName,
-        disk,
-        line,
-        entry32,
-        cpuModel,
-        seed,
-        console,
-        debug,
-        input);
+    return copy(memoryBytes, disk, line, entry32, input);
   }
 
   /** {@return a copy with other memory} */
   public MachineOptions withMemory(long bytes) {
-    return new MachineOptions(
-        mode,
-        bytes,
-        image,
-        imageName,
-        initrd,
-        commandLine,
-        entry32,
-        cpuModel,
-        seed,
-        console,
-        debug,
-        input);
+    return copy(bytes, initrd, commandLine, entry32, input);
   }
 
   /** {@return a copy that takes the 32-bit entry} */
   public MachineOptions with32BitEntry() {
-    return new MachineOptions(
-        mode,
-        memoryBytes,
-        image,
-        imageName,
-        initrd,
-        commandLine,
-        true,
-        cpuModel,
-        seed,
-        console,
-        debug,
-        input);
+    return copy(memoryBytes, initrd, commandLine, true, input);
   }
 
   /** {@return a copy with console input} */
   public MachineOptions withInput(ConsoleInput in) {
-    return new MachineOptions(
-        mode,
-        memoryBytes,
-        image,
-        imageName,
-        initrd,
-        commandLine,
-        entry32,
-        cpuModel,
-        seed,
-        console,
-        debug,
-        in);
+    return copy(memoryBytes, initrd, commandLine, entry32, in);
   }
 }

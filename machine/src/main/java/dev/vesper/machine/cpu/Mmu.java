@@ -367,13 +367,6 @@ public abstract class Mmu extends CpuState {
     return p;
   }
 
-  /**
-   * {@return the guest physical address of a fetch, without side effects that a guest could see}
-   */
-  public final long physicalOfLastWalk() {
-    return walkAddress;
-  }
-
   /** Reports a nested page fault. */
   protected abstract void nestedFault(long gpa, boolean write, boolean fetch, boolean tableWalk);
 

@@ -61,14 +61,12 @@ public final class PlainVcpu extends VirtualCpu {
     return save(SaveArea.RIP);
   }
 
-  /** Moves RIP past the instruction that exited, to the next RIP that the processor saved. */
+  /**
+   * Moves RIP past the instruction that exited, to the next RIP that the processor saved. The
+   * instruction counts as executed.
+   */
   public void skip() {
-    setRip(vmcb().get(Vmcb.NRIP));
-  }
-
-  /** Sets RIP after an emulated instruction, which counts as executed. */
-  public void setRip(long v) {
-    vmcb().set(Vmcb.SAVE_AREA + SaveArea.RIP, v);
+    vmcb().set(Vmcb.SAVE_AREA + SaveArea.RIP, vmcb().get(Vmcb.NRIP));
     cpu.icount++;
     vmcb().set(Vmcb.INTERRUPT_SHADOW, 0);
   }

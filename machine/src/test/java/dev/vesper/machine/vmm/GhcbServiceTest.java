@@ -10,6 +10,7 @@ import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuFeatures;
 import dev.vesper.machine.cpu.NestedMap;
 import dev.vesper.machine.cpu.interp.Interpreter;
+import dev.vesper.machine.device.Uart16550;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.memory.PhysicalMemory;
 import dev.vesper.machine.sev.EncryptedVcpu;
@@ -38,11 +39,11 @@ final class GhcbServiceTest {
     vcpu =
         new EncryptedVcpu(
             new Cpu(memory, map, f, new Interpreter(f), 1), memory, memory.createKey(1));
-    reset();
+    reset(b -> {});
   }
 
-  private void reset() {
-    Platform p = new Platform(vcpu::now, 1 << 20, b -> {}, b -> {});
+  private void reset(Uart16550.Sink console) {
+    Platform p = new Platform(vcpu::now, 1 << 20, console, b -> {});
     host =
         new Hypervisor(
             vcpu,
@@ -160,17 +161,7 @@ final class GhcbServiceTest {
   @Test
   void stringOutputGoesThroughTheBuffer() {
     StringBuilder out = new StringBuilder();
-    Platform p = new Platform(vcpu::now, 1 << 20, b -> out.append((char) b), b -> {});
-    host =
-        new Hypervisor(
-            vcpu,
-            view,
-            p,
-            CpuModel.named("vesper-min"),
-            SevMode.ES,
-            new MmioMap(),
-            ConsoleInput.NONE);
-    service = new GhcbService(host, 51);
+    reset(b -> out.append((char) b));
     request(ExitCode.IOIO, 0x3F8L << 16 | 0x1C, 5);
     ghcb.set(GhcbField.SW_SCRATCH, GHCB + 0x800);
     System.arraycopy(
@@ -237,7 +228,7 @@ final class GhcbServiceTest {
         assertThat(ghcb.get(GhcbField.SW_EXITINFO1)).isBetween(0L, 2L);
       }
       if (i % 1000 == 999) {
-        reset();
+        reset(b -> {});
       }
     }
   }
