@@ -12,6 +12,8 @@ public abstract class ControlRegisters extends Exceptions {
   public static final int MSR_DEBUGCTL = 0x1D9;
   public static final int MSR_PAT = 0x277;
   public static final int MSR_XSS = 0xDA0;
+  public static final int MSR_HWCR = 0xC001_0015;
+  public static final int MSR_PSTATE0 = 0xC001_0064;
   public static final int MSR_EFER = 0xC000_0080;
   public static final int MSR_STAR = 0xC000_0081;
   public static final int MSR_LSTAR = 0xC000_0082;
@@ -40,6 +42,7 @@ public abstract class ControlRegisters extends Exceptions {
           | CR4_OSFXSR
           | CR4_OSXMMEXCPT
           | CR4_FSGSBASE
+          | CR4_OSXSAVE
           | CR4_SMEP;
 
   /** Virtual nanoseconds that passed while the processor was idle. */
@@ -202,6 +205,10 @@ public abstract class ControlRegisters extends Exceptions {
         yield ghcbMsr;
       }
       case MSR_SEV_STATUS -> sevStatus;
+      // Read-only identity of the processor, for hosts that pass it through: TscFreqSel, and a
+      // P-state of 1 GHz (CpuFid 0x28 of 25 MHz steps, divisor 8 eighths).
+      case MSR_HWCR -> 1L << 24;
+      case MSR_PSTATE0 -> 1L << 63 | 8 << 8 | 0x28;
       default -> {
         gp(0);
         yield 0;

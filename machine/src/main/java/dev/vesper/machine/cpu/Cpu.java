@@ -390,7 +390,7 @@ public final class Cpu extends ControlRegisters {
       lines |= 1L << l;
     }
     if (p.codeLines == 0) {
-      protectCode(p);
+      memory.decoding(p);
     }
     p.codeLines |= lines;
   }

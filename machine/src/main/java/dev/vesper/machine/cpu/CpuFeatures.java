@@ -12,7 +12,7 @@ public record CpuFeatures(Set<String> names) {
   /** Everything that is implemented. */
   public static final CpuFeatures ALL =
       new CpuFeatures(
-          Set.of("sse3", "popcnt", "cx16", "rdrand", "fsgsbase", "clflushopt", "rdtscp"));
+          Set.of("sse3", "popcnt", "cx16", "rdrand", "fsgsbase", "clflushopt", "rdtscp", "xsave"));
 
   /** {@return whether a feature is there} */
   public boolean has(String name) {

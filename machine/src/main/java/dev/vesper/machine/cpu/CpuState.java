@@ -68,6 +68,10 @@ public abstract class CpuState {
   public static final long CR4_FSGSBASE = 0x1_0000;
   public static final long CR4_OSXSAVE = 0x4_0000;
   public static final long CR4_SMEP = 0x10_0000;
+
+  /** Bits of XCR0 that can be set: x87 and SSE. */
+  public static final long XCR0_SUPPORTED = 3;
+
   public static final long EFER_SCE = 1;
   public static final long EFER_LME = 0x100;
   public static final long EFER_LMA = 0x400;

@@ -2,6 +2,7 @@ package dev.vesper.machine.cpu;
 
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PhysicalMemory;
+import java.util.BitSet;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -39,6 +40,12 @@ public abstract class Mmu extends CpuState {
 
   public @Nullable ExternalBus bus;
 
+  /**
+   * Frames that only instruction fetches may read while paging is on: a machine option that shows
+   * what execute-only text breaks.
+   */
+  public BitSet executeOnly = new BitSet();
+
   private final Tlb supervisor = new Tlb();
   private final Tlb user = new Tlb();
 
@@ -70,6 +77,19 @@ public abstract class Mmu extends CpuState {
     this.memory = memory;
     this.nested = nested;
     memory.onDomainChange(this::frameChanged);
+    memory.onCode(
+        new PhysicalMemory.CodeListener() {
+          @Override
+          public void codeDropped() {
+            codeChanged();
+          }
+
+          @Override
+          public void codeDecoded(int frame) {
+            supervisor.protectFrame(frame);
+            user.protectFrame(frame);
+          }
+        });
   }
 
   /** Sets the guest's key and C-bit position, or none. */
@@ -201,8 +221,7 @@ public abstract class Mmu extends CpuState {
     int o = (int) gpa & 0xFFF;
     p.data[o] |= (byte) bits;
     if ((p.codeLines >>> (o >> 6) & 1) != 0) {
-      p.dropCode();
-      codeChanged();
+      memory.dropCode(p);
     }
   }
 
@@ -328,6 +347,10 @@ public abstract class Mmu extends CpuState {
       }
       nestedFault(walkAddress | la & 0xFFF, access == WRITE, access == EXEC, false);
     }
+    if (access != EXEC && (cr0 & CR0_PG) != 0 && executeOnly.get((int) (walkAddress >>> 12))) {
+      // As a protection key without access rights would have it.
+      pageFault(la, errorCode(1, access, asUser) | 0x20);
+    }
     Page p = memory.page((int) (walkAddress >>> 12), isPrivate ? key : Page.SHARED);
     if (t.page[i] != p || t.read[i] != tag && t.write[i] != tag && t.exec[i] != tag) {
       t.read[i] = Tlb.NONE;
@@ -347,12 +370,6 @@ public abstract class Mmu extends CpuState {
       }
     }
     return p;
-  }
-
-  /** Takes write tags away from a page that code is being decoded from. */
-  public final void protectCode(Page p) {
-    supervisor.protectFrame(p.frame);
-    user.protectFrame(p.frame);
   }
 
   /** {@return the page that instructions at a linear address are fetched from} */
@@ -379,8 +396,7 @@ public abstract class Mmu extends CpuState {
       int last = offset + bytes - 1 >> 6;
       for (int l = first; l <= last; l++) {
         if ((p.codeLines >>> l & 1) != 0) {
-          p.dropCode();
-          codeChanged();
+          memory.dropCode(p);
           if (p == executing || executing == null) {
             throw Signal.SELF_MODIFYING;
           }

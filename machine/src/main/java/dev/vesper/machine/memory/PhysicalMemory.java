@@ -19,6 +19,7 @@ public final class PhysicalMemory {
   private int nextHostPage;
   private final List<MemoryKey> keys = new ArrayList<>();
   private final List<IntConsumer> domainListeners = new ArrayList<>();
+  private final List<CodeListener> codeListeners = new ArrayList<>();
   private final byte[] scratch = new byte[Page.SIZE];
 
   /**
@@ -62,6 +63,35 @@ public final class PhysicalMemory {
     random.nextBytes(tweak);
     keys.add(new MemoryKey(data, tweak));
     return keys.size();
+  }
+
+  /** A processor that caches decoded code and translations of pages. */
+  public interface CodeListener {
+    /** Decoded code of some page was dropped. */
+    void codeDropped();
+
+    /** Code is being decoded from a page: stores to it must be noticed from now on. */
+    void codeDecoded(int frame);
+  }
+
+  /** Tells every processor when code is decoded or dropped. */
+  public void onCode(CodeListener listener) {
+    codeListeners.add(listener);
+  }
+
+  /** Drops decoded code of a page that a processor stores to. */
+  public void dropCode(Page p) {
+    p.dropCode();
+    for (CodeListener l : codeListeners) {
+      l.codeDropped();
+    }
+  }
+
+  /** Announces that code is about to be decoded from a page. */
+  public void decoding(Page p) {
+    for (CodeListener l : codeListeners) {
+      l.codeDecoded(p.frame);
+    }
   }
 
   /** Drops decoded code of a page that somebody other than the processor wrote to. */

@@ -56,5 +56,11 @@ public final class EncryptedVcpu extends VirtualCpu {
     SaveArea.store(cpu, d, 0);
     SaveArea.storeProtected(cpu, d);
     integrity = checksum(d);
+    SaveArea.resetFpu(cpu);
+  }
+
+  @Override
+  void state(byte[] to) {
+    memory.peek(frame, key, to);
   }
 }

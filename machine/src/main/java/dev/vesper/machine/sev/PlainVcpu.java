@@ -14,8 +14,8 @@ public final class PlainVcpu extends VirtualCpu {
     cpu.sevStatus = sev ? 1 : 0;
   }
 
-  /** Sets the registers to start with. */
-  void launch(LaunchState state) {
+  /** Sets the registers to start with, at launch and at SIPI. */
+  public void launch(LaunchState state) {
     SaveArea.load(cpu, state.page, 0);
     SaveArea.loadProtected(cpu, state.page);
     SaveArea.store(cpu, vmcb().page.data, Vmcb.SAVE_AREA);
@@ -34,6 +34,12 @@ public final class PlainVcpu extends VirtualCpu {
   @Override
   void leave() {
     SaveArea.store(cpu, vmcb().page.data, Vmcb.SAVE_AREA);
+  }
+
+  @Override
+  void state(byte[] to) {
+    SaveArea.store(cpu, to, 0);
+    SaveArea.storeProtected(cpu, to);
   }
 
   private long save(int offset) {
@@ -76,14 +82,29 @@ public final class PlainVcpu extends VirtualCpu {
     return (save(0x170) & 0x200) != 0;
   }
 
+  /** {@return whether NMIs are blocked until IRET} */
+  public boolean nmiBlocked() {
+    return cpu.nmiBlocked;
+  }
+
   /** {@return the privilege level} */
   public int cpl() {
     return vmcb().page.data[Vmcb.SAVE_AREA + 0x0CB] & 3;
   }
 
+  /** {@return TSC_AUX} */
+  public long tscAux() {
+    return cpu.tscAux;
+  }
+
   /** {@return XCR0} */
   public long xcr0() {
     return cpu.xcr0;
+  }
+
+  /** Sets XCR0, for a host that intercepts XSETBV. */
+  public void setXcr0(long v) {
+    cpu.xcr0 = v;
   }
 
   /** {@return CR4} */
@@ -124,6 +145,7 @@ public final class PlainVcpu extends VirtualCpu {
             });
     SaveArea.store(cpu, vmcb().page.data, Vmcb.SAVE_AREA);
     vmcb().set(Vmcb.INTERRUPT_SHADOW, cpu.interruptShadow ? 1 : 0);
+    vmcb().set(Vmcb.V_INTR, vmcb().get(Vmcb.V_INTR) & ~15L | cpu.cr8);
     return done;
   }
 }

@@ -98,6 +98,26 @@ final class SaveArea {
     }
   }
 
+  /**
+   * Puts the FPU into its reset state, as an automatic exit leaves it for the host (spec:
+   * sev-es-architecture section 9, swap type C).
+   */
+  static void resetFpu(Cpu c) {
+    c.fcw = 0x40;
+    c.fsw = 0;
+    c.ftop = 0;
+    c.fvalid = 0;
+    c.fop = 0;
+    c.fip = 0;
+    c.fdp = 0;
+    c.fcs = 0;
+    c.fds = 0;
+    c.mxcsr = 0x1F80;
+    java.util.Arrays.fill(c.fpMant, 0);
+    java.util.Arrays.fill(c.fpExp, 0);
+    java.util.Arrays.fill(c.xmm, 0);
+  }
+
   private static int getShort(byte[] d, int at) {
     return (short) Page.SHORT.get(d, at) & 0xFFFF;
   }

@@ -58,8 +58,7 @@ public abstract sealed class VirtualCpu permits PlainVcpu, EncryptedVcpu {
   /** Adds the architectural state that memory does not hold to a digest, for the state hash. */
   public final void digest(MessageDigest d) {
     byte[] b = new byte[Page.SIZE];
-    SaveArea.store(cpu, b, 0);
-    SaveArea.storeProtected(cpu, b);
+    state(b);
     Page.LONG.set(b, 0xF00, cpu.icount);
     Page.LONG.set(b, 0xF08, cpu.idleTime);
     Page.LONG.set(b, 0xF10, cpu.ghcbMsr);
@@ -71,6 +70,9 @@ public abstract sealed class VirtualCpu permits PlainVcpu, EncryptedVcpu {
 
   /** Stores guest state. */
   abstract void leave();
+
+  /** Copies the guest's state in save-area layout. */
+  abstract void state(byte[] to);
 
   private void loadControls() {
     Intercepts i = cpu.intercepts;
@@ -88,6 +90,7 @@ public abstract sealed class VirtualCpu permits PlainVcpu, EncryptedVcpu {
       i.msrPermission = copy(vmcb.get(Vmcb.MSRPM_BASE), 2);
       i.ioPermission = copy(vmcb.get(Vmcb.IOPM_BASE), 3);
     }
+    cpu.cr8 = vmcb.get(Vmcb.V_INTR) & 15;
     cpu.tscOffset = vmcb.get(Vmcb.TSC_OFFSET);
     cpu.interruptWindow = (vmcb.get(Vmcb.V_INTR) & Vmcb.V_IRQ) != 0 && (i.vector3 & 1 << 4) != 0;
   }
@@ -161,6 +164,7 @@ public abstract sealed class VirtualCpu permits PlainVcpu, EncryptedVcpu {
     vmcb.set(Vmcb.EXITINFO2, info2);
     vmcb.set(Vmcb.EXITINTINFO, cpu.exitIntInfo);
     vmcb.set(Vmcb.GHCB_GPA, cpu.ghcbMsr);
+    vmcb.set(Vmcb.V_INTR, vmcb.get(Vmcb.V_INTR) & ~15L | cpu.cr8);
     vmcb.set(Vmcb.NRIP, this instanceof PlainVcpu ? cpu.exitNextRip : 0);
     boolean es = (vmcb.get(Vmcb.NESTED_CTL) & SEV_ES_ENABLE) != 0;
     long shadow = cpu.interruptShadow ? 1 : 0;

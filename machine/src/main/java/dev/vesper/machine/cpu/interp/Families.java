@@ -19,6 +19,7 @@ final class Families {
     PortOps.register(this);
     SystemOps.register(this);
     X87Ops.register(this);
+    XsaveOps.register(this);
     MmxOps.register(this);
     SseMoves.register(this);
     SseArithmetic.register(this);

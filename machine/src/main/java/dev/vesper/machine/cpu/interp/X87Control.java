@@ -46,7 +46,7 @@ final class X87Control {
     X87.pending(c);
   }
 
-  private static void reset(Cpu c) {
+  static void reset(Cpu c) {
     c.fcw = 0x37F;
     c.fsw = 0;
     c.ftop = 0;
@@ -265,7 +265,15 @@ final class X87Control {
   private static void fxsave(MemOp o, Cpu c) {
     long la = fxArea(o, c, true);
     c.probeWrite(la, 512);
-    boolean wide = o.insn.osize == 8;
+    storeX87(c, la, o.insn.osize == 8);
+    storeMxcsr(c, la);
+    if (withXmm(c)) {
+      storeXmm(c, la);
+    }
+  }
+
+  /** Stores the x87 part of an FXSAVE or XSAVE area. */
+  static void storeX87(Cpu c, long la, boolean wide) {
     c.wr16(la, c.fcw);
     c.wr16(la + 2, statusWord(c));
     c.wr8(la + 4, c.fvalid);
@@ -282,28 +290,48 @@ final class X87Control {
       c.wr64(la + 8, ip & 0xFFFF_FFFFL | (pointers ? (long) c.fcs << 32 : 0));
       c.wr64(la + 16, dp & 0xFFFF_FFFFL | (pointers ? (long) c.fds << 32 : 0));
     }
-    c.wr32(la + 24, c.mxcsr);
-    c.wr32(la + 28, 0xFFFF & SseArithmetic.MXCSR_MASK);
     for (int i = 0; i < 8; i++) {
       int p = X87.phys(c, i);
       c.wr64(la + 32 + 16L * i, c.fpMant[p]);
       c.wr64(la + 40 + 16L * i, c.fpExp[p] & 0xFFFFL);
     }
-    if (withXmm(c)) {
-      for (int i = 0; i < (c.mode64() ? 32 : 16); i++) {
-        c.wr64(la + 160 + 8L * i, c.xmm[i]);
-      }
+  }
+
+  /** Stores MXCSR and its mask. */
+  static void storeMxcsr(Cpu c, long la) {
+    c.wr32(la + 24, c.mxcsr);
+    c.wr32(la + 28, 0xFFFF & SseArithmetic.MXCSR_MASK);
+  }
+
+  /** Stores the XMM registers that the mode has. */
+  static void storeXmm(Cpu c, long la) {
+    for (int i = 0; i < (c.mode64() ? 32 : 16); i++) {
+      c.wr64(la + 160 + 8L * i, c.xmm[i]);
     }
   }
 
   private static void fxrstor(MemOp o, Cpu c) {
     long la = fxArea(o, c, false);
     c.probeRead(la, 512);
+    int mx = readMxcsr(c, la);
+    loadX87(c, la, o.insn.osize == 8);
+    c.mxcsr = mx;
+    if (withXmm(c)) {
+      loadXmm(c, la);
+    }
+  }
+
+  /** {@return MXCSR of an area} Reserved bits raise #GP. */
+  static int readMxcsr(Cpu c, long la) {
     int mx = c.rd32(la + 24);
     if ((mx & ~SseArithmetic.MXCSR_MASK) != 0) {
       c.gp(0);
     }
-    boolean wide = o.insn.osize == 8;
+    return mx;
+  }
+
+  /** Loads the x87 part of an area. */
+  static void loadX87(Cpu c, long la, boolean wide) {
     c.fcw = c.rd16(la) & 0x1F7F | 0x40;
     int sw = c.rd16(la + 2);
     c.fvalid = c.rd8(la + 4);
@@ -314,17 +342,18 @@ final class X87Control {
       c.fcs = c.rd16(la + 12);
       c.fds = c.rd16(la + 20);
     }
-    c.mxcsr = mx;
     setStatusWord(c, sw);
     for (int i = 0; i < 8; i++) {
       int p = X87.phys(c, i);
       c.fpMant[p] = c.rd64(la + 32 + 16L * i);
       c.fpExp[p] = c.rd16(la + 40 + 16L * i);
     }
-    if (withXmm(c)) {
-      for (int i = 0; i < (c.mode64() ? 32 : 16); i++) {
-        c.xmm[i] = c.rd64(la + 160 + 8L * i);
-      }
+  }
+
+  /** Loads the XMM registers that the mode has. */
+  static void loadXmm(Cpu c, long la) {
+    for (int i = 0; i < (c.mode64() ? 32 : 16); i++) {
+      c.xmm[i] = c.rd64(la + 160 + 8L * i);
     }
   }
 }
