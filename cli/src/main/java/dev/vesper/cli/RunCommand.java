@@ -5,6 +5,7 @@ import dev.vesper.machine.Machine;
 import dev.vesper.machine.MachineOptions;
 import dev.vesper.machine.Tracer;
 import dev.vesper.machine.boot.BootException;
+import dev.vesper.machine.device.VirtioBlock;
 import dev.vesper.machine.observe.EventSink;
 import dev.vesper.machine.observe.JsonLinesWriter;
 import dev.vesper.machine.observe.TextWriter;
@@ -19,9 +20,10 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
-import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -44,7 +46,7 @@ final class RunCommand implements Callable<Integer> {
   @Parameters(
       arity = "0..1",
       paramLabel = "IMAGE",
-      description = "bzImage, multiboot, PVH or ELF64 image")
+      description = "bzImage, multiboot, PVH, OpenBSD or ELF64 image")
   private @Nullable Path image;
 
   @Option(
@@ -73,15 +75,19 @@ final class RunCommand implements Callable<Integer> {
 
   @Option(
       names = "--profile",
-      paramLabel = "kvm",
-      description = "hypervisor to behave as (default: kvm)")
+      paramLabel = "kvm|openbsd",
+      description =
+          "hypervisor to behave as: kvm, openbsd:2025-06, openbsd:2025-09, openbsd:2026 or openbsd,"
+              + " which is the newest; ,cr8=trap or ,cr8=native after an openbsd one (default: kvm)")
   private String profile = "kvm";
 
   @Option(
       names = {"-cpu", "--cpu"},
       paramLabel = "MODEL",
-      description = "CPU model (default: vesper-min)")
-  private String cpu = "vesper-min";
+      description =
+          "CPU model with features added or taken away, as in vesper-min,+xsave,-rdrand (default:"
+              + " vesper-min; vesper-min,+xsave for the reference guest)")
+  private @Nullable String cpu;
 
   @Option(
       names = {"-entry", "--entry"},
@@ -98,14 +104,42 @@ final class RunCommand implements Callable<Integer> {
   @Option(
       names = {"-smp", "--smp"},
       paramLabel = "N",
-      description = "processors; only 1 so far")
-  private int smp = 1;
+      description =
+          "processors (default: 1; 2 for the reference guest under kvm); there are no tables yet by"
+              + " which Linux would find more than one")
+  private @Nullable Integer smp;
 
   @Option(
       names = {"-serial", "--serial"},
       paramLabel = "stdio|file:F|none",
       description = "where COM1 goes (default: stdio)")
   private String serial = "stdio";
+
+  @Option(
+      names = {"-drive", "--drive"},
+      paramLabel = "file=F[,snapshot=on]",
+      description = "raw image behind a virtio disk, for profile openbsd; also readonly=on")
+  private @Nullable String drive;
+
+  @Option(
+      names = "--virtio-console",
+      paramLabel = "stderr|file:F|none",
+      description = "where a virtio console goes, for profile openbsd (default: none)")
+  private String virtioConsole = "none";
+
+  @Option(
+      names = "--execute-only",
+      description = "data reads of the image's text fault while paging is on")
+  private boolean executeOnly;
+
+  @Option(
+      names = "--intercept",
+      split = ",",
+      paramLabel = "NAME",
+      description =
+          "intercept more than the profile does: rdtsc, rdtscp, rdpmc, wbinvd, invd, vmmcall, dr7,"
+              + " monitor, mwait")
+  private List<String> intercept = new ArrayList<>();
 
   @Option(names = "--trace", paramLabel = "F.jsonl", description = "write events as JSON Lines")
   private @Nullable Path trace;
@@ -147,12 +181,9 @@ final class RunCommand implements Callable<Integer> {
           case "es" -> SevMode.ES;
           default -> throw new UserError("--sev takes off, sev or es, not '" + sev + "'");
         };
-    if (!profile.equals("kvm")) {
-      throw new UserError("--profile takes kvm, not '" + profile + "'");
-    }
-    if (smp != 1) {
-      throw new UserError(
-          "-smp " + smp + ": only one processor is supported so far; leave -smp away");
+    boolean kvm = profile.equals("kvm");
+    if (kvm && drive != null) {
+      throw new UserError("-drive: profile kvm has no disk yet; use --profile openbsd");
     }
     if (!entry.equals("32") && !entry.equals("64")) {
       throw new UserError("-entry takes 32 or 64, not '" + entry + "'");
@@ -166,28 +197,41 @@ final class RunCommand implements Callable<Integer> {
     Path file = image != null ? image : kernel;
     byte[] bytes = file == null ? Locore.image() : read(file, "image");
     byte[] disk = initrd == null ? null : read(initrd, "initrd");
-    try (OutputStream console = console();
+    MachineOptions.Boot boot =
+        new MachineOptions.Boot(
+            bytes,
+            file == null ? "locore" : file.getFileName().toString(),
+            disk,
+            append,
+            entry.equals("32"));
+    String model = cpu != null ? cpu : file == null ? "vesper-min,+xsave" : "vesper-min";
+    int processors = smp != null ? smp : file == null && kvm ? 2 : 1;
+    try (OutputStream console = output("-serial", serial);
+        OutputStream second = output("--virtio-console", virtioConsole);
+        FileDisk image = drive == null ? null : FileDisk.open(drive);
         JsonLinesWriter lines = trace == null ? null : traceWriter(trace)) {
-      IntConsumer out = b -> write(console, b);
-      IntConsumer debug = b -> System.err.write(b);
-      ConsoleInput input = serial.equals("stdio") ? new StandardInput() : ConsoleInput.NONE;
+      MachineOptions.Ports ports =
+          new MachineOptions.Ports(
+              b -> write(console, b),
+              b -> System.err.write(b),
+              b -> write(second, b),
+              serial.equals("stdio") ? new StandardInput() : ConsoleInput.NONE,
+              image == null ? VirtioBlock.Disk.NONE : image);
       Machine m;
       try {
         m =
             new Machine(
                 new MachineOptions(
                     mode,
+                    profile,
+                    processors,
                     parseMemory(memory),
-                    bytes,
-                    file == null ? "locore" : file.getFileName().toString(),
-                    disk,
-                    append,
-                    entry.equals("32"),
-                    cpu,
+                    boot,
+                    model,
                     seed,
-                    out,
-                    debug,
-                    input));
+                    executeOnly,
+                    intercept,
+                    ports));
       } catch (BootException | IllegalArgumentException e) {
         throw new UserError(String.valueOf(e.getMessage()));
       }
@@ -199,6 +243,7 @@ final class RunCommand implements Callable<Integer> {
       m.limit(limitInsns, end);
       Outcome o = m.run();
       console.flush();
+      second.flush();
       System.err.flush();
       int success =
           successStatus != null ? successStatus : file == null ? Locore.PASS << 1 | 1 : -1;
@@ -262,21 +307,24 @@ final class RunCommand implements Callable<Integer> {
     }
   }
 
-  private OutputStream console() {
-    if (serial.equals("stdio")) {
+  private static OutputStream output(String option, String where) {
+    if (where.equals("stdio")) {
       return new PrintStream(new java.io.FileOutputStream(java.io.FileDescriptor.out), true);
     }
-    if (serial.equals("none")) {
+    if (where.equals("stderr")) {
+      return new PrintStream(new java.io.FileOutputStream(java.io.FileDescriptor.err), true);
+    }
+    if (where.equals("none")) {
       return OutputStream.nullOutputStream();
     }
-    if (serial.startsWith("file:")) {
+    if (where.startsWith("file:")) {
       try {
-        return new BufferedOutputStream(Files.newOutputStream(Path.of(serial.substring(5))));
+        return new BufferedOutputStream(Files.newOutputStream(Path.of(where.substring(5))));
       } catch (IOException e) {
-        throw new UserError("cannot write " + serial.substring(5) + ": " + reason(e));
+        throw new UserError("cannot write " + where.substring(5) + ": " + reason(e));
       }
     }
-    throw new UserError("-serial takes stdio, file:F or none, not '" + serial + "'");
+    throw new UserError(option + " takes stdio, stderr, file:F or none, not '" + where + "'");
   }
 
   private static void write(OutputStream out, int b) {

@@ -4,6 +4,7 @@ import dev.vesper.machine.boot.BootException;
 import dev.vesper.machine.boot.BootOptions;
 import dev.vesper.machine.boot.ImageLoader;
 import dev.vesper.machine.boot.LoadedGuest;
+import dev.vesper.machine.boot.OpenBsdLaunch;
 import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuFeatures;
 import dev.vesper.machine.cpu.NestedMap;
@@ -13,31 +14,40 @@ import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PhysicalMemory;
 import dev.vesper.machine.sev.EncryptedVcpu;
+import dev.vesper.machine.sev.LaunchState;
 import dev.vesper.machine.sev.PlainVcpu;
 import dev.vesper.machine.sev.SecureProcessor;
 import dev.vesper.machine.sev.SevMode;
 import dev.vesper.machine.sev.VirtualCpu;
 import dev.vesper.machine.sev.Vmcb;
 import dev.vesper.machine.vmm.CpuModel;
+import dev.vesper.machine.vmm.ExtraIntercepts;
 import dev.vesper.machine.vmm.Hypervisor;
 import dev.vesper.machine.vmm.KvmProfile;
 import dev.vesper.machine.vmm.MmioMap;
+import dev.vesper.machine.vmm.OpenBsdProfile;
 import dev.vesper.machine.vmm.Outcome;
 import dev.vesper.machine.vmm.Platform;
+import dev.vesper.machine.vmm.Profile;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.HexFormat;
+import java.util.List;
 
 /** One virtual machine: silicon, hypervisor and a loaded guest. Not thread-safe. */
 public final class Machine {
-  private static final int HOST_PAGES = 16;
+  /** Per vCPU: VMCB, VMSA and five pages of permission maps. */
+  private static final int HOST_PAGES = 8;
 
   private final PhysicalMemory memory;
-  private final Cpu cpu;
-  private final VirtualCpu vcpu;
+  private final List<Cpu> cpus = new ArrayList<>();
+  private final List<VirtualCpu> vcpus = new ArrayList<>();
   private final Hypervisor host;
   private final LoadedGuest guest;
   private final SecureProcessor processor;
+  private final Profile profile;
 
   /**
    * Builds the machine and launches the guest.
@@ -46,64 +56,159 @@ public final class Machine {
    * @throws IllegalArgumentException if the options make no machine
    */
   public Machine(MachineOptions o) throws BootException {
+    profile = Profile.named(o.profile());
+    check(o);
+    CpuModel model = CpuModel.named(o.cpuModel());
+    memory = new PhysicalMemory(o.memoryBytes(), HOST_PAGES * o.processors());
+    MmioMap mmio = new MmioMap();
+    boolean encrypted = o.mode() != SevMode.OFF;
+    int key = encrypted ? memory.createKey(o.seed()) : Page.SHARED;
+    long cBit = encrypted ? 1L << (model.leaf(0x8000_001F, 0).ebx() & 63) : 0;
+    HostView view = memory.hostView();
+    NestedMap nested = nested(memory.guestPages(), mmio);
+    CpuFeatures features = CpuFeatures.ALL;
+    Interpreter interpreter = new Interpreter(features);
+    for (int i = 0; i < o.processors(); i++) {
+      Cpu c = new Cpu(memory, nested, features, interpreter, o.seed() + i);
+      c.configureEncryption(key, cBit);
+      cpus.add(c);
+      VirtualCpu v =
+          o.mode() == SevMode.ES
+              ? new EncryptedVcpu(c, memory, key)
+              : new PlainVcpu(c, memory, encrypted);
+      int maps = memory.allocateHostPage();
+      for (int p = 1; p < 5; p++) {
+        memory.allocateHostPage();
+      }
+      profile.configure(v, o.mode(), model, view, (long) maps << 12);
+      ExtraIntercepts.add(v, o.intercepts());
+      vcpus.add(v);
+    }
+    MachineOptions.Boot b = o.boot();
+    guest =
+        ImageLoader.load(
+            new BootOptions(
+                b.name(),
+                b.image(),
+                b.initrd(),
+                b.commandLine(),
+                b.entry32(),
+                cBit,
+                openBsdLaunch(),
+                profile instanceof OpenBsdProfile,
+                o.processors(),
+                o.seed()),
+            view);
+    MachineOptions.Ports p = o.ports();
+    long[] start = {0};
+    Hypervisor[] clock = new Hypervisor[1];
+    Platform platform =
+        profile.platform(
+            new Platform.Parts(
+                () -> clock[0] == null ? start[0] : clock[0].now(),
+                view,
+                p.console()::accept,
+                p.debug()::accept,
+                p.virtioConsole()::accept,
+                p.disk(),
+                o.seed(),
+                guest.apJumpTable()));
+    host = new Hypervisor(vcpus, view, platform, profile, model, o.mode(), mmio, p.input());
+    clock[0] = host;
+    if (o.executeOnly()) {
+      BitSet text = textFrames(guest);
+      cpus.forEach(c -> c.executeOnly = text);
+    }
+    processor = new SecureProcessor(memory, key);
+    launch(o.mode());
+    if (o.mode() == SevMode.ES && guest.apsParked()) {
+      for (int i = 1; i < o.processors(); i++) {
+        host.startedByFirmware(i);
+      }
+    }
+  }
+
+  private void check(MachineOptions o) {
     if (o.memoryBytes() < 1 << 20
         || o.memoryBytes() > MachineOptions.MAX_MEMORY
         || (o.memoryBytes() & 0xF_FFFF) != 0) {
       throw new IllegalArgumentException(
           "guest memory must be 1 to 3072 MiB in whole MiB, not " + o.memoryBytes() + " bytes");
     }
-    CpuModel model = CpuModel.named(o.cpuModel());
-    memory = new PhysicalMemory(o.memoryBytes(), HOST_PAGES);
-    MmioMap mmio = new MmioMap();
-    int guestPages = memory.guestPages();
-    NestedMap nested =
-        frame ->
-            frame >= 0 && frame < guestPages
-                ? NestedMap.RAM
-                : mmio.installed(frame) ? NestedMap.MMIO : NestedMap.ABSENT;
-    CpuFeatures features = CpuFeatures.ALL;
-    cpu = new Cpu(memory, nested, features, new Interpreter(features), o.seed());
-    boolean encrypted = o.mode() != SevMode.OFF;
-    int key = encrypted ? memory.createKey(o.seed()) : Page.SHARED;
-    long cBit = encrypted ? 1L << (model.leaf(0x8000_001F, 0).ebx() & 63) : 0;
-    cpu.configureEncryption(key, cBit);
-    vcpu =
-        o.mode() == SevMode.ES
-            ? new EncryptedVcpu(cpu, memory, key)
-            : new PlainVcpu(cpu, memory, encrypted);
-    HostView view = memory.hostView();
-    int maps = memory.allocateHostPage();
-    for (int i = 1; i < 5; i++) {
-      memory.allocateHostPage();
+    if (o.processors() < 1 || o.processors() > profile.mostVcpus()) {
+      throw new IllegalArgumentException(
+          "profile "
+              + profile.name()
+              + " gives a guest 1 to "
+              + profile.mostVcpus()
+              + " processors, not "
+              + o.processors());
     }
-    KvmProfile.configure(vcpu, o.mode(), view, (long) maps << 12);
-    Platform platform =
-        new Platform(vcpu::now, o.memoryBytes(), o.console()::accept, o.debug()::accept);
-    host = new Hypervisor(vcpu, view, platform, model, o.mode(), mmio, o.input());
-    guest =
-        ImageLoader.load(
-            new BootOptions(
-                o.imageName(), o.image(), o.initrd(), o.commandLine(), o.entry32(), cBit),
-            view);
-    processor = new SecureProcessor(memory, key);
-    launch();
   }
 
-  private void launch() {
-    if (vcpu instanceof PlainVcpu p && cpu.key == Page.SHARED) {
-      SecureProcessor.launchPlain(p, guest.state());
-      return;
+  private static NestedMap nested(int guestPages, MmioMap mmio) {
+    return frame ->
+        frame >= 0 && frame < guestPages
+            ? NestedMap.RAM
+            : mmio.installed(frame) ? NestedMap.MMIO : NestedMap.ABSENT;
+  }
+
+  private OpenBsdLaunch openBsdLaunch() {
+    return switch (profile) {
+      case KvmProfile k -> OpenBsdLaunch.BOOTX64;
+      case OpenBsdProfile b ->
+          b.since(OpenBsdProfile.State.YEAR_2026)
+              ? OpenBsdLaunch.VMD_LEGACY
+              : OpenBsdLaunch.VMD_COMPATIBILITY;
+    };
+  }
+
+  private static BitSet textFrames(LoadedGuest guest) {
+    BitSet frames = new BitSet();
+    for (LoadedGuest.Range r : guest.text()) {
+      frames.set((int) (r.address() >>> 12), (int) (r.address() + r.length() + 0xFFF >>> 12));
     }
-    processor.launchStart();
-    for (LoadedGuest.Range r : guest.ranges()) {
-      processor.launchUpdateData(r.address(), r.length());
+    return frames;
+  }
+
+  /** The secure processor's commands in the profile's order. */
+  private void launch(SevMode mode) {
+    boolean vmd = profile instanceof OpenBsdProfile;
+    boolean encrypted = mode != SevMode.OFF;
+    if (encrypted) {
+      processor.init();
+      processor.launchStart(profile.policy(mode));
+      if (vmd) {
+        processor.guestStatus();
+      }
+      processor.dfFlush();
+      processor.activate(1);
+      if (vmd) {
+        processor.guestStatus();
+      }
+      for (LoadedGuest.Range r : guest.ranges()) {
+        processor.launchUpdateData(r.address(), r.length());
+      }
     }
-    switch (vcpu) {
-      case EncryptedVcpu e -> processor.launchUpdateVmsa(e, guest.state());
-      case PlainVcpu p -> SecureProcessor.launchPlain(p, guest.state());
+    for (int i = 0; i < vcpus.size(); i++) {
+      LaunchState s = i == 0 ? guest.state() : guest.apState();
+      switch (vcpus.get(i)) {
+        case EncryptedVcpu e -> processor.launchUpdateVmsa(e, s);
+        case PlainVcpu p -> SecureProcessor.launchPlain(p, s);
+      }
     }
-    processor.launchMeasure();
-    processor.launchFinish();
+    if (encrypted) {
+      processor.launchMeasure();
+      processor.launchFinish();
+      if (vmd) {
+        processor.guestStatus();
+      }
+    }
+  }
+
+  /** {@return the secure processor's commands of the launch, in order; empty without SEV} */
+  public List<String> launchCommands() {
+    return processor.commands();
   }
 
   /** {@return what the image was recognised as} */
@@ -118,8 +223,8 @@ public final class Machine {
 
   /** Writes events to a tracer. */
   public void trace(Tracer tracer) {
-    tracer.attach(cpu);
-    cpu.observer = tracer;
+    tracer.attach(cpus, guest.symbols());
+    cpus.forEach(c -> c.observer = tracer);
     host.observe(tracer);
   }
 
@@ -146,7 +251,7 @@ public final class Machine {
     for (int done = 0; done < length; ) {
       int in = (int) (address + done) & 0xFFF;
       int n = Math.min(length - done, Page.SIZE - in);
-      memory.peek((int) (address + done >>> 12), cpu.key, page);
+      memory.peek((int) (address + done >>> 12), cpus.get(0).key, page);
       System.arraycopy(page, in, out, done, n);
       done += n;
     }
@@ -155,17 +260,17 @@ public final class Machine {
 
   /** {@return the system physical address of the VMSA page, or -1} */
   public long vmsaAddress() {
-    return vcpu instanceof EncryptedVcpu e ? e.vmcb().get(Vmcb.VMSA_PTR) : -1;
+    return vcpus.get(0) instanceof EncryptedVcpu e ? e.vmcb().get(Vmcb.VMSA_PTR) : -1;
   }
 
   /** {@return instructions executed} */
   public long instructions() {
-    return cpu.icount;
+    return cpus.stream().mapToLong(c -> c.icount).sum();
   }
 
   /** {@return virtual time in nanoseconds} */
   public long virtualTime() {
-    return cpu.now();
+    return cpus.stream().mapToLong(Cpu::now).max().orElse(0);
   }
 
   /** {@return SHA-256 over memory as the bus carries it and over the processor's state, in hex} */
@@ -173,7 +278,7 @@ public final class Machine {
     try {
       MessageDigest d = MessageDigest.getInstance("SHA-256");
       memory.digest(d);
-      vcpu.digest(d);
+      vcpus.forEach(v -> v.digest(d));
       return HexFormat.of().formatHex(d.digest());
     } catch (NoSuchAlgorithmException e) {
       throw new IllegalStateException(e);
@@ -188,6 +293,6 @@ public final class Machine {
 
   /** {@return registers and the instruction at RIP, for people} */
   public String dump() {
-    return Tracer.dump(cpu);
+    return Tracer.dump(cpus.get(0), guest.symbols());
   }
 }

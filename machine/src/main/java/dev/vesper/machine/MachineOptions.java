@@ -1,7 +1,9 @@
 package dev.vesper.machine;
 
+import dev.vesper.machine.device.VirtioBlock;
 import dev.vesper.machine.sev.SevMode;
 import dev.vesper.machine.vmm.ConsoleInput;
+import java.util.List;
 import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 
@@ -9,74 +11,138 @@ import org.jspecify.annotations.Nullable;
  * What a machine is made of.
  *
  * @param mode protection of the guest
+ * @param profile hypervisor to behave as: see {@link dev.vesper.machine.vmm.Profile#named}
+ * @param processors vCPUs
  * @param memoryBytes guest RAM: a multiple of 1 MiB, at most 3 GiB
- * @param image the image's bytes
- * @param imageName its name for messages
- * @param initrd initial RAM disk, or null
- * @param commandLine kernel command line
- * @param entry32 bzImage: take the 32-bit entry
- * @param cpuModel name of a CPU model
+ * @param boot what is booted
+ * @param cpuModel CPU model with features added or taken away, as in {@code vesper-min,+xsave}
  * @param seed decides keys and RDRAND
- * @param console takes what COM1 writes
- * @param debug takes what the debug consoles write
- * @param input what COM1 reads
+ * @param executeOnly data reads of the image's text fault while paging is on
+ * @param intercepts names of instructions that the host intercepts besides those of its profile
+ * @param ports where what the guest says goes
  */
 public record MachineOptions(
     SevMode mode,
+    String profile,
+    int processors,
     long memoryBytes,
-    byte[] image,
-    String imageName,
-    byte @Nullable [] initrd,
-    String commandLine,
-    boolean entry32,
+    Boot boot,
     String cpuModel,
     long seed,
-    IntConsumer console,
-    IntConsumer debug,
-    ConsoleInput input) {
+    boolean executeOnly,
+    List<String> intercepts,
+    Ports ports) {
   /** Most guest RAM: the hole below 4 GiB starts there. */
   public static final long MAX_MEMORY = 3L << 30;
 
-  /** {@return options with defaults for tests and tools: 512 MiB, vesper-min, seed 1, no input} */
+  /**
+   * What is booted.
+   *
+   * @param image the image's bytes
+   * @param name its name for messages
+   * @param initrd initial RAM disk, or null
+   * @param commandLine kernel command line
+   * @param entry32 bzImage: take the 32-bit entry
+   */
+  public record Boot(
+      byte[] image, String name, byte @Nullable [] initrd, String commandLine, boolean entry32) {}
+
+  /**
+   * The outside of the machine.
+   *
+   * @param console takes what COM1 writes
+   * @param debug takes what the debug consoles write
+   * @param virtioConsole takes what a virtio console writes
+   * @param input what COM1 reads
+   * @param disk behind a virtio block device
+   */
+  public record Ports(
+      IntConsumer console,
+      IntConsumer debug,
+      IntConsumer virtioConsole,
+      ConsoleInput input,
+      VirtioBlock.Disk disk) {}
+
+  /**
+   * {@return options with defaults for tests and tools: profile kvm, one vCPU, 512 MiB, vesper-min,
+   * seed 1, no input}
+   */
   public static MachineOptions of(SevMode mode, byte[] image, IntConsumer console) {
     return new MachineOptions(
         mode,
+        "kvm",
+        1,
         512L << 20,
-        image,
-        "image",
-        null,
-        "",
-        false,
+        new Boot(image, "image", null, "", false),
         "vesper-min",
         1,
-        console,
-        b -> {},
-        ConsoleInput.NONE);
+        false,
+        List.of(),
+        new Ports(console, b -> {}, b -> {}, ConsoleInput.NONE, VirtioBlock.Disk.NONE));
   }
 
-  private MachineOptions copy(
-      long bytes, byte @Nullable [] disk, String line, boolean is32, ConsoleInput in) {
+  private MachineOptions copy(long bytes, Boot b, Ports p) {
     return new MachineOptions(
-        mode, bytes, image, imageName, disk, line, is32, cpuModel, seed, console, debug, in);
+        mode, profile, processors, bytes, b, cpuModel, seed, executeOnly, intercepts, p);
   }
 
   /** {@return a copy with another command line and initrd} */
   public MachineOptions with(String line, byte @Nullable [] disk) {
-    return copy(memoryBytes, disk, line, entry32, input);
+    return copy(memoryBytes, new Boot(boot.image, boot.name, disk, line, boot.entry32), ports);
   }
 
   /** {@return a copy with other memory} */
   public MachineOptions withMemory(long bytes) {
-    return copy(bytes, initrd, commandLine, entry32, input);
+    return copy(bytes, boot, ports);
   }
 
   /** {@return a copy that takes the 32-bit entry} */
   public MachineOptions with32BitEntry() {
-    return copy(memoryBytes, initrd, commandLine, true, input);
+    Boot b = new Boot(boot.image, boot.name, boot.initrd, boot.commandLine, true);
+    return copy(memoryBytes, b, ports);
   }
 
   /** {@return a copy with console input} */
   public MachineOptions withInput(ConsoleInput in) {
-    return copy(memoryBytes, initrd, commandLine, entry32, in);
+    return copy(
+        memoryBytes,
+        boot,
+        new Ports(ports.console, ports.debug, ports.virtioConsole, in, ports.disk));
+  }
+
+  /** {@return a copy with devices of the virtio kind connected} */
+  public MachineOptions withVirtio(IntConsumer virtioConsole, VirtioBlock.Disk disk) {
+    return copy(
+        memoryBytes, boot, new Ports(ports.console, ports.debug, virtioConsole, ports.input, disk));
+  }
+
+  private MachineOptions host(
+      String newProfile, int n, String model, boolean xo, List<String> more) {
+    return new MachineOptions(mode, newProfile, n, memoryBytes, boot, model, seed, xo, more, ports);
+  }
+
+  /** {@return a copy for another hypervisor} */
+  public MachineOptions withProfile(String name) {
+    return host(name, processors, cpuModel, executeOnly, intercepts);
+  }
+
+  /** {@return a copy with more vCPUs} */
+  public MachineOptions withProcessors(int n) {
+    return host(profile, n, cpuModel, executeOnly, intercepts);
+  }
+
+  /** {@return a copy with another CPU model} */
+  public MachineOptions withCpu(String model) {
+    return host(profile, processors, model, executeOnly, intercepts);
+  }
+
+  /** {@return a copy whose text data reads cannot see} */
+  public MachineOptions withExecuteOnlyText() {
+    return host(profile, processors, cpuModel, true, intercepts);
+  }
+
+  /** {@return a copy whose host intercepts more} */
+  public MachineOptions withIntercepts(String... names) {
+    return host(profile, processors, cpuModel, executeOnly, List.of(names));
   }
 }

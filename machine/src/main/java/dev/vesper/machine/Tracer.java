@@ -8,10 +8,11 @@ import dev.vesper.machine.cpu.CpuObserver;
 import dev.vesper.machine.observe.Event;
 import dev.vesper.machine.observe.EventSink;
 import dev.vesper.machine.observe.HostObserver;
+import dev.vesper.machine.observe.Symbols;
 import dev.vesper.x86.Formatter;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Turns what happens into {@link Event} records. An observer: it looks at the guest's registers and
@@ -19,29 +20,35 @@ import org.jspecify.annotations.Nullable;
  */
 public final class Tracer implements HostObserver, CpuObserver {
   private final EventSink sink;
-  private @Nullable Cpu cpu;
+  private List<Cpu> cpus = List.of();
+  private Symbols symbols = Symbols.NONE;
+  private int running;
 
   public Tracer(EventSink sink) {
     this.sink = sink;
   }
 
-  void attach(Cpu c) {
-    cpu = c;
+  void attach(List<Cpu> all, Symbols names) {
+    cpus = all;
+    symbols = names;
+  }
+
+  @Override
+  public void running(int vcpu) {
+    running = vcpu;
   }
 
   private Event event(String kind, String name, Map<String, String> details) {
-    Cpu c = cpu;
-    if (c == null) {
-      throw new IllegalStateException("tracer without a machine");
-    }
+    Cpu c = cpus.get(running);
     return new Event(
         kind,
         c.now(),
         c.icount,
-        0,
+        running,
         c.codeBits(),
         c.cpl,
         c.rip,
+        symbols.at(c.rip),
         c.disassemble(Formatter.Syntax.INTEL),
         name,
         details);
@@ -113,7 +120,7 @@ public final class Tracer implements HostObserver, CpuObserver {
     return m;
   }
 
-  static String dump(Cpu c) {
+  static String dump(Cpu c, Symbols symbols) {
     String[] n = {
       "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8 ", "r9 ", "r10", "r11", "r12",
       "r13", "r14", "r15"
@@ -126,7 +133,9 @@ public final class Tracer implements HostObserver, CpuObserver {
         String.format(
             "rip=%016x rfl=%08x cpl=%d %d-bit cr0=%x cr2=%x cr3=%x cr4=%x efer=%x%n",
             c.rip, c.flags(), c.cpl, c.codeBits(), c.cr0, c.cr2, c.cr3, c.cr4, c.efer));
+    String name = symbols.at(c.rip);
     b.append("at rip: ").append(c.disassemble(Formatter.Syntax.INTEL));
+    b.append(name.isEmpty() ? "" : " in " + name);
     return b.toString();
   }
 }

@@ -10,6 +10,10 @@ import org.jspecify.annotations.Nullable;
  * @param initrd initial RAM disk or multiboot module, or null
  * @param commandLine kernel command line
  * @param entry32 take a bzImage's 32-bit entry rather than the 64-bit one
+ * @param openBsd how an OpenBSD kernel is launched
+ * @param everyElfIsOpenBsd any ELF image is launched as an OpenBSD kernel, as vmd(8) does
+ * @param processors how many vCPUs the guest has
+ * @param seed decides random data that a loader gives to a kernel
  * @param cBit mask of the C-bit for page tables that the loader builds, 0 without SEV
  */
 public record BootOptions(
@@ -18,4 +22,8 @@ public record BootOptions(
     byte @Nullable [] initrd,
     String commandLine,
     boolean entry32,
-    long cBit) {}
+    long cBit,
+    OpenBsdLaunch openBsd,
+    boolean everyElfIsOpenBsd,
+    int processors,
+    long seed) {}

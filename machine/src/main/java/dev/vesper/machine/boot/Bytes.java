@@ -16,6 +16,13 @@ final class Bytes {
     return u16(b, at) | (long) u16(b, at + 2) << 16;
   }
 
+  /** Writes the low bytes of a number. */
+  static void put(byte[] b, int at, int bytes, long v) {
+    for (int i = 0; i < bytes; i++) {
+      b[at + i] = (byte) (v >> 8 * i);
+    }
+  }
+
   static long u64(byte[] b, long at) {
     return u32(b, at) | u32(b, at + 4) << 32;
   }

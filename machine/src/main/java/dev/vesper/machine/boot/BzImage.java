@@ -59,7 +59,7 @@ final class BzImage {
     bootParams(o, w, b, load + initSize);
     LaunchState s = o.entry32() ? protectedMode() : longMode(w, o.cBit());
     s.set(LaunchState.RIP, load + (o.entry32() ? 0 : 0x200)).set(LaunchState.RSI, BOOT_PARAMS);
-    return new LoadedGuest("bzImage, " + (o.entry32() ? "32" : "64") + "-bit entry", s, w.ranges());
+    return LoadedGuest.of("bzImage, " + (o.entry32() ? "32" : "64") + "-bit entry", s, w.ranges());
   }
 
   /**
@@ -79,15 +79,15 @@ final class BzImage {
       limit = (int) Math.min(Bytes.u32(header, 0x238), 0xFFFF);
       initrdMax = Bytes.u32(header, 0x22C);
     } else {
-      put(page, 0x202, 4, 0x5372_6448L);
+      Bytes.put(page, 0x202, 4, 0x5372_6448L);
     }
     byte[] line = o.commandLine().getBytes(StandardCharsets.UTF_8);
     if (line.length > limit) {
       throw new BootException(
           "the command line has " + line.length + " bytes, " + o.name() + " takes " + limit);
     }
-    put(page, 0x210, 1, 0xFF);
-    put(page, 0x228, 4, COMMAND_LINE);
+    Bytes.put(page, 0x210, 1, 0xFF);
+    Bytes.put(page, 0x228, 4, COMMAND_LINE);
     byte[] z = new byte[line.length + 1];
     System.arraycopy(line, 0, z, 0, line.length);
     w.put(COMMAND_LINE, z);
@@ -107,10 +107,10 @@ final class BzImage {
                 + " MiB: give the guest more memory with -m");
       }
       w.put("the initrd", at, initrd, 0, initrd.length);
-      put(page, 0x218, 4, at);
-      put(page, 0x21C, 4, initrd.length);
+      Bytes.put(page, 0x218, 4, at);
+      Bytes.put(page, 0x21C, 4, initrd.length);
     }
-    put(page, 0x1E8, 1, 2);
+    Bytes.put(page, 0x1E8, 1, 2);
     e820(page, 0x2D0, 0, 0x9_FC00);
     e820(page, 0x2D0 + 20, 0x10_0000, w.size() - 0x10_0000);
     w.require("the boot data", 0, 0x10_0000);
@@ -118,15 +118,9 @@ final class BzImage {
   }
 
   private static void e820(byte[] page, int at, long address, long length) {
-    put(page, at, 8, address);
-    put(page, at + 8, 8, length);
-    put(page, at + 16, 4, 1);
-  }
-
-  private static void put(byte[] b, int at, int bytes, long v) {
-    for (int i = 0; i < bytes; i++) {
-      b[at + i] = (byte) (v >> 8 * i);
-    }
+    Bytes.put(page, at, 8, address);
+    Bytes.put(page, at + 8, 8, length);
+    Bytes.put(page, at + 16, 4, 1);
   }
 
   /** {@return the state of a 32-bit entry: protected mode, paging off} */

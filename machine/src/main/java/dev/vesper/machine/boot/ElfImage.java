@@ -9,10 +9,34 @@ import java.util.List;
  *
  * @param bits 32 or 64
  * @param pvhEntry entry of the Xen PHYS32_ENTRY note, or -1
+ * @param openBsd it has a program header that only OpenBSD's kernels have
+ * @param randomData ranges that a loader fills with random bytes
  */
 record ElfImage(
-    String name, byte[] bytes, int bits, long entry, long pvhEntry, List<Segment> segments) {
-  record Segment(long offset, long physical, long virtual, long fileSize, long memorySize) {}
+    String name,
+    byte[] bytes,
+    int bits,
+    long entry,
+    long pvhEntry,
+    boolean openBsd,
+    List<Segment> segments,
+    List<Segment> randomData) {
+  /**
+   * A program header's memory.
+   *
+   * @param flags PF_X 1, PF_W 2, PF_R 4
+   */
+  record Segment(
+      long offset, long physical, long virtual, long fileSize, long memorySize, int flags) {
+    /** {@return whether it is code that nobody writes} */
+    boolean text() {
+      return (flags & 3) == 1;
+    }
+  }
+
+  private static final int PT_LOAD = 1;
+  private static final int PT_NOTE = 4;
+  private static final long PT_OPENBSD_RANDOMIZE = 0x65A3_DBE6L;
 
   static boolean isElf(byte[] b) {
     return Bytes.u32(b, 0) == 0x464C_457FL;
@@ -36,6 +60,7 @@ record ElfImage(
       throw new BootException(name + " is a damaged ELF file: its program headers lie outside it");
     }
     List<Segment> list = new ArrayList<>();
+    List<Segment> random = new ArrayList<>();
     long pvh = -1;
     for (int i = 0; i < count; i++) {
       long p = phoff + (long) i * size;
@@ -45,19 +70,22 @@ record ElfImage(
       long paddr = wide ? Bytes.u64(b, p + 24) : Bytes.u32(b, p + 12);
       long filesz = wide ? Bytes.u64(b, p + 32) : Bytes.u32(b, p + 16);
       long memsz = wide ? Bytes.u64(b, p + 40) : Bytes.u32(b, p + 20);
-      if (type == 1 && memsz != 0) {
+      int flags = (int) Bytes.u32(b, wide ? p + 4 : p + 24);
+      if (type == PT_OPENBSD_RANDOMIZE) {
+        random.add(new Segment(off, paddr, vaddr, filesz, memsz, flags));
+      } else if (type == PT_LOAD && memsz != 0) {
         if (off < 0 || filesz < 0 || off > b.length || filesz > b.length - off || memsz < filesz) {
           throw new BootException(name + " is truncated: segment " + i + " lies outside the file");
         }
-        list.add(new Segment(off, paddr, vaddr, filesz, memsz));
-      } else if (type == 4 && off >= 0 && off <= b.length && filesz >= 0) {
+        list.add(new Segment(off, paddr, vaddr, filesz, memsz, flags));
+      } else if (type == PT_NOTE && off >= 0 && off <= b.length && filesz >= 0) {
         pvh = Math.max(pvh, note(b, off, Math.min(off + filesz, b.length)));
       }
     }
     if (list.isEmpty()) {
       throw new BootException(name + " has no segment to load: it is not a kernel");
     }
-    return new ElfImage(name, b, wide ? 64 : 32, entry, pvh, list);
+    return new ElfImage(name, b, wide ? 64 : 32, entry, pvh, !random.isEmpty(), list, random);
   }
 
   private static long note(byte[] b, long from, long to) {
@@ -86,6 +114,11 @@ record ElfImage(
     }
   }
 
+  /** {@return where a segment lies in guest memory} OpenBSD's loaders drop the upper bits. */
+  long place(Segment s) {
+    return openBsd ? s.physical & OpenBsdKernel.ADDRESS_MASK : s.physical;
+  }
+
   /** {@return the physical address of a virtual one, or itself if no segment has it} */
   long physical(long virtual) {
     for (Segment s : segments) {
@@ -106,7 +139,7 @@ record ElfImage(
     BzImage.bootParams(o, w, null, elf.end());
     LaunchState s = elf.bits == 64 ? BzImage.longMode(w, o.cBit()) : BzImage.protectedMode();
     s.set(LaunchState.RIP, entry).set(LaunchState.RSI, BzImage.BOOT_PARAMS);
-    return new LoadedGuest("ELF" + elf.bits + " at its entry", s, w.ranges());
+    return LoadedGuest.of("ELF" + elf.bits + " at its entry", s, w.ranges());
   }
 
   /** {@return the first address behind every segment} */

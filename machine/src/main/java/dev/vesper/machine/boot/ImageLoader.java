@@ -1,6 +1,7 @@
 package dev.vesper.machine.boot;
 
 import dev.vesper.machine.memory.HostView;
+import java.util.List;
 
 /** Recognises an image and loads it. */
 public final class ImageLoader {
@@ -17,19 +18,37 @@ public final class ImageLoader {
     if (Bytes.u32(b, 0x202) == 0x5372_6448L) {
       return BzImage.load(o, w);
     }
-    long header = Multiboot.header(b);
+    if (!ElfImage.isElf(b)) {
+      long header = Multiboot.header(b);
+      if (header >= 0) {
+        return Multiboot.load(o, w, header);
+      }
+      throw new BootException(
+          o.name()
+              + " is no bzImage, multiboot, PVH or ELF64 image: check that the file is a kernel");
+    }
+    ElfImage elf = ElfImage.parse(o.name(), b);
+    return elf(o, w, elf).with(text(elf), ElfSymbols.read(elf));
+  }
+
+  private static List<LoadedGuest.Range> text(ElfImage elf) {
+    return elf.segments().stream()
+        .filter(ElfImage.Segment::text)
+        .map(s -> new LoadedGuest.Range(elf.place(s), s.memorySize()))
+        .toList();
+  }
+
+  private static LoadedGuest elf(BootOptions o, GuestWriter w, ElfImage elf) throws BootException {
+    if (elf.openBsd() || o.everyElfIsOpenBsd()) {
+      return OpenBsdKernel.load(o, w, elf);
+    }
+    long header = Multiboot.header(o.image());
     if (header >= 0) {
       return Multiboot.load(o, w, header);
     }
-    if (ElfImage.isElf(b)) {
-      ElfImage elf = ElfImage.parse(o.name(), b);
-      if (elf.pvhEntry() >= 0 && o.cBit() == 0) {
-        return Pvh.load(o, w, elf);
-      }
-      return ElfImage.loadAtEntry(o, w, elf);
+    if (elf.pvhEntry() >= 0 && o.cBit() == 0) {
+      return Pvh.load(o, w, elf);
     }
-    throw new BootException(
-        o.name()
-            + " is no bzImage, multiboot, PVH or ELF64 image: check that the file is a kernel");
+    return ElfImage.loadAtEntry(o, w, elf);
   }
 }

@@ -1,5 +1,6 @@
 package dev.vesper.machine.boot;
 
+import dev.vesper.machine.observe.Symbols;
 import dev.vesper.machine.sev.LaunchState;
 import java.util.List;
 
@@ -8,9 +9,34 @@ import java.util.List;
  *
  * @param format what the image was recognised as
  * @param state registers to start with
- * @param ranges page-aligned guest physical ranges that LAUNCH_UPDATE_DATA must encrypt, in order
+ * @param apState registers of the other vCPUs
+ * @param apsParked firmware is taken to have run: the other vCPUs start at once and park themselves
+ * @param apJumpTable the AP jump table that such firmware has published, or 0
+ * @param ranges guest physical ranges, aligned to 16 bytes, that LAUNCH_UPDATE_DATA must encrypt,
+ *     in order
+ * @param text guest physical ranges of code that nobody writes
+ * @param symbols of the image
  */
-public record LoadedGuest(String format, LaunchState state, List<Range> ranges) {
+public record LoadedGuest(
+    String format,
+    LaunchState state,
+    LaunchState apState,
+    boolean apsParked,
+    long apJumpTable,
+    List<Range> ranges,
+    List<Range> text,
+    Symbols symbols) {
   /** A guest physical range. */
   public record Range(long address, long length) {}
+
+  /** {@return a guest whose other vCPUs are as after RESET} */
+  static LoadedGuest of(String format, LaunchState state, List<Range> ranges) {
+    return new LoadedGuest(
+        format, state, new LaunchState(), false, 0, ranges, List.of(), Symbols.NONE);
+  }
+
+  LoadedGuest with(List<Range> newText, Symbols newSymbols) {
+    return new LoadedGuest(
+        format, state, apState, apsParked, apJumpTable, ranges, newText, newSymbols);
+  }
 }

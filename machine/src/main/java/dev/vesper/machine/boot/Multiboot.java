@@ -66,7 +66,7 @@ final class Multiboot {
         .set(LaunchState.RIP, entry)
         .set(LaunchState.RAX, BOOT_MAGIC)
         .set(LaunchState.RBX, INFO);
-    return new LoadedGuest("multiboot", s, w.ranges());
+    return LoadedGuest.of("multiboot", s, w.ranges());
   }
 
   private static void info(BootOptions o, GuestWriter w, long end) throws BootException {

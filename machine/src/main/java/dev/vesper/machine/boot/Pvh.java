@@ -48,7 +48,7 @@ final class Pvh {
     entry(w, map + 24, 0x10_0000, w.size() - 0x10_0000);
     LaunchState s = BzImage.protectedMode();
     s.flat(0x08, 0xC9B, 0x10).set(LaunchState.RIP, elf.pvhEntry()).set(LaunchState.RBX, START_INFO);
-    return new LoadedGuest("PVH", s, w.ranges());
+    return LoadedGuest.of("PVH", s, w.ranges());
   }
 
   private static void entry(GuestWriter w, long at, long address, long length)

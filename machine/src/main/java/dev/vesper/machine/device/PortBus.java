@@ -13,6 +13,13 @@ public final class PortBus {
     }
   }
 
+  /** Takes a device away from a range of ports. */
+  public void detach(int first, int last) {
+    for (int p = first; p <= last; p++) {
+      devices[p] = null;
+    }
+  }
+
   /** Reads 1, 2 or 4 bytes, zero-extended to an int. */
   public int read(int port, int bytes) {
     PortDevice d = devices[port & 0xFFFF];

@@ -12,6 +12,7 @@ import java.util.Map;
  * @param bits code width: 16, 32 or 64
  * @param cpl privilege level
  * @param rip address of the instruction, or of the next one after an exit that advanced it
+ * @param symbol name of the place with an offset, or empty
  * @param instruction disassembly at {@code rip}
  * @param name name of the exit
  * @param details what crossed, in the order to print it
@@ -24,6 +25,7 @@ public record Event(
     int bits,
     int cpl,
     long rip,
+    String symbol,
     String instruction,
     String name,
     Map<String, String> details) {}

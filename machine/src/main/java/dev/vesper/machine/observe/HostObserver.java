@@ -5,6 +5,9 @@ import java.util.Map;
 
 /** Watches what crosses between guest and host. */
 public interface HostObserver {
+  /** Another vCPU's turn has come: what follows is about it. */
+  default void running(int vcpu) {}
+
   /** An exit that carries no GHCB exchange. */
   void exit(int code, long info1, long info2);
 

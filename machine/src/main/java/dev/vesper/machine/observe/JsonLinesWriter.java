@@ -47,7 +47,8 @@ public final class JsonLinesWriter implements EventSink, Closeable {
         .append(e.instructions());
     b.append(",\"vcpu\":").append(e.vcpu()).append(",\"bits\":").append(e.bits());
     b.append(",\"cpl\":").append(e.cpl()).append(",\"rip\":\"0x").append(Long.toHexString(e.rip()));
-    b.append("\",\"instruction\":").append(quote(e.instruction()));
+    b.append("\",\"symbol\":").append(quote(e.symbol()));
+    b.append(",\"instruction\":").append(quote(e.instruction()));
     b.append(",\"name\":").append(quote(e.name()));
     for (Map.Entry<String, String> d : e.details().entrySet()) {
       b.append(',').append(quote(d.getKey())).append(':').append(quote(d.getValue()));

@@ -18,6 +18,7 @@ public final class TextWriter implements EventSink {
     b.append(e.kind()).append(' ').append(e.name());
     b.append(" rip=0x")
         .append(Long.toHexString(e.rip()))
+        .append(e.symbol().isEmpty() ? "" : " <" + e.symbol() + ">")
         .append(" cpl")
         .append(e.cpl())
         .append(' ');

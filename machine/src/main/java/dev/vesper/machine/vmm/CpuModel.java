@@ -25,12 +25,82 @@ public final class CpuModel {
     this.name = name;
   }
 
+  /** A CPUID flag that can be switched: leaf, register 1 EBX 2 ECX 3 EDX, bit. */
+  private record Flag(int leaf, int register, int bit) {}
+
+  private static final Map<String, Flag> FLAGS =
+      Map.ofEntries(
+          Map.entry("sse3", new Flag(1, 2, 0)),
+          Map.entry("cx16", new Flag(1, 2, 13)),
+          Map.entry("popcnt", new Flag(1, 2, 23)),
+          Map.entry("xsave", new Flag(1, 2, 26)),
+          Map.entry("rdrand", new Flag(1, 2, 30)),
+          Map.entry("mtrr", new Flag(1, 3, 12)),
+          Map.entry("fsgsbase", new Flag(7, 1, 0)),
+          Map.entry("smep", new Flag(7, 1, 7)),
+          Map.entry("erms", new Flag(7, 1, 9)),
+          Map.entry("clflushopt", new Flag(7, 1, 23)),
+          Map.entry("rdtscp", new Flag(0x8000_0001, 3, 27)));
+
+  private static final int XSAVE_BYTES = 576;
+
   /**
-   * Reads a built-in model.
+   * Makes a model from its description: the name of a built-in one, then features to add or take
+   * away, as in {@code vesper-min,+xsave,-rdrand}.
    *
-   * @throws IllegalArgumentException if there is none of that name
+   * @throws IllegalArgumentException if there is no such model or feature
    */
-  public static CpuModel named(String name) {
+  public static CpuModel named(String description) {
+    String[] parts = description.split(",");
+    CpuModel m = builtIn(parts[0]);
+    for (int i = 1; i < parts.length; i++) {
+      m.change(parts[i]);
+    }
+    return m;
+  }
+
+  private void change(String feature) {
+    boolean on = feature.startsWith("+");
+    Flag f = FLAGS.get(feature.substring(Math.min(1, feature.length())));
+    if (!on && !feature.startsWith("-") || f == null) {
+      throw new IllegalArgumentException(
+          "no CPU feature '"
+              + feature
+              + "': write +NAME or -NAME with one of "
+              + String.join(" ", new java.util.TreeSet<>(FLAGS.keySet())));
+    }
+    Leaf l = leaf(f.leaf, 0);
+    int[] r = {l.eax(), l.ebx(), l.ecx(), l.edx()};
+    r[f.register] = on ? r[f.register] | 1 << f.bit : r[f.register] & ~(1 << f.bit);
+    put(f.leaf, 0, new Leaf(r[0], r[1], r[2], r[3]));
+    if (f.equals(FLAGS.get("xsave"))) {
+      // Components x87 and SSE, in the standard form only.
+      put(0xD, 0, on ? new Leaf(3, XSAVE_BYTES, XSAVE_BYTES, 0) : Leaf.ZERO);
+      Leaf max = leaf(0, 0);
+      if (on && max.eax() < 0xD) {
+        put(0, 0, new Leaf(0xD, max.ebx(), max.ecx(), max.edx()));
+      }
+    }
+  }
+
+  private void put(int leaf, int subleaf, Leaf l) {
+    leaves.put((leaf & 0xFFFF_FFFFL) << 32 | subleaf & 0xFFFF_FFFFL, l);
+  }
+
+  /**
+   * {@return bytes of an XSAVE area for the components of XCR0: x87 and SSE lie in its first 576
+   * bytes; 0 without XSAVE}
+   */
+  int xsaveSize(long xcr0) {
+    return hasXsave() && (xcr0 & 3) != 0 ? XSAVE_BYTES : 0;
+  }
+
+  /** {@return whether the model offers XSAVE} */
+  boolean hasXsave() {
+    return (leaf(1, 0).ecx() >>> 26 & 1) != 0;
+  }
+
+  private static CpuModel builtIn(String name) {
     CpuModel m = new CpuModel(name);
     try (var in = CpuModel.class.getResourceAsStream(name + ".cpu")) {
       if (in == null || !name.matches("[\\w.-]+")) {

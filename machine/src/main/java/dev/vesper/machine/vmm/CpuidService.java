@@ -2,14 +2,18 @@ package dev.vesper.machine.vmm;
 
 import dev.vesper.machine.sev.SevMode;
 
-/** Answers CPUID from the model and the little that is dynamic. */
+/** Answers CPUID as KVM does: from the model and the little that is dynamic. */
 final class CpuidService {
+  private static final int APIC = 1 << 9;
+
   private final CpuModel model;
   private final SevMode mode;
+  private final int processors;
 
-  CpuidService(CpuModel model, SevMode mode) {
+  CpuidService(CpuModel model, SevMode mode, int processors) {
     this.model = model;
     this.mode = mode;
+    this.processors = processors;
   }
 
   /** {@return the C-bit position that the model names} */
@@ -17,7 +21,13 @@ final class CpuidService {
     return model.leaf(0x8000_001F, 0).ebx() & 63;
   }
 
-  CpuModel.Leaf answer(int leaf, int subleaf) {
+  /**
+   * {@return the four registers}
+   *
+   * @param v the vCPU that asks
+   * @param xcr0 XCR0 as the guest says or the host sees it, for the sizes of leaf 0xD
+   */
+  CpuModel.Leaf answer(HostVcpu v, int leaf, int subleaf, long xcr0) {
     CpuModel.Leaf l = model.leaf(leaf, subleaf);
     if (leaf == 0x8000_001F) {
       return switch (mode) {
@@ -28,7 +38,21 @@ final class CpuidService {
     }
     int max = model.leaf(leaf & 0xC000_0000, 0).eax();
     boolean known = leaf >>> 30 != 0 || Integer.compareUnsigned(leaf, max) <= 0;
-    // Basic leaves above the maximum answer as zero, as AMD processors do.
-    return known ? l : CpuModel.Leaf.ZERO;
+    if (!known) {
+      // Basic leaves above the maximum answer as zero, as AMD processors do.
+      return CpuModel.Leaf.ZERO;
+    }
+    if (leaf == 1) {
+      int osxsave = (int) (v.cr4() >> 18 & 1) << 27 & l.ecx() << 1;
+      l = new CpuModel.Leaf(l.eax(), l.ebx(), l.ecx() | osxsave, l.edx());
+    }
+    if (leaf == 1 && processors > 1) {
+      int ebx = l.ebx() & 0xFFFF | v.id << 24 | processors << 16;
+      return new CpuModel.Leaf(l.eax(), ebx, l.ecx(), l.edx() | APIC | 1 << 28);
+    }
+    if (leaf == 0xD && subleaf == 0) {
+      return new CpuModel.Leaf(l.eax(), model.xsaveSize(xcr0), l.ecx(), l.edx());
+    }
+    return l;
   }
 }

@@ -10,7 +10,9 @@ import dev.vesper.machine.sev.Vmcb;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.OptionalLong;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Serves VMGEXIT: the MSR protocol and the NAE events of protocol versions 1 and 2, with KVM's
@@ -31,6 +33,8 @@ final class GhcbService {
 
   private final Hypervisor host;
   private final HostView memory;
+  private final CpuidService cpuid;
+  private final KvmMsrs msrs;
   private final int cBit;
   private final byte[] snapshot = new byte[GhcbPage.SIZE];
   private final GhcbPage request = new GhcbPage(snapshot);
@@ -38,18 +42,27 @@ final class GhcbService {
   private long gpa;
   private long jumpTable;
 
-  GhcbService(Hypervisor host, int cBit) {
+  private @Nullable HostVcpu current;
+
+  GhcbService(Hypervisor host, CpuidService cpuid, KvmMsrs msrs) {
     this.host = host;
     this.memory = host.memory;
-    this.cBit = cBit;
-    host.vcpu.vmcb().set(Vmcb.GHCB_GPA, MsrRequest.sevInfo(MAX_VERSION, MIN_VERSION, cBit));
+    this.cpuid = cpuid;
+    this.msrs = msrs;
+    this.cBit = CpuidService.cBit(host.model);
   }
 
-  void vmgexit() {
-    long msr = host.vcpu.vmcb().get(Vmcb.GHCB_GPA);
+  /** Sets what the GHCB MSR reads as before the guest writes it. */
+  void created(HostVcpu v) {
+    v.cpu.vmcb().set(Vmcb.GHCB_GPA, MsrRequest.sevInfo(MAX_VERSION, MIN_VERSION, cBit));
+  }
+
+  void vmgexit(HostVcpu v) {
+    current = v;
+    long msr = v.cpu.vmcb().get(Vmcb.GHCB_GPA);
     if (MsrRequest.info(msr) != 0) {
       long response = msrProtocol(msr);
-      host.vcpu.vmcb().set(Vmcb.GHCB_GPA, response);
+      v.cpu.vmcb().set(Vmcb.GHCB_GPA, response);
       if (host.observer != null) {
         host.observer.msrProtocol(msr, response);
       }
@@ -90,6 +103,10 @@ final class GhcbService {
     if (host.observer != null) {
       host.observer.ghcb(gpa, request.values(), Map.copyOf(answer));
     }
+  }
+
+  private HostVcpu vcpu() {
+    return Objects.requireNonNull(current);
   }
 
   private void reply(long info1, long info2) {
@@ -135,12 +152,13 @@ final class GhcbService {
       case ExitCode.RDPMC -> rdpmc();
       case ExitCode.VMMCALL ->
           answer.put(GhcbField.RAX, value(GhcbField.CPL) == 0 ? ENOSYS : EPERM);
-      case ExitCode.MMIO_READ -> mmio(info2, true);
-      case ExitCode.MMIO_WRITE -> mmio(info2, false);
+      case ExitCode.MMIO_READ -> mmio(info1, info2, true);
+      case ExitCode.MMIO_WRITE -> mmio(info1, info2, false);
       case ExitCode.AP_RESET_HOLD -> {
-        // Nobody else is there to send a SIPI.
-        host.end(Outcome.GAVE_UP, "vCPU 0 waits in AP reset hold and there is no other vCPU");
+        vcpu().state = HostVcpu.State.RESET_HOLD_EVENT;
+        vcpu().holdGhcb = gpa;
       }
+      case ExitCode.NMI_COMPLETE -> vcpu().nmiMasked = false;
       case ExitCode.AP_JUMP_TABLE -> {
         if (info1 == 0) {
           jumpTable = info2;
@@ -161,7 +179,7 @@ final class GhcbService {
               Outcome.GAVE_UP,
               "guest reports a #VC that it does not support: " + ExitCode.name((int) info1));
       default -> {
-        // DR7, INVD, WBINVD, MONITOR, MWAIT, NMI complete: nothing to do
+        // DR7, INVD, WBINVD, MONITOR, MWAIT: nothing to do
       }
     }
   }
@@ -222,7 +240,9 @@ final class GhcbService {
   // ---- events
 
   private void cpuid() {
-    CpuModel.Leaf l = host.cpuid.answer((int) value(GhcbField.RAX), (int) value(GhcbField.RCX));
+    CpuModel.Leaf l =
+        cpuid.answer(
+            vcpu(), (int) value(GhcbField.RAX), (int) value(GhcbField.RCX), value(GhcbField.XCR0));
     answer.put(GhcbField.RAX, l.eax() & 0xFFFF_FFFFL);
     answer.put(GhcbField.RBX, l.ebx() & 0xFFFF_FFFFL);
     answer.put(GhcbField.RCX, l.ecx() & 0xFFFF_FFFFL);
@@ -230,12 +250,12 @@ final class GhcbService {
   }
 
   private void rdtsc(boolean withAux) {
-    long t = host.guestTsc();
+    long t = Hypervisor.guestTsc(vcpu());
     answer.put(GhcbField.RAX, t & 0xFFFF_FFFFL);
     answer.put(GhcbField.RDX, t >>> 32);
     if (withAux) {
       // TSC_AUX is in the guest's encrypted state; vCPU numbers start at 0.
-      answer.put(GhcbField.RCX, 0L);
+      answer.put(GhcbField.RCX, (long) vcpu().id);
     }
   }
 
@@ -245,19 +265,20 @@ final class GhcbService {
       answer.put(GhcbField.RDX, 0L);
     } else {
       // KVM queues the exception the ordinary way: the guest takes it right after VMGEXIT.
-      host.inject(0x8000_0B0DL);
+      host.injectException(vcpu(), 13, true);
     }
   }
 
   private void msr(boolean write) {
     int n = (int) value(GhcbField.RCX);
     if (write) {
-      if (!host.msrs.write(n, value(GhcbField.RDX) << 32 | value(GhcbField.RAX) & 0xFFFF_FFFFL)) {
+      if (!msrs.write(
+          vcpu(), n, value(GhcbField.RDX) << 32 | value(GhcbField.RAX) & 0xFFFF_FFFFL)) {
         reply(1, GP_EVENT);
       }
       return;
     }
-    OptionalLong v = host.msrs.read(n);
+    OptionalLong v = msrs.read(vcpu(), n);
     if (v.isEmpty()) {
       reply(1, GP_EVENT);
     } else {
@@ -317,7 +338,7 @@ final class GhcbService {
         && from + length <= GhcbPage.SHARED_BUFFER + GhcbPage.SHARED_BUFFER_SIZE;
   }
 
-  private void mmio(long length, boolean read) {
+  private void mmio(long address, long length, boolean read) {
     if (length == 0) {
       return;
     }
@@ -330,12 +351,34 @@ final class GhcbService {
       error(INVALID_SCRATCH);
       return;
     }
+    int n = (int) length;
     if (read) {
-      // No device decodes memory addresses on this platform: the bus reads as ones.
-      for (int i = 0; i < length; i++) {
-        memory.write(scratch + i, 1, 0xFF);
+      long v = host.readMmio(vcpu(), address, n);
+      for (int i = 0; i < n; i++) {
+        memory.write(scratch + i, 1, v >>> 8 * i & 0xFF);
       }
+    } else {
+      host.writeMmio(vcpu(), address, n, buffer((int) (scratch - gpa), n));
     }
+  }
+
+  // ---- AP reset hold and AP jump table
+
+  /** A SIPI arrived for a vCPU in AP reset hold. */
+  void released(HostVcpu v) {
+    if (v.state == HostVcpu.State.RESET_HOLD_MSR) {
+      v.cpu.vmcb().set(Vmcb.GHCB_GPA, 1L << 12 | MsrRequest.AP_RESET_HOLD_RESP);
+      return;
+    }
+    long page = v.holdGhcb;
+    if (page != 0) {
+      memory.write(page + GhcbField.SW_EXITINFO2.offset, 8, 1);
+    }
+  }
+
+  /** Takes the AP jump table's address from firmware that has run. */
+  void jumpTable(long address) {
+    jumpTable = address;
   }
 
   // ---- MSR protocol
@@ -346,7 +389,7 @@ final class GhcbService {
         return MsrRequest.sevInfo(MAX_VERSION, MIN_VERSION, cBit);
       }
       case MsrRequest.CPUID_REQ -> {
-        CpuModel.Leaf l = host.cpuid.answer((int) (msr >>> 32), 0);
+        CpuModel.Leaf l = cpuid.answer(vcpu(), (int) (msr >>> 32), 0, 1);
         int v =
             switch ((int) (msr >>> 30) & 3) {
               case 0 -> l.eax();
@@ -357,7 +400,7 @@ final class GhcbService {
         return (long) v << 32 | msr & 0xFFFF_F000L | MsrRequest.CPUID_RESP;
       }
       case MsrRequest.AP_RESET_HOLD_REQ -> {
-        host.end(Outcome.GAVE_UP, "vCPU 0 waits in AP reset hold and there is no other vCPU");
+        vcpu().state = HostVcpu.State.RESET_HOLD_MSR;
         return MsrRequest.AP_RESET_HOLD_RESP;
       }
       case MsrRequest.PREFERRED_GHCB_REQ -> {

@@ -1,80 +1,102 @@
 package dev.vesper.machine.vmm;
 
 import dev.vesper.ghcb.ExitCode;
+import dev.vesper.machine.device.LocalApic;
+import dev.vesper.machine.device.Timed;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.observe.HostObserver;
-import dev.vesper.machine.sev.EncryptedVcpu;
+import dev.vesper.machine.sev.LaunchState;
 import dev.vesper.machine.sev.PlainVcpu;
 import dev.vesper.machine.sev.SevMode;
 import dev.vesper.machine.sev.VirtualCpu;
 import dev.vesper.machine.sev.Vmcb;
+import java.util.ArrayList;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The run loop of the {@code kvm} profile: VMRUN, exit handling, interrupt injection, idling. It
- * behaves as QEMU/KVM does (spec: hypervisor-behaviour section 1).
+ * The run loop: VMRUN, interrupt injection, idling, and the start of application processors. What
+ * an exit means is the profile's.
+ *
+ * <p>vCPUs take turns on one thread: the one whose virtual time is least runs next, for {@link
+ * #QUANTUM} at most, so a run is the same every time.
  */
 public final class Hypervisor {
   /** Virtual time between looks at limits and input while the guest computes. */
   private static final long SLICE = 10_000_000L;
+
+  /** Virtual time that a vCPU may run ahead of another one. */
+  private static final long QUANTUM = 10_000L;
 
   private static final int MOST_UNSEEN_EVENTS = 100_000;
 
   private static final int MOST_EXITS_WITHOUT_PROGRESS = 10_000;
 
   private static final long EVENT_VALID = 1L << 31;
+  private static final int TYPE_NMI = 2 << 8;
+  private static final int TYPE_EXCEPTION = 3 << 8;
 
-  final VirtualCpu vcpu;
   final HostView memory;
   final Platform platform;
-  final CpuidService cpuid;
-  final MsrService msrs;
   final MmioMap mmio;
-  private final GhcbService ghcb;
-  private final PlainExits plain;
+  final CpuModel model;
+  final SevMode mode;
+  private final List<HostVcpu> vcpus = new ArrayList<>();
+  private final Handlers handlers;
   private final ConsoleInput input;
   @Nullable HostObserver observer;
 
+  private HostVcpu current;
+  private long latest;
   private @Nullable Outcome outcome;
-  private boolean everEnabledInterrupts;
-  private int stuck;
+  private int unseenEvents;
   private long instructionLimit = Long.MAX_VALUE;
   private long realDeadline = Long.MAX_VALUE;
 
+  /**
+   * @param cpus the vCPUs, the boot processor first
+   */
   public Hypervisor(
-      VirtualCpu vcpu,
+      List<? extends VirtualCpu> cpus,
       HostView memory,
       Platform platform,
+      Profile profile,
       CpuModel model,
       SevMode mode,
       MmioMap mmio,
       ConsoleInput input) {
-    this.vcpu = vcpu;
     this.memory = memory;
     this.platform = platform;
     this.mmio = mmio;
+    this.model = model;
+    this.mode = mode;
     this.input = input;
-    cpuid = new CpuidService(model, mode);
-    msrs =
-        new MsrService(
-            new MsrService.Tsc() {
-              @Override
-              public long read() {
-                return guestTsc();
-              }
-
-              @Override
-              public void write(long v) {
-                vcpu.vmcb().set(Vmcb.TSC_OFFSET, v - vcpu.now());
-              }
-            });
-    ghcb = new GhcbService(this, CpuidService.cBit(model));
-    plain = new PlainExits(this);
+    for (int i = 0; i < cpus.size(); i++) {
+      LocalApic apic = cpus.size() == 1 ? null : new LocalApic(i, i == 0, this::interruptCommand);
+      vcpus.add(new HostVcpu(i, cpus.get(i), apic));
+    }
+    current = vcpus.get(0);
+    handlers = profile.handlers(this);
+    vcpus.forEach(handlers::created);
   }
 
-  /** {@return the guest's time-stamp counter} */
-  long guestTsc() {
-    return vcpu.now() + vcpu.vmcb().get(Vmcb.TSC_OFFSET);
+  /**
+   * {@return virtual time for devices: that of the vCPU whose turn it is, but never less than it
+   * was}
+   */
+  public long now() {
+    latest = Math.max(latest, current.cpu.now());
+    return latest;
+  }
+
+  /** {@return how many vCPUs there are} */
+  int processors() {
+    return vcpus.size();
+  }
+
+  /** {@return the time-stamp counter of a vCPU's guest} */
+  static long guestTsc(HostVcpu v) {
+    return v.cpu.now() + v.cpu.vmcb().get(Vmcb.TSC_OFFSET);
   }
 
   /** Tells an observer about every crossing. */
@@ -88,6 +110,16 @@ public final class Hypervisor {
     realDeadline = realNanoTime;
   }
 
+  /**
+   * Takes an application processor as started already, by firmware that has run and left it in AP
+   * reset hold.
+   */
+  public void startedByFirmware(int id) {
+    HostVcpu v = vcpus.get(id);
+    v.started = true;
+    v.state = HostVcpu.State.RUNNABLE;
+  }
+
   /** Ends the run. */
   void end(int status, String reason) {
     if (outcome == null) {
@@ -95,36 +127,88 @@ public final class Hypervisor {
     }
   }
 
+  private long instructions() {
+    long n = 0;
+    for (HostVcpu v : vcpus) {
+      n += v.cpu.instructions();
+    }
+    return n;
+  }
+
   /** Runs the guest to its end. */
   public Outcome run() {
     while (outcome == null) {
-      long now = vcpu.now();
-      platform.pit.advance(now);
+      HostVcpu v = next();
+      if (v == null) {
+        idle();
+        continue;
+      }
+      if (current != v) {
+        current = v;
+        if (observer != null) {
+          observer.running(v.id);
+        }
+      }
+      long now = v.cpu.now();
+      platform.advance(now());
+      if (v.apic != null) {
+        v.apic.advance(now);
+      }
       feedInput(false);
       checkLimits();
       if (outcome != null) {
         break;
       }
-      prepareInterrupt();
-      long deadline = Math.min(platform.pit.nextEvent(), now + SLICE);
-      long left = instructionLimit - vcpu.instructions();
+      prepareInterrupt(v);
+      long deadline = Math.min(nextEvent(v), now + (vcpus.size() == 1 ? SLICE : QUANTUM));
+      long left = instructionLimit - instructions();
       if (left < deadline - now) {
         deadline = now + left;
       }
-      long before = vcpu.instructions();
-      vcpu.run(deadline);
-      handleExit();
+      long before = v.cpu.instructions();
+      handlers.entering(v);
+      v.cpu.run(deadline);
+      if (v.apic != null) {
+        v.apic.setTaskPriority((int) v.cpu.vmcb().get(Vmcb.V_INTR) & 15);
+      }
+      v.everEnabledInterrupts |= v.interruptsEnabled();
+      handleExit(v);
       checkPorts();
-      stuck = vcpu.instructions() == before ? stuck + 1 : 0;
-      if (stuck > MOST_EXITS_WITHOUT_PROGRESS) {
+      v.stuck = v.cpu.instructions() == before ? v.stuck + 1 : 0;
+      if (v.stuck > MOST_EXITS_WITHOUT_PROGRESS) {
         end(Outcome.GAVE_UP, "the guest exits again and again without executing an instruction");
       }
     }
     return outcome;
   }
 
+  /** {@return the runnable vCPU whose virtual time is least, or null} */
+  private @Nullable HostVcpu next() {
+    HostVcpu best = null;
+    for (HostVcpu v : vcpus) {
+      if (v.canWake() && (requesting(v) || v.nmi)) {
+        wake(v);
+      }
+      if (v.state == HostVcpu.State.RUNNABLE && (best == null || v.cpu.now() < best.cpu.now())) {
+        best = v;
+      }
+    }
+    return best;
+  }
+
+  private void wake(HostVcpu v) {
+    v.state = HostVcpu.State.RUNNABLE;
+    v.cpu.idleUntil(now());
+    unseenEvents = 0;
+  }
+
+  private long nextEvent(HostVcpu v) {
+    long next = platform.nextEvent();
+    return v.apic == null ? next : Math.min(next, v.apic.nextEvent());
+  }
+
   private void checkLimits() {
-    if (vcpu.instructions() >= instructionLimit) {
+    if (instructions() >= instructionLimit) {
       end(Outcome.LIMIT, "instruction limit of " + instructionLimit + " reached");
     } else if (realDeadline != Long.MAX_VALUE && System.nanoTime() - realDeadline >= 0) {
       end(Outcome.LIMIT, "time limit reached");
@@ -142,17 +226,16 @@ public final class Hypervisor {
 
   // ---- interrupts and idling
 
-  private boolean interruptsEnabled() {
-    return switch (vcpu) {
-      case EncryptedVcpu e -> e.vmcb().interruptsEnabled();
-      case PlainVcpu p -> p.interruptsEnabled();
-    };
+  private boolean externalRequest(HostVcpu v) {
+    return v.id == 0 && (v.apic == null || v.apic.acceptsExternal()) && platform.pic.requesting();
   }
 
-  private void prepareInterrupt() {
-    Vmcb v = vcpu.vmcb();
-    boolean enabled = interruptsEnabled();
-    everEnabledInterrupts |= enabled;
+  private boolean requesting(HostVcpu v) {
+    return v.apic != null && v.apic.requesting() || externalRequest(v);
+  }
+
+  private void prepareInterrupt(HostVcpu hv) {
+    Vmcb v = hv.cpu.vmcb();
     boolean window = false;
     // An event that a delivery lost to an exit comes first; #VC is raised anew by its instruction.
     long lost = v.get(Vmcb.EXITINTINFO);
@@ -162,26 +245,39 @@ public final class Hypervisor {
       v.set(Vmcb.EVENTINJ, lost);
     }
     v.set(Vmcb.EXITINTINFO, 0);
-    if (platform.pic.requesting()) {
+    if (hv.nmi && !hv.nmiBlocked() && (v.get(Vmcb.EVENTINJ) & EVENT_VALID) == 0) {
+      hv.nmi = false;
+      hv.nmiMasked = true;
+      inject(hv, 2 | TYPE_NMI);
+    }
+    if (requesting(hv)) {
       boolean free = (v.get(Vmcb.EVENTINJ) & EVENT_VALID) == 0;
-      if (free && enabled && !v.interruptShadow()) {
-        inject(platform.pic.acknowledge());
+      if (free && hv.interruptsEnabled() && !v.interruptShadow()) {
+        LocalApic own = hv.apic;
+        inject(
+            hv, own != null && own.requesting() ? own.acknowledge() : platform.pic.acknowledge());
       } else {
         window = true;
       }
     }
     int vector3 = v.getInt(Vmcb.INTERCEPT_VECTOR3);
     v.setInt(Vmcb.INTERCEPT_VECTOR3, window ? vector3 | 16 : vector3 & ~16);
-    v.set(Vmcb.V_INTR, 1L << 24 | (window ? Vmcb.V_IRQ | 1L << 20 : 0));
+    long tpr = hv.apic == null ? v.get(Vmcb.V_INTR) & 15 : hv.apic.taskPriority();
+    v.set(Vmcb.V_INTR, tpr | 1L << 24 | (window ? Vmcb.V_IRQ | 1L << 20 : 0));
   }
 
   /** Injects an external interrupt, or an exception given in EVENTINJ format. */
-  void inject(long event) {
+  void inject(HostVcpu v, long event) {
     long e = event | EVENT_VALID;
-    vcpu.vmcb().set(Vmcb.EVENTINJ, e);
+    v.cpu.vmcb().set(Vmcb.EVENTINJ, e);
     if (observer != null) {
       observer.inject(e);
     }
+  }
+
+  /** Injects an exception. */
+  void injectException(HostVcpu v, int vector, boolean errorCode) {
+    inject(v, vector | TYPE_EXCEPTION | (errorCode ? 0x800 : 0));
   }
 
   private boolean feedInput(boolean idle) {
@@ -197,54 +293,168 @@ public final class Hypervisor {
     return any;
   }
 
-  /** HLT: lets virtual time jump to the next event. */
-  void idle() {
-    if (!interruptsEnabled()) {
-      if (everEnabledInterrupts) {
-        end(Outcome.POWER_OFF, "guest halted with interrupts disabled");
-      } else {
-        end(Outcome.GAVE_UP, "guest halted before it ever enabled interrupts: nothing can wake it");
+  /** HLT. */
+  void halt(HostVcpu v) {
+    v.state = HostVcpu.State.HALTED;
+  }
+
+  /** Nobody can run: lets virtual time jump to the next event. */
+  private void idle() {
+    if (vcpus.stream().noneMatch(HostVcpu::canWake)) {
+      HostVcpu boot = vcpus.get(0);
+      if (boot.state != HostVcpu.State.HALTED) {
+        end(Outcome.GAVE_UP, "every vCPU waits in AP reset hold: nobody is left to send a SIPI");
+        return;
       }
+      boolean ever = boot.everEnabledInterrupts;
+      end(
+          ever ? Outcome.POWER_OFF : Outcome.GAVE_UP,
+          ever ? "guest halted with interrupts disabled" : handlers.haltedForGood());
       return;
     }
-    int events = 0;
-    while (!platform.pic.requesting() && outcome == null) {
+    if (feedInput(true)) {
+      return;
+    }
+    if (++unseenEvents > MOST_UNSEEN_EVENTS && input.closed()) {
+      end(Outcome.GAVE_UP, "guest halted with every interrupt masked: nothing can wake it");
+      return;
+    }
+    long next = platform.nextEvent();
+    for (HostVcpu v : vcpus) {
+      if (v.apic != null && v.canWake()) {
+        next = Math.min(next, v.apic.nextEvent());
+      }
+    }
+    if (next == Timed.NEVER && input.closed()) {
+      end(Outcome.GAVE_UP, "guest halted with no timer set and no input: nothing can wake it");
+      return;
+    }
+    if (!input.closed()) {
+      // With somebody at the console idle time is real time, so that the computer idles too.
+      input.await(next == Timed.NEVER ? 50_000_000L : next - now());
       if (feedInput(true)) {
-        continue;
-      }
-      if (++events > MOST_UNSEEN_EVENTS && input.closed()) {
-        end(Outcome.GAVE_UP, "guest halted with every interrupt masked: nothing can wake it");
         return;
       }
-      long next = platform.pit.nextEvent();
-      if (next == Long.MAX_VALUE && input.closed()) {
-        end(Outcome.GAVE_UP, "guest halted with no timer set and no input: nothing can wake it");
-        return;
-      }
-      if (!input.closed()) {
-        // With somebody at the console idle time is real time, so that the computer idles too.
-        input.await(next == Long.MAX_VALUE ? 50_000_000L : next - vcpu.now());
-        if (feedInput(true)) {
-          continue;
+    }
+    if (next != Timed.NEVER) {
+      for (HostVcpu v : vcpus) {
+        if (v.canWake()) {
+          v.cpu.idleUntil(next);
+          if (v.apic != null) {
+            v.apic.advance(next);
+          }
         }
       }
-      if (next != Long.MAX_VALUE) {
-        vcpu.idleUntil(next);
-        platform.pit.advance(vcpu.now());
+      platform.advance(next);
+    }
+    checkLimits();
+  }
+
+  // ---- several processors
+
+  /** An interrupt command of a local APIC (AMD APM volume 2, 16.5). */
+  private void interruptCommand(int from, long command) {
+    int vector = (int) command & 0xFF;
+    int delivery = (int) (command >> 8) & 7;
+    boolean logical = (command >> 11 & 1) != 0;
+    boolean assertion = (command >> 14 & 1) != 0;
+    int shorthand = (int) (command >> 18) & 3;
+    int destination = (int) (command >>> 56);
+    for (HostVcpu v : vcpus) {
+      boolean meant =
+          switch (shorthand) {
+            case 0 -> v.apic != null && v.apic.addressedBy(destination, logical);
+            case 1 -> v.id == from;
+            case 2 -> true;
+            default -> v.id != from;
+          };
+      if (!meant || v.apic == null) {
+        continue;
       }
-      checkLimits();
+      switch (delivery) {
+        case 0 -> v.apic.request(vector);
+        case 1 -> {
+          v.apic.request(vector);
+          return;
+        }
+        case 4 -> v.nmi = true;
+        case 5 -> {
+          if (assertion) {
+            init(v);
+          }
+        }
+        case 6 -> startup(v, vector);
+        default -> {
+          // SMI and ExtINT: there is no SMM, and nobody answers an acknowledge cycle
+        }
+      }
+    }
+  }
+
+  /** INIT: an application processor waits for SIPI. The VMSA of an SEV-ES guest stays as it is. */
+  private void init(HostVcpu v) {
+    if (v.id == 0) {
+      return;
+    }
+    if (v.apic != null) {
+      v.apic.reset();
+    }
+    if (v.cpu instanceof PlainVcpu) {
+      v.state = HostVcpu.State.WAIT_FOR_SIPI;
+    }
+  }
+
+  /**
+   * SIPI. The first one of an SEV-ES guest's vCPU runs its launch state, whatever the vector; later
+   * ones release it from AP reset hold (spec: hypervisor-behaviour 1.7).
+   */
+  private void startup(HostVcpu v, int vector) {
+    switch (v.state) {
+      case WAIT_FOR_SIPI -> {
+        if (v.cpu instanceof PlainVcpu p) {
+          p.launch(
+              new LaunchState()
+                  .segment(LaunchState.CS, vector << 8, 0x9B, 0xFFFF, (long) vector << 12)
+                  .set(LaunchState.RIP, 0));
+        }
+        v.started = true;
+        wake(v);
+      }
+      case RESET_HOLD_EVENT, RESET_HOLD_MSR -> {
+        handlers.released(v);
+        wake(v);
+      }
+      case RUNNABLE, HALTED -> {
+        // A running processor ignores it.
+      }
+    }
+  }
+
+  /** Reads the local APIC of a vCPU or the empty bus, 1 to 8 bytes. */
+  long readMmio(HostVcpu v, long gpa, int bytes) {
+    if (v.apic != null && gpa >>> 12 == LocalApic.BASE >>> 12) {
+      int r = v.apic.read((int) gpa & 0xFF0, v.cpu.now());
+      return (r & 0xFFFF_FFFFL) >>> 8 * ((int) gpa & 15 & 3);
+    }
+    return -1L >>> 64 - 8 * bytes;
+  }
+
+  /** Writes to the local APIC of a vCPU or the empty bus. */
+  void writeMmio(HostVcpu v, long gpa, int bytes, long value) {
+    if (v.apic != null && gpa >>> 12 == LocalApic.BASE >>> 12 && bytes == 4 && (gpa & 15) == 0) {
+      v.apic.write((int) gpa & 0xFF0, (int) value, v.cpu.now());
     }
   }
 
   // ---- exits
 
-  private void handleExit() {
-    Vmcb v = vcpu.vmcb();
+  private void handleExit(HostVcpu hv) {
+    Vmcb v = hv.cpu.vmcb();
     int code = v.exitCode();
     long info1 = v.get(Vmcb.EXITINFO1);
     long info2 = v.get(Vmcb.EXITINFO2);
-    if (code == ExitCode.VMGEXIT && vcpu instanceof EncryptedVcpu) {
-      ghcb.vmgexit();
+    if (code == ExitCode.VMGEXIT && !(hv.cpu instanceof PlainVcpu)) {
+      handlers.vmgexit(hv);
       return;
     }
     if (observer != null && code != ExitCode.INTR) {
@@ -254,51 +464,16 @@ public final class Hypervisor {
       case ExitCode.INTR, ExitCode.VINTR, 0x61, 0x77 -> {
         // the loop looks at time and interrupts anyway
       }
-      case ExitCode.SHUTDOWN -> end(Outcome.SHUTDOWN, "guest shut down (triple fault)" + hint());
+      case ExitCode.SHUTDOWN -> end(Outcome.SHUTDOWN, "guest shut down (triple fault)" + hint(hv));
       case ExitCode.INVALID ->
           end(Outcome.GAVE_UP, "VMRUN refused the guest state (VMEXIT_INVALID)");
-      case ExitCode.EFER_WRITE_TRAP,
-          ExitCode.CR0_WRITE_TRAP,
-          ExitCode.CR0_WRITE_TRAP + 4,
-          ExitCode.CR0_WRITE_TRAP + 8 -> {
-        // The write has happened; nothing that this host does depends on the new value.
-      }
-      case ExitCode.NPF -> nestedPageFault(info1, info2);
-      default -> {
-        if (vcpu instanceof PlainVcpu p) {
-          plain.handle(p, code, info1);
-        } else if (code == ExitCode.HLT) {
-          idle();
-        } else {
-          end(Outcome.GAVE_UP, "no handler for " + ExitCode.name(code));
-        }
-      }
+      default -> handlers.exit(hv, code, info1, info2);
     }
   }
 
-  private String hint() {
-    return vcpu instanceof EncryptedVcpu && vcpu.instructions() < 100_000
+  private String hint(HostVcpu v) {
+    return !(v.cpu instanceof PlainVcpu) && v.cpu.instructions() < 100_000
         ? "; a kernel without SEV-ES support dies like this at its first #VC: try --sev off"
         : "";
-  }
-
-  private void nestedPageFault(long info1, long gpa) {
-    if (gpa >>> 12 >= memory.guestBytes() >>> 12 && !mmio.installed(gpa >>> 12)) {
-      // The first touch of an address without memory: mark it as emulated MMIO and let it fault
-      // again.
-      mmio.install(gpa >>> 12);
-      return;
-    }
-    if (vcpu instanceof PlainVcpu p) {
-      plain.emulate(p);
-      return;
-    }
-    end(
-        Outcome.GAVE_UP,
-        "nested page fault at GPA 0x"
-            + Long.toHexString(gpa)
-            + " (0x"
-            + Long.toHexString(info1)
-            + ")");
   }
 }

@@ -6,8 +6,8 @@ import dev.vesper.machine.sev.SevMode;
 import dev.vesper.machine.sev.VirtualCpu;
 import dev.vesper.machine.sev.Vmcb;
 
-/** How KVM sets up a VMCB (spec: hypervisor-behaviour 1.2). */
-public final class KvmProfile {
+/** QEMU and KVM: how KVM sets up a VMCB (spec: hypervisor-behaviour 1.2). */
+public record KvmProfile() implements Profile {
   private static final int INTR = 1;
   private static final int NMI = 1 << 1;
   private static final int SMI = 1 << 2;
@@ -59,10 +59,34 @@ public final class KvmProfile {
     0xC001_0131
   };
 
-  private KvmProfile() {}
+  @Override
+  public String name() {
+    return "kvm";
+  }
 
-  /** Fills in the control area. */
-  public static void configure(VirtualCpu vcpu, SevMode mode, HostView memory, long maps) {
+  @Override
+  public int mostVcpus() {
+    return 64;
+  }
+
+  @Override
+  public int policy(SevMode mode) {
+    // QEMU's default: no debugging.
+    return mode == SevMode.ES ? 5 : 1;
+  }
+
+  @Override
+  public Platform platform(Platform.Parts parts) {
+    return Platform.minimal(parts);
+  }
+
+  @Override
+  public Handlers handlers(Hypervisor host) {
+    return new KvmHandlers(host);
+  }
+
+  @Override
+  public void configure(VirtualCpu vcpu, SevMode mode, CpuModel host, HostView memory, long maps) {
     Vmcb v = vcpu.vmcb();
     boolean es = mode == SevMode.ES;
     v.setInt(Vmcb.INTERCEPT_EXCEPTIONS, es ? DB | AC | MC : MC);
@@ -96,13 +120,10 @@ public final class KvmProfile {
     v.set(Vmcb.VIRT_EXT, es ? 1 : 0);
     v.set(Vmcb.MSRPM_BASE, maps);
     v.set(Vmcb.IOPM_BASE, maps + 2 * Page.SIZE);
-    byte[] all = new byte[5 * Page.SIZE];
-    java.util.Arrays.fill(all, (byte) 0xFF);
+    PermissionMaps p = new PermissionMaps();
     for (int msr : PASS_THROUGH) {
-      int base = msr >>> 30 == 0 ? 0 : (msr >>> 16) == 0xC000 ? 0x800 : 0x1000;
-      int bit = (msr & 0x1FFF) * 2;
-      all[base + (bit >> 3)] &= (byte) ~(3 << (bit & 7));
+      p.open(msr, true, true);
     }
-    memory.write(maps, all, 0, all.length);
+    p.store(memory, maps);
   }
 }

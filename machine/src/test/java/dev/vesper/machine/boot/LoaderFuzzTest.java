@@ -92,7 +92,17 @@ final class LoaderFuzzTest {
       try {
         LoadedGuest g =
             ImageLoader.load(
-                new BootOptions("image", b, disk, "", (i & 1) != 0, i % 5 == 0 ? 1L << 51 : 0),
+                new BootOptions(
+                    "image",
+                    b,
+                    disk,
+                    "",
+                    (i & 1) != 0,
+                    i % 5 == 0 ? 1L << 51 : 0,
+                    OpenBsdLaunch.values()[i % 3],
+                    i % 7 == 0,
+                    1 + i % 2,
+                    i),
                 view);
         assertThat(g.ranges()).isNotEmpty();
         loaded++;
@@ -105,14 +115,15 @@ final class LoaderFuzzTest {
     assertThat(refused).isGreaterThan(1000);
   }
 
+  private static BootOptions options(String name, byte[] image) {
+    return new BootOptions(name, image, null, "", false, 0, OpenBsdLaunch.BOOTX64, false, 1, 1);
+  }
+
   @ParameterizedTest
   @CsvSource({"0, no bzImage", "3, no bzImage", "4096, no bzImage"})
   void wrongFormatsAreNamed(int size, String words) {
     HostView view = new PhysicalMemory(32 << 20, 0).hostView();
-    assertThatThrownBy(
-            () ->
-                ImageLoader.load(
-                    new BootOptions("thing", new byte[size], null, "", false, 0), view))
+    assertThatThrownBy(() -> ImageLoader.load(options("thing", new byte[size]), view))
         .isInstanceOf(BootException.class)
         .hasMessageContaining("thing")
         .hasMessageContaining(words);
@@ -121,8 +132,7 @@ final class LoaderFuzzTest {
   @Test
   void tooLittleMemoryIsNamed() {
     HostView view = new PhysicalMemory(4 << 20, 0).hostView();
-    assertThatThrownBy(
-            () -> ImageLoader.load(new BootOptions("vmlinuz", bzImage(), null, "", false, 0), view))
+    assertThatThrownBy(() -> ImageLoader.load(options("vmlinuz", bzImage()), view))
         .hasMessageContaining("4 MiB")
         .hasMessageContaining("-m");
   }
@@ -131,8 +141,7 @@ final class LoaderFuzzTest {
   void aTruncatedKernelIsNamed() {
     HostView view = new PhysicalMemory(64 << 20, 0).hostView();
     byte[] b = java.util.Arrays.copyOf(bzImage(), 1500);
-    assertThatThrownBy(
-            () -> ImageLoader.load(new BootOptions("vmlinuz", b, null, "", false, 0), view))
+    assertThatThrownBy(() -> ImageLoader.load(options("vmlinuz", b), view))
         .hasMessageContaining("truncated");
   }
 }

@@ -11,11 +11,13 @@ import dev.vesper.machine.cpu.CpuFeatures;
 import dev.vesper.machine.cpu.NestedMap;
 import dev.vesper.machine.cpu.interp.Interpreter;
 import dev.vesper.machine.device.Uart16550;
+import dev.vesper.machine.device.VirtioBlock;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.memory.PhysicalMemory;
 import dev.vesper.machine.sev.EncryptedVcpu;
 import dev.vesper.machine.sev.SevMode;
 import dev.vesper.machine.sev.Vmcb;
+import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -30,6 +32,7 @@ final class GhcbServiceTest {
   private final EncryptedVcpu vcpu;
   private Hypervisor host;
   private GhcbService service;
+  private HostVcpu hostVcpu;
   private final byte[] page = new byte[4096];
   private final GhcbPage ghcb = new GhcbPage(page);
 
@@ -43,23 +46,24 @@ final class GhcbServiceTest {
   }
 
   private void reset(Uart16550.Sink console) {
-    Platform p = new Platform(vcpu::now, 1 << 20, console, b -> {});
+    Profile kvm = new KvmProfile();
+    Platform p =
+        kvm.platform(
+            new Platform.Parts(
+                vcpu::now, view, console, b -> {}, b -> {}, VirtioBlock.Disk.NONE, 1, 0));
+    CpuModel model = CpuModel.named("vesper-min");
     host =
         new Hypervisor(
-            vcpu,
-            view,
-            p,
-            CpuModel.named("vesper-min"),
-            SevMode.ES,
-            new MmioMap(),
-            ConsoleInput.NONE);
-    service = new GhcbService(host, 51);
+            List.of(vcpu), view, p, kvm, model, SevMode.ES, new MmioMap(), ConsoleInput.NONE);
+    service = new GhcbService(host, new CpuidService(model, SevMode.ES, 1), new KvmMsrs());
+    hostVcpu = new HostVcpu(0, vcpu, null);
+    service.created(hostVcpu);
   }
 
   private void exit() {
     view.write(GHCB, page, 0, 4096);
     vcpu.vmcb().set(Vmcb.GHCB_GPA, GHCB);
-    service.vmgexit();
+    service.vmgexit(hostVcpu);
     view.read(GHCB, page, 0, 4096);
   }
 
@@ -78,7 +82,7 @@ final class GhcbServiceTest {
 
   private long msr(long value) {
     vcpu.vmcb().set(Vmcb.GHCB_GPA, value);
-    service.vmgexit();
+    service.vmgexit(hostVcpu);
     return vcpu.vmcb().get(Vmcb.GHCB_GPA);
   }
 

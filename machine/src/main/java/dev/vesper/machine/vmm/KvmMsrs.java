@@ -1,36 +1,33 @@
 package dev.vesper.machine.vmm;
 
+import dev.vesper.machine.device.LocalApic;
+import dev.vesper.machine.sev.Vmcb;
 import java.util.OptionalLong;
 
-/** Model-specific registers that the host emulates. An empty answer means #GP. */
-final class MsrService {
+/** Model-specific registers that KVM emulates. An empty answer means #GP. */
+final class KvmMsrs {
   private static final int TSC = 0x10;
+  private static final int APIC_BASE = 0x1B;
+  private static final long APIC_ENABLE = 0x800;
+  private static final long APIC_BSP = 0x100;
   private static final int PATCH_LEVEL = 0x8B;
   private static final int SYSCFG = 0xC001_0010;
   private static final int HWCR = 0xC001_0015;
   private static final int INT_PENDING = 0xC001_0055;
   private static final int DE_CFG = 0xC001_1029;
 
-  /** Reads and moves the time-stamp counter. */
-  interface Tsc {
-    long read();
-
-    void write(long v);
-  }
-
-  private final Tsc tsc;
   private long hwcr = 1;
 
   /** Memory types have no effect here; the registers keep what is written to them. */
   private final MtrrState mtrrs = new MtrrState();
 
-  MsrService(Tsc tsc) {
-    this.tsc = tsc;
-  }
-
-  OptionalLong read(int msr) {
+  OptionalLong read(HostVcpu v, int msr) {
     return switch (msr) {
-      case TSC -> OptionalLong.of(tsc.read());
+      case TSC -> OptionalLong.of(Hypervisor.guestTsc(v));
+      case APIC_BASE ->
+          v.apic == null
+              ? OptionalLong.empty()
+              : OptionalLong.of(LocalApic.BASE | APIC_ENABLE | (v.id == 0 ? APIC_BSP : 0));
       case PATCH_LEVEL -> OptionalLong.of(0x0800_1250);
       case HWCR -> OptionalLong.of(hwcr);
       // Registers that a guest may look at and that mean nothing here.
@@ -50,11 +47,15 @@ final class MsrService {
   }
 
   /** {@return whether the write is accepted} */
-  boolean write(int msr, long v) {
+  boolean write(HostVcpu vcpu, int msr, long v) {
     switch (msr) {
       case TSC -> {
-        tsc.write(v);
+        vcpu.cpu.vmcb().set(Vmcb.TSC_OFFSET, v - vcpu.cpu.now());
         return true;
+      }
+      case APIC_BASE -> {
+        // The registers neither move nor go away.
+        return read(vcpu, msr).equals(OptionalLong.of(v));
       }
       case HWCR -> {
         hwcr = v & ~1L | 1;

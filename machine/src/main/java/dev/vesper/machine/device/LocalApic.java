@@ -1,0 +1,286 @@
+package dev.vesper.machine.device;
+
+/**
+ * A local APIC in xAPIC mode (AMD APM volume 2, chapter 16): the 4 KiB of registers, fixed
+ * interrupts with priorities, the timer, and the interrupt command register. Its clock is 1 GHz of
+ * virtual time.
+ */
+public final class LocalApic implements Timed {
+  /** Where the registers lie. */
+  public static final long BASE = 0xFEE0_0000L;
+
+  private static final int ID = 0x20;
+  private static final int VERSION = 0x30;
+  private static final int TPR = 0x80;
+  private static final int PPR = 0xA0;
+  private static final int EOI = 0xB0;
+  private static final int LDR = 0xD0;
+  private static final int DFR = 0xE0;
+  private static final int SVR = 0xF0;
+  private static final int ESR = 0x280;
+  private static final int ICR_LOW = 0x300;
+  private static final int ICR_HIGH = 0x310;
+  private static final int LVT_TIMER = 0x320;
+  private static final int LVT_LINT0 = 0x350;
+  private static final int LVT_ERROR = 0x370;
+  private static final int INITIAL_COUNT = 0x380;
+  private static final int CURRENT_COUNT = 0x390;
+  private static final int DIVIDE = 0x3E0;
+  private static final int MASKED = 1 << 16;
+  private static final int EXT_INT = 7;
+
+  /** Takes interrupt commands. */
+  public interface Commands {
+    /**
+     * An interrupt command was written.
+     *
+     * @param from number of the APIC
+     * @param command ICR: vector 7:0, delivery mode 10:8, logical 11, assert 14, shorthand 19:18,
+     *     destination 63:56
+     */
+    void send(int from, long command);
+  }
+
+  private final int id;
+  private final boolean boot;
+  private final Commands commands;
+  private final int[] regs = new int[0x400 / 16];
+  private final long[] irr = new long[4];
+  private final long[] isr = new long[4];
+  private long timerStart;
+  private long deadline = NEVER;
+  private long now;
+
+  /**
+   * @param boot the boot processor: its LINT0 passes the 8259's interrupts through after reset
+   */
+  public LocalApic(int id, boolean boot, Commands commands) {
+    this.id = id;
+    this.boot = boot;
+    this.commands = commands;
+    reset();
+  }
+
+  /** RESET or INIT: everything but the identity. */
+  public void reset() {
+    java.util.Arrays.fill(regs, 0);
+    java.util.Arrays.fill(irr, 0);
+    java.util.Arrays.fill(isr, 0);
+    deadline = NEVER;
+    set(ID, id << 24);
+    set(VERSION, 0x0005_0014);
+    set(DFR, -1);
+    set(SVR, 0xFF);
+    for (int r = LVT_TIMER; r <= LVT_ERROR; r += 16) {
+      set(r, MASKED);
+    }
+    if (boot) {
+      set(LVT_LINT0, EXT_INT << 8);
+    }
+  }
+
+  private void set(int offset, int v) {
+    regs[offset >> 4] = v;
+  }
+
+  private int get(int offset) {
+    return regs[offset >> 4];
+  }
+
+  private static int highest(long[] bits) {
+    for (int i = 3; i >= 0; i--) {
+      if (bits[i] != 0) {
+        return i * 64 + 63 - Long.numberOfLeadingZeros(bits[i]);
+      }
+    }
+    return -1;
+  }
+
+  private int processorPriority() {
+    int service = Math.max(highest(isr), 0);
+    int task = get(TPR);
+    return (task >> 4) >= (service >> 4) ? task : service & 0xF0;
+  }
+
+  private boolean softwareEnabled() {
+    return (get(SVR) & 0x100) != 0;
+  }
+
+  /** {@return the divisor of the timer} */
+  private int divisor() {
+    int d = get(DIVIDE);
+    int code = d >> 1 & 4 | d & 3;
+    return code == 7 ? 1 : 2 << code;
+  }
+
+  /** Lets virtual time reach {@code time} before registers are read or written. */
+  private void at(long time) {
+    now = Math.max(now, time);
+  }
+
+  /** Reads an aligned register at a point of virtual time. */
+  public int read(int offset, long time) {
+    at(time);
+    int r = offset & 0x3F0;
+    if (r >= 0x100 && r < 0x180) {
+      return half(isr, r - 0x100 >> 4);
+    }
+    if (r >= 0x180 && r < 0x200) {
+      return 0;
+    }
+    if (r >= 0x200 && r < 0x280) {
+      return half(irr, r - 0x200 >> 4);
+    }
+    return switch (r) {
+      case PPR -> processorPriority();
+      case CURRENT_COUNT -> currentCount();
+      default -> get(r);
+    };
+  }
+
+  private static int half(long[] bits, int n) {
+    return (int) (bits[n >> 1] >>> 32 * (n & 1));
+  }
+
+  private int currentCount() {
+    long initial = get(INITIAL_COUNT) & 0xFFFF_FFFFL;
+    if (initial == 0) {
+      return 0;
+    }
+    long elapsed = (now - timerStart) / divisor();
+    if ((get(LVT_TIMER) >> 17 & 1) != 0) {
+      return (int) (initial - elapsed % initial);
+    }
+    return elapsed >= initial ? 0 : (int) (initial - elapsed);
+  }
+
+  /** Writes an aligned register at a point of virtual time. */
+  public void write(int offset, int v, long time) {
+    at(time);
+    int r = offset & 0x3F0;
+    switch (r) {
+      case TPR -> set(TPR, v & 0xFF);
+      case EOI -> {
+        int vector = highest(isr);
+        if (vector >= 0) {
+          isr[vector >> 6] &= ~(1L << vector);
+        }
+      }
+      case LDR -> set(LDR, v & 0xFF00_0000);
+      case DFR -> set(DFR, v | 0x0FFF_FFFF);
+      case SVR -> {
+        set(SVR, v & 0x1FF);
+        if (!softwareEnabled()) {
+          for (int l = LVT_TIMER; l <= LVT_ERROR; l += 16) {
+            set(l, get(l) | MASKED);
+          }
+        }
+      }
+      case ESR -> set(ESR, 0);
+      case ICR_LOW -> {
+        set(ICR_LOW, v & 0xCCFFF);
+        commands.send(id, (long) get(ICR_HIGH) << 32 | v & 0xC_CFFFL);
+      }
+      case ICR_HIGH -> set(ICR_HIGH, v & 0xFF00_0000);
+      case INITIAL_COUNT -> {
+        set(INITIAL_COUNT, v);
+        timerStart = now;
+        schedule();
+      }
+      case DIVIDE -> {
+        set(DIVIDE, v & 11);
+        schedule();
+      }
+      default -> {
+        if (r >= LVT_TIMER && r <= LVT_ERROR) {
+          set(r, v & 0x3_F7FF | (softwareEnabled() ? 0 : MASKED));
+          schedule();
+        }
+        // everything else is read-only or reserved
+      }
+    }
+  }
+
+  private void schedule() {
+    long count = (get(INITIAL_COUNT) & 0xFFFF_FFFFL) * divisor();
+    if (count == 0) {
+      deadline = NEVER;
+      return;
+    }
+    boolean periodic = (get(LVT_TIMER) >> 17 & 1) != 0;
+    long periods = periodic ? (now - timerStart) / count + 1 : 1;
+    deadline = timerStart + periods * count;
+    if (deadline <= now) {
+      deadline = NEVER;
+    }
+  }
+
+  @Override
+  public long nextEvent() {
+    return (get(LVT_TIMER) & MASKED) != 0 ? NEVER : deadline;
+  }
+
+  @Override
+  public void advance(long time) {
+    at(time);
+    if (deadline <= now) {
+      if ((get(LVT_TIMER) & MASKED) == 0) {
+        request(get(LVT_TIMER) & 0xFF);
+      }
+      schedule();
+    }
+  }
+
+  /** An interrupt arrives. */
+  public void request(int vector) {
+    if (vector < 16) {
+      set(ESR, get(ESR) | 0x40);
+    } else if (softwareEnabled()) {
+      irr[vector >> 6] |= 1L << vector;
+    }
+  }
+
+  /** {@return whether an interrupt of this APIC wants to be taken} */
+  public boolean requesting() {
+    int v = highest(irr);
+    return v >= 0 && softwareEnabled() && v >> 4 > processorPriority() >> 4;
+  }
+
+  /** {@return the vector that {@link #requesting} spoke of, which is in service from now on} */
+  public int acknowledge() {
+    int v = highest(irr);
+    irr[v >> 6] &= ~(1L << v);
+    isr[v >> 6] |= 1L << v;
+    return v;
+  }
+
+  /** {@return whether interrupts of the 8259 pass through LINT0} */
+  public boolean acceptsExternal() {
+    int lint0 = get(LVT_LINT0);
+    return (lint0 & MASKED) == 0 && (lint0 >> 8 & 7) == EXT_INT;
+  }
+
+  /** Takes the task priority that the processor's CR8 holds. */
+  public void setTaskPriority(int cr8) {
+    if (get(TPR) >> 4 != cr8) {
+      set(TPR, cr8 << 4);
+    }
+  }
+
+  /** {@return the value of CR8 that the task priority stands for} */
+  public int taskPriority() {
+    return get(TPR) >> 4;
+  }
+
+  /** {@return whether a command's destination field means this APIC} */
+  public boolean addressedBy(int destination, boolean logical) {
+    if (!logical) {
+      return destination == id || destination == 0xFF;
+    }
+    int mine = get(LDR) >>> 24;
+    if (get(DFR) >>> 28 == 0xF) {
+      return (mine & destination) != 0;
+    }
+    return destination == 0xFF || mine >> 4 == destination >> 4 && (mine & destination & 15) != 0;
+  }
+}

@@ -1,0 +1,72 @@
+package dev.vesper.machine.device;
+
+import dev.vesper.machine.memory.HostView;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * The buffers of one descriptor chain, read and written as two streams through the host view: a
+ * guest that does not share its buffers has its ciphertext read and garbled.
+ */
+public final class VirtioRequest {
+  private record Buffer(long address, long length) {}
+
+  private final HostView memory;
+  private final List<Buffer> readable = new ArrayList<>();
+  private final List<Buffer> writable = new ArrayList<>();
+
+  VirtioRequest(HostView memory) {
+    this.memory = memory;
+  }
+
+  void add(long address, long length, boolean deviceWrites) {
+    (deviceWrites ? writable : readable).add(new Buffer(address, length));
+  }
+
+  private static long total(List<Buffer> l) {
+    return l.stream().mapToLong(Buffer::length).sum();
+  }
+
+  /** {@return bytes that the device may read} */
+  public long readableBytes() {
+    return total(readable);
+  }
+
+  /** {@return bytes that the device may write} */
+  public long writableBytes() {
+    return total(writable);
+  }
+
+  /** Copies from the readable stream; the range must lie in it. */
+  public void read(long offset, byte[] to, int length) {
+    move(readable, offset, to, length, false);
+  }
+
+  /** Copies into the writable stream; the range must lie in it. */
+  public void write(long offset, byte[] from, int length) {
+    move(writable, offset, from, length, true);
+  }
+
+  private void move(List<Buffer> list, long offset, byte[] data, int length, boolean store) {
+    long skip = offset;
+    int done = 0;
+    for (Buffer b : list) {
+      if (skip >= b.length) {
+        skip -= b.length;
+        continue;
+      }
+      int n = (int) Math.min(b.length - skip, length - done);
+      if (store) {
+        memory.write(b.address + skip, data, done, n);
+      } else {
+        memory.read(b.address + skip, data, done, n);
+      }
+      skip = 0;
+      done += n;
+      if (done == length) {
+        return;
+      }
+    }
+    throw new IndexOutOfBoundsException("request of " + length + " bytes at " + offset);
+  }
+}

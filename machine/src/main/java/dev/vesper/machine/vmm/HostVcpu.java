@@ -1,0 +1,83 @@
+package dev.vesper.machine.vmm;
+
+import dev.vesper.machine.device.LocalApic;
+import dev.vesper.machine.sev.EncryptedVcpu;
+import dev.vesper.machine.sev.PlainVcpu;
+import dev.vesper.machine.sev.VirtualCpu;
+import org.jspecify.annotations.Nullable;
+
+/** What the host keeps of one vCPU besides its VMCB. */
+final class HostVcpu {
+  /** Whether a vCPU can run, and what it waits for if not. */
+  enum State {
+    RUNNABLE,
+    /** HLT: an interrupt wakes it. */
+    HALTED,
+    /** An application processor after reset or INIT. */
+    WAIT_FOR_SIPI,
+    /** AP_RESET_HOLD asked for by a GHCB event; the answer is given at SIPI. */
+    RESET_HOLD_EVENT,
+    /** AP_RESET_HOLD asked for by the MSR protocol. */
+    RESET_HOLD_MSR
+  }
+
+  final int id;
+  final VirtualCpu cpu;
+  final @Nullable LocalApic apic;
+  State state;
+
+  /** It has started once: under SEV-ES the launch state is used up. */
+  boolean started;
+
+  boolean everEnabledInterrupts;
+
+  /** CR4 as the last write trap of an SEV-ES guest showed it. */
+  long shadowCr4;
+
+  /** Exits in a row without an instruction between them. */
+  int stuck;
+
+  HostVcpu(int id, VirtualCpu cpu, @Nullable LocalApic apic) {
+    this.id = id;
+    this.cpu = cpu;
+    this.apic = apic;
+    state = id == 0 ? State.RUNNABLE : State.WAIT_FOR_SIPI;
+    started = id == 0;
+  }
+
+  /** The GHCB that an AP reset hold event is answered in. */
+  long holdGhcb;
+
+  /** An NMI waits to be injected. */
+  boolean nmi;
+
+  /** The guest has not said yet that its NMI handler is done. */
+  boolean nmiMasked;
+
+  /** {@return CR4 as far as the host can know it} */
+  long cr4() {
+    return cpu instanceof PlainVcpu p ? p.cr4() : shadowCr4;
+  }
+
+  /** {@return whether another NMI must wait} */
+  boolean nmiBlocked() {
+    return switch (cpu) {
+      // The host cannot see IRET: the guest reports it by the NMI-complete event.
+      case EncryptedVcpu e -> nmiMasked;
+      case PlainVcpu p -> p.nmiBlocked();
+    };
+  }
+
+  /** {@return whether it halts and an interrupt could end that} */
+  boolean canWake() {
+    return state == State.HALTED && (interruptsEnabled() || nmi);
+  }
+
+  /** {@return RFLAGS.IF as far as the host can know it} */
+  boolean interruptsEnabled() {
+    return switch (cpu) {
+      case EncryptedVcpu e -> e.vmcb().interruptsEnabled();
+      case PlainVcpu p -> p.interruptsEnabled();
+    };
+  }
+}

@@ -1,0 +1,213 @@
+package dev.vesper.machine.vmm;
+
+import dev.vesper.ghcb.ExitCode;
+import dev.vesper.machine.sev.GuestBus;
+import dev.vesper.machine.sev.PlainVcpu;
+
+/** What KVM does at exits (spec: hypervisor-behaviour section 1). */
+final class KvmHandlers implements Handlers {
+  private static final int GP = 13;
+  private static final int UD = 6;
+  private static final int ENOSYS = 1000;
+
+  private final Hypervisor host;
+  private final CpuidService cpuid;
+  private final KvmMsrs msrs = new KvmMsrs();
+  private final GhcbService ghcb;
+
+  KvmHandlers(Hypervisor host) {
+    this.host = host;
+    cpuid = new CpuidService(host.model, host.mode, host.processors());
+    ghcb = new GhcbService(host, cpuid, msrs);
+    ghcb.jumpTable(host.platform.apJumpTable());
+  }
+
+  @Override
+  public void created(HostVcpu v) {
+    ghcb.created(v);
+  }
+
+  @Override
+  public void entering(HostVcpu v) {
+    // nothing to prepare
+  }
+
+  @Override
+  public void vmgexit(HostVcpu v) {
+    ghcb.vmgexit(v);
+  }
+
+  @Override
+  public void released(HostVcpu v) {
+    ghcb.released(v);
+  }
+
+  @Override
+  public String haltedForGood() {
+    return "guest halted before it ever enabled interrupts: nothing can wake it";
+  }
+
+  @Override
+  public void exit(HostVcpu hv, int code, long info1, long info2) {
+    switch (code) {
+      case ExitCode.EFER_WRITE_TRAP, ExitCode.CR0_WRITE_TRAP -> {
+        // The write has happened; nothing that this host does depends on the new value.
+      }
+      case ExitCode.CR0_WRITE_TRAP + 4 -> hv.shadowCr4 = info1;
+      case ExitCode.CR0_WRITE_TRAP + 8 -> {
+        if (hv.apic != null) {
+          hv.apic.setTaskPriority((int) info1 & 15);
+        }
+      }
+      case ExitCode.NPF -> nestedPageFault(hv, info1, info2);
+      default -> {
+        if (hv.cpu instanceof PlainVcpu p) {
+          plain(hv, p, code, info1);
+        } else if (code == ExitCode.HLT) {
+          host.halt(hv);
+        } else {
+          host.end(Outcome.GAVE_UP, "no handler for " + ExitCode.name(code));
+        }
+      }
+    }
+  }
+
+  private void nestedPageFault(HostVcpu hv, long info1, long gpa) {
+    if (gpa >>> 12 >= host.memory.guestBytes() >>> 12 && !host.mmio.installed(gpa >>> 12)) {
+      // The first touch of an address without memory: mark it as emulated MMIO and let it fault
+      // again.
+      host.mmio.install(gpa >>> 12);
+      return;
+    }
+    if (hv.cpu instanceof PlainVcpu p) {
+      emulate(hv, p);
+      return;
+    }
+    host.end(
+        Outcome.GAVE_UP,
+        "nested page fault at GPA 0x"
+            + Long.toHexString(gpa)
+            + " (0x"
+            + Long.toHexString(info1)
+            + ")");
+  }
+
+  private void plain(HostVcpu hv, PlainVcpu v, int code, long info1) {
+    switch (code) {
+      case ExitCode.CPUID -> cpuid(hv, v);
+      case ExitCode.IOIO -> ioio(hv, v, info1);
+      case ExitCode.MSR -> msr(hv, v, info1 != 0);
+      case ExitCode.HLT -> {
+        v.skip();
+        host.halt(hv);
+      }
+      case ExitCode.RDTSC, ExitCode.RDTSCP -> rdtsc(hv, v, code == ExitCode.RDTSCP);
+      case ExitCode.WBINVD, ExitCode.INVD, ExitCode.MONITOR, ExitCode.MWAIT -> v.skip();
+      case ExitCode.RDPMC -> host.injectException(hv, GP, true);
+      case ExitCode.VMMCALL -> {
+        // KVM_HC_*: none is offered, and none may be called from user mode.
+        v.setGpr(0, v.cpl() == 0 ? -ENOSYS : -1);
+        v.skip();
+      }
+      case 0x7A, 0x80, 0x82, 0x83, 0x84, 0x85, 0x86, 0x73 -> host.injectException(hv, UD, false);
+      case ExitCode.TASK_SWITCH ->
+          host.end(
+              Outcome.GAVE_UP,
+              "hardware task switches are not emulated (selector 0x"
+                  + Long.toHexString(info1)
+                  + ")");
+      default -> host.end(Outcome.GAVE_UP, "no handler for " + ExitCode.name(code));
+    }
+  }
+
+  private void rdtsc(HostVcpu hv, PlainVcpu v, boolean withAux) {
+    long t = Hypervisor.guestTsc(hv);
+    v.setGpr(0, t & 0xFFFF_FFFFL);
+    v.setGpr(2, t >>> 32);
+    if (withAux) {
+      v.setGpr(1, v.tscAux());
+    }
+    v.skip();
+  }
+
+  private void cpuid(HostVcpu hv, PlainVcpu v) {
+    CpuModel.Leaf l = cpuid.answer(hv, (int) v.gpr(0), (int) v.gpr(1), v.xcr0());
+    v.setGpr(0, l.eax() & 0xFFFF_FFFFL);
+    v.setGpr(3, l.ebx() & 0xFFFF_FFFFL);
+    v.setGpr(1, l.ecx() & 0xFFFF_FFFFL);
+    v.setGpr(2, l.edx() & 0xFFFF_FFFFL);
+    v.skip();
+  }
+
+  private void msr(HostVcpu hv, PlainVcpu v, boolean write) {
+    int n = (int) v.gpr(1);
+    if (write) {
+      if (!msrs.write(hv, n, v.gpr(2) << 32 | v.gpr(0) & 0xFFFF_FFFFL)) {
+        host.injectException(hv, GP, true);
+        return;
+      }
+    } else {
+      var r = msrs.read(hv, n);
+      if (r.isEmpty()) {
+        host.injectException(hv, GP, true);
+        return;
+      }
+      v.setGpr(0, r.getAsLong() & 0xFFFF_FFFFL);
+      v.setGpr(2, r.getAsLong() >>> 32);
+    }
+    v.skip();
+  }
+
+  private void ioio(HostVcpu hv, PlainVcpu v, long info) {
+    boolean in = (info & 1) != 0;
+    int bytes = (int) (info >> 4) & 7;
+    int port = (int) (info >> 16) & 0xFFFF;
+    if ((info & 4) != 0) {
+      emulate(hv, v);
+      return;
+    }
+    if (in) {
+      long value = host.platform.ports.read(port, bytes) & 0xFFFF_FFFFL;
+      long old = v.gpr(0);
+      v.setGpr(0, bytes == 4 ? value : bytes == 2 ? old & ~0xFFFFL | value : old & ~0xFFL | value);
+    } else {
+      host.platform.ports.write(port, bytes, (int) v.gpr(0));
+    }
+    v.skip();
+  }
+
+  /** MMIO and string I/O: the host emulates the instruction. */
+  private void emulate(HostVcpu hv, PlainVcpu v) {
+    if (!v.emulate(bus(hv))) {
+      host.end(
+          Outcome.GAVE_UP,
+          "cannot emulate the instruction at RIP 0x"
+              + Long.toHexString(v.rip())
+              + ": it, or a page table, lies where there is no memory");
+    }
+  }
+
+  private GuestBus bus(HostVcpu hv) {
+    return new GuestBus() {
+      @Override
+      public long readMemory(long address, int bytes) {
+        return host.readMmio(hv, address, bytes);
+      }
+
+      @Override
+      public void writeMemory(long address, int bytes, long value) {
+        host.writeMmio(hv, address, bytes, value);
+      }
+
+      @Override
+      public int readPort(int port, int bytes) {
+        return host.platform.ports.read(port, bytes);
+      }
+
+      @Override
+      public void writePort(int port, int bytes, int value) {
+        host.platform.ports.write(port, bytes, value);
+      }
+    };
+  }
+}

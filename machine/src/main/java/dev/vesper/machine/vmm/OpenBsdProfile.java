@@ -1,0 +1,197 @@
+package dev.vesper.machine.vmm;
+
+import dev.vesper.machine.memory.HostView;
+import dev.vesper.machine.memory.Page;
+import dev.vesper.machine.sev.SevMode;
+import dev.vesper.machine.sev.VirtualCpu;
+import dev.vesper.machine.sev.Vmcb;
+import java.util.Arrays;
+
+/**
+ * OpenBSD's vmm(4) and vmd(8): what vcpu_reset_regs_svm makes of a VMCB (spec: openbsd section 3.2)
+ * in one of three states of the source.
+ *
+ * @param state which state
+ * @param cr8Trap writes of CR8 trap under SEV-ES
+ */
+public record OpenBsdProfile(State state, boolean cr8Trap) implements Profile {
+  /** States of vmm, vmd and the kernel that differ (spec: openbsd section 5). */
+  public enum State {
+    /** The diff that the review thread discusses. */
+    JUNE_2025("2025-06"),
+    /** OpenBSD 7.8. */
+    SEPTEMBER_2025("2025-09"),
+    /** The newest: vmm_machdep.c 1.74. */
+    YEAR_2026("2026");
+
+    /** What follows {@code openbsd:} in the profile's name. */
+    final String label;
+
+    State(String label) {
+      this.label = label;
+    }
+  }
+
+  private static final int INTR = 1;
+  private static final int NMI = 1 << 1;
+  private static final int CPUID = 1 << 18;
+  private static final int HLT = 1 << 24;
+  private static final int INVLPGA = 1 << 26;
+  private static final int IOIO_PROT = 1 << 27;
+  private static final int MSR_PROT = 1 << 28;
+  private static final int SHUTDOWN = 1 << 31;
+
+  /** VMRUN VMMCALL VMLOAD VMSAVE STGI CLGI SKINIT RDTSCP ICEBP. */
+  private static final int VECTOR4 = 0x1FF;
+
+  private static final int MONITOR = 1 << 10;
+  private static final int MWAIT_UNCOND = 1 << 11;
+  private static final int MWAIT_COND = 1 << 12;
+  private static final int XSETBV = 1 << 13;
+  private static final int EFER_WRITE_TRAP = 1 << 15;
+  private static final int CR0_WRITE_TRAP = 1 << 16;
+  private static final int CR4_WRITE_TRAP = 1 << 20;
+  private static final int CR8_WRITE_TRAP = 1 << 24;
+  private static final int LBR_VIRTUALIZATION = 1;
+  private static final int VIRTUAL_VMLOAD_VMSAVE = 2;
+  private static final long V_INTR_MASKING = 1L << 24;
+  private static final long TLB_FLUSH_ALL = 1L << 32;
+
+  private static final int EFER = 0xC000_0080;
+  private static final int XSS = 0xDA0;
+  private static final int SEV_GHCB = 0xC001_0130;
+
+  /** IA32_FEATURE_CONTROL, SYSENTER, the syscall registers, segment bases, SEV_STATUS. */
+  private static final int[] READ_WRITE = {
+    0x3A,
+    0x174,
+    0x175,
+    0x176,
+    0xC000_0081,
+    0xC000_0082,
+    0xC000_0083,
+    0xC000_0084,
+    0xC000_0100,
+    0xC000_0101,
+    0xC000_0102,
+    0xC001_0131
+  };
+
+  /** TSC, HWCR, PSTATEDEF(0). */
+  private static final int[] READ_ONLY = {0x10, 0xC001_0015, 0xC001_0064};
+
+  /** DEBUGCTL and the last branch and interrupt records: open in the June diff. */
+  private static final int[] LBR = {0x1D9, 0x1DB, 0x1DC, 0x1DD, 0x1DE};
+
+  static OpenBsdProfile parse(String name) {
+    String[] parts = name.split(",", -1);
+    String label = parts[0].equals("openbsd") ? "2026" : parts[0].substring("openbsd:".length());
+    State state =
+        Arrays.stream(State.values())
+            .filter(s -> s.label.equals(label))
+            .findFirst()
+            .orElseThrow(
+                () ->
+                    new IllegalArgumentException(
+                        "no state '"
+                            + label
+                            + "' of profile openbsd: there are 2025-06, 2025-09 and 2026"));
+    boolean cr8 = state == State.JUNE_2025;
+    for (int i = 1; i < parts.length; i++) {
+      cr8 =
+          switch (parts[i]) {
+            case "cr8=trap" -> true;
+            case "cr8=native" -> false;
+            default ->
+                throw new IllegalArgumentException(
+                    "profile openbsd has no option '"
+                        + parts[i]
+                        + "': there are cr8=trap and cr8=native");
+          };
+    }
+    return new OpenBsdProfile(state, cr8);
+  }
+
+  /** {@return whether this state is as new as another one} */
+  public boolean since(State s) {
+    return state.compareTo(s) >= 0;
+  }
+
+  @Override
+  public String name() {
+    return "openbsd:" + state.label;
+  }
+
+  @Override
+  public int mostVcpus() {
+    return 1;
+  }
+
+  @Override
+  public void configure(VirtualCpu vcpu, SevMode mode, CpuModel host, HostView memory, long maps) {
+    Vmcb v = vcpu.vmcb();
+    boolean es = mode == SevMode.ES;
+    v.setInt(
+        Vmcb.INTERCEPT_VECTOR3,
+        INTR | NMI | CPUID | HLT | INVLPGA | IOIO_PROT | MSR_PROT | SHUTDOWN);
+    int second = VECTOR4 | MONITOR | MWAIT_UNCOND | MWAIT_COND;
+    if (es) {
+      second |= EFER_WRITE_TRAP | CR0_WRITE_TRAP | CR4_WRITE_TRAP;
+      second |= cr8Trap ? CR8_WRITE_TRAP : 0;
+    } else if (host.hasXsave()) {
+      // An SEV-ES guest's XCR0 is in its VMSA: nothing could be done at an exit.
+      second |= XSETBV;
+    }
+    v.setInt(Vmcb.INTERCEPT_VECTOR4, second);
+    v.set(Vmcb.ASID, 1 | TLB_FLUSH_ALL);
+    v.set(Vmcb.V_INTR, V_INTR_MASKING);
+    v.set(
+        Vmcb.NESTED_CTL,
+        VirtualCpu.NP_ENABLE
+            | (mode == SevMode.OFF ? 0 : VirtualCpu.SEV_ENABLE)
+            | (es ? VirtualCpu.SEV_ES_ENABLE : 0));
+    if (es) {
+      v.set(
+          Vmcb.VIRT_EXT,
+          LBR_VIRTUALIZATION | (state == State.JUNE_2025 ? VIRTUAL_VMLOAD_VMSAVE : 0));
+    }
+    v.set(Vmcb.MSRPM_BASE, maps);
+    v.set(Vmcb.IOPM_BASE, maps + 2 * Page.SIZE);
+    PermissionMaps p = new PermissionMaps();
+    for (int msr : READ_WRITE) {
+      p.open(msr, true, true);
+    }
+    for (int msr : READ_ONLY) {
+      p.open(msr, true, false);
+    }
+    // The plain guest's EFER is read only, so that SVME can be forced. The June diff has no word on
+    // EFER; its kernel writes EFER before it can take #VC 7Ch, so it must have been open there too.
+    p.open(EFER, true, es);
+    if (es) {
+      p.open(SEV_GHCB, true, true);
+      p.open(XSS, true, false);
+      if (state == State.JUNE_2025) {
+        for (int msr : LBR) {
+          p.open(msr, true, true);
+        }
+      }
+    }
+    p.store(memory, maps);
+  }
+
+  @Override
+  public int policy(SevMode mode) {
+    // No debugging, no key sharing, no sending, domain, SEV.
+    return mode == SevMode.ES ? 0x3F : 0x3B;
+  }
+
+  @Override
+  public Platform platform(Platform.Parts parts) {
+    return Platform.vmd(parts);
+  }
+
+  @Override
+  public Handlers handlers(Hypervisor host) {
+    return new VmmHandlers(host, this);
+  }
+}

@@ -1,0 +1,56 @@
+package dev.vesper.machine.vmm;
+
+import dev.vesper.machine.memory.HostView;
+import dev.vesper.machine.sev.SevMode;
+import dev.vesper.machine.sev.VirtualCpu;
+
+/**
+ * The hypervisor to behave as: which intercepts it sets, what it answers, which devices it has and
+ * how it launches a kernel.
+ */
+public sealed interface Profile permits KvmProfile, OpenBsdProfile {
+  /**
+   * {@return the profile of a name: {@code kvm}, {@code openbsd}, {@code openbsd:2025-06}, {@code
+   * openbsd:2025-09} or {@code openbsd:2026}; {@code ,cr8=trap} or {@code ,cr8=native} after an
+   * OpenBSD one chooses whether writes of CR8 trap}
+   *
+   * @throws IllegalArgumentException if there is none of that name
+   */
+  static Profile named(String name) {
+    if (name.equals("kvm")) {
+      return new KvmProfile();
+    }
+    if (name.equals("openbsd") || name.startsWith("openbsd:") || name.startsWith("openbsd,")) {
+      return OpenBsdProfile.parse(name);
+    }
+    throw new IllegalArgumentException(
+        "no profile named '"
+            + name
+            + "': there are kvm, openbsd (the same as openbsd:2026), openbsd:2025-06,"
+            + " openbsd:2025-09 and openbsd:2026");
+  }
+
+  /** {@return the name that chooses this profile} */
+  String name();
+
+  /** {@return the most vCPUs that it gives a guest} */
+  int mostVcpus();
+
+  /**
+   * Fills in the control area of a vCPU.
+   *
+   * @param host the processor that the host runs on
+   * @param maps physical address of five host pages: two for the MSR and three for the I/O
+   *     permission map
+   */
+  void configure(VirtualCpu vcpu, SevMode mode, CpuModel host, HostView memory, long maps);
+
+  /** {@return the guest policy of LAUNCH_START} */
+  int policy(SevMode mode);
+
+  /** {@return the machine's devices} */
+  Platform platform(Platform.Parts parts);
+
+  /** {@return the handlers of a host that behaves this way} */
+  Handlers handlers(Hypervisor host);
+}

@@ -1,0 +1,131 @@
+package dev.vesper.machine.vmm;
+
+import dev.vesper.machine.sev.SevMode;
+
+/**
+ * CPUID as vmm_handle_cpuid answers it: the host's leaves through masks (spec: openbsd section
+ * 3.6). The CPU model is the host.
+ */
+final class VmmCpuid {
+  /** EST TM2 MWAIT PDCM VMX DTES64 DSCPL SMX CNXTID SDBG XTPR PCID DCA X2APIC TSC-DEADLINE. */
+  private static final int LEAF1_ECX_HIDDEN =
+      1 << 7 | 1 << 8 | 1 << 3 | 1 << 15 | 1 << 5 | 1 << 2 | 1 << 4 | 1 << 6 | 1 << 10 | 1 << 11
+          | 1 << 14 | 1 << 17 | 1 << 18 | 1 << 21 | 1 << 24;
+
+  /** ACPI TM HTT DS APIC PSN SS PBE MTRR MCE MCA. */
+  private static final int LEAF1_EDX_HIDDEN =
+      1 << 22 | 1 << 29 | 1 << 28 | 1 << 21 | 1 << 9 | 1 << 18 | 1 << 27 | 1 << 31 | 1 << 12
+          | 1 << 7 | 1 << 14;
+
+  /** TSC_ADJUST SGX HLE INVPCID RTM PQM MPX PCOMMIT PT and all AVX-512. */
+  private static final int LEAF7_EBX_HIDDEN =
+      1 << 1 | 1 << 2 | 1 << 4 | 1 << 10 | 1 << 11 | 1 << 12 | 1 << 14 | 1 << 22 | 1 << 25 | 1 << 16
+          | 1 << 17 | 1 << 21 | 1 << 26 | 1 << 27 | 1 << 28 | 1 << 30 | 1 << 31;
+
+  private static final int UMIP = 1 << 2;
+  private static final int MD_CLEAR = 1 << 10;
+  private static final int HYPERVISOR = 1 << 31;
+  private static final int OSXSAVE = 1 << 27;
+  private static final long CR4_OSXSAVE = 1L << 18;
+  private static final int SVM = 1 << 2;
+  private static final int MWAITX = 1 << 29;
+  private static final int RDTSCP = 1 << 27;
+  private static final int INVARIANT_TSC = 1 << 8;
+  private static final int MOST_EXTENDED = 0x8000_001F;
+
+  /** KVM's features clocksource2 and stable clock source. */
+  private static final int CLOCK_SOURCE = 1 << 3 | 1 << 24;
+
+  private static final int NO_IO_DELAY = 1 << 1;
+  private static final int TSC_HZ = 1_000_000_000;
+
+  private final CpuModel host;
+  private final SevMode mode;
+
+  VmmCpuid(CpuModel host, SevMode mode) {
+    this.host = host;
+    this.mode = mode;
+  }
+
+  private static CpuModel.Leaf of(int eax, int ebx, int ecx, int edx) {
+    return new CpuModel.Leaf(eax, ebx, ecx, edx);
+  }
+
+  private boolean invariantTsc() {
+    return (host.leaf(0x8000_0007, 0).edx() & INVARIANT_TSC) != 0;
+  }
+
+  private int maxBasic() {
+    int max = host.leaf(0, 0).eax();
+    return invariantTsc() && Integer.compareUnsigned(max, 0x15) < 0 ? 0x15 : max;
+  }
+
+  private int maxExtended() {
+    int max = host.leaf(0x8000_0000, 0).eax();
+    return Integer.compareUnsigned(max, MOST_EXTENDED) < 0 ? max : MOST_EXTENDED;
+  }
+
+  /**
+   * {@return the four registers}
+   *
+   * @param asked a leaf beyond the ranges is taken for the highest basic one
+   * @param shadowXcr0 XCR0 as intercepted XSETBV left it: under SEV-ES it never changes
+   */
+  CpuModel.Leaf answer(HostVcpu v, int asked, int subleaf, long shadowXcr0) {
+    int leaf = asked;
+    boolean basic = Integer.compareUnsigned(leaf, 0x4000_0000) < 0;
+    boolean vendor = !basic && leaf > 0;
+    if (basic && Integer.compareUnsigned(leaf, maxBasic()) > 0
+        || vendor && Integer.compareUnsigned(leaf, 0x4000_0101) > 0
+        || leaf < 0 && Integer.compareUnsigned(leaf, maxExtended()) > 0) {
+      leaf = maxBasic();
+    }
+    CpuModel.Leaf l = host.leaf(leaf, subleaf);
+    return switch (leaf) {
+      case 0 -> of(maxBasic(), l.ebx(), l.ecx(), l.edx());
+      case 1 -> {
+        int ecx = (l.ecx() | HYPERVISOR) & ~LEAF1_ECX_HIDDEN & ~OSXSAVE;
+        ecx |= (v.cr4() & CR4_OSXSAVE) != 0 ? OSXSAVE : 0;
+        yield of(l.eax(), l.ebx() & 0xFFFF | v.id << 24, ecx, l.edx() & ~LEAF1_EDX_HIDDEN);
+      }
+      case 2 -> l;
+      case 4 -> of(l.eax() & 0x3FFF, l.ebx(), l.ecx(), l.edx());
+      case 7 ->
+          subleaf == 0
+              ? of(0, l.ebx() & ~LEAF7_EBX_HIDDEN, l.ecx() & UMIP, l.edx() & MD_CLEAR)
+              : CpuModel.Leaf.ZERO;
+      case 0xD ->
+          switch (subleaf) {
+            case 0 -> of(l.eax(), host.xsaveSize(shadowXcr0), l.ecx(), l.edx());
+            case 1 -> of(l.eax() & 5, 0, 0, 0);
+            default -> l;
+          };
+      case 0x15 -> l.eax() != 0 || !invariantTsc() ? l : of(1, 100, TSC_HZ / 100, 0);
+      case 0x16 -> l;
+      case 0x4000_0000 -> signature(0, "OpenBSDVMM58");
+      case 0x4000_0001 -> of(CLOCK_SOURCE, 0, 0, 0);
+      case 0x4000_0100 -> signature(0x4000_0101, "KVMKVMKVM\0\0\0");
+      case 0x4000_0101 -> of(CLOCK_SOURCE | NO_IO_DELAY, 0, 0, 0);
+      case 0x8000_0000 -> of(maxExtended(), l.ebx(), l.ecx(), l.edx());
+      case 0x8000_0001 -> of(l.eax(), 0, l.ecx() & ~(SVM | MWAITX), l.edx() & ~RDTSCP);
+      case 0x8000_0002, 0x8000_0003, 0x8000_0004, 0x8000_0005, 0x8000_0006, 0x8000_001D -> l;
+      case 0x8000_0007 -> of(0, 0, 0, l.edx() & INVARIANT_TSC);
+      case 0x8000_0008 -> of(l.eax(), l.ebx() & ~SPECULATION_CONTROL, 0, 0);
+      // The host's own values, whatever the guest is; without SEV this host offers none.
+      case 0x8000_001F -> mode == SevMode.OFF ? CpuModel.Leaf.ZERO : l;
+      default -> CpuModel.Leaf.ZERO;
+    };
+  }
+
+  /** IBPB IBRS STIBP and their always-on and preferred variants, SSBD. */
+  private static final int SPECULATION_CONTROL =
+      1 << 12 | 1 << 14 | 1 << 15 | 1 << 16 | 1 << 17 | 1 << 18 | 1 << 24 | 1 << 25 | 1 << 26;
+
+  private static CpuModel.Leaf signature(int eax, String s) {
+    int[] r = new int[3];
+    for (int i = 0; i < 12; i++) {
+      r[i >> 2] |= s.charAt(i) << 8 * (i & 3);
+    }
+    return of(eax, r[0], r[1], r[2]);
+  }
+}

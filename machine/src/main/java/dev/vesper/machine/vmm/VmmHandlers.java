@@ -1,0 +1,231 @@
+package dev.vesper.machine.vmm;
+
+import dev.vesper.ghcb.ExitCode;
+import dev.vesper.machine.sev.PlainVcpu;
+import dev.vesper.machine.sev.Vmcb;
+
+/** What vmm(4) does at exits, and vmd(8) behind it (spec: openbsd sections 3.3 and 4.4). */
+final class VmmHandlers implements Handlers {
+  private static final int GP = 13;
+  private static final int UD = 6;
+  private static final int SHADOW_EFER = Vmcb.SAVE_AREA + 0x0D0;
+  private static final int SHADOW_CR0 = Vmcb.SAVE_AREA + 0x158;
+  private static final int SHADOW_CR4 = Vmcb.SAVE_AREA + 0x148;
+  private static final long SVME = 0x1000;
+
+  /**
+   * RAX of the hypercall by which a guest ends itself. The sources at hand name the call and not
+   * its number; all ones is this machine's choice.
+   */
+  private static final long FORCED_ABORT = -1;
+
+  private final Hypervisor host;
+  private final OpenBsdProfile profile;
+  private final VmmCpuid cpuid;
+  private final VmmMsrs msrs;
+  private final VmmGhcb ghcb;
+
+  VmmHandlers(Hypervisor host, OpenBsdProfile profile) {
+    this.host = host;
+    this.profile = profile;
+    cpuid = new VmmCpuid(host.model, host.mode);
+    msrs = new VmmMsrs(profile, host.memory, Platform.START_SECONDS);
+    ghcb = new VmmGhcb(host, profile, this);
+  }
+
+  @Override
+  public void created(HostVcpu v) {
+    // vmm leaves the GHCB MSR zero: no unsolicited SEV information.
+    v.cpu.vmcb().set(Vmcb.GHCB_GPA, 0);
+  }
+
+  @Override
+  public void entering(HostVcpu v) {
+    msrs.update(v);
+  }
+
+  @Override
+  public void vmgexit(HostVcpu v) {
+    ghcb.vmgexit(v);
+  }
+
+  @Override
+  public void released(HostVcpu v) {
+    throw new IllegalStateException("vmm has no AP reset hold");
+  }
+
+  @Override
+  public String haltedForGood() {
+    return "guest halted with interrupts disabled before it ever enabled them: vmm(4) answers EIO"
+        + " and vmd(8) ends the VM";
+  }
+
+  /** EINVAL: vmd ends the VM, the guest is told nothing. */
+  void einval(String why) {
+    host.end(Outcome.GAVE_UP, "vmm(4) answers EINVAL and vmd(8) ends the VM: " + why);
+  }
+
+  // ---- services that exits and GHCB events share
+
+  /** {@return CPUID as vmm answers it} */
+  CpuModel.Leaf cpuid(HostVcpu v, int leaf, int subleaf) {
+    long xcr0 = v.cpu instanceof PlainVcpu p ? p.xcr0() : 1;
+    return cpuid.answer(v, leaf, subleaf, xcr0);
+  }
+
+  /**
+   * RDMSR. An unknown register raises #GP by EVENTINJ.
+   *
+   * @param stale what the answer is then
+   */
+  long readMsr(HostVcpu v, int msr, long stale) {
+    var r = msrs.read(msr);
+    if (r.isEmpty()) {
+      host.injectException(v, GP, true);
+      return stale;
+    }
+    return r.getAsLong();
+  }
+
+  /** WRMSR. A value that is refused raises #GP by EVENTINJ. */
+  boolean writeMsr(HostVcpu v, int msr, long value) {
+    boolean accepted = msrs.write(v, msr, value);
+    if (!accepted) {
+      host.injectException(v, GP, true);
+    }
+    return accepted;
+  }
+
+  /** #UD; until 2026 with an error code that no #UD has. */
+  void injectUndefined(HostVcpu v) {
+    host.injectException(v, UD, !profile.since(OpenBsdProfile.State.YEAR_2026));
+  }
+
+  /** {@return whether vmd(8) survives a port access: it has no string I/O} */
+  boolean portAccess(long info1) {
+    if ((info1 & 12) != 0) {
+      host.end(
+          Outcome.GAVE_UP,
+          "vmd(8) aborts: string I/O at port 0x"
+              + Long.toHexString(info1 >>> 16 & 0xFFFF)
+              + " is not supported");
+      return false;
+    }
+    return true;
+  }
+
+  // ---- exits
+
+  /** EFER, CR0 and CR4 write traps: the shadow in the VMCB follows, nothing else happens. */
+  private void svmHandleEfercr(HostVcpu v, int code, long value) {
+    Vmcb b = v.cpu.vmcb();
+    switch (code) {
+      case ExitCode.EFER_WRITE_TRAP -> b.set(SHADOW_EFER, value);
+      case ExitCode.CR0_WRITE_TRAP -> b.set(SHADOW_CR0, value);
+      case ExitCode.CR0_WRITE_TRAP + 4 -> {
+        b.set(SHADOW_CR4, value);
+        v.shadowCr4 = value;
+      }
+      case ExitCode.CR0_WRITE_TRAP + 8 -> {
+        // The thread's handler: there is no state for CR8 here, V_TPR holds it already.
+      }
+      default -> einval("no state for " + ExitCode.name(code));
+    }
+  }
+
+  @Override
+  public void exit(HostVcpu hv, int code, long info1, long info2) {
+    if (code >= ExitCode.EFER_WRITE_TRAP && code <= ExitCode.CR0_WRITE_TRAP + 15) {
+      svmHandleEfercr(hv, code, info1);
+    } else if (code == ExitCode.NPF) {
+      host.end(
+          Outcome.GAVE_UP,
+          "vmd(8) does not emulate MMIO: nested page fault at GPA 0x" + Long.toHexString(info2));
+    } else if (hv.cpu instanceof PlainVcpu p) {
+      plain(hv, p, code, info1);
+    } else if (code == ExitCode.HLT) {
+      host.halt(hv);
+    } else {
+      einval("unknown exit " + ExitCode.name(code));
+    }
+    if (!(hv.cpu instanceof PlainVcpu)) {
+      Vmcb b = hv.cpu.vmcb();
+      b.set(SHADOW_EFER, b.get(SHADOW_EFER) | SVME);
+    }
+  }
+
+  private void plain(HostVcpu hv, PlainVcpu v, int code, long info1) {
+    switch (code) {
+      case ExitCode.HLT -> {
+        v.skip();
+        host.halt(hv);
+      }
+      case ExitCode.CPUID -> {
+        CpuModel.Leaf l = cpuid(hv, (int) v.gpr(0), (int) v.gpr(1));
+        v.setGpr(0, l.eax() & 0xFFFF_FFFFL);
+        v.setGpr(3, l.ebx() & 0xFFFF_FFFFL);
+        v.setGpr(1, l.ecx() & 0xFFFF_FFFFL);
+        v.setGpr(2, l.edx() & 0xFFFF_FFFFL);
+        v.skip();
+      }
+      case ExitCode.MSR -> msr(hv, v, info1 != 0);
+      case ExitCode.IOIO -> ioio(v, info1);
+      case ExitCode.XSETBV -> xsetbv(hv, v);
+      case ExitCode.VMMCALL -> {
+        if (v.cpl() == 0
+            && v.gpr(0) == FORCED_ABORT
+            && profile.since(OpenBsdProfile.State.YEAR_2026)) {
+          einval("the guest asked for it (forced abort by VMMCALL)");
+        } else {
+          injectUndefined(hv);
+        }
+      }
+      // INVLPGA, SVM instructions, RDTSCP, ICEBP, MONITOR, MWAIT
+      default -> injectUndefined(hv);
+    }
+  }
+
+  private void msr(HostVcpu hv, PlainVcpu v, boolean write) {
+    int n = (int) v.gpr(1);
+    if (write) {
+      if (writeMsr(hv, n, v.gpr(2) << 32 | v.gpr(0) & 0xFFFF_FFFFL)) {
+        v.skip();
+      }
+      return;
+    }
+    long old = v.gpr(2) << 32 | v.gpr(0) & 0xFFFF_FFFFL;
+    long r = readMsr(hv, n, old);
+    if (hv.cpu.vmcb().get(Vmcb.EVENTINJ) == 0) {
+      v.setGpr(0, r & 0xFFFF_FFFFL);
+      v.setGpr(2, r >>> 32);
+      v.skip();
+    }
+  }
+
+  private void ioio(PlainVcpu v, long info) {
+    if (!portAccess(info)) {
+      return;
+    }
+    int bytes = (int) (info >> 4) & 7;
+    int port = (int) (info >> 16) & 0xFFFF;
+    if ((info & 1) != 0) {
+      long mask = bytes == 4 ? -1L : (1L << 8 * bytes) - 1;
+      long value = host.platform.ports.read(port, bytes) & 0xFFFF_FFFFL;
+      v.setGpr(0, v.gpr(0) & ~mask | value);
+    } else {
+      host.platform.ports.write(port, bytes, (int) v.gpr(0));
+    }
+    v.skip();
+  }
+
+  private void xsetbv(HostVcpu hv, PlainVcpu v) {
+    long value = v.gpr(2) << 32 | v.gpr(0) & 0xFFFF_FFFFL;
+    long supported = host.model.leaf(0xD, 0).eax() & 0xFFFF_FFFFL;
+    if (v.cpl() != 0 || (int) v.gpr(1) != 0 || (value & 1) == 0 || (value & ~supported) != 0) {
+      host.injectException(hv, GP, true);
+      return;
+    }
+    v.setXcr0(value);
+    v.skip();
+  }
+}
