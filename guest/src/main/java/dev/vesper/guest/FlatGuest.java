@@ -19,6 +19,8 @@ public final class FlatGuest {
     Assembler a = new Assembler(BASE, 64);
     a.add(source);
     byte[] code = a.finish();
-    return ElfWriter.write(code, BASE, code.length, BASE, a.labels());
+    return new ElfWriter(0)
+        .segment(".text", BASE, code, code.length, 7)
+        .write(BASE, a.labels());
   }
 }

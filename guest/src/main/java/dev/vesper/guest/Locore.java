@@ -6,10 +6,14 @@ import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 
 /**
  * The reference guest: takes the path of an OpenBSD kernel under SEV-ES from its first CPUID to its
- * final #VC handler, then tests itself and says so on COM1.
+ * final #VC handler, then tests itself and says so on COM1. An ELF64 that is linked at the upper 2
+ * GiB and entered in 32-bit code with an OpenBSD kernel's arguments on the stack.
  *
  * <p>It ends through port 0xf4 with {@link #PASS} or {@link #FAIL}.
  */
@@ -20,14 +24,23 @@ public final class Locore {
   /** Value that it writes when one failed. */
   public static final int FAIL = 0x11;
 
-  /** Physical address of the image. */
-  private static final long BASE = 0x100_0000;
+  /** What linked addresses have more than physical ones. */
+  static final long KERNBASE = 0xFFFF_FFFF_8000_0000L;
 
-  private static final String[] SOURCES = {"locore0", "machdep", "vctrap", "main", "data"};
+  private static final long TEXT = KERNBASE + 0x100_0000;
+  private static final long TRAMPOLINE = 0x7000;
+  private static final int PF_X = 1;
+  private static final int PF_W = 2;
+  private static final int PF_R = 4;
+
+  private static final List<String> TEXT_SOURCES =
+      List.of(
+          "locore0", "vector", "machdep", "ghcb", "trap", "vc_ioio", "vc_mmio", "process", "mp",
+          "virtio", "main");
 
   private Locore() {}
 
-  /** {@return the kernel as an ELF64 with a multiboot header and symbols} */
+  /** {@return the kernel as an ELF64 with symbols} */
   public static byte[] image() {
     return image("", "");
   }
@@ -38,16 +51,64 @@ public final class Locore {
    * @param find source text, or empty for none; all its occurrences are replaced
    */
   public static byte[] image(String find, String replacement) {
-    Assembler a = new Assembler(BASE, 32);
-    for (String s : SOURCES) {
-      String text = source(s);
-      a.add(find.isEmpty() ? text : text.replace(find, replacement));
+    return build(Map.of(find, replacement));
+  }
+
+  /**
+   * {@return the kernel with another {@code main}: a way to run a few instructions on top of its #VC
+   * handler}
+   *
+   * @param source of main in 64-bit code; it may use what the kernel has, {@code puts} and {@code
+   *     check} among it
+   */
+  public static byte[] withMain(String source) {
+    return build(Map.of("\nmain:\n", "\nmain:\n" + source + "\nself_test:\n"));
+  }
+
+  private static byte[] build(Map<String, String> changes) {
+    Assembler a = new Assembler(TEXT, 32);
+    for (String s : TEXT_SOURCES) {
+      a.add(changed(source(s), changes));
     }
+    a.add("align 4096\ndata_start:");
+    a.add(changed(source("data"), changes));
+    a.add("align 16\nmptramp:");
+    a.bytes(new Assembler(TRAMPOLINE, 16).add(changed(source("mptramp"), changes)).finish());
+    a.add("align 16\nopenbsd_randomdata:\nskip 16");
+    a.add(source("bss"));
     byte[] all = a.finish();
-    long bss = a.labels().getOrDefault("bss", a.here());
-    byte[] stored = Arrays.copyOf(all, (int) (bss - BASE));
-    long entry = a.labels().getOrDefault("start", BASE);
-    return ElfWriter.write(stored, BASE, all.length, entry, a.labels());
+    long data = address(a, "data_start");
+    long bss = address(a, "bss");
+    byte[] text = Arrays.copyOfRange(all, 0, (int) (data - TEXT));
+    byte[] stored = Arrays.copyOfRange(all, (int) (data - TEXT), (int) (bss - TEXT));
+    return new ElfWriter(KERNBASE)
+        .segment(".text", TEXT, text, text.length, PF_R | PF_X)
+        .segment(".data", data, stored, all.length - text.length, PF_R | PF_W)
+        .randomData(address(a, "openbsd_randomdata"), 16)
+        .write(address(a, "start"), symbols(a));
+  }
+
+  private static String changed(String text, Map<String, String> changes) {
+    String t = text;
+    for (Map.Entry<String, String> c : changes.entrySet()) {
+      t = c.getKey().isEmpty() ? t : t.replace(c.getKey(), c.getValue());
+    }
+    return t;
+  }
+
+  private static long address(Assembler a, String label) {
+    Long v = a.labels().get(label);
+    if (v == null) {
+      throw new IllegalStateException("locore has no label " + label);
+    }
+    return v;
+  }
+
+  /** Labels that begin with a dot are places inside a function. */
+  private static Map<String, Long> symbols(Assembler a) {
+    Map<String, Long> out = new TreeMap<>(a.labels());
+    out.keySet().removeIf(n -> n.startsWith("."));
+    return out;
   }
 
   private static String source(String name) {

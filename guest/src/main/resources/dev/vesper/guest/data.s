@@ -1,40 +1,120 @@
-align 8
-steps: dd 0
-early_vcs: dd 0
-cpu_maxleaf: dd 0
-cpu_signature: dd 0
-cpu_sev_guestmode: dd 0
-sev_leaf_ebx: dd 0
-sev_cbit: dd 0
-cpu_vendor: dd 0, 0, 0, 0
-align 8
-pg_crypt: dq 0
-pg_frame: dq 0x000ffffffffff000
-ghcb_paddr: dq 0
-ghcb_vaddr: dq 0
-early_pte_pages: dq 0
-first_avail: dq 0
-fault_resume: dq 0
-vc_count: dq 0
+; What the kernel knows, and tables.
 
 align 8
+boothowto: dd 0
+bootdev: dd 0
+bootapiver: dd 0
+biosbasemem: dd 0
+bootinfo_size: dd 0
+entered_paging: dd 0
+early_steps: dd 0
+early_vcs: dd 0
+cpuid_level: dd 0
+cpu_id: dd 0
+cpu_feature: dd 0
+cpu_ecxfeature: dd 0
+cpu_ebxfeature: dd 0
+cpu_sev_guestmode: dd 0
+amd64_sev_ebx: dd 0
+panicked: dd 0
+cpus_running: dd 1
+ap_apicid: dd 0
+no_fault: dd 0
+cpu_vendor: dd 0, 0, 0, 0
+hv_vendor: dd 0, 0, 0, 0
+align 8
+esym: dq 0
+pg_crypt: dq 0
+pg_nx: dq 0
+pg_frame: dq 0x000ffffffffff000
+proc0paddr: dq 0
+early_pte_pages: dq 0
+first_avail: dq 0
+ticks: dq 0
+lapic: dq 0
+device_paddr: dq 0
+pv_value: dq 0
+string_words: dd 0x80001000, 0x80002000
+string_bytes: db 1, 2, 3, 0x0f
+align 8
+
+; By size code: which bits a value has, and which bits of the old one stay.
+ghcb_masks:
+    dq 0xff, 0xffff, 0xffffffff, 0xffffffffffffffff
+ghcb_clear_masks:
+    dq 0xffffffffffffff00, 0xffffffffffff0000, 0, 0
+
+; Between the loader's descriptors and early_gdt: code and data for the jump into 64-bit mode.
 gdt64:
-    dq 0, 0x00cf9a000000ffff, 0x00cf92000000ffff, 0x00af9a000000ffff
-gdtlc:
-    dw 31
-    dd gdt64
+    dq 0, 0x00af9b000000ffff, 0x00cf93000000ffff
+gdt64_region:
+    dw 23
+    dd gdt64-KERNBASE
 idtlc:
     dw 0xfff
-    dd early_idt
+    dd early_idt-KERNBASE
 align 8
-early_gdt:
-    dq 0, 0x00cf9a000000ffff, 0x00cf92000000ffff, 0x00af9a000000ffff
 early_gdt_region:
-    dw 31
+    dw 23
     dq early_gdt
+align 8
 early_idt_region:
     dw 0xfff
     dq early_idt
+align 8
+gdt_region:
+    dw 0x37
+    dq gdt
+align 8
+idt_region:
+    dw 0xfff
+    dq idt
+align 8
+gdt:
+    dq 0, 0x00af9b000000ffff, 0x00cf93000000ffff, 0x00cff3000000ffff, 0x00affb000000ffff
+    dq 0x0000890000000067, 0
+
+; Programs for user mode, 64 bytes each.
+align 64
+user_text:
+    ; 0: CPUID leaf 0, and the first letters of the vendor
+    xor eax, eax
+    xor ecx, ecx
+    cpuid
+    xor edi, edi
+    cmp ebx, 0x68747541
+    je .user_exit
+    inc edi
+.user_exit:
+    xor eax, eax
+    int 0x80
+align 64
+    ; 0x40: RDMSR
+    mov ecx, 0xc0000080
+    rdmsr
+    xor edi, edi
+    xor eax, eax
+    int 0x80
+align 64
+    ; 0x80: IN
+    mov edx, 0x3fd
+    in al, dx
+    xor edi, edi
+    xor eax, eax
+    int 0x80
+align 64
+    ; 0xc0: VMMCALL
+    vmmcall
+    xor edi, edi
+    xor eax, eax
+    int 0x80
+align 64
+    ; 0x100: a device register
+    mov eax, [0x402030]
+    xor edi, edi
+    xor eax, eax
+    int 0x80
+align 64
 
 msg_banner: ascii "locore: Vesper reference guest\r\n"
     db 0
@@ -44,11 +124,19 @@ msg_mode_sev: ascii "locore: SEV guest mode\r\n"
     db 0
 msg_mode_es: ascii "locore: SEV-ES guest mode\r\n"
     db 0
+msg_entry_legacy: ascii "locore: entered in 32-bit legacy mode\r\n"
+    db 0
+msg_entry_compat: ascii "locore: entered in 32-bit compatibility mode\r\n"
+    db 0
+msg_args: ascii "locore: stack arguments taken"
+    db 0
+msg_bootinfo: ascii "locore: boot arguments name the console"
+    db 0
 msg_gates: ascii "locore: early IDT with both temporary #VC gates"
     db 0
 msg_dr: ascii "locore: DR6 and DR7 cleared before the first CPUID"
     db 0
-msg_cpuid32: ascii "locore: CPUID in 32-bit legacy mode (locore_vc_trap32)"
+msg_cpuid_early: ascii "locore: CPUID by early handler"
     db 0
 msg_vendor: ascii "locore: vendor "
     db 0
@@ -56,65 +144,129 @@ msg_detect: ascii "locore: SEV detection by leaf 0x8000001F and SEV_STATUS"
     db 0
 msg_cbit: ascii "locore: C-bit "
     db 0
+msg_reduction: ascii ", address reduction "
+    db 0
 msg_status: ascii ", SEV_STATUS "
     db 0
-msg_tables: ascii "locore: page tables with the C-bit, GHCB pages shared"
+msg_handlers: ascii "locore: early handler of the entry mode was used, and no other"
     db 0
-msg_compat: ascii "locore: CPUID in compatibility mode (locore_vc_trap64)"
+msg_tables: ascii "locore: page tables with the C-bit"
     db 0
-msg_ghcb: ascii "locore: GHCB announced (cpu_init_early_vctrap)"
+msg_ghcb_pages: ascii "locore: two GHCB pages shared under SEV-ES only"
     db 0
-msg_handlers: ascii "locore: every early handler was used"
+msg_first_avail: ascii "locore: first_avail accounts for GHCBs and early page tables"
     db 0
-msg_idt: ascii "locore: final IDT (Xtrap1d)"
+msg_vctrap: ascii "locore: GHCB announced (cpu_init_early_vctrap)"
     db 0
-msg_cpuid: ascii "locore: CPUID by vctrap"
+msg_final: ascii "locore: final GDT and IDT (Xtrap1d)"
     db 0
-msg_upper: ascii "locore: 32-bit results clear the upper half"
+msg_cpuid: ascii "vctrap: CPUID"
     db 0
-msg_msr: ascii "locore: RDMSR and WRMSR by vctrap"
+msg_upper: ascii "vctrap: 32-bit results clear the upper half"
     db 0
-msg_nomsr: ascii "locore: unknown MSR raises #GP"
+msg_hypervisor: ascii "locore: hypervisor "
     db 0
-msg_io8: ascii "locore: IN and OUT, 8 bits, DX"
+msg_xcr0: ascii "cpu: XSETBV and XGETBV"
     db 0
-msg_ioimm: ascii "locore: IN and OUT, 8 bits, immediate"
+msg_leaf_d: ascii "vctrap: CPUID leaf 0xD with XCR0"
     db 0
-msg_io32: ascii "locore: IN and OUT, 32 bits"
+msg_osxsave: ascii "vctrap: CPUID OSXSAVE follows CR4"
     db 0
-msg_io16: ascii "locore: IN, 16 bits, DX"
+msg_cr8: ascii "cpu: CR8 keeps what is written"
     db 0
-msg_io16imm: ascii "locore: IN, 16 bits, immediate"
+msg_rdmsr: ascii "vctrap: RDMSR"
     db 0
-msg_wbinvd: ascii "locore: WBINVD"
+msg_wrmsr: ascii "vctrap: WRMSR"
+    db 0
+msg_nomsr: ascii "vctrap: unknown MSR raises #GP"
+    db 0
+msg_io8: ascii "vctrap: IN and OUT, 8 bits, DX (EC EE)"
+    db 0
+msg_io8_imm: ascii "vctrap: IN and OUT, 8 bits, immediate (E4 E6)"
+    db 0
+msg_io32: ascii "vctrap: IN and OUT, 32 bits, DX (ED EF)"
+    db 0
+msg_io32_imm: ascii "vctrap: IN and OUT, 32 bits, immediate (E5 E7)"
+    db 0
+msg_io16: ascii "vctrap: IN and OUT, 16 bits, DX (66 ED, 66 EF)"
+    db 0
+msg_io16_imm: ascii "vctrap: IN and OUT, 16 bits, immediate (66 E5, 66 E7)"
+    db 0
+msg_io_high: ascii "vctrap: IN at port 0xfff0"
+    db 0
+msg_string: ascii "vctrap: INS and OUTS with REP"
+    db 0
+msg_wbinvd: ascii "vctrap: WBINVD and WBNOINVD"
+    db 0
+msg_rdtsc: ascii "vctrap: RDTSC and RDTSCP"
+    db 0
+msg_vmmcall: ascii "vctrap: VMMCALL"
+    db 0
+msg_mmio_read: ascii "vctrap: MMIO reads, decoded"
+    db 0
+msg_mmio_write: ascii "vctrap: MMIO writes, decoded"
+    db 0
+msg_pv_mmio: ascii "ghcb: MMIO by paravirtual call"
+    db 0
+msg_pv_io: ascii "ghcb: port I/O by paravirtual call"
+    db 0
+msg_nested: ascii "vctrap: a nested #VC is survived"
+    db 0
+msg_timer: ascii "kernel: timer interrupts"
+    db 0
+msg_mp: ascii "kernel: second CPU through the AP jump table"
+    db 0
+msg_process: ascii "kernel: a process with CPUID of its own"
+    db 0
+msg_user_msr: ascii "vctrap: RDMSR ends a process"
+    db 0
+msg_user_io: ascii "vctrap: IN with I/O privilege ends a process"
+    db 0
+msg_user_vmmcall: ascii "vctrap: VMMCALL ends a process"
+    db 0
+msg_user_mmio: ascii "vctrap: MMIO ends a process"
+    db 0
+msg_after: ascii "kernel: still well"
+    db 0
+msg_viornd: ascii "kernel: virtio entropy through shared pages"
     db 0
 msg_count: ascii "locore: #VC taken in 64-bit mode: "
     db 0
-msg_fatal: ascii "locore: unexpected exception\r\n"
+msg_fatal: ascii "unexpected exception"
     db 0
-msg_ok: ascii " ... ok\r\n"
+msg_exitcode: ascii "vctrap: invalid exit code"
     db 0
-msg_bad: ascii " ... FAILED\r\n"
+msg_intr: ascii "vctrap: interrupts are on"
+    db 0
+msg_opcode: ascii "vctrap: the opcode is not that of the exit code"
+    db 0
+msg_invalid: ascii "vctrap: invalid hypervisor response"
+    db 0
+msg_error: ascii "vctrap: the hypervisor reports an error"
+    db 0
+msg_event: ascii "vctrap: unexpected exception from the hypervisor"
+    db 0
+msg_private: ascii "vctrap: MMIO on a private page"
+    db 0
+msg_sync_val: ascii "ghcb_sync_val: bad field or size"
+    db 0
+msg_sync_data: ascii "ghcb_sync: data longer than the shared buffer"
+    db 0
+msg_mem_rw: ascii "ghcb_mem_rw: no such address"
+    db 0
+msg_panic: ascii "panic: "
+    db 0
+msg_at: ascii " at 0x"
+    db 0
+msg_dots: ascii " ... "
+    db 0
+msg_ok: ascii "ok\r\n"
+    db 0
+msg_bad: ascii "FAILED\r\n"
+    db 0
+msg_not_offered: ascii "not offered by this host\r\n"
     db 0
 msg_pass: ascii "locore: self-test passed\r\n"
     db 0
 msg_fail: ascii "locore: self-test FAILED\r\n"
     db 0
-
-; Everything from here on is zero at the start and needs no place in the file.
-align 4096
-bss:
-early_idt:
-    skip 0xe8
-early_idt_legacy_vc:
-    skip 0xe8
-early_idt_long_vc:
-    skip 0xe30
-    skip 0x1000
-tmpstk:
-    skip 0x4000
-proc0_stack:
-align 4096
-tables:
-    skip TABLESIZE
-end:

@@ -1,225 +1,314 @@
-; Early boot: entered in 32-bit legacy protected mode, paging off, by a multiboot loader.
-; Under SEV-ES everything is private here, and CPUID raises #VC.
+; Early boot, from 32-bit code with a kernel's stack arguments to 64-bit code in the upper half.
+;
+; Entered in 32-bit legacy mode with paging off (vmd since 2026, boot(8) after UEFI) or in 32-bit
+; compatibility mode with an identity map (vmd in 2025).  The image is linked at KERNBASE + its physical
+; address; until paging is the kernel's own, every address has KERNBASE subtracted.
 
+equ KERNBASE 0xffffffff80000000
+equ KERNTEXT 0x1000000
 equ NBPG 0x1000
 equ MSR_SEV_GHCB 0xc0010130
 equ MSR_SEV_STATUS 0xc0010131
 equ MSR_EFER 0xc0000080
+equ MSR_GSBASE 0xc0000101
+equ MSR_KERNELGSBASE 0xc0000102
 equ MSRPROTO_CPUID_REQ 0x4
 equ MSRPROTO_CPUID_RESP 0x5
 equ MSRPROTO_TERM_REQ 0x100
 equ T_VC 29
-equ SEL_CODE32 0x08
-equ SEL_DATA 0x10
-equ SEL_CODE64 0x18
+equ GCODE_SEL 0x08
+equ GDATA_SEL 0x10
+equ GUDATA_SEL 0x1b
+equ GUCODE_SEL 0x23
+equ GTSS_SEL 0x28
+equ GSEL3 0x18
 equ SEV_STAT_ENABLED 1
 equ SEV_STAT_ES_ENABLED 2
 
-; Pages behind the image, in this order.  TABLESIZE covers all of them; the last five are two for the
-; GHCB (the page itself and one for a nested exchange) and three for early page tables.
-equ TABLESIZE 0x9000
-equ PROC0_PML4_OFF 0x0000
-equ PROC0_PDPT_OFF 0x1000
-equ PROC0_PD_OFF 0x2000
-equ PROC0_PT_OFF 0x3000
-equ PROC0_GHCB_OFF 0x4000
+; Steps that early code has taken, in early_steps, for the self-test.
+equ STEP_ARGS 0x1
+equ STEP_IDT 0x2
+equ STEP_DR 0x4
+equ STEP_CPUID 0x8
+equ STEP_DETECT 0x10
+equ STEP_TABLES 0x20
+equ STEP_LONG 0x40
+equ STEP_VCTRAP 0x80
+equ STEP_FINAL 0x100
+
+; Which early handlers ran, in early_vcs.
+equ EARLY_CPUID32 1
+equ EARLY_DR32 2
+equ EARLY_CPUID64 4
+
+; Page table area behind the image and its symbols.  The last five pages are two for GHCBs and three
+; for early page tables; init_x86_64 takes both from first_avail.
+equ PROC0_PML4_OFF 0
+equ PROC0_STK_OFF 0x1000
+equ PROC0_L3_OFF 0x5000
+equ PROC0_L2_OFF 0x6000
+equ PROC0_L1_LOW_OFF 0x7000
+equ PROC0_L1_OFF 0x8000
+equ PROC0_L1_DEV_OFF 0xa000
+equ PROC0_DMP3_OFF 0xb000
+equ PROC0_DMP2_OFF 0xc000
+equ TABLESIZE 0x12000
+equ PROC0_GHCB_OFF 0xd000
 
 bits 32
-align 4
-multiboot_header:
-    dd 0x1badb002, 0, 0xe4524ffe
-
 start:
-    cli
+    mov word [0x472], 0x1234
+    mov eax, [esp+4]
+    mov [boothowto-KERNBASE], eax
+    mov eax, [esp+8]
+    mov [bootdev-KERNBASE], eax
+    mov eax, [esp+12]
+    mov [bootapiver-KERNBASE], eax
+    mov eax, [esp+16]
+    mov [esym-KERNBASE], eax
+    mov eax, [esp+24]
+    mov [biosbasemem-KERNBASE], eax
+    mov ecx, [esp+28]
+    mov [bootinfo_size-KERNBASE], ecx
+    cmp ecx, NBPG
+    jbe .bi_size_ok
+    mov ecx, NBPG
+.bi_size_ok:
+    mov esi, [esp+32]
+    mov edi, bootinfo-KERNBASE
     cld
-    mov esp, tmpstk
+    rep movsb
     push 2
     popfd
+    mov eax, cr0
+    shr eax, 31
+    mov [entered_paging-KERNBASE], eax
+    or dword [early_steps-KERNBASE], STEP_ARGS
 
-    ; One early IDT holds both temporary gates.  In legacy mode a gate has 8 bytes, in long mode 16,
-    ; so they lie at 29*8 and 29*16 and do not overlap.
-    mov eax, locore_vc_trap32
-    mov [early_idt_legacy_vc], ax
-    mov word [early_idt_legacy_vc+2], cs
-    mov word [early_idt_legacy_vc+4], 0x8e00
+    ; Temporary #VC handlers, before the first CPUID.  One table holds both gates: in legacy mode a gate
+    ; has 8 bytes and is found at 29*8, in long mode 16 bytes and at 29*16.  The long-mode one needs a
+    ; 64-bit code segment, which vmd has as its fourth descriptor where it enters in compatibility mode.
+    mov eax, locore_vc_trap32-KERNBASE
+    mov [early_idt_vc32-KERNBASE], ax
+    mov word [early_idt_vc32+2-KERNBASE], cs
+    mov word [early_idt_vc32+4-KERNBASE], 0x8e00
     shr eax, 16
-    mov [early_idt_legacy_vc+6], ax
-    mov eax, locore_vc_trap64
-    mov [early_idt_long_vc], ax
-    mov word [early_idt_long_vc+2], SEL_CODE64
-    mov word [early_idt_long_vc+4], 0x8e00
+    mov [early_idt_vc32+6-KERNBASE], ax
+    mov eax, locore_vc_trap64-KERNBASE
+    mov [early_idt_vc64-KERNBASE], ax
+    mov word [early_idt_vc64+2-KERNBASE], GSEL3
+    mov word [early_idt_vc64+4-KERNBASE], 0x8e00
     shr eax, 16
-    mov [early_idt_long_vc+6], ax
-    lidt [idtlc]
-    ; The GDT of our own has the 64-bit code segment that the long-mode gate needs.
-    lgdt [gdtlc]
-    jmp SEL_CODE32:start_gdt
-start_gdt:
-    mov eax, SEL_DATA
-    mov ds, ax
-    mov es, ax
-    mov ss, ax
-    or dword [steps], 1
+    mov [early_idt_vc64+6-KERNBASE], ax
+    lidt [idtlc-KERNBASE]
+    or dword [early_steps-KERNBASE], STEP_IDT
 
-    ; Zero DR6 and DR7.  Where the host intercepts DR7 this is #VC 0x37, which the handler skips.
+    ; Where the host intercepts DR7 this is #VC 0x37; the handler skips the write.
     xor eax, eax
     mov dr6, eax
     mov dr7, eax
-    or dword [steps], 2
+    or dword [early_steps-KERNBASE], STEP_DR
 
-    ; CPUID, a register at a time by the MSR protocol.
     xor eax, eax
     cpuid
-    mov [cpu_maxleaf], eax
-    mov [cpu_vendor], ebx
-    mov [cpu_vendor+4], edx
-    mov [cpu_vendor+8], ecx
+    mov [cpuid_level-KERNBASE], eax
+    mov [cpu_vendor-KERNBASE], ebx
+    mov [cpu_vendor+4-KERNBASE], edx
+    mov [cpu_vendor+8-KERNBASE], ecx
     mov eax, 1
     cpuid
-    mov [cpu_signature], eax
-    or dword [steps], 4
+    mov [cpu_id-KERNBASE], eax
+    mov [cpu_ebxfeature-KERNBASE], ebx
+    mov [cpu_ecxfeature-KERNBASE], ecx
+    mov [cpu_feature-KERNBASE], edx
+    mov eax, 0x80000001
+    cpuid
+    test edx, 0x100000
+    je .no_nx
+    mov dword [pg_nx+4-KERNBASE], 0x80000000
+.no_nx:
+    or dword [early_steps-KERNBASE], STEP_CPUID
 
-    ; Am I an SEV guest?
-    cmp dword [cpu_vendor], 0x68747541
-    jne not_sev
-    cmp dword [cpu_vendor+4], 0x69746e65
-    jne not_sev
-    cmp dword [cpu_vendor+8], 0x444d4163
-    jne not_sev
+    ; Are we an SEV guest?
+    cmp dword [cpu_vendor-KERNBASE], 0x68747541
+    jne .sev_done
+    cmp dword [cpu_vendor+4-KERNBASE], 0x69746e65
+    jne .sev_done
+    cmp dword [cpu_vendor+8-KERNBASE], 0x444d4163
+    jne .sev_done
     mov eax, 0x80000000
     cpuid
     cmp eax, 0x8000001f
-    jb not_sev
+    jb .sev_done
     mov eax, 0x8000001f
     cpuid
-    mov [sev_leaf_ebx], ebx
     test eax, 2
-    je not_sev
+    je .sev_done
+    mov [amd64_sev_ebx-KERNBASE], ebx
     mov ecx, MSR_SEV_STATUS
     rdmsr
     test eax, SEV_STAT_ENABLED
-    je not_sev
-    mov [cpu_sev_guestmode], eax
-    ; The C-bit must be in the upper half of a page table entry.
-    mov ecx, [sev_leaf_ebx]
-    mov eax, ecx
+    je .sev_done
+    mov [cpu_sev_guestmode-KERNBASE], eax
+    mov ecx, [amd64_sev_ebx-KERNBASE]
     and ecx, 0x3f
-    mov [sev_cbit], ecx
     cmp ecx, 32
-    jb not_sev
+    jb .sev_done
     sub ecx, 32
-    mov edx, 1
-    shl edx, cl
-    mov [pg_crypt+4], edx
+    mov eax, 1
+    shl eax, cl
+    mov [pg_crypt+4-KERNBASE], eax
     ; Physical address bits that encryption takes away.
-    shr eax, 6
-    and eax, 0x3f
-    mov ecx, eax
-    mov edx, 0x100000
-    shr edx, cl
-    sub edx, 1
-    and [pg_frame+4], edx
-not_sev:
-    or dword [steps], 8
+    mov ecx, [amd64_sev_ebx-KERNBASE]
+    shr ecx, 6
+    and ecx, 0x3f
+    mov eax, 0x100000
+    shr eax, cl
+    dec eax
+    and [pg_frame+4-KERNBASE], eax
+.sev_done:
+    or dword [early_steps-KERNBASE], STEP_DETECT
 
-    ; Page tables, every entry with the C-bit; the area is zeroed first.
-    mov edi, tables
-    mov ecx, 0x2400
+    ; The tables follow the image, or its symbols where a loader left some.
+    mov esp, tmpstk-KERNBASE
+    mov esi, end-KERNBASE
+    mov eax, [esym-KERNBASE]
+    test eax, eax
+    je .no_esym
+    mov esi, eax
+.no_esym:
+    add esi, NBPG-1
+    and esi, 0xfffff000
+    mov edi, esi
+    mov ecx, TABLESIZE
+    shr ecx, 2
     xor eax, eax
     rep stosd
-    mov esi, tables
-    mov edx, [pg_crypt+4]
-    lea eax, [esi+PROC0_PDPT_OFF+3]
-    mov [esi+PROC0_PML4_OFF], eax
-    mov [esi+PROC0_PML4_OFF+4], edx
-    lea eax, [esi+PROC0_PD_OFF+3]
-    mov [esi+PROC0_PDPT_OFF], eax
-    mov [esi+PROC0_PDPT_OFF+4], edx
-    ; 64 MiB in 2 MiB pages.
+
+    ; Text is not writable, everything else is not executable.
+    mov ebp, [pg_crypt+4-KERNBASE]
+    mov edx, ebp
+    lea edi, [esi+PROC0_L1_OFF]
+    mov eax, KERNTEXT+1
+    mov ecx, data_start-KERNBASE-KERNTEXT
+    shr ecx, 12
+    call fillkpt
+    or edx, [pg_nx+4-KERNBASE]
+    or eax, 2
+    mov ecx, 1024
+    lea ebx, [esi+PROC0_L1_OFF]
+    sub ebx, edi
+    sar ebx, 3
+    add ecx, ebx
+    call fillkpt
+    ; The first 2 MB, for the ISA hole and what boot programs left.
+    lea edi, [esi+PROC0_L1_LOW_OFF]
+    mov eax, 3
+    mov ecx, 512
+    call fillkpt
+    ; Re-map the GHCB pages shared, only in SEV-ES guest mode.
+    test dword [cpu_sev_guestmode-KERNBASE], SEV_STAT_ES_ENABLED
+    je .no_ghcb
+    lea eax, [esi+PROC0_GHCB_OFF+3]
+    mov edx, [pg_nx+4-KERNBASE]
+    lea edi, [esi+PROC0_GHCB_OFF-KERNTEXT]
+    shr edi, 9
+    lea edi, [esi+edi+PROC0_L1_OFF]
+    mov ecx, 2
+    call fillkpt
+.no_ghcb:
+    ; The direct map: 1 GB in 2 MB pages at PML4 slot 256.
+    mov edx, ebp
+    or edx, [pg_nx+4-KERNBASE]
+    lea edi, [esi+PROC0_DMP2_OFF]
     mov eax, 0x83
-    lea edi, [esi+PROC0_PD_OFF]
-    mov ecx, 32
-fill_pd:
+    mov ecx, 512
+.direct_map:
     mov [edi], eax
     mov [edi+4], edx
     add eax, 0x200000
     add edi, 8
-    loop fill_pd
-    ; The 2 MiB that hold the GHCB get a table of 4 KiB pages.
-    mov eax, esi
-    and eax, 0xffe00000
-    or eax, 3
-    lea edi, [esi+PROC0_PT_OFF]
-    mov ecx, 512
-fill_pt:
-    mov [edi], eax
-    mov [edi+4], edx
+    dec ecx
+    jne .direct_map
+    ; Upper levels.  KERNBASE is L3 entry 510; entry 0 and PML4 entry 0 make the identity map for now.
+    lea eax, [esi+PROC0_DMP2_OFF+3]
+    mov [esi+PROC0_DMP3_OFF], eax
+    mov [esi+PROC0_DMP3_OFF+4], ebp
+    lea eax, [esi+PROC0_L1_LOW_OFF+3]
+    mov [esi+PROC0_L2_OFF], eax
+    mov [esi+PROC0_L2_OFF+4], ebp
+    lea eax, [esi+PROC0_L1_OFF+3]
+    mov [esi+PROC0_L2_OFF+64], eax
+    mov [esi+PROC0_L2_OFF+68], ebp
     add eax, NBPG
-    add edi, 8
-    loop fill_pt
-    mov eax, esi
-    shr eax, 21
-    lea ecx, [esi+PROC0_PT_OFF+3]
-    mov [esi+eax*8+PROC0_PD_OFF], ecx
-    mov [esi+eax*8+PROC0_PD_OFF+4], edx
-    ; Re-map the two GHCB pages shared, but only as an SEV-ES guest.
-    test dword [cpu_sev_guestmode], SEV_STAT_ES_ENABLED
-    je ghcb_stays
-    lea eax, [esi+PROC0_GHCB_OFF]
-    shr eax, 12
-    and eax, 511
-    lea edi, [esi+eax*8+PROC0_PT_OFF]
-    lea eax, [esi+PROC0_GHCB_OFF+3]
-    mov [edi], eax
-    mov dword [edi+4], 0
-    add eax, NBPG
-    mov [edi+8], eax
-    mov dword [edi+12], 0
-ghcb_stays:
-    or dword [steps], 16
+    mov [esi+PROC0_L2_OFF+72], eax
+    mov [esi+PROC0_L2_OFF+76], ebp
+    lea eax, [esi+PROC0_L1_DEV_OFF+3]
+    mov [esi+PROC0_L2_OFF+4088], eax
+    mov [esi+PROC0_L2_OFF+4092], ebp
+    lea eax, [esi+PROC0_L2_OFF+3]
+    mov [esi+PROC0_L3_OFF], eax
+    mov [esi+PROC0_L3_OFF+4], ebp
+    mov [esi+PROC0_L3_OFF+4080], eax
+    mov [esi+PROC0_L3_OFF+4084], ebp
+    lea eax, [esi+PROC0_L3_OFF+3]
+    mov [esi+PROC0_PML4_OFF], eax
+    mov [esi+PROC0_PML4_OFF+4], ebp
+    mov [esi+PROC0_PML4_OFF+4088], eax
+    mov [esi+PROC0_PML4_OFF+4092], ebp
+    lea eax, [esi+PROC0_DMP3_OFF+3]
+    mov [esi+PROC0_PML4_OFF+2048], eax
+    mov [esi+PROC0_PML4_OFF+2052], ebp
+    or dword [early_steps-KERNBASE], STEP_TABLES
 
-    ; Into long mode; the code segment is still a 32-bit one: compatibility mode.
     mov eax, cr4
-    or eax, 0x620
+    or eax, 0x6b0
     mov cr4, eax
+    ; LMA must stay as it is: in compatibility mode it is set, and the host cannot mend the value.
     mov ecx, MSR_EFER
     rdmsr
-    or eax, 0x100
+    and eax, 0x400
+    or eax, 0x101
+    cmp dword [pg_nx+4-KERNBASE], 0
+    je .no_nxe
+    or eax, 0x800
+.no_nxe:
+    xor edx, edx
     wrmsr
     mov cr3, esi
     mov eax, cr0
     and eax, 0xfffffff3
-    or eax, 0x80010022
+    or eax, 0x80010023
     mov cr0, eax
-    jmp short compat
-compat:
-    ; A #VC taken here goes through the 16-byte gate to the 64-bit handler.
-    mov eax, 1
-    cpuid
-    cmp eax, [cpu_signature]
-    jne compat_bad
-    or dword [steps], 32
-compat_bad:
-    jmp SEL_CODE64:longmode
+    jmp short .compat
+.compat:
+    lgdt [gdt64_region-KERNBASE]
+    jmp GCODE_SEL:longmode-KERNBASE
 
-; locore_vc_trap32: the handler in 32-bit legacy mode.
-; Stack: error code, eip, cs, eflags.
+; fillkpt: edi = table entry, eax = address and flags, edx = upper half, ecx = count.
+fillkpt:
+    mov [edi], eax
+    mov [edi+4], edx
+    add eax, NBPG
+    add edi, 8
+    dec ecx
+    jne fillkpt
+    ret
+
+; locore_vc_trap32: the handler in legacy mode.  Stack: error code, eip, cs, eflags.
 locore_vc_trap32:
     push eax
     push ebx
     push ecx
     push edx
-    cmp dword [esp+16], 0x36
-    je vc32_dr
-    cmp dword [esp+16], 0x37
-    je vc32_dr
-    cmp dword [esp+16], 0x72
-    jne vc32_terminate
-    or dword [early_vcs], 1
-    ; The instruction must be the one that the error code names.
-    mov eax, [esp+20]
-    cmp word [eax], 0xa20f
-    jne vc32_terminate
+    mov eax, [esp+16]
+    cmp eax, 0x36
+    je .vc32_dr
+    cmp eax, 0x37
+    je .vc32_dr
+    cmp eax, 0x72
+    jne vc_terminate32
+    or dword [early_vcs-KERNBASE], EARLY_CPUID32
     mov ebx, [esp+12]
     mov eax, 0
     call vc_cpuid32
@@ -240,8 +329,9 @@ locore_vc_trap32:
     add esp, 4
     add dword [esp], 2
     iretd
-vc32_dr:
-    or dword [early_vcs], 2
+.vc32_dr:
+    ; The write is ignored; MOV to a debug register has 3 bytes.
+    or dword [early_vcs-KERNBASE], EARLY_DR32
     pop edx
     pop ecx
     pop ebx
@@ -249,15 +339,17 @@ vc32_dr:
     add esp, 4
     add dword [esp], 3
     iretd
-vc32_terminate:
+
+; Termination request, reason set 0 code 0: general.
+vc_terminate32:
     mov eax, MSRPROTO_TERM_REQ
     xor edx, edx
     mov ecx, MSR_SEV_GHCB
     wrmsr
-    vmgexit
-vc32_halt:
+    rep vmmcall
+.vc32_halt:
     hlt
-    jmp short vc32_halt
+    jmp short .vc32_halt
 
 ; vc_cpuid32: eax = register, ebx = leaf; the value comes back in edx.
 vc_cpuid32:
@@ -266,26 +358,29 @@ vc_cpuid32:
     mov edx, ebx
     mov ecx, MSR_SEV_GHCB
     wrmsr
-    vmgexit
+    rep vmmcall
     rdmsr
     and eax, 0xfff
     cmp eax, MSRPROTO_CPUID_RESP
-    jne vc32_terminate
+    jne vc_terminate32
     ret
 
 bits 64
-; locore_vc_trap64: the handler for compatibility mode, itself in a long-mode segment.
+; locore_vc_trap64: the handler for compatibility mode, itself in a 64-bit segment.
 locore_vc_trap64:
     push rax
     push rbx
     push rcx
     push rdx
-    cmp dword [rsp+32], 0x72
-    jne vc64_terminate
-    or dword [early_vcs], 4
-    mov rax, [rsp+40]
-    cmp word [rax], 0xa20f
-    jne vc64_terminate
+    mov eax, [rsp+32]
+    cmp eax, 0x36
+    je .vc64_dr
+    cmp eax, 0x37
+    je .vc64_dr
+    cmp eax, 0x72
+    jne vc_terminate64
+    mov eax, early_vcs-KERNBASE
+    or dword [rax], EARLY_CPUID64
     mov ebx, [rsp+24]
     mov eax, 0
     call vc_cpuid64
@@ -306,15 +401,24 @@ locore_vc_trap64:
     add rsp, 8
     add qword [rsp], 2
     iretq
-vc64_terminate:
+.vc64_dr:
+    pop rdx
+    pop rcx
+    pop rbx
+    pop rax
+    add rsp, 8
+    add qword [rsp], 3
+    iretq
+
+vc_terminate64:
     mov eax, MSRPROTO_TERM_REQ
     xor edx, edx
     mov ecx, MSR_SEV_GHCB
     wrmsr
-    vmgexit
-vc64_halt:
+    rep vmmcall
+.vc64_halt:
     hlt
-    jmp short vc64_halt
+    jmp short .vc64_halt
 
 vc_cpuid64:
     shl eax, 30
@@ -322,21 +426,34 @@ vc_cpuid64:
     mov edx, ebx
     mov ecx, MSR_SEV_GHCB
     wrmsr
-    vmgexit
+    rep vmmcall
     rdmsr
     and eax, 0xfff
     cmp eax, MSRPROTO_CPUID_RESP
-    jne vc64_terminate
+    jne vc_terminate64
     ret
 
 longmode:
-    mov eax, SEL_DATA
+    mov rax, longmode_hi
+    jmp rax
+longmode_hi:
+    mov eax, GDATA_SEL
     mov ds, ax
     mov es, ax
     mov ss, ax
-    mov rsp, proc0_stack
-    ; first_avail: the lowest of the five pages.
-    mov rdi, tables+PROC0_GHCB_OFF
+    xor eax, eax
+    mov fs, ax
+    mov gs, ax
+    ; esi is the physical address of the tables; the identity map goes.
+    mov esi, esi
+    mov [proc0paddr], rsi
+    mov qword [rsi+KERNBASE+PROC0_PML4_OFF], 0
+    mov qword [rsi+KERNBASE+PROC0_L3_OFF], 0
+    mov rax, cr3
+    mov cr3, rax
+    lea rsp, [rsi+KERNBASE+PROC0_L3_OFF]
+    or dword [early_steps], STEP_LONG
+    lea rdi, [rsi+TABLESIZE-0x5000]
     call init_x86_64
     call main
 locore_halt:

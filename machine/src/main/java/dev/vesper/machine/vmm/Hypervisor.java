@@ -434,7 +434,7 @@ public final class Hypervisor {
   long readMmio(HostVcpu v, long gpa, int bytes) {
     if (v.apic != null && gpa >>> 12 == LocalApic.BASE >>> 12) {
       int r = v.apic.read((int) gpa & 0xFF0, v.cpu.now());
-      return (r & 0xFFFF_FFFFL) >>> 8 * ((int) gpa & 15 & 3);
+      return (r & 0xFFFF_FFFFL) >>> 8 * ((int) gpa & 3) & -1L >>> 64 - 8 * bytes;
     }
     return -1L >>> 64 - 8 * bytes;
   }
