@@ -19,8 +19,6 @@ public final class FlatGuest {
     Assembler a = new Assembler(BASE, 64);
     a.add(source);
     byte[] code = a.finish();
-    return new ElfWriter(0)
-        .segment(".text", BASE, code, code.length, 7)
-        .write(BASE, a.labels());
+    return new ElfWriter(0).segment(".text", BASE, code, code.length, 7).write(BASE, a.labels());
   }
 }

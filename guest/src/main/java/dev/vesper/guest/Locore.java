@@ -55,8 +55,8 @@ public final class Locore {
   }
 
   /**
-   * {@return the kernel with another {@code main}: a way to run a few instructions on top of its #VC
-   * handler}
+   * {@return the kernel with another {@code main}: a way to run a few instructions on top of its
+   * #VC handler}
    *
    * @param source of main in 64-bit code; it may use what the kernel has, {@code puts} and {@code
    *     check} among it

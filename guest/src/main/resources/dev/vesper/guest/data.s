@@ -10,6 +10,7 @@ entered_paging: dd 0
 early_steps: dd 0
 early_vcs: dd 0
 cpuid_level: dd 0
+cpuid_extlevel: dd 0
 cpu_id: dd 0
 cpu_feature: dd 0
 cpu_ecxfeature: dd 0

@@ -106,8 +106,11 @@ start:
     ; Where the host intercepts DR7 this is #VC 0x37; the handler skips the write.
     xor eax, eax
     mov dr6, eax
+    stc
     mov dr7, eax
+    jae .dr_done
     or dword [early_steps-KERNBASE], STEP_DR
+.dr_done:
 
     xor eax, eax
     cpuid

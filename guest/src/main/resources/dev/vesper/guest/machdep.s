@@ -17,6 +17,10 @@ init_x86_64:
     add rdi, 0x3000
     mov [first_avail], rdi
     call cpu_init_gs
+    ; By the early handler of long mode.
+    mov eax, 0x80000000
+    cpuid
+    mov [cpuid_extlevel], eax
     call cpu_init_idt
     ret
 

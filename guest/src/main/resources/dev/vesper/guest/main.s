@@ -106,6 +106,11 @@ main:
     xor ecx, ecx
     cpuid
     cmp eax, [cpu_id]
+    jne .main_cpuid
+    mov eax, 0x80000000
+    cpuid
+    cmp eax, [cpuid_extlevel]
+.main_cpuid:
     call check
     mov rsi, msg_upper
     call step
@@ -525,7 +530,9 @@ rdtsc_check:
     test edx, 0x8000000
     je .rdtsc_good
     mov rcx, 0x1111111111111111
+    clc
     rdtscp
+    jb .rdtsc_bad
     ; TSC_AUX of the first CPU is zero.
     test rcx, rcx
     ret
