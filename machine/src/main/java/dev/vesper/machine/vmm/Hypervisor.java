@@ -127,6 +127,11 @@ public final class Hypervisor {
     }
   }
 
+  /** {@return how the run ended, or null while it goes on} */
+  @Nullable Outcome outcome() {
+    return outcome;
+  }
+
   private long instructions() {
     long n = 0;
     for (HostVcpu v : vcpus) {
