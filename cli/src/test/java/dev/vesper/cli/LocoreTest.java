@@ -3,22 +3,16 @@ package dev.vesper.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.guest.Locore;
-import dev.vesper.machine.Machine;
 import dev.vesper.machine.MachineOptions;
-import dev.vesper.machine.Tracer;
 import dev.vesper.machine.boot.BootException;
-import dev.vesper.machine.observe.Event;
 import dev.vesper.machine.observe.JsonLinesWriter;
 import dev.vesper.machine.sev.SevMode;
-import dev.vesper.machine.vmm.Outcome;
 import java.io.BufferedWriter;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.StringWriter;
 import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
-import java.util.List;
 import java.util.Objects;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -30,50 +24,6 @@ import org.junit.jupiter.params.provider.MethodSource;
 
 /** The reference guest. */
 final class LocoreTest {
-  private static final int PASSED = Locore.PASS << 1 | 1;
-
-  private static final String MODEL = "vesper-min,+xsave";
-
-  private record Run(
-      Outcome outcome, String console, List<Event> events, String hash, String dump) {
-    /** {@return the last step that was begun or the panic, and where the processor ended} */
-    String place() {
-      List<String> lines =
-          console
-              .lines()
-              .filter(l -> !l.isBlank() && !l.equals("locore: self-test FAILED"))
-              .toList();
-      return (lines.isEmpty() ? "" : lines.getLast()) + "\n" + dump.lines().toList().getLast();
-    }
-  }
-
-  private static Run run(MachineOptions o, ByteArrayOutputStream out) throws BootException {
-    Machine m = new Machine(o);
-    List<Event> events = new ArrayList<>();
-    m.trace(new Tracer(events::add));
-    m.limit(50_000_000L, Long.MAX_VALUE);
-    Outcome end = m.run();
-    String console = out.toString(StandardCharsets.ISO_8859_1);
-    return new Run(end, console, events, m.stateHash(), m.dump());
-  }
-
-  private static Run run(String profile, SevMode mode, byte[] image, String... intercepts)
-      throws BootException {
-    ByteArrayOutputStream out = new ByteArrayOutputStream();
-    MachineOptions o =
-        MachineOptions.of(mode, image, out::write)
-            .withMemory(64L << 20)
-            .withProfile(profile)
-            .withProcessors(profile.equals("kvm") ? 2 : 1)
-            .withCpu(MODEL)
-            .withIntercepts(intercepts);
-    return run(o, out);
-  }
-
-  private static Run run(SevMode mode, byte[] image) throws BootException {
-    return run("kvm", mode, image);
-  }
-
   /** Every profile, every mode, and with them every way of launching. */
   @ParameterizedTest
   @CsvSource({
@@ -91,29 +41,30 @@ final class LocoreTest {
     "openbsd:2026, ES, legacy"
   })
   void theSelfTestPasses(String profile, SevMode mode, String entry) throws BootException {
-    Run r = run(profile, mode, Locore.image());
-    assertThat(r.console)
+    LocoreRun r = LocoreRun.run(profile, mode, Locore.image());
+    assertThat(r.console())
         .contains("entered in 32-bit " + entry + " mode")
         .contains("locore: self-test passed")
         .doesNotContain("FAILED");
-    assertThat(r.outcome.status()).isEqualTo(PASSED);
+    assertThat(r.outcome().status()).isEqualTo(LocoreRun.PASSED);
     // What a host does not offer is said, and it is no more than this.
-    long missing = r.console.lines().filter(l -> l.endsWith("not offered by this host")).count();
+    long missing = r.console().lines().filter(l -> l.endsWith("not offered by this host")).count();
     assertThat(missing).isEqualTo(profile.equals("kvm") ? 0 : 2);
   }
 
   @Test
   void theSelfTestPassesWithOneProcessorAndWithoutXsave() throws BootException {
     ByteArrayOutputStream out = new ByteArrayOutputStream();
-    Run r =
-        run(MachineOptions.of(SevMode.ES, Locore.image(), out::write).withMemory(64L << 20), out);
-    assertThat(r.outcome.status()).as(r.console).isEqualTo(PASSED);
+    LocoreRun r =
+        LocoreRun.run(
+            MachineOptions.of(SevMode.ES, Locore.image(), out::write).withMemory(64L << 20), out);
+    assertThat(r.outcome().status()).as(r.console()).isEqualTo(LocoreRun.PASSED);
   }
 
   @Test
   void underEsEveryHandlerAndExchangeIsSeen() throws BootException {
-    Run r = run(SevMode.ES, Locore.image());
-    var names = r.events.stream().map(e -> e.kind() + " " + e.name()).collect(Collectors.toSet());
+    LocoreRun r = LocoreRun.run(SevMode.ES, Locore.image());
+    var names = r.events().stream().map(e -> e.kind() + " " + e.name()).collect(Collectors.toSet());
     assertThat(names)
         .contains(
             "vc SVM_VMEXIT_CPUID",
@@ -127,23 +78,23 @@ final class LocoreTest {
             "write_trap SVM_VMEXIT_CR0_WRITE_TRAP",
             "write_trap SVM_VMEXIT_CR4_WRITE_TRAP",
             "write_trap SVM_VMEXIT_EFER_WRITE_TRAP");
-    assertThat(r.events)
+    assertThat(r.events())
         .anyMatch(
             e ->
                 e.kind().equals("msr_protocol")
                     && e.details().toString().contains("CPUID_REQ leaf=0x8000001f"));
-    assertThat(r.events)
+    assertThat(r.events())
         .anyMatch(e -> e.kind().equals("vc") && e.instruction().equals("cpuid") && e.bits() == 32);
-    assertThat(r.events)
+    assertThat(r.events())
         .anyMatch(e -> e.kind().equals("vc") && e.instruction().equals("in al,0x71"));
   }
 
   /** Traces name places, early code at its physical address too. */
   @Test
   void tracesHaveSymbols() throws BootException {
-    Run r = run(SevMode.ES, Locore.image());
-    assertThat(r.events).noneMatch(e -> e.vcpu() == 0 && e.cpl() == 0 && e.symbol().isEmpty());
-    assertThat(r.events)
+    LocoreRun r = LocoreRun.run(SevMode.ES, Locore.image());
+    assertThat(r.events()).noneMatch(e -> e.vcpu() == 0 && e.cpl() == 0 && e.symbol().isEmpty());
+    assertThat(r.events())
         .anyMatch(e -> e.kind().equals("vc") && e.bits() == 32 && e.symbol().startsWith("start+"))
         .anyMatch(
             e ->
@@ -155,14 +106,14 @@ final class LocoreTest {
 
   @Test
   void theSecondProcessorComesOutOfResetHoldThroughTheJumpTable() throws BootException {
-    Run r = run(SevMode.ES, Locore.image());
-    var second = r.events.stream().filter(e -> e.vcpu() == 1).toList();
+    LocoreRun r = LocoreRun.run(SevMode.ES, Locore.image());
+    var second = r.events().stream().filter(e -> e.vcpu() == 1).toList();
     assertThat(second.get(0).details().get("request")).isEqualTo("AP_RESET_HOLD_REQ");
     assertThat(second.get(0).bits()).isEqualTo(16);
     assertThat(second)
         .anyMatch(e -> e.kind().equals("vc") && e.symbol().startsWith("ap_main+"))
         .anyMatch(e -> e.kind().equals("ghcb"));
-    assertThat(r.events)
+    assertThat(r.events())
         .anyMatch(e -> e.name().equals("SVM_VMGEXIT_AP_JUMP_TABLE") && e.vcpu() == 0);
   }
 
@@ -186,29 +137,11 @@ final class LocoreTest {
     byte[] broken = Locore.image(find.replace("\\n", "\n"), replacement.replace("\\n", "\n"));
     assertThat(broken).as("the mutation applies").isNotEqualTo(Locore.image());
     String[] more = intercepts.isEmpty() ? new String[0] : intercepts.split(",");
-    Run whole = run(profile, SevMode.ES, Locore.image(), more);
-    assertThat(whole.outcome.status()).as(whole.console).isEqualTo(PASSED);
-    Run r = run(profile, SevMode.ES, broken, more);
-    assertThat(r.outcome.status()).isNotEqualTo(PASSED).isNotEqualTo(125);
-    assertThat(r.place()).as("%s%n%s", r.outcome, r.console).contains(place);
-  }
-
-  /** A handler that reads the bytes at RIP dies where data reads cannot see text. */
-  @Test
-  void executeOnlyTextBreaksTheHandlersThatReadIt() throws BootException {
-    ByteArrayOutputStream out = new ByteArrayOutputStream();
-    Machine m =
-        new Machine(
-            MachineOptions.of(SevMode.ES, Locore.image(), out::write)
-                .withMemory(64L << 20)
-                .withExecuteOnlyText());
-    m.limit(50_000_000L, Long.MAX_VALUE);
-    Outcome o = m.run();
-    String console = out.toString(StandardCharsets.ISO_8859_1);
-    // The first #VC of 64-bit code is the CPUID of init_x86_64, before there is a console; the page
-    // fault that the handler takes then has no handler of its own.
-    assertThat(o.status()).as(console).isEqualTo(Outcome.SHUTDOWN);
-    assertThat(m.dump()).contains("in vc_cpuid");
+    LocoreRun whole = LocoreRun.run(profile, SevMode.ES, Locore.image(), more);
+    assertThat(whole.outcome().status()).as(whole.console()).isEqualTo(LocoreRun.PASSED);
+    LocoreRun r = LocoreRun.run(profile, SevMode.ES, broken, more);
+    assertThat(r.outcome().status()).isNotEqualTo(LocoreRun.PASSED).isNotEqualTo(125);
+    assertThat(r.place()).as("%s%n%s", r.outcome(), r.console()).contains(place);
   }
 
   @Test
@@ -216,18 +149,18 @@ final class LocoreTest {
     String firstTrace = "";
     String firstHash = "";
     for (int i = 0; i < 10; i++) {
-      Run r = run(SevMode.ES, Locore.image());
+      LocoreRun r = LocoreRun.run(SevMode.ES, Locore.image());
       StringWriter text = new StringWriter();
       try (JsonLinesWriter w = new JsonLinesWriter(new BufferedWriter(text))) {
-        r.events.forEach(w::accept);
+        r.events().forEach(w::accept);
       }
       if (i == 0) {
         firstTrace = text.toString();
-        firstHash = r.hash;
+        firstHash = r.hash();
         assertThat(firstTrace).startsWith("{\"schema\":\"vesper.trace/1\"");
       }
       assertThat(text.toString()).isEqualTo(firstTrace);
-      assertThat(r.hash).isEqualTo(firstHash);
+      assertThat(r.hash()).isEqualTo(firstHash);
     }
   }
 }

@@ -6,6 +6,7 @@ import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
@@ -62,7 +63,15 @@ public final class Locore {
    *     check} among it
    */
   public static byte[] withMain(String source) {
-    return build(Map.of("\nmain:\n", "\nmain:\n" + source + "\nself_test:\n"));
+    return withMain(source, "", "");
+  }
+
+  /** {@return the kernel with another {@code main} and one more piece of its source replaced} */
+  public static byte[] withMain(String source, String find, String replacement) {
+    Map<String, String> changes = new LinkedHashMap<>();
+    changes.put(find, replacement);
+    changes.put("\nmain:\n", "\nmain:\n" + source + "\nself_test:\n");
+    return build(changes);
   }
 
   private static byte[] build(Map<String, String> changes) {

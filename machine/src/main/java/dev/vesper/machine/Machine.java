@@ -13,6 +13,7 @@ import dev.vesper.machine.cpu.interp.Interpreter;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PhysicalMemory;
+import dev.vesper.machine.observe.Symbols;
 import dev.vesper.machine.sev.EncryptedVcpu;
 import dev.vesper.machine.sev.LaunchState;
 import dev.vesper.machine.sev.PlainVcpu;
@@ -263,6 +264,11 @@ public final class Machine {
     return vcpus.get(0) instanceof EncryptedVcpu e ? e.vmcb().get(Vmcb.VMSA_PTR) : -1;
   }
 
+  /** {@return V_TPR of the boot processor's VMCB: the task priority as the host can see it} */
+  public int virtualTpr() {
+    return (int) vcpus.get(0).vmcb().get(Vmcb.V_INTR) & 15;
+  }
+
   /** {@return instructions executed} */
   public long instructions() {
     return cpus.stream().mapToLong(c -> c.icount).sum();
@@ -289,6 +295,11 @@ public final class Machine {
   public String launchDigest() {
     byte[] d = processor.digest();
     return d == null ? "" : HexFormat.of().formatHex(d);
+  }
+
+  /** {@return names of the image's places} */
+  public Symbols symbols() {
+    return guest.symbols();
   }
 
   /** {@return registers and the instruction at RIP, for people} */
