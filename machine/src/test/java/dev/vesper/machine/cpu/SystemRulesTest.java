@@ -278,4 +278,74 @@ final class SystemRulesTest {
     cpu.cr4 |= CpuState.CR4_PGE;
     assertThat(run()).isEqualTo(0x4E);
   }
+
+  // ---- XCR0 and XSAVE
+
+  private static final String ENABLE = "mov rax, cr4\nor eax, 0x40000\nmov cr4, rax\n";
+  private static final String XCR0_3 = "xor ecx, ecx\nxor edx, edx\nmov eax, 3\nxsetbv\n";
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        // without CR4.OSXSAVE
+        "xor ecx, ecx; xgetbv | 0x46",
+        "xor ecx, ecx; mov eax, 1; xor edx, edx; xsetbv | 0x46",
+        "mov eax, 3; xsave [0x9000] | 0x46",
+        "mov eax, 3; xrstor [0x9000] | 0x46",
+        // with it: another register, x87 off, a component that does not exist
+        "+; mov ecx, 1; xgetbv | 0x4d",
+        "+; xor ecx, ecx; xor edx, edx; mov eax, 2; xsetbv | 0x4d",
+        "+; xor ecx, ecx; xor edx, edx; mov eax, 7; xsetbv | 0x4d",
+        "+; mov ecx, 1; xor edx, edx; mov eax, 1; xsetbv | 0x4d",
+        // an area that is not aligned, a header that is not the standard form's
+        "+; mov eax, 3; xsave [0x9010] | 0x4d",
+        "+; mov byte [0x9208], 1; mov eax, 3; xrstor [0x9000] | 0x4d",
+        "+; mov byte [0x9200], 2; mov eax, 3; xrstor [0x9000] | 0x4d",
+        "+; mov rax, cr0; or eax, 8; mov cr0, rax; mov eax, 3; xsave [0x9000] | 0x47"
+      })
+  void xsaveFaults(String source, String exit) {
+    java.util.Arrays.fill(page(9), (byte) 0);
+    longMode(source.replace("+; ", ENABLE).replace("; ", "\n"));
+    assertThat(run()).isEqualTo(Long.decode(exit));
+  }
+
+  @Test
+  void xsaveAndXrstorMoveWhatXcr0AndTheMaskSay() {
+    java.util.Arrays.fill(page(9), (byte) 0);
+    longMode(
+        ENABLE
+            + XCR0_3
+            + "mov rax, 0x1122334455667788\nmovq xmm3, rax\nfninit\nfld1\n"
+            + "mov eax, 3\nxsave [0x9000]\n"
+            + "pxor xmm3, xmm3\nfninit\nmov eax, 2\nxrstor [0x9000]\nmovq rbx, xmm3\n"
+            + "fnstsw ax\nmov esi, eax\nmov eax, 1\nxrstor [0x9000]\nfnstsw ax\nmov edi, eax\n"
+            + "mov qword [0x9200], 0\nmov eax, 3\nxrstor [0x9000]\nmovq rbp, xmm3\nhlt");
+    assertThat(run()).isEqualTo(0x78);
+    assertThat(cpu.r[3]).as("SSE came back").isEqualTo(0x1122_3344_5566_7788L);
+    assertThat(cpu.r[6] & 0x3800).as("x87 did not").isZero();
+    assertThat(cpu.r[7] & 0x3800).as("until it was asked for").isEqualTo(0x3800);
+    assertThat(cpu.r[5]).as("a component that is not present is initialised").isZero();
+    assertThat((long) Page.LONG.get(page(9), 160 + 48)).isEqualTo(0x1122_3344_5566_7788L);
+    assertThat((long) Page.LONG.get(page(9), 32)).isEqualTo(1L << 63);
+  }
+
+  @Test
+  void xsetbvIsInterceptedBeforeItsOwnChecks() {
+    longMode("xsetbv");
+    cpu.intercepts.vector4 = 1 << 13;
+    assertThat(run()).isEqualTo(0x8D);
+  }
+
+  @Test
+  void executeOnlyFramesFaultDataReadsWithAProtectionKeyBit() {
+    longMode("mov eax, [0x4000]");
+    cpu.executeOnly.set(4);
+    cpu.intercepts.exceptions = 1 << 14;
+    assertThat(run()).isEqualTo(0x4E);
+    assertThat(cpu.exitInfo1).isEqualTo(0x21);
+    assertThat(cpu.rip).isEqualTo(CODE);
+    longMode("hlt");
+    assertThat(run()).as("fetching goes on").isEqualTo(0x78);
+  }
 }
