@@ -148,6 +148,23 @@ final class LinuxBootTest {
         .contains("MARK-DONE");
   }
 
+  /** vmm(4) knows no SEV information request; without SEV the same kernel boots there. */
+  @Test
+  void underVmmLinuxEndsAtTheRequestThatIsNotServed() throws BootException {
+    ByteArrayOutputStream console = new ByteArrayOutputStream();
+    Machine m = new Machine(options(SevMode.ES, console, "quiet").withProfile("openbsd"));
+    m.limit(2_000_000_000L, Long.MAX_VALUE);
+    Outcome o = m.run();
+    assertThat(o.status()).isEqualTo(Outcome.GAVE_UP);
+    assertThat(o.reason())
+        .isEqualTo(
+            "vmm(4) answers EINVAL and vmd(8) ends the VM: it does not serve the GHCB"
+                + " MSR-protocol request SEV_INFO_REQ (0x2)");
+    Machine off = run(options(SevMode.OFF, console, "quiet").withProfile("openbsd"));
+    assertThat(off.format()).startsWith("bzImage");
+    assertThat(console.toString(StandardCharsets.ISO_8859_1)).contains("MARK-DONE");
+  }
+
   @Test
   void twoRunsAreIdentical() throws BootException {
     ByteArrayOutputStream a = new ByteArrayOutputStream();
