@@ -208,7 +208,7 @@ final class RunCommand implements Callable<Integer> {
     int processors = smp != null ? smp : file == null && kvm ? 2 : 1;
     try (OutputStream console = output("-serial", serial);
         OutputStream second = output("--virtio-console", virtioConsole);
-        FileDisk image = drive == null ? null : FileDisk.open(drive);
+        FileDisk attached = drive == null ? null : FileDisk.open(drive);
         JsonLinesWriter lines = trace == null ? null : traceWriter(trace)) {
       MachineOptions.Ports ports =
           new MachineOptions.Ports(
@@ -216,7 +216,7 @@ final class RunCommand implements Callable<Integer> {
               b -> System.err.write(b),
               b -> write(second, b),
               serial.equals("stdio") ? new StandardInput() : ConsoleInput.NONE,
-              image == null ? VirtioBlock.Disk.NONE : image);
+              attached == null ? VirtioBlock.Disk.NONE : attached);
       Machine m;
       try {
         m =

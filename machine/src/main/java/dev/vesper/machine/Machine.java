@@ -101,21 +101,26 @@ public final class Machine {
                 o.seed()),
             view);
     MachineOptions.Ports p = o.ports();
-    long[] start = {0};
-    Hypervisor[] clock = new Hypervisor[1];
-    Platform platform =
-        profile.platform(
-            new Platform.Parts(
-                () -> clock[0] == null ? start[0] : clock[0].now(),
-                view,
-                p.console()::accept,
-                p.debug()::accept,
-                p.virtioConsole()::accept,
-                p.disk(),
-                o.seed(),
-                guest.apJumpTable()));
-    host = new Hypervisor(vcpus, view, platform, profile, model, o.mode(), mmio, p.input());
-    clock[0] = host;
+    host =
+        new Hypervisor(
+            vcpus,
+            view,
+            clock ->
+                profile.platform(
+                    new Platform.Parts(
+                        clock,
+                        view,
+                        p.console()::accept,
+                        p.debug()::accept,
+                        p.virtioConsole()::accept,
+                        p.disk(),
+                        o.seed(),
+                        guest.apJumpTable())),
+            profile,
+            model,
+            o.mode(),
+            mmio,
+            p.input());
     if (o.executeOnly()) {
       BitSet text = textFrames(guest);
       cpus.forEach(c -> c.executeOnly = text);

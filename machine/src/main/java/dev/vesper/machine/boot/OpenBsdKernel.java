@@ -124,7 +124,8 @@ final class OpenBsdKernel {
     }
     Random random = new Random(options.seed());
     for (ElfImage.Segment s : elf.randomData()) {
-      byte[] r = new byte[(int) Math.min(s.memorySize(), PAGE)];
+      w.require(elf.name(), s.physical() & ADDRESS_MASK, s.memorySize());
+      byte[] r = new byte[(int) s.memorySize()];
       random.nextBytes(r);
       put(s.physical() & ADDRESS_MASK, r);
     }

@@ -62,6 +62,12 @@ public final class PlainVcpu extends VirtualCpu {
     }
   }
 
+  /** Sets AL, AX or EAX: 8 and 16 bits merge, 32 bits clear the upper half. */
+  public void setRaxPart(int bytes, int v) {
+    long keep = bytes == 4 ? 0 : -1L << 8 * bytes;
+    setGpr(0, gpr(0) & keep | v & 0xFFFF_FFFFL);
+  }
+
   /** {@return RIP} */
   public long rip() {
     return save(SaveArea.RIP);

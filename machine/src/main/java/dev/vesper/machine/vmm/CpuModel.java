@@ -1,5 +1,6 @@
 package dev.vesper.machine.vmm;
 
+import dev.vesper.machine.sev.PlainVcpu;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
@@ -16,6 +17,14 @@ public final class CpuModel {
   /** The four registers of a leaf. */
   public record Leaf(int eax, int ebx, int ecx, int edx) {
     static final Leaf ZERO = new Leaf(0, 0, 0, 0);
+
+    /** Puts the answer into a plain guest's registers. */
+    void give(PlainVcpu v) {
+      v.setGpr(0, eax & 0xFFFF_FFFFL);
+      v.setGpr(3, ebx & 0xFFFF_FFFFL);
+      v.setGpr(1, ecx & 0xFFFF_FFFFL);
+      v.setGpr(2, edx & 0xFFFF_FFFFL);
+    }
   }
 
   private final String name;

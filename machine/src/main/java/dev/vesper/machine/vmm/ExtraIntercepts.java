@@ -11,15 +11,15 @@ public final class ExtraIntercepts {
 
   private static final Map<String, Bit> NAMES =
       Map.of(
-          "rdtsc", new Bit(Vmcb.INTERCEPT_VECTOR3, 1 << 14),
-          "rdpmc", new Bit(Vmcb.INTERCEPT_VECTOR3, 1 << 15),
-          "invd", new Bit(Vmcb.INTERCEPT_VECTOR3, 1 << 22),
-          "vmmcall", new Bit(Vmcb.INTERCEPT_VECTOR4, 1 << 1),
-          "rdtscp", new Bit(Vmcb.INTERCEPT_VECTOR4, 1 << 7),
-          "wbinvd", new Bit(Vmcb.INTERCEPT_VECTOR4, 1 << 9),
-          "monitor", new Bit(Vmcb.INTERCEPT_VECTOR4, 1 << 10),
-          "mwait", new Bit(Vmcb.INTERCEPT_VECTOR4, 3 << 11),
-          "dr7", new Bit(Vmcb.INTERCEPT_DR, 1 << 7 | 1 << 23));
+          "rdtsc", new Bit(Vmcb.INTERCEPT_VECTOR3, Intercept.RDTSC),
+          "rdpmc", new Bit(Vmcb.INTERCEPT_VECTOR3, Intercept.RDPMC),
+          "invd", new Bit(Vmcb.INTERCEPT_VECTOR3, Intercept.INVD),
+          "vmmcall", new Bit(Vmcb.INTERCEPT_VECTOR4, Intercept.VMMCALL),
+          "rdtscp", new Bit(Vmcb.INTERCEPT_VECTOR4, Intercept.RDTSCP),
+          "wbinvd", new Bit(Vmcb.INTERCEPT_VECTOR4, Intercept.WBINVD),
+          "monitor", new Bit(Vmcb.INTERCEPT_VECTOR4, Intercept.MONITOR),
+          "mwait", new Bit(Vmcb.INTERCEPT_VECTOR4, Intercept.MWAIT),
+          "dr7", new Bit(Vmcb.INTERCEPT_DR, Intercept.DR7));
 
   private ExtraIntercepts() {}
 

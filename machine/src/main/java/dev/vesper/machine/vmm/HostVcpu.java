@@ -26,9 +26,6 @@ final class HostVcpu {
   final @Nullable LocalApic apic;
   State state;
 
-  /** It has started once: under SEV-ES the launch state is used up. */
-  boolean started;
-
   boolean everEnabledInterrupts;
 
   /** CR4 as the last write trap of an SEV-ES guest showed it. */
@@ -42,7 +39,6 @@ final class HostVcpu {
     this.cpu = cpu;
     this.apic = apic;
     state = id == 0 ? State.RUNNABLE : State.WAIT_FOR_SIPI;
-    started = id == 0;
   }
 
   /** The GHCB that an AP reset hold event is answered in. */

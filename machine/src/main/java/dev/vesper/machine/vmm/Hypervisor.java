@@ -12,6 +12,8 @@ import dev.vesper.machine.sev.VirtualCpu;
 import dev.vesper.machine.sev.Vmcb;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Function;
+import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -55,18 +57,18 @@ public final class Hypervisor {
 
   /**
    * @param cpus the vCPUs, the boot processor first
+   * @param platform makes the devices, given their clock
    */
   public Hypervisor(
       List<? extends VirtualCpu> cpus,
       HostView memory,
-      Platform platform,
+      Function<LongSupplier, Platform> platform,
       Profile profile,
       CpuModel model,
       SevMode mode,
       MmioMap mmio,
       ConsoleInput input) {
     this.memory = memory;
-    this.platform = platform;
     this.mmio = mmio;
     this.model = model;
     this.mode = mode;
@@ -76,6 +78,7 @@ public final class Hypervisor {
       vcpus.add(new HostVcpu(i, cpus.get(i), apic));
     }
     current = vcpus.get(0);
+    this.platform = platform.apply(this::now);
     handlers = profile.handlers(this);
     vcpus.forEach(handlers::created);
   }
@@ -115,9 +118,7 @@ public final class Hypervisor {
    * reset hold.
    */
   public void startedByFirmware(int id) {
-    HostVcpu v = vcpus.get(id);
-    v.started = true;
-    v.state = HostVcpu.State.RUNNABLE;
+    vcpus.get(id).state = HostVcpu.State.RUNNABLE;
   }
 
   /** Ends the run. */
@@ -422,7 +423,6 @@ public final class Hypervisor {
                   .segment(LaunchState.CS, vector << 8, 0x9B, 0xFFFF, (long) vector << 12)
                   .set(LaunchState.RIP, 0));
         }
-        v.started = true;
         wake(v);
       }
       case RESET_HOLD_EVENT, RESET_HOLD_MSR -> {

@@ -132,10 +132,7 @@ final class KvmHandlers implements Handlers {
 
   private void cpuid(HostVcpu hv, PlainVcpu v) {
     CpuModel.Leaf l = cpuid.answer(hv, (int) v.gpr(0), (int) v.gpr(1), v.xcr0());
-    v.setGpr(0, l.eax() & 0xFFFF_FFFFL);
-    v.setGpr(3, l.ebx() & 0xFFFF_FFFFL);
-    v.setGpr(1, l.ecx() & 0xFFFF_FFFFL);
-    v.setGpr(2, l.edx() & 0xFFFF_FFFFL);
+    l.give(v);
     v.skip();
   }
 
@@ -167,9 +164,7 @@ final class KvmHandlers implements Handlers {
       return;
     }
     if (in) {
-      long value = host.platform.ports.read(port, bytes) & 0xFFFF_FFFFL;
-      long old = v.gpr(0);
-      v.setGpr(0, bytes == 4 ? value : bytes == 2 ? old & ~0xFFFFL | value : old & ~0xFFL | value);
+      v.setRaxPart(bytes, host.platform.ports.read(port, bytes));
     } else {
       host.platform.ports.write(port, bytes, (int) v.gpr(0));
     }

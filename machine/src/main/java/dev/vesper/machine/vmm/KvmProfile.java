@@ -8,37 +8,6 @@ import dev.vesper.machine.sev.Vmcb;
 
 /** QEMU and KVM: how KVM sets up a VMCB (spec: hypervisor-behaviour 1.2). */
 public record KvmProfile() implements Profile {
-  private static final int INTR = 1;
-  private static final int NMI = 1 << 1;
-  private static final int SMI = 1 << 2;
-  private static final int INIT = 1 << 3;
-  private static final int RDPMC = 1 << 15;
-  private static final int CPUID = 1 << 18;
-  private static final int RSM = 1 << 19;
-  private static final int INVD = 1 << 22;
-  private static final int HLT = 1 << 24;
-  private static final int INVLPGA = 1 << 26;
-  private static final int IOIO_PROT = 1 << 27;
-  private static final int MSR_PROT = 1 << 28;
-  private static final int TASK_SWITCH = 1 << 29;
-  private static final int SHUTDOWN = 1 << 31;
-
-  /** VMRUN VMMCALL VMLOAD VMSAVE STGI CLGI SKINIT. */
-  private static final int SVM_INSTRUCTIONS = 0x7F;
-
-  private static final int WBINVD = 1 << 9;
-  private static final int MONITOR = 1 << 10;
-  private static final int MWAIT = 3 << 11;
-  private static final int RDPRU = 1 << 14;
-  private static final int EFER_WRITE_TRAP = 1 << 15;
-  private static final int CR0_WRITE_TRAP = 1 << 16;
-  private static final int CR4_WRITE_TRAP = 1 << 20;
-  private static final int CR8_WRITE_TRAP = 1 << 24;
-  private static final int DB = 1 << 1;
-  private static final int AC = 1 << 17;
-  private static final int MC = 1 << 18;
-  private static final int DR7 = 1 << 7 | 1 << 23;
-
   /** MSRs that a guest reaches without an exit. */
   private static final int[] PASS_THROUGH = {
     0x174,
@@ -89,28 +58,38 @@ public record KvmProfile() implements Profile {
   public void configure(VirtualCpu vcpu, SevMode mode, CpuModel host, HostView memory, long maps) {
     Vmcb v = vcpu.vmcb();
     boolean es = mode == SevMode.ES;
-    v.setInt(Vmcb.INTERCEPT_EXCEPTIONS, es ? DB | AC | MC : MC);
-    v.setInt(Vmcb.INTERCEPT_DR, es ? DR7 : 0);
+    v.setInt(
+        Vmcb.INTERCEPT_EXCEPTIONS, es ? Intercept.DB | Intercept.AC | Intercept.MC : Intercept.MC);
+    v.setInt(Vmcb.INTERCEPT_DR, es ? Intercept.DR7 : 0);
     v.setInt(
         Vmcb.INTERCEPT_VECTOR3,
-        INTR
-            | NMI
-            | SMI
-            | INIT
-            | RDPMC
-            | CPUID
-            | RSM
-            | INVD
-            | HLT
-            | INVLPGA
-            | IOIO_PROT
-            | MSR_PROT
-            | TASK_SWITCH
-            | SHUTDOWN);
-    int traps = EFER_WRITE_TRAP | CR0_WRITE_TRAP | CR4_WRITE_TRAP | CR8_WRITE_TRAP;
+        Intercept.INTR
+            | Intercept.NMI
+            | Intercept.SMI
+            | Intercept.INIT
+            | Intercept.RDPMC
+            | Intercept.CPUID
+            | Intercept.RSM
+            | Intercept.INVD
+            | Intercept.HLT
+            | Intercept.INVLPGA
+            | Intercept.IOIO_PROT
+            | Intercept.MSR_PROT
+            | Intercept.TASK_SWITCH
+            | Intercept.SHUTDOWN);
+    int traps =
+        Intercept.EFER_WRITE_TRAP
+            | Intercept.CR0_WRITE_TRAP
+            | Intercept.CR4_WRITE_TRAP
+            | Intercept.CR8_WRITE_TRAP;
     v.setInt(
         Vmcb.INTERCEPT_VECTOR4,
-        SVM_INSTRUCTIONS | WBINVD | MONITOR | MWAIT | RDPRU | (es ? traps : 0));
+        Intercept.SVM_INSTRUCTIONS
+            | Intercept.WBINVD
+            | Intercept.MONITOR
+            | Intercept.MWAIT
+            | Intercept.RDPRU
+            | (es ? traps : 0));
     v.set(Vmcb.ASID, 1);
     v.set(
         Vmcb.NESTED_CTL,

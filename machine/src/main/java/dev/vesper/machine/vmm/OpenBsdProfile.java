@@ -32,26 +32,6 @@ public record OpenBsdProfile(State state, boolean cr8Trap) implements Profile {
     }
   }
 
-  private static final int INTR = 1;
-  private static final int NMI = 1 << 1;
-  private static final int CPUID = 1 << 18;
-  private static final int HLT = 1 << 24;
-  private static final int INVLPGA = 1 << 26;
-  private static final int IOIO_PROT = 1 << 27;
-  private static final int MSR_PROT = 1 << 28;
-  private static final int SHUTDOWN = 1 << 31;
-
-  /** VMRUN VMMCALL VMLOAD VMSAVE STGI CLGI SKINIT RDTSCP ICEBP. */
-  private static final int VECTOR4 = 0x1FF;
-
-  private static final int MONITOR = 1 << 10;
-  private static final int MWAIT_UNCOND = 1 << 11;
-  private static final int MWAIT_COND = 1 << 12;
-  private static final int XSETBV = 1 << 13;
-  private static final int EFER_WRITE_TRAP = 1 << 15;
-  private static final int CR0_WRITE_TRAP = 1 << 16;
-  private static final int CR4_WRITE_TRAP = 1 << 20;
-  private static final int CR8_WRITE_TRAP = 1 << 24;
   private static final int LBR_VIRTUALIZATION = 1;
   private static final int VIRTUAL_VMLOAD_VMSAVE = 2;
   private static final long V_INTR_MASKING = 1L << 24;
@@ -133,14 +113,26 @@ public record OpenBsdProfile(State state, boolean cr8Trap) implements Profile {
     boolean es = mode == SevMode.ES;
     v.setInt(
         Vmcb.INTERCEPT_VECTOR3,
-        INTR | NMI | CPUID | HLT | INVLPGA | IOIO_PROT | MSR_PROT | SHUTDOWN);
-    int second = VECTOR4 | MONITOR | MWAIT_UNCOND | MWAIT_COND;
+        Intercept.INTR
+            | Intercept.NMI
+            | Intercept.CPUID
+            | Intercept.HLT
+            | Intercept.INVLPGA
+            | Intercept.IOIO_PROT
+            | Intercept.MSR_PROT
+            | Intercept.SHUTDOWN);
+    int second =
+        Intercept.SVM_INSTRUCTIONS
+            | Intercept.RDTSCP
+            | Intercept.ICEBP
+            | Intercept.MONITOR
+            | Intercept.MWAIT;
     if (es) {
-      second |= EFER_WRITE_TRAP | CR0_WRITE_TRAP | CR4_WRITE_TRAP;
-      second |= cr8Trap ? CR8_WRITE_TRAP : 0;
+      second |= Intercept.EFER_WRITE_TRAP | Intercept.CR0_WRITE_TRAP | Intercept.CR4_WRITE_TRAP;
+      second |= cr8Trap ? Intercept.CR8_WRITE_TRAP : 0;
     } else if (host.hasXsave()) {
       // An SEV-ES guest's XCR0 is in its VMSA: nothing could be done at an exit.
-      second |= XSETBV;
+      second |= Intercept.XSETBV;
     }
     v.setInt(Vmcb.INTERCEPT_VECTOR4, second);
     v.set(Vmcb.ASID, 1 | TLB_FLUSH_ALL);

@@ -161,11 +161,7 @@ final class VmmHandlers implements Handlers {
         host.halt(hv);
       }
       case ExitCode.CPUID -> {
-        CpuModel.Leaf l = cpuid(hv, (int) v.gpr(0), (int) v.gpr(1));
-        v.setGpr(0, l.eax() & 0xFFFF_FFFFL);
-        v.setGpr(3, l.ebx() & 0xFFFF_FFFFL);
-        v.setGpr(1, l.ecx() & 0xFFFF_FFFFL);
-        v.setGpr(2, l.edx() & 0xFFFF_FFFFL);
+        cpuid(hv, (int) v.gpr(0), (int) v.gpr(1)).give(v);
         v.skip();
       }
       case ExitCode.MSR -> msr(hv, v, info1 != 0);
@@ -209,9 +205,7 @@ final class VmmHandlers implements Handlers {
     int bytes = (int) (info >> 4) & 7;
     int port = (int) (info >> 16) & 0xFFFF;
     if ((info & 1) != 0) {
-      long mask = bytes == 4 ? -1L : (1L << 8 * bytes) - 1;
-      long value = host.platform.ports.read(port, bytes) & 0xFFFF_FFFFL;
-      v.setGpr(0, v.gpr(0) & ~mask | value);
+      v.setRaxPart(bytes, host.platform.ports.read(port, bytes));
     } else {
       host.platform.ports.write(port, bytes, (int) v.gpr(0));
     }

@@ -1,7 +1,9 @@
 /**
  * The hypervisor: run loop, exit handlers, GHCB service, MSR protocol, CPUID and MSR emulation, by
- * profile. It touches guests through VMCB, GHCB and host view alone; an exit handler is named by
- * its exit.
+ * profile: {@link dev.vesper.machine.vmm.KvmProfile} and {@link
+ * dev.vesper.machine.vmm.OpenBsdProfile}. What differs between them is behind {@link
+ * dev.vesper.machine.vmm.Profile} and {@code Handlers}. It touches guests through VMCB, GHCB and
+ * host view alone; an exit handler is named by its exit.
  */
 @NullMarked
 package dev.vesper.machine.vmm;

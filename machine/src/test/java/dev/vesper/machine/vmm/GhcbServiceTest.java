@@ -54,7 +54,7 @@ final class GhcbServiceTest {
     CpuModel model = CpuModel.named("vesper-min");
     host =
         new Hypervisor(
-            List.of(vcpu), view, p, kvm, model, SevMode.ES, new MmioMap(), ConsoleInput.NONE);
+            List.of(vcpu), view, c -> p, kvm, model, SevMode.ES, new MmioMap(), ConsoleInput.NONE);
     service = new GhcbService(host, new CpuidService(model, SevMode.ES, 1), new KvmMsrs());
     hostVcpu = new HostVcpu(0, vcpu, null);
     service.created(hostVcpu);

@@ -60,7 +60,14 @@ final class VmmGhcbTest {
     CpuModel model = CpuModel.named("vesper-min");
     host =
         new Hypervisor(
-            List.of(vcpu), view, p, profile, model, SevMode.ES, new MmioMap(), ConsoleInput.NONE);
+            List.of(vcpu),
+            view,
+            c -> p,
+            profile,
+            model,
+            SevMode.ES,
+            new MmioMap(),
+            ConsoleInput.NONE);
     handlers = new VmmHandlers(host, profile);
     handlers.created(hostVcpu);
     vcpu.vmcb().set(Vmcb.EVENTINJ, 0);
