@@ -41,7 +41,7 @@ final class CommandTest {
     "-m 9000M, memory",
     "-smp 65, 64 processors",
     "-smp 0, processors",
-    "--profile openbsd -smp 2, 1 to 1 processors",
+    "--profile openbsd -smp 2, 1 processor",
     "--profile openbsd:2019, 2025-06",
     "'--profile openbsd,cr8=maybe', cr8=trap",
     "-drive file=x, --profile openbsd",

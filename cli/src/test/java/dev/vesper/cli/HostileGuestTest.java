@@ -3,6 +3,7 @@ package dev.vesper.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.guest.FlatGuest;
+import dev.vesper.guest.Locore;
 import dev.vesper.machine.Machine;
 import dev.vesper.machine.MachineOptions;
 import dev.vesper.machine.boot.BootException;
@@ -12,6 +13,7 @@ import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Guests that loop, fault and write garbage: each ends by name and in bounded time. */
 final class HostileGuestTest {
@@ -93,6 +95,42 @@ final class HostileGuestTest {
               + "\nL: mov [rdi], rax\nimul rax, rax, 1664525\nadd rax, 1013904223\nadd rdi, 8\ndec ecx\njne L\nmov rax, cr3\nmov cr3, rax\nE: jmp short E";
       Outcome o = run(i % 2 == 0 ? SevMode.ES : SevMode.OFF, s);
       assertThat(o.status()).as("%s", o).isIn(5, 6, 124);
+    }
+  }
+
+  /** Random code with the reference guest's #VC handler below it, two processors, all hosts. */
+  @ParameterizedTest
+  @ValueSource(strings = {"kvm", "openbsd:2025-06", "openbsd:2026"})
+  void randomCodeOnTheReferenceGuestEndsByName(String profile) throws BootException {
+    Random r = new Random(profile.hashCode());
+    for (int i = 0; i < 60; i++) {
+      StringBuilder code = new StringBuilder(i % 2 == 0 ? "    sti\n" : "    call mp_start\n");
+      for (int k = 0; k < 40; k++) {
+        code.append(
+            switch (r.nextInt(8)) {
+              case 0 -> "    cpuid\n";
+              case 1 -> "    in al, " + r.nextInt(256) + "\n";
+              case 2 -> "    mov edx, " + r.nextInt(0x1_0000) + "\n    out dx, eax\n";
+              case 3 -> "    rdmsr\n";
+              case 4 -> "    mov ecx, 0xc0010130\n    wrmsr\n    rep vmmcall\n";
+              case 5 -> "    mov rdi, [lapic]\n    mov [rdi+" + 16 * r.nextInt(64) + "], eax\n";
+              case 6 -> "    mov eax, " + r.nextInt() + "\n";
+              default -> "    db " + r.nextInt(256) + ", " + r.nextInt(256) + "\n";
+            });
+      }
+      Machine m =
+          new Machine(
+              MachineOptions.of(
+                      i % 3 == 0 ? SevMode.SEV : SevMode.ES,
+                      Locore.withMain("    call lapic_init\n" + code),
+                      b -> {})
+                  .withMemory(32L << 20)
+                  .withProfile(profile)
+                  .withProcessors(profile.equals("kvm") ? 2 : 1));
+      m.limit(300_000, Long.MAX_VALUE);
+      Outcome o = m.run();
+      assertThat(o.reason()).isNotEmpty();
+      assertThat(o.status()).as("%d: %s", i, o).isNotEqualTo(Outcome.DEFECT);
     }
   }
 }

@@ -145,9 +145,11 @@ public final class Machine {
       throw new IllegalArgumentException(
           "profile "
               + profile.name()
-              + " gives a guest 1 to "
-              + profile.mostVcpus()
-              + " processors, not "
+              + " gives a guest "
+              + (profile.mostVcpus() == 1
+                  ? "1 processor"
+                  : "1 to " + profile.mostVcpus() + " processors")
+              + ", not "
               + o.processors());
     }
   }
