@@ -12,7 +12,19 @@ public record CpuFeatures(Set<String> names) {
   /** Everything that is implemented. */
   public static final CpuFeatures ALL =
       new CpuFeatures(
-          Set.of("sse3", "popcnt", "cx16", "rdrand", "fsgsbase", "clflushopt", "rdtscp", "xsave"));
+          Set.of(
+              "sse3",
+              "popcnt",
+              "cx16",
+              "rdrand",
+              "fsgsbase",
+              "clflushopt",
+              "rdtscp",
+              "xsave",
+              "ssse3",
+              "movbe",
+              "adx",
+              "rdseed"));
 
   /** {@return whether a feature is there} */
   public boolean has(String name) {

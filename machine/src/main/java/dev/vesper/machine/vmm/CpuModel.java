@@ -40,6 +40,10 @@ public final class CpuModel {
   private static final Map<String, Flag> FLAGS =
       Map.ofEntries(
           Map.entry("sse3", new Flag(1, 2, 0)),
+          Map.entry("ssse3", new Flag(1, 2, 9)),
+          Map.entry("movbe", new Flag(1, 2, 22)),
+          Map.entry("rdseed", new Flag(7, 1, 18)),
+          Map.entry("adx", new Flag(7, 1, 19)),
           Map.entry("cx16", new Flag(1, 2, 13)),
           Map.entry("popcnt", new Flag(1, 2, 23)),
           Map.entry("xsave", new Flag(1, 2, 26)),

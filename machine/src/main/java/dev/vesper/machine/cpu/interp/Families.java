@@ -21,6 +21,7 @@ final class Families {
     X87Ops.register(this);
     XsaveOps.register(this);
     MmxOps.register(this);
+    Ssse3.register(this);
     SseMoves.register(this);
     SseArithmetic.register(this);
   }

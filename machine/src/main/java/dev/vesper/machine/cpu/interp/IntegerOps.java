@@ -35,6 +35,9 @@ final class IntegerOps {
     f.add("bsf", (o, c) -> bitScan(o, c, false));
     f.add("bsr", (o, c) -> bitScan(o, c, true));
     f.add("popcnt", IntegerOps::popcnt);
+    f.add("movbe", IntegerOps::movbe);
+    f.add("adcx", (o, c) -> addCarry(o, c, CpuState.CF));
+    f.add("adox", (o, c) -> addCarry(o, c, CpuState.OF));
     f.add("bt", (o, c) -> bitTest(o, c, 0));
     f.add("bts", (o, c) -> bitTest(o, c, 1));
     f.add("btr", (o, c) -> bitTest(o, c, 2));
@@ -358,6 +361,31 @@ final class IntegerOps {
     }
     // With a zero source AMD processors leave the whole destination alone.
     setZf(c, v == 0);
+  }
+
+  private static void movbe(MemOp o, Cpu c) {
+    int n = o.insn.osize;
+    if (o.insn.form().operands.get(0).kind() == 'G') {
+      o.writeReg(c, n, Long.reverseBytes(o.readRm(c, n)) >>> 64 - 8 * n);
+    } else {
+      o.writeRm(c, n, Long.reverseBytes(o.readReg(c, n)) >>> 64 - 8 * n);
+    }
+  }
+
+  /** ADCX and ADOX: an addition with one flag as carry in and out, the others untouched. */
+  private static void addCarry(MemOp o, Cpu c, int flag) {
+    int n = o.insn.osize == 8 ? 8 : 4;
+    long b = o.readRm(c, n);
+    long a = o.readReg(c, n);
+    int old = c.flags() & CpuState.ARITH;
+    long in = (old & flag) != 0 ? 1 : 0;
+    long sum = a + b + in;
+    boolean carry =
+        n == 4
+            ? sum >>> 32 != 0
+            : Long.compareUnsigned(sum, a) < 0 || in != 0 && sum == a && b == -1;
+    o.writeReg(c, n, sum);
+    c.setArith(carry ? old | flag : old & ~flag);
   }
 
   private static void popcnt(MemOp o, Cpu c) {

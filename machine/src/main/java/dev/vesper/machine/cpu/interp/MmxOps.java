@@ -157,7 +157,7 @@ final class MmxOps {
     return sum;
   }
 
-  private static void lanes(Families f, String name, LongBinaryOperator op) {
+  static void lanes(Families f, String name, LongBinaryOperator op) {
     f.add(
         name,
         (o, c) -> {

@@ -37,39 +37,43 @@ final class PackedShuffles {
     f.add("maskmovdqu", (o, c) -> maskedStore(o, c, true));
   }
 
-  private static void vector(Families f, String name, Vector v) {
-    f.add(
-        name,
-        (o, c) -> {
-          boolean wide = MmxOps.wide(o);
-          int n = wide ? 2 : 1;
-          long[] a = new long[n];
-          long[] b = new long[n];
-          long[] z = new long[n];
-          if (wide) {
-            Sse.enter(c);
-            Sse.load(o, c, b, false);
-            a[0] = c.xmm[2 * o.reg];
-            a[1] = c.xmm[2 * o.reg + 1];
-            v.run(a, b, z);
-            c.xmm[2 * o.reg] = z[0];
-            c.xmm[2 * o.reg + 1] = z[1];
-          } else {
-            MmxOps.enter(c);
-            b[0] = MmxOps.mmx(o, c, o.insn.form().operands.get(1).bytes(o.insn));
-            a[0] = c.fpMant[o.reg & 7];
-            v.run(a, b, z);
-            MmxOps.put(c, o.reg & 7, z[0]);
-          }
-        });
+  /** Registers an operation on MMX and XMM registers. */
+  static void vector(Families f, String name, Vector v) {
+    f.add(name, (o, c) -> binary(o, c, v));
   }
 
-  private static long element(long[] v, int i, int width) {
+  /** Executes an operation on the registers of a form. */
+  static void binary(MemOp o, Cpu c, Vector v) {
+    boolean wide = MmxOps.wide(o);
+    int n = wide ? 2 : 1;
+    long[] a = new long[n];
+    long[] b = new long[n];
+    long[] z = new long[n];
+    if (wide) {
+      Sse.enter(c);
+      Sse.load(o, c, b, false);
+      a[0] = c.xmm[2 * o.reg];
+      a[1] = c.xmm[2 * o.reg + 1];
+      v.run(a, b, z);
+      c.xmm[2 * o.reg] = z[0];
+      c.xmm[2 * o.reg + 1] = z[1];
+    } else {
+      MmxOps.enter(c);
+      b[0] = MmxOps.mmx(o, c, o.insn.form().operands.get(1).bytes(o.insn));
+      a[0] = c.fpMant[o.reg & 7];
+      v.run(a, b, z);
+      MmxOps.put(c, o.reg & 7, z[0]);
+    }
+  }
+
+  /** {@return an element, zero-extended} */
+  static long element(long[] v, int i, int width) {
     int bit = i * width;
     return v[bit >> 6] >>> (bit & 63) & -1L >>> 64 - width;
   }
 
-  private static void set(long[] v, int i, int width, long e) {
+  /** Puts an element where zero is. */
+  static void set(long[] v, int i, int width, long e) {
     int bit = i * width;
     v[bit >> 6] |= (e & -1L >>> 64 - width) << (bit & 63);
   }

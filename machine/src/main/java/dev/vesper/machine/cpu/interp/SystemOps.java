@@ -18,6 +18,7 @@ final class SystemOps {
     f.add("rdmsr", SystemOps::rdmsr);
     f.add("wrmsr", SystemOps::wrmsr);
     f.add("rdrand", SystemOps::rdrand);
+    f.add("rdseed", SystemOps::rdrand);
     f.add("hlt", SystemOps::hlt);
     f.add("pause", SystemOps::pause);
     f.add("cli", SystemOps::cli);
