@@ -345,7 +345,7 @@ public final class Assembler {
       OperandSpec spec = op.operands.get(i);
       Operand o = ops.get(i);
       boolean follows = "vzy".indexOf(spec.size()) >= 0 && spec.kind() != 'I' && spec.kind() != 'J';
-      if (follows && !(op.mem16 && o.kind == 'm')) {
+      if (follows && !(op.memBytes != 0 && o.kind == 'm')) {
         int s = o.kind == 'r' ? o.reg.kind().bytes : o.size;
         if (s != 0) {
           if (osize != 0 && osize != s && !(spec.size() == 'z' && osize == 8 && s == 4)) {
@@ -435,7 +435,7 @@ public final class Assembler {
             }
             in.rm = o.reg.index();
           } else if (o.kind == 'm') {
-            int want = op.mem16 ? 2 : bytes;
+            int want = op.memBytes != 0 ? op.memBytes : bytes;
             if (o.size != 0 && want != 0 && spec.size() != 's' && o.size != want
                 || o.label != null && label != null
                 || o.size == 0 && op.operands.size() == 1 && want != 0 && isAmbiguous(op)) {

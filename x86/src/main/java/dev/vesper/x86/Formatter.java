@@ -204,7 +204,10 @@ public final class Formatter {
       case 'B' -> reg(Reg.gpr(bytes, in.vvvv, true));
       case 'E' ->
           in.mem
-              ? memory(in, in.opcode != null && in.opcode.mem16 ? 2 : bytes, rip)
+              ? memory(
+                  in,
+                  in.opcode != null && in.opcode.memBytes != 0 ? in.opcode.memBytes : bytes,
+                  rip)
               : indirect(in) + reg(Reg.gpr(bytes, in.rm, rex));
       case 'M' -> memory(in, bytes, rip);
       case 'O' -> memory(in, bytes, rip);

@@ -61,7 +61,7 @@ public final class Opcode {
   final boolean noRexB;
 
   /** The memory form is 16 bits wide whatever the register form is. */
-  public final boolean mem16;
+  public final int memBytes;
 
   /** The instruction ends a translation block. */
   public final boolean endsBlock;
@@ -168,7 +168,7 @@ public final class Opcode {
     modIgnored = attrs.remove("norm");
     alias = attrs.remove("alias");
     noRexB = attrs.remove("nob");
-    mem16 = attrs.remove("m16");
+    memBytes = attrs.remove("m16") ? 2 : attrs.remove("m8") ? 1 : 0;
     endsBlock = attrs.remove("end");
     memOnly = attrs.remove("mem") || kind != NO_MODRM && kind != FIXED && has('M');
     regOnly = attrs.remove("reg") || has('N') || has('U') || has('R') && !modIgnored;

@@ -22,6 +22,7 @@ public record CpuFeatures(Set<String> names) {
               "rdtscp",
               "xsave",
               "ssse3",
+              "sse4_1",
               "movbe",
               "adx",
               "rdseed"));

@@ -41,6 +41,7 @@ public final class CpuModel {
       Map.ofEntries(
           Map.entry("sse3", new Flag(1, 2, 0)),
           Map.entry("ssse3", new Flag(1, 2, 9)),
+          Map.entry("sse4.1", new Flag(1, 2, 19)),
           Map.entry("movbe", new Flag(1, 2, 22)),
           Map.entry("rdseed", new Flag(7, 1, 18)),
           Map.entry("adx", new Flag(7, 1, 19)),

@@ -22,6 +22,7 @@ final class Families {
     XsaveOps.register(this);
     MmxOps.register(this);
     Ssse3.register(this);
+    Sse41.register(this);
     SseMoves.register(this);
     SseArithmetic.register(this);
   }

@@ -87,7 +87,7 @@ final class PackedShuffles {
     }
   }
 
-  private static void pack(long[] a, long[] b, long[] z, int width, long low, long high) {
+  static void pack(long[] a, long[] b, long[] z, int width, long low, long high) {
     int n = a.length * 64 / width;
     int s = 64 - width;
     for (int i = 0; i < 2 * n; i++) {
@@ -169,7 +169,9 @@ final class PackedShuffles {
   }
 
   private static void pextrw(MemOp o, Cpu c) {
-    boolean wide = MmxOps.wide(o);
+    // The form of SSE4.1 has its registers the other way round, and goes to memory too.
+    boolean store = o.insn.form().operands.get(0).kind() == 'E';
+    boolean wide = store || MmxOps.wide(o);
     if (wide) {
       Sse.enter(c);
     } else {
@@ -177,8 +179,14 @@ final class PackedShuffles {
       MmxOps.touch(c);
     }
     int i = (int) o.insn.imm & (wide ? 7 : 3);
-    long v = wide ? c.xmm[2 * o.rm + (i >> 2)] : c.fpMant[o.rm & 7];
-    c.r[o.reg] = v >>> 16 * (i & 3) & 0xFFFF;
+    int from = store ? o.reg : o.rm;
+    long v = wide ? c.xmm[2 * from + (i >> 2)] : c.fpMant[from & 7];
+    long e = v >>> 16 * (i & 3) & 0xFFFF;
+    if (store && o.mem) {
+      c.wr16(o.la(c, 2, true), (int) e);
+    } else {
+      c.r[store ? o.rm : o.reg] = e;
+    }
   }
 
   private static long signs(long v) {

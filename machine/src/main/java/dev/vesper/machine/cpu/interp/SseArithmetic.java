@@ -50,6 +50,12 @@ final class SseArithmetic {
     f.add("rcpss", (o, c) -> approximate(o, c, false, false));
     f.add("rsqrtps", (o, c) -> approximate(o, c, true, true));
     f.add("rsqrtss", (o, c) -> approximate(o, c, false, true));
+    f.add("roundps", (o, c) -> roundElements(o, c, 4, true));
+    f.add("roundpd", (o, c) -> roundElements(o, c, 8, true));
+    f.add("roundss", (o, c) -> roundElements(o, c, 4, false));
+    f.add("roundsd", (o, c) -> roundElements(o, c, 8, false));
+    f.add("dpps", (o, c) -> dotProduct(o, c, 4));
+    f.add("dppd", (o, c) -> dotProduct(o, c, 8));
     SseConversions.register(f);
   }
 
@@ -358,6 +364,67 @@ final class SseArithmetic {
     }
     commit(c, s.flags);
     c.setArith(f);
+  }
+
+  /** ROUNDxx: imm 1:0 rounding, 2 rounding of MXCSR instead, 3 no precision exception. */
+  private static void roundElements(MemOp o, Cpu c, int bytes, boolean all) {
+    Sse.enter(c);
+    long[] b = new long[2];
+    if (all) {
+      Sse.load(o, c, b, false);
+    } else {
+      b[0] = Sse.scalar(o, c, bytes);
+    }
+    long[] z = {c.xmm[2 * o.reg], c.xmm[2 * o.reg + 1]};
+    int imm = (int) o.insn.imm;
+    SoftFloat s = soft(c);
+    if ((imm & 4) == 0) {
+      s.rounding = imm & 3;
+    }
+    for (int i = 0; i < (all ? 16 / bytes : 1); i++) {
+      Num n = c.na;
+      unpack(c, n, get(b, 0, i, bytes), bytes);
+      if (n.isNan()) {
+        set(z, i, bytes, nan(s, n, n, bytes));
+      } else {
+        s.roundToIntegral(n);
+        set(z, i, bytes, pack(n, bytes));
+      }
+    }
+    commit(c, (imm & 8) != 0 ? s.flags & ~SoftFloat.PE : s.flags);
+    put(o, c, z);
+  }
+
+  /** DPPS and DPPD: imm chooses the products above, the destinations below; sums go pairwise. */
+  private static void dotProduct(MemOp o, Cpu c, int bytes) {
+    Sse.enter(c);
+    long[] b = new long[2];
+    Sse.load(o, c, b, false);
+    int imm = (int) o.insn.imm;
+    int n = 16 / bytes;
+    SoftFloat s = soft(c);
+    long[] sums = new long[n];
+    for (int i = 0; i < n; i++) {
+      if ((imm >> 4 + i & 1) != 0) {
+        long x = get(c.xmm, 2 * o.reg, i, bytes);
+        sums[i] = element(c, s, MUL, x, get(b, 0, i, bytes), bytes);
+      }
+    }
+    // A product that traps keeps the sums from being formed.
+    if ((s.flags & ~s.masks) != 0) {
+      commit(c, s.flags);
+    }
+    for (int step = 1; step < n; step *= 2) {
+      for (int i = 0; i < n; i += 2 * step) {
+        sums[i] = element(c, s, ADD, sums[i], sums[i + step], bytes);
+      }
+    }
+    commit(c, s.flags);
+    long[] z = new long[2];
+    for (int i = 0; i < n; i++) {
+      set(z, i, bytes, (imm >> i & 1) != 0 ? sums[0] : 0);
+    }
+    put(o, c, z);
   }
 
   private static long approximation(Cpu c, long bits, boolean root) {
