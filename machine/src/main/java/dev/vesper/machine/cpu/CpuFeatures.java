@@ -23,6 +23,10 @@ public record CpuFeatures(Set<String> names) {
               "xsave",
               "ssse3",
               "sse4_1",
+              "sse4_2",
+              "aes",
+              "pclmulqdq",
+              "sha_ni",
               "movbe",
               "adx",
               "rdseed"));

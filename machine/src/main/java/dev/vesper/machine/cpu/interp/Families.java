@@ -23,6 +23,8 @@ final class Families {
     MmxOps.register(this);
     Ssse3.register(this);
     Sse41.register(this);
+    Sse42.register(this);
+    CryptoOps.register(this);
     SseMoves.register(this);
     SseArithmetic.register(this);
   }

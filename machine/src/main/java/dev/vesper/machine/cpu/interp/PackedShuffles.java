@@ -44,6 +44,15 @@ final class PackedShuffles {
 
   /** Executes an operation on the registers of a form. */
   static void binary(MemOp o, Cpu c, Vector v) {
+    binary(o, c, false, v);
+  }
+
+  /**
+   * Executes an operation on the registers of a form.
+   *
+   * @param unaligned a 16-byte memory operand may lie anywhere
+   */
+  static void binary(MemOp o, Cpu c, boolean unaligned, Vector v) {
     boolean wide = MmxOps.wide(o);
     int n = wide ? 2 : 1;
     long[] a = new long[n];
@@ -51,7 +60,7 @@ final class PackedShuffles {
     long[] z = new long[n];
     if (wide) {
       Sse.enter(c);
-      Sse.load(o, c, b, false);
+      Sse.load(o, c, b, unaligned);
       a[0] = c.xmm[2 * o.reg];
       a[1] = c.xmm[2 * o.reg + 1];
       v.run(a, b, z);
