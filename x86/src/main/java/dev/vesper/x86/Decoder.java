@@ -217,7 +217,8 @@ public final class Decoder {
           || op.onlyW >= 0 && op.onlyW != (in.rex >> 3 & 1)
           || op.noRexB && (in.rex & 1) != 0
           || op.vexL == 0 && in.vl256
-          || op.vexL == 1 && !in.vl256) {
+          || op.vexL == 1 && !in.vl256
+          || op.vexL >= 0 && in.vvvv != 0 && !op.usesVvvv()) {
         continue;
       }
       in.osize = os;

@@ -57,7 +57,10 @@ final class Encoder {
             || op.onlyOsize != 0
             || op.mnemonic.matches(
                 "push|pop|pusha|popa|pushf|popf|ret|retf|iret|leave|enter|sysret|sysexit");
-    if (op.prefix == 1) {
+    if (op.map >= 8) {
+      // VEX has no operand-size prefix, only W.
+      w = in.osize == 8 && mode64 && op.onlyW != 0;
+    } else if (op.prefix == 1) {
       w = in.osize == 8 && mode64 && !op.default64;
     } else if (in.osize != dflt && sized) {
       if (in.osize == 8) {

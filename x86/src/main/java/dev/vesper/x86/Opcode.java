@@ -177,6 +177,11 @@ public final class Opcode {
     }
   }
 
+  /** {@return whether VEX.vvvv names an operand; if none, it must be all ones} */
+  boolean usesVvvv() {
+    return has('B') || has('H');
+  }
+
   private boolean has(char kind) {
     return operands.stream().anyMatch(o -> o.kind() == kind);
   }

@@ -38,6 +38,10 @@ final class RandomInsn {
     in.asize = op.onlyAsize != 0 ? op.onlyAsize : bits == 64 ? 8 : bits / 8;
     int regs = bits == 64 ? 16 : 8;
     in.reg = r.nextInt(regs);
+    if (op.map >= 8) {
+      in.osize = bits == 64 && r.nextBoolean() ? 8 : bits == 64 ? 4 : bits / 8;
+      in.vvvv = op.usesVvvv() ? r.nextInt(regs) : 0;
+    }
     for (OperandSpec s : op.operands) {
       switch (s.kind()) {
         case 'S' -> in.reg = r.nextInt(6);

@@ -21,6 +21,7 @@ final class Families {
     X87Ops.register(this);
     XsaveOps.register(this);
     MmxOps.register(this);
+    BmiOps.register(this);
     Ssse3.register(this);
     Sse41.register(this);
     Sse42.register(this);
