@@ -60,7 +60,7 @@ public final class Opcode {
   final boolean alias;
   final boolean noRexB;
 
-  /** The memory form is 16 bits wide whatever the register form is. */
+  /** Bytes of the memory form where they differ from the register form; 0 where they do not. */
   public final int memBytes;
 
   /** The instruction ends a translation block. */
