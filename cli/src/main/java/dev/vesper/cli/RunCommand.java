@@ -235,6 +235,9 @@ final class RunCommand implements Callable<Integer> {
       } catch (BootException | IllegalArgumentException e) {
         throw new UserError(String.valueOf(e.getMessage()));
       }
+      if (verbose) {
+        m.launchCommands().forEach(c -> System.err.println("[launch] " + c));
+      }
       EventSink sink = sink(lines);
       if (sink != null) {
         m.trace(new Tracer(sink));
