@@ -236,4 +236,41 @@ final class GhcbServiceTest {
       }
     }
   }
+
+  /** AP reset hold: the answer says 0 until a SIPI comes. */
+  @Test
+  void resetHoldIsReleasedBySipi() {
+    request(ExitCode.AP_RESET_HOLD, 0, 0);
+    exit();
+    assertThat(hostVcpu.state).isEqualTo(HostVcpu.State.RESET_HOLD_EVENT);
+    assertThat(ghcb.get(GhcbField.SW_EXITINFO2)).isZero();
+    service.released(hostVcpu);
+    assertThat(view.read(GHCB + GhcbField.SW_EXITINFO2.offset, 8)).isEqualTo(1);
+    assertThat(msr(MsrRequest.AP_RESET_HOLD_REQ)).isEqualTo(MsrRequest.AP_RESET_HOLD_RESP);
+    assertThat(hostVcpu.state).isEqualTo(HostVcpu.State.RESET_HOLD_MSR);
+    service.released(hostVcpu);
+    assertThat(vcpu.vmcb().get(Vmcb.GHCB_GPA)).isEqualTo(0x1007);
+  }
+
+  @Test
+  void nmiCompleteOpensTheNmiWindow() {
+    hostVcpu.nmiMasked = true;
+    assertThat(hostVcpu.nmiBlocked()).isTrue();
+    request(ExitCode.NMI_COMPLETE, 0, 0);
+    exit();
+    assertThat(hostVcpu.nmiBlocked()).isFalse();
+  }
+
+  @Test
+  void theJumpTableIsWhatFirmwareOrTheGuestPublished() {
+    service.jumpTable(0x9_F000);
+    request(ExitCode.AP_JUMP_TABLE, 1, 0);
+    exit();
+    assertThat(ghcb.get(GhcbField.SW_EXITINFO2)).isEqualTo(0x9_F000);
+    request(ExitCode.AP_JUMP_TABLE, 0, 0x8_8000);
+    exit();
+    request(ExitCode.AP_JUMP_TABLE, 1, 0);
+    exit();
+    assertThat(ghcb.get(GhcbField.SW_EXITINFO2)).isEqualTo(0x8_8000);
+  }
 }
