@@ -16,7 +16,7 @@ final class OracleTest {
   private static final Map<String, List<String>> GROUPS =
       Map.of(
           "int",
-          List.of("alu", "shift", "muldiv", "bit", "mov", "string", "branch", "seq"),
+          List.of("alu", "shift", "muldiv", "bit", "bmi", "mov", "string", "branch", "seq"),
           "int32",
           List.of(
               "alu32",
