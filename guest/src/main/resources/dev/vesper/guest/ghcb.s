@@ -267,13 +267,6 @@ equ PV_FLAGS 112
 
 ; ghcb_io_rw(edi = port, esi = size code, rdx = value, ecx = 1 to read)
 ghcb_io_rw:
-    push rbx
-    push rbp
-    push r12
-    push r13
-    push r14
-    sub rsp, 304
-    mov rbp, rsp
     call pv_begin
     mov qword [rbp+PV_EXTRA+EX_CODE], SVM_VMEXIT_IOIO
     mov edi, edi
@@ -303,13 +296,6 @@ ghcb_io_rw:
 
 ; ghcb_mem_rw(rdi = virtual address of a device register, esi = size code, rdx = value, ecx = 1 to read)
 ghcb_mem_rw:
-    push rbx
-    push rbp
-    push r12
-    push r13
-    push r14
-    sub rsp, 304
-    mov rbp, rsp
     call pv_begin
     mov eax, SVM_VMGEXIT_MMIO_WRITE
     sub eax, r14d
@@ -339,13 +325,6 @@ ghcb_mem_rw:
 
 ; ghcb_ap_jump_table: rax = address of the AP jump table, 0 if there is none.
 ghcb_ap_jump_table:
-    push rbx
-    push rbp
-    push r12
-    push r13
-    push r14
-    sub rsp, 304
-    mov rbp, rsp
     xor ecx, ecx
     call pv_begin
     mov eax, SVM_VMGEXIT_AP_JUMP_TABLE
@@ -356,12 +335,21 @@ ghcb_ap_jump_table:
     lea rdx, [rbp+PV_IN]
     call ghcb_sync_val
     call pv_exchange
-    mov r12, [rbp+PV_EXTRA+EX_INFO2]
-    mov rcx, r12
+    mov rcx, [rbp+PV_EXTRA+EX_INFO2]
     jmp pv_end
 
-; pv_begin: locals zero, interrupts off; r12 = value, r14 = 1 to read.
+; pv_begin: called first; makes the frame that pv_end takes down.  Locals zero, interrupts off; r12 = value,
+; r14 = 1 to read.
 pv_begin:
+    pop rax
+    push rbx
+    push rbp
+    push r12
+    push r13
+    push r14
+    sub rsp, 304
+    mov rbp, rsp
+    push rax
     mov r12, rdx
     mov r14d, ecx
     push rdi
@@ -426,6 +414,7 @@ pv_exchange:
     mov rsi, msg_invalid
     jmp panic
 
+; pv_end: rcx = what the caller gets in rax.
 pv_end:
     mov rax, [rbp+PV_FLAGS]
     push rax

@@ -18,6 +18,16 @@ public final class CpuModel {
   public record Leaf(int eax, int ebx, int ecx, int edx) {
     static final Leaf ZERO = new Leaf(0, 0, 0, 0);
 
+    /** {@return one register, numbered as the MSR protocol does: 0 EAX, 1 EBX, 2 ECX, 3 EDX} */
+    int register(int n) {
+      return switch (n) {
+        case 0 -> eax;
+        case 1 -> ebx;
+        case 2 -> ecx;
+        default -> edx;
+      };
+    }
+
     /** Puts the answer into a plain guest's registers. */
     void give(PlainVcpu v) {
       v.setGpr(0, eax & 0xFFFF_FFFFL);

@@ -5,6 +5,7 @@ import dev.vesper.machine.sev.SevMode;
 /** Answers CPUID as KVM does: from the model and the little that is dynamic. */
 final class CpuidService {
   private static final int APIC = 1 << 9;
+  private static final int HTT = 1 << 28;
 
   private final CpuModel model;
   private final SevMode mode;
@@ -43,12 +44,11 @@ final class CpuidService {
       return CpuModel.Leaf.ZERO;
     }
     if (leaf == 1) {
-      int osxsave = (int) (v.cr4() >> 18 & 1) << 27 & l.ecx() << 1;
-      l = new CpuModel.Leaf(l.eax(), l.ebx(), l.ecx() | osxsave, l.edx());
-    }
-    if (leaf == 1 && processors > 1) {
-      int ebx = l.ebx() & 0xFFFF | v.id << 24 | processors << 16;
-      return new CpuModel.Leaf(l.eax(), ebx, l.ecx(), l.edx() | APIC | 1 << 28);
+      int ecx = l.ecx() | (int) (v.cr4() >> 18 & 1) << 27 & l.ecx() << 1;
+      return processors == 1
+          ? new CpuModel.Leaf(l.eax(), l.ebx(), ecx, l.edx())
+          : new CpuModel.Leaf(
+              l.eax(), l.ebx() & 0xFFFF | v.id << 24 | processors << 16, ecx, l.edx() | APIC | HTT);
     }
     if (leaf == 0xD && subleaf == 0) {
       return new CpuModel.Leaf(l.eax(), model.xsaveSize(xcr0), l.ecx(), l.edx());

@@ -390,13 +390,7 @@ final class GhcbService {
       }
       case MsrRequest.CPUID_REQ -> {
         CpuModel.Leaf l = cpuid.answer(vcpu(), (int) (msr >>> 32), 0, 1);
-        int v =
-            switch ((int) (msr >>> 30) & 3) {
-              case 0 -> l.eax();
-              case 1 -> l.ebx();
-              case 2 -> l.ecx();
-              default -> l.edx();
-            };
+        int v = l.register((int) (msr >>> 30) & 3);
         return (long) v << 32 | msr & 0xFFFF_F000L | MsrRequest.CPUID_RESP;
       }
       case MsrRequest.AP_RESET_HOLD_REQ -> {

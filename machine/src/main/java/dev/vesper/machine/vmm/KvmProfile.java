@@ -1,7 +1,6 @@
 package dev.vesper.machine.vmm;
 
 import dev.vesper.machine.memory.HostView;
-import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.sev.SevMode;
 import dev.vesper.machine.sev.VirtualCpu;
 import dev.vesper.machine.sev.Vmcb;
@@ -97,12 +96,10 @@ public record KvmProfile() implements Profile {
             | (mode == SevMode.OFF ? 0 : VirtualCpu.SEV_ENABLE)
             | (es ? VirtualCpu.SEV_ES_ENABLE : 0));
     v.set(Vmcb.VIRT_EXT, es ? 1 : 0);
-    v.set(Vmcb.MSRPM_BASE, maps);
-    v.set(Vmcb.IOPM_BASE, maps + 2 * Page.SIZE);
     PermissionMaps p = new PermissionMaps();
     for (int msr : PASS_THROUGH) {
       p.open(msr, true, true);
     }
-    p.store(memory, maps);
+    p.install(v, memory, maps);
   }
 }

@@ -1,7 +1,6 @@
 package dev.vesper.machine.vmm;
 
 import dev.vesper.machine.memory.HostView;
-import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.sev.SevMode;
 import dev.vesper.machine.sev.VirtualCpu;
 import dev.vesper.machine.sev.Vmcb;
@@ -147,8 +146,6 @@ public record OpenBsdProfile(State state, boolean cr8Trap) implements Profile {
           Vmcb.VIRT_EXT,
           LBR_VIRTUALIZATION | (state == State.JUNE_2025 ? VIRTUAL_VMLOAD_VMSAVE : 0));
     }
-    v.set(Vmcb.MSRPM_BASE, maps);
-    v.set(Vmcb.IOPM_BASE, maps + 2 * Page.SIZE);
     PermissionMaps p = new PermissionMaps();
     for (int msr : READ_WRITE) {
       p.open(msr, true, true);
@@ -168,7 +165,7 @@ public record OpenBsdProfile(State state, boolean cr8Trap) implements Profile {
         }
       }
     }
-    p.store(memory, maps);
+    p.install(v, memory, maps);
   }
 
   @Override

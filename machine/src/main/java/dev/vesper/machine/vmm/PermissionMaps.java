@@ -2,6 +2,7 @@ package dev.vesper.machine.vmm;
 
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.memory.Page;
+import dev.vesper.machine.sev.Vmcb;
 import java.util.Arrays;
 
 /**
@@ -9,6 +10,8 @@ import java.util.Arrays;
  * intercepted until it is opened (spec: sev-es-architecture 5.2).
  */
 final class PermissionMaps {
+  private static final int MSR_MAP_BYTES = 2 * Page.SIZE;
+
   private final byte[] maps = new byte[5 * Page.SIZE];
 
   PermissionMaps() {
@@ -23,7 +26,10 @@ final class PermissionMaps {
     maps[base + (bit >> 3)] &= (byte) ~(mask << (bit & 7));
   }
 
-  void store(HostView memory, long address) {
+  /** Writes the maps to five host pages and names them in a VMCB. */
+  void install(Vmcb v, HostView memory, long address) {
     memory.write(address, maps, 0, maps.length);
+    v.set(Vmcb.MSRPM_BASE, address);
+    v.set(Vmcb.IOPM_BASE, address + MSR_MAP_BYTES);
   }
 }

@@ -201,14 +201,9 @@ final class VmmGhcb {
     long response = msr;
     switch (MsrRequest.info(msr)) {
       case MsrRequest.CPUID_REQ -> {
-        cpuid(handlers.cpuid(v, (int) (msr >>> 32), 0));
-        long r =
-            switch ((int) (msr >>> 30) & 3) {
-              case 0 -> rax;
-              case 1 -> rbx;
-              case 2 -> rcx;
-              default -> rdx;
-            };
+        CpuModel.Leaf l = handlers.cpuid(v, (int) (msr >>> 32), 0);
+        cpuid(l);
+        long r = l.register((int) (msr >>> 30) & 3);
         response = r << 32 | msr & 0xC000_0000L | MsrRequest.CPUID_RESP;
         v.cpu.vmcb().set(Vmcb.GHCB_GPA, response);
       }

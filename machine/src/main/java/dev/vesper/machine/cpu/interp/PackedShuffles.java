@@ -178,9 +178,11 @@ final class PackedShuffles {
   }
 
   private static void pextrw(MemOp o, Cpu c) {
-    // The form of SSE4.1 has its registers the other way round, and goes to memory too.
-    boolean store = o.insn.form().operands.get(0).kind() == 'E';
-    boolean wide = store || MmxOps.wide(o);
+    if (o.insn.form().operands.get(0).kind() == 'E') {
+      Sse41.extract(o, c, 2);
+      return;
+    }
+    boolean wide = MmxOps.wide(o);
     if (wide) {
       Sse.enter(c);
     } else {
@@ -188,14 +190,8 @@ final class PackedShuffles {
       MmxOps.touch(c);
     }
     int i = (int) o.insn.imm & (wide ? 7 : 3);
-    int from = store ? o.reg : o.rm;
-    long v = wide ? c.xmm[2 * from + (i >> 2)] : c.fpMant[from & 7];
-    long e = v >>> 16 * (i & 3) & 0xFFFF;
-    if (store && o.mem) {
-      c.wr16(o.la(c, 2, true), (int) e);
-    } else {
-      c.r[store ? o.rm : o.reg] = e;
-    }
+    long v = wide ? c.xmm[2 * o.rm + (i >> 2)] : c.fpMant[o.rm & 7];
+    c.r[o.reg] = v >>> 16 * (i & 3) & 0xFFFF;
   }
 
   private static long signs(long v) {

@@ -156,7 +156,8 @@ final class Sse41 {
         });
   }
 
-  private static void extract(MemOp o, Cpu c, int bytes) {
+  /** PEXTRx and EXTRACTPS: an element to memory or, zero-extended, to a register. */
+  static void extract(MemOp o, Cpu c, int bytes) {
     Sse.enter(c);
     int i = (int) o.insn.imm & 16 / bytes - 1;
     long[] v = {c.xmm[2 * o.reg], c.xmm[2 * o.reg + 1]};
