@@ -25,7 +25,7 @@ public final class Assembler {
   private static final Map<String, Integer> SIZES =
       Map.of(
           "byte", 1, "word", 2, "dword", 4, "qword", 8, "tword", 10, "xmmword", 16, "oword", 16,
-          "fword", 6);
+          "ymmword", 32, "fword", 6);
   private static final Map<String, String> ALIASES =
       Map.ofEntries(
           Map.entry("jz", "je"),
@@ -358,7 +358,7 @@ public final class Assembler {
         osize = o.size - 2;
       }
       if (o.kind == 'm') {
-        int a = Math.max(o.base.kind().bytes, o.index.kind().bytes);
+        int a = Math.max(o.base.kind().bytes, o.index.isGpr() ? o.index.kind().bytes : 0);
         asize = a != 0 && o.base.kind() != Reg.Kind.RIP ? a : asize;
       }
     }
@@ -369,11 +369,13 @@ public final class Assembler {
       return null;
     }
     in.osize = osize;
+    in.vl256 = ops.stream().anyMatch(o -> o.kind == 'r' && o.reg.kind() == Reg.Kind.YMM);
     in.asize = asize != 0 ? asize : bits / 8;
     Operand label = null;
     boolean labelRelative = false;
     int labelBytes = 0;
     boolean labelInDisp = false;
+    int immediates = 0;
     for (int i = 0; i < ops.size(); i++) {
       OperandSpec spec = op.operands.get(i);
       Operand o = ops.get(i);
@@ -441,6 +443,9 @@ public final class Assembler {
                 || o.size == 0 && op.operands.size() == 1 && want != 0 && isAmbiguous(op)) {
               return null;
             }
+            if (!indexFits(op, in, o.index)) {
+              return null;
+            }
             memory(in, o);
             if (o.label != null) {
               label = o;
@@ -479,17 +484,23 @@ public final class Assembler {
               o.value, width, spec.signedByte() || spec.size() == 'z' && osize == 8, osize)) {
             return null;
           }
-          if (op.mnemonic.equals("enter") && spec.size() == 'b') {
+          if (immediates++ > 0) {
             in.imm2 = (int) o.value;
           } else {
             in.imm = o.value;
           }
         }
+        case 'L' -> {
+          if (o.kind != 'r' || o.reg.kind() != fileOf(spec.kind(), bytes)) {
+            return null;
+          }
+          in.imm = (byte) (o.reg.index() << 4);
+        }
         case 'J' -> {
           if (o.kind != 'i'
               || o.label == null
               || (spec.size() == 'b')
-                  != (o.isShort || op.immediates.contains("cb") && !hasLong(op))) {
+                  != (o.isShort || op.immediates().contains("cb") && !hasLong(op))) {
             return null;
           }
           label = o;
@@ -520,7 +531,7 @@ public final class Assembler {
     }
     if (label != null && label.label != null) {
       int at = b.length - labelBytes;
-      if (op.immediates.contains("ap")) {
+      if (op.immediates().contains("ap")) {
         at -= 2;
       } else if (labelInDisp) {
         at = b.length - immediateBytes(op, in) - labelBytes;
@@ -530,8 +541,17 @@ public final class Assembler {
     return b;
   }
 
+  /** {@return whether an index register is of the file that the form addresses with} */
+  private static boolean indexFits(Opcode op, Insn in, Reg index) {
+    return switch (op.vsib) {
+      case NONE -> index == Reg.NONE || index.isGpr();
+      case XMM -> index.kind() == Reg.Kind.XMM;
+      case FULL -> index.kind() == (in.vl256 ? Reg.Kind.YMM : Reg.Kind.XMM);
+    };
+  }
+
   private static boolean hasLong(Opcode op) {
-    return OpcodeTable.of(op.mnemonic).stream().anyMatch(o -> o.immediates.contains("cz"));
+    return OpcodeTable.of(op.mnemonic).stream().anyMatch(o -> o.immediates().contains("cz"));
   }
 
   private static boolean isAmbiguous(Opcode op) {
@@ -547,7 +567,7 @@ public final class Assembler {
 
   private static int immediateBytes(Opcode op, Insn in) {
     int n = 0;
-    for (String k : op.immediates) {
+    for (String k : op.immediates()) {
       n += k.equals("ib") ? 1 : k.equals("iw") ? 2 : in.osize == 2 ? 2 : 4;
     }
     return n;
@@ -705,7 +725,8 @@ public final class Assembler {
         label = o.label != null ? o.label : label;
       }
     }
-    if (index.kind() != Reg.Kind.NONE && (index.index() == 4 && scale == 1)) {
+    boolean vectorBase = base.kind() == Reg.Kind.XMM || base.kind() == Reg.Kind.YMM;
+    if (vectorBase || index.isGpr() && index.index() == 4 && scale == 1) {
       Reg swap = base;
       base = index;
       index = swap;

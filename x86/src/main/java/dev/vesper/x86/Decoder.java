@@ -149,6 +149,7 @@ public final class Decoder {
       in.rex = ~first >> 5 & 4 | (b == 0xC4 ? ~first >> 5 & 3 | second >> 4 & 8 : 0) | 0x40;
       in.vvvv = ~second >> 3 & 15;
       in.vl256 = (second & 4) != 0;
+      in.vex = true;
       map = 8 + (b == 0xC4 ? first & 31 : 1);
       prefix = new int[] {0, 1, 2, 3}[second & 3];
       if (map < 9 || map > 11) {
@@ -182,6 +183,9 @@ public final class Decoder {
     in.opcode = op;
     if (op.hasModrm()) {
       pos++;
+      if (op.vsib != Opcode.Vsib.NONE && ((in.modrm & 7) != 4 || in.asize == 2)) {
+        return Outcome.UNDEFINED;
+      }
       memory(in, op);
     } else {
       // The register in the opcode, where the form has one.
@@ -257,7 +261,7 @@ public final class Decoder {
       int sib = u8();
       in.scale = sib >> 6;
       int index = sib >> 3 & 7 | (in.rex & 2) << 2;
-      in.index = index == 4 ? Insn.NO_REG : index;
+      in.index = index == 4 && op.vsib == Opcode.Vsib.NONE ? Insn.NO_REG : index;
       in.base = sib & 7 | (in.rex & 1) << 3;
       if ((sib & 7) == 5 && mod == 0) {
         in.base = Insn.NO_REG;
@@ -278,7 +282,7 @@ public final class Decoder {
 
   private void immediates(Insn in, Opcode op) {
     boolean second = false;
-    for (String kind : op.immediates) {
+    for (String kind : op.immediates()) {
       switch (kind) {
         case "ib" -> {
           if (second) {

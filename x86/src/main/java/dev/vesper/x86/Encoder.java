@@ -77,10 +77,10 @@ final class Encoder {
     if (op.onlyW == 0 && in.osize == 8) {
       throw new Unencodable("operand size");
     }
-    if (w && !mode64) {
+    if (w && !mode64 && op.map < 8) {
       throw new Unencodable("64-bit operand");
     }
-    int rex = (w ? 8 : 0) | (op.modrmKind == Opcode.MODRM ? (in.reg & 8) >> 1 : 0);
+    int rex = (w && op.map < 8 ? 8 : 0) | (op.modrmKind == Opcode.MODRM ? (in.reg & 8) >> 1 : 0);
     if (in.mem) {
       rex |= in.index >= 8 ? 2 : 0;
       rex |= in.base >= 8 && in.base != Insn.RIP ? 1 : 0;
@@ -128,7 +128,7 @@ final class Encoder {
       }
     }
     boolean second = false;
-    for (String kind : op.immediates) {
+    for (String kind : op.immediates()) {
       switch (kind) {
         case "ib", "cb" -> put(b, second ? in.imm2 : in.imm, 1);
         case "iw" -> put(b, in.imm, 2);
@@ -186,7 +186,7 @@ final class Encoder {
     }
     boolean sib = in.index >= 0 || in.base >= 0 && (in.base & 7) == 4;
     if (in.base < 0) {
-      if (in.index < 0 && in.bits != 64) {
+      if (in.index < 0 && in.bits != 64 && op.vsib == Opcode.Vsib.NONE) {
         b.write(r | 5);
       } else {
         b.write(r | 4);

@@ -32,6 +32,7 @@ public final class Formatter {
     "",
     "XMMWORD PTR "
   };
+  private static final String YMMWORD = "YMMWORD PTR ";
   private static final Set<String> NO_SUFFIX =
       Set.of("lea", "movzx", "movsx", "movsxd", "lar", "lsl", "bound", "cmpxchg8b", "cmpxchg16b");
 
@@ -62,12 +63,16 @@ public final class Formatter {
     }
     List<String> ops = new ArrayList<>();
     boolean implied = false;
+    boolean second = false;
     for (OperandSpec spec : op.operands) {
-      if (spec.kind() == 'X' || spec.kind() == 'Y') {
+      if (spec.kind() == 'I' && second) {
+        ops.add(imm(in.imm2));
+      } else if (spec.kind() == 'X' || spec.kind() == 'Y') {
         ops.add(string(in, spec));
       } else {
         ops.add(operand(in, spec, rip));
       }
+      second |= spec.kind() == 'I';
       implied |= isRegister(in, spec);
     }
     s.append(name(in, op, implied));
@@ -86,7 +91,7 @@ public final class Formatter {
       case 'G', 'Z', 'R' -> true;
       case 'r' ->
           spec.reg().isGpr() && !spec.reg().name().equals("cl") && !spec.reg().name().equals("dx");
-      case 'P', 'V', 'N', 'U' -> true;
+      case 'P', 'V', 'N', 'U', 'H' -> true;
       default -> false;
     };
   }
@@ -227,7 +232,7 @@ public final class Formatter {
       case 'U' -> reg(vector(in, spec, in.rm));
       case 'H' -> reg(vector(in, spec, in.vvvv));
       case 'W' -> in.mem ? memory(in, bytes, rip) : reg(vector(in, spec, in.rm));
-      case 'L' -> reg(vector(in, spec, (int) in.imm >> 4 & 15));
+      case 'L' -> reg(vector(in, spec, in.immRegister()));
       default -> "?";
     };
   }
@@ -257,13 +262,6 @@ public final class Formatter {
       width = 8;
     }
     long v = in.imm;
-    Opcode op = in.opcode;
-    if (op != null
-        && op.operands.size() == 2
-        && op.mnemonic.equals("enter")
-        && spec.size() == 'b') {
-      v = in.imm2;
-    }
     if (width < 8) {
       v &= (1L << 8 * width) - 1;
     }
@@ -278,6 +276,17 @@ public final class Formatter {
     return "0x" + Long.toHexString(v);
   }
 
+  private static Reg index(Insn in) {
+    if (in.index == Insn.NO_REG) {
+      return Reg.NONE;
+    }
+    return switch (in.form().vsib) {
+      case NONE -> Reg.gpr(in.asize, in.index, true);
+      case XMM -> new Reg(Reg.Kind.XMM, in.index);
+      case FULL -> new Reg(in.vl256 ? Reg.Kind.YMM : Reg.Kind.XMM, in.index);
+    };
+  }
+
   private String memory(Insn in, int bytes, long rip) {
     StringBuilder s = new StringBuilder();
     String segment = in.segOverride >= 0 ? reg(new Reg(Reg.Kind.SEG, in.segOverride)) + ":" : "";
@@ -285,7 +294,7 @@ public final class Formatter {
         in.base == Insn.NO_REG
             ? Reg.NONE
             : in.base == Insn.RIP ? new Reg(Reg.Kind.RIP, 0) : Reg.gpr(in.asize, in.base, true);
-    Reg index = in.index == Insn.NO_REG ? Reg.NONE : Reg.gpr(in.asize, in.index, true);
+    Reg index = index(in);
     boolean bare = in.base == Insn.NO_REG && in.index == Insn.NO_REG;
     long d = in.disp;
     if (bare && in.asize < 8) {
@@ -312,7 +321,7 @@ public final class Formatter {
     } else {
       if (in.form().operands.stream().noneMatch(o -> o.kind() == 'M' && o.size() == 'm')
           && !in.mnemonic().equals("lea")) {
-        s.append(bytes < SIZE_NAMES.length ? SIZE_NAMES[bytes] : "");
+        s.append(bytes == 32 ? YMMWORD : SIZE_NAMES[bytes]);
       }
       if (bare) {
         s.append(segment.isEmpty() ? "ds:" : segment).append(hex(d));

@@ -50,6 +50,9 @@ public final class Insn {
   /** The REX byte that counts, or 0. */
   public int rex;
 
+  /** The encoding is VEX. */
+  public boolean vex;
+
   /** VEX.L. */
   public boolean vl256;
 
@@ -71,7 +74,7 @@ public final class Insn {
   /** Base register 0..15, {@link #RIP} or {@link #NO_REG}. */
   public int base = NO_REG;
 
-  /** Index register or {@link #NO_REG}. */
+  /** Index register or {@link #NO_REG}; of VSIB addressing, the number of the vector register. */
   public int index = NO_REG;
 
   /** Shift of the index: 0..3. */
@@ -97,6 +100,11 @@ public final class Insn {
   /** {@return whether the base register makes SS the default segment} */
   public boolean stackBased() {
     return base == 4 || base == 5;
+  }
+
+  /** {@return the vector register that bits 7:4 of the immediate name} */
+  public int immRegister() {
+    return (int) imm >> 4 & (bits == 64 ? 15 : 7);
   }
 
   /** {@return the mnemonic, or {@code "(bad)"}} */

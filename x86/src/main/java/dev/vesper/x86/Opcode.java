@@ -45,7 +45,7 @@ public final class Opcode {
   final boolean plusR; // register in the opcode's low bits
   final boolean memOnly;
   final boolean regOnly;
-  final List<String> immediates;
+  private final List<String> immediates;
   final boolean lock;
   final boolean not64;
   final boolean only64;
@@ -59,6 +59,18 @@ public final class Opcode {
   final boolean modIgnored;
   final boolean alias;
   final boolean noRexB;
+
+  /** What indexes the memory operand instead of a general register. */
+  final Vsib vsib;
+
+  /** Index registers of VSIB addressing. */
+  enum Vsib {
+    NONE,
+    /** An XMM register, whatever the vector length. */
+    XMM,
+    /** A register of the vector length. */
+    FULL
+  }
 
   /** Bytes of the memory form where they differ from the register form; 0 where they do not. */
   public final int memBytes;
@@ -168,6 +180,7 @@ public final class Opcode {
     modIgnored = attrs.remove("norm");
     alias = attrs.remove("alias");
     noRexB = attrs.remove("nob");
+    vsib = attrs.remove("vsx") ? Vsib.FULL : attrs.remove("vsq") ? Vsib.XMM : Vsib.NONE;
     memBytes = attrs.remove("m16") ? 2 : attrs.remove("m8") ? 1 : 0;
     endsBlock = attrs.remove("end");
     memOnly = attrs.remove("mem") || kind != NO_MODRM && kind != FIXED && has('M');
@@ -178,8 +191,33 @@ public final class Opcode {
   }
 
   /** {@return whether VEX.vvvv names an operand; if none, it must be all ones} */
-  boolean usesVvvv() {
+  public boolean usesVvvv() {
     return has('B') || has('H');
+  }
+
+  /** {@return the kinds of immediate that end the bytes, in their order} */
+  public List<String> immediates() {
+    return immediates;
+  }
+
+  /** {@return whether a vector register indexes the memory operand} */
+  public boolean hasVectorIndex() {
+    return vsib != Vsib.NONE;
+  }
+
+  /**
+   * {@return the size of the widest vector operand in bytes: 16, 32, or 0 if the form has none}
+   *
+   * @param insn supplies the vector length
+   */
+  public int vectorBytes(Insn insn) {
+    int widest = 0;
+    for (OperandSpec o : operands) {
+      if ("VUHW".indexOf(o.kind()) >= 0) {
+        widest = Math.max(widest, Math.max(16, o.bytes(insn)));
+      }
+    }
+    return widest;
   }
 
   private boolean has(char kind) {

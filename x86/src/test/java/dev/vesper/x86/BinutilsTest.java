@@ -169,6 +169,13 @@ final class BinutilsTest {
           "skinit" ->
           tm.startsWith(m);
       case "cmpps", "cmppd", "cmpss", "cmpsd" -> tm.startsWith("cmp");
+      case "vcmpps", "vcmppd", "vcmpss", "vcmpsd" ->
+          tm.startsWith("vcmp") && tm.endsWith(m.substring(4));
+      case "pclmulqdq", "vpclmulqdq" ->
+          tm.matches((m.charAt(0) == 'v' ? "v" : "") + "pclmul[lh]q[lh]qdq");
+      case "vmovd", "vmovq" -> tm.startsWith("vmov");
+      case "vpcmpestrmq", "vpcmpestriq", "vpcmpestrm", "vpcmpestri" ->
+          tm.startsWith(m.substring(0, 10));
       case "fcom",
           "fcomp",
           "fxch",

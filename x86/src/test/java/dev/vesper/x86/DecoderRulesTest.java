@@ -28,7 +28,11 @@ final class DecoderRulesTest {
     "666666666666666666666666666690, 64, OK",
     "48, 64, TRUNCATED",
     "0f0f, 64, UNDEFINED",
-    "c5f877, 64, UNDEFINED", // VZEROUPPER: not in the table yet
+    "c5f877, 64, OK", // VZEROUPPER
+    "c5e877, 64, UNDEFINED", // VZEROUPPER names no register in VEX.vvvv
+    "66c5f877, 64, UNDEFINED", // nor may 66 come before VEX
+    "c4e279900408, 64, OK", // VPGATHERDD needs a SIB byte
+    "c4e2799000, 64, UNDEFINED",
     "c40000, 32, OK", // LES with a memory operand
     "0fae38, 64, OK", // CLFLUSH
     "f20f2800, 64, UNDEFINED" // no F2 form of MOVAPS

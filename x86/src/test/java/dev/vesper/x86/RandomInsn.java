@@ -28,7 +28,7 @@ final class RandomInsn {
           bits == 64 ? (op.default64 ? 8 : r.nextBoolean() && op.onlyW != 0 ? 8 : 4) : bits / 8;
     }
     if (op.onlyW == 1) {
-      if (bits != 64) {
+      if (bits != 64 && op.map < 8) {
         return null;
       }
       in.osize = 8;
@@ -36,10 +36,17 @@ final class RandomInsn {
       in.osize = 4;
     }
     in.asize = op.onlyAsize != 0 ? op.onlyAsize : bits == 64 ? 8 : bits / 8;
+    if (op.hasVectorIndex() && in.asize == 2) {
+      return null;
+    }
     int regs = bits == 64 ? 16 : 8;
     in.reg = r.nextInt(regs);
     if (op.map >= 8) {
-      in.osize = bits == 64 && r.nextBoolean() ? 8 : bits == 64 ? 4 : bits / 8;
+      in.osize =
+          bits == 64 && op.onlyW != 0 && (op.onlyW == 1 || r.nextBoolean())
+              ? 8
+              : bits == 64 ? 4 : bits / 8;
+      in.vl256 = op.vexL == 1 || op.vexL == 2 && r.nextBoolean();
       in.vvvv = op.usesVvvv() ? r.nextInt(regs) : 0;
     }
     for (OperandSpec s : op.operands) {
@@ -68,9 +75,9 @@ final class RandomInsn {
         }
       } else {
         in.base = r.nextInt(regs);
-        if (r.nextBoolean()) {
+        if (op.vsib != Opcode.Vsib.NONE || r.nextBoolean()) {
           in.index = r.nextInt(regs);
-          in.index = in.index == 4 ? Insn.NO_REG : in.index;
+          in.index = in.index == 4 && op.vsib == Opcode.Vsib.NONE ? Insn.NO_REG : in.index;
           in.scale = in.index == Insn.NO_REG ? 0 : r.nextInt(4);
         }
       }
@@ -83,9 +90,12 @@ final class RandomInsn {
     } else if (op.operands.stream().anyMatch(o -> o.kind() == 'Q' || o.kind() == 'N')) {
       in.rm &= 7;
     }
-    for (String k : op.immediates) {
+    for (String k : op.immediates()) {
       switch (k) {
-        case "ib", "cb" -> in.imm = (byte) r.nextInt();
+        case "ib", "cb" -> {
+          in.imm = (byte) r.nextInt();
+          in.imm2 = r.nextInt(256);
+        }
         case "iw" -> in.imm = r.nextInt(0x10000);
         case "iz", "cz" -> in.imm = in.osize == 2 ? (short) r.nextInt() : r.nextInt();
         case "iv" ->

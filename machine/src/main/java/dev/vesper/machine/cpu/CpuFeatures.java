@@ -32,7 +32,15 @@ public record CpuFeatures(Set<String> names) {
               "sha_ni",
               "movbe",
               "adx",
-              "rdseed"));
+              "rdseed",
+              "avx",
+              "avx2",
+              "fma",
+              "f16c",
+              "vaes",
+              "vpclmulqdq",
+              "gfni",
+              "sse4a"));
 
   /** {@return whether a feature is there} */
   public boolean has(String name) {

@@ -150,6 +150,7 @@ public abstract class CpuState {
   public final Num na = new Num();
   public final Num nb = new Num();
   public final Num nz = new Num();
+  public final Num nc = new Num();
 
   public int fcw = 0x37F;
 
@@ -169,6 +170,9 @@ public abstract class CpuState {
 
   /** XMM registers, low and high quadword in turn. */
   public final long[] xmm = new long[32];
+
+  /** Bits 255:128 of the YMM registers, low and high quadword in turn. */
+  public final long[] ymmh = new long[32];
 
   public int mxcsr = 0x1F80;
 

@@ -220,7 +220,12 @@ public final class OracleReplay {
     cpu.resetRegisters();
     cpu.cr0 = 0x8005_0033L;
     cpu.cr4 =
-        CpuState.CR4_PAE | CpuState.CR4_OSFXSR | CpuState.CR4_OSXMMEXCPT | CpuState.CR4_FSGSBASE;
+        CpuState.CR4_PAE
+            | CpuState.CR4_OSFXSR
+            | CpuState.CR4_OSXMMEXCPT
+            | CpuState.CR4_FSGSBASE
+            | CpuState.CR4_OSXSAVE;
+    cpu.xcr0 = 7;
     cpu.cr3 = 0x1000;
     cpu.efer = 0xD01;
     cpu.gdtBase = TABLES;
@@ -264,12 +269,19 @@ public final class OracleReplay {
       java.util.Arrays.fill(cpu.fpExp, 0);
       java.util.Arrays.fill(cpu.xmm, 0);
     }
+    byte[] ymmh = in.get("ymmh") instanceof String y ? hex(y) : new byte[256];
+    for (int i = 0; i < 32; i++) {
+      cpu.ymmh[i] = (long) Page.LONG.get(ymmh, 8 * i);
+    }
     byte[] fxBefore = getFx();
     cpu.rip = is16 ? off : CODE + off;
     cpu.intercepts.vector3 = 1 << 24 | 1 << 31;
     cpu.flushTlb(true);
     cpu.run(cpu.icount + 2_000);
-    String bad = compare(kase, out, bits, gpr, data, fxBefore);
+    if (out.get("ymmh") instanceof List<?> changes) {
+      apply(changes, ymmh);
+    }
+    String bad = compare(kase, out, bits, gpr, data, fxBefore, ymmh);
     if (bad.isEmpty()) {
       r[0]++;
     } else {
@@ -295,7 +307,8 @@ public final class OracleReplay {
       int bits,
       List<Object> gpr,
       byte[] data,
-      byte[] fx) {
+      byte[] fx,
+      byte[] ymmh) {
     StringBuilder bad = new StringBuilder();
     if (cpu.exitCode != 0x78 || cpu.cpl != 0) {
       return " exit 0x"
@@ -344,10 +357,7 @@ public final class OracleReplay {
     }
     long fm = num(kase.get("fm"));
     check(bad, "flags", num(out.get("rflags")) & fm, flags & fm);
-    for (Object e : list(out.getOrDefault("mem", List.of()))) {
-      byte[] b = hex(list(e).get(1));
-      System.arraycopy(b, 0, data, (int) num(list(e).get(0)), b.length);
-    }
+    apply(list(out.getOrDefault("mem", List.of())), data);
     for (int i = 0; i < 8192; i += 8) {
       long w = (long) Page.LONG.get(data, i);
       long g = (long) Page.LONG.get(page(DATA_PAGE + (i >> 12)), i & 4095);
@@ -359,15 +369,24 @@ public final class OracleReplay {
     if (out.get("fx") instanceof List<?> changes) {
       compareFx(bad, kase, changes, fx, bits);
     }
+    for (int i = 0; i < (bits == 64 ? 32 : 16); i++) {
+      String half = i % 2 == 0 ? ".l" : ".h";
+      check(bad, "ymmh" + i / 2 + half, (long) Page.LONG.get(ymmh, 8 * i), cpu.ymmh[i]);
+    }
     return bad.toString();
+  }
+
+  /** Writes the changes of a recorded area into it: pairs of an offset and hex bytes. */
+  private static void apply(List<?> changes, byte[] area) {
+    for (Object e : changes) {
+      byte[] b = hex(list(e).get(1));
+      System.arraycopy(b, 0, area, (int) num(list(e).get(0)), b.length);
+    }
   }
 
   private void compareFx(
       StringBuilder bad, Map<String, Object> kase, List<?> changes, byte[] fx, int bits) {
-    for (Object e : changes) {
-      byte[] b = hex(list(e).get(1));
-      System.arraycopy(b, 0, fx, (int) num(list(e).get(0)), b.length);
-    }
+    apply(changes, fx);
     byte[] got = getFx();
     int fswm = (int) num(kase.get("fswm"));
     check(bad, "fcw", u16(fx, 0), u16(got, 0));
@@ -398,7 +417,7 @@ public final class OracleReplay {
     if (what.matches("st\\d")) {
       return Math.abs(want - got) <= 1 << 14;
     }
-    return what.startsWith("xmm")
+    return (what.startsWith("xmm") || what.startsWith("ymm"))
         && Math.abs((int) want - (int) got) <= 1 << 12
         && Math.abs((int) (want >> 32) - (int) (got >> 32)) <= 1 << 12;
   }

@@ -35,7 +35,9 @@ final class OracleTest {
           "sse",
           List.of("sse2", "sse34", "sse_approx"),
           "x87",
-          List.of("x87", "x87_trans", "mmx"));
+          List.of("x87", "x87_trans", "mmx"),
+          "avx",
+          List.of("avx", "fma"));
 
   @ParameterizedTest
   @ValueSource(strings = {"open-1", "seed-a"})
@@ -50,7 +52,7 @@ final class OracleTest {
           int pass = cats.stream().mapToInt(c -> o.results.getOrDefault(c, new int[3])[0]).sum();
           int fail = cats.stream().mapToInt(c -> o.results.getOrDefault(c, new int[3])[1]).sum();
           System.out.printf("oracle %s %-6s pass=%d fail=%d%n", set, group, pass, fail);
-          assertThat(pass).as("cases of %s", group).isGreaterThan(1000);
+          assertThat(pass).as("cases of %s", group).isGreaterThan(700);
           assertThat(fail)
               .as("failures of %s: %s", group, o.failures)
               .isLessThanOrEqualTo(pass / 500);

@@ -99,6 +99,12 @@ public final class Num {
     unpack(bits < 0, e, (long) (bits & 0x7F_FFFF) << 40, e == 255, 127);
   }
 
+  /** Unpacks a half-precision number from the low 16 bits. */
+  public void fromHalf(int bits) {
+    int e = bits >>> 10 & 31;
+    unpack((bits & 0x8000) != 0, e, (long) (bits & 0x3FF) << 53, e == 31, 15);
+  }
+
   /** Unpacks a double. */
   public void fromDouble(long bits) {
     int e = (int) (bits >>> 52) & 2047;
@@ -176,6 +182,20 @@ public final class Num {
               ? s | (int) (sig >>> 40 - exp - 126)
               : s | exp + 127 << 23 | (int) (sig >>> 40) & 0x7F_FFFF;
       default -> s | 0x7F80_0000 | (int) (sig >>> 40) & 0x7F_FFFF;
+    };
+  }
+
+  /** {@return the packed half; the number must have been rounded to it} */
+  public int toHalf() {
+    int s = sign ? 0x8000 : 0;
+    return switch (kind) {
+      case ZERO -> s;
+      case INF -> s | 0x7C00;
+      case FINITE ->
+          exp < -14
+              ? s | (int) (sig >>> 53 - exp - 14)
+              : s | exp + 15 << 10 | (int) (sig >>> 53) & 0x3FF;
+      default -> s | 0x7C00 | (int) (sig >>> 53) & 0x3FF;
     };
   }
 

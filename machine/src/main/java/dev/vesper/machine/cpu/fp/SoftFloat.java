@@ -36,6 +36,7 @@ public final class SoftFloat {
   /** Significant bits, smallest and largest exponent of a result format. */
   public record Format(int precision, int emin, int emax) {}
 
+  public static final Format HALF = new Format(11, -14, 15);
   public static final Format SINGLE = new Format(24, -126, 127);
   public static final Format DOUBLE = new Format(53, -1022, 1023);
   public static final Format EXTENDED = new Format(64, -16382, 16383);
@@ -258,6 +259,67 @@ public final class SoftFloat {
       return;
     }
     z.setMagnitude(s, a.exp + b.exp + 1, Math.unsignedMultiplyHigh(a.sig, b.sig), a.sig * b.sig);
+  }
+
+  /**
+   * z := a * b + c, unrounded and exact but for a sticky bit. Raises IE for zero times infinity and
+   * for opposite infinities.
+   */
+  public void fma(Num a, Num b, Num c, Num z) {
+    boolean ps = a.sign ^ b.sign;
+    boolean infinite = a.kind == Num.INF || b.kind == Num.INF;
+    boolean zero = a.kind == Num.ZERO || b.kind == Num.ZERO;
+    if (infinite && (zero || c.kind == Num.INF && c.sign != ps)) {
+      flags |= IE;
+      z.setIndefinite();
+    } else if (infinite || c.kind == Num.INF) {
+      z.setInf(infinite ? ps : c.sign);
+    } else if (zero && c.kind == Num.ZERO) {
+      z.setZero(ps == c.sign ? ps : rounding == 1);
+    } else if (zero) {
+      z.set(c);
+    } else {
+      long high = Math.unsignedMultiplyHigh(a.sig, b.sig);
+      BigInteger product =
+          unsigned(high).shiftLeft(64).or(unsigned(a.sig * b.sig)).multiply(sign(ps));
+      // Both as integers times a power of two: the product's is 2 to the exponents' sum - 126.
+      int pe = a.exp + b.exp - 126;
+      if (c.kind == Num.ZERO) {
+        fromInteger(product, pe, z);
+        return;
+      }
+      // What lies this far below the other cannot meet it and only counts as sticky.
+      int ce = Math.clamp(c.exp - 63L, pe - FAR, pe + FAR);
+      BigInteger addend = unsigned(c.sig).multiply(sign(c.sign));
+      BigInteger sum =
+          ce >= pe
+              ? product.add(addend.shiftLeft(ce - pe))
+              : product.shiftLeft(pe - ce).add(addend);
+      // The clamped exponent is only ever the smaller number's, unless the addend is far larger.
+      int exponent = Math.min(ce, pe) + (c.exp - 63 > pe + FAR ? c.exp - 63 - pe - FAR : 0);
+      fromInteger(sum, exponent, z);
+    }
+  }
+
+  /** Distance of exponents from which the smaller operand of a sum is nothing but sticky. */
+  private static final int FAR = 400;
+
+  private static BigInteger sign(boolean negative) {
+    return negative ? BigInteger.ONE.negate() : BigInteger.ONE;
+  }
+
+  /** z := v times two to the exponent, with what 128 bits cannot hold as sticky. */
+  private void fromInteger(BigInteger v, int exponent, Num z) {
+    if (v.signum() == 0) {
+      z.setZero(rounding == 1);
+      return;
+    }
+    BigInteger m = v.abs();
+    int drop = Math.max(0, m.bitLength() - 128);
+    boolean sticky = m.getLowestSetBit() < drop;
+    BigInteger top = m.shiftRight(drop);
+    long low = top.longValue() | (sticky ? 1 : 0);
+    z.setMagnitude(v.signum() < 0, exponent + drop + 127, top.shiftRight(64).longValue(), low);
   }
 
   /** z := a / b, unrounded. Raises IE for 0/0 and inf/inf, ZE for a finite number over zero. */

@@ -39,8 +39,8 @@ final class CryptoOps {
     PackedShuffles.vector(f, "aesdec", (a, b, z) -> inverseRound(a, b, z, true));
     PackedShuffles.vector(f, "aesdeclast", (a, b, z) -> inverseRound(a, b, z, false));
     PackedShuffles.vector(f, "aesimc", (a, b, z) -> mix(b, z, 14, 11, 13, 9));
-    f.add("aeskeygenassist", CryptoOps::keyAssist);
-    f.add("pclmulqdq", CryptoOps::carrylessMultiply);
+    f.both("aeskeygenassist", CryptoOps::keyAssist);
+    f.both("pclmulqdq", CryptoOps::carrylessMultiply);
     words(f, "sha1nexte", CryptoOps::sha1NextE);
     words(f, "sha1msg1", CryptoOps::sha1Message1);
     words(f, "sha1msg2", CryptoOps::sha1Message2);
@@ -56,7 +56,7 @@ final class CryptoOps {
     return (int) (v[i >> 3] >>> 8 * (i & 7)) & 0xFF;
   }
 
-  private static int times(int x, int y) {
+  static int times(int x, int y) {
     int z = 0;
     for (int a = x, b = y; b != 0; b >>= 1) {
       z ^= (b & 1) != 0 ? a : 0;
@@ -153,10 +153,11 @@ final class CryptoOps {
 
   /** The recorded processor takes a memory operand of these at any address. */
   private static void words(MemOp o, Cpu c, Words w) {
-    PackedShuffles.binary(
+    Vectors.enter(o, c);
+    PackedShuffles.byLane(
         o,
         c,
-        true,
+        Vectors.source(o, c, 16, true),
         (a, b, z) -> {
           int[] r = new int[4];
           w.run(split(a), split(b), r);

@@ -28,11 +28,23 @@ final class Families {
     CryptoOps.register(this);
     SseMoves.register(this);
     SseArithmetic.register(this);
+    AvxMoves.register(this);
+    AvxPermutes.register(this);
+    Gathers.register(this);
+    Fma.register(this);
+    GaloisOps.register(this);
+    Sse4a.register(this);
   }
 
   /** Registers an instruction after which execution goes on. */
   void add(String mnemonic, Semantics s) {
     put(mnemonic, new Entry(s, false));
+  }
+
+  /** Registers an SSE instruction and its VEX form, which has a V before the mnemonic. */
+  void both(String mnemonic, Semantics s) {
+    add(mnemonic, s);
+    add("v" + mnemonic, s);
   }
 
   /** Registers an instruction that sets RIP. */

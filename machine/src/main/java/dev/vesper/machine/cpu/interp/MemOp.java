@@ -27,6 +27,9 @@ abstract class MemOp extends Op {
 
   int rm;
 
+  /** Quadwords of the form's widest vector operand: 2 or 4; 0 if it has none. */
+  int quads;
+
   /**
    * Takes the operand fields of a decoded instruction.
    *
@@ -37,12 +40,13 @@ abstract class MemOp extends Op {
     reg = in.reg;
     rm = in.rm;
     mem = in.mem;
+    quads = in.form().vectorBytes(in) / 8;
     mask = in.asize == 8 ? -1L : in.asize == 4 ? 0xFFFF_FFFFL : 0xFFFF;
     if (!in.mem) {
       return;
     }
     base = in.base == Insn.NO_REG ? CpuState.ZERO : in.base;
-    index = in.index == Insn.NO_REG ? CpuState.ZERO : in.index;
+    index = in.index == Insn.NO_REG || in.form().hasVectorIndex() ? CpuState.ZERO : in.index;
     scale = in.scale;
     disp = in.disp;
     if (in.base == Insn.RIP) {

@@ -31,13 +31,6 @@ final class MmxOps {
     c.fpExp[i] = 0xFFFF;
   }
 
-  /** {@return whether the form works on XMM registers} */
-  static boolean wide(MemOp o) {
-    char k = o.insn.form().operands.get(0).kind();
-    char k2 = o.insn.form().operands.size() > 1 ? o.insn.form().operands.get(1).kind() : ' ';
-    return k == 'V' || k == 'U' || k2 == 'U';
-  }
-
   /** {@return an MMX r/m operand} */
   static long mmx(MemOp o, Cpu c, int bytes) {
     return o.mem ? c.rd(o.la(c, bytes, false), bytes) : c.fpMant[o.rm & 7];
@@ -157,25 +150,19 @@ final class MmxOps {
     return sum;
   }
 
+  /** Registers an operation on each quadword of MMX, XMM and YMM registers. */
   static void lanes(Families f, String name, LongBinaryOperator op) {
-    f.add(
+    f.both(
         name,
         (o, c) -> {
-          if (wide(o)) {
-            Sse.enter(c);
-            long lo;
-            long hi;
-            if (o.mem) {
-              long la = Sse.aligned(o, c, false);
-              lo = c.rd64(la);
-              hi = c.rd64(la + 8);
-            } else {
-              lo = c.xmm[2 * o.rm];
-              hi = c.xmm[2 * o.rm + 1];
+          if (o.quads != 0) {
+            Vectors.enter(o, c);
+            long[] b = Vectors.second(o, c);
+            long[] a = Vectors.first(o, c);
+            for (int i = 0; i < b.length; i++) {
+              b[i] = op.applyAsLong(a[i], b[i]);
             }
-            int d = 2 * o.reg;
-            c.xmm[d] = op.applyAsLong(c.xmm[d], lo);
-            c.xmm[d + 1] = op.applyAsLong(c.xmm[d + 1], hi);
+            Vectors.put(o, c, b);
           } else {
             enter(c);
             long b = mmx(o, c, 8);
@@ -198,21 +185,20 @@ final class MmxOps {
         (x, y) -> kind == 0 ? x << n : kind == 2 ? x >> n : (x & -1L >>> 64 - width) >>> n);
   }
 
+  /** Shifts by an immediate or by the low quadword of the r/m operand, one count for all. */
   private static void shift(Families f, String name, int width, int kind) {
-    f.add(
+    f.both(
         name,
         (o, c) -> {
-          boolean immediate = o.insn.form().operands.get(1).kind() == 'I';
-          if (wide(o)) {
-            Sse.enter(c);
-            long[] t = new long[2];
-            if (!immediate) {
-              Sse.load(o, c, t, false);
+          boolean immediate = !o.insn.form().immediates().isEmpty();
+          if (o.quads != 0) {
+            Vectors.enter(o, c);
+            long n = immediate ? o.insn.imm & 0xFF : Vectors.source(o, c, 16)[0];
+            long[] v = immediate ? Vectors.register(c, o.rm, o.quads) : Vectors.first(o, c);
+            for (int i = 0; i < v.length; i++) {
+              v[i] = shifted(v[i], width, n, kind);
             }
-            long n = immediate ? o.insn.imm & 0xFF : t[0];
-            int d = 2 * (immediate ? o.rm : o.reg);
-            c.xmm[d] = shifted(c.xmm[d], width, n, kind);
-            c.xmm[d + 1] = shifted(c.xmm[d + 1], width, n, kind);
+            Vectors.put(o, c, immediate ? shiftTarget(o) : o.reg, v);
           } else {
             enter(c);
             long n = immediate ? o.insn.imm & 0xFF : mmx(o, c, 8);
@@ -220,5 +206,10 @@ final class MmxOps {
             put(c, d, shifted(c.fpMant[d], width, n, kind));
           }
         });
+  }
+
+  /** {@return the destination of a shift by an immediate: VEX.vvvv, or the r/m operand} */
+  static int shiftTarget(MemOp o) {
+    return o.insn.vex ? o.insn.vvvv : o.rm;
   }
 }

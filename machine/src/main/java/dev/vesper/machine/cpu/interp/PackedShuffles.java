@@ -2,7 +2,10 @@ package dev.vesper.machine.cpu.interp;
 
 import dev.vesper.machine.cpu.Cpu;
 
-/** Packing, unpacking, shuffles, inserts and mask moves of packed integers. */
+/**
+ * Packing, unpacking, shuffles, inserts and mask moves of packed integers. Those of YMM registers
+ * work on each 128-bit lane alone.
+ */
 final class PackedShuffles {
   private PackedShuffles() {}
 
@@ -24,55 +27,55 @@ final class PackedShuffles {
     vector(f, "packsswb", (a, b, z) -> pack(a, b, z, 16, -128, 127));
     vector(f, "packuswb", (a, b, z) -> pack(a, b, z, 16, 0, 255));
     vector(f, "packssdw", (a, b, z) -> pack(a, b, z, 32, -32768, 32767));
-    f.add("pshufd", PackedShuffles::pshufd);
-    f.add("pshuflw", (o, c) -> shuffleWords(o, c, false));
-    f.add("pshufhw", (o, c) -> shuffleWords(o, c, true));
+    f.both("pshufd", PackedShuffles::pshufd);
+    f.both("pshuflw", (o, c) -> shuffleWords(o, c, false));
+    f.both("pshufhw", (o, c) -> shuffleWords(o, c, true));
     f.add("pshufw", PackedShuffles::pshufw);
-    f.add("pslldq", (o, c) -> byteShift(o, c, true));
-    f.add("psrldq", (o, c) -> byteShift(o, c, false));
-    f.add("pinsrw", PackedShuffles::pinsrw);
-    f.add("pextrw", PackedShuffles::pextrw);
-    f.add("pmovmskb", PackedShuffles::pmovmskb);
+    f.both("pslldq", (o, c) -> byteShift(o, c, true));
+    f.both("psrldq", (o, c) -> byteShift(o, c, false));
+    f.both("pinsrw", PackedShuffles::pinsrw);
+    f.both("pextrw", PackedShuffles::pextrw);
+    f.both("pmovmskb", PackedShuffles::pmovmskb);
     f.add("maskmovq", (o, c) -> maskedStore(o, c, false));
-    f.add("maskmovdqu", (o, c) -> maskedStore(o, c, true));
+    f.both("maskmovdqu", (o, c) -> maskedStore(o, c, true));
   }
 
-  /** Registers an operation on MMX and XMM registers. */
+  /** Registers an operation on MMX registers and on each lane of XMM and YMM registers. */
   static void vector(Families f, String name, Vector v) {
-    f.add(name, (o, c) -> binary(o, c, v));
+    f.both(name, (o, c) -> binary(o, c, v));
   }
 
   /** Executes an operation on the registers of a form. */
   static void binary(MemOp o, Cpu c, Vector v) {
-    binary(o, c, false, v);
+    if (o.quads != 0) {
+      Vectors.enter(o, c);
+      byLane(o, c, Vectors.second(o, c), v);
+      return;
+    }
+    MmxOps.enter(c);
+    long[] b = {MmxOps.mmx(o, c, o.insn.form().operands.get(1).bytes(o.insn))};
+    long[] a = {c.fpMant[o.reg & 7]};
+    long[] z = new long[1];
+    v.run(a, b, z);
+    MmxOps.put(c, o.reg & 7, z[0]);
   }
 
-  /**
-   * Executes an operation on the registers of a form.
-   *
-   * @param unaligned a 16-byte memory operand may lie anywhere
-   */
-  static void binary(MemOp o, Cpu c, boolean unaligned, Vector v) {
-    boolean wide = MmxOps.wide(o);
-    int n = wide ? 2 : 1;
-    long[] a = new long[n];
-    long[] b = new long[n];
-    long[] z = new long[n];
-    if (wide) {
-      Sse.enter(c);
-      Sse.load(o, c, b, unaligned);
-      a[0] = c.xmm[2 * o.reg];
-      a[1] = c.xmm[2 * o.reg + 1];
-      v.run(a, b, z);
-      c.xmm[2 * o.reg] = z[0];
-      c.xmm[2 * o.reg + 1] = z[1];
-    } else {
-      MmxOps.enter(c);
-      b[0] = MmxOps.mmx(o, c, o.insn.form().operands.get(1).bytes(o.insn));
-      a[0] = c.fpMant[o.reg & 7];
-      v.run(a, b, z);
-      MmxOps.put(c, o.reg & 7, z[0]);
+  /** Applies an operation to each 128-bit lane of the first source and of {@code b}. */
+  static void byLane(MemOp o, Cpu c, long[] b, Vector v) {
+    long[] a = Vectors.first(o, c);
+    long[] x = new long[2];
+    long[] y = new long[2];
+    for (int i = 0; i < b.length; i += 2) {
+      x[0] = a[i];
+      x[1] = a[i + 1];
+      y[0] = b[i];
+      y[1] = b[i + 1];
+      long[] z = new long[2];
+      v.run(x, y, z);
+      b[i] = z[0];
+      b[i + 1] = z[1];
     }
+    Vectors.put(o, c, b);
   }
 
   /** {@return an element, zero-extended} */
@@ -81,13 +84,19 @@ final class PackedShuffles {
     return v[bit >> 6] >>> (bit & 63) & -1L >>> 64 - width;
   }
 
+  /** Makes an element zero. */
+  static void clear(long[] v, int i, int width) {
+    int bit = i * width;
+    v[bit >> 6] &= ~(-1L >>> 64 - width << (bit & 63));
+  }
+
   /** Puts an element where zero is. */
   static void set(long[] v, int i, int width, long e) {
     int bit = i * width;
     v[bit >> 6] |= (e & -1L >>> 64 - width) << (bit & 63);
   }
 
-  private static void unpack(long[] a, long[] b, long[] z, int width, boolean high) {
+  static void unpack(long[] a, long[] b, long[] z, int width, boolean high) {
     int n = a.length * 64 / width;
     int from = high ? n / 2 : 0;
     for (int i = 0; i < n / 2; i++) {
@@ -106,15 +115,14 @@ final class PackedShuffles {
   }
 
   private static void pshufd(MemOp o, Cpu c) {
-    Sse.enter(c);
-    long[] b = new long[2];
-    long[] z = new long[2];
-    Sse.load(o, c, b, false);
-    for (int i = 0; i < 4; i++) {
-      set(z, i, 32, element(b, (int) o.insn.imm >> 2 * i & 3, 32));
-    }
-    c.xmm[2 * o.reg] = z[0];
-    c.xmm[2 * o.reg + 1] = z[1];
+    binary(
+        o,
+        c,
+        (a, b, z) -> {
+          for (int i = 0; i < 4; i++) {
+            set(z, i, 32, element(b, (int) o.insn.imm >> 2 * i & 3, 32));
+          }
+        });
   }
 
   private static long words(long v, int selector) {
@@ -126,12 +134,14 @@ final class PackedShuffles {
   }
 
   private static void shuffleWords(MemOp o, Cpu c, boolean high) {
-    Sse.enter(c);
-    long[] b = new long[2];
-    Sse.load(o, c, b, false);
     int sel = (int) o.insn.imm;
-    c.xmm[2 * o.reg] = high ? b[0] : words(b[0], sel);
-    c.xmm[2 * o.reg + 1] = high ? words(b[1], sel) : b[1];
+    binary(
+        o,
+        c,
+        (a, b, z) -> {
+          z[0] = high ? b[0] : words(b[0], sel);
+          z[1] = high ? words(b[1], sel) : b[1];
+        });
   }
 
   private static void pshufw(MemOp o, Cpu c) {
@@ -141,40 +151,33 @@ final class PackedShuffles {
   }
 
   private static void byteShift(MemOp o, Cpu c, boolean left) {
-    Sse.enter(c);
+    Vectors.enter(o, c);
     int n = Math.min(16, (int) o.insn.imm & 0xFF) * 8;
-    int d = 2 * o.rm;
-    long lo = c.xmm[d];
-    long hi = c.xmm[d + 1];
-    if (n == 0) {
-      return;
+    long[] v = Vectors.register(c, o.rm, o.quads);
+    for (int i = 0; i < v.length && n != 0; i += 2) {
+      long lo = v[i];
+      long hi = v[i + 1];
+      if (left) {
+        v[i + 1] = n >= 128 ? 0 : n >= 64 ? lo << n - 64 : hi << n | lo >>> 64 - n;
+        v[i] = n >= 64 ? 0 : lo << n;
+      } else {
+        v[i] = n >= 128 ? 0 : n >= 64 ? hi >>> n - 64 : lo >>> n | hi << 64 - n;
+        v[i + 1] = n >= 64 ? 0 : hi >>> n;
+      }
     }
-    if (left) {
-      c.xmm[d + 1] = n >= 128 ? 0 : n >= 64 ? lo << n - 64 : hi << n | lo >>> 64 - n;
-      c.xmm[d] = n >= 64 ? 0 : lo << n;
-    } else {
-      c.xmm[d] = n >= 128 ? 0 : n >= 64 ? hi >>> n - 64 : lo >>> n | hi << 64 - n;
-      c.xmm[d + 1] = n >= 64 ? 0 : hi >>> n;
-    }
+    Vectors.put(o, c, MmxOps.shiftTarget(o), v);
   }
 
   private static void pinsrw(MemOp o, Cpu c) {
-    boolean wide = MmxOps.wide(o);
-    if (wide) {
-      Sse.enter(c);
-    } else {
-      MmxOps.enter(c);
+    if (o.quads != 0) {
+      Sse41.insert(o, c, 2);
+      return;
     }
+    MmxOps.enter(c);
     long v = o.mem ? c.rd16(o.la(c, 2, false)) : c.r[o.rm] & 0xFFFF;
-    int i = (int) o.insn.imm & (wide ? 7 : 3);
-    int shift = 16 * (i & 3);
-    if (wide) {
-      int at = 2 * o.reg + (i >> 2);
-      c.xmm[at] = c.xmm[at] & ~(0xFFFFL << shift) | v << shift;
-    } else {
-      int d = o.reg & 7;
-      MmxOps.put(c, d, c.fpMant[d] & ~(0xFFFFL << shift) | v << shift);
-    }
+    int shift = 16 * ((int) o.insn.imm & 3);
+    int d = o.reg & 7;
+    MmxOps.put(c, d, c.fpMant[d] & ~(0xFFFFL << shift) | v << shift);
   }
 
   private static void pextrw(MemOp o, Cpu c) {
@@ -182,9 +185,9 @@ final class PackedShuffles {
       Sse41.extract(o, c, 2);
       return;
     }
-    boolean wide = MmxOps.wide(o);
+    boolean wide = o.quads != 0;
     if (wide) {
-      Sse.enter(c);
+      Vectors.enter(o, c);
     } else {
       MmxOps.enter(c);
       MmxOps.touch(c);
@@ -199,19 +202,24 @@ final class PackedShuffles {
   }
 
   private static void pmovmskb(MemOp o, Cpu c) {
-    if (MmxOps.wide(o)) {
-      Sse.enter(c);
-      c.r[o.reg] = signs(c.xmm[2 * o.rm]) | signs(c.xmm[2 * o.rm + 1]) << 8;
-    } else {
+    if (o.quads == 0) {
       MmxOps.enter(c);
       MmxOps.touch(c);
       c.r[o.reg] = signs(c.fpMant[o.rm & 7]);
+      return;
     }
+    Vectors.enter(o, c);
+    long[] v = Vectors.register(c, o.rm, o.quads);
+    long z = 0;
+    for (int i = 0; i < v.length; i++) {
+      z |= signs(v[i]) << 8 * i;
+    }
+    c.r[o.reg] = z;
   }
 
   private static void maskedStore(MemOp o, Cpu c, boolean wide) {
     if (wide) {
-      Sse.enter(c);
+      Vectors.enter(o, c);
     } else {
       MmxOps.enter(c);
       // The register stack changes even if the store then faults.

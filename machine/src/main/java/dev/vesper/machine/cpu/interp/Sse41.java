@@ -9,13 +9,13 @@ final class Sse41 {
   private Sse41() {}
 
   static void register(Families f) {
-    f.add("pblendvb", (o, c) -> blendByRegister(o, c, 8));
-    f.add("blendvps", (o, c) -> blendByRegister(o, c, 32));
-    f.add("blendvpd", (o, c) -> blendByRegister(o, c, 64));
-    f.add("pblendw", (o, c) -> blendByImmediate(o, c, 16));
-    f.add("blendps", (o, c) -> blendByImmediate(o, c, 32));
-    f.add("blendpd", (o, c) -> blendByImmediate(o, c, 64));
-    f.add("ptest", Sse41::test);
+    blendByRegister(f, "pblendvb", 8);
+    blendByRegister(f, "blendvps", 32);
+    blendByRegister(f, "blendvpd", 64);
+    f.both("pblendw", (o, c) -> blendByImmediate(o, c, 16));
+    f.both("blendps", (o, c) -> blendByImmediate(o, c, 32));
+    f.both("blendpd", (o, c) -> blendByImmediate(o, c, 64));
+    f.both("ptest", Sse41::test);
     PackedShuffles.vector(
         f,
         "pmuldq",
@@ -47,60 +47,73 @@ final class Sse41 {
     for (int i = 0; i < widths.length; i++) {
       int narrow = from[i];
       int wide = to[i];
-      f.add("pmovsx" + widths[i], (o, c) -> widen(o, c, narrow, wide, true));
-      f.add("pmovzx" + widths[i], (o, c) -> widen(o, c, narrow, wide, false));
+      f.both("pmovsx" + widths[i], (o, c) -> widen(o, c, narrow, wide, true));
+      f.both("pmovzx" + widths[i], (o, c) -> widen(o, c, narrow, wide, false));
     }
-    f.add("movntdqa", Sse41::loadNonTemporal);
-    f.add("mpsadbw", Sse41::sumsOfDifferences);
-    f.add("pextrb", (o, c) -> extract(o, c, 1));
-    f.add("pextrd", (o, c) -> extract(o, c, 4));
-    f.add("pextrq", (o, c) -> extract(o, c, 8));
-    f.add("extractps", (o, c) -> extract(o, c, 4));
-    f.add("pinsrb", (o, c) -> insert(o, c, 1));
-    f.add("pinsrd", (o, c) -> insert(o, c, 4));
-    f.add("pinsrq", (o, c) -> insert(o, c, 8));
-    f.add("insertps", Sse41::insertSingle);
+    f.both("movntdqa", Sse41::loadNonTemporal);
+    f.both("mpsadbw", Sse41::sumsOfDifferences);
+    f.both("pextrb", (o, c) -> extract(o, c, 1));
+    f.both("pextrd", (o, c) -> extract(o, c, 4));
+    f.both("pextrq", (o, c) -> extract(o, c, 8));
+    f.both("extractps", (o, c) -> extract(o, c, 4));
+    f.both("pinsrb", (o, c) -> insert(o, c, 1));
+    f.both("pinsrd", (o, c) -> insert(o, c, 4));
+    f.both("pinsrq", (o, c) -> insert(o, c, 8));
+    f.both("insertps", Sse41::insertSingle);
   }
 
   private static void each(Families f, String name, int width, LongBinaryOperator op) {
     MmxOps.lanes(f, name, (a, b) -> MmxOps.each(a, b, width, op));
   }
 
-  /** The top bit of each element of XMM0 chooses the source. */
-  private static void blendByRegister(MemOp o, Cpu c, int width) {
-    PackedShuffles.binary(
-        o,
-        c,
-        (a, b, z) -> {
-          for (int i = 0; i < 128 / width; i++) {
+  /** The top bit of each element of XMM0, or of the register that a VEX form names, chooses. */
+  private static void blendByRegister(Families f, String name, int width) {
+    f.both(
+        name,
+        (o, c) -> {
+          Vectors.enter(o, c);
+          long[] b = Vectors.second(o, c);
+          long[] a = Vectors.first(o, c);
+          long[] mask = Vectors.register(c, o.insn.vex ? o.insn.immRegister() : 0, o.quads);
+          long[] z = new long[o.quads];
+          for (int i = 0; i < 64 * o.quads / width; i++) {
             int top = (i + 1) * width - 1;
-            boolean second = (c.xmm[top >> 6] >>> (top & 63) & 1) != 0;
+            boolean second = (mask[top >> 6] >>> (top & 63) & 1) != 0;
             PackedShuffles.set(z, i, width, PackedShuffles.element(second ? b : a, i, width));
           }
+          Vectors.put(o, c, z);
         });
   }
 
-  private static void blendByImmediate(MemOp o, Cpu c, int width) {
-    PackedShuffles.binary(
-        o,
-        c,
-        (a, b, z) -> {
-          for (int i = 0; i < 128 / width; i++) {
-            boolean second = (o.insn.imm >> i & 1) != 0;
-            PackedShuffles.set(z, i, width, PackedShuffles.element(second ? b : a, i, width));
-          }
-        });
+  /** Bits of the immediate choose; PBLENDW uses the same eight for both lanes. */
+  static void blendByImmediate(MemOp o, Cpu c, int width) {
+    Vectors.enter(o, c);
+    long[] b = Vectors.second(o, c);
+    long[] a = Vectors.first(o, c);
+    long[] z = new long[o.quads];
+    for (int i = 0; i < 64 * o.quads / width; i++) {
+      boolean second = (o.insn.imm >> (i & 7) & 1) != 0;
+      PackedShuffles.set(z, i, width, PackedShuffles.element(second ? b : a, i, width));
+    }
+    Vectors.put(o, c, z);
   }
 
   private static void test(MemOp o, Cpu c) {
-    Sse.enter(c);
-    long[] b = new long[2];
-    Sse.load(o, c, b, false);
-    long low = c.xmm[2 * o.reg];
-    long high = c.xmm[2 * o.reg + 1];
-    int zero = (low & b[0] | high & b[1]) == 0 ? CpuState.ZF : 0;
-    int carry = (~low & b[0] | ~high & b[1]) == 0 ? CpuState.CF : 0;
-    c.setArith(zero | carry);
+    Vectors.enter(o, c);
+    long[] b = Vectors.second(o, c);
+    long[] a = Vectors.register(c, o.reg, o.quads);
+    testBits(c, a, b, -1L);
+  }
+
+  /** Sets ZF if no bit of both under the mask is set, CF if no bit of the second alone is. */
+  static void testBits(Cpu c, long[] a, long[] b, long mask) {
+    long both = 0;
+    long second = 0;
+    for (int i = 0; i < a.length; i++) {
+      both |= a[i] & b[i] & mask;
+      second |= ~a[i] & b[i] & mask;
+    }
+    c.setArith((both == 0 ? CpuState.ZF : 0) | (second == 0 ? CpuState.CF : 0));
   }
 
   private static void minimumPosition(long[] a, long[] b, long[] z) {
@@ -115,53 +128,50 @@ final class Sse41 {
 
   /** Elements of the low part of the source, extended. */
   private static void widen(MemOp o, Cpu c, int narrow, int wide, boolean signed) {
-    Sse.enter(c);
-    int bytes = 16 * narrow / wide;
-    long v = o.mem ? c.rd(o.la(c, bytes, false), bytes) : c.xmm[2 * o.rm];
-    long[] z = new long[2];
-    for (int i = 0; i < 128 / wide; i++) {
-      int s = 64 - narrow;
-      long e = v << s - i * narrow;
-      PackedShuffles.set(z, i, wide, signed ? e >> s : e >>> s);
+    Vectors.enter(o, c);
+    long[] v = Vectors.source(o, c, 8 * o.quads * narrow / wide);
+    long[] z = new long[o.quads];
+    int s = 64 - narrow;
+    for (int i = 0; i < 64 * o.quads / wide; i++) {
+      long e = PackedShuffles.element(v, i, narrow);
+      PackedShuffles.set(z, i, wide, signed ? e << s >> s : e);
     }
-    c.xmm[2 * o.reg] = z[0];
-    c.xmm[2 * o.reg + 1] = z[1];
+    Vectors.put(o, c, z);
   }
 
   private static void loadNonTemporal(MemOp o, Cpu c) {
-    Sse.enter(c);
-    long[] b = new long[2];
-    Sse.load(o, c, b, false);
-    c.xmm[2 * o.reg] = b[0];
-    c.xmm[2 * o.reg + 1] = b[1];
+    Vectors.enter(o, c);
+    int bytes = 8 * o.quads;
+    Vectors.put(o, c, Vectors.load(c, o.la(c, bytes, false), bytes, bytes));
   }
 
+  /** MPSADBW: each lane has three bits of the immediate. */
   private static void sumsOfDifferences(MemOp o, Cpu c) {
-    int first = ((int) o.insn.imm >> 2 & 1) * 4;
-    int second = ((int) o.insn.imm & 3) * 4;
-    PackedShuffles.binary(
-        o,
-        c,
-        (a, b, z) -> {
-          for (int i = 0; i < 8; i++) {
-            long sum = 0;
-            for (int k = 0; k < 4; k++) {
-              sum +=
-                  Math.abs(
-                      PackedShuffles.element(a, first + i + k, 8)
-                          - PackedShuffles.element(b, second + k, 8));
-            }
-            PackedShuffles.set(z, i, 16, sum);
-          }
-        });
+    Vectors.enter(o, c);
+    long[] b = Vectors.second(o, c);
+    long[] a = Vectors.first(o, c);
+    long[] z = new long[o.quads];
+    for (int i = 0; i < 4 * o.quads; i++) {
+      int lane = i >> 3;
+      int imm = (int) o.insn.imm >> 3 * lane;
+      int first = 16 * lane + (imm >> 2 & 1) * 4 + (i & 7);
+      int second = 16 * lane + (imm & 3) * 4;
+      long sum = 0;
+      for (int k = 0; k < 4; k++) {
+        sum +=
+            Math.abs(
+                PackedShuffles.element(a, first + k, 8) - PackedShuffles.element(b, second + k, 8));
+      }
+      PackedShuffles.set(z, i, 16, sum);
+    }
+    Vectors.put(o, c, z);
   }
 
   /** PEXTRx and EXTRACTPS: an element to memory or, zero-extended, to a register. */
   static void extract(MemOp o, Cpu c, int bytes) {
-    Sse.enter(c);
+    Vectors.enter(o, c);
     int i = (int) o.insn.imm & 16 / bytes - 1;
-    long[] v = {c.xmm[2 * o.reg], c.xmm[2 * o.reg + 1]};
-    long e = PackedShuffles.element(v, i, 8 * bytes);
+    long e = PackedShuffles.element(Vectors.register(c, o.reg, 2), i, 8 * bytes);
     if (o.mem) {
       c.wr(o.la(c, bytes, true), bytes, e);
     } else {
@@ -169,34 +179,36 @@ final class Sse41 {
     }
   }
 
-  private static void insert(MemOp o, Cpu c, int bytes) {
-    Sse.enter(c);
+  /** PINSRx: the first source with an element replaced from memory or a register. */
+  static void insert(MemOp o, Cpu c, int bytes) {
+    Vectors.enter(o, c);
     long e = o.mem ? c.rd(o.la(c, bytes, false), bytes) : c.r[o.rm];
-    replace(c, o.reg, (int) o.insn.imm & 16 / bytes - 1, 8 * bytes, e);
+    long[] v = Vectors.first(o, c);
+    replace(v, (int) o.insn.imm & 16 / bytes - 1, 8 * bytes, e);
+    Vectors.put(o, c, v);
   }
 
-  private static void replace(Cpu c, int register, int i, int width, long e) {
-    int at = 2 * register + (i * width >> 6);
+  private static void replace(long[] v, int i, int width, long e) {
+    int at = i * width >> 6;
     int shift = i * width & 63;
     long mask = -1L >>> 64 - width;
-    c.xmm[at] = c.xmm[at] & ~(mask << shift) | (e & mask) << shift;
+    v[at] = v[at] & ~(mask << shift) | (e & mask) << shift;
   }
 
   private static void insertSingle(MemOp o, Cpu c) {
-    Sse.enter(c);
+    Vectors.enter(o, c);
     int imm = (int) o.insn.imm;
-    long e;
-    if (o.mem) {
-      e = c.rd(o.la(c, 4, false), 4);
-    } else {
-      long[] v = {c.xmm[2 * o.rm], c.xmm[2 * o.rm + 1]};
-      e = PackedShuffles.element(v, imm >> 6 & 3, 32);
-    }
-    replace(c, o.reg, imm >> 4 & 3, 32, e);
+    long e =
+        o.mem
+            ? c.rd(o.la(c, 4, false), 4)
+            : PackedShuffles.element(Vectors.register(c, o.rm, 2), imm >> 6 & 3, 32);
+    long[] v = Vectors.first(o, c);
+    replace(v, imm >> 4 & 3, 32, e);
     for (int i = 0; i < 4; i++) {
       if ((imm >> i & 1) != 0) {
-        replace(c, o.reg, i, 32, 0);
+        replace(v, i, 32, 0);
       }
     }
+    Vectors.put(o, c, v);
   }
 }

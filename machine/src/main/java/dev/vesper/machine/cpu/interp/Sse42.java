@@ -22,12 +22,12 @@ final class Sse42 {
           z[0] = a[0] > b[0] ? -1 : 0;
           z[1] = a[1] > b[1] ? -1 : 0;
         });
-    f.add("pcmpestrm", (o, c) -> compare(o, c, true, true));
-    f.add("pcmpestri", (o, c) -> compare(o, c, true, false));
-    f.add("pcmpestrmq", (o, c) -> compare(o, c, true, true));
-    f.add("pcmpestriq", (o, c) -> compare(o, c, true, false));
-    f.add("pcmpistrm", (o, c) -> compare(o, c, false, true));
-    f.add("pcmpistri", (o, c) -> compare(o, c, false, false));
+    f.both("pcmpestrm", (o, c) -> compare(o, c, true, true));
+    f.both("pcmpestri", (o, c) -> compare(o, c, true, false));
+    f.both("pcmpestrmq", (o, c) -> compare(o, c, true, true));
+    f.both("pcmpestriq", (o, c) -> compare(o, c, true, false));
+    f.both("pcmpistrm", (o, c) -> compare(o, c, false, true));
+    f.both("pcmpistri", (o, c) -> compare(o, c, false, false));
     f.add("crc32", Sse42::crc32);
   }
 
@@ -64,10 +64,9 @@ final class Sse42 {
    * or which form of mask.
    */
   private static void compare(MemOp o, Cpu c, boolean lengths, boolean mask) {
-    Sse.enter(c);
-    long[] b = new long[2];
-    Sse.load(o, c, b, true);
-    long[] a = {c.xmm[2 * o.reg], c.xmm[2 * o.reg + 1]};
+    Vectors.enter(o, c);
+    long[] b = Vectors.source(o, c, 16, true);
+    long[] a = Vectors.register(c, o.reg, 2);
     int imm = (int) o.insn.imm;
     int width = (imm & 1) != 0 ? 16 : 8;
     int n = 128 / width;
@@ -100,11 +99,9 @@ final class Sse42 {
       for (int i = 0; i < n; i++) {
         PackedShuffles.set(z, i, width, (result >> i & 1) != 0 ? -1 : 0);
       }
-      c.xmm[0] = z[0];
-      c.xmm[1] = z[1];
+      Vectors.put(o, c, 0, z);
     } else {
-      c.xmm[0] = result;
-      c.xmm[1] = 0;
+      Vectors.put(o, c, 0, new long[] {result, 0});
     }
     c.setArith(
         (result != 0 ? CpuState.CF : 0)

@@ -6,8 +6,8 @@ import dev.vesper.machine.cpu.fp.Num;
 import dev.vesper.machine.cpu.fp.SoftFloat;
 
 /**
- * SSE, SSE2 and SSE3 floating point. An instruction computes all its elements, then either raises
- * #XM with MXCSR updated and the destination untouched, or commits both.
+ * Floating point of SSE and AVX. An instruction computes all its elements, then either raises #XM
+ * with MXCSR updated and the destination untouched, or commits both.
  */
 final class SseArithmetic {
   /** Writable bits of MXCSR: no misaligned-exception mask. */
@@ -27,35 +27,35 @@ final class SseArithmetic {
     String[] ops = {"add", "sub", "mul", "div", "min", "max", "sqrt"};
     for (int i = 0; i < ops.length; i++) {
       int op = i;
-      f.add(ops[i] + "ps", (o, c) -> packed(o, c, op, 4));
-      f.add(ops[i] + "pd", (o, c) -> packed(o, c, op, 8));
-      f.add(ops[i] + "ss", (o, c) -> scalar(o, c, op, 4));
-      f.add(ops[i] + "sd", (o, c) -> scalar(o, c, op, 8));
+      f.both(ops[i] + "ps", (o, c) -> packed(o, c, op, 4));
+      f.both(ops[i] + "pd", (o, c) -> packed(o, c, op, 8));
+      f.both(ops[i] + "ss", (o, c) -> scalar(o, c, op, 4));
+      f.both(ops[i] + "sd", (o, c) -> scalar(o, c, op, 8));
     }
-    f.add("cmpps", (o, c) -> compare(o, c, 4, true));
-    f.add("cmppd", (o, c) -> compare(o, c, 8, true));
-    f.add("cmpss", (o, c) -> compare(o, c, 4, false));
-    f.add("cmpsd", (o, c) -> compare(o, c, 8, false));
-    f.add("ucomiss", (o, c) -> comi(o, c, 4, true));
-    f.add("ucomisd", (o, c) -> comi(o, c, 8, true));
-    f.add("comiss", (o, c) -> comi(o, c, 4, false));
-    f.add("comisd", (o, c) -> comi(o, c, 8, false));
-    f.add("haddps", (o, c) -> horizontal(o, c, 4, ADD));
-    f.add("haddpd", (o, c) -> horizontal(o, c, 8, ADD));
-    f.add("hsubps", (o, c) -> horizontal(o, c, 4, SUB));
-    f.add("hsubpd", (o, c) -> horizontal(o, c, 8, SUB));
-    f.add("addsubps", (o, c) -> alternate(o, c, 4));
-    f.add("addsubpd", (o, c) -> alternate(o, c, 8));
-    f.add("rcpps", (o, c) -> approximate(o, c, true, false));
-    f.add("rcpss", (o, c) -> approximate(o, c, false, false));
-    f.add("rsqrtps", (o, c) -> approximate(o, c, true, true));
-    f.add("rsqrtss", (o, c) -> approximate(o, c, false, true));
-    f.add("roundps", (o, c) -> roundElements(o, c, 4, true));
-    f.add("roundpd", (o, c) -> roundElements(o, c, 8, true));
-    f.add("roundss", (o, c) -> roundElements(o, c, 4, false));
-    f.add("roundsd", (o, c) -> roundElements(o, c, 8, false));
-    f.add("dpps", (o, c) -> dotProduct(o, c, 4));
-    f.add("dppd", (o, c) -> dotProduct(o, c, 8));
+    f.both("cmpps", (o, c) -> compare(o, c, 4, true));
+    f.both("cmppd", (o, c) -> compare(o, c, 8, true));
+    f.both("cmpss", (o, c) -> compare(o, c, 4, false));
+    f.both("cmpsd", (o, c) -> compare(o, c, 8, false));
+    f.both("ucomiss", (o, c) -> comi(o, c, 4, true));
+    f.both("ucomisd", (o, c) -> comi(o, c, 8, true));
+    f.both("comiss", (o, c) -> comi(o, c, 4, false));
+    f.both("comisd", (o, c) -> comi(o, c, 8, false));
+    f.both("haddps", (o, c) -> horizontal(o, c, 4, ADD));
+    f.both("haddpd", (o, c) -> horizontal(o, c, 8, ADD));
+    f.both("hsubps", (o, c) -> horizontal(o, c, 4, SUB));
+    f.both("hsubpd", (o, c) -> horizontal(o, c, 8, SUB));
+    f.both("addsubps", (o, c) -> alternate(o, c, 4));
+    f.both("addsubpd", (o, c) -> alternate(o, c, 8));
+    f.both("rcpps", (o, c) -> approximate(o, c, true, false));
+    f.both("rcpss", (o, c) -> approximate(o, c, false, false));
+    f.both("rsqrtps", (o, c) -> approximate(o, c, true, true));
+    f.both("rsqrtss", (o, c) -> approximate(o, c, false, true));
+    f.both("roundps", (o, c) -> roundElements(o, c, 4, true));
+    f.both("roundpd", (o, c) -> roundElements(o, c, 8, true));
+    f.both("roundss", (o, c) -> roundElements(o, c, 4, false));
+    f.both("roundsd", (o, c) -> roundElements(o, c, 8, false));
+    f.both("dpps", (o, c) -> dotProduct(o, c, 4));
+    f.both("dppd", (o, c) -> dotProduct(o, c, 8));
     SseConversions.register(f);
   }
 
@@ -108,17 +108,17 @@ final class SseArithmetic {
   }
 
   /** {@return whether plain Java arithmetic gives the same result and no new exception} */
-  private static boolean simple(Cpu c) {
+  static boolean simple(Cpu c) {
     // Nearest rounding, everything masked, PE already sticky, no DAZ or FTZ.
     return (c.mxcsr & 0xFFE0) == 0x1FA0;
   }
 
-  private static boolean ordinaryDouble(double v) {
+  static boolean ordinaryDouble(double v) {
     double a = Math.abs(v);
     return a >= Double.MIN_NORMAL && a <= Double.MAX_VALUE;
   }
 
-  private static boolean ordinaryFloat(float v) {
+  static boolean ordinaryFloat(float v) {
     float a = Math.abs(v);
     return a >= Float.MIN_NORMAL && a <= Float.MAX_VALUE;
   }
@@ -215,11 +215,11 @@ final class SseArithmetic {
     return pack(op == MIN ? r < 0 ? a : b : r > 0 ? a : b, bytes);
   }
 
-  private static long get(long[] v, int at, int i, int bytes) {
-    return bytes == 8 ? v[at + i] : v[at + (i >> 1)] >>> 32 * (i & 1) & 0xFFFF_FFFFL;
+  static long get(long[] v, int i, int bytes) {
+    return bytes == 8 ? v[i] : v[i >> 1] >>> 32 * (i & 1) & 0xFFFF_FFFFL;
   }
 
-  private static void set(long[] v, int i, int bytes, long e) {
+  static void set(long[] v, int i, int bytes, long e) {
     if (bytes == 8) {
       v[i] = e;
     } else {
@@ -230,70 +230,65 @@ final class SseArithmetic {
     }
   }
 
-  private static void put(MemOp o, Cpu c, long[] z) {
-    c.xmm[2 * o.reg] = z[0];
-    c.xmm[2 * o.reg + 1] = z[1];
-  }
-
   private static void packed(MemOp o, Cpu c, int op, int bytes) {
-    Sse.enter(c);
-    long[] b = new long[2];
-    long[] z = new long[2];
-    Sse.load(o, c, b, false);
+    Vectors.enter(o, c);
+    long[] b = Vectors.second(o, c);
+    long[] a = Vectors.first(o, c);
     SoftFloat s = soft(c);
-    for (int i = 0; i < 16 / bytes; i++) {
-      set(
-          z,
-          i,
-          bytes,
-          element(c, s, op, get(c.xmm, 2 * o.reg, i, bytes), get(b, 0, i, bytes), bytes));
+    for (int i = 0; i < 8 * b.length / bytes; i++) {
+      set(b, i, bytes, element(c, s, op, get(a, i, bytes), get(b, i, bytes), bytes));
     }
     commit(c, s.flags);
-    put(o, c, z);
+    Vectors.put(o, c, b);
   }
 
   private static void scalar(MemOp o, Cpu c, int op, int bytes) {
-    Sse.enter(c);
-    long b = Sse.scalar(o, c, bytes);
+    Vectors.enter(o, c);
+    long b = Vectors.scalar(o, c, bytes);
     SoftFloat s = soft(c);
-    long a = c.xmm[2 * o.reg];
+    long a = c.xmm[2 * Vectors.firstRegister(o)];
     long z = element(c, s, op, bytes == 4 ? a & 0xFFFF_FFFFL : a, b, bytes);
     commit(c, s.flags);
-    c.xmm[2 * o.reg] = bytes == 4 ? a & ~0xFFFF_FFFFL | z : z;
+    Vectors.putScalar(o, c, bytes, z);
   }
 
   private static void horizontal(MemOp o, Cpu c, int bytes, int op) {
-    Sse.enter(c);
-    long[] b = new long[2];
-    long[] z = new long[2];
-    Sse.load(o, c, b, false);
+    Vectors.enter(o, c);
+    long[] b = Vectors.second(o, c);
+    long[] a = Vectors.first(o, c);
+    long[] z = new long[b.length];
     SoftFloat s = soft(c);
     int n = 16 / bytes;
-    for (int i = 0; i < n; i++) {
-      boolean second = i >= n / 2;
-      int k = 2 * (i % (n / 2));
-      long x = second ? get(b, 0, k, bytes) : get(c.xmm, 2 * o.reg, k, bytes);
-      long y = second ? get(b, 0, k + 1, bytes) : get(c.xmm, 2 * o.reg, k + 1, bytes);
-      set(z, i, bytes, element(c, s, op, x, y, bytes));
+    for (int i = 0; i < 8 * b.length / bytes; i++) {
+      int lane = i / n;
+      int at = i % n;
+      long[] from = at >= n / 2 ? b : a;
+      int k = lane * n + 2 * (at % (n / 2));
+      set(z, i, bytes, element(c, s, op, get(from, k, bytes), get(from, k + 1, bytes), bytes));
     }
     commit(c, s.flags);
-    put(o, c, z);
+    Vectors.put(o, c, z);
   }
 
   private static void alternate(MemOp o, Cpu c, int bytes) {
-    Sse.enter(c);
-    long[] b = new long[2];
-    long[] z = new long[2];
-    Sse.load(o, c, b, false);
+    Vectors.enter(o, c);
+    long[] b = Vectors.second(o, c);
+    long[] a = Vectors.first(o, c);
     SoftFloat s = soft(c);
-    for (int i = 0; i < 16 / bytes; i++) {
-      long x = get(c.xmm, 2 * o.reg, i, bytes);
-      set(z, i, bytes, element(c, s, (i & 1) == 0 ? SUB : ADD, x, get(b, 0, i, bytes), bytes));
+    for (int i = 0; i < 8 * b.length / bytes; i++) {
+      int op = (i & 1) == 0 ? SUB : ADD;
+      set(b, i, bytes, element(c, s, op, get(a, i, bytes), get(b, i, bytes), bytes));
     }
     commit(c, s.flags);
-    put(o, c, z);
+    Vectors.put(o, c, b);
   }
 
+  /**
+   * {@return whether a comparison holds}
+   *
+   * @param p the predicate, 0 to 31: bits 1:0 and 2 are those of SSE; bit 3 changes the answer for
+   *     unordered operands, bit 4 whether quiet NaNs signal
+   */
   private static boolean predicate(Cpu c, SoftFloat s, int p, long x, long y, int bytes) {
     Num a = c.na;
     Num b = c.nb;
@@ -302,7 +297,7 @@ final class SseArithmetic {
     boolean unordered = a.isNan() || b.isNan();
     int r = 0;
     if (unordered) {
-      boolean signaling = (p & 3) == 1 || (p & 3) == 2;
+      boolean signaling = ((p & 3) == 1 || (p & 3) == 2) ^ (p & 16) != 0;
       if (signaling || a.kind == Num.SNAN || b.kind == Num.SNAN) {
         s.flags |= SoftFloat.IE;
       }
@@ -317,33 +312,38 @@ final class SseArithmetic {
           case 0 -> !unordered && r == 0;
           case 1 -> !unordered && r < 0;
           case 2 -> !unordered && r <= 0;
-          default -> unordered;
+          default -> unordered && (p & 8) == 0;
         };
-    return v ^ (p & 4) != 0;
+    boolean other = unordered && (p & 8) != 0 && (p & 3) != 3;
+    return v ^ other ^ (p & 4) != 0;
   }
 
   private static void compare(MemOp o, Cpu c, int bytes, boolean all) {
-    Sse.enter(c);
-    int p = (int) o.insn.imm & 7;
-    long[] b = new long[2];
-    if (all) {
-      Sse.load(o, c, b, false);
-    } else {
-      b[0] = Sse.scalar(o, c, bytes);
+    Vectors.enter(o, c);
+    int p = (int) o.insn.imm & (o.insn.vex ? 31 : 7);
+    if (!all) {
+      long b = Vectors.scalar(o, c, bytes);
+      SoftFloat s = soft(c);
+      long a = c.xmm[2 * Vectors.firstRegister(o)];
+      boolean v = predicate(c, s, p, bytes == 4 ? a & 0xFFFF_FFFFL : a, b, bytes);
+      commit(c, s.flags);
+      Vectors.putScalar(o, c, bytes, v ? bytes == 4 ? 0xFFFF_FFFFL : -1L : 0);
+      return;
     }
+    long[] b = Vectors.second(o, c);
+    long[] a = Vectors.first(o, c);
     SoftFloat s = soft(c);
-    long[] z = {c.xmm[2 * o.reg], c.xmm[2 * o.reg + 1]};
-    for (int i = 0; i < (all ? 16 / bytes : 1); i++) {
-      boolean v = predicate(c, s, p, get(c.xmm, 2 * o.reg, i, bytes), get(b, 0, i, bytes), bytes);
-      set(z, i, bytes, v ? -1 : 0);
+    for (int i = 0; i < 8 * b.length / bytes; i++) {
+      boolean v = predicate(c, s, p, get(a, i, bytes), get(b, i, bytes), bytes);
+      set(b, i, bytes, v ? -1 : 0);
     }
     commit(c, s.flags);
-    put(o, c, z);
+    Vectors.put(o, c, b);
   }
 
   private static void comi(MemOp o, Cpu c, int bytes, boolean quiet) {
-    Sse.enter(c);
-    long y = Sse.scalar(o, c, bytes);
+    Vectors.enter(o, c);
+    long y = Vectors.scalar(o, c, bytes);
     SoftFloat s = soft(c);
     Num a = c.na;
     Num b = c.nb;
@@ -368,46 +368,49 @@ final class SseArithmetic {
 
   /** ROUNDxx: imm 1:0 rounding, 2 rounding of MXCSR instead, 3 no precision exception. */
   private static void roundElements(MemOp o, Cpu c, int bytes, boolean all) {
-    Sse.enter(c);
-    long[] b = new long[2];
-    if (all) {
-      Sse.load(o, c, b, false);
-    } else {
-      b[0] = Sse.scalar(o, c, bytes);
-    }
-    long[] z = {c.xmm[2 * o.reg], c.xmm[2 * o.reg + 1]};
+    Vectors.enter(o, c);
+    long[] b = all ? Vectors.second(o, c) : new long[] {Vectors.scalar(o, c, bytes)};
     int imm = (int) o.insn.imm;
     SoftFloat s = soft(c);
     if ((imm & 4) == 0) {
       s.rounding = imm & 3;
     }
-    for (int i = 0; i < (all ? 16 / bytes : 1); i++) {
+    for (int i = 0; i < (all ? 8 * b.length / bytes : 1); i++) {
       Num n = c.na;
-      unpack(c, n, get(b, 0, i, bytes), bytes);
+      unpack(c, n, get(b, i, bytes), bytes);
       if (n.isNan()) {
-        set(z, i, bytes, nan(s, n, n, bytes));
+        set(b, i, bytes, nan(s, n, n, bytes));
       } else {
         s.roundToIntegral(n);
-        set(z, i, bytes, pack(n, bytes));
+        set(b, i, bytes, pack(n, bytes));
       }
     }
     commit(c, (imm & 8) != 0 ? s.flags & ~SoftFloat.PE : s.flags);
-    put(o, c, z);
+    finish(o, c, b, bytes, all);
+  }
+
+  /** Writes all elements, or one of them into the first source. */
+  private static void finish(MemOp o, Cpu c, long[] z, int bytes, boolean all) {
+    if (all) {
+      Vectors.put(o, c, z);
+    } else {
+      Vectors.putScalar(o, c, bytes, get(z, 0, bytes));
+    }
   }
 
   /** DPPS and DPPD: imm chooses the products above, the destinations below; sums go pairwise. */
   private static void dotProduct(MemOp o, Cpu c, int bytes) {
-    Sse.enter(c);
-    long[] b = new long[2];
-    Sse.load(o, c, b, false);
+    Vectors.enter(o, c);
+    long[] b = Vectors.second(o, c);
+    long[] a = Vectors.first(o, c);
     int imm = (int) o.insn.imm;
     int n = 16 / bytes;
+    int all = 8 * b.length / bytes;
     SoftFloat s = soft(c);
-    long[] sums = new long[n];
-    for (int i = 0; i < n; i++) {
-      if ((imm >> 4 + i & 1) != 0) {
-        long x = get(c.xmm, 2 * o.reg, i, bytes);
-        sums[i] = element(c, s, MUL, x, get(b, 0, i, bytes), bytes);
+    long[] sums = new long[all];
+    for (int i = 0; i < all; i++) {
+      if ((imm >> 4 + i % n & 1) != 0) {
+        sums[i] = element(c, s, MUL, get(a, i, bytes), get(b, i, bytes), bytes);
       }
     }
     // A product that traps keeps the sums from being formed.
@@ -415,16 +418,15 @@ final class SseArithmetic {
       commit(c, s.flags);
     }
     for (int step = 1; step < n; step *= 2) {
-      for (int i = 0; i < n; i += 2 * step) {
+      for (int i = 0; i < all; i += 2 * step) {
         sums[i] = element(c, s, ADD, sums[i], sums[i + step], bytes);
       }
     }
     commit(c, s.flags);
-    long[] z = new long[2];
-    for (int i = 0; i < n; i++) {
-      set(z, i, bytes, (imm >> i & 1) != 0 ? sums[0] : 0);
+    for (int i = 0; i < all; i++) {
+      set(b, i, bytes, (imm >> i % n & 1) != 0 ? sums[i / n * n] : 0);
     }
-    put(o, c, z);
+    Vectors.put(o, c, b);
   }
 
   private static long approximation(Cpu c, long bits, boolean root) {
@@ -456,17 +458,11 @@ final class SseArithmetic {
   }
 
   private static void approximate(MemOp o, Cpu c, boolean all, boolean root) {
-    Sse.enter(c);
-    long[] b = new long[2];
-    if (all) {
-      Sse.load(o, c, b, false);
-    } else {
-      b[0] = Sse.scalar(o, c, 4);
+    Vectors.enter(o, c);
+    long[] b = all ? Vectors.second(o, c) : new long[] {Vectors.scalar(o, c, 4)};
+    for (int i = 0; i < (all ? 2 * b.length : 1); i++) {
+      set(b, i, 4, approximation(c, get(b, i, 4), root));
     }
-    long[] z = {c.xmm[2 * o.reg], c.xmm[2 * o.reg + 1]};
-    for (int i = 0; i < (all ? 4 : 1); i++) {
-      set(z, i, 4, approximation(c, get(b, 0, i, 4), root));
-    }
-    put(o, c, z);
+    finish(o, c, b, 4, all);
   }
 }

@@ -9,22 +9,24 @@ final class SseConversions {
   private SseConversions() {}
 
   static void register(Families f) {
-    f.add("cvtsi2ss", (o, c) -> fromInteger(o, c, 4));
-    f.add("cvtsi2sd", (o, c) -> fromInteger(o, c, 8));
-    f.add("cvtss2si", (o, c) -> toInteger(o, c, 4, false));
-    f.add("cvtsd2si", (o, c) -> toInteger(o, c, 8, false));
-    f.add("cvttss2si", (o, c) -> toInteger(o, c, 4, true));
-    f.add("cvttsd2si", (o, c) -> toInteger(o, c, 8, true));
-    f.add("cvtss2sd", (o, c) -> scalar(o, c, 4));
-    f.add("cvtsd2ss", (o, c) -> scalar(o, c, 8));
-    f.add("cvtps2pd", SseConversions::ps2pd);
-    f.add("cvtpd2ps", SseConversions::pd2ps);
-    f.add("cvtdq2ps", SseConversions::dq2ps);
-    f.add("cvtdq2pd", SseConversions::dq2pd);
-    f.add("cvtps2dq", (o, c) -> ps2dq(o, c, false));
-    f.add("cvttps2dq", (o, c) -> ps2dq(o, c, true));
-    f.add("cvtpd2dq", (o, c) -> pd2dq(o, c, false));
-    f.add("cvttpd2dq", (o, c) -> pd2dq(o, c, true));
+    f.both("cvtsi2ss", (o, c) -> fromInteger(o, c, 4));
+    f.both("cvtsi2sd", (o, c) -> fromInteger(o, c, 8));
+    f.both("cvtss2si", (o, c) -> toInteger(o, c, 4, false));
+    f.both("cvtsd2si", (o, c) -> toInteger(o, c, 8, false));
+    f.both("cvttss2si", (o, c) -> toInteger(o, c, 4, true));
+    f.both("cvttsd2si", (o, c) -> toInteger(o, c, 8, true));
+    f.both("cvtss2sd", (o, c) -> scalar(o, c, 4));
+    f.both("cvtsd2ss", (o, c) -> scalar(o, c, 8));
+    f.both("cvtps2pd", (o, c) -> elements(o, c, 32, 64, (p, s, e) -> convert(p, s, e, 4)));
+    f.both("cvtpd2ps", (o, c) -> elements(o, c, 64, 32, (p, s, e) -> convert(p, s, e, 8)));
+    f.both("cvtdq2ps", (o, c) -> elements(o, c, 32, 32, (p, s, e) -> integer(p, s, (int) e, 4)));
+    f.both("cvtdq2pd", (o, c) -> elements(o, c, 32, 64, (p, s, e) -> integer(p, s, (int) e, 8)));
+    f.both("cvtps2dq", (o, c) -> elements(o, c, 32, 32, (p, s, e) -> toInt(p, s, e, 4, 32, false)));
+    f.both("cvttps2dq", (o, c) -> elements(o, c, 32, 32, (p, s, e) -> toInt(p, s, e, 4, 32, true)));
+    f.both("cvtpd2dq", (o, c) -> elements(o, c, 64, 32, (p, s, e) -> toInt(p, s, e, 8, 32, false)));
+    f.both("cvttpd2dq", (o, c) -> elements(o, c, 64, 32, (p, s, e) -> toInt(p, s, e, 8, 32, true)));
+    f.add("vcvtph2ps", (o, c) -> elements(o, c, 16, 32, SseConversions::fromHalf));
+    f.add("vcvtps2ph", SseConversions::toHalf);
     f.add("cvtpi2ps", SseConversions::pi2ps);
     f.add("cvtpi2pd", SseConversions::pi2pd);
     f.add("cvtps2pi", (o, c) -> ps2pi(o, c, false));
@@ -40,13 +42,13 @@ final class SseConversions {
   }
 
   private static void fromInteger(MemOp o, Cpu c, int bytes) {
-    Sse.enter(c);
+    Vectors.enter(o, c);
     int n = o.insn.osize == 8 ? 8 : 4;
     long v = MemOp.signExtend(o.readRm(c, n), n);
     SoftFloat s = SseArithmetic.soft(c);
     long z = integer(c, s, v, bytes);
     SseArithmetic.commit(c, s.flags);
-    c.xmm[2 * o.reg] = bytes == 4 ? c.xmm[2 * o.reg] & ~0xFFFF_FFFFL | z : z;
+    Vectors.putScalar(o, c, bytes, z);
   }
 
   private static long toInt(Cpu c, SoftFloat s, long bits, int bytes, int width, boolean truncate) {
@@ -64,8 +66,8 @@ final class SseConversions {
   }
 
   private static void toInteger(MemOp o, Cpu c, int bytes, boolean truncate) {
-    Sse.enter(c);
-    long v = Sse.scalar(o, c, bytes);
+    Vectors.enter(o, c);
+    long v = Vectors.scalar(o, c, bytes);
     int n = o.insn.osize == 8 ? 8 : 4;
     SoftFloat s = SseArithmetic.soft(c);
     long z = toInt(c, s, v, bytes, 8 * n, truncate);
@@ -91,72 +93,88 @@ final class SseConversions {
   }
 
   private static void scalar(MemOp o, Cpu c, int from) {
-    Sse.enter(c);
-    long v = Sse.scalar(o, c, from);
+    Vectors.enter(o, c);
+    long v = Vectors.scalar(o, c, from);
     SoftFloat s = SseArithmetic.soft(c);
     long z = convert(c, s, v, from);
     SseArithmetic.commit(c, s.flags);
-    c.xmm[2 * o.reg] = from == 8 ? c.xmm[2 * o.reg] & ~0xFFFF_FFFFL | z : z;
+    Vectors.putScalar(o, c, from == 8 ? 4 : 8, z);
   }
 
-  private static void put(MemOp o, Cpu c, SoftFloat s, long lo, long hi) {
+  /** An element of the result from an element of the source. */
+  private interface Element {
+    long of(Cpu c, SoftFloat s, long e);
+  }
+
+  /** Converts elements of one width to as many of another; what is above them becomes zero. */
+  private static void elements(MemOp o, Cpu c, int from, int to, Element convert) {
+    Vectors.enter(o, c);
+    int n = 64 * o.quads / Math.max(from, to);
+    long[] b = Vectors.source(o, c, n * from / 8);
+    SoftFloat s = SseArithmetic.soft(c);
+    long[] z = new long[Math.max(2, n * to / 64)];
+    for (int i = 0; i < n; i++) {
+      PackedShuffles.set(z, i, to, convert.of(c, s, PackedShuffles.element(b, i, from)));
+    }
     SseArithmetic.commit(c, s.flags);
-    c.xmm[2 * o.reg] = lo;
-    c.xmm[2 * o.reg + 1] = hi;
+    Vectors.put(o, c, z);
   }
 
-  private static void ps2pd(MemOp o, Cpu c) {
-    Sse.enter(c);
-    long v = Sse.scalar(o, c, 8);
-    SoftFloat s = SseArithmetic.soft(c);
-    long lo = convert(c, s, v & 0xFFFF_FFFFL, 4);
-    long hi = convert(c, s, v >>> 32, 4);
-    put(o, c, s, lo, hi);
+  /** Denormal halves are ordinary singles: neither MXCSR.DAZ nor DE knows of them. */
+  private static long fromHalf(Cpu c, SoftFloat s, long e) {
+    Num a = c.na;
+    a.fromHalf((int) e);
+    a.denormal = false;
+    return a.isNan() ? SseArithmetic.nan(s, a, a, 4) : SseArithmetic.pack(a, 4);
   }
 
-  private static void pd2ps(MemOp o, Cpu c) {
-    Sse.enter(c);
-    long[] b = new long[2];
-    Sse.load(o, c, b, false);
+  /** VCVTPS2PH: imm 1:0 rounding, 2 that of MXCSR instead; MXCSR.FZ does not matter. */
+  private static void toHalf(MemOp o, Cpu c) {
+    Vectors.enter(o, c);
+    long[] v = Vectors.register(c, o.reg, o.quads);
     SoftFloat s = SseArithmetic.soft(c);
-    long lo = convert(c, s, b[0], 8);
-    long hi = convert(c, s, b[1], 8);
-    put(o, c, s, lo | hi << 32, 0);
-  }
-
-  private static void dq2ps(MemOp o, Cpu c) {
-    Sse.enter(c);
-    long[] b = new long[2];
-    Sse.load(o, c, b, false);
-    SoftFloat s = SseArithmetic.soft(c);
-    long[] z = new long[2];
-    for (int i = 0; i < 2; i++) {
-      z[i] = integer(c, s, (int) b[i], 4) | integer(c, s, b[i] >> 32, 4) << 32;
+    s.flushToZero = false;
+    int imm = (int) o.insn.imm;
+    if ((imm & 4) == 0) {
+      s.rounding = imm & 3;
     }
-    put(o, c, s, z[0], z[1]);
-  }
-
-  private static void dq2pd(MemOp o, Cpu c) {
-    Sse.enter(c);
-    long v = Sse.scalar(o, c, 8);
-    SoftFloat s = SseArithmetic.soft(c);
-    long lo = integer(c, s, (int) v, 8);
-    long hi = integer(c, s, v >> 32, 8);
-    put(o, c, s, lo, hi);
-  }
-
-  private static void ps2dq(MemOp o, Cpu c, boolean truncate) {
-    Sse.enter(c);
-    long[] b = new long[2];
-    Sse.load(o, c, b, false);
-    SoftFloat s = SseArithmetic.soft(c);
     long[] z = new long[2];
-    for (int i = 0; i < 2; i++) {
-      z[i] =
-          toInt(c, s, b[i] & 0xFFFF_FFFFL, 4, 32, truncate) & 0xFFFF_FFFFL
-              | toInt(c, s, b[i] >>> 32, 4, 32, truncate) << 32;
+    for (int i = 0; i < 2 * v.length; i++) {
+      PackedShuffles.set(z, i, 16, half(c, s, PackedShuffles.element(v, i, 32)));
     }
-    put(o, c, s, z[0], z[1]);
+    if (!o.mem) {
+      SseArithmetic.commit(c, s.flags);
+      Vectors.put(o, c, o.rm, z);
+      return;
+    }
+    int bytes = 4 * v.length;
+    long la = o.la(c, bytes, true);
+    c.probeWrite(la, bytes);
+    SseArithmetic.commit(c, s.flags);
+    if (bytes == 8) {
+      c.wr64(la, z[0]);
+    } else {
+      Vectors.store(c, la, z, 1);
+    }
+  }
+
+  private static long half(Cpu c, SoftFloat s, long bits) {
+    Num a = c.na;
+    SseArithmetic.unpack(c, a, bits, 4);
+    if (a.isNan()) {
+      if (a.kind == Num.SNAN) {
+        s.flags |= SoftFloat.IE;
+      }
+      a.kind = Num.QNAN;
+      a.sig |= 1L << 62;
+      return a.toHalf();
+    }
+    if (a.denormal) {
+      s.flags |= SoftFloat.DE;
+    }
+    a.denormal = false;
+    s.round(a, SoftFloat.HALF);
+    return a.toHalf();
   }
 
   private static long pd2dq(Cpu c, SoftFloat s, long[] b, boolean truncate) {
@@ -164,18 +182,10 @@ final class SseConversions {
         | toInt(c, s, b[1], 8, 32, truncate) << 32;
   }
 
-  private static void pd2dq(MemOp o, Cpu c, boolean truncate) {
-    Sse.enter(c);
-    long[] b = new long[2];
-    Sse.load(o, c, b, false);
-    SoftFloat s = SseArithmetic.soft(c);
-    put(o, c, s, pd2dq(c, s, b, truncate), 0);
-  }
-
   // ---- forms with an MMX operand
 
   private static void pi2ps(MemOp o, Cpu c) {
-    Sse.enter(c);
+    Vectors.enter(o, c);
     X87.pending(c);
     long v = MmxOps.mmx(o, c, 8);
     SoftFloat s = SseArithmetic.soft(c);
@@ -188,22 +198,24 @@ final class SseConversions {
   }
 
   private static void pi2pd(MemOp o, Cpu c) {
-    Sse.enter(c);
+    Vectors.enter(o, c);
     X87.pending(c);
     long v = MmxOps.mmx(o, c, 8);
     SoftFloat s = SseArithmetic.soft(c);
     long lo = integer(c, s, (int) v, 8);
     long hi = integer(c, s, v >> 32, 8);
-    put(o, c, s, lo, hi);
+    SseArithmetic.commit(c, s.flags);
+    c.xmm[2 * o.reg] = lo;
+    c.xmm[2 * o.reg + 1] = hi;
     if (!o.mem) {
       MmxOps.touch(c);
     }
   }
 
   private static void ps2pi(MemOp o, Cpu c, boolean truncate) {
-    Sse.enter(c);
+    Vectors.enter(o, c);
     X87.pending(c);
-    long v = Sse.scalar(o, c, 8);
+    long v = Vectors.scalar(o, c, 8);
     SoftFloat s = SseArithmetic.soft(c);
     long z =
         toInt(c, s, v & 0xFFFF_FFFFL, 4, 32, truncate) & 0xFFFF_FFFFL
@@ -215,10 +227,9 @@ final class SseConversions {
   }
 
   private static void pd2pi(MemOp o, Cpu c, boolean truncate) {
-    Sse.enter(c);
+    Vectors.enter(o, c);
     X87.pending(c);
-    long[] b = new long[2];
-    Sse.load(o, c, b, false);
+    long[] b = Vectors.source(o, c, 16);
     SoftFloat s = SseArithmetic.soft(c);
     long z = pd2dq(c, s, b, truncate);
     // The x87 state changes even if #XM keeps the result back.

@@ -2,98 +2,89 @@ package dev.vesper.machine.cpu.interp;
 
 import dev.vesper.machine.cpu.Cpu;
 
-/** Moves, shuffles and logic of XMM registers, and moves between MMX, XMM and general registers. */
+/** Moves, shuffles and logic of vector registers, and moves between MMX, XMM and others. */
 final class SseMoves {
   private SseMoves() {}
 
   static void register(Families f) {
     for (String m : new String[] {"movaps", "movapd", "movdqa", "movntps", "movntpd", "movntdq"}) {
-      f.add(m, (o, c) -> move(o, c, false));
+      f.both(m, (o, c) -> move(o, c, true));
     }
     for (String m : new String[] {"movups", "movupd", "movdqu", "lddqu"}) {
-      f.add(m, (o, c) -> move(o, c, true));
+      f.both(m, (o, c) -> move(o, c, false));
     }
-    f.add("movss", (o, c) -> moveScalar(o, c, 4));
-    f.add("movsd", (o, c) -> moveScalar(o, c, 8));
-    f.add("movq", SseMoves::movq);
-    f.add("movd", SseMoves::movd);
-    f.add("movlps", (o, c) -> half(o, c, 0));
-    f.add("movlpd", (o, c) -> half(o, c, 0));
-    f.add("movhps", (o, c) -> half(o, c, 1));
-    f.add("movhpd", (o, c) -> half(o, c, 1));
-    f.add("movhlps", (o, c) -> between(o, c, 1, 0));
-    f.add("movlhps", (o, c) -> between(o, c, 0, 1));
+    f.both("movss", (o, c) -> moveScalar(o, c, 4));
+    f.both("movsd", (o, c) -> moveScalar(o, c, 8));
+    f.both("movq", SseMoves::movq);
+    f.both("movd", SseMoves::movd);
+    f.both("movlps", (o, c) -> half(o, c, 0));
+    f.both("movlpd", (o, c) -> half(o, c, 0));
+    f.both("movhps", (o, c) -> half(o, c, 1));
+    f.both("movhpd", (o, c) -> half(o, c, 1));
+    f.both("movhlps", (o, c) -> between(o, c, 1, 0));
+    f.both("movlhps", (o, c) -> between(o, c, 0, 1));
     f.add("movq2dq", SseMoves::movq2dq);
     f.add("movdq2q", SseMoves::movdq2q);
     f.add("movntq", SseMoves::movntq);
-    f.add("movddup", SseMoves::movddup);
-    f.add("movsldup", (o, c) -> duplicate(o, c, false));
-    f.add("movshdup", (o, c) -> duplicate(o, c, true));
-    f.add("movmskps", (o, c) -> signMask(o, c, true));
-    f.add("movmskpd", (o, c) -> signMask(o, c, false));
+    f.both("movddup", SseMoves::movddup);
+    f.both("movsldup", (o, c) -> duplicate(o, c, false));
+    f.both("movshdup", (o, c) -> duplicate(o, c, true));
+    f.both("movmskps", (o, c) -> signMask(o, c, 32));
+    f.both("movmskpd", (o, c) -> signMask(o, c, 64));
     for (String t : new String[] {"ps", "pd"}) {
-      logic(f, "and" + t, 0);
-      logic(f, "andn" + t, 1);
-      logic(f, "or" + t, 2);
-      logic(f, "xor" + t, 3);
+      MmxOps.lanes(f, "and" + t, (a, b) -> a & b);
+      MmxOps.lanes(f, "andn" + t, (a, b) -> ~a & b);
+      MmxOps.lanes(f, "or" + t, (a, b) -> a | b);
+      MmxOps.lanes(f, "xor" + t, (a, b) -> a ^ b);
     }
-    f.add("unpcklps", (o, c) -> unpackSingles(o, c, false));
-    f.add("unpckhps", (o, c) -> unpackSingles(o, c, true));
-    f.add("unpcklpd", (o, c) -> unpackDoubles(o, c, 0));
-    f.add("unpckhpd", (o, c) -> unpackDoubles(o, c, 1));
-    f.add("shufps", SseMoves::shufps);
-    f.add("shufpd", SseMoves::shufpd);
-    f.add("ldmxcsr", SseMoves::ldmxcsr);
-    f.add("stmxcsr", SseMoves::stmxcsr);
+    PackedShuffles.vector(f, "unpcklps", (a, b, z) -> PackedShuffles.unpack(a, b, z, 32, false));
+    PackedShuffles.vector(f, "unpckhps", (a, b, z) -> PackedShuffles.unpack(a, b, z, 32, true));
+    PackedShuffles.vector(f, "unpcklpd", (a, b, z) -> PackedShuffles.unpack(a, b, z, 64, false));
+    PackedShuffles.vector(f, "unpckhpd", (a, b, z) -> PackedShuffles.unpack(a, b, z, 64, true));
+    f.both("shufps", SseMoves::shufps);
+    f.both("shufpd", SseMoves::shufpd);
+    f.both("ldmxcsr", SseMoves::ldmxcsr);
+    f.both("stmxcsr", SseMoves::stmxcsr);
   }
 
   private static boolean toMemoryForm(MemOp o) {
     char k = o.insn.form().operands.get(0).kind();
-    return k == 'W' || k == 'M' || k == 'Q' || k == 'E';
+    return k == 'W' || k == 'M' || k == 'Q' || k == 'E' || k == 'U';
   }
 
-  private static void move(MemOp o, Cpu c, boolean unaligned) {
-    Sse.enter(c);
-    int d = 2 * o.reg;
-    if (toMemoryForm(o)) {
-      if (o.mem) {
-        long la = unaligned ? o.la(c, 16, true) : Sse.aligned(o, c, true);
-        Sse.store(c, la, c.xmm[d], c.xmm[d + 1]);
-      } else {
-        c.xmm[2 * o.rm] = c.xmm[d];
-        c.xmm[2 * o.rm + 1] = c.xmm[d + 1];
-      }
-      return;
-    }
-    if (o.mem) {
-      long la = unaligned ? o.la(c, 16, false) : Sse.aligned(o, c, false);
-      long lo = c.rd64(la);
-      c.xmm[d + 1] = c.rd64(la + 8);
-      c.xmm[d] = lo;
+  private static void move(MemOp o, Cpu c, boolean aligned) {
+    Vectors.enter(o, c);
+    int bytes = 8 * o.quads;
+    int alignment = aligned ? bytes : 1;
+    if (!toMemoryForm(o)) {
+      Vectors.put(
+          o,
+          c,
+          o.mem
+              ? Vectors.load(c, o.la(c, bytes, false), bytes, alignment)
+              : Vectors.register(c, o.rm, o.quads));
+    } else if (o.mem) {
+      long la = o.la(c, bytes, true);
+      Vectors.store(c, la, Vectors.register(c, o.reg, o.quads), alignment);
     } else {
-      c.xmm[d] = c.xmm[2 * o.rm];
-      c.xmm[d + 1] = c.xmm[2 * o.rm + 1];
+      Vectors.put(o, c, o.rm, Vectors.register(c, o.reg, o.quads));
     }
   }
 
+  /** MOVSS and MOVSD: from memory the rest is cleared, between registers it is kept. */
   private static void moveScalar(MemOp o, Cpu c, int bytes) {
-    Sse.enter(c);
+    Vectors.enter(o, c);
     long m = bytes == 4 ? 0xFFFF_FFFFL : -1L;
-    if (toMemoryForm(o)) {
-      long v = c.xmm[2 * o.reg] & m;
-      if (o.mem) {
-        c.wr(o.la(c, bytes, true), bytes, v);
-      } else {
-        c.xmm[2 * o.rm] = c.xmm[2 * o.rm] & ~m | v;
-      }
-      return;
-    }
-    long v = Sse.scalar(o, c, bytes);
-    if (o.mem) {
-      c.xmm[2 * o.reg] = v;
-      c.xmm[2 * o.reg + 1] = 0;
+    boolean store = toMemoryForm(o);
+    if (store && o.mem) {
+      c.wr(o.la(c, bytes, true), bytes, c.xmm[2 * o.reg] & m);
+    } else if (o.mem) {
+      Vectors.put(o, c, Vectors.source(o, c, bytes));
     } else {
-      c.xmm[2 * o.reg] = c.xmm[2 * o.reg] & ~m | v & m;
+      int to = store ? o.rm : o.reg;
+      long[] v = Vectors.register(c, o.insn.vex ? o.insn.vvvv : to, 2);
+      v[0] = v[0] & ~m | c.xmm[2 * (store ? o.reg : o.rm)] & m;
+      Vectors.put(o, c, to, v);
     }
   }
 
@@ -101,17 +92,16 @@ final class SseMoves {
     char a = o.insn.form().operands.get(0).kind();
     char b = o.insn.form().operands.get(1).kind();
     if (a == 'V' || b == 'V') {
-      Sse.enter(c);
+      Vectors.enter(o, c);
       if (a == 'V') {
-        c.xmm[2 * o.reg] = b == 'E' ? o.readRm(c, 8) : Sse.scalar(o, c, 8);
-        c.xmm[2 * o.reg + 1] = 0;
+        long v = b == 'E' ? o.readRm(c, 8) : Vectors.scalar(o, c, 8);
+        Vectors.put(o, c, new long[] {v, 0});
       } else if (a == 'E') {
         o.writeRm(c, 8, c.xmm[2 * o.reg]);
       } else if (o.mem) {
         c.wr64(o.la(c, 8, true), c.xmm[2 * o.reg]);
       } else {
-        c.xmm[2 * o.rm] = c.xmm[2 * o.reg];
-        c.xmm[2 * o.rm + 1] = 0;
+        Vectors.put(o, c, o.rm, new long[] {c.xmm[2 * o.reg], 0});
       }
       return;
     }
@@ -137,11 +127,10 @@ final class SseMoves {
     char a = o.insn.form().operands.get(0).kind();
     char b = o.insn.form().operands.get(1).kind();
     if (a == 'V') {
-      Sse.enter(c);
-      c.xmm[2 * o.reg] = o.readRm(c, 4);
-      c.xmm[2 * o.reg + 1] = 0;
+      Vectors.enter(o, c);
+      Vectors.put(o, c, new long[] {o.readRm(c, 4), 0});
     } else if (b == 'V') {
-      Sse.enter(c);
+      Vectors.enter(o, c);
       o.writeRm(c, 4, c.xmm[2 * o.reg]);
     } else {
       MmxOps.enter(c);
@@ -155,21 +144,26 @@ final class SseMoves {
   }
 
   private static void half(MemOp o, Cpu c, int which) {
-    Sse.enter(c);
+    Vectors.enter(o, c);
     if (toMemoryForm(o)) {
       c.wr64(o.la(c, 8, true), c.xmm[2 * o.reg + which]);
     } else {
-      c.xmm[2 * o.reg + which] = c.rd64(o.la(c, 8, false));
+      long v = c.rd64(o.la(c, 8, false));
+      long[] z = Vectors.first(o, c);
+      z[which] = v;
+      Vectors.put(o, c, z);
     }
   }
 
   private static void between(MemOp o, Cpu c, int from, int to) {
-    Sse.enter(c);
-    c.xmm[2 * o.reg + to] = c.xmm[2 * o.rm + from];
+    Vectors.enter(o, c);
+    long[] z = Vectors.first(o, c);
+    z[to] = c.xmm[2 * o.rm + from];
+    Vectors.put(o, c, z);
   }
 
   private static void movq2dq(MemOp o, Cpu c) {
-    Sse.enter(c);
+    Vectors.enter(o, c);
     X87.pending(c);
     c.xmm[2 * o.reg] = c.fpMant[o.rm & 7];
     c.xmm[2 * o.reg + 1] = 0;
@@ -177,7 +171,7 @@ final class SseMoves {
   }
 
   private static void movdq2q(MemOp o, Cpu c) {
-    Sse.enter(c);
+    Vectors.enter(o, c);
     X87.pending(c);
     MmxOps.put(c, o.reg & 7, c.xmm[2 * o.rm]);
   }
@@ -188,97 +182,64 @@ final class SseMoves {
     MmxOps.touch(c);
   }
 
+  /** The low quadword of each lane, twice; a 128-bit form reads 8 bytes. */
   private static void movddup(MemOp o, Cpu c) {
-    Sse.enter(c);
-    long v = Sse.scalar(o, c, 8);
-    c.xmm[2 * o.reg] = v;
-    c.xmm[2 * o.reg + 1] = v;
+    Vectors.enter(o, c);
+    long[] v = Vectors.source(o, c, o.quads == 4 ? 32 : 8);
+    for (int i = 0; i < v.length; i += 2) {
+      v[i + 1] = v[i];
+    }
+    Vectors.put(o, c, v);
   }
 
   private static void duplicate(MemOp o, Cpu c, boolean high) {
-    Sse.enter(c);
-    long[] b = new long[2];
-    Sse.load(o, c, b, false);
-    for (int i = 0; i < 2; i++) {
-      long v = high ? b[i] >>> 32 : b[i] & 0xFFFF_FFFFL;
-      c.xmm[2 * o.reg + i] = v | v << 32;
+    Vectors.enter(o, c);
+    long[] v = Vectors.second(o, c);
+    for (int i = 0; i < v.length; i++) {
+      long e = high ? v[i] >>> 32 : v[i] & 0xFFFF_FFFFL;
+      v[i] = e | e << 32;
     }
+    Vectors.put(o, c, v);
   }
 
-  private static void signMask(MemOp o, Cpu c, boolean singles) {
-    Sse.enter(c);
-    long a = c.xmm[2 * o.rm];
-    long b = c.xmm[2 * o.rm + 1];
-    c.r[o.reg] =
-        singles
-            ? a >>> 31 & 1 | a >>> 62 & 2 | (b >>> 31 & 1) << 2 | b >>> 63 << 3
-            : a >>> 63 | b >>> 63 << 1;
+  private static void signMask(MemOp o, Cpu c, int width) {
+    Vectors.enter(o, c);
+    long[] v = Vectors.register(c, o.rm, o.quads);
+    long z = 0;
+    for (int i = 0; i < 64 * o.quads / width; i++) {
+      z |= PackedShuffles.element(v, i, width) >>> width - 1 << i;
+    }
+    c.r[o.reg] = z;
   }
 
-  private static void logic(Families f, String name, int op) {
-    f.add(
-        name,
-        (o, c) -> {
-          Sse.enter(c);
-          long[] b = new long[2];
-          Sse.load(o, c, b, false);
-          for (int i = 0; i < 2; i++) {
-            long a = c.xmm[2 * o.reg + i];
-            c.xmm[2 * o.reg + i] =
-                switch (op) {
-                  case 0 -> a & b[i];
-                  case 1 -> ~a & b[i];
-                  case 2 -> a | b[i];
-                  default -> a ^ b[i];
-                };
+  private static void shufps(MemOp o, Cpu c) {
+    int s = (int) o.insn.imm;
+    PackedShuffles.binary(
+        o,
+        c,
+        (a, b, z) -> {
+          for (int i = 0; i < 4; i++) {
+            long e = PackedShuffles.element(i < 2 ? a : b, s >> 2 * i & 3, 32);
+            PackedShuffles.set(z, i, 32, e);
           }
         });
   }
 
-  private static void unpackSingles(MemOp o, Cpu c, boolean high) {
-    Sse.enter(c);
-    long[] b = new long[2];
-    Sse.load(o, c, b, false);
-    long x = c.xmm[2 * o.reg + (high ? 1 : 0)];
-    long y = b[high ? 1 : 0];
-    c.xmm[2 * o.reg] = x & 0xFFFF_FFFFL | y << 32;
-    c.xmm[2 * o.reg + 1] = x >>> 32 | y & 0xFFFF_FFFF_0000_0000L;
-  }
-
-  private static void unpackDoubles(MemOp o, Cpu c, int which) {
-    Sse.enter(c);
-    long[] b = new long[2];
-    Sse.load(o, c, b, false);
-    c.xmm[2 * o.reg] = c.xmm[2 * o.reg + which];
-    c.xmm[2 * o.reg + 1] = b[which];
-  }
-
-  private static long single(long lo, long hi, int i) {
-    return ((i & 2) != 0 ? hi : lo) >>> 32 * (i & 1) & 0xFFFF_FFFFL;
-  }
-
-  private static void shufps(MemOp o, Cpu c) {
-    Sse.enter(c);
-    long[] b = new long[2];
-    Sse.load(o, c, b, false);
-    int s = (int) o.insn.imm;
-    long lo = c.xmm[2 * o.reg];
-    long hi = c.xmm[2 * o.reg + 1];
-    c.xmm[2 * o.reg] = single(lo, hi, s & 3) | single(lo, hi, s >> 2 & 3) << 32;
-    c.xmm[2 * o.reg + 1] = single(b[0], b[1], s >> 4 & 3) | single(b[0], b[1], s >> 6 & 3) << 32;
-  }
-
   private static void shufpd(MemOp o, Cpu c) {
-    Sse.enter(c);
-    long[] b = new long[2];
-    Sse.load(o, c, b, false);
-    int s = (int) o.insn.imm;
-    c.xmm[2 * o.reg] = c.xmm[2 * o.reg + (s & 1)];
-    c.xmm[2 * o.reg + 1] = b[s >> 1 & 1];
+    Vectors.enter(o, c);
+    long[] b = Vectors.second(o, c);
+    long[] a = Vectors.first(o, c);
+    for (int i = 0; i < b.length; i += 2) {
+      int s = (int) o.insn.imm >> i;
+      long high = b[i + (s >> 1 & 1)];
+      b[i] = a[i + (s & 1)];
+      b[i + 1] = high;
+    }
+    Vectors.put(o, c, b);
   }
 
   private static void ldmxcsr(MemOp o, Cpu c) {
-    Sse.enter(c);
+    Vectors.enter(o, c);
     int v = c.rd32(o.la(c, 4, false));
     if ((v & ~SseArithmetic.MXCSR_MASK) != 0) {
       c.gp(0);
@@ -287,7 +248,7 @@ final class SseMoves {
   }
 
   private static void stmxcsr(MemOp o, Cpu c) {
-    Sse.enter(c);
+    Vectors.enter(o, c);
     c.wr32(o.la(c, 4, true), c.mxcsr);
   }
 }

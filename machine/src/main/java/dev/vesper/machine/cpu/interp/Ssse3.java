@@ -24,7 +24,7 @@ final class Ssse3 {
           f, "pabs" + (char) w[1], (a, b) -> MmxOps.each(a, b, w[0], (x, y) -> Math.abs(y)));
     }
     MmxOps.lanes(f, "pmulhrsw", (a, b) -> MmxOps.each(a, b, 16, (x, y) -> (x * y >> 14) + 1 >> 1));
-    f.add("palignr", Ssse3::align);
+    f.both("palignr", Ssse3::align);
   }
 
   private static void shuffle(long[] a, long[] b, long[] z) {

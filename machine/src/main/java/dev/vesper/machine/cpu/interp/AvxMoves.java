@@ -1,0 +1,117 @@
+package dev.vesper.machine.cpu.interp;
+
+import dev.vesper.machine.cpu.Cpu;
+
+/** AVX and AVX2 moves with no SSE form: clears, broadcasts, masked moves, lanes, sign tests. */
+final class AvxMoves {
+  private AvxMoves() {}
+
+  static void register(Families f) {
+    f.add("vzeroupper", (o, c) -> clear(o, c, false));
+    f.add("vzeroall", (o, c) -> clear(o, c, true));
+    f.add("vbroadcastss", (o, c) -> broadcast(o, c, 4));
+    f.add("vbroadcastsd", (o, c) -> broadcast(o, c, 8));
+    f.add("vpbroadcastb", (o, c) -> broadcast(o, c, 1));
+    f.add("vpbroadcastw", (o, c) -> broadcast(o, c, 2));
+    f.add("vpbroadcastd", (o, c) -> broadcast(o, c, 4));
+    f.add("vpbroadcastq", (o, c) -> broadcast(o, c, 8));
+    f.add("vbroadcastf128", AvxMoves::broadcastLane);
+    f.add("vbroadcasti128", AvxMoves::broadcastLane);
+    f.add("vinsertf128", AvxMoves::insertLane);
+    f.add("vinserti128", AvxMoves::insertLane);
+    f.add("vextractf128", AvxMoves::extractLane);
+    f.add("vextracti128", AvxMoves::extractLane);
+    f.add("vmaskmovps", (o, c) -> maskedMove(o, c, 4));
+    f.add("vmaskmovpd", (o, c) -> maskedMove(o, c, 8));
+    f.add("vpmaskmovd", (o, c) -> maskedMove(o, c, 4));
+    f.add("vpmaskmovq", (o, c) -> maskedMove(o, c, 8));
+    f.add("vtestps", (o, c) -> signTest(o, c, 0x8000_0000_8000_0000L));
+    f.add("vtestpd", (o, c) -> signTest(o, c, 1L << 63));
+  }
+
+  /** Outside 64-bit mode only registers 0 to 7 are touched. */
+  private static void clear(MemOp o, Cpu c, boolean all) {
+    Vectors.enter(o, c);
+    int n = c.mode64() ? 32 : 16;
+    java.util.Arrays.fill(c.ymmh, 0, n, 0);
+    if (all) {
+      java.util.Arrays.fill(c.xmm, 0, n, 0);
+    }
+  }
+
+  private static void broadcast(MemOp o, Cpu c, int bytes) {
+    Vectors.enter(o, c);
+    long e = PackedShuffles.element(Vectors.source(o, c, bytes), 0, 8 * bytes);
+    for (int w = 8 * bytes; w < 64; w *= 2) {
+      e |= e << w;
+    }
+    long[] z = new long[o.quads];
+    java.util.Arrays.fill(z, e);
+    Vectors.put(o, c, z);
+  }
+
+  private static void broadcastLane(MemOp o, Cpu c) {
+    Vectors.enter(o, c);
+    long[] v = Vectors.source(o, c, 16);
+    Vectors.put(o, c, new long[] {v[0], v[1], v[0], v[1]});
+  }
+
+  private static void insertLane(MemOp o, Cpu c) {
+    Vectors.enter(o, c);
+    long[] v = Vectors.source(o, c, 16);
+    long[] z = Vectors.first(o, c);
+    int at = ((int) o.insn.imm & 1) * 2;
+    z[at] = v[0];
+    z[at + 1] = v[1];
+    Vectors.put(o, c, z);
+  }
+
+  private static void extractLane(MemOp o, Cpu c) {
+    Vectors.enter(o, c);
+    long[] v = Vectors.register(c, o.reg, 4);
+    int at = ((int) o.insn.imm & 1) * 2;
+    long[] z = {v[at], v[at + 1]};
+    if (o.mem) {
+      Vectors.store(c, o.la(c, 16, true), z, 1);
+    } else {
+      Vectors.put(o, c, o.rm, z);
+    }
+  }
+
+  /**
+   * The top bit of each element of VEX.vvvv says whether it is moved. Only those elements touch
+   * memory, in their order; a store that faults has stored nothing.
+   */
+  private static void maskedMove(MemOp o, Cpu c, int bytes) {
+    Vectors.enter(o, c);
+    long[] mask = Vectors.first(o, c);
+    boolean store = o.insn.form().operands.get(0).kind() == 'M';
+    long[] v = store ? Vectors.register(c, o.reg, o.quads) : new long[o.quads];
+    long la = o.la(c, 8 * o.quads, store);
+    int n = 8 * o.quads / bytes;
+    for (int pass = store ? 0 : 1; pass < 2; pass++) {
+      for (int i = 0; i < n; i++) {
+        if (PackedShuffles.element(mask, i, 8 * bytes) >>> 8 * bytes - 1 == 0) {
+          continue;
+        }
+        long at = la + (long) i * bytes;
+        if (pass == 0) {
+          c.probeWrite(at, bytes);
+        } else if (store) {
+          c.wr(at, bytes, PackedShuffles.element(v, i, 8 * bytes));
+        } else {
+          PackedShuffles.set(v, i, 8 * bytes, c.rd(at, bytes));
+        }
+      }
+    }
+    if (!store) {
+      Vectors.put(o, c, v);
+    }
+  }
+
+  private static void signTest(MemOp o, Cpu c, long signs) {
+    Vectors.enter(o, c);
+    long[] b = Vectors.second(o, c);
+    Sse41.testBits(c, Vectors.register(c, o.reg, o.quads), b, signs);
+  }
+}
