@@ -8,6 +8,7 @@ import java.io.InputStream;
 import java.util.List;
 import java.util.Map;
 import java.util.zip.GZIPInputStream;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -59,5 +60,16 @@ final class OracleTest {
         });
     // What fails is known one by one; a new difference must not hide in a percentage.
     assertThat(o.failures).hasSizeLessThanOrEqualTo(3);
+  }
+
+  @Test
+  void vectorInstructionsWithNoSseForm() throws IOException {
+    OracleReplay o = new OracleReplay(CpuFeatures.ALL);
+    try (InputStream in =
+        OracleTest.class.getResourceAsStream("/dev/vesper/machine/oracle/vector-more.jsonl.gz")) {
+      o.runAll(new GZIPInputStream(in));
+    }
+    assertThat(o.failures).isEmpty();
+    assertThat(o.results.values().stream().mapToInt(r -> r[0]).sum()).isEqualTo(2500);
   }
 }

@@ -5,8 +5,8 @@ import dev.vesper.machine.cpu.Segmentation;
 
 /**
  * AVX2 gathers (AMD APM volume 4). The top bit of each element of VEX.vvvv says whether it is
- * loaded; it is cleared as the element arrives, so that a gather that faults goes on where it
- * stopped.
+ * loaded; the element of the mask is cleared as it arrives, so that a gather that faults goes on
+ * where it stopped.
  */
 final class Gathers {
   private Gathers() {}
@@ -32,43 +32,34 @@ final class Gathers {
     int quads = o.insn.vl256 ? 4 : 2;
     int n = 64 * quads / Math.max(width, indexWidth);
     long[] index = Vectors.register(c, vector, 4);
-    long[] mask = Vectors.register(c, maskRegister, 4);
+    long[] top = Vectors.register(c, maskRegister, 4);
     long[] z = Vectors.register(c, o.reg, 4);
-    for (int i = 0; i < n; i++) {
-      if (PackedShuffles.element(mask, i, width) >>> width - 1 != 0) {
-        long at = address(o, c, Ssse3.signed(index, i, indexWidth), width / 8);
-        long v;
-        try {
-          v = c.rd(at, width / 8);
-        } catch (RuntimeException fault) {
-          keep(c, o, z, mask, width, i);
-          throw fault;
+    long[] mask = new long[4];
+    for (int i = 0; i < 64 * quads / width; i++) {
+      PackedShuffles.set(mask, i, width, Ssse3.signed(top, i, width) >> width - 1);
+    }
+    try {
+      for (int i = 0; i < n; i++) {
+        if (PackedShuffles.element(mask, i, width) != 0) {
+          long at = address(o, c, Ssse3.signed(index, i, indexWidth), width / 8);
+          long v = c.rd(at, width / 8);
+          PackedShuffles.clear(z, i, width);
+          PackedShuffles.set(z, i, width, v);
+          PackedShuffles.clear(mask, i, width);
+          java.util.Arrays.fill(z, quads, 4, 0);
         }
-        PackedShuffles.clear(z, i, width);
-        PackedShuffles.set(z, i, width, v);
       }
+      // Only a gather that ends clears what lies above its elements, in both registers.
+      java.util.Arrays.fill(z, n * width / 64, 4, 0);
+      java.util.Arrays.fill(mask, 0);
+    } finally {
+      Vectors.put(o, c, z);
+      Vectors.put(o, c, maskRegister, mask);
     }
-    // Elements that the form has not are cleared, and so is the whole mask.
-    int bits = n * width;
-    for (int i = 0; i < 4; i++) {
-      z[i] = 64 * i >= bits ? 0 : z[i];
-      mask[i] = 0;
-    }
-    Vectors.put(o, c, z);
-    Vectors.put(o, c, maskRegister, mask);
   }
 
   private static long address(MemOp o, Cpu c, long index, int bytes) {
     long a = c.r[o.base] + (index << o.scale) + o.disp & o.mask;
     return o.segKind == Segmentation.SEG_NONE ? a : c.linear(o.segKind, o.seg, a, bytes, false);
-  }
-
-  /** Leaves what has arrived in the destination, and its mask elements cleared. */
-  private static void keep(Cpu c, MemOp o, long[] z, long[] mask, int width, int done) {
-    for (int i = 0; i < done; i++) {
-      PackedShuffles.clear(mask, i, width);
-    }
-    Vectors.put(o, c, z);
-    Vectors.put(o, c, o.insn.vvvv, mask);
   }
 }
