@@ -67,7 +67,7 @@ public final class Machine {
     long cBit = encrypted ? 1L << (model.leaf(0x8000_001F, 0).ebx() & 63) : 0;
     HostView view = memory.hostView();
     NestedMap nested = nested(memory.guestPages(), mmio);
-    CpuFeatures features = CpuFeatures.ALL;
+    CpuFeatures features = model.features();
     Interpreter interpreter = new Interpreter(features);
     for (int i = 0; i < o.processors(); i++) {
       Cpu c = new Cpu(memory, nested, features, interpreter, o.seed() + i);

@@ -192,7 +192,7 @@ public final class Decoder {
       in.rm = b & 7 | (in.rex & 1) << 3;
     }
     immediates(in, op);
-    if (in.lock && !(op.lock && in.mem)) {
+    if (in.lock && !(op.lock && in.mem) && !op.lockRegister) {
       in.opcode = null;
       return Outcome.UNDEFINED;
     }

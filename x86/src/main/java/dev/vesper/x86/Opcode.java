@@ -47,6 +47,7 @@ public final class Opcode {
   final boolean regOnly;
   private final List<String> immediates;
   final boolean lock;
+  final boolean lockRegister;
   final boolean not64;
   final boolean only64;
   final boolean default64;
@@ -172,6 +173,7 @@ public final class Opcode {
     onlyW = w;
     vexL = vex;
     lock = attrs.remove("lock");
+    lockRegister = attrs.remove("lockreg");
     not64 = attrs.remove("i64");
     only64 = attrs.remove("o64");
     default64 = attrs.remove("d64") | attrs.remove("f64");

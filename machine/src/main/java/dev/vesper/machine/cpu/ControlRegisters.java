@@ -1,11 +1,16 @@
 package dev.vesper.machine.cpu;
 
 import dev.vesper.machine.memory.PhysicalMemory;
+import java.util.Map;
 
 /** Control registers, debug registers and the MSRs that the processor itself holds. */
 public abstract class ControlRegisters extends Exceptions {
   public static final int MSR_TSC = 0x10;
   public static final int MSR_APIC_BASE = 0x1B;
+  public static final int MSR_SPEC_CTRL = 0x48;
+  public static final int MSR_PRED_CMD = 0x49;
+  public static final int MSR_MPERF = 0xE7;
+  public static final int MSR_APERF = 0xE8;
   public static final int MSR_SYSENTER_CS = 0x174;
   public static final int MSR_SYSENTER_ESP = 0x175;
   public static final int MSR_SYSENTER_EIP = 0x176;
@@ -31,8 +36,11 @@ public abstract class ControlRegisters extends Exceptions {
 
   private static final int CR0_WRITE_TRAP = 0x90;
 
-  private static final long CR4_ALLOWED =
-      CR4_TSD
+  /** Bits of CR4 that every processor here has; the rest come with features. */
+  private static final long CR4_BASE =
+      CR4_VME
+          | CR4_PVI
+          | CR4_TSD
           | CR4_DE
           | CR4_PSE
           | CR4_PAE
@@ -40,10 +48,23 @@ public abstract class ControlRegisters extends Exceptions {
           | CR4_PGE
           | CR4_PCE
           | CR4_OSFXSR
-          | CR4_OSXMMEXCPT
-          | CR4_FSGSBASE
-          | CR4_OSXSAVE
-          | CR4_SMEP;
+          | CR4_OSXMMEXCPT;
+
+  private static final Map<String, Long> CR4_FEATURES =
+      Map.of(
+          "fsgsbase", CR4_FSGSBASE,
+          "xsave", CR4_OSXSAVE,
+          "smep", CR4_SMEP,
+          "smap", CR4_SMAP,
+          "pcid", CR4_PCIDE,
+          "pku", CR4_PKE,
+          "umip", CR4_UMIP,
+          "la57", CR4_LA57);
+
+  /** What the processor can do. */
+  public final CpuFeatures features;
+
+  private final long cr4Allowed;
 
   /** Virtual nanoseconds that passed while the processor was idle. */
   public long idleTime;
@@ -53,8 +74,16 @@ public abstract class ControlRegisters extends Exceptions {
 
   private long random;
 
-  protected ControlRegisters(PhysicalMemory memory, NestedMap nested, long seed) {
+  protected ControlRegisters(
+      PhysicalMemory memory, NestedMap nested, CpuFeatures features, long seed) {
     super(memory, nested);
+    this.features = features;
+    long allowed = CR4_BASE;
+    for (Map.Entry<String, Long> e : CR4_FEATURES.entrySet()) {
+      allowed |= features.has(e.getKey()) ? e.getValue() : 0;
+    }
+    cr4Allowed = allowed;
+    nullClearsBase = features.has("null-sel-clr-base");
     random = seed;
   }
 
@@ -103,7 +132,7 @@ public abstract class ControlRegisters extends Exceptions {
       }
       efer |= EFER_LMA;
     } else if (!paging && was) {
-      if (mode64()) {
+      if (mode64() || (cr4 & CR4_PCIDE) != 0) {
         gp(0);
       }
       efer &= ~EFER_LMA;
@@ -121,26 +150,57 @@ public abstract class ControlRegisters extends Exceptions {
     trapCr(0, cr0);
   }
 
-  /** MOV to CR3. */
+  /**
+   * MOV to CR3. With CR4.PCIDE, bit 63 allows the processor to keep the translations of the new
+   * PCID; it is not obliged to, and this one has no PCID in its TLB.
+   */
   public final void writeCr3(long v) {
-    if (longMode() && (v & ~cBit & 0xFFF0_0000_0000_0000L) != 0) {
+    long value = (cr4 & CR4_PCIDE) != 0 ? v & Long.MAX_VALUE : v;
+    if (longMode() && (value & ~cBit & 0xFFF0_0000_0000_0000L) != 0) {
       gp(0);
     }
-    cr3 = v;
+    cr3 = value;
     flushTlb(false);
   }
 
   /** MOV to CR4. */
   public final void writeCr4(long v) {
-    if ((v & ~CR4_ALLOWED) != 0 || longMode() && (v & CR4_PAE) == 0) {
+    long changed = cr4 ^ v;
+    if ((v & ~cr4Allowed) != 0
+        || longMode() && ((v & CR4_PAE) == 0 || (changed & CR4_LA57) != 0)
+        || (v & changed & CR4_PCIDE) != 0 && (!longMode() || (cr3 & 0xFFF) != 0)) {
       gp(0);
     }
-    long changed = cr4 ^ v;
     cr4 = v;
-    if ((changed & (CR4_PSE | CR4_PAE | CR4_PGE | CR4_SMEP)) != 0) {
+    long paging =
+        CR4_PSE | CR4_PAE | CR4_PGE | CR4_SMEP | CR4_SMAP | CR4_PKE | CR4_PCIDE | CR4_LA57;
+    if ((changed & paging) != 0) {
       flushTlb(true);
     }
     trapCr(4, v);
+  }
+
+  /** Sets the protection-key rights. */
+  public final void writePkru(int v) {
+    if (v != pkru) {
+      pkru = v;
+      if ((cr4 & CR4_PKE) != 0) {
+        flushTlb(true);
+      }
+    }
+  }
+
+  /** {@return the bits of XCR0 that the processor has} */
+  public final long xcr0Supported() {
+    return 3 | (features.has("avx") ? 4 : 0) | (features.has("pku") ? 0x200 : 0);
+  }
+
+  /** XSETBV of XCR0: x87 is always on, and each component needs those that it extends. */
+  public final void writeXcr0(long v) {
+    if ((v & 1) == 0 || (v & ~xcr0Supported()) != 0 || (v & 6) == 4) {
+      gp(0);
+    }
+    xcr0 = v;
   }
 
   /** MOV to CR8. */
@@ -154,6 +214,7 @@ public abstract class ControlRegisters extends Exceptions {
 
   private void writeEfer(long v) {
     long allowed = EFER_SCE | EFER_LME | EFER_LMA | EFER_NXE | EFER_SVME | EFER_FFXSR;
+    allowed |= features.has("auto-ibrs") ? EFER_AIBRSE : 0;
     if ((v & ~allowed) != 0) {
       gp(0);
     }
@@ -205,6 +266,16 @@ public abstract class ControlRegisters extends Exceptions {
         yield ghcbMsr;
       }
       case MSR_SEV_STATUS -> sevStatus;
+      case MSR_XSS -> {
+        require("xsaves");
+        yield xss;
+      }
+      case MSR_SPEC_CTRL -> {
+        require("spec-ctrl");
+        yield specCtrl;
+      }
+      // Both count at the one frequency that there is.
+      case MSR_MPERF, MSR_APERF -> tsc();
       // Read-only identity of the processor, for hosts that pass it through: TscFreqSel, and a
       // P-state of 1 GHz (CpuFid 0x28 of 25 MHz steps, divisor 8 eighths).
       case MSR_HWCR -> 1L << 24;
@@ -253,7 +324,35 @@ public abstract class ControlRegisters extends Exceptions {
         }
         ghcbMsr = v;
       }
+      case MSR_SPEC_CTRL -> {
+        require("spec-ctrl");
+        // IBRS, STIBP, SSBD, PSFD.
+        if ((v & ~0x87L) != 0) {
+          gp(0);
+        }
+        specCtrl = (int) v;
+      }
+      case MSR_PRED_CMD -> {
+        require("ibpb");
+        if ((v & ~1L) != 0) {
+          gp(0);
+        }
+      }
+      case MSR_XSS -> {
+        require("xsaves");
+        // No supervisor state component is there to be enabled.
+        if (v != 0) {
+          gp(0);
+        }
+        xss = v;
+      }
       default -> gp(0);
+    }
+  }
+
+  private void require(String feature) {
+    if (!features.has(feature)) {
+      gp(0);
     }
   }
 

@@ -17,7 +17,6 @@ public final class Cpu extends ControlRegisters {
   private static final int JUMP_CACHE = 1 << 15;
   private static final int MAX_BLOCK = 64;
 
-  public final CpuFeatures features;
   private final OpFactory factory;
   public @Nullable CpuObserver observer;
 
@@ -33,8 +32,7 @@ public final class Cpu extends ControlRegisters {
 
   public Cpu(
       PhysicalMemory memory, NestedMap nested, CpuFeatures features, OpFactory factory, long seed) {
-    super(memory, nested, seed);
-    this.features = features;
+    super(memory, nested, features, seed);
     this.factory = factory;
     java.util.Arrays.fill(cachedTag, -1);
     resetRegisters();

@@ -40,7 +40,32 @@ public record CpuFeatures(Set<String> names) {
               "vaes",
               "vpclmulqdq",
               "gfni",
-              "sse4a"));
+              "sse4a",
+              "xsaveopt",
+              "xsavec",
+              "xgetbv1",
+              "xsaves",
+              "xsaveerptr",
+              "clwb",
+              "clzero",
+              "wbnoinvd",
+              "rdpid",
+              "rdpru",
+              "invpcid",
+              "monitor",
+              "monitorx",
+              "pcid",
+              "pku",
+              "smep",
+              "smap",
+              "umip",
+              "la57",
+              "cr8legacy",
+              "misalignsse",
+              "spec-ctrl",
+              "ibpb",
+              "auto-ibrs",
+              "null-sel-clr-base"));
 
   /** {@return whether a feature is there} */
   public boolean has(String name) {

@@ -65,12 +65,13 @@ public abstract class CpuState {
   public static final long CR4_OSFXSR = 0x200;
   public static final long CR4_OSXMMEXCPT = 0x400;
   public static final long CR4_UMIP = 0x800;
+  public static final long CR4_LA57 = 0x1000;
   public static final long CR4_FSGSBASE = 0x1_0000;
+  public static final long CR4_PCIDE = 0x2_0000;
   public static final long CR4_OSXSAVE = 0x4_0000;
   public static final long CR4_SMEP = 0x10_0000;
-
-  /** Bits of XCR0 that can be set: x87 and SSE. */
-  public static final long XCR0_SUPPORTED = 3;
+  public static final long CR4_SMAP = 0x20_0000;
+  public static final long CR4_PKE = 0x40_0000;
 
   public static final long EFER_SCE = 1;
   public static final long EFER_LME = 0x100;
@@ -78,6 +79,9 @@ public abstract class CpuState {
   public static final long EFER_NXE = 0x800;
   public static final long EFER_SVME = 0x1000;
   public static final long EFER_FFXSR = 0x4000;
+
+  /** Automatic IBRS. */
+  public static final long EFER_AIBRSE = 0x20_0000;
 
   /**
    * General registers 0..15 (RAX RCX RDX RBX RSP RBP RSI RDI R8..R15); 16 is always zero; 17 is RIP
@@ -135,7 +139,15 @@ public abstract class CpuState {
   public long debugCtl;
   public long ghcbMsr;
   public long xcr0 = 1;
+
+  /** Speculation controls: state only. */
+  public int specCtrl;
+
   public long xss;
+
+  /** Protection-key rights: access-disable and write-disable of each of 16 keys. */
+  public int pkru;
+
   public long sevStatus;
 
   /** x87 significands by physical register number. */
@@ -394,5 +406,8 @@ public abstract class CpuState {
     fvalid = 0xFF;
     mxcsr = 0x1F80;
     xcr0 = 1;
+    xss = 0;
+    pkru = 0;
+    specCtrl = 0;
   }
 }

@@ -10,6 +10,12 @@ import org.jspecify.annotations.Nullable;
  * the access paths of instructions.
  */
 public abstract class Mmu extends CpuState {
+  /** Privileges of an access: the processor's own, an instruction's at CPL 0 to 2, at CPL 3. */
+  private static final int IMPLICIT = 0;
+
+  private static final int SUPERVISOR = 1;
+  private static final int USER = 2;
+
   static final int READ = 0;
   static final int WRITE = 1;
   static final int EXEC = 2;
@@ -49,6 +55,9 @@ public abstract class Mmu extends CpuState {
   private final Tlb supervisor = new Tlb();
   private final Tlb user = new Tlb();
 
+  /** Of supervisor accesses that SMAP lets through to user pages because RFLAGS.AC is set. */
+  private final Tlb unguarded = new Tlb();
+
   /**
    * Never filled: used while alignment checking is on, so that every access takes the slow path.
    */
@@ -72,6 +81,10 @@ public abstract class Mmu extends CpuState {
   private boolean walkGlobal;
   private boolean walkNoExec;
   private boolean walkDirty;
+  private int walkKey;
+
+  /** Left shift that drops the bits above the widest linear address. */
+  private int canonicalShift = 16;
 
   protected Mmu(PhysicalMemory memory, NestedMap nested) {
     this.memory = memory;
@@ -88,6 +101,7 @@ public abstract class Mmu extends CpuState {
           public void codeDecoded(int frame) {
             supervisor.protectFrame(frame);
             user.protectFrame(frame);
+            unguarded.protectFrame(frame);
           }
         });
   }
@@ -103,16 +117,26 @@ public abstract class Mmu extends CpuState {
   private void frameChanged(int frame) {
     supervisor.flushFrame(frame);
     user.flushFrame(frame);
+    unguarded.flushFrame(frame);
     codeChanged();
   }
 
   // ---- modes and generations
 
-  /** Must follow every change of CPL, CS, EFER, CR0, segment flatness or RFLAGS.AC. */
+  private Tlb supervisorTlb() {
+    return (eflags & AC) != 0 && (cr4 & CR4_SMAP) != 0 ? unguarded : supervisor;
+  }
+
+  private int privilege() {
+    return cpl == 3 ? USER : SUPERVISOR;
+  }
+
+  /** Must follow every change of CPL, CS, EFER, CR0, CR4, segment flatness or RFLAGS.AC. */
   public final void modeChanged() {
     boolean u = cpl == 3;
     boolean ac = u && (eflags & AC) != 0 && (cr0 & CR0_AM) != 0;
-    Tlb t = ac ? empty : u ? user : supervisor;
+    Tlb t = ac ? empty : u ? user : supervisorTlb();
+    canonicalShift = (cr4 & CR4_LA57) != 0 && longMode() ? 7 : 16;
     tr = t.read;
     tw = t.write;
     td = t.data;
@@ -150,6 +174,7 @@ public abstract class Mmu extends CpuState {
   public final void flushTlb(boolean all) {
     supervisor.flush(all);
     user.flush(all);
+    unguarded.flush(all);
     codeChanged();
   }
 
@@ -157,6 +182,7 @@ public abstract class Mmu extends CpuState {
   public final void flushTlbPage(long la) {
     supervisor.flushPage(la);
     user.flushPage(la);
+    unguarded.flushPage(la);
     codeChanged();
   }
 
@@ -190,8 +216,9 @@ public abstract class Mmu extends CpuState {
     return fault(14, code);
   }
 
-  public static boolean canonical(long la) {
-    return la << 16 >> 16 == la;
+  /** {@return whether an address has copies of its top bit above the 48 or 57 that are used} */
+  public final boolean canonical(long la) {
+    return la << canonicalShift >> canonicalShift == la;
   }
 
   /** Mask of linear addresses in the current mode. */
@@ -225,8 +252,8 @@ public abstract class Mmu extends CpuState {
     }
   }
 
-  private static int errorCode(int present, int access, boolean asUser) {
-    return present | (access == WRITE ? 2 : 0) | (asUser ? 4 : 0);
+  private static int errorCode(int present, int access, int privilege) {
+    return present | (access == WRITE ? 2 : 0) | (privilege == USER ? 4 : 0);
   }
 
   private int fetchBit(int access) {
@@ -235,12 +262,13 @@ public abstract class Mmu extends CpuState {
   }
 
   /** Walks the guest's tables, sets A and D bits, leaves the result in the walk fields. */
-  private void walk(long la, int access, boolean asUser) {
+  private void walk(long la, int access, int privilege) {
     walkGlobal = false;
     walkNoExec = false;
     walkWrite = true;
     walkUser = true;
     walkDirty = true;
+    walkKey = 0;
     if ((cr0 & CR0_PG) == 0) {
       walkAddress = la & 0xFFFF_F000L;
       walkPrivate = true;
@@ -249,7 +277,7 @@ public abstract class Mmu extends CpuState {
     boolean pae = (cr4 & CR4_PAE) != 0;
     boolean lm = (efer & EFER_LMA) != 0;
     int size = pae ? 8 : 4;
-    int level = lm ? 4 : pae ? 3 : 2;
+    int level = topLevel(lm, pae);
     long table = cr3 & ~cBit & (lm ? 0x000F_FFFF_FFFF_F000L : pae ? 0xFFFF_FFE0L : 0xFFFF_F000L);
     int bitsPerLevel = pae ? 9 : 10;
     boolean nxe = (efer & EFER_NXE) != 0;
@@ -259,7 +287,7 @@ public abstract class Mmu extends CpuState {
       long address = table + index * size;
       long e = entry(address, size);
       if ((e & 1) == 0) {
-        pageFault(la, errorCode(0, access, asUser) | fetchBit(access));
+        pageFault(la, errorCode(0, access, privilege) | fetchBit(access));
       }
       boolean pdpt32 = pae && !lm && level == 3;
       boolean large =
@@ -269,7 +297,7 @@ public abstract class Mmu extends CpuState {
         bad = reserved | (nxe && !pdpt32 ? 0 : 1L << 63);
         if (pdpt32) {
           bad |= 0x1E6;
-        } else if (level == 4) {
+        } else if (level >= 4) {
           bad |= 0x80;
         } else if (large) {
           bad |= (1L << shift) - 0x2000 & 0x3FFF_E000L;
@@ -281,7 +309,7 @@ public abstract class Mmu extends CpuState {
         bad = 0x20_0000;
       }
       if ((e & bad) != 0) {
-        pageFault(la, errorCode(1, access, asUser) | 8 | fetchBit(access));
+        pageFault(la, errorCode(1, access, privilege) | 8 | fetchBit(access));
       }
       if (!pdpt32) {
         walkWrite &= (e & 2) != 0;
@@ -290,7 +318,8 @@ public abstract class Mmu extends CpuState {
       walkNoExec |= pae && nxe && e < 0;
       boolean leaf = level == 1 || large;
       if (leaf) {
-        checkAccess(la, access, asUser);
+        walkKey = lm && walkUser && (cr4 & CR4_PKE) != 0 ? (int) (e >>> 59) & 15 : 0;
+        checkAccess(la, access, privilege);
       }
       int set = 0x20 | (leaf && access == WRITE ? 0x40 : 0);
       if (!pdpt32 && (e & set) != set) {
@@ -317,28 +346,48 @@ public abstract class Mmu extends CpuState {
     }
   }
 
-  private void checkAccess(long la, int access, boolean asUser) {
+  private int topLevel(boolean lm, boolean pae) {
+    return lm ? (cr4 & CR4_LA57) != 0 ? 5 : 4 : pae ? 3 : 2;
+  }
+
+  /** {@return whether PKRU forbids an access to the page of the last walk} */
+  private boolean keyForbids(int access, int privilege) {
+    if (access == EXEC || !walkUser || (cr4 & CR4_PKE) == 0 || !longMode()) {
+      return false;
+    }
+    int rights = pkru >>> 2 * walkKey;
+    boolean protectedWrite = privilege == USER || (cr0 & CR0_WP) != 0;
+    return (rights & 1) != 0 || (rights & 2) != 0 && access == WRITE && protectedWrite;
+  }
+
+  private void checkAccess(long la, int access, int privilege) {
+    boolean asUser = privilege == USER;
+    boolean guarded =
+        (cr4 & CR4_SMAP) != 0 && (privilege == IMPLICIT || (eflags & AC) == 0) && access != EXEC;
+    boolean byKey = keyForbids(access, privilege);
     boolean bad =
-        asUser && !walkUser
+        byKey
+            || asUser && !walkUser
             || access == WRITE && !walkWrite && (asUser || (cr0 & CR0_WP) != 0)
-            || access == EXEC && (walkNoExec || !asUser && walkUser && (cr4 & CR4_SMEP) != 0);
+            || access == EXEC && (walkNoExec || !asUser && walkUser && (cr4 & CR4_SMEP) != 0)
+            || !asUser && walkUser && guarded;
     if (bad) {
-      pageFault(la, errorCode(1, access, asUser) | fetchBit(access));
+      pageFault(la, errorCode(1, access, privilege) | fetchBit(access) | (byKey ? 0x20 : 0));
     }
   }
 
   // ---- look-up: TLB miss to page
 
   /** {@return the page of a linear address, or null when the access goes to {@link #bus}} */
-  private @Nullable Page lookup(long la, int access, boolean asUser) {
-    Tlb t = asUser ? user : supervisor;
+  private @Nullable Page lookup(long la, int access, int privilege) {
+    Tlb t = privilege == USER ? user : privilege == SUPERVISOR ? supervisorTlb() : supervisor;
     int i = Tlb.index(la);
     long tag = la & PAGE_MASK;
     long[] tags = access == READ ? t.read : access == WRITE ? t.write : t.exec;
     if (tags[i] == tag) {
       return t.page[i];
     }
-    walk(la, access, asUser);
+    walk(la, access, privilege);
     boolean isPrivate = walkPrivate || access == EXEC;
     int type = nested.type(walkAddress >>> 12);
     if (type != NestedMap.RAM) {
@@ -349,7 +398,7 @@ public abstract class Mmu extends CpuState {
     }
     if (access != EXEC && (cr0 & CR0_PG) != 0 && executeOnly.get((int) (walkAddress >>> 12))) {
       // As a protection key without access rights would have it.
-      pageFault(la, errorCode(1, access, asUser) | 0x20);
+      pageFault(la, errorCode(1, access, privilege) | 0x20);
     }
     Page p = memory.page((int) (walkAddress >>> 12), isPrivate ? key : Page.SHARED);
     if (t.page[i] != p || t.read[i] != tag && t.write[i] != tag && t.exec[i] != tag) {
@@ -360,12 +409,13 @@ public abstract class Mmu extends CpuState {
     t.page[i] = p;
     t.data[i] = p.data;
     t.global[i] = walkGlobal;
+    t.used = true;
     if (access == EXEC) {
       t.exec[i] = tag;
     } else {
       t.read[i] = tag;
-      boolean writable = walkWrite || !asUser && (cr0 & CR0_WP) == 0;
-      if (writable && walkDirty && p.codeLines == 0) {
+      boolean writable = walkWrite || privilege != USER && (cr0 & CR0_WP) == 0;
+      if (writable && !keyForbids(WRITE, privilege) && walkDirty && p.codeLines == 0) {
         t.write[i] = tag;
       }
     }
@@ -377,7 +427,7 @@ public abstract class Mmu extends CpuState {
     if (longMode() && !canonical(la)) {
       gp(0);
     }
-    Page p = lookup(la, EXEC, cpl == 3);
+    Page p = lookup(la, EXEC, privilege());
     if (p == null) {
       throw new IllegalStateException("instruction fetch from the bus");
     }
@@ -408,12 +458,12 @@ public abstract class Mmu extends CpuState {
 
   // ---- slow paths
 
-  private void checkLinear(long la, int bytes, boolean asUser) {
+  private void checkLinear(long la, int bytes, int privilege) {
     // Flat segments need no check but this one: an operand may not wrap at the end of the segment.
     if (mode64() ? !canonical(la) || !canonical(la + bytes - 1) : la + bytes - 1 > 0xFFFF_FFFFL) {
       nonCanonical();
     }
-    if (asUser && (eflags & AC) != 0 && (cr0 & CR0_AM) != 0 && (la & bytes - 1) != 0) {
+    if (privilege == USER && (eflags & AC) != 0 && (cr0 & CR0_AM) != 0 && (la & bytes - 1) != 0) {
       fault(17, 0);
     }
   }
@@ -444,22 +494,22 @@ public abstract class Mmu extends CpuState {
     return b;
   }
 
-  private long readSlow(long linear, int bytes, boolean forWrite, boolean asUser) {
+  private long readSlow(long linear, int bytes, boolean forWrite, int privilege) {
     long la = linear & linearMask();
-    checkLinear(la, bytes, asUser);
+    checkLinear(la, bytes, privilege);
     int access = forWrite ? WRITE : READ;
     int o = (int) la & 0xFFF;
     if (o + bytes <= Page.SIZE) {
-      Page p = lookup(la, access, asUser);
+      Page p = lookup(la, access, privilege);
       return p == null ? bus().readMemory(walkAddress | o, bytes) : get(p, o, bytes);
     }
     // Both pages must be there before anything is read.
-    lookup(la, access, asUser);
-    lookup(la + bytes - 1 & linearMask() & PAGE_MASK, access, asUser);
+    lookup(la, access, privilege);
+    lookup(la + bytes - 1 & linearMask() & PAGE_MASK, access, privilege);
     long v = 0;
     for (int i = 0; i < bytes; i++) {
       long a = la + i & linearMask();
-      Page p = lookup(a, access, asUser);
+      Page p = lookup(a, access, privilege);
       long b =
           p == null ? bus().readMemory(walkAddress | a & 0xFFF, 1) : p.data[(int) a & 0xFFF] & 0xFF;
       v |= (b & 0xFF) << 8 * i;
@@ -467,12 +517,12 @@ public abstract class Mmu extends CpuState {
     return v;
   }
 
-  private void writeSlow(long linear, int bytes, long v, boolean asUser) {
+  private void writeSlow(long linear, int bytes, long v, int privilege) {
     long la = linear & linearMask();
-    checkLinear(la, bytes, asUser);
+    checkLinear(la, bytes, privilege);
     int o = (int) la & 0xFFF;
     if (o + bytes <= Page.SIZE) {
-      Page p = lookup(la, WRITE, asUser);
+      Page p = lookup(la, WRITE, privilege);
       if (p == null) {
         bus().writeMemory(walkAddress | o, bytes, v);
       } else {
@@ -482,8 +532,8 @@ public abstract class Mmu extends CpuState {
       return;
     }
     int first = Page.SIZE - o;
-    Page p1 = lookup(la, WRITE, asUser);
-    Page p2 = lookup(la + first & linearMask(), WRITE, asUser);
+    Page p1 = lookup(la, WRITE, privilege);
+    Page p2 = lookup(la + first & linearMask(), WRITE, privilege);
     if (p1 != null) {
       storing(p1, o, first);
     }
@@ -492,7 +542,7 @@ public abstract class Mmu extends CpuState {
     }
     for (int i = 0; i < bytes; i++) {
       long a = la + i & linearMask();
-      Page p = lookup(a, WRITE, asUser);
+      Page p = lookup(a, WRITE, privilege);
       if (p == null) {
         bus().writeMemory(walkAddress | a & 0xFFF, 1, v >>> 8 * i & 0xFF);
       } else {
@@ -508,7 +558,7 @@ public abstract class Mmu extends CpuState {
     if (tr[i] == (la & PAGE_MASK)) {
       return td[i][(int) la & 0xFFF] & 0xFF;
     }
-    return (int) readSlow(la, 1, false, cpl == 3);
+    return (int) readSlow(la, 1, false, privilege());
   }
 
   public final int rd16(long la) {
@@ -517,7 +567,7 @@ public abstract class Mmu extends CpuState {
     if (tr[i] == (la & PAGE_MASK) && o <= 4094) {
       return (short) Page.SHORT.get(td[i], o) & 0xFFFF;
     }
-    return (int) readSlow(la, 2, false, cpl == 3);
+    return (int) readSlow(la, 2, false, privilege());
   }
 
   public final int rd32(long la) {
@@ -526,7 +576,7 @@ public abstract class Mmu extends CpuState {
     if (tr[i] == (la & PAGE_MASK) && o <= 4092) {
       return (int) Page.INT.get(td[i], o);
     }
-    return (int) readSlow(la, 4, false, cpl == 3);
+    return (int) readSlow(la, 4, false, privilege());
   }
 
   public final long rd64(long la) {
@@ -535,7 +585,7 @@ public abstract class Mmu extends CpuState {
     if (tr[i] == (la & PAGE_MASK) && o <= 4088) {
       return (long) Page.LONG.get(td[i], o);
     }
-    return readSlow(la, 8, false, cpl == 3);
+    return readSlow(la, 8, false, privilege());
   }
 
   /** Reads 1, 2, 4 or 8 bytes, zero-extended. */
@@ -561,7 +611,7 @@ public abstract class Mmu extends CpuState {
         default -> (long) Page.LONG.get(d, o);
       };
     }
-    return readSlow(la, bytes, true, cpl == 3);
+    return readSlow(la, bytes, true, privilege());
   }
 
   public final void wr8(long la, int v) {
@@ -570,7 +620,7 @@ public abstract class Mmu extends CpuState {
       td[i][(int) la & 0xFFF] = (byte) v;
       return;
     }
-    writeSlow(la, 1, v, cpl == 3);
+    writeSlow(la, 1, v, privilege());
   }
 
   public final void wr16(long la, int v) {
@@ -580,7 +630,7 @@ public abstract class Mmu extends CpuState {
       Page.SHORT.set(td[i], o, (short) v);
       return;
     }
-    writeSlow(la, 2, v, cpl == 3);
+    writeSlow(la, 2, v, privilege());
   }
 
   public final void wr32(long la, int v) {
@@ -590,7 +640,7 @@ public abstract class Mmu extends CpuState {
       Page.INT.set(td[i], o, v);
       return;
     }
-    writeSlow(la, 4, v, cpl == 3);
+    writeSlow(la, 4, v, privilege());
   }
 
   public final void wr64(long la, long v) {
@@ -600,7 +650,7 @@ public abstract class Mmu extends CpuState {
       Page.LONG.set(td[i], o, v);
       return;
     }
-    writeSlow(la, 8, v, cpl == 3);
+    writeSlow(la, 8, v, privilege());
   }
 
   /** Writes 1, 2, 4 or 8 bytes. */
@@ -616,7 +666,7 @@ public abstract class Mmu extends CpuState {
   /** Raises the fault that a store to these bytes would raise, in either page. */
   public final void probeWrite(long la, int bytes) {
     long a = la & linearMask();
-    boolean u = cpl == 3;
+    int u = privilege();
     checkCanonicalRange(a, bytes);
     lookup(a, WRITE, u);
     long end = a + bytes - 1 & linearMask();
@@ -628,7 +678,7 @@ public abstract class Mmu extends CpuState {
   /** Raises the fault that a load of these bytes would raise, in either page. */
   public final void probeRead(long la, int bytes) {
     long a = la & linearMask();
-    boolean u = cpl == 3;
+    int u = privilege();
     checkCanonicalRange(a, bytes);
     lookup(a, READ, u);
     long end = a + bytes - 1 & linearMask();
@@ -657,18 +707,18 @@ public abstract class Mmu extends CpuState {
     if (mode64() && !canonical(a)) {
       nonCanonical();
     }
-    Page p = lookup(a, write ? WRITE : READ, cpl == 3);
+    Page p = lookup(a, write ? WRITE : READ, privilege());
     return p == null || write && p.codeLines != 0 ? null : p;
   }
 
   /** Reads as the supervisor, for descriptor tables and task state. */
   public final long sysRead(long la, int bytes) {
-    return readSlow(la, bytes, false, false);
+    return readSlow(la, bytes, false, IMPLICIT);
   }
 
   /** Writes as the supervisor. */
   public final void sysWrite(long la, int bytes, long v) {
-    writeSlow(la, bytes, v, false);
+    writeSlow(la, bytes, v, IMPLICIT);
   }
 
   // ---- for observers: look without touching anything
@@ -684,7 +734,7 @@ public abstract class Mmu extends CpuState {
     }
     boolean pae = (cr4 & CR4_PAE) != 0;
     boolean lm = longMode();
-    int level = lm ? 4 : pae ? 3 : 2;
+    int level = topLevel(lm, pae);
     long table = cr3 & ~cBit & (lm ? 0x000F_FFFF_FFFF_F000L : pae ? 0xFFFF_FFE0L : 0xFFFF_F000L);
     byte[] buffer = new byte[Page.SIZE];
     for (; ; level--) {

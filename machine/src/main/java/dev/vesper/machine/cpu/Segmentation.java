@@ -10,6 +10,9 @@ public abstract class Segmentation extends Mmu {
 
   private long knownCodeBase;
 
+  /** Loading a null selector clears base, limit and attributes (CPUID Fn8000_0021_EAX[6]). */
+  protected boolean nullClearsBase;
+
   /** Must follow every load of CS: cached look-ups by RIP stay valid while the base is the same. */
   protected final void codeSegmentChanged() {
     if (segBase[CS] != knownCodeBase) {
@@ -194,7 +197,7 @@ public abstract class Segmentation extends Mmu {
         segAttr[seg] = 0;
         segBase[seg] = 0;
         segLimit[seg] = 0;
-      } else if (seg != FS && seg != GS) {
+      } else if (nullClearsBase || seg != FS && seg != GS) {
         segBase[seg] = 0;
       }
       modeChanged();

@@ -22,6 +22,9 @@ final class Tlb {
   final boolean[] global = new boolean[ENTRIES];
   private static final byte[] NOTHING = {};
 
+  /** Something was filled in since the last full flush. */
+  boolean used = true;
+
   Tlb() {
     flush(true);
   }
@@ -31,7 +34,11 @@ final class Tlb {
   }
 
   void flush(boolean all) {
+    if (!used) {
+      return;
+    }
     if (all) {
+      used = false;
       Arrays.fill(read, NONE);
       Arrays.fill(write, NONE);
       Arrays.fill(exec, NONE);

@@ -12,6 +12,8 @@ final class SaveArea {
   static final int RIP = 0x178;
   static final int RSP = 0x1D8;
   static final int RAX = 0x1F8;
+  static final int SPEC_CTRL = 0x2E0;
+  static final int PKRU = 0x2E8;
   static final int XCR0 = 0x3E8;
   static final int SEV_FEATURES = 0x3B0;
 
@@ -79,6 +81,8 @@ final class SaveArea {
     Page.INT.set(d, 0x2EC, (int) c.tscAux);
     put(d, 0x140, c.xss);
     put(d, XCR0, c.xcr0);
+    Page.INT.set(d, PKRU, c.pkru);
+    Page.INT.set(d, SPEC_CTRL, c.specCtrl);
     put(d, 0x400, c.fdp);
     Page.INT.set(d, 0x408, c.mxcsr);
     Page.SHORT.set(d, 0x40C, (short) c.fvalid);
@@ -95,6 +99,7 @@ final class SaveArea {
     }
     for (int i = 0; i < 32; i++) {
       put(d, 0x470 + 8 * i, c.xmm[i]);
+      put(d, 0x570 + 8 * i, c.ymmh[i]);
     }
   }
 
@@ -116,6 +121,7 @@ final class SaveArea {
     java.util.Arrays.fill(c.fpMant, 0);
     java.util.Arrays.fill(c.fpExp, 0);
     java.util.Arrays.fill(c.xmm, 0);
+    java.util.Arrays.fill(c.ymmh, 0);
   }
 
   private static int getShort(byte[] d, int at) {
@@ -175,6 +181,8 @@ final class SaveArea {
     c.tscAux = (int) Page.INT.get(d, 0x2EC) & 0xFFFF_FFFFL;
     c.xss = get(d, 0x140);
     c.xcr0 = get(d, XCR0);
+    c.writePkru((int) Page.INT.get(d, PKRU));
+    c.specCtrl = (int) Page.INT.get(d, SPEC_CTRL);
     c.fdp = get(d, 0x400);
     c.mxcsr = (int) Page.INT.get(d, 0x408);
     c.fvalid = getShort(d, 0x40C) & 0xFF;
@@ -193,6 +201,7 @@ final class SaveArea {
     }
     for (int i = 0; i < 32; i++) {
       c.xmm[i] = get(d, 0x470 + 8 * i);
+      c.ymmh[i] = get(d, 0x570 + 8 * i);
     }
   }
 

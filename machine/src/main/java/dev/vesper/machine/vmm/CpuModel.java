@@ -1,5 +1,7 @@
 package dev.vesper.machine.vmm;
 
+import dev.vesper.machine.cpu.CpuFeatures;
+import dev.vesper.machine.cpu.XsaveLayout;
 import dev.vesper.machine.sev.PlainVcpu;
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -7,11 +9,15 @@ import java.io.InputStreamReader;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.Map;
+import java.util.Set;
 
 /**
- * A CPU model: CPUID leaves as data. The text form has a line for each leaf: {@code leaf subleaf
- * eax ebx ecx edx} in hex; {@code #} starts a comment. A leaf without an entry is zero.
+ * A CPU model: CPUID leaves as data. The text form has a line for each leaf, {@code leaf subleaf
+ * eax ebx ecx edx} in hex, and lines {@code features NAME...} that set flags of {@code
+ * features.txt} in the leaves before them; {@code #} starts a comment. A leaf without an entry is
+ * zero. The leaves on XSAVE, 0xD but for the flags of subleaf 1, follow from the features.
  */
 public final class CpuModel {
   /** The four registers of a leaf. */
@@ -44,36 +50,7 @@ public final class CpuModel {
     this.name = name;
   }
 
-  /** A CPUID flag that can be switched: leaf, register 1 EBX 2 ECX 3 EDX, bit. */
-  private record Flag(int leaf, int register, int bit) {}
-
-  private static final Map<String, Flag> FLAGS =
-      Map.ofEntries(
-          Map.entry("sse3", new Flag(1, 2, 0)),
-          Map.entry("ssse3", new Flag(1, 2, 9)),
-          Map.entry("sse4.1", new Flag(1, 2, 19)),
-          Map.entry("sse4.2", new Flag(1, 2, 20)),
-          Map.entry("pclmulqdq", new Flag(1, 2, 1)),
-          Map.entry("aes", new Flag(1, 2, 25)),
-          Map.entry("sha-ni", new Flag(7, 1, 29)),
-          Map.entry("abm", new Flag(0x8000_0001, 2, 5)),
-          Map.entry("bmi1", new Flag(7, 1, 3)),
-          Map.entry("bmi2", new Flag(7, 1, 8)),
-          Map.entry("movbe", new Flag(1, 2, 22)),
-          Map.entry("rdseed", new Flag(7, 1, 18)),
-          Map.entry("adx", new Flag(7, 1, 19)),
-          Map.entry("cx16", new Flag(1, 2, 13)),
-          Map.entry("popcnt", new Flag(1, 2, 23)),
-          Map.entry("xsave", new Flag(1, 2, 26)),
-          Map.entry("rdrand", new Flag(1, 2, 30)),
-          Map.entry("mtrr", new Flag(1, 3, 12)),
-          Map.entry("fsgsbase", new Flag(7, 1, 0)),
-          Map.entry("smep", new Flag(7, 1, 7)),
-          Map.entry("erms", new Flag(7, 1, 9)),
-          Map.entry("clflushopt", new Flag(7, 1, 23)),
-          Map.entry("rdtscp", new Flag(0x8000_0001, 3, 27)));
-
-  private static final int XSAVE_BYTES = 576;
+  private static final Map<String, CpuidFlag> FLAGS = CpuidFlag.load();
 
   /**
    * Makes a model from its description: the name of a built-in one, then features to add or take
@@ -87,30 +64,77 @@ public final class CpuModel {
     for (int i = 1; i < parts.length; i++) {
       m.change(parts[i]);
     }
+    m.describeXsave();
     return m;
   }
 
   private void change(String feature) {
     boolean on = feature.startsWith("+");
-    Flag f = FLAGS.get(feature.substring(Math.min(1, feature.length())));
-    if (!on && !feature.startsWith("-") || f == null) {
+    String flag = feature.substring(Math.min(1, feature.length()));
+    if (!on && !feature.startsWith("-") || !FLAGS.containsKey(flag)) {
       throw new IllegalArgumentException(
           "no CPU feature '"
               + feature
               + "': write +NAME or -NAME with one of "
               + String.join(" ", new java.util.TreeSet<>(FLAGS.keySet())));
     }
-    Leaf l = leaf(f.leaf, 0);
+    set(flag, on);
+  }
+
+  private static CpuidFlag flag(String name) {
+    CpuidFlag f = FLAGS.get(name);
+    if (f == null) {
+      throw new IllegalStateException("features.txt has no " + name);
+    }
+    return f;
+  }
+
+  private void set(String name, boolean on) {
+    CpuidFlag f = flag(name);
+    Leaf l = leaf(f.leaf(), f.subleaf());
     int[] r = {l.eax(), l.ebx(), l.ecx(), l.edx()};
-    r[f.register] = on ? r[f.register] | 1 << f.bit : r[f.register] & ~(1 << f.bit);
-    put(f.leaf, 0, new Leaf(r[0], r[1], r[2], r[3]));
-    if (f.equals(FLAGS.get("xsave"))) {
-      // Components x87 and SSE, in the standard form only.
-      put(0xD, 0, on ? new Leaf(3, XSAVE_BYTES, XSAVE_BYTES, 0) : Leaf.ZERO);
-      Leaf max = leaf(0, 0);
-      if (on && max.eax() < 0xD) {
-        put(0, 0, new Leaf(0xD, max.ebx(), max.ecx(), max.edx()));
+    r[f.register()] = on ? r[f.register()] | 1 << f.bit() : r[f.register()] & ~(1 << f.bit());
+    put(f.leaf(), f.subleaf(), new Leaf(r[0], r[1], r[2], r[3]));
+  }
+
+  /** {@return whether a flag of features.txt is set} */
+  public boolean has(String name) {
+    CpuidFlag f = flag(name);
+    return (leaf(f.leaf(), f.subleaf()).register(f.register()) >>> f.bit() & 1) != 0;
+  }
+
+  /** {@return what a processor of this model can do; the rest is undefined on it} */
+  public CpuFeatures features() {
+    Set<String> names = new HashSet<>();
+    FLAGS.forEach(
+        (name, flag) -> {
+          if (flag.processor() != null && has(name)) {
+            names.add(flag.processor());
+          }
+        });
+    return new CpuFeatures(names);
+  }
+
+  /** Makes the leaves on XSAVE agree with the features. */
+  private void describeXsave() {
+    leaves.keySet().removeIf(k -> k >>> 32 == 0xD && (k & 0xFFFF_FFFFL) != 1);
+    if (!hasXsave()) {
+      leaves.remove(0xDL << 32 | 1);
+      return;
+    }
+    long xcr0 = 3 | (has("avx") ? 4 : 0) | (has("pku") ? 1 << XsaveLayout.PKRU : 0);
+    int bytes = XsaveLayout.standardBytes(xcr0);
+    put(0xD, 0, new Leaf((int) xcr0, bytes, bytes, 0));
+    int compact = XsaveLayout.compactBytes(xcr0);
+    put(0xD, 1, new Leaf(leaf(0xD, 1).eax(), has("xsaves") ? compact : 0, 0, 0));
+    for (int i = XsaveLayout.AVX; i <= XsaveLayout.PKRU; i++) {
+      if ((xcr0 >>> i & 1) != 0) {
+        put(0xD, i, new Leaf(XsaveLayout.size(i), XsaveLayout.offset(i), 0, 0));
       }
+    }
+    Leaf max = leaf(0, 0);
+    if (max.eax() < 0xD) {
+      put(0, 0, new Leaf(0xD, max.ebx(), max.ecx(), max.edx()));
     }
   }
 
@@ -118,17 +142,14 @@ public final class CpuModel {
     leaves.put((leaf & 0xFFFF_FFFFL) << 32 | subleaf & 0xFFFF_FFFFL, l);
   }
 
-  /**
-   * {@return bytes of an XSAVE area for the components of XCR0: x87 and SSE lie in its first 576
-   * bytes; 0 without XSAVE}
-   */
+  /** {@return bytes of a standard XSAVE area for the components of XCR0; 0 without XSAVE} */
   int xsaveSize(long xcr0) {
-    return hasXsave() && (xcr0 & 3) != 0 ? XSAVE_BYTES : 0;
+    return hasXsave() ? XsaveLayout.standardBytes(xcr0) : 0;
   }
 
   /** {@return whether the model offers XSAVE} */
   boolean hasXsave() {
-    return (leaf(1, 0).ecx() >>> 26 & 1) != 0;
+    return has("xsave");
   }
 
   private static CpuModel builtIn(String name) {
@@ -145,6 +166,12 @@ public final class CpuModel {
           continue;
         }
         String[] f = s.split("\\s+");
+        if (f[0].equals("features")) {
+          for (int i = 1; i < f.length; i++) {
+            m.set(f[i], true);
+          }
+          continue;
+        }
         long key = Long.parseLong(f[0], 16) << 32 | Long.parseLong(f[1], 16);
         m.leaves.put(key, new Leaf(hex(f[2]), hex(f[3]), hex(f[4]), hex(f[5])));
       }

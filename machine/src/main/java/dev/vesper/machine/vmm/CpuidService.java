@@ -6,6 +6,7 @@ import dev.vesper.machine.sev.SevMode;
 final class CpuidService {
   private static final int APIC = 1 << 9;
   private static final int HTT = 1 << 28;
+  private static final int LAST_LEVEL_CACHE = 3;
 
   private final CpuModel model;
   private final SevMode mode;
@@ -49,6 +50,17 @@ final class CpuidService {
           ? new CpuModel.Leaf(l.eax(), l.ebx(), ecx, l.edx())
           : new CpuModel.Leaf(
               l.eax(), l.ebx() & 0xFFFF | v.id << 24 | processors << 16, ecx, l.edx() | APIC | HTT);
+    }
+    if (leaf == 0xB && l.ecx() != 0) {
+      int shift = subleaf == 1 ? 32 - Integer.numberOfLeadingZeros(processors - 1) : 0;
+      return new CpuModel.Leaf(shift, subleaf == 1 ? processors : 1, l.ecx(), v.id);
+    }
+    if (leaf == 0x8000_001D && subleaf == LAST_LEVEL_CACHE) {
+      // All cores share it.
+      return new CpuModel.Leaf(l.eax() | processors - 1 << 14, l.ebx(), l.ecx(), l.edx());
+    }
+    if (leaf == 0x8000_001E && model.has("topoext")) {
+      return new CpuModel.Leaf(v.id, v.id, 0, 0);
     }
     if (leaf == 0xD && subleaf == 0) {
       return new CpuModel.Leaf(l.eax(), model.xsaveSize(xcr0), l.ecx(), l.edx());

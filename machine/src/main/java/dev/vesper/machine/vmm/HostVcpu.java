@@ -28,6 +28,9 @@ final class HostVcpu {
 
   boolean everEnabledInterrupts;
 
+  final MachineCheckBanks machineChecks = new MachineCheckBanks();
+  final PerformanceCounters counters = new PerformanceCounters();
+
   /** CR4 as the last write trap of an SEV-ES guest showed it. */
   long shadowCr4;
 

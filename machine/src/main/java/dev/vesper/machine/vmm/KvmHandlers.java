@@ -103,7 +103,8 @@ final class KvmHandlers implements Handlers {
       }
       case ExitCode.RDTSC, ExitCode.RDTSCP -> rdtsc(hv, v, code == ExitCode.RDTSCP);
       case ExitCode.WBINVD, ExitCode.INVD, ExitCode.MONITOR, ExitCode.MWAIT -> v.skip();
-      case ExitCode.RDPMC -> host.injectException(hv, GP, true);
+      case ExitCode.RDPMC -> rdpmc(hv, v);
+      case 0x8E -> host.injectException(hv, UD, false);
       case ExitCode.VMMCALL -> {
         // KVM_HC_*: none is offered, and none may be called from user mode.
         v.setGpr(0, v.cpl() == 0 ? -ENOSYS : -1);
@@ -118,6 +119,17 @@ final class KvmHandlers implements Handlers {
                   + ")");
       default -> host.end(Outcome.GAVE_UP, "no handler for " + ExitCode.name(code));
     }
+  }
+
+  private void rdpmc(HostVcpu hv, PlainVcpu v) {
+    var count = hv.counters.counter((int) v.gpr(1), v.now());
+    if (count.isEmpty()) {
+      host.injectException(hv, GP, true);
+      return;
+    }
+    v.setGpr(0, count.getAsLong() & 0xFFFF_FFFFL);
+    v.setGpr(2, count.getAsLong() >>> 32);
+    v.skip();
   }
 
   private void rdtsc(HostVcpu hv, PlainVcpu v, boolean withAux) {

@@ -42,9 +42,17 @@ final class KvmMsrs {
           0xC001_102A ->
           OptionalLong.of(0);
       case DE_CFG -> OptionalLong.of(2);
-      default -> msr >= 0xC001_0000 && msr <= 0xC001_0007 ? OptionalLong.of(0) : mtrrs.read(msr);
+      default -> {
+        OptionalLong r = v.counters.read(msr, v.cpu.now());
+        if (r.isEmpty()) {
+          r = v.machineChecks.read(msr);
+        }
+        yield r.isEmpty() ? mtrrs.read(msr) : r;
+      }
     };
   }
+
+  private static final long STATUS_WRITABLE = 1 << 18;
 
   /** {@return whether the write is accepted} */
   boolean write(HostVcpu vcpu, int msr, long v) {
@@ -72,7 +80,9 @@ final class KvmMsrs {
         return true;
       }
       default -> {
-        return msr >= 0xC001_0000 && msr <= 0xC001_0007 || mtrrs.write(msr, v);
+        return vcpu.counters.write(msr, v, vcpu.cpu.now())
+            || vcpu.machineChecks.write(msr, v, (hwcr & STATUS_WRITABLE) != 0)
+            || mtrrs.write(msr, v);
       }
     }
   }

@@ -100,6 +100,16 @@ public record KvmProfile() implements Profile {
     for (int msr : PASS_THROUGH) {
       p.open(msr, true, true);
     }
+    // Supervisor states are switched with the guest; speculation controls are virtualised.
+    if (host.has("xsaves")) {
+      p.open(0xDA0, true, true);
+    }
+    if (host.features().has("spec-ctrl")) {
+      p.open(0x48, true, true);
+    }
+    if (host.has("ibpb")) {
+      p.open(0x49, false, true);
+    }
     p.install(v, memory, maps);
   }
 }

@@ -215,7 +215,11 @@ final class VmmHandlers implements Handlers {
   private void xsetbv(HostVcpu hv, PlainVcpu v) {
     long value = v.gpr(2) << 32 | v.gpr(0) & 0xFFFF_FFFFL;
     long supported = host.model.leaf(0xD, 0).eax() & 0xFFFF_FFFFL;
-    if (v.cpl() != 0 || (int) v.gpr(1) != 0 || (value & 1) == 0 || (value & ~supported) != 0) {
+    if (v.cpl() != 0
+        || (int) v.gpr(1) != 0
+        || (value & 1) == 0
+        || (value & ~supported) != 0
+        || (value & 6) == 4) {
       host.injectException(hv, GP, true);
       return;
     }

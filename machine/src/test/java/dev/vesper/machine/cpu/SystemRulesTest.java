@@ -294,9 +294,11 @@ final class SystemRulesTest {
         "mov eax, 3; xsave [0x9000] | 0x46",
         "mov eax, 3; xrstor [0x9000] | 0x46",
         // with it: another register, x87 off, a component that does not exist
-        "+; mov ecx, 1; xgetbv | 0x4d",
+        "+; mov ecx, 2; xgetbv | 0x4d",
         "+; xor ecx, ecx; xor edx, edx; mov eax, 2; xsetbv | 0x4d",
-        "+; xor ecx, ecx; xor edx, edx; mov eax, 7; xsetbv | 0x4d",
+        "+; xor ecx, ecx; xor edx, edx; mov eax, 15; xsetbv | 0x4d",
+        // AVX without SSE
+        "+; xor ecx, ecx; xor edx, edx; mov eax, 5; xsetbv | 0x4d",
         "+; mov ecx, 1; xor edx, edx; mov eax, 1; xsetbv | 0x4d",
         // an area that is not aligned, a header that is not the standard form's
         "+; mov eax, 3; xsave [0x9010] | 0x4d",
@@ -347,5 +349,128 @@ final class SystemRulesTest {
     assertThat(cpu.rip).isEqualTo(CODE);
     longMode("hlt");
     assertThat(run()).as("fetching goes on").isEqualTo(0x78);
+  }
+
+  @Test
+  void compactedAreasHoldWhatIsInUse() {
+    java.util.Arrays.fill(page(9), (byte) 0);
+    longMode(
+        ENABLE
+            + "xor ecx, ecx\nxor edx, edx\nmov eax, 7\nxsetbv\n"
+            + "mov eax, 0x1234\nvmovd xmm5, eax\nvinsertf128 ymm5, ymm5, xmm5, 1\n"
+            + "pxor xmm5, xmm5\nmov eax, 6\nxor edx, edx\nxsavec [0x9000]\n"
+            + "mov ecx, 1\nxgetbv\nmov ebx, eax\nvzeroall\nmov eax, 6\nxrstor [0x9000]\n"
+            + "vextractf128 xmm6, ymm5, 1\nvmovd esi, xmm6\nhlt");
+    assertThat(run()).isEqualTo(0x78);
+    assertThat((long) Page.LONG.get(page(9), 512)).as("XSTATE_BV").isEqualTo(4);
+    assertThat((long) Page.LONG.get(page(9), 520)).as("XCOMP_BV").isEqualTo(1L << 63 | 6);
+    assertThat(cpu.r[3] & 6).as("XINUSE").isEqualTo(4);
+    assertThat(cpu.r[6]).isEqualTo(0x1234);
+  }
+
+  // ---- SMAP, protection keys, UMIP, PCID, five-level paging
+
+  /** A user page of two megabytes at 8 MB. */
+  private void userPage(long flags) {
+    Page.LONG.set(page(1), 0, 0x2007L);
+    Page.LONG.set(page(2), 0, 0x3007L);
+    Page.LONG.set(page(3), 32, 0x87L | flags);
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "mov al, [rdi] | 0x4e | 1",
+        "stac; mov al, [rdi]; hlt | 0x78 | 0",
+        "stac; clac; mov [rdi], al | 0x4e | 3",
+        // what the processor does by itself is never let through
+        "stac; lgdt [0x9000]; mov eax, 8; mov ds, ax | 0x4e | 1"
+      })
+  void smap(String source, String exit, long error) {
+    Page.LONG.set(page(9), 0, 0x80_A000_00FFL);
+    longMode("mov edi, 0x80A000\n" + source.replace("; ", "\n"));
+    userPage(0);
+    cpu.cr4 |= CpuState.CR4_SMAP;
+    cpu.intercepts.exceptions = -1;
+    assertThat(run()).isEqualTo(Long.decode(exit));
+    if (error != 0) {
+      assertThat(cpu.exitInfo1).isEqualTo(error);
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        // key 5: access disabled, write disabled, neither
+        "mov eax, 0x400; wrpkru; mov al, [rdi] | 0x4e | 0x21",
+        "mov eax, 0x800; wrpkru; mov bl, [rdi]; mov [rdi], bl | 0x4e | 0x23",
+        "mov eax, 0x300; wrpkru; mov [rdi], bl; hlt | 0x78 | 0",
+        "mov eax, 0xC00; wrpkru; call rdi | 0x78 | 0"
+      })
+  void protectionKeys(String source, String exit, long error) {
+    longMode("mov edi, 0x80A000\nxor ecx, ecx\nxor edx, edx\n" + source.replace("; ", "\n"));
+    userPage(5L << 59);
+    page(10)[0] = (byte) 0xF4;
+    cpu.cr4 |= CpuState.CR4_PKE;
+    cpu.cr0 |= CpuState.CR0_WP;
+    cpu.intercepts.exceptions = -1;
+    assertThat(run()).isEqualTo(Long.decode(exit));
+    if (error != 0) {
+      assertThat(cpu.exitInfo1).isEqualTo(error);
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "mov eax, cr3; or eax, 1; mov cr3, eax; or ebx, 0x20000; mov cr4, ebx | 0x4d",
+        "or ebx, 0x20000; mov cr4, ebx; mov rax, cr3; bts rax, 63; mov cr3, rax; hlt | 0x78",
+        "or ebx, 0x1000; mov cr4, ebx | 0x4d",
+        "mov eax, 4; invpcid rax, [0x9000] | 0x4d",
+        "mov eax, 1; invpcid rax, [0x9000] | 0x4d",
+        "mov eax, 2; invpcid rax, [0x9000]; hlt | 0x78"
+      })
+  void pcidAndFiveLevels(String source, String exit) {
+    java.util.Arrays.fill(page(9), (byte) 0);
+    page(9)[0] = 1;
+    String text = source.replace("; ", "\n").replace("cr3, eax", "cr3, rax");
+    longMode(
+        "mov rbx, cr4\n" + text.replace("cr4, ebx", "cr4, rbx").replace("eax, cr3", "rax, cr3"));
+    cpu.intercepts.exceptions = -1;
+    assertThat(run()).isEqualTo(Long.decode(exit));
+  }
+
+  @Test
+  void fiveLevelTablesTranslateAndWidenCanonicalAddresses() {
+    longMode("mov rdi, 0x01000000000A000\nmov rax, [rdi]\nhlt");
+    // Entry 16 of the fifth level covers 2^52 and up.
+    java.util.Arrays.fill(page(11), (byte) 0);
+    Page.LONG.set(page(11), 0, 0x1003L);
+    Page.LONG.set(page(11), 8 * 16, 0x1003L);
+    Page.LONG.set(page(10), 0, 0x77L);
+    cpu.cr3 = 0xB000;
+    cpu.cr4 |= CpuState.CR4_LA57;
+    cpu.r[7] = 0;
+    cpu.flushTlb(true);
+    assertThat(run()).isEqualTo(0x78);
+    assertThat(cpu.r[0]).isEqualTo(0x77);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"sgdt [rdi]", "sidt [rdi]", "sldt ax", "str ax", "smsw ax"})
+  void umipKeepsUserCodeFromSystemRegisters(String instruction) {
+    longMode(instruction);
+    userPage(0);
+    Page.LONG.set(page(3), 0, 0x87L);
+    cpu.r[7] = 0x80A000;
+    cpu.cr4 |= CpuState.CR4_UMIP;
+    cpu.cpl = 3;
+    cpu.segAttr[CpuState.CS] |= 0x60;
+    cpu.modeChanged();
+    cpu.intercepts.exceptions = -1;
+    assertThat(run()).isEqualTo(0x4D);
   }
 }

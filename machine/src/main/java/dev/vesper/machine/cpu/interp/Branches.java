@@ -10,7 +10,7 @@ final class Branches {
   /** Sets RIP after the checks of a near transfer. */
   static void go(Cpu c, long target) {
     if (c.mode64()) {
-      if (target << 16 >> 16 != target) {
+      if (!c.canonical(target)) {
         c.gp(0);
       }
     } else if (target > c.segLimit[CpuState.CS]) {
@@ -71,7 +71,7 @@ final class Branches {
   }
 
   private static void call(Cpu c, int osize, long target, long ret) {
-    if (c.mode64() ? target << 16 >> 16 != target : target > c.segLimit[CpuState.CS]) {
+    if (c.mode64() ? !c.canonical(target) : target > c.segLimit[CpuState.CS]) {
       c.gp(0);
     }
     c.push(osize, ret);

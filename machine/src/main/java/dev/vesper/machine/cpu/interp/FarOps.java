@@ -199,6 +199,7 @@ final class FarOps {
 
   private static void storeSelector(MemOp o, Cpu c, int seg) {
     requireProtected(c);
+    SystemOps.userModeInstructionPrevention(c);
     c.intercept(seg == CpuState.LDTR ? 0x68 : 0x69);
     o.writeRm(c, o.mem ? 2 : o.insn.osize, c.selector[seg]);
   }

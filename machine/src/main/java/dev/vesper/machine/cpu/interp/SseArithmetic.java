@@ -10,8 +10,13 @@ import dev.vesper.machine.cpu.fp.SoftFloat;
  * with MXCSR updated and the destination untouched, or commits both.
  */
 final class SseArithmetic {
-  /** Writable bits of MXCSR: no misaligned-exception mask. */
-  static final int MXCSR_MASK = 0xFFFF;
+  /** MXCSR.MM: packed operands in memory may lie at any address. */
+  static final int MXCSR_MM = 0x2_0000;
+
+  /** {@return the bits of MXCSR that can be set} */
+  static int mxcsrMask(Cpu c) {
+    return c.features.has("misalignsse") ? 0xFFFF | MXCSR_MM : 0xFFFF;
+  }
 
   private static final int ADD = 0;
   private static final int SUB = 1;

@@ -241,7 +241,7 @@ final class SseMoves {
   private static void ldmxcsr(MemOp o, Cpu c) {
     Vectors.enter(o, c);
     int v = c.rd32(o.la(c, 4, false));
-    if ((v & ~SseArithmetic.MXCSR_MASK) != 0) {
+    if ((v & ~SseArithmetic.mxcsrMask(c)) != 0) {
       c.gp(0);
     }
     c.mxcsr = v;

@@ -36,7 +36,7 @@ final class Stack extends TemplateOp {
     long[] r = c.r;
     if (POP) {
       long sp = r[4];
-      if (sp << 16 >> 16 != sp) {
+      if (!c.canonical(sp)) {
         c.fault(12, 0);
       }
       long v = c.rd64(sp);
@@ -44,7 +44,7 @@ final class Stack extends TemplateOp {
       r[dst] = v;
     } else {
       long sp = r[4] - 8;
-      if (sp << 16 >> 16 != sp) {
+      if (!c.canonical(sp)) {
         c.fault(12, 0);
       }
       c.wr64(sp, r[dst]);

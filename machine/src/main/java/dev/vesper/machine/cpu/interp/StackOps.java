@@ -135,7 +135,7 @@ final class StackOps {
 
   private static long stackLinear(Cpu c, long sp, int bytes) {
     if (c.mode64()) {
-      if (sp << 16 >> 16 != sp) {
+      if (!c.canonical(sp)) {
         c.fault(12, 0);
       }
       return sp;

@@ -28,6 +28,14 @@ final class SystemOps {
     f.add("smsw", SystemOps::smsw);
     f.add("invd", (o, c) -> cache(c, 0x76));
     f.add("wbinvd", (o, c) -> cache(c, 0x89));
+    f.add("wbnoinvd", (o, c) -> cache(c, 0x89));
+    f.add("clwb", SystemOps::writeBack);
+    f.add("clzero", SystemOps::clearLine);
+    f.add("invpcid", SystemOps::invpcid);
+    f.add("stac", (o, c) -> alignmentCheck(c, true));
+    f.add("clac", (o, c) -> alignmentCheck(c, false));
+    f.add("rdpid", (o, c) -> c.setReg(o.rm, c.mode64() ? 8 : 4, c.tscAux));
+    f.add("rdpru", SystemOps::rdpru);
     f.add("invlpg", SystemOps::invlpg);
     f.add("lgdt", (o, c) -> loadTable(o, c, true));
     f.add("lidt", (o, c) -> loadTable(o, c, false));
@@ -38,8 +46,10 @@ final class SystemOps {
     f.add("rdgsbase", (o, c) -> readBase(o, c, CpuState.GS));
     f.add("wrfsbase", (o, c) -> writeBase(o, c, CpuState.FS));
     f.add("wrgsbase", (o, c) -> writeBase(o, c, CpuState.GS));
-    f.add("monitor", SystemOps::monitor);
-    f.add("mwait", SystemOps::mwait);
+    f.add("monitor", (o, c) -> monitor(o, c, false));
+    f.add("mwait", (o, c) -> mwait(c, false));
+    f.add("monitorx", (o, c) -> monitor(o, c, true));
+    f.add("mwaitx", (o, c) -> mwait(c, true));
     f.add("vmmcall", SystemOps::vmmcall);
     f.add("vmgexit", SystemOps::vmgexit);
     svm(f, "vmrun", 0x80);
@@ -192,7 +202,15 @@ final class SystemOps {
     c.writeCr0(c.cr0 & ~0xEL | v & 0xF);
   }
 
+  /** UMIP keeps what describes the system from user code. */
+  static void userModeInstructionPrevention(Cpu c) {
+    if (c.cpl != 0 && (c.cr4 & CpuState.CR4_UMIP) != 0) {
+      c.gp(0);
+    }
+  }
+
   private static void smsw(MemOp o, Cpu c) {
+    userModeInstructionPrevention(c);
     crIntercept(c, 0, false);
     o.writeRm(c, o.mem ? 2 : o.insn.osize, c.cr0);
   }
@@ -220,7 +238,7 @@ final class SystemOps {
     long la = o.la(c, n + 2, false);
     int limit = c.rd16(la);
     long base = c.rd(la + 2, n);
-    if (wide && base << 16 >> 16 != base) {
+    if (wide && !c.canonical(base)) {
       c.gp(0);
     }
     if (!wide && o.insn.osize == 2) {
@@ -236,6 +254,7 @@ final class SystemOps {
   }
 
   private static void storeTable(MemOp o, Cpu c, boolean gdt) {
+    userModeInstructionPrevention(c);
     c.intercept(gdt ? 0x67 : 0x66);
     int n = c.mode64() ? 8 : 4;
     long la = o.la(c, n + 2, true);
@@ -265,29 +284,104 @@ final class SystemOps {
   private static void writeBase(MemOp o, Cpu c, int seg) {
     requireFsGsBase(c);
     long v = c.reg(o.rm, o.insn.osize == 8 ? 8 : 4);
-    if (v << 16 >> 16 != v) {
+    if (!c.canonical(v)) {
       c.gp(0);
     }
     c.segBase[seg] = v;
   }
 
-  private static void monitor(MemOp o, Cpu c) {
-    if (c.cpl != 0) {
+  /**
+   * MONITOR and MONITORX: rAX is a linear address, ECX must hold no extension. What they watch is
+   * of no consequence, since MWAIT may end at any time.
+   *
+   * @param user the instruction is for every privilege
+   */
+  private static void monitor(MemOp o, Cpu c, boolean user) {
+    if (c.cpl != 0 && !user) {
       c.ud();
     }
-    if (c.r[1] != 0) {
+    if ((int) c.r[1] != 0) {
       c.gp(0);
     }
     c.intercept(0x8A);
-    c.ud();
+    int seg = o.insn.segOverride >= 0 ? o.insn.segOverride : CpuState.DS;
+    c.rd8(implicit(o, c, seg, 1, false));
   }
 
-  private static void mwait(MemOp o, Cpu c) {
+  private static void mwait(Cpu c, boolean user) {
+    if (c.cpl != 0 && !user) {
+      c.ud();
+    }
+    // Bit 0 lets masked interrupts end the wait; MWAITX has a timer in bit 1.
+    if (((int) c.r[1] & (user ? ~3 : ~1)) != 0) {
+      c.gp(0);
+    }
+    c.intercept(0x8B);
+  }
+
+  /** {@return the linear address of an operand at rAX} */
+  private static long implicit(MemOp o, Cpu c, int seg, int bytes, boolean write) {
+    int kind = MemOp.segmentKind(seg, c.codeMode());
+    long a = c.r[0] & o.mask;
+    return kind == 0 ? a : c.linear(kind, seg, a, bytes, write);
+  }
+
+  /** CLWB: nothing is cached, but the address is checked as that of a load. */
+  private static void writeBack(MemOp o, Cpu c) {
+    c.rd8(o.la(c, 1, false));
+  }
+
+  /** CLZERO: the 64-byte line of rAX becomes zero. */
+  private static void clearLine(MemOp o, Cpu c) {
+    int seg = o.insn.segOverride >= 0 ? o.insn.segOverride : CpuState.DS;
+    long la = implicit(o, c, seg, 1, true) & -64L;
+    c.probeWrite(la, 64);
+    for (int i = 0; i < 64; i += 8) {
+      c.wr64(la + i, 0);
+    }
+  }
+
+  /** INVPCID: more than is asked for may be flushed. */
+  private static void invpcid(MemOp o, Cpu c) {
+    ring0(c);
+    if ((c.intercepts.vector5 >>> 2 & 1) != 0) {
+      c.exit(0xA2, 0, 0);
+    }
+    long type = c.reg(o.reg, c.mode64() ? 8 : 4);
+    long la = o.la(c, 16, false);
+    long pcid = c.rd64(la);
+    long address = c.rd64(la + 8);
+    if (Long.compareUnsigned(type, 3) > 0
+        || type < 2 && (pcid >>> 12 != 0 || pcid != 0 && (c.cr4 & CpuState.CR4_PCIDE) == 0)
+        || type == 0 && !c.canonical(address)) {
+      c.gp(0);
+    }
+    if (type == 0) {
+      c.flushTlbPage(address);
+    } else {
+      c.flushTlb(type == 2);
+    }
+  }
+
+  private static void alignmentCheck(Cpu c, boolean on) {
     if (c.cpl != 0) {
       c.ud();
     }
-    c.intercept(0x8B);
-    c.ud();
+    c.eflags = on ? c.eflags | CpuState.AC : c.eflags & ~CpuState.AC;
+    c.modeChanged();
+  }
+
+  /** RDPRU: ECX 0 is MPERF, 1 is APERF; further registers read as zero with CF clear. */
+  private static void rdpru(MemOp o, Cpu c) {
+    if ((c.cr4 & CpuState.CR4_TSD) != 0 && c.cpl != 0) {
+      c.ud();
+    }
+    c.intercept(0x8E);
+    boolean known = Integer.compareUnsigned((int) c.r[1], 1) <= 0;
+    long v = known ? c.tsc() : 0;
+    c.r[0] = v & 0xFFFF_FFFFL;
+    c.r[2] = v >>> 32;
+    c.setArith(known ? CpuState.CF : 0);
   }
 
   private static void vmmcall(MemOp o, Cpu c) {
@@ -306,7 +400,12 @@ final class SystemOps {
 
   /** MOV to and from CR0..CR8. */
   static void movCr(MemOp o, Cpu c, boolean write) {
-    int n = o.reg;
+    // LOCK before an access to CR0 means CR8: it has no other encoding outside 64-bit mode.
+    boolean cr8 = o.insn.lock && o.reg == 0 && c.features.has("cr8legacy");
+    if (o.insn.lock && !cr8) {
+      c.ud();
+    }
+    int n = cr8 ? 8 : o.reg;
     if (n != 0 && n != 2 && n != 3 && n != 4 && n != 8) {
       c.ud();
     }

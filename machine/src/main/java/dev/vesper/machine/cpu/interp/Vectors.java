@@ -63,7 +63,7 @@ final class Vectors {
    *     come from memory
    */
   static long[] source(MemOp o, Cpu c, int bytes) {
-    return source(o, c, bytes, o.insn.vex);
+    return source(o, c, bytes, o.insn.vex || (c.mxcsr & SseArithmetic.MXCSR_MM) != 0);
   }
 
   /**

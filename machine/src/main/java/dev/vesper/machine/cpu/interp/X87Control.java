@@ -278,8 +278,9 @@ final class X87Control {
     c.wr16(la + 2, statusWord(c));
     c.wr8(la + 4, c.fvalid);
     c.wr8(la + 5, 0);
-    // AMD processors store the pointers only while an exception is pending.
-    boolean pointers = (c.fsw & X87.ES) != 0;
+    // AMD processors store the pointers only while an exception is pending, or always where CPUID
+    // says so.
+    boolean pointers = (c.fsw & X87.ES) != 0 || c.features.has("xsaveerptr");
     c.wr16(la + 6, pointers ? c.fop : 0);
     long ip = pointers ? c.fip : 0;
     long dp = pointers ? c.fdp : 0;
@@ -300,7 +301,7 @@ final class X87Control {
   /** Stores MXCSR and its mask. */
   static void storeMxcsr(Cpu c, long la) {
     c.wr32(la + 24, c.mxcsr);
-    c.wr32(la + 28, 0xFFFF & SseArithmetic.MXCSR_MASK);
+    c.wr32(la + 28, SseArithmetic.mxcsrMask(c));
   }
 
   /** Stores the XMM registers that the mode has. */
@@ -324,7 +325,7 @@ final class X87Control {
   /** {@return MXCSR of an area} Reserved bits raise #GP. */
   static int readMxcsr(Cpu c, long la) {
     int mx = c.rd32(la + 24);
-    if ((mx & ~SseArithmetic.MXCSR_MASK) != 0) {
+    if ((mx & ~SseArithmetic.mxcsrMask(c)) != 0) {
       c.gp(0);
     }
     return mx;

@@ -1,0 +1,62 @@
+package dev.vesper.machine.cpu;
+
+/**
+ * Where the components of an XSAVE area lie (AMD APM volume 2, 11.5; CPUID leaf 0xD). The legacy
+ * region holds x87 (bit 0) and SSE (bit 1); the offsets of the others in the standard form are
+ * those that QEMU gives. In the compacted form components follow each other without gaps.
+ */
+public final class XsaveLayout {
+  /** Offset of the header, behind the legacy region. */
+  public static final int HEADER = 512;
+
+  /** Legacy region and header. */
+  public static final int LEGACY_BYTES = 576;
+
+  /** XCR0 bits of the components. */
+  public static final int X87 = 0;
+
+  public static final int SSE = 1;
+  public static final int AVX = 2;
+  public static final int PKRU = 9;
+
+  private XsaveLayout() {}
+
+  /** {@return bytes of an extended component, 0 if there is none of that number} */
+  public static int size(int component) {
+    return switch (component) {
+      case AVX -> 256;
+      case PKRU -> 8;
+      default -> 0;
+    };
+  }
+
+  /** {@return the offset of an extended component in the standard form} */
+  public static int offset(int component) {
+    return component == AVX ? LEGACY_BYTES : 2688;
+  }
+
+  /** {@return the offset of a component in the compacted form of an area} */
+  public static int compactOffset(long components, int component) {
+    int at = LEGACY_BYTES;
+    for (int i = AVX; i < component; i++) {
+      at += (components >>> i & 1) != 0 ? size(i) : 0;
+    }
+    return at;
+  }
+
+  /** {@return bytes of an area in the standard form} */
+  public static int standardBytes(long components) {
+    int end = LEGACY_BYTES;
+    for (int i = AVX; i <= PKRU; i++) {
+      if ((components >>> i & 1) != 0 && size(i) != 0) {
+        end = Math.max(end, offset(i) + size(i));
+      }
+    }
+    return end;
+  }
+
+  /** {@return bytes of an area in the compacted form} */
+  public static int compactBytes(long components) {
+    return compactOffset(components, PKRU + 1);
+  }
+}
