@@ -17,7 +17,8 @@ import java.util.Set;
  * A CPU model: CPUID leaves as data. The text form has a line for each leaf, {@code leaf subleaf
  * eax ebx ecx edx} in hex, and lines {@code features NAME...} that set flags of {@code
  * features.txt} in the leaves before them; {@code #} starts a comment. A leaf without an entry is
- * zero. The leaves on XSAVE, 0xD but for the flags of subleaf 1, follow from the features.
+ * zero. The leaves on XSAVE, 0xD but for the flags of subleaf 1, and the width of linear addresses follow from the
+ * features.
  */
 public final class CpuModel {
   /** The four registers of a leaf. */
@@ -65,6 +66,7 @@ public final class CpuModel {
       m.change(parts[i]);
     }
     m.describeXsave();
+    m.describeAddresses();
     return m;
   }
 
@@ -113,6 +115,13 @@ public final class CpuModel {
           }
         });
     return new CpuFeatures(names);
+  }
+
+  /** Makes the width of linear addresses agree with the features. */
+  private void describeAddresses() {
+    Leaf l = leaf(0x8000_0008, 0);
+    int width = has("la57") ? 57 : 48;
+    put(0x8000_0008, 0, new Leaf(l.eax() & ~0xFF00 | width << 8, l.ebx(), l.ecx(), l.edx()));
   }
 
   /** Makes the leaves on XSAVE agree with the features. */
