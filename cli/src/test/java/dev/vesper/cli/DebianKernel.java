@@ -6,7 +6,12 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Assumptions;
@@ -84,19 +89,66 @@ final class DebianKernel {
     }
   }
 
+  /**
+   * {@return modules of the kernel by file name, each behind those that it needs}
+   *
+   * @param pattern regular expression for paths below the package's kernel directory
+   */
+  static Map<String, byte[]> modules(String pattern) {
+    image();
+    Map<String, byte[]> found = new TreeMap<>();
+    try (Stream<Path> files = Files.walk(CACHE.resolve("kernel/lib/modules"))) {
+      for (Path f :
+          files.filter(x -> x.toString().matches(".*/kernel/(" + pattern + ")\\.ko")).toList()) {
+        found.put(f.getFileName().toString(), Files.readAllBytes(f));
+      }
+    } catch (IOException e) {
+      unavailable("the kernel's modules: " + e.getMessage());
+    }
+    Map<String, byte[]> ordered = new LinkedHashMap<>();
+    found.keySet().forEach(name -> addWithNeeded(name, found, ordered));
+    return ordered;
+  }
+
+  private static void addWithNeeded(
+      String name, Map<String, byte[]> found, Map<String, byte[]> ordered) {
+    byte[] module = found.get(name);
+    if (module == null || ordered.containsKey(name)) {
+      return;
+    }
+    Matcher m =
+        Pattern.compile("\0depends=([^\0]*)\0")
+            .matcher(new String(module, StandardCharsets.ISO_8859_1));
+    for (String needed : m.find() ? m.group(1).split(",") : new String[0]) {
+      // A file name has hyphens where the module's name has underscores, or not.
+      found.keySet().stream()
+          .filter(f -> f.replace('-', '_').equals(needed.replace('-', '_') + ".ko"))
+          .forEach(f -> addWithNeeded(f, found, ordered));
+    }
+    ordered.put(name, module);
+  }
+
   /** {@return a newc cpio archive with busybox and the given /init} */
   static byte[] initramfs(String init) {
+    return initramfs(init, Map.of());
+  }
+
+  /** {@return a newc cpio archive with busybox, the given /init and further files} */
+  static byte[] initramfs(String init, Map<String, byte[]> files) {
     Path busybox = Path.of("/bin/busybox");
     if (!Files.isExecutable(busybox)) {
       unavailable("busybox-static is not installed");
     }
     ByteArrayOutputStream out = new ByteArrayOutputStream();
     try {
-      for (String d : List.of("bin", "dev", "proc", "sys", "tmp")) {
+      for (String d : List.of("bin", "dev", "proc", "sys", "tmp", "m")) {
         entry(out, d, 0x41ED, new byte[0]);
       }
       entry(out, "bin/busybox", 0x81ED, Files.readAllBytes(busybox));
       entry(out, "init", 0x81ED, init.getBytes(StandardCharsets.UTF_8));
+      for (Map.Entry<String, byte[]> f : files.entrySet()) {
+        entry(out, f.getKey(), 0x81A4, f.getValue());
+      }
       entry(out, "TRAILER!!!", 0, new byte[0]);
     } catch (IOException e) {
       throw new UncheckedIOException(e);

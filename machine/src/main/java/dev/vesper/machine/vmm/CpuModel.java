@@ -17,8 +17,8 @@ import java.util.Set;
  * A CPU model: CPUID leaves as data. The text form has a line for each leaf, {@code leaf subleaf
  * eax ebx ecx edx} in hex, and lines {@code features NAME...} that set flags of {@code
  * features.txt} in the leaves before them; {@code #} starts a comment. A leaf without an entry is
- * zero. The leaves on XSAVE, 0xD but for the flags of subleaf 1, and the width of linear addresses follow from the
- * features.
+ * zero. The leaves on XSAVE, 0xD but for the flags of subleaf 1, and the width of linear addresses
+ * follow from the features.
  */
 public final class CpuModel {
   /** The four registers of a leaf. */

@@ -16,7 +16,8 @@ final class KvmMsrs {
   private static final int INT_PENDING = 0xC001_0055;
   private static final int DE_CFG = 0xC001_1029;
 
-  private long hwcr = 1;
+  /** SmmLock, and TscFreqSel: the time-stamp counter runs at the P0 frequency. */
+  private long hwcr = 1 | 1 << 24;
 
   /** Memory types have no effect here; the registers keep what is written to them. */
   private final MtrrState mtrrs = new MtrrState();
