@@ -95,11 +95,14 @@ public final class Cpu extends ControlRegisters {
   }
 
   @Override
-  protected void taskSwitch(int sel, long descriptor, int cause) {
+  protected void taskSwitchIntercepted(int sel, int cause, long error) {
     if (intercepts.wants(0x7D)) {
-      exit(0x7D, sel, 0);
+      long info =
+          (cause == TASK_IRET ? 1L << 36 : cause == TASK_JMP ? 1L << 38 : 0)
+              | (error >= 0 ? 1L << 44 | error : 0)
+              | ((eflags & RF) != 0 ? 1L << 48 : 0);
+      exit(0x7D, sel, info);
     }
-    throw new Unimplemented("hardware task switch to selector 0x" + Integer.toHexString(sel));
   }
 
   // ---- event injection
@@ -283,7 +286,9 @@ public final class Cpu extends ControlRegisters {
       icount += exitAdvances ? 1 : 0;
       return false;
     }
-    rip = start;
+    // A fault behind a task switch is one of the new task, whose RIP is there already.
+    rip = switched ? rip : start;
+    switched = false;
     icount++;
     executing = null;
     try {
@@ -429,7 +434,8 @@ public final class Cpu extends ControlRegisters {
   public boolean emulateOne(ExternalBus external) {
     bus = external;
     int v3 = intercepts.vector3;
-    intercepts.vector3 &= ~(1 << 27);
+    // Ports go to the bus; a task switch that was intercepted is to be done now.
+    intercepts.vector3 &= ~(1 << 27 | 1 << 29);
     try {
       Block b = findBlock();
       r[PAGE] = rip - b.ops[0].offset;

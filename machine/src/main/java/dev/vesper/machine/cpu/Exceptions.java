@@ -6,7 +6,7 @@ import dev.vesper.machine.memory.PhysicalMemory;
  * Delivery of exceptions and interrupts, IRET, and the fast system calls (AMD APM volume 2, chapter
  * 8; priorities of nested events after table 8-9).
  */
-public abstract class Exceptions extends Segmentation {
+public abstract class Exceptions extends TaskSwitching {
   /** Kinds of events, numbered as EVENTINJ numbers its types. */
   public static final int INTERRUPT = 0;
 
@@ -64,6 +64,7 @@ public abstract class Exceptions extends Segmentation {
         if (s == Signal.SELF_MODIFYING) {
           continue;
         }
+        switched = false;
         int second = faultVector;
         if (v == 8 || chain > 16) {
           shutdown();
@@ -209,7 +210,7 @@ public abstract class Exceptions extends Segmentation {
     int sel = (int) (g >>> 16) & 0xFFFF;
     int ext = type == SOFTWARE ? 0 : 1;
     if (kind == 5) {
-      taskSwitch(sel, readDescriptorExt(sel, ext), TASK_GATE);
+      taskSwitch(sel, g, type == SOFTWARE ? TASK_SOFTWARE : TASK_GATE, rip, error);
       return;
     }
     if ((sel & ~3) == 0) {
@@ -231,7 +232,12 @@ public abstract class Exceptions extends Segmentation {
     if (target > limitOfDescriptor(d)) {
       gp(ext);
     }
-    if (inner) {
+    if (v86()) {
+      if (!inner || dpl != 0) {
+        gp(sel & 0xFFFC | ext);
+      }
+      deliverFromVirtual(sel, d, size, error, saved);
+    } else if (inner) {
       int oldSs = selector[SS];
       long oldSp = r[4];
       StackFrame f = new StackFrame(dpl, size, sel);
@@ -274,37 +280,30 @@ public abstract class Exceptions extends Segmentation {
     return mask;
   }
 
-  /** IRET. RIP is that of the instruction. */
-  public final void interruptReturn(int osize) {
+  /**
+   * IRET. RIP is that of the instruction.
+   *
+   * @param next RIP after it, for a task that is left
+   */
+  public final void interruptReturn(int osize, long next) {
     nmiBlocked = false;
-    if (!protectedMode()) {
-      long ip = peekStack(0, osize);
-      int sel = (int) peekStack(osize, osize) & 0xFFFF;
-      int f = (int) peekStack(2L * osize, osize);
-      if (ip > segLimit[CS]) {
-        gp(0);
-      }
-      setSp(r[4] + 3L * osize);
-      int mask = ARITH | TF | IF | DF | IOPL | NT | (osize == 4 ? AC | ID | RF : 0);
-      setFlags(flags() & ~mask | f & mask);
-      selector[CS] = sel;
-      segBase[CS] = (long) sel << 4;
-      rip = ip;
-      codeSegmentChanged();
+    if (!protectedMode() || v86()) {
+      returnReal(osize);
       return;
     }
     if ((eflags & NT) != 0) {
       if (longMode()) {
         gp(0);
       }
-      taskSwitch((int) sysRead(segBase[TR], 2), 0, TASK_IRET);
+      taskSwitch((int) sysRead(segBase[TR], 2), 0, TASK_IRET, next, -1);
       return;
     }
     long ip = peekStack(0, osize);
     int sel = (int) peekStack(osize, osize) & 0xFFFF;
     int f = (int) peekStack(2L * osize, osize);
     if ((f & VM) != 0 && cpl == 0 && !longMode() && osize == 4) {
-      throw new Unimplemented("IRET to virtual-8086 mode at RIP 0x" + Long.toHexString(rip));
+      enterVirtual(ip, sel, f);
+      return;
     }
     int mask = writableFlags(osize) | (osize == 2 ? 0 : RF);
     if (cpl == 0 && osize != 2) {
@@ -313,6 +312,167 @@ public abstract class Exceptions extends Segmentation {
     returnTo(sel, ip, osize, 3L * osize, 0, true, f);
     setFlags(flags() & ~mask | f & mask);
     modeChanged();
+  }
+
+  // ---- virtual-8086 mode (AMD APM volume 2, 8.10 and 10.2)
+
+  /**
+   * {@return whether IOPL keeps IOPL-sensitive instructions of virtual-8086 mode from the guest}
+   */
+  private boolean sensitive() {
+    return v86() && (eflags & IOPL) != IOPL;
+  }
+
+  /**
+   * Checks that PUSHF, POPF, IRET or INT may run in virtual-8086 mode without IOPL 3.
+   *
+   * @return whether VIF takes the place of IF
+   */
+  public final boolean virtualInterruptFlag(int osize) {
+    if (!sensitive()) {
+      return false;
+    }
+    if ((cr4 & CR4_VME) == 0 || osize != 2) {
+      gp(0);
+    }
+    return true;
+  }
+
+  /** {@return the flags that PUSHF and INT store when VIF takes the place of IF} */
+  public final int virtualFlags() {
+    return flags() & ~IF | IOPL | ((eflags & VIF) != 0 ? IF : 0);
+  }
+
+  /** Takes flags from the stack when VIF takes the place of IF; 16 bits of them. */
+  public final void loadVirtualFlags(int f) {
+    if ((f & TF) != 0 || (f & IF) != 0 && (eflags & VIP) != 0) {
+      gp(0);
+    }
+    int mask = ARITH | DF | NT;
+    int vif = (f & IF) != 0 ? VIF : 0;
+    setFlags(flags() & ~(mask | VIF | TF) | f & mask | vif);
+  }
+
+  /** CLI and STI. */
+  public final void setInterruptFlag(boolean on) {
+    boolean allowed = !protectedMode() || cpl <= (eflags >> 12 & 3);
+    if (allowed) {
+      if (on && (eflags & IF) == 0) {
+        interruptShadow = true;
+      }
+      eflags = on ? eflags | IF : eflags & ~IF;
+      return;
+    }
+    boolean virtual = v86() ? (cr4 & CR4_VME) != 0 : cpl == 3 && (cr4 & CR4_PVI) != 0;
+    if (!virtual || on && (eflags & VIP) != 0) {
+      gp(0);
+    }
+    eflags = on ? eflags | VIF : eflags & ~VIF;
+  }
+
+  /** IRET of real and virtual-8086 mode. */
+  private void returnReal(int osize) {
+    boolean vif = virtualInterruptFlag(osize);
+    long ip = peekStack(0, osize);
+    int sel = (int) peekStack(osize, osize) & 0xFFFF;
+    int f = (int) peekStack(2L * osize, osize);
+    if (ip > segLimit[CS]) {
+      gp(0);
+    }
+    long sp = r[4] + 3L * osize;
+    if (vif) {
+      loadVirtualFlags(f);
+    } else {
+      int mask = ARITH | TF | IF | DF | NT | (osize == 4 ? AC | ID | RF : 0);
+      mask |= v86() ? 0 : IOPL;
+      setFlags(flags() & ~mask | f & mask);
+    }
+    setSp(sp);
+    selector[CS] = sel;
+    segBase[CS] = (long) sel << 4;
+    rip = ip;
+    codeSegmentChanged();
+  }
+
+  /** IRET from CPL 0 to virtual-8086 mode. */
+  private void enterVirtual(long ip, int cs, int f) {
+    long sp = peekStack(12, 4);
+    int[] selectors = {
+      (int) peekStack(20, 4) & 0xFFFF,
+      cs,
+      (int) peekStack(16, 4) & 0xFFFF,
+      (int) peekStack(24, 4) & 0xFFFF,
+      (int) peekStack(28, 4) & 0xFFFF,
+      (int) peekStack(32, 4) & 0xFFFF
+    };
+    setFlags(f);
+    loadVirtualSegments(selectors);
+    r[4] = sp;
+    rip = ip & 0xFFFF;
+    codeSegmentChanged();
+  }
+
+  /**
+   * INT n of virtual-8086 mode with CR4.VME: the interrupt redirection bitmap, 32 bytes below the
+   * I/O map of the TSS, sends a vector to the real-mode table.
+   *
+   * @return whether it did
+   */
+  public final boolean redirectedInterrupt(int vector, long next) {
+    if (!v86()) {
+      return false;
+    }
+    if ((cr4 & CR4_VME) != 0) {
+      if ((segAttr[TR] & 8) == 0 || segLimit[TR] < 0x67) {
+        gp(0);
+      }
+      long at = (sysRead(segBase[TR] + 0x66, 2) & 0xFFFF) - 32 + (vector >> 3);
+      if (at > segLimit[TR]) {
+        gp(0);
+      }
+      if ((sysRead(segBase[TR] + at, 1) >>> (vector & 7) & 1) == 0) {
+        boolean vif = sensitive();
+        long entry = rd(vector * 4L, 4);
+        pokeStack(-2, 2, vif ? virtualFlags() : flags());
+        pokeStack(-4, 2, selector[CS]);
+        pokeStack(-6, 2, next);
+        setSp(r[4] - 6);
+        eflags &= ~(TF | (vif ? VIF : IF));
+        selector[CS] = (int) (entry >>> 16);
+        segBase[CS] = entry >>> 16 << 4;
+        rip = entry & 0xFFFF;
+        codeSegmentChanged();
+        return true;
+      }
+    }
+    if (sensitive()) {
+      gp(0);
+    }
+    return false;
+  }
+
+  /** Leaves virtual-8086 mode for a handler at CPL 0. */
+  private void deliverFromVirtual(int sel, long d, int size, long error, int saved) {
+    StackFrame f = new StackFrame(0, size, sel);
+    for (int s : new int[] {GS, FS, DS, ES, SS}) {
+      f.push(selector[s]);
+    }
+    f.push(r[4]);
+    f.push(saved);
+    f.push(selector[CS]);
+    f.push(rip);
+    if (error >= 0) {
+      f.push(error);
+    }
+    eflags &= ~VM;
+    f.commit();
+    installCode(sel, d, 0);
+    for (int s : new int[] {ES, DS, FS, GS}) {
+      selector[s] = 0;
+      segAttr[s] = 0;
+      segBase[s] = 0;
+      segLimit[s] = 0;
+    }
   }
 
   // ---- SYSCALL, SYSRET, SYSENTER, SYSEXIT (AMD APM volume 3)

@@ -716,6 +716,11 @@ public abstract class Mmu extends CpuState {
     return readSlow(la, bytes, false, IMPLICIT);
   }
 
+  /** Raises the fault that a supervisor's store to these bytes of one page would raise. */
+  protected final void probeSystemWrite(long la, int bytes) {
+    readSlow(la, bytes, true, IMPLICIT);
+  }
+
   /** Writes as the supervisor. */
   public final void sysWrite(long la, int bytes, long v) {
     writeSlow(la, bytes, v, IMPLICIT);

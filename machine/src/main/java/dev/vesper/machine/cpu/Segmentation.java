@@ -307,8 +307,15 @@ public abstract class Segmentation extends Mmu {
     return a;
   }
 
-  /** A hardware task switch. */
-  protected abstract void taskSwitch(int sel, long descriptor, int cause);
+  /**
+   * A hardware task switch.
+   *
+   * @param sel of the TSS or task gate
+   * @param descriptor of it; not looked at for {@link #TASK_IRET}
+   * @param next RIP that the old task goes on at
+   * @param error error code that the new task finds on its stack, or -1
+   */
+  protected abstract void taskSwitch(int sel, long descriptor, int cause, long next, long error);
 
   /** Cause of a task switch. */
   protected static final int TASK_JMP = 0;
@@ -317,8 +324,15 @@ public abstract class Segmentation extends Mmu {
   protected static final int TASK_IRET = 2;
   protected static final int TASK_GATE = 3;
 
-  /** JMP to a far pointer. {@code rip} is still that of the instruction. */
-  public final void jumpFar(int sel, long ip, int osize) {
+  /** INT n through a task gate. */
+  protected static final int TASK_SOFTWARE = 4;
+
+  /**
+   * JMP to a far pointer. {@code rip} is still that of the instruction.
+   *
+   * @param next RIP after the instruction
+   */
+  public final void jumpFar(int sel, long ip, int osize, long next) {
     if (!protectedMode() || v86()) {
       jumpReal(sel, osize == 2 ? ip & 0xFFFF : ip);
       return;
@@ -373,7 +387,7 @@ public abstract class Segmentation extends Mmu {
         if ((a & 0x80) == 0) {
           fault(11, sel & 0xFFFC);
         }
-        taskSwitch(sel, d, TASK_JMP);
+        taskSwitch(sel, d, TASK_JMP, next, -1);
       }
       default -> gp(sel & 0xFFFC);
     }
@@ -445,7 +459,7 @@ public abstract class Segmentation extends Mmu {
         if ((a & 0x80) == 0) {
           fault(11, sel & 0xFFFC);
         }
-        taskSwitch(sel, d, TASK_CALL);
+        taskSwitch(sel, d, TASK_CALL, next, -1);
       }
       default -> gp(sel & 0xFFFC);
     }
@@ -728,6 +742,24 @@ public abstract class Segmentation extends Mmu {
     long high = longMode() ? sysRead(descriptorAddress(sel, 16, 13) + 8, 8) : 0;
     install(LDTR, sel, d);
     segBase[LDTR] |= high << 32;
+  }
+
+  /** Sets TR from a TSS descriptor, which counts as busy. */
+  protected final void installTaskRegister(int sel, long d) {
+    install(TR, sel, d | 1L << 41);
+  }
+
+  /** Sets LDTR from a checked descriptor of legacy mode. */
+  protected final void installLdt(int sel, long d) {
+    install(LDTR, sel, d);
+  }
+
+  /** Enters virtual-8086 mode with ES, CS, SS, DS, FS and GS; RFLAGS.VM is set. */
+  protected final void loadVirtualSegments(int[] selectors) {
+    cpl = 3;
+    for (int s = ES; s <= GS; s++) {
+      setRealMode(s, selectors[s]);
+    }
   }
 
   /** LTR. */

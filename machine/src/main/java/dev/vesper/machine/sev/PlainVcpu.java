@@ -118,6 +118,19 @@ public final class PlainVcpu extends VirtualCpu {
     return save(0x148);
   }
 
+  private static final int TASK_SWITCH = 0x7D;
+
+  /** Delivers an event whose task switch was intercepted. */
+  private boolean deliverByTaskGate(long event) {
+    int intercepts = cpu.intercepts.vector3;
+    cpu.intercepts.vector3 &= ~(1 << 29);
+    boolean done = cpu.inject(event);
+    cpu.intercepts.vector3 = intercepts;
+    vmcb().set(Vmcb.EXITINTINFO, 0);
+    SaveArea.store(cpu, vmcb().page.data, Vmcb.SAVE_AREA);
+    return done;
+  }
+
   /**
    * Executes the instruction at RIP with MMIO and ports answered by the host: what an instruction
    * emulator does. Its faults are delivered to the guest.
@@ -126,6 +139,10 @@ public final class PlainVcpu extends VirtualCpu {
    */
   public boolean emulate(GuestBus bus) {
     enter();
+    long lost = vmcb().get(Vmcb.EXITINTINFO);
+    if ((int) vmcb().get(Vmcb.EXITCODE) == TASK_SWITCH && (lost & 1L << 31) != 0) {
+      return deliverByTaskGate(lost);
+    }
     boolean done =
         cpu.emulateOne(
             new ExternalBus() {

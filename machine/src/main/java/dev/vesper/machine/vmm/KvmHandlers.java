@@ -111,12 +111,7 @@ final class KvmHandlers implements Handlers {
         v.skip();
       }
       case 0x7A, 0x80, 0x82, 0x83, 0x84, 0x85, 0x86, 0x73 -> host.injectException(hv, UD, false);
-      case ExitCode.TASK_SWITCH ->
-          host.end(
-              Outcome.GAVE_UP,
-              "hardware task switches are not emulated (selector 0x"
-                  + Long.toHexString(info1)
-                  + ")");
+      case ExitCode.TASK_SWITCH -> emulate(hv, v);
       default -> host.end(Outcome.GAVE_UP, "no handler for " + ExitCode.name(code));
     }
   }

@@ -27,7 +27,7 @@ final class BmiOps {
 
   /** {@return the operand size, once VEX is known to be legal} */
   private static int vex(MemOp o, Cpu c) {
-    if (!c.protectedMode()) {
+    if (!c.protectedMode() || c.v86()) {
       c.ud();
     }
     return o.insn.osize == 8 ? 8 : 4;

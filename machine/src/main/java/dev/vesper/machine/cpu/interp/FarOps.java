@@ -60,7 +60,7 @@ final class FarOps {
     if (call) {
       c.callFar(sel, ip, n, o.nextRip(c));
     } else {
-      c.jumpFar(sel, ip, n);
+      c.jumpFar(sel, ip, n, o.nextRip(c));
     }
   }
 
@@ -70,12 +70,16 @@ final class FarOps {
 
   private static void iret(MemOp o, Cpu c) {
     c.intercept(0x74);
-    c.interruptReturn(o.insn.osize);
+    c.interruptReturn(o.insn.osize, o.nextRip(c));
   }
 
   private static void intN(MemOp o, Cpu c) {
     c.intercept(0x75);
-    software(o, c, (int) o.insn.imm & 0xFF, false);
+    int vector = (int) o.insn.imm & 0xFF;
+    c.rip = o.thisRip(c);
+    if (!c.redirectedInterrupt(vector, o.nextRip(c))) {
+      software(o, c, vector, false);
+    }
   }
 
   private static void into(MemOp o, Cpu c) {

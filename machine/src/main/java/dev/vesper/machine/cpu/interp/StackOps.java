@@ -84,12 +84,18 @@ final class StackOps {
 
   private static void pushf(MemOp o, Cpu c) {
     c.intercept(0x70);
-    c.push(o.insn.osize, c.flags() & ~(CpuState.RF | CpuState.VM));
+    int f = c.virtualInterruptFlag(o.insn.osize) ? c.virtualFlags() : c.flags();
+    c.push(o.insn.osize, f & ~(CpuState.RF | CpuState.VM));
   }
 
   private static void popf(MemOp o, Cpu c) {
     c.intercept(0x71);
     int n = o.insn.osize;
+    if (c.virtualInterruptFlag(n)) {
+      c.loadVirtualFlags((int) c.peekStack(0, n));
+      c.setSp(c.r[4] + n);
+      return;
+    }
     int f = (int) c.pop(n);
     int m = c.writableFlags(n);
     c.setFlags(c.flags() & ~m & ~CpuState.RF | f & m);

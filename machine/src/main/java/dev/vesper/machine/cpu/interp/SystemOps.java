@@ -21,8 +21,8 @@ final class SystemOps {
     f.add("rdseed", SystemOps::rdrand);
     f.add("hlt", SystemOps::hlt);
     f.add("pause", SystemOps::pause);
-    f.add("cli", SystemOps::cli);
-    f.add("sti", SystemOps::sti);
+    f.add("cli", (o, c) -> c.setInterruptFlag(false));
+    f.add("sti", (o, c) -> c.setInterruptFlag(true));
     f.add("clts", SystemOps::clts);
     f.add("lmsw", SystemOps::lmsw);
     f.add("smsw", SystemOps::smsw);
@@ -161,23 +161,6 @@ final class SystemOps {
   private static void pause(MemOp o, Cpu c) {
     if (c.intercepts.wants(0x77)) {
       c.exitAfter(0x77, 0, 0);
-    }
-  }
-
-  private static void cli(MemOp o, Cpu c) {
-    if (c.protectedMode() && c.cpl > (c.eflags >> 12 & 3)) {
-      c.gp(0);
-    }
-    c.eflags &= ~CpuState.IF;
-  }
-
-  private static void sti(MemOp o, Cpu c) {
-    if (c.protectedMode() && c.cpl > (c.eflags >> 12 & 3)) {
-      c.gp(0);
-    }
-    if ((c.eflags & CpuState.IF) == 0) {
-      c.eflags |= CpuState.IF;
-      c.interruptShadow = true;
     }
   }
 

@@ -18,6 +18,7 @@ final class Vectors {
     boolean ready =
         o.insn.vex
             ? c.protectedMode()
+                && !c.v86()
                 && (c.cr4 & CpuState.CR4_OSXSAVE) != 0
                 && (c.xcr0 & SSE_AND_AVX) == SSE_AND_AVX
             : (c.cr0 & CpuState.CR0_EM) == 0 && (c.cr4 & CpuState.CR4_OSFXSR) != 0;
