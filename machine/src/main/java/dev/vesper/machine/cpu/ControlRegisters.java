@@ -386,5 +386,6 @@ public abstract class ControlRegisters extends Exceptions {
           case 7 -> v & 0xFFFF_2BFFL | 0x400;
           default -> v;
         };
+    modeChanged();
   }
 }

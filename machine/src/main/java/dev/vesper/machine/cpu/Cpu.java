@@ -188,7 +188,7 @@ public final class Cpu extends ControlRegisters {
       Op[] ops = b.ops;
       int n = ops.length;
       r[PAGE] = rip - ops[0].offset;
-      if ((eflags & (TF | RF)) != 0 || interruptShadow) {
+      if ((eflags & (TF | RF)) != 0 || interruptShadow || breakpoints.active()) {
         if (!step(ops[0], b.page)) {
           return;
         }
@@ -217,34 +217,57 @@ public final class Cpu extends ControlRegisters {
     }
   }
 
-  /** Executes exactly one instruction with TF, RF and the interrupt shadow observed. */
+  private static final long DEBUGCTL_BTF = 2;
+
+  /** Executes exactly one instruction with TF, RF, breakpoints and the shadows observed. */
   private boolean step(Op op, Page page) {
     boolean trap = (eflags & TF) != 0;
     boolean shadow = interruptShadow;
+    boolean stackSwitch = stackSwitchShadow;
+    if ((eflags & RF) == 0 && !stackSwitch && breakpoints.active()) {
+      int hit = breakpoints.atInstruction((mode64() ? rip : rip + segBase[CS]) & linearMask());
+      if (hit != 0) {
+        dr[6] |= hit;
+        return deliverDebugException();
+      }
+    }
+    long start = rip;
     eflags &= ~RF;
     interruptShadow = false;
+    stackSwitchShadow = false;
     executing = page;
+    breakpoints.met = 0;
     try {
       op.exec(this);
     } catch (Signal s) {
       return settle(op, s, page);
     }
     icount++;
+    long next = start + (op.next - op.offset) & ripMask();
     if (!op.setsRip()) {
-      rip = r[PAGE] + op.next & ripMask();
+      rip = next;
     }
     if (interruptShadow && shadow) {
       // Back-to-back STI or MOV SS shadow only the first instruction.
-      interruptShadow = op.insn.mnemonic().equals("mov") || op.insn.mnemonic().equals("pop");
+      interruptShadow = stackSwitchShadow;
     }
-    if (trap && !interruptShadow) {
-      dr[6] |= 0x4000;
-      return deliverTrap();
+    if (trap && (debugCtl & DEBUGCTL_BTF) != 0) {
+      // Single steps go from branch to branch.
+      trap = rip != next;
+    }
+    if ((trap || breakpoints.met != 0) && !stackSwitchShadow) {
+      dr[6] |= breakpoints.met | (trap ? 0x4000 : 0);
+      breakpoints.met = 0;
+      if (trap) {
+        debugCtl &= ~DEBUGCTL_BTF;
+      }
+      return deliverDebugException();
     }
     return true;
   }
 
-  private boolean deliverTrap() {
+  private boolean deliverDebugException() {
+    executing = null;
     try {
       raise(1, -1, false);
       return true;

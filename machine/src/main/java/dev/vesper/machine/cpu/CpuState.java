@@ -191,6 +191,9 @@ public abstract class CpuState {
   /** Set for one instruction after STI, MOV SS and POP SS. */
   public boolean interruptShadow;
 
+  /** The shadow is that of a load of SS, which holds debug exceptions back too. */
+  public boolean stackSwitchShadow;
+
   public boolean nmiBlocked;
 
   public long exitCode;

@@ -63,6 +63,9 @@ public abstract class Mmu extends CpuState {
    */
   private final Tlb empty = new Tlb();
 
+  /** What DR7 enables; brought up to date by {@link #modeChanged}. */
+  public final Breakpoints breakpoints = new Breakpoints();
+
   private long[] tr = supervisor.read;
   private long[] tw = supervisor.write;
   private byte[][] td = supervisor.data;
@@ -131,11 +134,19 @@ public abstract class Mmu extends CpuState {
     return cpl == 3 ? USER : SUPERVISOR;
   }
 
-  /** Must follow every change of CPL, CS, EFER, CR0, CR4, segment flatness or RFLAGS.AC. */
+  /** {@return whether a repeated instruction must stop after each iteration} */
+  public final boolean stepping() {
+    return (eflags & TF) != 0 || breakpoints.active();
+  }
+
+  /** Must follow every change of CPL, CS, EFER, CR0, CR4, DR7, segment flatness or RFLAGS.AC. */
   public final void modeChanged() {
     boolean u = cpl == 3;
     boolean ac = u && (eflags & AC) != 0 && (cr0 & CR0_AM) != 0;
-    Tlb t = ac ? empty : u ? user : supervisorTlb();
+    if ((dr[7] & 0xFF) != 0 || breakpoints.active()) {
+      breakpoints.set(dr, (cr4 & CR4_DE) != 0);
+    }
+    Tlb t = ac || breakpoints.watchesData() ? empty : u ? user : supervisorTlb();
     canonicalShift = (cr4 & CR4_LA57) != 0 && longMode() ? 7 : 16;
     tr = t.read;
     tw = t.write;
@@ -494,6 +505,12 @@ public abstract class Mmu extends CpuState {
     return b;
   }
 
+  private void watch(long la, int bytes, boolean write, int privilege) {
+    if (breakpoints.watchesData() && privilege != IMPLICIT) {
+      breakpoints.access(la, bytes, write);
+    }
+  }
+
   private long readSlow(long linear, int bytes, boolean forWrite, int privilege) {
     long la = linear & linearMask();
     checkLinear(la, bytes, privilege);
@@ -501,11 +518,13 @@ public abstract class Mmu extends CpuState {
     int o = (int) la & 0xFFF;
     if (o + bytes <= Page.SIZE) {
       Page p = lookup(la, access, privilege);
+      watch(la, bytes, false, privilege);
       return p == null ? bus().readMemory(walkAddress | o, bytes) : get(p, o, bytes);
     }
     // Both pages must be there before anything is read.
     lookup(la, access, privilege);
     lookup(la + bytes - 1 & linearMask() & PAGE_MASK, access, privilege);
+    watch(la, bytes, false, privilege);
     long v = 0;
     for (int i = 0; i < bytes; i++) {
       long a = la + i & linearMask();
@@ -523,6 +542,7 @@ public abstract class Mmu extends CpuState {
     int o = (int) la & 0xFFF;
     if (o + bytes <= Page.SIZE) {
       Page p = lookup(la, WRITE, privilege);
+      watch(la, bytes, true, privilege);
       if (p == null) {
         bus().writeMemory(walkAddress | o, bytes, v);
       } else {
@@ -534,6 +554,7 @@ public abstract class Mmu extends CpuState {
     int first = Page.SIZE - o;
     Page p1 = lookup(la, WRITE, privilege);
     Page p2 = lookup(la + first & linearMask(), WRITE, privilege);
+    watch(la, bytes, true, privilege);
     if (p1 != null) {
       storing(p1, o, first);
     }
@@ -700,7 +721,7 @@ public abstract class Mmu extends CpuState {
    * @param write whether bytes will be stored
    */
   public final @Nullable Page blockPage(long la, boolean write) {
-    if ((eflags & AC) != 0 && cpl == 3) {
+    if ((eflags & AC) != 0 && cpl == 3 || breakpoints.watchesData()) {
       return null;
     }
     long a = la & linearMask();

@@ -176,6 +176,14 @@ public abstract class Segmentation extends Mmu {
     }
   }
 
+  /** Keeps interrupts and debug exceptions off for an instruction after MOV SS and POP SS. */
+  public final void loadedStackSegment(int seg) {
+    if (seg == SS) {
+      interruptShadow = true;
+      stackSwitchShadow = true;
+    }
+  }
+
   /** Loads ES, SS, DS, FS or GS as MOV and POP do. */
   public final void loadSegment(int seg, int sel) {
     if (!protectedMode() || v86()) {

@@ -161,6 +161,7 @@ public abstract class TaskSwitching extends Segmentation {
     cr0 |= CR0_TS;
     // Breakpoints that are local to a task end with it.
     dr[7] &= ~0x155L;
+    modeChanged();
     if (wide(attributesOf(d)) && (cr0 & CR0_PG) != 0) {
       cr3 = task.cr3;
       flushTlb(false);

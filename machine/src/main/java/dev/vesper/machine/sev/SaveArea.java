@@ -134,7 +134,8 @@ final class SaveArea {
         c.cr3 != get(d, base + 0x150)
             || c.cr0 != get(d, base + 0x158)
             || c.cr4 != get(d, base + 0x148)
-            || c.efer != get(d, base + 0x0D0);
+            || c.efer != get(d, base + 0x0D0)
+            || c.dr[7] != get(d, base + 0x160);
     for (int s = 0; s < 8; s++) {
       int at = base + SEGMENTS[s];
       c.selector[s] = getShort(d, at);

@@ -473,4 +473,98 @@ final class SystemRulesTest {
     cpu.intercepts.exceptions = -1;
     assertThat(run()).isEqualTo(0x4D);
   }
+
+  // ---- breakpoints
+
+  private static String debug(String dr0, String dr7) {
+    return "mov rax, " + dr0 + "\nmov dr0, rax\nmov eax, " + dr7 + "\nmov dr7, rax\n";
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        // a write of 4 bytes watched: from inside, across its start, next to it, and by a read
+        "0x9100 | 0xD0001 | mov byte [0x9103], 1; nop | 1 | 8",
+        "0x9100 | 0xD0001 | mov dword [0x90FE], 1; nop | 1 | 11",
+        "0x9100 | 0xD0001 | mov byte [0x9104], 1; hlt | 0 | 8",
+        "0x9100 | 0xD0001 | mov al, [0x9100]; hlt | 0 | 7",
+        // reads and writes of 8 bytes
+        "0x9100 | 0xB0002 | mov al, [0x9107]; nop | 1 | 7",
+        "0x9100 | 0xB0002 | add dword [0x9104], 1; nop | 1 | 8",
+        "0x9100 | 0xB0002 | push qword [0x9100]; nop | 1 | 7",
+        // an instruction
+        "0x4018 | 0x1 | nop; nop; nop; nop; nop; nop; nop; nop; nop; hlt | 1 | -1",
+        // disabled
+        "0x9100 | 0xD0000 | mov byte [0x9100], 1; hlt | 0 | 8"
+      })
+  void dataAndInstructionBreakpoints(String dr0, String dr7, String source, int hit, int length) {
+    String setup = debug(dr0, dr7);
+    longMode(setup + source.replace("; ", "\n"));
+    long begin = Assembler.assemble(64, setup).length + CODE;
+    assertThat(run()).isEqualTo(hit != 0 ? 0x41 : 0x78);
+    assertThat(cpu.dr[6] & 0xF).isEqualTo(hit);
+    assertThat(cpu.rip).isEqualTo(length < 0 ? Long.decode(dr0) : begin + length);
+  }
+
+  @Test
+  void resumeFlagPassesAnInstructionBreakpointOnce() {
+    longMode("nop\nmov eax, ebx\nhlt");
+    cpu.dr[0] = CODE + 1;
+    cpu.dr[7] = 0x401;
+    cpu.eflags |= CpuState.RF;
+    cpu.modeChanged();
+    cpu.rip = CODE + 1;
+    assertThat(run()).isEqualTo(0x78);
+    cpu.rip = CODE;
+    assertThat(run()).isEqualTo(0x41);
+    assertThat(cpu.rip).isEqualTo(CODE + 1);
+  }
+
+  @Test
+  void loadsOfSsHoldDebugExceptionsBack() {
+    longMode("mov ax, 16\nmov ss, ax\nnop\nhlt");
+    Page.LONG.set(page(9), 16, 0x00CF_9300_0000_FFFFL);
+    cpu.gdtBase = 0x9000;
+    cpu.gdtLimit = 0xFF;
+    cpu.eflags |= CpuState.TF;
+    assertThat(run()).isEqualTo(0x41);
+    assertThat(cpu.rip).as("after the first instruction").isEqualTo(CODE + 4);
+    assertThat(run()).isEqualTo(0x41);
+    assertThat(cpu.rip).as("not between MOV SS and the next").isEqualTo(CODE + 7);
+  }
+
+  @Test
+  void repeatedInstructionsTrapAfterEachIteration() {
+    longMode("rep stosb\nhlt");
+    cpu.r[7] = 0x9000;
+    cpu.r[1] = 5;
+    cpu.eflags |= CpuState.TF;
+    assertThat(run()).isEqualTo(0x41);
+    assertThat(cpu.r[1]).isEqualTo(4);
+    assertThat(cpu.rip).isEqualTo(CODE);
+  }
+
+  @Test
+  void branchTraceFlagStepsFromBranchToBranch() {
+    longMode("nop\nnop\njmp next\nnop\nnext: nop\nhlt");
+    cpu.debugCtl = 2;
+    cpu.eflags |= CpuState.TF;
+    assertThat(run()).isEqualTo(0x41);
+    assertThat(cpu.r[17] + 0).isEqualTo(CODE);
+    assertThat(cpu.rip).isGreaterThan(CODE + 4);
+    assertThat(cpu.debugCtl).isZero();
+  }
+
+  @ParameterizedTest
+  @CsvSource({"0x20001, 8, 0x41", "0x20001, 0, 0x78", "0x60001, 8, 0x41"})
+  void portBreakpointsNeedDebuggingExtensions(String dr7, long de, String exit) {
+    longMode("mov edx, 0x80\nin al, dx\nnop\nhlt");
+    cpu.intercepts.vector3 &= ~(1 << 27);
+    cpu.cr4 |= de;
+    cpu.dr[0] = 0x80;
+    cpu.dr[7] = 0x400 | Long.decode(dr7);
+    cpu.modeChanged();
+    assertThat(run()).isEqualTo(Long.decode(exit));
+  }
 }

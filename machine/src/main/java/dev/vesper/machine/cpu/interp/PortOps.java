@@ -69,6 +69,7 @@ final class PortOps {
     if (exits(c, p, n)) {
       c.exit(IOIO, info(o, p, n, true, false), o.nextRip(c));
     }
+    c.breakpoints.port(p, n);
     ExternalBus bus = c.bus;
     c.setReg(0, n, bus == null ? -1 : bus.readPort(p, n));
   }
@@ -83,6 +84,7 @@ final class PortOps {
     if (exits(c, p, n)) {
       c.exit(IOIO, info(o, p, n, false, false), o.nextRip(c));
     }
+    c.breakpoints.port(p, n);
     ExternalBus bus = c.bus;
     if (bus != null) {
       bus.writePort(p, n, (int) c.reg(0, n));
@@ -105,7 +107,8 @@ final class PortOps {
     }
     ExternalBus bus = c.bus;
     int step = (c.eflags & CpuState.DF) != 0 ? -n : n;
-    for (int i = 0; i < 4096 / n && count > 0; i++) {
+    c.breakpoints.port(p, n);
+    for (int i = 0; i < (c.stepping() ? 1 : 4096 / n) && count > 0; i++) {
       if (in) {
         long la = StringOps.destination(o, c, n, true);
         c.probeWrite(la, n);

@@ -39,7 +39,7 @@ final class StackOps {
       long mask = c.stackMask();
       c.loadSegment(seg, sel);
       c.r[4] = mask == -1L ? sp : mask == 0xFFFF_FFFFL ? sp : c.r[4] & ~mask | sp;
-      c.interruptShadow = seg == CpuState.SS;
+      c.loadedStackSegment(seg);
       return;
     }
     // The address is computed after RSP moved.

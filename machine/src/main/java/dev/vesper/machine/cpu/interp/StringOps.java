@@ -64,7 +64,8 @@ final class StringOps {
       c.rip = o.nextRip(c);
       return;
     }
-    if (step > 0 && count > 1) {
+    boolean once = c.stepping();
+    if (step > 0 && count > 1 && !once) {
       long done = block.run(o, c, n, count);
       if (done > 0) {
         count -= done;
@@ -73,7 +74,7 @@ final class StringOps {
         return;
       }
     }
-    for (int i = 0; i < 4096 / n; i++) {
+    for (int i = 0; i < (once ? 1 : 4096 / n); i++) {
       e.run(o, c, n, step);
       count = count - 1 & o.mask;
       c.setReg(RCX, asize, count);

@@ -443,7 +443,7 @@ final class SystemOps {
     }
     if (load) {
       c.loadSegment(seg, (int) o.readRm(c, 2) & 0xFFFF);
-      c.interruptShadow = seg == CpuState.SS;
+      c.loadedStackSegment(seg);
     } else {
       o.writeRm(c, o.mem ? 2 : o.insn.osize, c.selector[seg]);
     }
