@@ -415,7 +415,7 @@ public final class OracleReplay {
 
   private boolean close(String what, long want, long got) {
     if (what.matches("st\\d")) {
-      return Math.abs(want - got) <= 1 << 14;
+      return Math.abs(want - got) <= Integer.getInteger("oracle.ulps", 1);
     }
     return (what.startsWith("xmm") || what.startsWith("ymm"))
         && Math.abs((int) want - (int) got) <= 1 << 12

@@ -3,11 +3,12 @@ package dev.vesper.machine.cpu.interp;
 import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.fp.Num;
 import dev.vesper.machine.cpu.fp.SoftFloat;
+import dev.vesper.machine.cpu.fp.Transcendental;
 import java.math.BigInteger;
 
 /**
- * x87 square root, remainders, scaling and the transcendental functions. Transcendental results
- * carry the precision of a double; the exact cases and all exceptions are exact.
+ * x87 square root, remainders, scaling and the transcendental functions, whose results are rounded
+ * from more bits than the format has.
  */
 final class X87Functions {
   private X87Functions() {}
@@ -259,17 +260,8 @@ final class X87Functions {
 
   // ---- transcendental functions
 
-  private static double value(Num n) {
-    double d = Math.scalb((double) (n.sig >>> 11), Math.max(-2000, Math.min(2000, n.exp)) - 52);
-    return n.kind == Num.ZERO ? 0 : n.kind == Num.INF ? Double.POSITIVE_INFINITY : d;
-  }
-
-  private static double signed(Num n) {
-    return n.sign ? -value(n) : value(n);
-  }
-
-  private static void inexact(SoftFloat s, Num z, double v) {
-    z.fromDouble(Double.doubleToRawLongBits(v));
+  /** Rounds a result that is inexact. */
+  private static void inexact(SoftFloat s, Num z) {
     z.denormal = false;
     s.flags |= SoftFloat.PE;
     s.round(z, SoftFloat.EXTENDED);
@@ -311,21 +303,12 @@ final class X87Functions {
           s.mul(a, ln2, z);
           tinyInexact(s, z);
         } else {
-          inexact(s, z, Math.expm1(signed(a) * Math.log(2)));
+          Transcendental.exp2m1(a, z);
+          inexact(s, z);
         }
       }
     }
     X87.finish(c, s, 0, z);
-  }
-
-  /** {@return the binary logarithm of a positive finite number} */
-  private static double log2(Num x) {
-    Num m = new Num();
-    m.set(x);
-    m.exp = x.exp == -1 ? -1 : 0;
-    return x.exp == -1 || x.exp == 0
-        ? Math.log1p(value(m) - 1) / Math.log(2)
-        : Math.log(value(m)) / Math.log(2) + x.exp;
   }
 
   private static void logarithm(MemOp o, Cpu c, boolean plusOne) {
@@ -344,7 +327,9 @@ final class X87Functions {
     Num y = c.nb;
     Num z = c.nz;
     if (!X87.special(s, x, y, z)) {
+      // The logarithm, or a number of its sign where it is computed together with the product.
       Num log = new Num();
+      boolean transcendental = false;
       if (plusOne) {
         if (x.kind == Num.ZERO) {
           log.setZero(x.sign);
@@ -370,8 +355,8 @@ final class X87Functions {
             s.mul(x, l2e, log);
             log.low = 0;
           } else {
-            double l = x.exp > 60 ? log2(x) : Math.log1p(signed(x)) / Math.log(2);
-            log.fromDouble(Double.doubleToRawLongBits(l));
+            transcendental = true;
+            log.fromLong(x.sign ? -1 : 1);
           }
         }
       } else if (x.kind == Num.ZERO) {
@@ -388,7 +373,8 @@ final class X87Functions {
       } else if (x.sig == 1L << 63) {
         log.fromLong(x.exp);
       } else {
-        log.fromDouble(Double.doubleToRawLongBits(log2(x)));
+        transcendental = true;
+        log.fromLong(x.exp < 0 ? -1 : 1);
       }
       if ((s.flags & X87.IE) != 0) {
         z.setIndefinite();
@@ -396,6 +382,9 @@ final class X87Functions {
         denormals(s, x, y);
         log.denormal = false;
         s.mul(log, y, z);
+        if (transcendental && z.kind == Num.FINITE) {
+          Transcendental.yLog2(y, x, plusOne, z);
+        }
         if ((s.flags & X87.IE) == 0 && z.kind == Num.FINITE) {
           s.flags |= SoftFloat.PE;
         }
@@ -427,18 +416,8 @@ final class X87Functions {
       if (y.kind == Num.ZERO && !x.sign || x.kind == Num.INF && !x.sign && y.kind == Num.FINITE) {
         z.setZero(y.sign);
       } else {
-        double xv = signed(x);
-        double yv = signed(y);
         if (x.kind == Num.FINITE && y.kind == Num.FINITE) {
-          int shift = Math.max(x.exp, y.exp);
-          Num t = new Num();
-          t.set(x);
-          t.exp -= shift;
-          xv = signed(t);
-          t.set(y);
-          t.exp -= shift;
-          yv = signed(t);
-          if (y.exp - x.exp < -60 && !x.sign) {
+          if (y.exp - x.exp < -70 && !x.sign) {
             s.div(y, x, z);
             s.flags |= SoftFloat.PE;
             s.round(z, SoftFloat.EXTENDED);
@@ -447,51 +426,24 @@ final class X87Functions {
             }
             return;
           }
+          Transcendental.atan2(y, x, z);
+        } else {
+          int quarters;
+          if (x.kind == Num.INF && y.kind == Num.INF) {
+            quarters = x.sign ? 3 : 1;
+          } else if (y.kind == Num.INF || x.kind == Num.ZERO && y.kind != Num.ZERO) {
+            quarters = 2;
+          } else {
+            quarters = 4;
+          }
+          Transcendental.quartersOfPi(quarters, y.sign, z);
         }
-        inexact(s, z, Math.atan2(y.kind == Num.ZERO && y.sign ? -0.0 : yv, xv));
+        inexact(s, z);
       }
     }
     if (X87.finish(c, s, 1, z)) {
       X87.pop(c);
     }
-  }
-
-  /** Pi as the processor has it: 66 significant bits, scaled by 2^66. */
-  private static final BigInteger PI = new BigInteger("C90FDAA22168C234C", 16);
-
-  /**
-   * An angle reduced to within a quarter turn of zero, and how many quarter turns were taken off.
-   */
-  private record Reduced(double angle, int quadrant) {
-    double sin() {
-      double v = (quadrant & 1) == 0 ? Math.sin(angle) : Math.cos(angle);
-      return (quadrant & 2) == 0 ? v : -v;
-    }
-
-    double cos() {
-      double v = (quadrant & 1) == 0 ? Math.cos(angle) : -Math.sin(angle);
-      return (quadrant & 2) == 0 ? v : -v;
-    }
-  }
-
-  /** Reduces a finite angle exactly, by the processor's pi. */
-  private static Reduced reduce(Num a) {
-    int scale = Math.max(67, 63 - a.exp);
-    if (scale > 300) {
-      return new Reduced(signed(a), 0);
-    }
-    BigInteger x = unsigned(a.sig).shiftLeft(a.exp - 63 + scale);
-    BigInteger half = PI.shiftLeft(scale - 67);
-    BigInteger[] qr = x.divideAndRemainder(half);
-    BigInteger q = qr[0];
-    BigInteger r = qr[1];
-    if (r.shiftLeft(1).compareTo(half) > 0) {
-      r = r.subtract(half);
-      q = q.add(BigInteger.ONE);
-    }
-    int quadrant = q.intValue() & 3;
-    double angle = Math.scalb(r.doubleValue(), -scale);
-    return a.sign ? new Reduced(-angle, -quadrant & 3) : new Reduced(angle, quadrant);
   }
 
   private static void trigonometric(MemOp o, Cpu c, int which) {
@@ -527,7 +479,6 @@ final class X87Functions {
       return;
     } else {
       denormals(s, a, a);
-      Reduced v = a.kind == Num.ZERO ? new Reduced(0, 0) : reduce(a);
       if (a.kind == Num.ZERO) {
         z.set(a);
         if (which == 1) {
@@ -535,23 +486,45 @@ final class X87Functions {
         }
         second.fromLong(1);
       } else {
-        if (a.exp < -40 && which != 1) {
-          z.set(a);
-          z.denormal = false;
-          tinyInexact(s, z);
-        } else {
-          inexact(s, z, which == 1 ? v.cos() : which == 3 ? v.sin() / v.cos() : v.sin());
-        }
-        if (which == 3) {
-          second.fromLong(1);
-        } else if (push) {
-          inexact(s, second, v.cos());
-        }
+        angle(s, a, z, second, which);
       }
     }
     if (X87.finish(c, s, 0, z) && push) {
       c.ftop = c.ftop - 1 & 7;
       X87.put(c, 0, second);
+    }
+  }
+
+  private static void angle(SoftFloat s, Num a, Num z, Num second, int which) {
+    Transcendental.Angle v = a.exp < -100 ? null : new Transcendental.Angle(a);
+    if (v == null) {
+      // The sine is the angle, less what rounding sees of the cube; the cosine is one, less.
+      second.setMagnitude(false, -1, -1L, -1L);
+      if (which == 1) {
+        z.set(second);
+        inexact(s, z);
+        return;
+      }
+      z.set(a);
+      z.denormal = false;
+      tinyInexact(s, z);
+    } else if (which == 1) {
+      v.cos(z);
+      inexact(s, z);
+      return;
+    } else {
+      if (which == 3) {
+        v.tan(z);
+      } else {
+        v.sin(z);
+        v.cos(second);
+      }
+      inexact(s, z);
+    }
+    if (which == 3) {
+      second.fromLong(1);
+    } else {
+      inexact(s, second);
     }
   }
 }
