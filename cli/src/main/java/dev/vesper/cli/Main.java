@@ -11,7 +11,7 @@ import picocli.CommandLine.Command;
     version = "vesper 0.1",
     mixinStandardHelpOptions = true,
     description = "Runs unmodified kernels as AMD SEV-ES guests on any computer.",
-    subcommands = {RunCommand.class},
+    subcommands = {RunCommand.class, IsaCommand.class},
     footer = {
       "",
       "Exit status of 'run': the guest's own by port 0xf4 ((value << 1) | 1); 0 clean power-off;",
@@ -24,7 +24,7 @@ public final class Main implements Runnable {
   @Override
   public void run() {
     CommandLine self = spec == null ? commandLine() : spec.commandLine();
-    throw new CommandLine.ParameterException(self, "name a command: run");
+    throw new CommandLine.ParameterException(self, "name a command: run or isa");
   }
 
   /** {@return a configured command line} */

@@ -1,7 +1,9 @@
 package dev.vesper.x86;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /** One line of the opcode table: an instruction form. Immutable after loading. */
@@ -29,6 +31,12 @@ public final class Opcode {
 
   /** Operands in Intel order, destination first. */
   public final List<OperandSpec> operands;
+
+  /** Operands as the table writes them, or {@code -}. */
+  public final String operandText;
+
+  /** Bytes of the encoding as the table writes them, without attributes. */
+  public final String encoding;
 
   /** CPUID feature that the form needs, or null. */
   public final @Nullable String feature;
@@ -91,6 +99,11 @@ public final class Opcode {
       }
     }
     operands = List.copyOf(specs);
+    operandText = head[1];
+    encoding =
+        Arrays.stream(line.substring(colon + 1).trim().split("\\s+"))
+            .filter(t -> t.matches("[A-Z0-9./]*(\\+[ri])?|/r|i[bwzv]|c[bz]|moffs"))
+            .collect(Collectors.joining(" "));
     int aMap = 0;
     int aOpcode = -1;
     int aPrefix = ANY;
@@ -269,6 +282,11 @@ public final class Opcode {
   /** {@return whether REPE and REPNE differ} */
   public boolean conditionalRep() {
     return repz;
+  }
+
+  /** {@return whether another form of the table has the same meaning and is written instead} */
+  public boolean isAlias() {
+    return alias;
   }
 
   @Override

@@ -10,6 +10,7 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
 
@@ -165,7 +166,8 @@ public final class CpuModel {
     CpuModel m = new CpuModel(name);
     try (var in = CpuModel.class.getResourceAsStream(name + ".cpu")) {
       if (in == null || !name.matches("[\\w.-]+")) {
-        throw new IllegalArgumentException("no CPU model named " + name);
+        throw new IllegalArgumentException(
+            "no CPU model named " + name + ": there are " + String.join(", ", names()));
       }
       var reader = new BufferedReader(new InputStreamReader(in, StandardCharsets.UTF_8));
       for (String line = reader.readLine(); line != null; line = reader.readLine()) {
@@ -192,6 +194,11 @@ public final class CpuModel {
 
   private static int hex(String s) {
     return Integer.parseUnsignedInt(s, 16);
+  }
+
+  /** {@return the names of the built-in models, smallest first} */
+  public static List<String> names() {
+    return List.of("vesper-min", "EPYC-v4", "EPYC-Milan", "EPYC-Genoa");
   }
 
   /** {@return the model's name} */

@@ -135,10 +135,22 @@ public final class Interpreter implements OpFactory {
     }
     Families.Entry e = families.get(m);
     if (e == null) {
-      return new PlainOp(Interpreter::unimplemented, false);
+      return new PlainOp(UNIMPLEMENTED, false);
     }
     return new PlainOp(e.semantics(), e.transfers());
   }
+
+  /** {@return whether a form is executed; the others end the run by name} */
+  public boolean executes(Opcode form) {
+    Insn in = new Insn();
+    in.opcode = form;
+    in.bits = form.validIn64() ? 64 : 32;
+    in.osize = 4;
+    in.asize = in.bits / 8;
+    return !(choose(in, form, form.mnemonic, 0) instanceof PlainOp p) || !p.is(UNIMPLEMENTED);
+  }
+
+  private static final Semantics UNIMPLEMENTED = Interpreter::unimplemented;
 
   private static void unimplemented(MemOp o, Cpu c) {
     long rip = o.thisRip(c);

@@ -15,6 +15,11 @@ final class PlainOp extends MemOp {
     this.transfers = transfers;
   }
 
+  /** {@return whether a method is what executes this} */
+  boolean is(Semantics s) {
+    return semantics == s;
+  }
+
   @Override
   public void exec(Cpu c) {
     semantics.run(this, c);
