@@ -156,7 +156,6 @@ public final class Decoder {
         return Outcome.UNDEFINED;
       }
       if (!mode64) {
-        in.vvvv &= 7;
         in.rex &= 0x48;
       }
       b = u8();
@@ -220,12 +219,17 @@ public final class Decoder {
           || op.onlyAsize != 0 && op.onlyAsize != in.asize
           || op.onlyW >= 0 && op.onlyW != (in.rex >> 3 & 1)
           || op.noRexB && (in.rex & 1) != 0
+          || op.noRep && (in.rep || in.repne)
           || op.vexL == 0 && in.vl256
           || op.vexL == 1 && !in.vl256
           || op.vexL >= 0 && in.vvvv != 0 && !op.usesVvvv()) {
         continue;
       }
       in.osize = os;
+      if (in.bits != 64) {
+        // There are eight registers; the top bit only counts where nothing is named.
+        in.vvvv &= 7;
+      }
       return op;
     }
     return null;

@@ -68,6 +68,7 @@ public final class Opcode {
   final boolean modIgnored;
   final boolean alias;
   final boolean noRexB;
+  final boolean noRep;
 
   /** What indexes the memory operand instead of a general register. */
   final Vsib vsib;
@@ -195,6 +196,7 @@ public final class Opcode {
     modIgnored = attrs.remove("norm");
     alias = attrs.remove("alias");
     noRexB = attrs.remove("nob");
+    noRep = attrs.remove("norep");
     vsib = attrs.remove("vsx") ? Vsib.FULL : attrs.remove("vsq") ? Vsib.XMM : Vsib.NONE;
     memBytes = attrs.remove("m16") ? 2 : attrs.remove("m8") ? 1 : 0;
     endsBlock = attrs.remove("end");

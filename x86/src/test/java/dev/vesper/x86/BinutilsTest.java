@@ -19,7 +19,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 final class BinutilsTest {
   @TempDir Path dir;
 
-  private static boolean available() {
+  static boolean available() {
     boolean there = Files.isExecutable(Path.of("/usr/bin/objdump"));
     if (!there && "true".equals(System.getenv("CI"))) {
       throw new AssertionError("objdump is missing: .ci/run installs binutils");
