@@ -2,7 +2,7 @@ package dev.vesper.machine;
 
 import dev.vesper.machine.cpu.CpuFeatures;
 import dev.vesper.machine.cpu.interp.Interpreter;
-import dev.vesper.machine.vmm.CpuModel;
+import dev.vesper.machine.model.CpuModel;
 import dev.vesper.x86.Opcode;
 import dev.vesper.x86.OpcodeTable;
 import java.io.BufferedReader;
@@ -48,7 +48,7 @@ public final class InstructionSet {
     Map<String, Integer> cases = recordedCases();
     Interpreter interpreter = new Interpreter(CpuFeatures.ALL);
     Map<String, CpuFeatures> models = new java.util.LinkedHashMap<>();
-    CpuModel.names().forEach(n -> models.put(n, CpuModel.named(n).features()));
+    CpuModel.names().forEach(n -> models.put(n, new CpuFeatures(CpuModel.named(n).features())));
     List<Form> forms = new ArrayList<>();
     for (Opcode o : OpcodeTable.all()) {
       String needs = o.feature;

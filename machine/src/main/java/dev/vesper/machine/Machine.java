@@ -13,6 +13,7 @@ import dev.vesper.machine.cpu.interp.Interpreter;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PhysicalMemory;
+import dev.vesper.machine.model.CpuModel;
 import dev.vesper.machine.observe.Symbols;
 import dev.vesper.machine.sev.EncryptedVcpu;
 import dev.vesper.machine.sev.LaunchState;
@@ -21,7 +22,6 @@ import dev.vesper.machine.sev.SecureProcessor;
 import dev.vesper.machine.sev.SevMode;
 import dev.vesper.machine.sev.VirtualCpu;
 import dev.vesper.machine.sev.Vmcb;
-import dev.vesper.machine.vmm.CpuModel;
 import dev.vesper.machine.vmm.ExtraIntercepts;
 import dev.vesper.machine.vmm.Hypervisor;
 import dev.vesper.machine.vmm.KvmProfile;
@@ -67,7 +67,7 @@ public final class Machine {
     long cBit = encrypted ? 1L << (model.leaf(0x8000_001F, 0).ebx() & 63) : 0;
     HostView view = memory.hostView();
     NestedMap nested = nested(memory.guestPages(), mmio);
-    CpuFeatures features = model.features();
+    CpuFeatures features = new CpuFeatures(model.features());
     Interpreter interpreter = new Interpreter(features);
     for (int i = 0; i < o.processors(); i++) {
       Cpu c = new Cpu(memory, nested, features, interpreter, o.seed() + i);

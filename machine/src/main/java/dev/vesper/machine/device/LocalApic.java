@@ -1,9 +1,11 @@
 package dev.vesper.machine.device;
 
+import java.util.OptionalLong;
+
 /**
- * A local APIC in xAPIC mode (AMD APM volume 2, chapter 16): the 4 KiB of registers, fixed
- * interrupts with priorities, the timer, and the interrupt command register. Its clock is 1 GHz of
- * virtual time.
+ * A local APIC in xAPIC or x2APIC mode (AMD APM volume 2, chapter 16): the 4 KiB of registers or
+ * the block of MSRs, fixed interrupts with priorities, the timer, and the interrupt command
+ * register. Its clock is 1 GHz of virtual time.
  */
 public final class LocalApic implements Timed {
   /** Where the registers lie. */
@@ -28,6 +30,12 @@ public final class LocalApic implements Timed {
   private static final int DIVIDE = 0x3E0;
   private static final int MASKED = 1 << 16;
   private static final int EXT_INT = 7;
+  private static final int ALL = -1;
+
+  /** First MSR of the x2APIC block; register at offset r is MSR X2_BASE + r / 16. */
+  public static final int X2_BASE = 0x800;
+
+  private static final int SELF_IPI = 0x3F0;
 
   /** Takes interrupt commands. */
   public interface Commands {
@@ -35,10 +43,11 @@ public final class LocalApic implements Timed {
      * An interrupt command was written.
      *
      * @param from number of the APIC
-     * @param command ICR: vector 7:0, delivery mode 10:8, logical 11, assert 14, shorthand 19:18,
-     *     destination 63:56
+     * @param command low half of ICR: vector 7:0, delivery mode 10:8, logical 11, assert 14,
+     *     shorthand 19:18
+     * @param destination an APIC number or a set of logical ones; -1 means all
      */
-    void send(int from, long command);
+    void send(int from, int command, int destination);
   }
 
   private final int id;
@@ -50,6 +59,7 @@ public final class LocalApic implements Timed {
   private long timerStart;
   private long deadline = NEVER;
   private long now;
+  private boolean x2;
 
   /**
    * @param boot the boot processor: its LINT0 passes the 8259's interrupts through after reset
@@ -67,6 +77,7 @@ public final class LocalApic implements Timed {
     java.util.Arrays.fill(irr, 0);
     java.util.Arrays.fill(isr, 0);
     deadline = NEVER;
+    x2 = false;
     set(ID, id << 24);
     set(VERSION, 0x0005_0014);
     set(DFR, -1);
@@ -179,7 +190,8 @@ public final class LocalApic implements Timed {
       case ESR -> set(ESR, 0);
       case ICR_LOW -> {
         set(ICR_LOW, v & 0xCCFFF);
-        commands.send(id, (long) get(ICR_HIGH) << 32 | v & 0xC_CFFFL);
+        int destination = get(ICR_HIGH) >>> 24;
+        commands.send(id, v & 0xC_CFFF, destination == 0xFF ? ALL : destination);
       }
       case ICR_HIGH -> set(ICR_HIGH, v & 0xFF00_0000);
       case INITIAL_COUNT -> {
@@ -197,6 +209,86 @@ public final class LocalApic implements Timed {
           schedule();
         }
         // everything else is read-only or reserved
+      }
+    }
+  }
+
+  // ---- x2APIC mode
+
+  /** {@return whether the registers are MSRs} */
+  public boolean x2Mode() {
+    return x2;
+  }
+
+  /** Moves the registers to MSRs. Only RESET and INIT move them back. */
+  public void enterX2Mode() {
+    x2 = true;
+  }
+
+  private static boolean present(int r) {
+    return r == ID
+        || r == VERSION
+        || r == TPR
+        || r == PPR
+        || r == EOI
+        || r == LDR
+        || r == SVR
+        || r >= 0x100 && r <= ESR
+        || r == ICR_LOW
+        || r >= LVT_TIMER && r <= CURRENT_COUNT
+        || r == DIVIDE;
+  }
+
+  /** RDMSR of the block; empty is #GP. */
+  public OptionalLong readMsr(int msr, long time) {
+    int r = msr - X2_BASE << 4;
+    if (!x2 || r < 0 || r > SELF_IPI || !present(r) || r == EOI) {
+      return OptionalLong.empty();
+    }
+    return OptionalLong.of(
+        switch (r) {
+          case ID -> id;
+          case LDR -> (long) (id >> 4) << 16 | 1 << (id & 15);
+          case ICR_LOW -> (long) get(ICR_HIGH) << 32 | get(ICR_LOW) & 0xFFFF_FFFFL;
+          default -> read(r, time) & 0xFFFF_FFFFL;
+        });
+  }
+
+  /** WRMSR of the block; false is #GP: reserved bits and registers, and read-only ones. */
+  public boolean writeMsr(int msr, long v, long time) {
+    int r = msr - X2_BASE << 4;
+    if (!x2 || r < 0 || r > SELF_IPI) {
+      return false;
+    }
+    switch (r) {
+      case ICR_LOW -> {
+        set(ICR_HIGH, (int) (v >>> 32));
+        set(ICR_LOW, (int) v & 0xC_CFFF);
+        at(time);
+        commands.send(id, (int) v & 0xC_CFFF, (int) (v >>> 32));
+        return true;
+      }
+      case SELF_IPI -> {
+        if (v >>> 8 != 0) {
+          return false;
+        }
+        request((int) v);
+        return true;
+      }
+      default -> {
+        boolean readOnly =
+            r == ID
+                || r == VERSION
+                || r == PPR
+                || r == LDR
+                || r == CURRENT_COUNT
+                || r >= 0x100 && r < ESR;
+        boolean reserved = v >>> 32 != 0 || (r == EOI || r == ESR) && v != 0;
+        if (!present(r) || readOnly || reserved) {
+          return false;
+        }
+        write(r, (int) v, time);
+        return true;
       }
     }
   }
@@ -274,13 +366,16 @@ public final class LocalApic implements Timed {
 
   /** {@return whether a command's destination field means this APIC} */
   public boolean addressedBy(int destination, boolean logical) {
-    if (!logical) {
-      return destination == id || destination == 0xFF;
+    if (destination == ALL || !logical) {
+      return destination == ALL || destination == id;
+    }
+    if (x2) {
+      return destination >>> 16 == id >> 4 && (destination >> (id & 15) & 1) != 0;
     }
     int mine = get(LDR) >>> 24;
     if (get(DFR) >>> 28 == 0xF) {
       return (mine & destination) != 0;
     }
-    return destination == 0xFF || mine >> 4 == destination >> 4 && (mine & destination & 15) != 0;
+    return mine >> 4 == destination >> 4 && (mine & destination & 15) != 0;
   }
 }

@@ -1,10 +1,13 @@
 package dev.vesper.machine.vmm;
 
+import dev.vesper.machine.model.CpuModel;
+import dev.vesper.machine.sev.PlainVcpu;
 import dev.vesper.machine.sev.SevMode;
 
 /** Answers CPUID as KVM does: from the model and the little that is dynamic. */
 final class CpuidService {
   private static final int APIC = 1 << 9;
+  private static final int X2APIC = 1 << 21;
   private static final int HTT = 1 << 28;
   private static final int LAST_LEVEL_CACHE = 3;
 
@@ -16,6 +19,14 @@ final class CpuidService {
     this.model = model;
     this.mode = mode;
     this.processors = processors;
+  }
+
+  /** Puts an answer into a plain guest's registers. */
+  static void give(CpuModel.Leaf l, PlainVcpu v) {
+    v.setGpr(0, l.eax() & 0xFFFF_FFFFL);
+    v.setGpr(3, l.ebx() & 0xFFFF_FFFFL);
+    v.setGpr(1, l.ecx() & 0xFFFF_FFFFL);
+    v.setGpr(2, l.edx() & 0xFFFF_FFFFL);
   }
 
   /** {@return the C-bit position that the model names} */
@@ -47,7 +58,7 @@ final class CpuidService {
     if (leaf == 1) {
       int ecx = l.ecx() | (int) (v.cr4() >> 18 & 1) << 27 & l.ecx() << 1;
       return processors == 1
-          ? new CpuModel.Leaf(l.eax(), l.ebx(), ecx, l.edx())
+          ? new CpuModel.Leaf(l.eax(), l.ebx(), ecx & ~X2APIC, l.edx() & ~APIC)
           : new CpuModel.Leaf(
               l.eax(), l.ebx() & 0xFFFF | v.id << 24 | processors << 16, ecx, l.edx() | APIC | HTT);
     }

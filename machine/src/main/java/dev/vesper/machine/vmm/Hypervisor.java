@@ -4,6 +4,7 @@ import dev.vesper.ghcb.ExitCode;
 import dev.vesper.machine.device.LocalApic;
 import dev.vesper.machine.device.Timed;
 import dev.vesper.machine.memory.HostView;
+import dev.vesper.machine.model.CpuModel;
 import dev.vesper.machine.observe.HostObserver;
 import dev.vesper.machine.sev.LaunchState;
 import dev.vesper.machine.sev.PlainVcpu;
@@ -359,13 +360,12 @@ public final class Hypervisor {
   // ---- several processors
 
   /** An interrupt command of a local APIC (AMD APM volume 2, 16.5). */
-  private void interruptCommand(int from, long command) {
-    int vector = (int) command & 0xFF;
-    int delivery = (int) (command >> 8) & 7;
+  private void interruptCommand(int from, int command, int destination) {
+    int vector = command & 0xFF;
+    int delivery = command >> 8 & 7;
     boolean logical = (command >> 11 & 1) != 0;
     boolean assertion = (command >> 14 & 1) != 0;
-    int shorthand = (int) (command >> 18) & 3;
-    int destination = (int) (command >>> 56);
+    int shorthand = command >> 18 & 3;
     for (HostVcpu v : vcpus) {
       boolean meant =
           switch (shorthand) {
@@ -437,7 +437,7 @@ public final class Hypervisor {
 
   /** Reads the local APIC of a vCPU or the empty bus, 1 to 8 bytes. */
   long readMmio(HostVcpu v, long gpa, int bytes) {
-    if (v.apic != null && gpa >>> 12 == LocalApic.BASE >>> 12) {
+    if (v.apic != null && !v.apic.x2Mode() && gpa >>> 12 == LocalApic.BASE >>> 12) {
       int r = v.apic.read((int) gpa & 0xFF0, v.cpu.now());
       return (r & 0xFFFF_FFFFL) >>> 8 * ((int) gpa & 3) & -1L >>> 64 - 8 * bytes;
     }
@@ -446,7 +446,11 @@ public final class Hypervisor {
 
   /** Writes to the local APIC of a vCPU or the empty bus. */
   void writeMmio(HostVcpu v, long gpa, int bytes, long value) {
-    if (v.apic != null && gpa >>> 12 == LocalApic.BASE >>> 12 && bytes == 4 && (gpa & 15) == 0) {
+    if (v.apic != null
+        && !v.apic.x2Mode()
+        && gpa >>> 12 == LocalApic.BASE >>> 12
+        && bytes == 4
+        && (gpa & 15) == 0) {
       v.apic.write((int) gpa & 0xFF0, (int) value, v.cpu.now());
     }
   }

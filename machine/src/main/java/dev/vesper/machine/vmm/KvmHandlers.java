@@ -1,6 +1,7 @@
 package dev.vesper.machine.vmm;
 
 import dev.vesper.ghcb.ExitCode;
+import dev.vesper.machine.model.CpuModel;
 import dev.vesper.machine.sev.GuestBus;
 import dev.vesper.machine.sev.PlainVcpu;
 
@@ -139,7 +140,7 @@ final class KvmHandlers implements Handlers {
 
   private void cpuid(HostVcpu hv, PlainVcpu v) {
     CpuModel.Leaf l = cpuid.answer(hv, (int) v.gpr(0), (int) v.gpr(1), v.xcr0());
-    l.give(v);
+    CpuidService.give(l, v);
     v.skip();
   }
 

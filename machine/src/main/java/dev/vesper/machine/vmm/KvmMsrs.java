@@ -10,6 +10,7 @@ final class KvmMsrs {
   private static final int APIC_BASE = 0x1B;
   private static final long APIC_ENABLE = 0x800;
   private static final long APIC_BSP = 0x100;
+  private static final long APIC_EXTENDED = 0x400;
   private static final int PATCH_LEVEL = 0x8B;
   private static final int SYSCFG = 0xC001_0010;
   private static final int HWCR = 0xC001_0015;
@@ -28,7 +29,11 @@ final class KvmMsrs {
       case APIC_BASE ->
           v.apic == null
               ? OptionalLong.empty()
-              : OptionalLong.of(LocalApic.BASE | APIC_ENABLE | (v.id == 0 ? APIC_BSP : 0));
+              : OptionalLong.of(
+                  LocalApic.BASE
+                      | APIC_ENABLE
+                      | (v.apic.x2Mode() ? APIC_EXTENDED : 0)
+                      | (v.id == 0 ? APIC_BSP : 0));
       case PATCH_LEVEL -> OptionalLong.of(0x0800_1250);
       case HWCR -> OptionalLong.of(hwcr);
       // Registers that a guest may look at and that mean nothing here.
@@ -44,6 +49,9 @@ final class KvmMsrs {
           OptionalLong.of(0);
       case DE_CFG -> OptionalLong.of(2);
       default -> {
+        if (v.apic != null && x2Apic(msr)) {
+          yield v.apic.readMsr(msr, v.cpu.now());
+        }
         OptionalLong r = v.counters.read(msr, v.cpu.now());
         if (r.isEmpty()) {
           r = v.machineChecks.read(msr);
@@ -55,6 +63,10 @@ final class KvmMsrs {
 
   private static final long STATUS_WRITABLE = 1 << 18;
 
+  private static boolean x2Apic(int msr) {
+    return msr >= LocalApic.X2_BASE && msr < LocalApic.X2_BASE + 0x100;
+  }
+
   /** {@return whether the write is accepted} */
   boolean write(HostVcpu vcpu, int msr, long v) {
     switch (msr) {
@@ -63,7 +75,14 @@ final class KvmMsrs {
         return true;
       }
       case APIC_BASE -> {
-        // The registers neither move nor go away.
+        // The registers neither move in memory nor go away; they become MSRs.
+        LocalApic apic = vcpu.apic;
+        if (apic != null
+            && !apic.x2Mode()
+            && read(vcpu, msr).equals(OptionalLong.of(v & ~APIC_EXTENDED))
+            && (v & APIC_EXTENDED) != 0) {
+          apic.enterX2Mode();
+        }
         return read(vcpu, msr).equals(OptionalLong.of(v));
       }
       case HWCR -> {
@@ -81,6 +100,9 @@ final class KvmMsrs {
         return true;
       }
       default -> {
+        if (vcpu.apic != null && x2Apic(msr)) {
+          return vcpu.apic.writeMsr(msr, v, vcpu.cpu.now());
+        }
         return vcpu.counters.write(msr, v, vcpu.cpu.now())
             || vcpu.machineChecks.write(msr, v, (hwcr & STATUS_WRITABLE) != 0)
             || mtrrs.write(msr, v);

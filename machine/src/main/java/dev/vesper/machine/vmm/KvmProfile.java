@@ -1,6 +1,7 @@
 package dev.vesper.machine.vmm;
 
 import dev.vesper.machine.memory.HostView;
+import dev.vesper.machine.model.CpuModel;
 import dev.vesper.machine.sev.SevMode;
 import dev.vesper.machine.sev.VirtualCpu;
 import dev.vesper.machine.sev.Vmcb;
@@ -104,7 +105,7 @@ public record KvmProfile() implements Profile {
     if (host.has("xsaves")) {
       p.open(0xDA0, true, true);
     }
-    if (host.features().has("spec-ctrl")) {
+    if (host.features().contains("spec-ctrl")) {
       p.open(0x48, true, true);
     }
     if (host.has("ibpb")) {

@@ -1,5 +1,6 @@
 package dev.vesper.machine.vmm;
 
+import dev.vesper.machine.model.CpuModel;
 import dev.vesper.machine.sev.SevMode;
 
 /**

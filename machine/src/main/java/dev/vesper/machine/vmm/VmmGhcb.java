@@ -6,6 +6,7 @@ import dev.vesper.ghcb.GhcbPage;
 import dev.vesper.ghcb.MsrRequest;
 import dev.vesper.ghcb.Termination;
 import dev.vesper.machine.memory.HostView;
+import dev.vesper.machine.model.CpuModel;
 import dev.vesper.machine.sev.Vmcb;
 import java.util.EnumMap;
 import java.util.EnumSet;

@@ -1,6 +1,7 @@
 package dev.vesper.machine.vmm;
 
 import dev.vesper.ghcb.ExitCode;
+import dev.vesper.machine.model.CpuModel;
 import dev.vesper.machine.sev.PlainVcpu;
 import dev.vesper.machine.sev.Vmcb;
 
@@ -161,7 +162,7 @@ final class VmmHandlers implements Handlers {
         host.halt(hv);
       }
       case ExitCode.CPUID -> {
-        cpuid(hv, (int) v.gpr(0), (int) v.gpr(1)).give(v);
+        CpuidService.give(cpuid(hv, (int) v.gpr(0), (int) v.gpr(1)), v);
         v.skip();
       }
       case ExitCode.MSR -> msr(hv, v, info1 != 0);

@@ -10,7 +10,8 @@ import org.junit.jupiter.api.Test;
 /** The local APIC: priorities, the timer, commands, and random register programs. */
 final class LocalApicTest {
   private final List<Long> sent = new ArrayList<>();
-  private final LocalApic apic = new LocalApic(1, false, (from, c) -> sent.add(c));
+  private final LocalApic apic =
+      new LocalApic(1, false, (from, c, d) -> sent.add((long) d << 32 | c));
 
   private void enable() {
     apic.write(0xF0, 0x1FF, 0);
@@ -21,7 +22,7 @@ final class LocalApicTest {
     assertThat(apic.read(0x20, 0)).isEqualTo(1 << 24);
     assertThat(apic.read(0x30, 0)).isEqualTo(0x5_0014);
     assertThat(apic.acceptsExternal()).isFalse();
-    assertThat(new LocalApic(0, true, (f, c) -> {}).acceptsExternal()).isTrue();
+    assertThat(new LocalApic(0, true, (f, c, d) -> {}).acceptsExternal()).isTrue();
   }
 
   @Test
@@ -80,7 +81,7 @@ final class LocalApicTest {
   void commandsCarryTheirDestination() {
     apic.write(0x310, 0x0200_0000, 0);
     apic.write(0x300, 0x4607, 0);
-    assertThat(sent).containsExactly(0x0200_0000_0000_4607L);
+    assertThat(sent).containsExactly(0x2_0000_4607L);
     assertThat(apic.addressedBy(1, false)).isTrue();
     assertThat(apic.addressedBy(2, false)).isFalse();
     apic.write(0xD0, 0x0400_0000, 0);
@@ -102,5 +103,30 @@ final class LocalApicTest {
         assertThat(apic.acknowledge()).isBetween(16, 255);
       }
     }
+  }
+
+  @Test
+  void x2ModeHasItsRegistersInMsrs() {
+    LocalApic a =
+        new LocalApic(0x23, false, (from, c, d) -> sent.add((long) d << 32 | c & 0xFFFF_FFFFL));
+    assertThat(a.readMsr(0x802, 0)).as("before x2APIC mode").isEmpty();
+    a.enterX2Mode();
+    assertThat(a.readMsr(0x802, 0)).hasValue(0x23);
+    assertThat(a.readMsr(0x80D, 0)).as("LDR").hasValue(0x2_0008);
+    assertThat(a.readMsr(0x80E, 0)).as("there is no DFR").isEmpty();
+    assertThat(a.writeMsr(0x80F, 0x1FF, 0)).isTrue();
+    assertThat(a.writeMsr(0x830, 0xFFFF_FFFF_0000_4041L, 0)).isTrue();
+    assertThat(sent).containsExactly(0xFFFF_FFFF_0000_4041L);
+    assertThat(a.writeMsr(0x83F, 0x55, 0)).isTrue();
+    assertThat(a.requesting()).isTrue();
+    assertThat(a.acknowledge()).isEqualTo(0x55);
+    assertThat(a.writeMsr(0x80B, 1, 0)).as("EOI takes zero only").isFalse();
+    assertThat(a.writeMsr(0x80B, 0, 0)).isTrue();
+    assertThat(a.writeMsr(0x802, 0, 0)).as("read-only").isFalse();
+    assertThat(a.writeMsr(0x808, 1L << 32, 0)).as("reserved bits").isFalse();
+    assertThat(a.addressedBy(0x2_0008, true)).isTrue();
+    assertThat(a.addressedBy(0x1_0008, true)).isFalse();
+    assertThat(a.addressedBy(-1, true)).isTrue();
+    assertThat(a.addressedBy(0x23, false)).isTrue();
   }
 }

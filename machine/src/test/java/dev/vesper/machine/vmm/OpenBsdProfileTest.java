@@ -9,6 +9,7 @@ import dev.vesper.machine.cpu.NestedMap;
 import dev.vesper.machine.cpu.interp.Interpreter;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.memory.PhysicalMemory;
+import dev.vesper.machine.model.CpuModel;
 import dev.vesper.machine.sev.EncryptedVcpu;
 import dev.vesper.machine.sev.PlainVcpu;
 import dev.vesper.machine.sev.SevMode;

@@ -13,6 +13,7 @@ import dev.vesper.machine.cpu.interp.Interpreter;
 import dev.vesper.machine.device.VirtioBlock;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.memory.PhysicalMemory;
+import dev.vesper.machine.model.CpuModel;
 import dev.vesper.machine.sev.EncryptedVcpu;
 import dev.vesper.machine.sev.SevMode;
 import dev.vesper.machine.sev.Vmcb;

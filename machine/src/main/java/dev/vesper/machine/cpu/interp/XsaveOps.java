@@ -2,7 +2,7 @@ package dev.vesper.machine.cpu.interp;
 
 import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuState;
-import dev.vesper.machine.cpu.XsaveLayout;
+import dev.vesper.machine.model.XsaveLayout;
 
 /**
  * XCR0, protection-key rights, and the XSAVE family (AMD APM volume 4; XSETBV is intercepted before

@@ -1,4 +1,4 @@
-package dev.vesper.machine.cpu;
+package dev.vesper.machine.model;
 
 /**
  * Where the components of an XSAVE area lie (AMD APM volume 2, 11.5; CPUID leaf 0xD). The legacy

@@ -1,8 +1,5 @@
-package dev.vesper.machine.vmm;
+package dev.vesper.machine.model;
 
-import dev.vesper.machine.cpu.CpuFeatures;
-import dev.vesper.machine.cpu.XsaveLayout;
-import dev.vesper.machine.sev.PlainVcpu;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStreamReader;
@@ -24,24 +21,16 @@ import java.util.Set;
 public final class CpuModel {
   /** The four registers of a leaf. */
   public record Leaf(int eax, int ebx, int ecx, int edx) {
-    static final Leaf ZERO = new Leaf(0, 0, 0, 0);
+    public static final Leaf ZERO = new Leaf(0, 0, 0, 0);
 
     /** {@return one register, numbered as the MSR protocol does: 0 EAX, 1 EBX, 2 ECX, 3 EDX} */
-    int register(int n) {
+    public int register(int n) {
       return switch (n) {
         case 0 -> eax;
         case 1 -> ebx;
         case 2 -> ecx;
         default -> edx;
       };
-    }
-
-    /** Puts the answer into a plain guest's registers. */
-    void give(PlainVcpu v) {
-      v.setGpr(0, eax & 0xFFFF_FFFFL);
-      v.setGpr(3, ebx & 0xFFFF_FFFFL);
-      v.setGpr(1, ecx & 0xFFFF_FFFFL);
-      v.setGpr(2, edx & 0xFFFF_FFFFL);
     }
   }
 
@@ -106,8 +95,11 @@ public final class CpuModel {
     return (leaf(f.leaf(), f.subleaf()).register(f.register()) >>> f.bit() & 1) != 0;
   }
 
-  /** {@return what a processor of this model can do; the rest is undefined on it} */
-  public CpuFeatures features() {
+  /**
+   * {@return what a processor of this model can do, as the opcode table names it; the rest is
+   * undefined on it}
+   */
+  public Set<String> features() {
     Set<String> names = new HashSet<>();
     FLAGS.forEach(
         (name, flag) -> {
@@ -115,7 +107,7 @@ public final class CpuModel {
             names.add(flag.processor());
           }
         });
-    return new CpuFeatures(names);
+    return names;
   }
 
   /** Makes the width of linear addresses agree with the features. */
@@ -153,12 +145,12 @@ public final class CpuModel {
   }
 
   /** {@return bytes of a standard XSAVE area for the components of XCR0; 0 without XSAVE} */
-  int xsaveSize(long xcr0) {
+  public int xsaveSize(long xcr0) {
     return hasXsave() ? XsaveLayout.standardBytes(xcr0) : 0;
   }
 
   /** {@return whether the model offers XSAVE} */
-  boolean hasXsave() {
+  public boolean hasXsave() {
     return has("xsave");
   }
 

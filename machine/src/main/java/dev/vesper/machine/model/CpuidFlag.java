@@ -1,4 +1,4 @@
-package dev.vesper.machine.vmm;
+package dev.vesper.machine.model;
 
 import java.io.BufferedReader;
 import java.io.IOException;
@@ -14,8 +14,7 @@ import org.jspecify.annotations.Nullable;
  * A line of {@code features.txt}: a CPUID flag by name.
  *
  * @param register 0 EAX, 1 EBX, 2 ECX, 3 EDX
- * @param processor name in {@link dev.vesper.machine.cpu.CpuFeatures}, or null if the flag changes
- *     nothing in the processor
+ * @param processor what the processor then does, or null if the flag changes nothing in it
  */
 record CpuidFlag(int leaf, int subleaf, int register, int bit, @Nullable String processor) {
   /** {@return all flags by name} */
