@@ -48,7 +48,7 @@ final class CommandTest {
     "--profile openbsd -drive file=/no/such/disk, /no/such/disk",
     "--profile openbsd -drive format=qcow2, raw",
     "--intercept iret, rdtscp",
-    "'-cpu vesper-min,+avx', xsave",
+    "'-cpu vesper-min,+avx9', xsave",
     "--virtio-console tape, --virtio-console",
     "-entry 16, -entry",
     "-serial tape, -serial",
