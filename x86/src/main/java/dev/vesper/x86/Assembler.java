@@ -369,7 +369,11 @@ public final class Assembler {
       return null;
     }
     in.osize = osize;
-    in.vl256 = ops.stream().anyMatch(o -> o.kind == 'r' && o.reg.kind() == Reg.Kind.YMM);
+    in.vlen = 16;
+    for (Operand o : ops) {
+      int bytes = o.kind == 'r' ? o.reg.kind().bytes : 0;
+      in.vlen = Math.max(in.vlen, bytes >= 32 ? bytes : 16);
+    }
     in.asize = asize != 0 ? asize : bits / 8;
     Operand label = null;
     boolean labelRelative = false;
@@ -415,17 +419,17 @@ public final class Assembler {
             default -> in.rm = o.reg.index();
           }
         }
-        case 'S', 'C', 'D', 'P', 'V', 'H' -> {
+        case 'S', 'C', 'D', 'P', 'V', 'H', 'K', 'k' -> {
           if (o.kind != 'r' || o.reg.kind() != fileOf(spec.kind(), bytes)) {
             return null;
           }
-          if (spec.kind() == 'H') {
+          if (spec.kind() == 'H' || spec.kind() == 'k') {
             in.vvvv = o.reg.index();
           } else {
             in.reg = o.reg.index();
           }
         }
-        case 'E', 'W', 'Q', 'M', 'N', 'U' -> {
+        case 'E', 'W', 'Q', 'M', 'N', 'U', 'T' -> {
           if (o.kind == 'r') {
             Reg.Kind file = spec.kind() == 'E' ? o.reg.kind() : fileOf(spec.kind(), bytes);
             boolean fits =
@@ -546,7 +550,7 @@ public final class Assembler {
     return switch (op.vsib) {
       case NONE -> index == Reg.NONE || index.isGpr();
       case XMM -> index.kind() == Reg.Kind.XMM;
-      case FULL -> index.kind() == (in.vl256 ? Reg.Kind.YMM : Reg.Kind.XMM);
+      case FULL -> index.kind() == Formatter.file(in.vlen);
     };
   }
 
@@ -602,7 +606,8 @@ public final class Assembler {
       case 'C' -> Reg.Kind.CR;
       case 'D' -> Reg.Kind.DR;
       case 'P', 'Q', 'N' -> Reg.Kind.MMX;
-      default -> bytes == 32 ? Reg.Kind.YMM : Reg.Kind.XMM;
+      case 'K', 'T', 'k' -> Reg.Kind.MASK;
+      default -> Formatter.file(bytes);
     };
   }
 
@@ -725,7 +730,7 @@ public final class Assembler {
         label = o.label != null ? o.label : label;
       }
     }
-    boolean vectorBase = base.kind() == Reg.Kind.XMM || base.kind() == Reg.Kind.YMM;
+    boolean vectorBase = base.kind().bytes >= 16 && base.kind() != Reg.Kind.ST;
     if (vectorBase || index.isGpr() && index.index() == 4 && scale == 1) {
       Reg swap = base;
       base = index;

@@ -148,7 +148,7 @@ public final class Decoder {
       int second = b == 0xC4 ? u8() : first;
       in.rex = ~first >> 5 & 4 | (b == 0xC4 ? ~first >> 5 & 3 | second >> 4 & 8 : 0) | 0x40;
       in.vvvv = ~second >> 3 & 15;
-      in.vl256 = (second & 4) != 0;
+      in.vlen = (second & 4) != 0 ? 32 : 16;
       in.vex = true;
       map = 8 + (b == 0xC4 ? first & 31 : 1);
       prefix = new int[] {0, 1, 2, 3}[second & 3];
@@ -158,6 +158,29 @@ public final class Decoder {
       if (!mode64) {
         in.rex &= 0x48;
       }
+      b = u8();
+    }
+    int extension = 0;
+    if (map == 0 && b == 0x62 && (mode64 || pos >= limit || (code[pos] & 0xC0) == 0xC0)) {
+      if (in.lock || prefix != 0 || rex != 0) {
+        return Outcome.UNDEFINED;
+      }
+      int first = u8();
+      int second = u8();
+      int third = u8();
+      map = 16 + (first & 7);
+      if ((first & 8) != 0 || (second & 4) == 0 || map < 17 || map > 19) {
+        return Outcome.UNDEFINED;
+      }
+      in.vex = true;
+      in.evex = true;
+      in.rex = ~first >> 5 & 7 | second >> 4 & 8 | 0x40;
+      in.vvvv = ~second >> 3 & 15 | ~third << 1 & 16;
+      in.mask = third & 7;
+      in.zeroing = (third & 0x80) != 0;
+      prefix = second & 3;
+      // EVEX.b, L'L and R'.
+      extension = third >> 4 & 7 | ~first << 4 & 0x100;
       b = u8();
     }
     OpcodeTable.Node node = OpcodeTable.node(mode64, map, b);
@@ -174,6 +197,9 @@ public final class Decoder {
     if (forms == null) {
       return Outcome.UNDEFINED;
     }
+    if (in.evex && !length(in, extension, in.modrm >= 0xC0, forms.get(0))) {
+      return Outcome.UNDEFINED;
+    }
     in.asize = mode64 ? (in.prefix67 ? 4 : 8) : (bits == 32) != in.prefix67 ? 4 : 2;
     Opcode op = choose(forms, in);
     if (op == null) {
@@ -182,10 +208,16 @@ public final class Decoder {
     in.opcode = op;
     if (op.hasModrm()) {
       pos++;
+      if (in.evex && !masks(in, op)) {
+        return Outcome.UNDEFINED;
+      }
       if (op.vsib != Opcode.Vsib.NONE && ((in.modrm & 7) != 4 || in.asize == 2)) {
         return Outcome.UNDEFINED;
       }
       memory(in, op);
+      if (in.evex && mode64) {
+        wideRegisters(in, op, extension);
+      }
     } else {
       // The register in the opcode, where the form has one.
       in.rm = b & 7 | (in.rex & 1) << 3;
@@ -196,6 +228,47 @@ public final class Decoder {
       return Outcome.UNDEFINED;
     }
     return Outcome.OK;
+  }
+
+  /** Takes the vector length, or the rounding that is in its place. */
+  private static boolean length(Insn in, int extension, boolean registers, Opcode form) {
+    int ll = extension >> 1 & 3;
+    boolean b = (extension & 1) != 0;
+    if (b && registers) {
+      in.suppress = true;
+      in.rounding = ll;
+      // Rounding is for scalars and for whole registers.
+      in.vlen = form.vectorScalar() ? 16 : 64;
+      return true;
+    }
+    in.broadcast = b;
+    in.vlen = 16 << ll;
+    return ll < 3 || form.vectorScalar();
+  }
+
+  /** {@return whether masking, broadcasting and suppression suit the form} */
+  private static boolean masks(Insn in, Opcode op) {
+    boolean toMemory = in.modrm < 0xC0 && "WM".indexOf(op.operands.get(0).kind()) >= 0;
+    boolean toMask = op.operands.get(0).kind() == 'K';
+    if (in.zeroing && (in.mask == 0 || toMemory || toMask || op.vsib != Opcode.Vsib.NONE)) {
+      return false;
+    }
+    return !(op.maskRequired && in.mask == 0)
+        && !(op.unmasked && in.mask != 0)
+        && !(in.suppress && !op.suppressible)
+        && !(in.broadcast && !op.broadcasts());
+  }
+
+  private static void wideRegisters(Insn in, Opcode op, int extension) {
+    if (op.regIsVector()) {
+      in.reg |= (extension & 0x100) >> 4;
+    }
+    if (!in.mem && op.rmIsVector()) {
+      in.rm |= (in.rex & 2) << 3;
+    }
+    if (op.vsib != Opcode.Vsib.NONE) {
+      in.index |= in.vvvv & 16;
+    }
   }
 
   private static int operandSize(Insn in, Opcode op) {
@@ -212,6 +285,11 @@ public final class Decoder {
     return (in.bits == 32) != flip ? 4 : 2;
   }
 
+  /** {@return whether vvvv, which names nothing, is all ones; V' belongs to a vector index} */
+  private static boolean free(Insn in, Opcode op) {
+    return (op.vsib != Opcode.Vsib.NONE ? in.vvvv & 15 : in.vvvv) == 0;
+  }
+
   private static @Nullable Opcode choose(List<Opcode> forms, Insn in) {
     for (Opcode op : forms) {
       int os = operandSize(in, op);
@@ -220,9 +298,10 @@ public final class Decoder {
           || op.onlyW >= 0 && op.onlyW != (in.rex >> 3 & 1)
           || op.noRexB && (in.rex & 1) != 0
           || op.noRep && (in.rep || in.repne)
-          || op.vexL == 0 && in.vl256
-          || op.vexL == 1 && !in.vl256
-          || op.vexL >= 0 && in.vvvv != 0 && !op.usesVvvv()) {
+          || op.vexL == 0 && in.vlen != 16
+          || op.vexL == 1 && in.vlen != 32
+          || op.vexL == 3 && in.vlen != 64
+          || op.vexL >= 0 && !op.usesVvvv() && !free(in, op)) {
         continue;
       }
       in.osize = os;
@@ -256,7 +335,7 @@ public final class Decoder {
         in.base = Insn.NO_REG;
         in.disp = signed(2);
       } else if (mod != 0) {
-        in.disp = signed(mod);
+        in.disp = signed(mod) * (in.evex && mod == 1 ? op.displacementUnit(in) : 1);
       }
       // SI and DI are not stack registers, and 16-bit forms never use SP; the base codes agree.
       return;
@@ -278,7 +357,7 @@ public final class Decoder {
       in.base = rm | (in.rex & 1) << 3;
     }
     if (mod == 1) {
-      in.disp = signed(1);
+      in.disp = signed(1) * (in.evex ? op.displacementUnit(in) : 1);
     } else if (mod == 2) {
       in.disp = signed(4);
     }

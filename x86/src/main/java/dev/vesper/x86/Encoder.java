@@ -82,7 +82,7 @@ final class Encoder {
     }
     int rex = (w && op.map < 8 ? 8 : 0) | (op.modrmKind == Opcode.MODRM ? (in.reg & 8) >> 1 : 0);
     if (in.mem) {
-      rex |= in.index >= 8 ? 2 : 0;
+      rex |= in.index >= 0 ? in.index >> 2 & 2 : 0;
       rex |= in.base >= 8 && in.base != Insn.RIP ? 1 : 0;
     } else if (op.plusR || op.modrmKind == Opcode.MODRM || op.modrmKind == Opcode.DIGIT) {
       rex |= in.rm >> 3 & 1;
@@ -90,8 +90,10 @@ final class Encoder {
     if (rex != 0 && !mode64) {
       throw new Unencodable("register needs 64-bit mode");
     }
-    if (op.map >= 8) {
-      int l = op.vexL == 1 || op.vexL == 2 && in.vl256 ? 4 : 0;
+    if (op.map >= 16) {
+      evex(b, op, in, rex, w);
+    } else if (op.map >= 8) {
+      int l = op.vexL == 1 || op.vexL == 2 && in.vlen == 32 ? 4 : 0;
       int tail = (op.onlyW == 1 || w ? 0x80 : 0) | (~in.vvvv & 15) << 3 | l | op.prefix;
       if ((rex & 3) == 0 && (tail & 0x80) == 0 && op.map == 9) {
         b.write(0xC5);
@@ -145,6 +147,22 @@ final class Encoder {
     return b.toByteArray();
   }
 
+  private static void evex(ByteArrayOutputStream b, Opcode op, Insn in, int rex, boolean w) {
+    int high = op.regIsVector() ? in.reg >> 4 & 1 : 0;
+    int x = !in.mem && op.rmIsVector() ? in.rm >> 4 & 1 : rex >> 1 & 1;
+    int v = op.vsib != Opcode.Vsib.NONE ? in.index >> 4 & 1 : in.vvvv >> 4 & 1;
+    int length = in.suppress ? in.rounding : in.vlen == 64 ? 2 : in.vlen == 32 ? 1 : 0;
+    b.write(0x62);
+    b.write((~rex & 4) << 5 | (x ^ 1) << 6 | (~rex & 1) << 5 | (high ^ 1) << 4 | op.map - 16);
+    b.write((op.onlyW == 1 || w ? 0x80 : 0) | (~in.vvvv & 15) << 3 | 4 | op.prefix);
+    b.write(
+        (in.zeroing ? 0x80 : 0)
+            | length << 5
+            | (in.broadcast || in.suppress ? 0x10 : 0)
+            | (v ^ 1) << 3
+            | in.mask);
+  }
+
   private static void put(ByteArrayOutputStream b, long v, int bytes) {
     for (int i = 0; i < bytes; i++) {
       b.write((int) (v >> 8 * i));
@@ -165,6 +183,8 @@ final class Encoder {
       throw new Unencodable("memory operand");
     }
     long d = in.disp;
+    int unit = op.isEvex() ? op.displacementUnit(in) : 1;
+    boolean small = d % unit == 0 && d / unit == (byte) (d / unit);
     if (in.asize == 2) {
       int rm = rm16(in);
       if (rm == 8) {
@@ -173,9 +193,8 @@ final class Encoder {
       } else if (d == 0 && rm != 6) {
         b.write(r | rm);
       } else {
-        boolean small = d == (byte) d;
         b.write((small ? 0x40 : 0x80) | r | rm);
-        put(b, d, small ? 1 : 2);
+        put(b, small ? d / unit : d, small ? 1 : 2);
       }
       return;
     }
@@ -195,12 +214,12 @@ final class Encoder {
       put(b, d, 4);
       return;
     }
-    int mod = d == 0 && (in.base & 7) != 5 ? 0 : d == (byte) d ? 1 : 2;
+    int mod = d == 0 && (in.base & 7) != 5 ? 0 : small ? 1 : 2;
     b.write(mod << 6 | r | (sib ? 4 : in.base & 7));
     if (sib) {
       b.write(in.scale << 6 | (in.index < 0 ? 4 : in.index & 7) << 3 | in.base & 7);
     }
-    put(b, d, mod == 0 ? 0 : mod == 1 ? 1 : 4);
+    put(b, mod == 1 ? d / unit : d, mod == 0 ? 0 : mod == 1 ? 1 : 4);
   }
 
   private static int rm16(Insn in) throws Unencodable {

@@ -33,6 +33,7 @@ public final class Formatter {
     "XMMWORD PTR "
   };
   private static final String YMMWORD = "YMMWORD PTR ";
+  private static final String ZMMWORD = "ZMMWORD PTR ";
   private static final Set<String> NO_SUFFIX =
       Set.of("lea", "movzx", "movsx", "movsxd", "lar", "lsl", "bound", "cmpxchg8b", "cmpxchg16b");
 
@@ -72,8 +73,22 @@ public final class Formatter {
       } else {
         ops.add(operand(in, spec, rip));
       }
+      if (in.mask != 0 && ops.size() == 1) {
+        ops.set(
+            0,
+            ops.get(0)
+                + "{"
+                + reg(new Reg(Reg.Kind.MASK, in.mask))
+                + "}"
+                + (in.zeroing ? "{z}" : ""));
+      }
       second |= spec.kind() == 'I';
       implied |= isRegister(in, spec);
+    }
+    if (in.suppress) {
+      int at = op.immediates().isEmpty() ? ops.size() : ops.size() - 1;
+      String[] roundings = {"{rn-sae}", "{rd-sae}", "{ru-sae}", "{rz-sae}"};
+      ops.add(at, op.roundsEmbedded() ? roundings[in.rounding] : "{sae}");
     }
     s.append(name(in, op, implied));
     if (syntax == Syntax.ATT && !op.mnemonic.equals("enter") && !op.mnemonic.equals("bound")) {
@@ -232,13 +247,21 @@ public final class Formatter {
       case 'U' -> reg(vector(in, spec, in.rm));
       case 'H' -> reg(vector(in, spec, in.vvvv));
       case 'W' -> in.mem ? memory(in, bytes, rip) : reg(vector(in, spec, in.rm));
+      case 'K' -> reg(new Reg(Reg.Kind.MASK, in.reg & 7));
+      case 'k' -> reg(new Reg(Reg.Kind.MASK, in.vvvv & 7));
+      case 'T' -> in.mem ? memory(in, bytes, rip) : reg(new Reg(Reg.Kind.MASK, in.rm & 7));
       case 'L' -> reg(vector(in, spec, in.immRegister()));
       default -> "?";
     };
   }
 
   private static Reg vector(Insn in, OperandSpec spec, int index) {
-    return new Reg(spec.bytes(in) == 32 ? Reg.Kind.YMM : Reg.Kind.XMM, index);
+    return new Reg(file(spec.bytes(in)), index);
+  }
+
+  /** {@return the vector registers of a width} */
+  static Reg.Kind file(int bytes) {
+    return bytes == 64 ? Reg.Kind.ZMM : bytes == 32 ? Reg.Kind.YMM : Reg.Kind.XMM;
   }
 
   private String indirect(Insn in) {
@@ -283,7 +306,7 @@ public final class Formatter {
     return switch (in.form().vsib) {
       case NONE -> Reg.gpr(in.asize, in.index, true);
       case XMM -> new Reg(Reg.Kind.XMM, in.index);
-      case FULL -> new Reg(in.vl256 ? Reg.Kind.YMM : Reg.Kind.XMM, in.index);
+      case FULL -> new Reg(file(in.vlen), in.index);
     };
   }
 
@@ -321,7 +344,11 @@ public final class Formatter {
     } else {
       if (in.form().operands.stream().noneMatch(o -> o.kind() == 'M' && o.size() == 'm')
           && !in.mnemonic().equals("lea")) {
-        s.append(bytes == 32 ? YMMWORD : SIZE_NAMES[bytes]);
+        if (in.broadcast) {
+          s.append(SIZE_NAMES[in.form().broadcastBytes].replace("PTR", "BCST"));
+        } else {
+          s.append(bytes == 64 ? ZMMWORD : bytes == 32 ? YMMWORD : SIZE_NAMES[bytes]);
+        }
       }
       if (bare) {
         s.append(segment.isEmpty() ? "ds:" : segment).append(hex(d));
@@ -341,6 +368,9 @@ public final class Formatter {
         }
         s.append(']');
       }
+    }
+    if (in.broadcast && syntax == Syntax.ATT) {
+      s.append("{1to").append(in.vlen / in.form().broadcastBytes).append('}');
     }
     if (in.base == Insn.RIP) {
       s.append("        # ").append(hex(rip + in.length + in.disp));

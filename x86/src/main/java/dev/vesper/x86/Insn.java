@@ -53,16 +53,34 @@ public final class Insn {
   /** The encoding is VEX. */
   public boolean vex;
 
-  /** VEX.L. */
-  public boolean vl256;
+  /** The encoding is EVEX. */
+  public boolean evex;
 
-  /** VEX.vvvv, 0..15. */
+  /** Vector length in bytes: 16, 32 or 64. */
+  public int vlen = 16;
+
+  /** VEX.vvvv, 0..31. */
   public int vvvv;
+
+  /** EVEX.aaa: the mask register, 0 for none. */
+  public int mask;
+
+  /** EVEX.z: masked elements become zero. */
+  public boolean zeroing;
+
+  /** EVEX.b with a memory operand: one element is read for all. */
+  public boolean broadcast;
+
+  /** EVEX.b with registers: exceptions are suppressed. */
+  public boolean suppress;
+
+  /** Rounding that EVEX.L'L gives with {@link #suppress}: 0 nearest, 1 down, 2 up, 3 to zero. */
+  public int rounding;
 
   /** The whole ModRM byte, or -1. */
   public int modrm = -1;
 
-  /** ModRM.reg with REX.R. */
+  /** ModRM.reg with REX.R and EVEX.R'. */
   public int reg;
 
   /** ModRM.rm with REX.B, or the register in the opcode. */

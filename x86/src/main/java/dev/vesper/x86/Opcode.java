@@ -44,7 +44,7 @@ public final class Opcode {
   /** What the bytes mean to a CPU without {@link #feature}, or null for #UD. */
   public final @Nullable String otherwise;
 
-  final int map; // 0 one byte, 1 0F, 2 0F38, 3 0F3A; +8 for VEX
+  final int map; // 0 one byte, 1 0F, 2 0F38, 3 0F3A; +8 for VEX, +16 for EVEX
   final int opcode;
   final int prefix; // ANY, or 0 none, 1 66, 2 F3, 3 F2
   final int modrmKind;
@@ -62,13 +62,47 @@ public final class Opcode {
   final int onlyOsize; // 0 any
   final int onlyAsize;
   final int onlyW; // -1 any
-  final int vexL; // -1 not VEX, 0 128, 1 256, 2 ignored
+  final int vexL; // -1 neither VEX nor EVEX, 0 128, 1 256, 2 any, 3 512
   final boolean rep;
   final boolean repz;
   final boolean modIgnored;
   final boolean alias;
   final boolean noRexB;
   final boolean noRep;
+
+  /** EVEX: bytes of an element, by which masks count and memory is broadcast; 0 for none. */
+  public final int elementBytes;
+
+  /** EVEX: bytes of what is broadcast from memory. */
+  public final int broadcastBytes;
+
+  /** EVEX: an 8-bit displacement counts in elements, although a whole vector may be moved. */
+  final boolean elementwise;
+
+  /** EVEX: what an 8-bit displacement counts in. */
+  final Tuple tuple;
+
+  /** EVEX.b with registers chooses a rounding; without this, if allowed, it only suppresses. */
+  final boolean embeddedRounding;
+
+  /** EVEX.b with registers suppresses exceptions. */
+  final boolean suppressible;
+
+  /** EVEX.aaa must name a mask. */
+  final boolean maskRequired;
+
+  /** EVEX.aaa must be zero. */
+  final boolean unmasked;
+
+  /** Sizes of memory operands of EVEX forms, as the manuals name them. */
+  enum Tuple {
+    /** A vector, or one element that is broadcast. */
+    FULL,
+    /** Half a vector, or one element that is broadcast. */
+    HALF,
+    /** What the table gives as the operand's size. */
+    OPERAND
+  }
 
   /** What indexes the memory operand instead of a general register. */
   final Vsib vsib;
@@ -142,11 +176,11 @@ public final class Opcode {
             feat = t.substring(5);
           } else if (t.startsWith("else=")) {
             other = t.substring(5);
-          } else if (t.startsWith("VEX.")) {
+          } else if (t.startsWith("VEX.") || t.startsWith("EVEX.")) {
             String[] v = t.split("\\.");
-            vex = v[1].equals("128") ? 0 : v[1].equals("256") ? 1 : 2;
+            vex = List.of("128", "256", "LIG", "512").indexOf(v[1]);
             aPrefix = List.of("NP", "66", "F3", "F2").indexOf(v[2]);
-            aMap = 8 + List.of("", "0F", "0F38", "0F3A").indexOf(v[3]);
+            aMap = (t.charAt(0) == 'E' ? 16 : 8) + List.of("", "0F", "0F38", "0F3A").indexOf(v[3]);
             w = v[4].equals("W0") ? 0 : v[4].equals("W1") ? 1 : -1;
           } else if (t.startsWith("/")) {
             kind = DIGIT;
@@ -197,6 +231,17 @@ public final class Opcode {
     alias = attrs.remove("alias");
     noRexB = attrs.remove("nob");
     noRep = attrs.remove("norep");
+    tuple = attrs.remove("full") ? Tuple.FULL : attrs.remove("half") ? Tuple.HALF : Tuple.OPERAND;
+    embeddedRounding = attrs.remove("er");
+    suppressible = attrs.remove("sae") || embeddedRounding;
+    maskRequired = attrs.remove("km");
+    unmasked = attrs.remove("nk");
+    elementBytes =
+        attrs.remove("e8")
+            ? 1
+            : attrs.remove("e16") ? 2 : attrs.remove("e32") ? 4 : attrs.remove("e64") ? 8 : 0;
+    broadcastBytes = attrs.remove("bcst32") ? 4 : attrs.remove("bcst64") ? 8 : elementBytes;
+    elementwise = attrs.remove("el");
     vsib = attrs.remove("vsx") ? Vsib.FULL : attrs.remove("vsq") ? Vsib.XMM : Vsib.NONE;
     memBytes = attrs.remove("m16") ? 2 : attrs.remove("m8") ? 1 : 0;
     endsBlock = attrs.remove("end");
@@ -209,12 +254,72 @@ public final class Opcode {
 
   /** {@return whether VEX.vvvv names an operand; if none, it must be all ones} */
   public boolean usesVvvv() {
-    return has('B') || has('H');
+    return has('B') || has('H') || has('k');
   }
 
   /** {@return the kinds of immediate that end the bytes, in their order} */
   public List<String> immediates() {
     return immediates;
+  }
+
+  /** {@return whether ModRM.reg names a vector register, of which EVEX has 32} */
+  boolean regIsVector() {
+    return has('V');
+  }
+
+  /** {@return whether ModRM.rm can name a vector register} */
+  boolean rmIsVector() {
+    return has('W') || has('U');
+  }
+
+  /** {@return whether the length is ignored: the vector operands have a fixed one} */
+  boolean vectorScalar() {
+    return vexL == 2 && operands.stream().noneMatch(o -> "xhfg".indexOf(o.size()) >= 0);
+  }
+
+  /**
+   * {@return whether masked elements of memory are not touched} Where each result depends on more
+   * than its own element, the whole operand is read.
+   */
+  public boolean suppressesFaults() {
+    return isEvex()
+        && !mnemonic.matches(
+            "v(unpck|shuf|perm[bdwqtp2]|permi2|pshuf|punpck|pack|palign|align|psadbw|dbpsadbw|"
+                + "pmultishift|movddup|movs[lh]dup|pmadd|aes|pclmul|gf2p8|psl.*|psr.*|pro.*).*");
+  }
+
+  /** {@return whether the encoding is EVEX} */
+  public boolean isEvex() {
+    return map >= 16;
+  }
+
+  /** {@return whether EVEX.b lets one element of memory stand for all} */
+  public boolean broadcasts() {
+    return tuple != Tuple.OPERAND;
+  }
+
+  /** {@return whether exceptions of register forms can be suppressed, and roundings chosen} */
+  public boolean roundsEmbedded() {
+    return embeddedRounding;
+  }
+
+  /** {@return the factor of an 8-bit displacement} */
+  int displacementUnit(Insn in) {
+    if (elementwise) {
+      return elementBytes;
+    }
+    return switch (tuple) {
+      case FULL -> in.broadcast ? broadcastBytes : in.vlen;
+      case HALF -> in.broadcast ? broadcastBytes : in.vlen / 2;
+      case OPERAND -> {
+        for (OperandSpec o : operands) {
+          if ("WMET".indexOf(o.kind()) >= 0) {
+            yield Math.max(1, memBytes != 0 ? memBytes : o.bytes(in));
+          }
+        }
+        yield 1;
+      }
+    };
   }
 
   /** {@return whether a vector register indexes the memory operand} */
@@ -223,14 +328,14 @@ public final class Opcode {
   }
 
   /**
-   * {@return the size of the widest vector operand in bytes: 16, 32, or 0 if the form has none}
+   * {@return the size of the widest vector operand in bytes: 16, 32, 64, or 0 if the form has none}
    *
    * @param insn supplies the vector length
    */
   public int vectorBytes(Insn insn) {
     int widest = 0;
     for (OperandSpec o : operands) {
-      if ("VUHW".indexOf(o.kind()) >= 0) {
+      if ("VUHW".indexOf(o.kind()) >= 0 || o.kind() == 'M' && isEvex()) {
         widest = Math.max(widest, Math.max(16, o.bytes(insn)));
       }
     }

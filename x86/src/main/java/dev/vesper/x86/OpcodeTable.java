@@ -13,9 +13,10 @@ import org.jspecify.annotations.Nullable;
 
 /** The opcode table and the look-up structure that the decoder walks. */
 public final class OpcodeTable {
+  private static final int MAPS = 32;
   private static final List<Opcode> ALL = load();
   private static final Map<String, List<Opcode>> BY_MNEMONIC = new HashMap<>();
-  private static final @Nullable Node[] NODES = new Node[2 * 16 * 256];
+  private static final @Nullable Node[] NODES = new Node[2 * MAPS * 256];
 
   static {
     for (Opcode o : ALL) {
@@ -28,7 +29,7 @@ public final class OpcodeTable {
           continue;
         }
         for (int r = 0; r < (o.plusR ? 8 : 1); r++) {
-          int key = (mode * 16 + o.map) * 256 + o.opcode + r;
+          int key = (mode * MAPS + o.map) * 256 + o.opcode + r;
           slots.computeIfAbsent(key, k -> new ArrayList<>()).add(o);
         }
       }
@@ -106,6 +107,6 @@ public final class OpcodeTable {
   }
 
   static @Nullable Node node(boolean mode64, int map, int opcode) {
-    return NODES[((mode64 ? 16 : 0) + map) * 256 + opcode];
+    return NODES[((mode64 ? MAPS : 0) + map) * 256 + opcode];
   }
 }

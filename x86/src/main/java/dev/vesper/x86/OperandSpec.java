@@ -5,8 +5,8 @@ package dev.vesper.x86;
  *
  * @param kind addressing letter of the table's legend, or {@code 'r'} for a fixed register and
  *     {@code '1'} for the constant one
- * @param size size code of the legend: {@code b w d q v z y x n p s a t}, {@code 'o'} for dq,
- *     {@code 'Q'} for qq
+ * @param size size code of the legend: {@code b w d q v z y x h f g n p s a t}, {@code 'o'} for dq,
+ *     {@code 'Q'} for qq, {@code 'Z'} for zz
  * @param reg the fixed register, or {@link Reg#NONE}
  * @param signedByte an 8-bit immediate widened with its sign to the operand size
  */
@@ -14,6 +14,9 @@ public record OperandSpec(char kind, char size, Reg reg, boolean signedByte) {
 
   static OperandSpec parse(String text) {
     char first = text.charAt(0);
+    if (text.startsWith("kv")) {
+      return new OperandSpec('k', text.charAt(2), Reg.NONE, false);
+    }
     if (first == '1') {
       return new OperandSpec('1', 'b', Reg.NONE, false);
     }
@@ -33,6 +36,7 @@ public record OperandSpec(char kind, char size, Reg reg, boolean signedByte) {
       case "" -> new OperandSpec(first, 'm', Reg.NONE, false);
       case "dq" -> new OperandSpec(first, 'o', Reg.NONE, false);
       case "qq" -> new OperandSpec(first, 'Q', Reg.NONE, false);
+      case "zz" -> new OperandSpec(first, 'Z', Reg.NONE, false);
       case "bs" -> new OperandSpec(first, 'b', Reg.NONE, true);
       default -> new OperandSpec(first, size.charAt(0), Reg.NONE, false);
     };
@@ -52,7 +56,11 @@ public record OperandSpec(char kind, char size, Reg reg, boolean signedByte) {
       case 'v' -> insn.osize;
       case 'z' -> Math.min(insn.osize, 4);
       case 'y' -> insn.osize == 8 ? 8 : 4;
-      case 'x' -> insn.vl256 ? 32 : 16;
+      case 'x' -> insn.vlen;
+      case 'h' -> insn.vlen / 2;
+      case 'f' -> insn.vlen / 4;
+      case 'g' -> insn.vlen / 8;
+      case 'Z' -> 64;
       case 'o' -> 16;
       case 'Q' -> 32;
       case 't' -> 10;

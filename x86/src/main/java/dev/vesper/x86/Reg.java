@@ -25,6 +25,8 @@ public record Reg(Kind kind, int index) {
     MMX(8),
     XMM(16),
     YMM(32),
+    ZMM(64),
+    MASK(8),
     ST(10),
     RIP(8);
 
@@ -48,6 +50,7 @@ public record Reg(Kind kind, int index) {
   static {
     for (Kind k : Kind.values()) {
       int n = k == Kind.SEG ? 6 : k == Kind.MMX || k == Kind.ST ? 8 : k == Kind.RIP ? 1 : 16;
+      n = k == Kind.MASK ? 8 : k == Kind.XMM || k == Kind.YMM || k == Kind.ZMM ? 32 : n;
       for (int i = k == Kind.GPR8H ? 4 : 0; i < (k == Kind.GPR8H ? 8 : n) && k != Kind.NONE; i++) {
         Reg r = new Reg(k, i);
         BY_NAME.put(r.name(), r);
@@ -105,6 +108,8 @@ public record Reg(Kind kind, int index) {
       case MMX -> "mm" + index;
       case XMM -> "xmm" + index;
       case YMM -> "ymm" + index;
+      case ZMM -> "zmm" + index;
+      case MASK -> "k" + index;
       case ST -> "st(" + index + ")";
       case RIP -> "rip";
     };

@@ -109,7 +109,7 @@ final class BinutilsTest {
     String t =
         theirs
             .replaceAll(
-                "^(lock|rep|repz|repnz|rex\\S*|data16|addr32|addr16|notrack|bnd|data32|[c-gs]s) +",
+                "^(\\{evex\\}|lock|rep|repz|repnz|rex\\S*|data16|addr32|addr16|notrack|bnd|data32|[c-gs]s) +",
                 "")
             .replaceAll("^(rex\\S*|data16|data32|addr32|addr16|[c-gs]s) +", "")
             .trim();
@@ -173,6 +173,8 @@ final class BinutilsTest {
           tm.startsWith("vcmp") && tm.endsWith(m.substring(4));
       case "pclmulqdq", "vpclmulqdq" ->
           tm.matches((m.charAt(0) == 'v' ? "v" : "") + "pclmul[lh]q[lh]qdq");
+      case "vpcmpb", "vpcmpw", "vpcmpd", "vpcmpq" -> tm.matches("vpcmp[a-z]*" + m.substring(5));
+      case "vpcmpub", "vpcmpuw", "vpcmpud", "vpcmpuq" -> tm.matches("vpcmp[a-z]*" + m.substring(5));
       case "vmovd", "vmovq" -> tm.startsWith("vmov");
       case "vpcmpestrmq", "vpcmpestriq", "vpcmpestrm", "vpcmpestri" ->
           tm.startsWith(m.substring(0, 10));

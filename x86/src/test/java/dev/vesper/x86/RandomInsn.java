@@ -40,33 +40,43 @@ final class RandomInsn {
       return null;
     }
     int regs = bits == 64 ? 16 : 8;
-    in.reg = r.nextInt(regs);
+    in.reg = r.nextInt(op.isEvex() && op.regIsVector() && bits == 64 ? 32 : regs);
     if (op.map >= 8) {
       in.osize =
           bits == 64 && op.onlyW != 0 && (op.onlyW == 1 || r.nextBoolean())
               ? 8
               : bits == 64 ? 4 : bits / 8;
-      in.vl256 = op.vexL == 1 || op.vexL == 2 && r.nextBoolean();
+      in.vlen =
+          op.vexL == 2
+              ? op.vectorScalar() ? 16 : 16 << r.nextInt(op.isEvex() ? 3 : 2)
+              : op.vexL == 3 ? 64 : 16 << op.vexL;
       in.vvvv = op.usesVvvv() ? r.nextInt(regs) : 0;
+      if (op.operands.stream().anyMatch(o -> o.kind() == 'H') && op.isEvex() && bits == 64) {
+        in.vvvv = r.nextInt(32);
+      }
     }
     for (OperandSpec s : op.operands) {
       switch (s.kind()) {
         case 'S' -> in.reg = r.nextInt(6);
         case 'C' -> in.reg = new int[] {0, 2, 3, 4}[r.nextInt(4)];
-        case 'D', 'P' -> in.reg = r.nextInt(8);
+        case 'D', 'P', 'K' -> in.reg = r.nextInt(8);
+        case 'k' -> in.vvvv = r.nextInt(8);
         default -> {
           // any register
         }
       }
     }
-    in.rm = r.nextInt(op.plusI ? 8 : regs);
-    boolean wantsMem = op.operands.stream().anyMatch(o -> "EMWQ".indexOf(o.kind()) >= 0);
+    in.rm = r.nextInt(op.plusI ? 8 : op.isEvex() && op.rmIsVector() && bits == 64 ? 32 : regs);
+    boolean wantsMem = op.operands.stream().anyMatch(o -> "EMWQT".indexOf(o.kind()) >= 0);
     in.mem =
         op.hasModrm()
             && op.modrmKind != Opcode.FIXED
             && !op.regOnly
             && !op.modIgnored
             && (op.memOnly || wantsMem && r.nextBoolean());
+    if (op.isEvex()) {
+      evex(op, in, r);
+    }
     if (in.mem) {
       if (in.asize == 2) {
         in.base = new int[] {3, 5, 6, 7}[r.nextInt(4)];
@@ -76,7 +86,8 @@ final class RandomInsn {
       } else {
         in.base = r.nextInt(regs);
         if (op.vsib != Opcode.Vsib.NONE || r.nextBoolean()) {
-          in.index = r.nextInt(regs);
+          in.index =
+              r.nextInt(op.vsib != Opcode.Vsib.NONE && op.isEvex() && bits == 64 ? 32 : regs);
           in.index = in.index == 4 && op.vsib == Opcode.Vsib.NONE ? Insn.NO_REG : in.index;
           in.scale = in.index == Insn.NO_REG ? 0 : r.nextInt(4);
         }
@@ -87,7 +98,7 @@ final class RandomInsn {
             case 1 -> (byte) r.nextInt();
             default -> in.asize == 2 ? (short) r.nextInt() : r.nextInt();
           };
-    } else if (op.operands.stream().anyMatch(o -> o.kind() == 'Q' || o.kind() == 'N')) {
+    } else if (op.operands.stream().anyMatch(o -> "QNT".indexOf(o.kind()) >= 0)) {
       in.rm &= 7;
     }
     for (String k : op.immediates()) {
@@ -123,5 +134,18 @@ final class RandomInsn {
         op.operands.stream().anyMatch(o -> o.size() == 'b' && "EGZ".indexOf(o.kind()) >= 0);
     in.rex = bits == 64 && byteReg && r.nextBoolean() ? 0x40 : 0;
     return in;
+  }
+
+  /** Masks, broadcasts and roundings that the form allows. */
+  private static void evex(Opcode op, Insn in, Random r) {
+    in.mask = op.unmasked ? 0 : op.maskRequired ? 1 + r.nextInt(7) : r.nextInt(8);
+    char first = op.operands.get(0).kind();
+    boolean canZero = in.mask != 0 && first != 'K' && first != 'M' && !(in.mem && first == 'W');
+    in.zeroing = canZero && op.vsib == Opcode.Vsib.NONE && r.nextBoolean();
+    in.broadcast = in.mem && op.broadcasts() && r.nextBoolean();
+    if (!in.mem && op.suppressible && (op.vectorScalar() || in.vlen == 64) && r.nextBoolean()) {
+      in.suppress = true;
+      in.rounding = op.roundsEmbedded() ? r.nextInt(4) : 0;
+    }
   }
 }

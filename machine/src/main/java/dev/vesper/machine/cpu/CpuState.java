@@ -186,6 +186,15 @@ public abstract class CpuState {
   /** Bits 255:128 of the YMM registers, low and high quadword in turn. */
   public final long[] ymmh = new long[32];
 
+  /** Bits 511:256 of ZMM0 to ZMM15, four quadwords each. */
+  public final long[] zmmh = new long[64];
+
+  /** ZMM16 to ZMM31, eight quadwords each. */
+  public final long[] zmm16 = new long[128];
+
+  /** Opmask registers. */
+  public final long[] k = new long[8];
+
   public int mxcsr = 0x1F80;
 
   /** Set for one instruction after STI, MOV SS and POP SS. */

@@ -225,7 +225,7 @@ public final class OracleReplay {
             | CpuState.CR4_OSXMMEXCPT
             | CpuState.CR4_FSGSBASE
             | CpuState.CR4_OSXSAVE;
-    cpu.xcr0 = 7;
+    cpu.xcr0 = 0xE7;
     cpu.cr3 = 0x1000;
     cpu.efer = 0xD01;
     cpu.gdtBase = TABLES;
@@ -273,6 +273,18 @@ public final class OracleReplay {
     for (int i = 0; i < 32; i++) {
       cpu.ymmh[i] = (long) Page.LONG.get(ymmh, 8 * i);
     }
+    // Opmasks, then bits 511:256 of ZMM0 to ZMM15, then ZMM16 to ZMM31.
+    byte[] kz = in.get("kz") instanceof String z ? hex(z) : new byte[1600];
+    for (int i = 0; i < 200; i++) {
+      long v = (long) Page.LONG.get(kz, 8 * i);
+      if (i < 8) {
+        cpu.k[i] = v;
+      } else if (i < 72) {
+        cpu.zmmh[i - 8] = v;
+      } else {
+        cpu.zmm16[i - 72] = v;
+      }
+    }
     byte[] fxBefore = getFx();
     cpu.rip = is16 ? off : CODE + off;
     cpu.intercepts.vector3 = 1 << 24 | 1 << 31;
@@ -281,7 +293,10 @@ public final class OracleReplay {
     if (out.get("ymmh") instanceof List<?> changes) {
       apply(changes, ymmh);
     }
-    String bad = compare(kase, out, bits, gpr, data, fxBefore, ymmh);
+    if (out.get("kz") instanceof List<?> changes) {
+      apply(changes, kz);
+    }
+    String bad = compare(kase, out, bits, gpr, data, fxBefore, ymmh) + compareWide(kz);
     if (bad.isEmpty()) {
       r[0]++;
     } else {
@@ -376,6 +391,21 @@ public final class OracleReplay {
     return bad.toString();
   }
 
+  private String compareWide(byte[] kz) {
+    StringBuilder bad = new StringBuilder();
+    for (int i = 0; i < 200; i++) {
+      long v = (long) Page.LONG.get(kz, 8 * i);
+      if (i < 8) {
+        check(bad, "k" + i, v, cpu.k[i]);
+      } else if (i < 72) {
+        check(bad, "zmmh" + (i - 8) / 4 + "." + i % 4, v, cpu.zmmh[i - 8]);
+      } else {
+        check(bad, "zmm" + (16 + (i - 72) / 8) + "." + i % 8, v, cpu.zmm16[i - 72]);
+      }
+    }
+    return bad.toString();
+  }
+
   /** Writes the changes of a recorded area into it: pairs of an offset and hex bytes. */
   private static void apply(List<?> changes, byte[] area) {
     for (Object e : changes) {
@@ -417,7 +447,7 @@ public final class OracleReplay {
     if (what.matches("st\\d")) {
       return Math.abs(want - got) <= Integer.getInteger("oracle.ulps", 1);
     }
-    return (what.startsWith("xmm") || what.startsWith("ymm"))
+    return (what.startsWith("xmm") || what.startsWith("ymm") || what.startsWith("zmm"))
         && Math.abs((int) want - (int) got) <= 1 << 12
         && Math.abs((int) (want >> 32) - (int) (got >> 32)) <= 1 << 12;
   }

@@ -15,12 +15,14 @@ final class AvxMoves {
     f.add("vpbroadcastw", (o, c) -> broadcast(o, c, 2));
     f.add("vpbroadcastd", (o, c) -> broadcast(o, c, 4));
     f.add("vpbroadcastq", (o, c) -> broadcast(o, c, 8));
-    f.add("vbroadcastf128", AvxMoves::broadcastLane);
-    f.add("vbroadcasti128", AvxMoves::broadcastLane);
-    f.add("vinsertf128", AvxMoves::insertLane);
-    f.add("vinserti128", AvxMoves::insertLane);
-    f.add("vextractf128", AvxMoves::extractLane);
-    f.add("vextracti128", AvxMoves::extractLane);
+    for (String t : new String[] {"f", "i"}) {
+      f.add("vbroadcast" + t + "32x2", AvxMoves::broadcastLane);
+      for (String x : new String[] {"128", "32x4", "64x2", "32x8", "64x4"}) {
+        f.add("vbroadcast" + t + x, AvxMoves::broadcastLane);
+        f.add("vinsert" + t + x, AvxMoves::insertLane);
+        f.add("vextract" + t + x, AvxMoves::extractLane);
+      }
+    }
     f.add("vmaskmovps", (o, c) -> maskedMove(o, c, 4));
     f.add("vmaskmovpd", (o, c) -> maskedMove(o, c, 8));
     f.add("vpmaskmovd", (o, c) -> maskedMove(o, c, 4));
@@ -29,19 +31,28 @@ final class AvxMoves {
     f.add("vtestpd", (o, c) -> signTest(o, c, 1L << 63));
   }
 
-  /** Outside 64-bit mode only registers 0 to 7 are touched. */
+  /** Outside 64-bit mode only registers 0 to 7 are touched; 16 to 31 never are. */
   private static void clear(MemOp o, Cpu c, boolean all) {
     Vectors.enter(o, c);
-    int n = c.mode64() ? 32 : 16;
-    java.util.Arrays.fill(c.ymmh, 0, n, 0);
+    int n = c.mode64() ? 16 : 8;
+    java.util.Arrays.fill(c.ymmh, 0, 2 * n, 0);
+    java.util.Arrays.fill(c.zmmh, 0, 4 * n, 0);
     if (all) {
-      java.util.Arrays.fill(c.xmm, 0, n, 0);
+      java.util.Arrays.fill(c.xmm, 0, 2 * n, 0);
     }
   }
 
   private static void broadcast(MemOp o, Cpu c, int bytes) {
     Vectors.enter(o, c);
-    long e = PackedShuffles.element(Vectors.source(o, c, bytes), 0, 8 * bytes);
+    long e;
+    if (o.insn.form().operands.get(1).kind() == 'R') {
+      e = c.r[o.rm];
+    } else if (o.mem && o.insn.mask != 0 && Vectors.active(o, c) == 0) {
+      e = 0;
+    } else {
+      e = Vectors.source(o, c, bytes)[0];
+    }
+    e &= -1L >>> 64 - 8 * bytes;
     for (int w = 8 * bytes; w < 64; w *= 2) {
       e |= e << w;
     }
@@ -50,32 +61,41 @@ final class AvxMoves {
     Vectors.put(o, c, z);
   }
 
+  /** {@return quadwords of the part that is moved: the width of the last vector operand} */
+  private static int part(MemOp o, int operand) {
+    return o.insn.form().operands.get(operand).bytes(o.insn) / 8;
+  }
+
+  /** Repeats a part of 64, 128 or 256 bits. */
   private static void broadcastLane(MemOp o, Cpu c) {
     Vectors.enter(o, c);
-    long[] v = Vectors.source(o, c, 16);
-    Vectors.put(o, c, new long[] {v[0], v[1], v[0], v[1]});
+    int n = part(o, 1);
+    boolean off = o.mem && o.insn.mask != 0 && Vectors.active(o, c) == 0;
+    long[] v = off ? new long[Math.max(n, 2)] : Vectors.source(o, c, 8 * n);
+    long[] z = new long[o.quads];
+    for (int i = 0; i < z.length; i++) {
+      z[i] = v[i % n];
+    }
+    Vectors.put(o, c, z);
   }
 
   private static void insertLane(MemOp o, Cpu c) {
     Vectors.enter(o, c);
-    long[] v = Vectors.source(o, c, 16);
+    int n = part(o, 2);
+    long[] v = Vectors.source(o, c, 8 * n);
     long[] z = Vectors.first(o, c);
-    int at = ((int) o.insn.imm & 1) * 2;
-    z[at] = v[0];
-    z[at + 1] = v[1];
+    int at = ((int) o.insn.imm & z.length / n - 1) * n;
+    System.arraycopy(v, 0, z, at, n);
     Vectors.put(o, c, z);
   }
 
   private static void extractLane(MemOp o, Cpu c) {
     Vectors.enter(o, c);
-    long[] v = Vectors.register(c, o.reg, 4);
-    int at = ((int) o.insn.imm & 1) * 2;
-    long[] z = {v[at], v[at + 1]};
-    if (o.mem) {
-      Vectors.store(c, o.la(c, 16, true), z, 1);
-    } else {
-      Vectors.put(o, c, o.rm, z);
-    }
+    int n = part(o, 0);
+    long[] v = Vectors.register(c, o.reg, o.quads);
+    int at = ((int) o.insn.imm & v.length / n - 1) * n;
+    long[] z = java.util.Arrays.copyOfRange(v, at, at + n);
+    Vectors.putRm(o, c, z, 8 * n);
   }
 
   /**

@@ -11,8 +11,10 @@ final class AvxPermutes {
     f.add("vpermilpd", (o, c) -> inLane(o, c, 64));
     f.add("vperm2f128", AvxPermutes::lanes);
     f.add("vperm2i128", AvxPermutes::lanes);
-    f.add("vpermps", AvxPermutes::doublewords);
-    f.add("vpermd", AvxPermutes::doublewords);
+    f.add("vpermps", (o, c) -> across(o, c, 32));
+    f.add("vpermd", (o, c) -> across(o, c, 32));
+    f.add("vpermw", (o, c) -> across(o, c, 16));
+    f.add("vpermb", (o, c) -> across(o, c, 8));
     f.add("vpermq", AvxPermutes::quadwords);
     f.add("vpermpd", AvxPermutes::quadwords);
     f.add("vpblendd", (o, c) -> Sse41.blendByImmediate(o, c, 32));
@@ -21,6 +23,10 @@ final class AvxPermutes {
     f.add("vpsrlvd", (o, c) -> shift(o, c, 32, 1));
     f.add("vpsrlvq", (o, c) -> shift(o, c, 64, 1));
     f.add("vpsravd", (o, c) -> shift(o, c, 32, 2));
+    f.add("vpsravq", (o, c) -> shift(o, c, 64, 2));
+    f.add("vpsllvw", (o, c) -> shift(o, c, 16, 0));
+    f.add("vpsrlvw", (o, c) -> shift(o, c, 16, 1));
+    f.add("vpsravw", (o, c) -> shift(o, c, 16, 2));
   }
 
   /** Elements move within their lane; the control is an immediate or a vector. */
@@ -61,24 +67,31 @@ final class AvxPermutes {
     Vectors.put(o, c, z);
   }
 
-  private static void doublewords(MemOp o, Cpu c) {
+  /** Elements of the second source by the indexes in the first, across the whole register. */
+  private static void across(MemOp o, Cpu c, int width) {
     Vectors.enter(o, c);
     long[] b = Vectors.second(o, c);
     long[] control = Vectors.first(o, c);
-    long[] z = new long[4];
-    for (int i = 0; i < 8; i++) {
-      int from = (int) PackedShuffles.element(control, i, 32) & 7;
-      PackedShuffles.set(z, i, 32, PackedShuffles.element(b, from, 32));
+    long[] z = new long[o.quads];
+    int n = 64 * o.quads / width;
+    for (int i = 0; i < n; i++) {
+      int from = (int) PackedShuffles.element(control, i, width) & n - 1;
+      PackedShuffles.set(z, i, width, PackedShuffles.element(b, from, width));
     }
     Vectors.put(o, c, z);
   }
 
+  /** Quadwords by an immediate within 256 bits, or by a vector. */
   private static void quadwords(MemOp o, Cpu c) {
+    if (o.insn.form().immediates().isEmpty()) {
+      across(o, c, 64);
+      return;
+    }
     Vectors.enter(o, c);
     long[] b = Vectors.second(o, c);
-    long[] z = new long[4];
-    for (int i = 0; i < 4; i++) {
-      z[i] = b[(int) o.insn.imm >> 2 * i & 3];
+    long[] z = new long[o.quads];
+    for (int i = 0; i < z.length; i++) {
+      z[i] = b[(i & ~3) + ((int) o.insn.imm >> 2 * (i & 3) & 3)];
     }
     Vectors.put(o, c, z);
   }

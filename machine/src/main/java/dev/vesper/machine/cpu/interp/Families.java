@@ -9,6 +9,9 @@ final class Families {
   /** How an instruction is executed. */
   record Entry(Semantics semantics, boolean transfers) {}
 
+  /** Follows a mnemonic that has another meaning where the destination is a mask. */
+  static final String TO_MASK = " to mask";
+
   private final Map<String, Entry> entries = new HashMap<>();
 
   Families() {
@@ -34,6 +37,9 @@ final class Families {
     Fma.register(this);
     GaloisOps.register(this);
     Sse4a.register(this);
+    Opmasks.register(this);
+    Avx512Integer.register(this);
+    Avx512Moves.register(this);
   }
 
   /** Registers an instruction after which execution goes on. */

@@ -37,7 +37,11 @@ final class Fma {
     long[] second = Vectors.first(o, c);
     long[] first = Vectors.register(c, o.reg, o.quads);
     SoftFloat s = SseArithmetic.soft(c);
+    long on = Vectors.active(o, c);
     for (int i = 0; i < 8 * o.quads / bytes; i++) {
+      if ((on >>> i & 1) == 0) {
+        continue;
+      }
       int signs = kind < ALTERNATE ? kind : (i & 1) ^ 1 ^ kind - ALTERNATE;
       long z =
           ordered(
@@ -59,13 +63,18 @@ final class Fma {
     Vectors.enter(o, c);
     long m = bytes == 4 ? 0xFFFF_FFFFL : -1L;
     long third = Vectors.scalar(o, c, bytes);
-    long second = c.xmm[2 * o.insn.vvvv] & m;
+    long second = Vectors.low(c, o.insn.vvvv) & m;
     long[] v = Vectors.register(c, o.reg, 2);
+    if ((Vectors.active(o, c) & 1) == 0) {
+      v[0] = o.insn.zeroing ? v[0] & ~m : v[0];
+      Vectors.putAll(o, c, o.reg, v);
+      return;
+    }
     SoftFloat s = SseArithmetic.soft(c);
     long z = ordered(c, s, order, v[0] & m, second, third, kind, bytes);
     SseArithmetic.commit(c, s.flags);
     v[0] = v[0] & ~m | z & m;
-    Vectors.put(o, c, v);
+    Vectors.putAll(o, c, o.reg, v);
   }
 
   private static long ordered(

@@ -29,7 +29,7 @@ final class Gathers {
     if (o.reg == vector || o.reg == maskRegister || vector == maskRegister) {
       c.ud();
     }
-    int quads = o.insn.vl256 ? 4 : 2;
+    int quads = o.insn.vlen / 8;
     int n = 64 * quads / Math.max(width, indexWidth);
     long[] index = Vectors.register(c, vector, 4);
     long[] top = Vectors.register(c, maskRegister, 4);

@@ -133,11 +133,29 @@ public final class Interpreter implements OpFactory {
         return Templates.make(Jcc.class, cc);
       }
     }
-    Families.Entry e = families.get(m);
+    // The comparisons that give vectors under VEX give masks under EVEX.
+    boolean toMask = in.evex && form.operands.get(0).kind() == 'K';
+    Families.Entry masked = toMask ? families.get(m + Families.TO_MASK) : null;
+    Families.Entry e = masked != null ? masked : families.get(m);
     if (e == null) {
       return new PlainOp(UNIMPLEMENTED, false);
     }
-    return new PlainOp(e.semantics(), e.transfers());
+    return new PlainOp(in.suppress ? suppressing(e.semantics()) : e.semantics(), e.transfers());
+  }
+
+  /** EVEX.b with registers: no exception is reported, and the instruction may have a rounding. */
+  private static Semantics suppressing(Semantics s) {
+    return (o, c) -> {
+      int saved = c.mxcsr;
+      int rounding = o.insn.form().roundsEmbedded() ? o.insn.rounding << 13 : saved & 0x6000;
+      // Everything masked; PE as if it were there already, since no flag is kept.
+      c.mxcsr = saved & 0x8040 | 0x1FA0 | rounding;
+      try {
+        s.run(o, c);
+      } finally {
+        c.mxcsr = saved;
+      }
+    };
   }
 
   /** {@return whether a form is executed; the others end the run by name} */

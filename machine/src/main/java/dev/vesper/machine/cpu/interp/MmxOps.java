@@ -62,9 +62,17 @@ final class MmxOps {
     lanes(f, "psubd", (a, b) -> each(a, b, 32, (x, y) -> x - y));
     lanes(f, "psubq", (a, b) -> a - b);
     lanes(f, "pand", (a, b) -> a & b);
+    lanes(f, "pandd", (a, b) -> a & b);
+    lanes(f, "pandq", (a, b) -> a & b);
     lanes(f, "pandn", (a, b) -> ~a & b);
+    lanes(f, "pandnd", (a, b) -> ~a & b);
+    lanes(f, "pandnq", (a, b) -> ~a & b);
     lanes(f, "por", (a, b) -> a | b);
+    lanes(f, "pord", (a, b) -> a | b);
+    lanes(f, "porq", (a, b) -> a | b);
     lanes(f, "pxor", (a, b) -> a ^ b);
+    lanes(f, "pxord", (a, b) -> a ^ b);
+    lanes(f, "pxorq", (a, b) -> a ^ b);
     lanes(f, "pcmpeqb", (a, b) -> equal(a, b, 8));
     lanes(f, "pcmpeqw", (a, b) -> equal(a, b, 16));
     lanes(f, "pcmpeqd", (a, b) -> equal(a, b, 32));
@@ -105,6 +113,7 @@ final class MmxOps {
     shift(f, "psrlq", 64, 1);
     shift(f, "psraw", 16, 2);
     shift(f, "psrad", 32, 2);
+    shift(f, "psraq", 64, 2);
     PackedShuffles.register(f);
   }
 
@@ -194,7 +203,7 @@ final class MmxOps {
           if (o.quads != 0) {
             Vectors.enter(o, c);
             long n = immediate ? o.insn.imm & 0xFF : Vectors.source(o, c, 16)[0];
-            long[] v = immediate ? Vectors.register(c, o.rm, o.quads) : Vectors.first(o, c);
+            long[] v = immediate ? Vectors.second(o, c) : Vectors.first(o, c);
             for (int i = 0; i < v.length; i++) {
               v[i] = shifted(v[i], width, n, kind);
             }

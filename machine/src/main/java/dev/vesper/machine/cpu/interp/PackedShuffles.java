@@ -153,7 +153,7 @@ final class PackedShuffles {
   private static void byteShift(MemOp o, Cpu c, boolean left) {
     Vectors.enter(o, c);
     int n = Math.min(16, (int) o.insn.imm & 0xFF) * 8;
-    long[] v = Vectors.register(c, o.rm, o.quads);
+    long[] v = Vectors.second(o, c);
     for (int i = 0; i < v.length && n != 0; i += 2) {
       long lo = v[i];
       long hi = v[i + 1];
@@ -193,7 +193,7 @@ final class PackedShuffles {
       MmxOps.touch(c);
     }
     int i = (int) o.insn.imm & (wide ? 7 : 3);
-    long v = wide ? c.xmm[2 * o.rm + (i >> 2)] : c.fpMant[o.rm & 7];
+    long v = wide ? Vectors.register(c, o.rm, 2)[i >> 2] : c.fpMant[o.rm & 7];
     c.r[o.reg] = v >>> 16 * (i & 3) & 0xFFFF;
   }
 

@@ -240,8 +240,11 @@ final class SseArithmetic {
     long[] b = Vectors.second(o, c);
     long[] a = Vectors.first(o, c);
     SoftFloat s = soft(c);
+    long on = Vectors.active(o, c);
     for (int i = 0; i < 8 * b.length / bytes; i++) {
-      set(b, i, bytes, element(c, s, op, get(a, i, bytes), get(b, i, bytes), bytes));
+      if ((on >>> i & 1) != 0) {
+        set(b, i, bytes, element(c, s, op, get(a, i, bytes), get(b, i, bytes), bytes));
+      }
     }
     commit(c, s.flags);
     Vectors.put(o, c, b);
@@ -251,7 +254,11 @@ final class SseArithmetic {
     Vectors.enter(o, c);
     long b = Vectors.scalar(o, c, bytes);
     SoftFloat s = soft(c);
-    long a = c.xmm[2 * Vectors.firstRegister(o)];
+    if ((Vectors.active(o, c) & 1) == 0) {
+      Vectors.putScalar(o, c, bytes, 0);
+      return;
+    }
+    long a = Vectors.low(c, Vectors.firstRegister(o));
     long z = element(c, s, op, bytes == 4 ? a & 0xFFFF_FFFFL : a, b, bytes);
     commit(c, s.flags);
     Vectors.putScalar(o, c, bytes, z);
@@ -326,24 +333,24 @@ final class SseArithmetic {
   private static void compare(MemOp o, Cpu c, int bytes, boolean all) {
     Vectors.enter(o, c);
     int p = (int) o.insn.imm & (o.insn.vex ? 31 : 7);
-    if (!all) {
-      long b = Vectors.scalar(o, c, bytes);
-      SoftFloat s = soft(c);
-      long a = c.xmm[2 * Vectors.firstRegister(o)];
-      boolean v = predicate(c, s, p, bytes == 4 ? a & 0xFFFF_FFFFL : a, b, bytes);
-      commit(c, s.flags);
-      Vectors.putScalar(o, c, bytes, v ? bytes == 4 ? 0xFFFF_FFFFL : -1L : 0);
-      return;
-    }
-    long[] b = Vectors.second(o, c);
-    long[] a = Vectors.first(o, c);
+    long[] b = all ? Vectors.second(o, c) : new long[] {Vectors.scalar(o, c, bytes)};
+    long[] a = all ? Vectors.first(o, c) : new long[] {Vectors.low(c, Vectors.firstRegister(o))};
     SoftFloat s = soft(c);
-    for (int i = 0; i < 8 * b.length / bytes; i++) {
-      boolean v = predicate(c, s, p, get(a, i, bytes), get(b, i, bytes), bytes);
-      set(b, i, bytes, v ? -1 : 0);
+    long on = Vectors.active(o, c);
+    long mask = 0;
+    for (int i = 0; i < (all ? 8 * b.length / bytes : 1); i++) {
+      if ((on >>> i & 1) != 0) {
+        boolean v = predicate(c, s, p, get(a, i, bytes), get(b, i, bytes), bytes);
+        mask |= v ? 1L << i : 0;
+        set(b, i, bytes, v ? -1 : 0);
+      }
     }
     commit(c, s.flags);
-    Vectors.put(o, c, b);
+    if (o.insn.evex) {
+      c.k[o.reg] = mask;
+    } else {
+      finish(o, c, b, bytes, all);
+    }
   }
 
   private static void comi(MemOp o, Cpu c, int bytes, boolean quiet) {
@@ -352,7 +359,8 @@ final class SseArithmetic {
     SoftFloat s = soft(c);
     Num a = c.na;
     Num b = c.nb;
-    unpack(c, a, bytes == 4 ? c.xmm[2 * o.reg] & 0xFFFF_FFFFL : c.xmm[2 * o.reg], bytes);
+    long x = Vectors.low(c, o.reg);
+    unpack(c, a, bytes == 4 ? x & 0xFFFF_FFFFL : x, bytes);
     unpack(c, b, y, bytes);
     int f;
     if (a.isNan() || b.isNan()) {

@@ -13,6 +13,11 @@ final class SseMoves {
     for (String m : new String[] {"movups", "movupd", "movdqu", "lddqu"}) {
       f.both(m, (o, c) -> move(o, c, false));
     }
+    for (int w = 8; w <= 64; w *= 2) {
+      f.add("vmovdqu" + w, (o, c) -> move(o, c, false));
+    }
+    f.add("vmovdqa32", (o, c) -> move(o, c, true));
+    f.add("vmovdqa64", (o, c) -> move(o, c, true));
     f.both("movss", (o, c) -> moveScalar(o, c, 4));
     f.both("movsd", (o, c) -> moveScalar(o, c, 8));
     f.both("movq", SseMoves::movq);
@@ -56,18 +61,25 @@ final class SseMoves {
     Vectors.enter(o, c);
     int bytes = 8 * o.quads;
     int alignment = aligned ? bytes : 1;
-    if (!toMemoryForm(o)) {
-      Vectors.put(
-          o,
-          c,
-          o.mem
-              ? Vectors.load(c, o.la(c, bytes, false), bytes, alignment)
-              : Vectors.register(c, o.rm, o.quads));
-    } else if (o.mem) {
+    boolean store = toMemoryForm(o);
+    if (!o.mem) {
+      Vectors.put(o, c, store ? o.rm : o.reg, Vectors.register(c, store ? o.reg : o.rm, o.quads));
+      return;
+    }
+    if (o.insn.mask != 0) {
+      if ((o.la(c, bytes, store) & alignment - 1) != 0) {
+        c.gp(0);
+      }
+      if (store) {
+        Vectors.putRm(o, c, Vectors.register(c, o.reg, o.quads), bytes);
+      } else {
+        Vectors.put(o, c, Vectors.masked(o, c, bytes));
+      }
+    } else if (store) {
       long la = o.la(c, bytes, true);
       Vectors.store(c, la, Vectors.register(c, o.reg, o.quads), alignment);
     } else {
-      Vectors.put(o, c, o.rm, Vectors.register(c, o.reg, o.quads));
+      Vectors.put(o, c, Vectors.load(c, o.la(c, bytes, false), bytes, alignment));
     }
   }
 
@@ -76,15 +88,27 @@ final class SseMoves {
     Vectors.enter(o, c);
     long m = bytes == 4 ? 0xFFFF_FFFFL : -1L;
     boolean store = toMemoryForm(o);
+    boolean off = (Vectors.active(o, c) & 1) == 0;
+    int to = store ? o.rm : o.reg;
     if (store && o.mem) {
-      c.wr(o.la(c, bytes, true), bytes, c.xmm[2 * o.reg] & m);
+      long la = o.la(c, bytes, true);
+      if (!off) {
+        c.wr(la, bytes, Vectors.low(c, o.reg) & m);
+      }
     } else if (o.mem) {
-      Vectors.put(o, c, Vectors.source(o, c, bytes));
+      long v = Vectors.scalar(o, c, bytes);
+      if (off && !o.insn.zeroing) {
+        v = Vectors.low(c, to) & m;
+      }
+      Vectors.putAll(o, c, to, new long[] {v, 0});
     } else {
-      int to = store ? o.rm : o.reg;
       long[] v = Vectors.register(c, o.insn.vex ? o.insn.vvvv : to, 2);
-      v[0] = v[0] & ~m | c.xmm[2 * (store ? o.reg : o.rm)] & m;
-      Vectors.put(o, c, to, v);
+      long e = Vectors.low(c, store ? o.reg : o.rm);
+      if (off) {
+        e = o.insn.zeroing ? 0 : Vectors.low(c, to);
+      }
+      v[0] = v[0] & ~m | e & m;
+      Vectors.putAll(o, c, to, v);
     }
   }
 
@@ -97,11 +121,11 @@ final class SseMoves {
         long v = b == 'E' ? o.readRm(c, 8) : Vectors.scalar(o, c, 8);
         Vectors.put(o, c, new long[] {v, 0});
       } else if (a == 'E') {
-        o.writeRm(c, 8, c.xmm[2 * o.reg]);
+        o.writeRm(c, 8, Vectors.low(c, o.reg));
       } else if (o.mem) {
-        c.wr64(o.la(c, 8, true), c.xmm[2 * o.reg]);
+        c.wr64(o.la(c, 8, true), Vectors.low(c, o.reg));
       } else {
-        Vectors.put(o, c, o.rm, new long[] {c.xmm[2 * o.reg], 0});
+        Vectors.put(o, c, o.rm, new long[] {Vectors.low(c, o.reg), 0});
       }
       return;
     }
@@ -131,7 +155,7 @@ final class SseMoves {
       Vectors.put(o, c, new long[] {o.readRm(c, 4), 0});
     } else if (b == 'V') {
       Vectors.enter(o, c);
-      o.writeRm(c, 4, c.xmm[2 * o.reg]);
+      o.writeRm(c, 4, Vectors.low(c, o.reg));
     } else {
       MmxOps.enter(c);
       if (a == 'P') {
@@ -146,7 +170,7 @@ final class SseMoves {
   private static void half(MemOp o, Cpu c, int which) {
     Vectors.enter(o, c);
     if (toMemoryForm(o)) {
-      c.wr64(o.la(c, 8, true), c.xmm[2 * o.reg + which]);
+      c.wr64(o.la(c, 8, true), Vectors.register(c, o.reg, 2)[which]);
     } else {
       long v = c.rd64(o.la(c, 8, false));
       long[] z = Vectors.first(o, c);
@@ -158,7 +182,7 @@ final class SseMoves {
   private static void between(MemOp o, Cpu c, int from, int to) {
     Vectors.enter(o, c);
     long[] z = Vectors.first(o, c);
-    z[to] = c.xmm[2 * o.rm + from];
+    z[to] = Vectors.register(c, o.rm, 2)[from];
     Vectors.put(o, c, z);
   }
 
@@ -185,7 +209,7 @@ final class SseMoves {
   /** The low quadword of each lane, twice; a 128-bit form reads 8 bytes. */
   private static void movddup(MemOp o, Cpu c) {
     Vectors.enter(o, c);
-    long[] v = Vectors.source(o, c, o.quads == 4 ? 32 : 8);
+    long[] v = Vectors.source(o, c, o.quads >= 4 ? 8 * o.quads : 8);
     for (int i = 0; i < v.length; i += 2) {
       v[i + 1] = v[i];
     }

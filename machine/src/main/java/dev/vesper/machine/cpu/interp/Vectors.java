@@ -11,6 +11,9 @@ import dev.vesper.machine.cpu.CpuState;
 final class Vectors {
   private static final long SSE_AND_AVX = 6;
 
+  /** And opmasks, the upper halves of ZMM0 to ZMM15, ZMM16 to ZMM31. */
+  private static final long AVX512 = 0xE6;
+
   private Vectors() {}
 
   /** Checks that the instruction may run. */
@@ -20,7 +23,7 @@ final class Vectors {
             ? c.protectedMode()
                 && !c.v86()
                 && (c.cr4 & CpuState.CR4_OSXSAVE) != 0
-                && (c.xcr0 & SSE_AND_AVX) == SSE_AND_AVX
+                && (c.xcr0 & needed(o)) == needed(o)
             : (c.cr0 & CpuState.CR0_EM) == 0 && (c.cr4 & CpuState.CR4_OSFXSR) != 0;
     if (!ready) {
       c.ud();
@@ -30,14 +33,25 @@ final class Vectors {
     }
   }
 
+  private static long needed(MemOp o) {
+    return o.insn.evex || o.quads == 0 ? AVX512 : SSE_AND_AVX;
+  }
+
   /** {@return a copy of a register's low quadwords} */
   static long[] register(Cpu c, int n, int quads) {
     long[] v = new long[quads];
+    if (n >= 16) {
+      System.arraycopy(c.zmm16, 8 * (n - 16), v, 0, quads);
+      return v;
+    }
     v[0] = c.xmm[2 * n];
     v[1] = c.xmm[2 * n + 1];
-    if (quads == 4) {
+    if (quads >= 4) {
       v[2] = c.ymmh[2 * n];
       v[3] = c.ymmh[2 * n + 1];
+    }
+    if (quads == 8) {
+      System.arraycopy(c.zmmh, 4 * n, v, 4, 4);
     }
     return v;
   }
@@ -52,9 +66,40 @@ final class Vectors {
     return register(c, firstRegister(o), o.quads);
   }
 
-  /** {@return the r/m operand in the form's vector length} */
+  /** {@return the elements that EVEX.aaa lets through, one bit each; all without a mask} */
+  static long active(MemOp o, Cpu c) {
+    return o.insn.mask == 0 ? -1L : c.k[o.insn.mask];
+  }
+
+  /** {@return the r/m operand in the form's vector length, one element of it repeated if asked} */
   static long[] second(MemOp o, Cpu c) {
-    return source(o, c, 8 * o.quads);
+    if (o.insn.broadcast) {
+      int bytes = o.insn.form().broadcastBytes;
+      long[] v = new long[o.quads];
+      if (active(o, c) != 0 || !o.insn.form().suppressesFaults()) {
+        long e = c.rd(o.la(c, bytes, false), bytes);
+        java.util.Arrays.fill(v, bytes == 4 ? e | e << 32 : e);
+      }
+      return v;
+    }
+    int bytes = 8 * o.quads;
+    return o.mem && o.insn.mask != 0 && o.insn.form().suppressesFaults()
+        ? masked(o, c, bytes)
+        : source(o, c, bytes);
+  }
+
+  /** Reads a vector of which masked elements may lie where there is no memory. */
+  static long[] masked(MemOp o, Cpu c, int bytes) {
+    int n = o.insn.form().elementBytes;
+    long la = o.la(c, bytes, false);
+    long[] v = new long[Math.max(2, bytes / 8)];
+    long on = active(o, c);
+    for (int i = 0; i < bytes / n; i++) {
+      if ((on >>> i & 1) != 0) {
+        PackedShuffles.set(v, i, 8 * n, c.rd(la + (long) i * n, n));
+      }
+    }
+    return v;
   }
 
   /**
@@ -114,26 +159,65 @@ final class Vectors {
     }
   }
 
-  /** {@return the low 8 or 4 bytes of the r/m operand} */
+  /** {@return the low 8 or 4 bytes of the r/m operand; zero if it is masked} */
   static long scalar(MemOp o, Cpu c, int bytes) {
     if (o.mem) {
-      return c.rd(o.la(c, bytes, false), bytes);
+      boolean off = o.insn.mask != 0 && (c.k[o.insn.mask] & 1) == 0;
+      return off ? 0 : c.rd(o.la(c, bytes, false), bytes);
     }
-    long v = c.xmm[2 * o.rm];
+    long v = low(c, o.rm);
     return bytes == 4 ? v & 0xFFFF_FFFFL : v;
   }
 
-  /** Writes a register as the form does: VEX clears what lies above. */
-  static void put(MemOp o, Cpu c, int n, long[] v) {
+  /** {@return the low quadword of a register} */
+  static long low(Cpu c, int n) {
+    return n < 16 ? c.xmm[2 * n] : c.zmm16[8 * (n - 16)];
+  }
+
+  /** Writes a register without a mask: VEX and EVEX clear what lies above. */
+  static void putAll(MemOp o, Cpu c, int n, long[] v) {
+    if (n >= 16) {
+      java.util.Arrays.fill(c.zmm16, 8 * (n - 16), 8 * (n - 15), 0);
+      System.arraycopy(v, 0, c.zmm16, 8 * (n - 16), v.length);
+      return;
+    }
     c.xmm[2 * n] = v[0];
     c.xmm[2 * n + 1] = v[1];
-    if (v.length == 4) {
-      c.ymmh[2 * n] = v[2];
-      c.ymmh[2 * n + 1] = v[3];
-    } else if (o.insn.vex) {
-      c.ymmh[2 * n] = 0;
-      c.ymmh[2 * n + 1] = 0;
+    if (!o.insn.vex) {
+      return;
     }
+    c.ymmh[2 * n] = v.length >= 4 ? v[2] : 0;
+    c.ymmh[2 * n + 1] = v.length >= 4 ? v[3] : 0;
+    for (int i = 0; i < 4; i++) {
+      c.zmmh[4 * n + i] = v.length == 8 ? v[4 + i] : 0;
+    }
+  }
+
+  /** Writes a register as the form does: masked elements stay or become zero. */
+  static void put(MemOp o, Cpu c, int n, long[] v) {
+    put(o, c, n, v, o.insn.mask == 0 ? 0 : 8 * v.length / o.insn.form().elementBytes);
+  }
+
+  /**
+   * Writes a register of which the form has fewer elements than fit.
+   *
+   * @param elements what lies above them becomes zero
+   */
+  static void put(MemOp o, Cpu c, int n, long[] v, int elements) {
+    if (o.insn.mask != 0) {
+      int w = 8 * o.insn.form().elementBytes;
+      long on = c.k[o.insn.mask];
+      long[] old = register(c, n, v.length);
+      for (int i = 0; i < elements; i++) {
+        if ((on >>> i & 1) == 0) {
+          PackedShuffles.clear(v, i, w);
+          if (!o.insn.zeroing) {
+            PackedShuffles.set(v, i, w, PackedShuffles.element(old, i, w));
+          }
+        }
+      }
+    }
+    putAll(o, c, n, v);
   }
 
   /** Writes the reg operand. */
@@ -144,7 +228,43 @@ final class Vectors {
   /** Writes the reg operand: the first source with its low 4 or 8 bytes replaced. */
   static void putScalar(MemOp o, Cpu c, int bytes, long low) {
     long[] v = register(c, firstRegister(o), 2);
-    v[0] = bytes == 4 ? v[0] & ~0xFFFF_FFFFL | low : low;
-    put(o, c, v);
+    long e = low;
+    if (o.insn.mask != 0 && (c.k[o.insn.mask] & 1) == 0) {
+      e = o.insn.zeroing ? 0 : low(c, o.reg);
+    }
+    v[0] = bytes == 4 ? v[0] & ~0xFFFF_FFFFL | e & 0xFFFF_FFFFL : e;
+    putAll(o, c, o.reg, v);
+  }
+
+  /** Stores a vector but for its masked elements, or writes it to a register. */
+  static void putRm(MemOp o, Cpu c, long[] v, int bytes) {
+    if (!o.mem) {
+      put(o, c, o.rm, v);
+      return;
+    }
+    long la = o.la(c, bytes, true);
+    if (o.insn.mask == 0) {
+      if (bytes >= 16) {
+        store(c, la, v, 1);
+      } else {
+        c.wr(la, bytes, v[0]);
+      }
+      return;
+    }
+    int n = o.insn.form().elementBytes;
+    long on = c.k[o.insn.mask];
+    for (int pass = 0; pass < 2; pass++) {
+      for (int i = 0; i < bytes / n; i++) {
+        long at = la + (long) i * n;
+        if ((on >>> i & 1) == 0) {
+          continue;
+        }
+        if (pass == 0) {
+          c.probeWrite(at, n);
+        } else {
+          c.wr(at, n, PackedShuffles.element(v, i, 8 * n));
+        }
+      }
+    }
   }
 }
