@@ -284,8 +284,8 @@ public final class Opcode {
   public boolean suppressesFaults() {
     return isEvex()
         && !mnemonic.matches(
-            "v(unpck|shuf|perm[bdwqtp2]|permi2|pshuf|punpck|pack|palign|align|psadbw|dbpsadbw|"
-                + "pmultishift|movddup|movs[lh]dup|pmadd|aes|pclmul|gf2p8|psl.*|psr.*|pro.*).*");
+            "v(unpck|shuf|perm|pshuf|punpck|pack|palign|align|psadbw|dbpsadbw|pmultishift|"
+                + "movddup|movs[lh]dup|pmadd(ubs|wd)|pconflict|aes|pclmul|gf2p8).*");
   }
 
   /** {@return whether the encoding is EVEX} */

@@ -43,9 +43,9 @@ final class Avx512Integer {
     each(f, "vpmullq", 64, (old, a, b, imm) -> a * b);
     for (int w : new int[] {16, 32, 64}) {
       String t = w == 16 ? "w" : w == 32 ? "d" : "q";
-      each(f, "vpshld" + t, w, (old, a, b, imm) -> concatenate(a, b, imm, w));
+      each(f, "vpshld" + t, w, (old, a, b, imm) -> concatenate(a, b, imm & w - 1, w));
       each(f, "vpshrd" + t, w, (old, a, b, imm) -> concatenate(b, a, w - (imm & w - 1), w));
-      each(f, "vpshldv" + t, w, (old, a, b, imm) -> concatenate(old, a, (int) b, w));
+      each(f, "vpshldv" + t, w, (old, a, b, imm) -> concatenate(old, a, (int) b & w - 1, w));
       each(f, "vpshrdv" + t, w, (old, a, b, imm) -> concatenate(a, old, w - ((int) b & w - 1), w));
     }
     each(f, "vpdpbusd", 32, (old, a, b, imm) -> bytes(old, a, b, false));
@@ -162,11 +162,14 @@ final class Avx512Integer {
         : Integer.rotateLeft((int) v, count) & 0xFFFF_FFFFL;
   }
 
-  /** {@return the upper part of high:low shifted left} */
+  /**
+   * {@return the upper part of high:low shifted left}
+   *
+   * @param count 0 to width
+   */
   private static long concatenate(long high, long low, int count, int width) {
-    int n = count == width ? width : count & width - 1;
-    long h = n == 64 ? 0 : high << n;
-    return n == 0 ? high : h | (low & -1L >>> 64 - width) >>> width - n;
+    long h = count == 64 ? 0 : high << count;
+    return count == 0 ? high : h | (low & -1L >>> 64 - width) >>> width - count;
   }
 
   private static long saturate(long v, boolean on) {

@@ -95,6 +95,10 @@ final class AvxMoves {
     long[] v = Vectors.register(c, o.reg, o.quads);
     int at = ((int) o.insn.imm & v.length / n - 1) * n;
     long[] z = java.util.Arrays.copyOfRange(v, at, at + n);
+    if (o.mem) {
+      // The whole part must be writable, whatever the mask says.
+      c.probeWrite(o.la(c, 8 * n, true), 8 * n);
+    }
     Vectors.putRm(o, c, z, 8 * n);
   }
 

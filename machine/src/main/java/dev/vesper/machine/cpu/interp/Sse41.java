@@ -129,7 +129,11 @@ final class Sse41 {
   /** Elements of the low part of the source, extended. */
   private static void widen(MemOp o, Cpu c, int narrow, int wide, boolean signed) {
     Vectors.enter(o, c);
-    long[] v = Vectors.source(o, c, 8 * o.quads * narrow / wide);
+    int bytes = 8 * o.quads * narrow / wide;
+    long[] v =
+        o.mem && o.insn.mask != 0
+            ? Vectors.masked(o, c, bytes, narrow / 8)
+            : Vectors.source(o, c, bytes);
     long[] z = new long[o.quads];
     int s = 64 - narrow;
     for (int i = 0; i < 64 * o.quads / wide; i++) {

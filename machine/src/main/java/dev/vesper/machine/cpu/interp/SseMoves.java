@@ -67,13 +67,15 @@ final class SseMoves {
       return;
     }
     if (o.insn.mask != 0) {
-      if ((o.la(c, bytes, store) & alignment - 1) != 0) {
+      long all = -1L >>> 64 - bytes / o.insn.form().elementBytes;
+      boolean none = (Vectors.active(o, c) & all) == 0;
+      if (!none && (o.la(c, bytes, store) & alignment - 1) != 0) {
         c.gp(0);
       }
       if (store) {
         Vectors.putRm(o, c, Vectors.register(c, o.reg, o.quads), bytes);
       } else {
-        Vectors.put(o, c, Vectors.masked(o, c, bytes));
+        Vectors.put(o, c, Vectors.masked(o, c, bytes, o.insn.form().elementBytes));
       }
     } else if (store) {
       long la = o.la(c, bytes, true);

@@ -84,13 +84,16 @@ final class Vectors {
     }
     int bytes = 8 * o.quads;
     return o.mem && o.insn.mask != 0 && o.insn.form().suppressesFaults()
-        ? masked(o, c, bytes)
+        ? masked(o, c, bytes, o.insn.form().elementBytes)
         : source(o, c, bytes);
   }
 
-  /** Reads a vector of which masked elements may lie where there is no memory. */
-  static long[] masked(MemOp o, Cpu c, int bytes) {
-    int n = o.insn.form().elementBytes;
+  /**
+   * Reads a vector of which masked elements may lie where there is no memory.
+   *
+   * @param n bytes of an element in memory
+   */
+  static long[] masked(MemOp o, Cpu c, int bytes, int n) {
     long la = o.la(c, bytes, false);
     long[] v = new long[Math.max(2, bytes / 8)];
     long on = active(o, c);
