@@ -551,6 +551,7 @@ public final class Assembler {
       case NONE -> index == Reg.NONE || index.isGpr();
       case XMM -> index.kind() == Reg.Kind.XMM;
       case FULL -> index.kind() == Formatter.file(in.vlen);
+      case HALF -> index.kind() == Formatter.file(in.vlen / 2);
     };
   }
 

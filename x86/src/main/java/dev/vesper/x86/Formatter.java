@@ -307,6 +307,7 @@ public final class Formatter {
       case NONE -> Reg.gpr(in.asize, in.index, true);
       case XMM -> new Reg(Reg.Kind.XMM, in.index);
       case FULL -> new Reg(file(in.vlen), in.index);
+      case HALF -> new Reg(file(in.vlen / 2), in.index);
     };
   }
 

@@ -113,7 +113,9 @@ public final class Opcode {
     /** An XMM register, whatever the vector length. */
     XMM,
     /** A register of the vector length. */
-    FULL
+    FULL,
+    /** A register of half the vector length, at least an XMM register. */
+    HALF
   }
 
   /** Bytes of the memory form where they differ from the register form; 0 where they do not. */
@@ -242,7 +244,10 @@ public final class Opcode {
             : attrs.remove("e16") ? 2 : attrs.remove("e32") ? 4 : attrs.remove("e64") ? 8 : 0;
     broadcastBytes = attrs.remove("bcst32") ? 4 : attrs.remove("bcst64") ? 8 : elementBytes;
     elementwise = attrs.remove("el");
-    vsib = attrs.remove("vsx") ? Vsib.FULL : attrs.remove("vsq") ? Vsib.XMM : Vsib.NONE;
+    vsib =
+        attrs.remove("vsx")
+            ? Vsib.FULL
+            : attrs.remove("vsq") ? Vsib.XMM : attrs.remove("vsh") ? Vsib.HALF : Vsib.NONE;
     memBytes = attrs.remove("m16") ? 2 : attrs.remove("m8") ? 1 : 0;
     endsBlock = attrs.remove("end");
     memOnly = attrs.remove("mem") || kind != NO_MODRM && kind != FIXED && has('M');

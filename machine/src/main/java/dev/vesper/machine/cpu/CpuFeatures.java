@@ -51,6 +51,7 @@ public record CpuFeatures(Set<String> names) {
               "avx512_vnni",
               "avx512_bitalg",
               "avx512_vpopcntdq",
+              "avx512_bf16",
               "xsaveopt",
               "xsavec",
               "xgetbv1",

@@ -40,6 +40,7 @@ final class Families {
     Opmasks.register(this);
     Avx512Integer.register(this);
     Avx512Moves.register(this);
+    Avx512Float.register(this);
   }
 
   /** Registers an instruction after which execution goes on. */

@@ -87,7 +87,7 @@ final class Fma {
   }
 
   /** {@return x * y + z with signs changed as asked for} */
-  private static long element(Cpu c, SoftFloat s, long x, long y, long z, int signs, int bytes) {
+  static long element(Cpu c, SoftFloat s, long x, long y, long z, int signs, int bytes) {
     if (SseArithmetic.simple(c)) {
       long sign = bytes == 8 ? 1L << 63 : 1L << 31;
       long p = (signs & 2) != 0 ? x ^ sign : x;

@@ -27,6 +27,31 @@ final class SseConversions {
     f.both("cvttpd2dq", (o, c) -> elements(o, c, 64, 32, (p, s, e) -> toInt(p, s, e, 8, 32, true)));
     f.add("vcvtph2ps", (o, c) -> elements(o, c, 16, 32, SseConversions::fromHalf));
     f.add("vcvtps2ph", SseConversions::toHalf);
+    f.add("vcvtudq2ps", (o, c) -> elements(o, c, 32, 32, (p, s, e) -> unsigned(p, s, e, 4)));
+    f.add("vcvtudq2pd", (o, c) -> elements(o, c, 32, 64, (p, s, e) -> unsigned(p, s, e, 8)));
+    f.add("vcvtqq2ps", (o, c) -> elements(o, c, 64, 32, (p, s, e) -> integer(p, s, e, 4)));
+    f.add("vcvtqq2pd", (o, c) -> elements(o, c, 64, 64, (p, s, e) -> integer(p, s, e, 8)));
+    f.add("vcvtuqq2ps", (o, c) -> elements(o, c, 64, 32, (p, s, e) -> unsigned(p, s, e, 4)));
+    f.add("vcvtuqq2pd", (o, c) -> elements(o, c, 64, 64, (p, s, e) -> unsigned(p, s, e, 8)));
+    for (String t : new String[] {"", "t"}) {
+      boolean cut = !t.isEmpty();
+      for (int w : new int[] {4, 8}) {
+        String from = w == 4 ? "ps" : "pd";
+        f.add(
+            "vcvt" + t + from + "2udq",
+            (o, c) -> elements(o, c, 8 * w, 32, (p, s, e) -> toUnsigned(p, s, e, w, 32, cut)));
+        f.add(
+            "vcvt" + t + from + "2uqq",
+            (o, c) -> elements(o, c, 8 * w, 64, (p, s, e) -> toUnsigned(p, s, e, w, 64, cut)));
+        f.add(
+            "vcvt" + t + from + "2qq",
+            (o, c) -> elements(o, c, 8 * w, 64, (p, s, e) -> toInt(p, s, e, w, 64, cut)));
+        String scalar = w == 4 ? "ss" : "sd";
+        f.add("vcvt" + t + scalar + "2usi", (o, c) -> toUnsigned(o, c, w, cut));
+      }
+    }
+    f.add("vcvtusi2ss", (o, c) -> fromUnsigned(o, c, 4));
+    f.add("vcvtusi2sd", (o, c) -> fromUnsigned(o, c, 8));
     f.add("cvtpi2ps", SseConversions::pi2ps);
     f.add("cvtpi2pd", SseConversions::pi2pd);
     f.add("cvtps2pi", (o, c) -> ps2pi(o, c, false));
@@ -39,6 +64,53 @@ final class SseConversions {
     c.nz.fromLong(v);
     s.round(c.nz, SseArithmetic.format(bytes));
     return SseArithmetic.pack(c.nz, bytes);
+  }
+
+  private static long unsigned(Cpu c, SoftFloat s, long v, int bytes) {
+    c.nz.setMagnitude(false, 63, v, 0);
+    s.round(c.nz, SseArithmetic.format(bytes));
+    return SseArithmetic.pack(c.nz, bytes);
+  }
+
+  private static void fromUnsigned(MemOp o, Cpu c, int bytes) {
+    Vectors.enter(o, c);
+    long v = o.readRm(c, o.insn.osize == 8 ? 8 : 4);
+    SoftFloat s = SseArithmetic.soft(c);
+    long z = unsigned(c, s, v, bytes);
+    SseArithmetic.commit(c, s.flags);
+    Vectors.putScalar(o, c, bytes, z);
+  }
+
+  /** Numbers that do not fit give all ones. */
+  private static long toUnsigned(
+      Cpu c, SoftFloat s, long bits, int bytes, int width, boolean truncate) {
+    Num a = c.na;
+    SseArithmetic.unpack(c, a, bits, bytes);
+    int rounding = s.rounding;
+    int before = s.flags;
+    s.flags = 0;
+    s.rounding = truncate ? 3 : rounding;
+    boolean number = a.kind == Num.FINITE || a.kind == Num.ZERO;
+    if (number) {
+      s.roundToIntegral(a);
+    }
+    s.rounding = rounding;
+    boolean fits = number && (a.kind == Num.ZERO || !a.sign && a.exp < width);
+    s.flags = before | (fits ? s.flags : SoftFloat.IE);
+    if (!fits) {
+      return -1L >>> 64 - width;
+    }
+    return a.kind == Num.ZERO ? 0 : a.sig >>> 63 - a.exp;
+  }
+
+  private static void toUnsigned(MemOp o, Cpu c, int bytes, boolean truncate) {
+    Vectors.enter(o, c);
+    long v = Vectors.scalar(o, c, bytes);
+    int n = o.insn.osize == 8 ? 8 : 4;
+    SoftFloat s = SseArithmetic.soft(c);
+    long z = toUnsigned(c, s, v, bytes, 8 * n, truncate);
+    SseArithmetic.commit(c, s.flags);
+    c.setReg(o.reg, n, z);
   }
 
   private static void fromInteger(MemOp o, Cpu c, int bytes) {
@@ -95,6 +167,10 @@ final class SseConversions {
   private static void scalar(MemOp o, Cpu c, int from) {
     Vectors.enter(o, c);
     long v = Vectors.scalar(o, c, from);
+    if ((Vectors.active(o, c) & 1) == 0) {
+      Vectors.putScalar(o, c, from == 8 ? 4 : 8, 0);
+      return;
+    }
     SoftFloat s = SseArithmetic.soft(c);
     long z = convert(c, s, v, from);
     SseArithmetic.commit(c, s.flags);
@@ -110,14 +186,17 @@ final class SseConversions {
   private static void elements(MemOp o, Cpu c, int from, int to, Element convert) {
     Vectors.enter(o, c);
     int n = 64 * o.quads / Math.max(from, to);
-    long[] b = Vectors.source(o, c, n * from / 8);
+    long[] b = Vectors.elements(o, c, n * from / 8, from / 8);
     SoftFloat s = SseArithmetic.soft(c);
+    long on = Vectors.active(o, c);
     long[] z = new long[Math.max(2, n * to / 64)];
     for (int i = 0; i < n; i++) {
-      PackedShuffles.set(z, i, to, convert.of(c, s, PackedShuffles.element(b, i, from)));
+      if ((on >>> i & 1) != 0) {
+        PackedShuffles.set(z, i, to, convert.of(c, s, PackedShuffles.element(b, i, from)));
+      }
     }
     SseArithmetic.commit(c, s.flags);
-    Vectors.put(o, c, z);
+    Vectors.put(o, c, o.reg, z, n);
   }
 
   /** Denormal halves are ordinary singles: neither MXCSR.DAZ nor DE knows of them. */
@@ -138,24 +217,24 @@ final class SseConversions {
     if ((imm & 4) == 0) {
       s.rounding = imm & 3;
     }
-    long[] z = new long[2];
+    long[] z = new long[Math.max(2, v.length / 2)];
+    long on = Vectors.active(o, c);
     for (int i = 0; i < 2 * v.length; i++) {
-      PackedShuffles.set(z, i, 16, half(c, s, PackedShuffles.element(v, i, 32)));
-    }
-    if (!o.mem) {
-      SseArithmetic.commit(c, s.flags);
-      Vectors.put(o, c, o.rm, z);
-      return;
+      if ((on >>> i & 1) != 0) {
+        PackedShuffles.set(z, i, 16, half(c, s, PackedShuffles.element(v, i, 32)));
+      }
     }
     int bytes = 4 * v.length;
-    long la = o.la(c, bytes, true);
-    c.probeWrite(la, bytes);
-    SseArithmetic.commit(c, s.flags);
-    if (bytes == 8) {
-      c.wr64(la, z[0]);
-    } else {
-      Vectors.store(c, la, z, 1);
+    if (!o.mem) {
+      SseArithmetic.commit(c, s.flags);
+      Vectors.put(o, c, o.rm, z, 2 * v.length);
+      return;
     }
+    if (o.insn.mask == 0) {
+      c.probeWrite(o.la(c, bytes, true), bytes);
+    }
+    SseArithmetic.commit(c, s.flags);
+    Vectors.putRm(o, c, z, bytes);
   }
 
   private static long half(Cpu c, SoftFloat s, long bits) {

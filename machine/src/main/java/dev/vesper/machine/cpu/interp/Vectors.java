@@ -89,6 +89,24 @@ final class Vectors {
   }
 
   /**
+   * {@return the r/m operand of a conversion}
+   *
+   * @param bytes of it that are read
+   * @param n bytes of an element of it
+   */
+  static long[] elements(MemOp o, Cpu c, int bytes, int n) {
+    if (o.insn.broadcast) {
+      long[] v = new long[Math.max(2, bytes / 8)];
+      if (active(o, c) != 0) {
+        long e = c.rd(o.la(c, n, false), n);
+        java.util.Arrays.fill(v, n == 4 ? e | e << 32 : e);
+      }
+      return v;
+    }
+    return o.mem && o.insn.mask != 0 ? masked(o, c, bytes, n) : source(o, c, bytes);
+  }
+
+  /**
    * Reads a vector of which masked elements may lie where there is no memory.
    *
    * @param n bytes of an element in memory
