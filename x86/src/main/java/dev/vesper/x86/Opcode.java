@@ -282,6 +282,11 @@ public final class Opcode {
     return vexL == 2 && operands.stream().noneMatch(o -> "xhfg".indexOf(o.size()) >= 0);
   }
 
+  /** {@return whether an operand is an opmask register} */
+  public boolean namesOpmask() {
+    return has('K') || has('T') || has('k');
+  }
+
   /**
    * {@return whether masked elements of memory are not touched} Where each result depends on more
    * than its own element, the whole operand is read.
@@ -290,7 +295,7 @@ public final class Opcode {
     return isEvex()
         && !mnemonic.matches(
             "v(unpck|shuf|perm|pshuf|punpck|pack|palign|align|psadbw|dbpsadbw|pmultishift|"
-                + "movddup|movs[lh]dup|pmadd(ubs|wd)|pconflict|aes|pclmul|gf2p8).*");
+                + "movddup|movs[lh]dup|pmadd(ubs|wd)|cvtne2|pconflict|aes|pclmul|gf2p8).*");
   }
 
   /** {@return whether the encoding is EVEX} */

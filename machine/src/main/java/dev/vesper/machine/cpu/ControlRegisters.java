@@ -1,6 +1,7 @@
 package dev.vesper.machine.cpu;
 
 import dev.vesper.machine.memory.PhysicalMemory;
+import dev.vesper.machine.model.XsaveLayout;
 import java.util.Map;
 
 /** Control registers, debug registers and the MSRs that the processor itself holds. */
@@ -192,12 +193,19 @@ public abstract class ControlRegisters extends Exceptions {
 
   /** {@return the bits of XCR0 that the processor has} */
   public final long xcr0Supported() {
-    return 3 | (features.has("avx") ? 4 : 0) | (features.has("pku") ? 0x200 : 0);
+    return 3
+        | (features.has("avx") ? 4 : 0)
+        | (features.has("avx512f") ? XsaveLayout.AVX512 : 0)
+        | (features.has("pku") ? 0x200 : 0);
   }
 
   /** XSETBV of XCR0: x87 is always on, and each component needs those that it extends. */
   public final void writeXcr0(long v) {
-    if ((v & 1) == 0 || (v & ~xcr0Supported()) != 0 || (v & 6) == 4) {
+    long wide = v & XsaveLayout.AVX512;
+    if ((v & 1) == 0
+        || (v & ~xcr0Supported()) != 0
+        || (v & 6) == 4
+        || wide != 0 && (wide != XsaveLayout.AVX512 || (v & 4) == 0)) {
       gp(0);
     }
     xcr0 = v;

@@ -124,7 +124,8 @@ public final class CpuModel {
       leaves.remove(0xDL << 32 | 1);
       return;
     }
-    long xcr0 = 3 | (has("avx") ? 4 : 0) | (has("pku") ? 1 << XsaveLayout.PKRU : 0);
+    long xcr0 = 3 | (has("avx") ? 4 : 0) | (has("avx512f") ? XsaveLayout.AVX512 : 0);
+    xcr0 |= has("pku") ? 1 << XsaveLayout.PKRU : 0;
     int bytes = XsaveLayout.standardBytes(xcr0);
     put(0xD, 0, new Leaf((int) xcr0, bytes, bytes, 0));
     int compact = XsaveLayout.compactBytes(xcr0);

@@ -17,7 +17,18 @@ public final class XsaveLayout {
 
   public static final int SSE = 1;
   public static final int AVX = 2;
+  public static final int OPMASK = 5;
+
+  /** Bits 511:256 of ZMM0 to ZMM15. */
+  public static final int ZMM_HI256 = 6;
+
+  /** ZMM16 to ZMM31. */
+  public static final int HI16_ZMM = 7;
+
   public static final int PKRU = 9;
+
+  /** The components of AVX-512, which are enabled together. */
+  public static final long AVX512 = 1 << OPMASK | 1 << ZMM_HI256 | 1 << HI16_ZMM;
 
   private XsaveLayout() {}
 
@@ -25,6 +36,9 @@ public final class XsaveLayout {
   public static int size(int component) {
     return switch (component) {
       case AVX -> 256;
+      case OPMASK -> 64;
+      case ZMM_HI256 -> 512;
+      case HI16_ZMM -> 1024;
       case PKRU -> 8;
       default -> 0;
     };
@@ -32,7 +46,13 @@ public final class XsaveLayout {
 
   /** {@return the offset of an extended component in the standard form} */
   public static int offset(int component) {
-    return component == AVX ? LEGACY_BYTES : 2688;
+    return switch (component) {
+      case AVX -> LEGACY_BYTES;
+      case OPMASK -> 1088;
+      case ZMM_HI256 -> 1152;
+      case HI16_ZMM -> 1664;
+      default -> 2688;
+    };
   }
 
   /** {@return the offset of a component in the compacted form of an area} */

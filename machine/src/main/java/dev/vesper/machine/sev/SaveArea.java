@@ -15,6 +15,9 @@ final class SaveArea {
   static final int SPEC_CTRL = 0x2E0;
   static final int PKRU = 0x2E8;
   static final int XCR0 = 0x3E8;
+  static final int K = 0x980;
+  static final int ZMM_HIGH = 0x9C0;
+  static final int ZMM16 = 0xBC0;
   static final int SEV_FEATURES = 0x3B0;
 
   /** Save-area slot of each segment of {@link CpuState}: ES CS SS DS FS GS LDTR TR. */
@@ -33,6 +36,18 @@ final class SaveArea {
 
   private static long get(byte[] d, int at) {
     return (long) Page.LONG.get(d, at);
+  }
+
+  private static void putAll(byte[] d, int at, long[] v) {
+    for (int i = 0; i < v.length; i++) {
+      put(d, at + 8 * i, v[i]);
+    }
+  }
+
+  private static void getAll(byte[] d, int at, long[] v) {
+    for (int i = 0; i < v.length; i++) {
+      v[i] = get(d, at + 8 * i);
+    }
   }
 
   private static void putSegment(byte[] d, int at, int sel, int attr, long limit, long base) {
@@ -101,6 +116,9 @@ final class SaveArea {
       put(d, 0x470 + 8 * i, c.xmm[i]);
       put(d, 0x570 + 8 * i, c.ymmh[i]);
     }
+    putAll(d, K, c.k);
+    putAll(d, ZMM_HIGH, c.zmmh);
+    putAll(d, ZMM16, c.zmm16);
   }
 
   /**
@@ -122,6 +140,9 @@ final class SaveArea {
     java.util.Arrays.fill(c.fpExp, 0);
     java.util.Arrays.fill(c.xmm, 0);
     java.util.Arrays.fill(c.ymmh, 0);
+    java.util.Arrays.fill(c.k, 0);
+    java.util.Arrays.fill(c.zmmh, 0);
+    java.util.Arrays.fill(c.zmm16, 0);
   }
 
   private static int getShort(byte[] d, int at) {
@@ -204,6 +225,9 @@ final class SaveArea {
       c.xmm[i] = get(d, 0x470 + 8 * i);
       c.ymmh[i] = get(d, 0x570 + 8 * i);
     }
+    getAll(d, K, c.k);
+    getAll(d, ZMM_HIGH, c.zmmh);
+    getAll(d, ZMM16, c.zmm16);
   }
 
   /** {@return whether the state is one that VMRUN refuses (spec: sev-es-architecture 9.2)} */

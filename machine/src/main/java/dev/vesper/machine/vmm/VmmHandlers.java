@@ -220,7 +220,8 @@ final class VmmHandlers implements Handlers {
         || (int) v.gpr(1) != 0
         || (value & 1) == 0
         || (value & ~supported) != 0
-        || (value & 6) == 4) {
+        || (value & 6) == 4
+        || (value & 0xE0) != 0 && (value & 0xE4) != 0xE4) {
       host.injectException(hv, GP, true);
       return;
     }

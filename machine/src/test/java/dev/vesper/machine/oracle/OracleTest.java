@@ -8,7 +8,6 @@ import java.io.InputStream;
 import java.util.List;
 import java.util.Map;
 import java.util.zip.GZIPInputStream;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -62,14 +61,15 @@ final class OracleTest {
     assertThat(o.failures).hasSizeLessThanOrEqualTo(3);
   }
 
-  @Test
-  void vectorInstructionsWithNoSseForm() throws IOException {
+  @ParameterizedTest
+  @ValueSource(strings = {"vector-more", "avx512"})
+  void vectorInstructionsWithNoSseForm(String set) throws IOException {
     OracleReplay o = new OracleReplay(CpuFeatures.ALL);
     try (InputStream in =
-        OracleTest.class.getResourceAsStream("/dev/vesper/machine/oracle/vector-more.jsonl.gz")) {
+        OracleTest.class.getResourceAsStream("/dev/vesper/machine/oracle/" + set + ".jsonl.gz")) {
       o.runAll(new GZIPInputStream(in));
     }
     assertThat(o.failures).isEmpty();
-    assertThat(o.results.values().stream().mapToInt(r -> r[0]).sum()).isEqualTo(2500);
+    assertThat(o.results.values().stream().mapToInt(r -> r[0]).sum()).isGreaterThan(2000);
   }
 }

@@ -30,7 +30,7 @@ final class RecordedCasesTest {
 
   private static String count() throws IOException {
     Map<String, Integer> cases = new TreeMap<>();
-    for (String set : List.of("open-1", "seed-a", "vector-more")) {
+    for (String set : List.of("open-1", "seed-a", "vector-more", "avx512")) {
       try (var in =
               RecordedCasesTest.class.getResourceAsStream(
                   "/dev/vesper/machine/oracle/" + set + ".jsonl.gz");

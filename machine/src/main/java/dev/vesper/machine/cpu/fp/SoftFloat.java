@@ -115,7 +115,7 @@ public final class SoftFloat {
       long sig = z.sig;
       long low = z.low;
       int exp = z.exp;
-      roundBits(z, f.precision());
+      boolean inexactUnbounded = roundBits(z, f.precision());
       boolean tiny = z.exp < f.emin();
       z.sig = sig;
       z.low = low;
@@ -129,14 +129,9 @@ public final class SoftFloat {
           }
           return;
         }
-        flags |= UE;
-        int shift = f.emin() - z.exp;
-        shiftRight(z, shift);
-        z.exp = f.emin();
-        if (roundBits(z, f.precision())) {
-          flags |= PE;
-        }
-        normalize(z);
+        // The trap keeps the result back; precision is that of the result with any exponent.
+        flags |= UE | (inexactUnbounded ? PE : 0);
+        z.setZero(z.sign);
         return;
       }
       if (tiny && flushToZero) {

@@ -136,8 +136,6 @@ final class Avx512Float {
             case 2 -> -1;
             default -> n.sig << 1 < 0 ? -1 : 0;
           };
-    } else {
-      exp = (imm & 3) == 2 ? -1 : 0;
     }
     c.nz.setMagnitude(sign, exp, sig, 0);
     return SseArithmetic.pack(c.nz, bytes);
@@ -174,7 +172,7 @@ final class Avx512Float {
       }
       return SseArithmetic.pack(z, bytes);
     }
-    s.flags |= x.denormal || y.denormal ? SoftFloat.DE : 0;
+    s.flags |= x.denormal ? SoftFloat.DE : 0;
     z.set(x);
     if (x.kind == Num.FINITE) {
       z.exp += floor(y);
@@ -246,15 +244,19 @@ final class Avx512Float {
     n.denormal = false;
     Num whole = c.nb;
     whole.set(n);
-    roundTo(s, whole, imm);
+    // Only the difference can be inexact.
+    roundTo(s, whole, imm | 8);
     int rounding = s.rounding;
+    int before = s.flags;
     s.rounding = chosen;
     s.add(n, whole, true, z);
     if (z.kind == Num.ZERO) {
       z.setZero(chosen == 1);
     }
-    s.rounding = rounding;
     s.round(z, SseArithmetic.format(bytes));
+    s.rounding = rounding;
+    int reported = (imm & 8) != 0 ? SoftFloat.IE : SoftFloat.IE | SoftFloat.PE;
+    s.flags = before | s.flags & reported;
     return SseArithmetic.pack(z, bytes);
   }
 
@@ -273,7 +275,7 @@ final class Avx512Float {
       return nan(s, y, bytes);
     }
     if (x.isNan()) {
-      z = y;
+      z = y.isNan() ? x : y;
     } else if (y.isNan()) {
       z = x;
     } else {
@@ -295,15 +297,13 @@ final class Avx512Float {
       boolean max = (imm & 1) != 0;
       z = max ? r >= 0 ? x : y : r <= 0 ? x : y;
     }
-    if (!z.isNan()) {
-      z.sign =
-          switch (imm >> 2 & 3) {
-            case 0 -> signOfFirst;
-            case 1 -> z.sign;
-            case 2 -> false;
-            default -> true;
-          };
-    }
+    z.sign =
+        switch (imm >> 2 & 3) {
+          case 0 -> signOfFirst;
+          case 1 -> z.sign;
+          case 2 -> false;
+          default -> true;
+        };
     return SseArithmetic.pack(z, bytes);
   }
 
@@ -423,7 +423,9 @@ final class Avx512Float {
       s.rounding = 0;
       s.masks = 0x3F;
       s.flushToZero = (c.mxcsr & 0x8000) != 0;
+      int before = s.flags;
       s.round(z, SseArithmetic.format(bytes));
+      s.flags = before;
     }
     return SseArithmetic.pack(z, bytes);
   }

@@ -99,7 +99,8 @@ final class Gathers {
         long v = c.rd(at, bytes);
         PackedShuffles.clear(z, i, width);
         PackedShuffles.set(z, i, width, v);
-        Vectors.putAll(o, c, o.reg, cut(z, n * width));
+        // Until the end only what lies above the vector length is cleared.
+        Vectors.putAll(o, c, o.reg, cut(z, 8 * o.insn.vlen));
       }
       c.k[o.insn.mask] &= ~bit;
     }

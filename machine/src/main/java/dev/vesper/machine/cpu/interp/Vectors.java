@@ -34,7 +34,7 @@ final class Vectors {
   }
 
   private static long needed(MemOp o) {
-    return o.insn.evex || o.quads == 0 ? AVX512 : SSE_AND_AVX;
+    return o.insn.evex || o.insn.form().namesOpmask() ? AVX512 : SSE_AND_AVX;
   }
 
   /** {@return a copy of a register's low quadwords} */

@@ -80,6 +80,9 @@ final class XsaveOps {
     return (x87 ? 1 : 0)
         | (zero(c.xmm) ? 0 : 1 << XsaveLayout.SSE)
         | (zero(c.ymmh) ? 0 : 1 << XsaveLayout.AVX)
+        | (zero(c.k) ? 0 : 1 << XsaveLayout.OPMASK)
+        | (zero(c.zmmh) ? 0 : 1 << XsaveLayout.ZMM_HI256)
+        | (zero(c.zmm16) ? 0 : 1 << XsaveLayout.HI16_ZMM)
         | (c.pkru == 0 ? 0 : 1 << XsaveLayout.PKRU);
   }
 
@@ -155,13 +158,32 @@ final class XsaveOps {
     return c.mode64() ? 32 : 16;
   }
 
+  private static long[] state(Cpu c, int component) {
+    return switch (component) {
+      case XsaveLayout.AVX -> c.ymmh;
+      case XsaveLayout.OPMASK -> c.k;
+      case XsaveLayout.ZMM_HI256 -> c.zmmh;
+      case XsaveLayout.HI16_ZMM -> c.zmm16;
+      default -> new long[0];
+    };
+  }
+
+  /** {@return how many quadwords of a component the mode can reach} */
+  private static int reachable(Cpu c, int component, int quads) {
+    if (c.mode64() || component == XsaveLayout.OPMASK) {
+      return quads;
+    }
+    return component == XsaveLayout.HI16_ZMM ? 0 : quads / 2;
+  }
+
   private static void store(Cpu c, int component, long la) {
     if (component == XsaveLayout.PKRU) {
       c.wr64(la, c.pkru & 0xFFFF_FFFFL);
       return;
     }
-    for (int i = 0; i < vectorQuads(c); i++) {
-      c.wr64(la + 8L * i, c.ymmh[i]);
+    long[] v = state(c, component);
+    for (int i = 0; i < reachable(c, component, v.length); i++) {
+      c.wr64(la + 8L * i, v[i]);
     }
   }
 
@@ -170,16 +192,18 @@ final class XsaveOps {
       c.writePkru(c.rd32(la));
       return;
     }
-    for (int i = 0; i < vectorQuads(c); i++) {
-      c.ymmh[i] = c.rd64(la + 8L * i);
+    long[] v = state(c, component);
+    for (int i = 0; i < reachable(c, component, v.length); i++) {
+      v[i] = c.rd64(la + 8L * i);
     }
   }
 
   private static void initialise(Cpu c, int component) {
     if (component == XsaveLayout.PKRU) {
       c.writePkru(0);
-    } else if (component == XsaveLayout.AVX) {
-      java.util.Arrays.fill(c.ymmh, 0, vectorQuads(c), 0);
+    } else {
+      long[] v = state(c, component);
+      java.util.Arrays.fill(v, 0, reachable(c, component, v.length), 0);
     }
   }
 
