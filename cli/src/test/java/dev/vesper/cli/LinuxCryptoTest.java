@@ -12,7 +12,8 @@ import java.nio.charset.StandardCharsets;
 import java.util.LinkedHashMap;
 import java.util.Map;
 import org.junit.jupiter.api.Tag;
-import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /**
  * Debian's kernel on the EPYC models: its accelerated ciphers, hashes and checksums test themselves
@@ -58,12 +59,13 @@ final class LinuxCryptoTest {
     return console.toString(StandardCharsets.ISO_8859_1);
   }
 
-  @Test
-  void acceleratedCryptographyPassesItsSelfTestsOnGenoa() throws BootException {
-    String text = boot("EPYC-Genoa");
+  @ParameterizedTest
+  @CsvSource({"EPYC-Genoa, avx512", "EPYC-v4, avx2"})
+  void acceleratedCryptographyPassesItsSelfTests(String model, String raid) throws BootException {
+    String text = boot(model);
     assertThat(text)
-        .contains("MARK-INIT model name : AMD EPYC-Genoa Processor")
-        .contains("raid6: using algorithm avx2")
+        .contains("MARK-INIT model name : AMD " + model + " Processor")
+        .contains("raid6: using algorithm " + raid)
         .containsPattern("xor: automatically using best checksumming function +avx")
         // Sums of the same lines made by coreutils.
         .contains("32e8bfc1888e4abc71c499baefe2efcad2ecc01d1c18f4a453d5d62b502a2c3e")

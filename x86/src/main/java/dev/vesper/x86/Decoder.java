@@ -169,7 +169,8 @@ public final class Decoder {
       int second = u8();
       int third = u8();
       map = 16 + (first & 7);
-      if ((first & 8) != 0 || (second & 4) == 0 || map < 17 || map > 19) {
+      boolean narrow = !mode64 && (third & 8) == 0;
+      if ((first & 8) != 0 || (second & 4) == 0 || map < 17 || map > 19 || narrow) {
         return Outcome.UNDEFINED;
       }
       in.vex = true;
@@ -181,6 +182,10 @@ public final class Decoder {
       prefix = second & 3;
       // EVEX.b, L'L and R'.
       extension = third >> 4 & 7 | ~first << 4 & 0x100;
+      if (!mode64) {
+        in.rex &= 0x48;
+        extension &= 0xFF;
+      }
       b = u8();
     }
     OpcodeTable.Node node = OpcodeTable.node(mode64, map, b);
@@ -203,6 +208,12 @@ public final class Decoder {
     in.asize = mode64 ? (in.prefix67 ? 4 : 8) : (bits == 32) != in.prefix67 ? 4 : 2;
     Opcode op = choose(forms, in);
     if (op == null) {
+      return Outcome.UNDEFINED;
+    }
+    boolean highMask =
+        op.namesMaskInReg() && ((in.rex & 4) != 0 || (extension & 0x100) != 0)
+            || op.namesMaskInVvvv() && in.vvvv > 7;
+    if (highMask) {
       return Outcome.UNDEFINED;
     }
     in.opcode = op;
@@ -243,7 +254,7 @@ public final class Decoder {
     }
     in.broadcast = b;
     in.vlen = 16 << ll;
-    return ll < 3 || form.vectorScalar();
+    return ll < 3;
   }
 
   /** {@return whether masking, broadcasting and suppression suit the form} */

@@ -282,6 +282,16 @@ public final class Opcode {
     return vexL == 2 && operands.stream().noneMatch(o -> "xhfg".indexOf(o.size()) >= 0);
   }
 
+  /** {@return whether ModRM.reg names an opmask register: there are eight} */
+  boolean namesMaskInReg() {
+    return has('K');
+  }
+
+  /** {@return whether VEX.vvvv names an opmask register} */
+  boolean namesMaskInVvvv() {
+    return has('k');
+  }
+
   /** {@return whether an operand is an opmask register} */
   public boolean namesOpmask() {
     return has('K') || has('T') || has('k');

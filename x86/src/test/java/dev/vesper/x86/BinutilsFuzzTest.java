@@ -70,7 +70,10 @@ final class BinutilsFuzzTest {
           {0x0F, 0x01},
           {0x0F, (byte) 0xAE},
           {0x48},
-          {(byte) 0xF0}
+          {(byte) 0xF0},
+          {0x62, (byte) 0xF1},
+          {0x62, (byte) 0xF2},
+          {0x62, (byte) 0xF3}
         };
         byte[] s = starts[r.nextInt(starts.length)];
         System.arraycopy(s, 0, b, 0, s.length);

@@ -33,6 +33,15 @@ final class DecoderRulesTest {
     "66c5f877, 64, UNDEFINED", // nor may 66 come before VEX
     "c4e279900408, 64, OK", // VPGATHERDD needs a SIB byte
     "c4e2799000, 64, UNDEFINED",
+    "62f1ff485ec0, 64, OK", // EVEX with L'L = 2; a scalar ignores it
+    "62f1ff605ec0, 64, UNDEFINED", // but not 3
+    "62f1f5005ec2, 32, UNDEFINED", // outside 64-bit mode V' must be one
+    "62f1f5085ec2, 32, OK",
+    "62f1b5085ec2, 32, OK", // and the top bit of vvvv is ignored
+    "c4c14541d5, 64, OK", // KANDB: B is ignored
+    "c54541d5, 64, UNDEFINED", // there is no K10
+    "c4e18541fd, 64, UNDEFINED", // nor K15
+    "62e1fd48c2c000, 64, UNDEFINED", // nor K16
     "c40000, 32, OK", // LES with a memory operand
     "0fae38, 64, OK", // CLFLUSH
     "f20f2800, 64, UNDEFINED" // no F2 form of MOVAPS
