@@ -9,6 +9,8 @@ final class CpuidService {
   private static final int APIC = 1 << 9;
   private static final int X2APIC = 1 << 21;
   private static final int HTT = 1 << 28;
+  private static final int EXTENDED = 0x8000_0000;
+  private static final int SEV = 0x8000_001F;
   private static final int LAST_LEVEL_CACHE = 3;
 
   private final CpuModel model;
@@ -42,12 +44,16 @@ final class CpuidService {
    */
   CpuModel.Leaf answer(HostVcpu v, int leaf, int subleaf, long xcr0) {
     CpuModel.Leaf l = model.leaf(leaf, subleaf);
-    if (leaf == 0x8000_001F) {
+    if (leaf == SEV) {
       return switch (mode) {
         case OFF -> CpuModel.Leaf.ZERO;
         case SEV -> new CpuModel.Leaf(l.eax() & ~8, l.ebx(), l.ecx(), l.edx());
         case ES -> l;
       };
+    }
+    if (leaf == EXTENDED && mode != SevMode.OFF && Integer.compareUnsigned(l.eax(), SEV) < 0) {
+      // QEMU raises the highest leaf so that the guest finds that of SEV.
+      return new CpuModel.Leaf(SEV, l.ebx(), l.ecx(), l.edx());
     }
     int max = model.leaf(leaf & 0xC000_0000, 0).eax();
     boolean known = leaf >>> 30 != 0 || Integer.compareUnsigned(leaf, max) <= 0;

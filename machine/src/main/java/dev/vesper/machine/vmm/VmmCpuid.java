@@ -63,6 +63,10 @@ final class VmmCpuid {
 
   private int maxExtended() {
     int max = host.leaf(0x8000_0000, 0).eax();
+    if (mode != SevMode.OFF) {
+      // A processor that runs such guests has the leaf of SEV, which is the last one given.
+      return MOST_EXTENDED;
+    }
     return Integer.compareUnsigned(max, MOST_EXTENDED) < 0 ? max : MOST_EXTENDED;
   }
 
