@@ -45,7 +45,7 @@ final class EveryOpcodeTest {
       cpu.segAttr[s] = is16 ? 0x93 : s == CpuState.CS ? bits == 64 ? 0xA9B : 0xC9B : 0xC93;
     }
     cpu.cr0 = is16 ? 0x10 : bits == 64 ? 0x8000_0033L : 0x33;
-    cpu.xcr0 = 7;
+    cpu.xcr0 = 0xE7;
     cpu.cr4 =
         CpuState.CR4_OSFXSR
             | CpuState.CR4_OSXSAVE
@@ -106,6 +106,7 @@ final class EveryOpcodeTest {
       }
     }
     run += vex(bits, missing);
+    run += evex(bits, missing);
     assertThat(run).isGreaterThan(700_000);
     assertThat(missing).isEmpty();
   }
@@ -135,6 +136,44 @@ final class EveryOpcodeTest {
               run++;
             } catch (Unimplemented e) {
               missing.add(String.valueOf(e.getMessage()).replaceAll(" at RIP.*", ""));
+            }
+          }
+        }
+      }
+    }
+    return run;
+  }
+
+  /** Every opcode of the EVEX maps with each prefix, W, length and broadcast, masked and not. */
+  private int evex(int bits, Set<String> missing) {
+    int run = 0;
+    for (int map = 1; map < 4; map++) {
+      for (int second = 0; second < 8; second++) {
+        for (int third = 0; third < 8; third++) {
+          for (int op = 0; op < 256; op++) {
+            for (int modrm : new int[] {0xC1, 0x07, 0x34}) {
+              prepare(bits);
+              int wpp = (second & 4) << 5 | second & 3;
+              byte[] b = {
+                0x62,
+                (byte) (0xF0 | map),
+                (byte) (wpp | ((op & 1) != 0 ? 0x7C : 0x74)),
+                (byte) (third << 4 | 8 | (modrm == 7 ? 0 : 1)),
+                (byte) op,
+                (byte) modrm,
+                0x20,
+                0x20
+              };
+              byte[] d = memory.page(CODE >> 12, 0).data;
+              System.arraycopy(b, 0, d, 0, b.length);
+              memory.page(CODE >> 12, 0).dropCode();
+              cpu.codeChanged();
+              try {
+                cpu.run(cpu.icount + 1);
+                run++;
+              } catch (Unimplemented e) {
+                missing.add(String.valueOf(e.getMessage()).replaceAll(" at RIP.*", ""));
+              }
             }
           }
         }
