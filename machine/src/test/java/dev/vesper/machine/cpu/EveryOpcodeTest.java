@@ -94,14 +94,7 @@ final class EveryOpcodeTest {
           d[at++] = (byte) op;
           d[at++] = (byte) modrm;
           java.util.Arrays.fill(d, at, 64, (byte) 0x20);
-          memory.page(CODE >> 12, 0).dropCode();
-          cpu.codeChanged();
-          try {
-            cpu.run(cpu.icount + 1);
-            run++;
-          } catch (Unimplemented e) {
-            missing.add(String.valueOf(e.getMessage()).replaceAll(" at RIP.*", ""));
-          }
+          run += execute(missing);
         }
       }
     }
@@ -129,14 +122,7 @@ final class EveryOpcodeTest {
             d[at++] = (byte) op;
             d[at++] = (byte) modrm;
             java.util.Arrays.fill(d, at, 64, (byte) 0x20);
-            memory.page(CODE >> 12, 0).dropCode();
-            cpu.codeChanged();
-            try {
-              cpu.run(cpu.icount + 1);
-              run++;
-            } catch (Unimplemented e) {
-              missing.add(String.valueOf(e.getMessage()).replaceAll(" at RIP.*", ""));
-            }
+            run += execute(missing);
           }
         }
       }
@@ -166,19 +152,25 @@ final class EveryOpcodeTest {
               };
               byte[] d = memory.page(CODE >> 12, 0).data;
               System.arraycopy(b, 0, d, 0, b.length);
-              memory.page(CODE >> 12, 0).dropCode();
-              cpu.codeChanged();
-              try {
-                cpu.run(cpu.icount + 1);
-                run++;
-              } catch (Unimplemented e) {
-                missing.add(String.valueOf(e.getMessage()).replaceAll(" at RIP.*", ""));
-              }
+              run += execute(missing);
             }
           }
         }
       }
     }
     return run;
+  }
+
+  /** Executes what was written to the code page; one if it is an instruction, or undefined. */
+  private int execute(Set<String> missing) {
+    memory.page(CODE >> 12, 0).dropCode();
+    cpu.codeChanged();
+    try {
+      cpu.run(cpu.icount + 1);
+      return 1;
+    } catch (Unimplemented e) {
+      missing.add(String.valueOf(e.getMessage()).replaceAll(" at RIP.*", ""));
+      return 0;
+    }
   }
 }

@@ -370,6 +370,14 @@ final class SystemRulesTest {
 
   // ---- SMAP, protection keys, UMIP, PCID, five-level paging
 
+  private void assertExit(String exit, long error) {
+    cpu.intercepts.exceptions = -1;
+    assertThat(run()).isEqualTo(Long.decode(exit));
+    if (error != 0) {
+      assertThat(cpu.exitInfo1).as("error code").isEqualTo(error);
+    }
+  }
+
   /** A user page of two megabytes at 8 MB. */
   private void userPage(long flags) {
     Page.LONG.set(page(1), 0, 0x2007L);
@@ -392,11 +400,7 @@ final class SystemRulesTest {
     longMode("mov edi, 0x80A000\n" + source.replace("; ", "\n"));
     userPage(0);
     cpu.cr4 |= CpuState.CR4_SMAP;
-    cpu.intercepts.exceptions = -1;
-    assertThat(run()).isEqualTo(Long.decode(exit));
-    if (error != 0) {
-      assertThat(cpu.exitInfo1).isEqualTo(error);
-    }
+    assertExit(exit, error);
   }
 
   @ParameterizedTest
@@ -415,11 +419,7 @@ final class SystemRulesTest {
     page(10)[0] = (byte) 0xF4;
     cpu.cr4 |= CpuState.CR4_PKE;
     cpu.cr0 |= CpuState.CR0_WP;
-    cpu.intercepts.exceptions = -1;
-    assertThat(run()).isEqualTo(Long.decode(exit));
-    if (error != 0) {
-      assertThat(cpu.exitInfo1).isEqualTo(error);
-    }
+    assertExit(exit, error);
   }
 
   @ParameterizedTest

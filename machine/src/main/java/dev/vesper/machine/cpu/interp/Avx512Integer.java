@@ -19,10 +19,10 @@ final class Avx512Integer {
       String t = names[i];
       compare(f, "vpcmp" + t, w, (a, b) -> Long.compare(sign(a, w), sign(b, w)));
       compare(f, "vpcmpu" + t, w, Long::compareUnsigned);
-      toMask(f, "vptestm" + t, w, (a, b) -> (a & b) != 0 ? 1 : 0);
-      toMask(f, "vptestnm" + t, w, (a, b) -> (a & b) == 0 ? 1 : 0);
-      toMask(f, "vpcmpeq" + t + Families.TO_MASK, w, (a, b) -> a == b ? 1 : 0);
-      toMask(f, "vpcmpgt" + t + Families.TO_MASK, w, (a, b) -> sign(a, w) > sign(b, w) ? 1 : 0);
+      toMask(f, "vptestm" + t, w, (a, b, imm) -> (a & b) != 0);
+      toMask(f, "vptestnm" + t, w, (a, b, imm) -> (a & b) == 0);
+      toMask(f, "vpcmpeq" + t + Families.TO_MASK, w, (a, b, imm) -> a == b);
+      toMask(f, "vpcmpgt" + t + Families.TO_MASK, w, (a, b, imm) -> sign(a, w) > sign(b, w));
       each(f, "vpopcnt" + t, w, (old, a, b, imm) -> Long.bitCount(b));
     }
     for (int w : new int[] {32, 64}) {
@@ -99,8 +99,13 @@ final class Avx512Integer {
         });
   }
 
+  /** Says whether a bit of a mask is set for two elements. */
+  private interface Test {
+    boolean holds(long a, long b, int imm);
+  }
+
   /** Registers an operation that gives a bit for each element that the mask lets through. */
-  static void toMask(Families f, String name, int width, LongBinaryOperator test) {
+  private static void toMask(Families f, String name, int width, Test test) {
     f.add(
         name,
         (o, c) -> {
@@ -110,40 +115,27 @@ final class Avx512Integer {
           long on = Vectors.active(o, c);
           long z = 0;
           for (int i = 0; i < 64 * o.quads / width; i++) {
-            long bit =
-                test.applyAsLong(
-                    PackedShuffles.element(a, i, width), PackedShuffles.element(b, i, width));
-            z |= (bit & on >>> i & 1) << i;
+            long x = PackedShuffles.element(a, i, width);
+            long y = PackedShuffles.element(b, i, width);
+            z |= test.holds(x, y, (int) o.insn.imm) ? on & 1L << i : 0;
           }
           c.k[o.reg & 7] = z;
         });
   }
 
   private static void compare(Families f, String name, int width, LongBinaryOperator order) {
-    f.add(
-        name,
-        (o, c) -> {
-          Vectors.enter(o, c);
-          long[] b = Vectors.second(o, c);
-          long[] a = Vectors.first(o, c);
-          long on = Vectors.active(o, c);
-          long z = 0;
-          for (int i = 0; i < 64 * o.quads / width; i++) {
-            long r =
-                order.applyAsLong(
-                    PackedShuffles.element(a, i, width), PackedShuffles.element(b, i, width));
-            boolean v =
-                switch ((int) o.insn.imm & 3) {
-                  case 0 -> r == 0;
-                  case 1 -> r < 0;
-                  case 2 -> r <= 0;
-                  default -> false;
-                };
-            boolean holds = v ^ (o.insn.imm & 4) != 0;
-            z |= holds ? on & 1L << i : 0;
-          }
-          c.k[o.reg & 7] = z;
-        });
+    toMask(f, name, width, (a, b, imm) -> predicate(order.applyAsLong(a, b), imm));
+  }
+
+  private static boolean predicate(long order, int imm) {
+    boolean v =
+        switch (imm & 3) {
+          case 0 -> order == 0;
+          case 1 -> order < 0;
+          case 2 -> order <= 0;
+          default -> false;
+        };
+    return v ^ (imm & 4) != 0;
   }
 
   private static long ternary(long old, long a, long b, int imm) {
