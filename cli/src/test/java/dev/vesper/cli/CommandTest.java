@@ -54,6 +54,8 @@ final class CommandTest {
     "-serial tape, -serial",
     "--profile xen, kvm",
     "-cpu pentium, pentium",
+    "'-cpu ,', EPYC-Genoa",
+    "'-cpu EPYC-Genoa,avx', +NAME",
     "/no/such/file, no such file",
     "--trace t.txt, .jsonl",
     "--limit-insns -4, limits"

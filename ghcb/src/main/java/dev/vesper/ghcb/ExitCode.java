@@ -22,6 +22,7 @@ public final class ExitCode {
   public static final int WBINVD = 0x89;
   public static final int MONITOR = 0x8A;
   public static final int MWAIT = 0x8B;
+  public static final int RDPRU = 0x8E;
   public static final int XSETBV = 0x8D;
   public static final int EFER_WRITE_TRAP = 0x8F;
   public static final int CR0_WRITE_TRAP = 0x90;

@@ -109,6 +109,7 @@ public abstract class Exceptions extends TaskSwitching {
       nmiBlocked = true;
     }
     interruptShadow = false;
+    stackSwitchShadow = false;
     codeSegmentChanged();
   }
 

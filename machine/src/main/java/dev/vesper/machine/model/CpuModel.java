@@ -50,7 +50,7 @@ public final class CpuModel {
    * @throws IllegalArgumentException if there is no such model or feature
    */
   public static CpuModel named(String description) {
-    String[] parts = description.split(",");
+    String[] parts = description.split(",", -1);
     CpuModel m = builtIn(parts[0]);
     for (int i = 1; i < parts.length; i++) {
       m.change(parts[i]);

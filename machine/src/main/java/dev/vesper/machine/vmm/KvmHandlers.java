@@ -105,7 +105,7 @@ final class KvmHandlers implements Handlers {
       case ExitCode.RDTSC, ExitCode.RDTSCP -> rdtsc(hv, v, code == ExitCode.RDTSCP);
       case ExitCode.WBINVD, ExitCode.INVD, ExitCode.MONITOR, ExitCode.MWAIT -> v.skip();
       case ExitCode.RDPMC -> rdpmc(hv, v);
-      case 0x8E -> host.injectException(hv, UD, false);
+      case ExitCode.RDPRU -> host.injectException(hv, UD, false);
       case ExitCode.VMMCALL -> {
         // KVM_HC_*: none is offered, and none may be called from user mode.
         v.setGpr(0, v.cpl() == 0 ? -ENOSYS : -1);
