@@ -11,6 +11,7 @@ final class CpuidService {
   private static final int HTT = 1 << 28;
   private static final int EXTENDED = 0x8000_0000;
   private static final int SEV = 0x8000_001F;
+  private static final int TOPOLOGY = 0xB;
   private static final int LAST_LEVEL_CACHE = 3;
 
   private final CpuModel model;
@@ -68,7 +69,11 @@ final class CpuidService {
           : new CpuModel.Leaf(
               l.eax(), l.ebx() & 0xFFFF | v.id << 24 | processors << 16, ecx, l.edx() | APIC | HTT);
     }
-    if (leaf == 0xB && l.ecx() != 0) {
+    if (leaf == TOPOLOGY && model.leaf(TOPOLOGY, 0).ecx() != 0) {
+      if (l.ecx() == 0) {
+        // No such level: the subleaf is echoed.
+        return new CpuModel.Leaf(0, 0, subleaf & 0xFF, v.id);
+      }
       int shift = subleaf == 1 ? 32 - Integer.numberOfLeadingZeros(processors - 1) : 0;
       return new CpuModel.Leaf(shift, subleaf == 1 ? processors : 1, l.ecx(), v.id);
     }
