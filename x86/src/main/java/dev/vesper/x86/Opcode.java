@@ -3,6 +3,7 @@ package dev.vesper.x86;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
@@ -31,6 +32,11 @@ public final class Opcode {
 
   /** Operands in Intel order, destination first. */
   public final List<OperandSpec> operands;
+
+  /** A bit for each letter among the operands' kinds, from A on: asked for at every execution. */
+  private final long kinds;
+
+  private final boolean suppressesFaults;
 
   /** Operands as the table writes them, or {@code -}. */
   public final String operandText;
@@ -136,6 +142,11 @@ public final class Opcode {
       }
     }
     operands = List.copyOf(specs);
+    long letters = 0;
+    for (OperandSpec s : operands) {
+      letters |= s.kind() >= 'A' ? 1L << s.kind() - 'A' : 0;
+    }
+    kinds = letters;
     operandText = head[1];
     encoding =
         Arrays.stream(line.substring(colon + 1).trim().split("\\s+"))
@@ -209,6 +220,7 @@ public final class Opcode {
       imms.add("ap");
     }
     map = aMap;
+    suppressesFaults = isEvex() && !READ_WHOLE.matcher(mnemonic).matches();
     opcode = aOpcode;
     prefix = aPrefix;
     modrmKind = kind;
@@ -302,11 +314,13 @@ public final class Opcode {
    * than its own element, the whole operand is read.
    */
   public boolean suppressesFaults() {
-    return isEvex()
-        && !mnemonic.matches(
-            "v(unpck|shuf|perm|pshuf|punpck|pack|palign|align|psadbw|dbpsadbw|pmultishift|"
-                + "movddup|movs[lh]dup|pmadd(ubs|wd)|cvtne2|pconflict|aes|pclmul|gf2p8).*");
+    return suppressesFaults;
   }
+
+  private static final Pattern READ_WHOLE =
+      Pattern.compile(
+          "v(unpck|shuf|perm|pshuf|punpck|pack|palign|align|psadbw|dbpsadbw|pmultishift|"
+              + "movddup|movs[lh]dup|pmadd(ubs|wd)|cvtne2|pconflict|aes|pclmul|gf2p8).*");
 
   /** {@return whether the encoding is EVEX} */
   public boolean isEvex() {
@@ -363,7 +377,7 @@ public final class Opcode {
   }
 
   private boolean has(char kind) {
-    return operands.stream().anyMatch(o -> o.kind() == kind);
+    return (kinds >>> kind - 'A' & 1) != 0;
   }
 
   static Opcode parse(int id, String line) {
@@ -409,11 +423,6 @@ public final class Opcode {
   /** {@return whether REPE and REPNE differ} */
   public boolean conditionalRep() {
     return repz;
-  }
-
-  /** {@return whether another form of the table has the same meaning and is written instead} */
-  public boolean isAlias() {
-    return alias;
   }
 
   @Override

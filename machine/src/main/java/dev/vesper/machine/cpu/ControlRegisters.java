@@ -192,20 +192,16 @@ public abstract class ControlRegisters extends Exceptions {
   }
 
   /** {@return the bits of XCR0 that the processor has} */
-  public final long xcr0Supported() {
+  private long xcr0Supported() {
     return 3
         | (features.has("avx") ? 4 : 0)
         | (features.has("avx512f") ? XsaveLayout.AVX512 : 0)
-        | (features.has("pku") ? 0x200 : 0);
+        | (features.has("pku") ? 1 << XsaveLayout.PKRU : 0);
   }
 
-  /** XSETBV of XCR0: x87 is always on, and each component needs those that it extends. */
+  /** XSETBV of XCR0. */
   public final void writeXcr0(long v) {
-    long wide = v & XsaveLayout.AVX512;
-    if ((v & 1) == 0
-        || (v & ~xcr0Supported()) != 0
-        || (v & 6) == 4
-        || wide != 0 && (wide != XsaveLayout.AVX512 || (v & 4) == 0)) {
+    if (!XsaveLayout.legal(v, xcr0Supported())) {
       gp(0);
     }
     xcr0 = v;

@@ -32,6 +32,20 @@ public final class XsaveLayout {
 
   private XsaveLayout() {}
 
+  /**
+   * {@return whether XCR0 may hold a value} x87 is always on, AVX needs SSE, and the components of
+   * AVX-512 need each other and AVX.
+   *
+   * @param supported what the processor has
+   */
+  public static boolean legal(long xcr0, long supported) {
+    long wide = xcr0 & AVX512;
+    return (xcr0 & 1 << X87) != 0
+        && (xcr0 & ~supported) == 0
+        && ((xcr0 & 1 << AVX) == 0 || (xcr0 & 1 << SSE) != 0)
+        && (wide == 0 || wide == AVX512 && (xcr0 & 1 << AVX) != 0);
+  }
+
   /** {@return bytes of an extended component, 0 if there is none of that number} */
   public static int size(int component) {
     return switch (component) {

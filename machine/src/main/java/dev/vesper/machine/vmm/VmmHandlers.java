@@ -2,6 +2,7 @@ package dev.vesper.machine.vmm;
 
 import dev.vesper.ghcb.ExitCode;
 import dev.vesper.machine.model.CpuModel;
+import dev.vesper.machine.model.XsaveLayout;
 import dev.vesper.machine.sev.PlainVcpu;
 import dev.vesper.machine.sev.Vmcb;
 
@@ -216,12 +217,7 @@ final class VmmHandlers implements Handlers {
   private void xsetbv(HostVcpu hv, PlainVcpu v) {
     long value = v.gpr(2) << 32 | v.gpr(0) & 0xFFFF_FFFFL;
     long supported = host.model.leaf(0xD, 0).eax() & 0xFFFF_FFFFL;
-    if (v.cpl() != 0
-        || (int) v.gpr(1) != 0
-        || (value & 1) == 0
-        || (value & ~supported) != 0
-        || (value & 6) == 4
-        || (value & 0xE0) != 0 && (value & 0xE4) != 0xE4) {
+    if (v.cpl() != 0 || (int) v.gpr(1) != 0 || !XsaveLayout.legal(value, supported)) {
       host.injectException(hv, GP, true);
       return;
     }

@@ -372,7 +372,8 @@ public final class SoftFloat {
     return new long[] {q, hi};
   }
 
-  private static BigInteger unsigned(long v) {
+  /** {@return a long taken as unsigned} */
+  public static BigInteger unsigned(long v) {
     BigInteger b = BigInteger.valueOf(v & Long.MAX_VALUE);
     return v < 0 ? b.setBit(63) : b;
   }

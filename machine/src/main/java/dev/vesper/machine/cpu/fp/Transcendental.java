@@ -60,16 +60,13 @@ public final class Transcendental {
         : c.shiftLeft(bits - CONSTANT_BITS);
   }
 
-  private static BigInteger unsigned(long v) {
-    BigInteger b = BigInteger.valueOf(v & Long.MAX_VALUE);
-    return v < 0 ? b.setBit(63) : b;
-  }
-
   /** {@return a finite number scaled by 2^bits, truncated} */
   private static BigInteger fixed(Num n, int bits) {
     int shift = n.exp - 63 + bits;
     BigInteger m =
-        shift >= 0 ? unsigned(n.sig).shiftLeft(shift) : unsigned(n.sig).shiftRight(-shift);
+        shift >= 0
+            ? SoftFloat.unsigned(n.sig).shiftLeft(shift)
+            : SoftFloat.unsigned(n.sig).shiftRight(-shift);
     return n.sign ? m.negate() : m;
   }
 
@@ -122,7 +119,7 @@ public final class Transcendental {
     BigInteger ln = oddSeries(t, bits, false).shiftLeft(1);
     BigInteger log =
         BigInteger.valueOf(e).shiftLeft(bits).add(ln.shiftLeft(bits).divide(constant(LN2, bits)));
-    BigInteger product = log.multiply(unsigned(y.sig));
+    BigInteger product = log.multiply(SoftFloat.unsigned(y.sig));
     give(y.sign ? product.negate() : product, bits + 63 - y.exp, z);
   }
 
@@ -154,8 +151,8 @@ public final class Transcendental {
       // Next to an axis by less than the result can show.
       a = ONE;
     } else {
-      BigInteger above = unsigned(steep ? x.sig : y.sig);
-      BigInteger below = unsigned(steep ? y.sig : x.sig);
+      BigInteger above = SoftFloat.unsigned(steep ? x.sig : y.sig);
+      BigInteger below = SoftFloat.unsigned(steep ? y.sig : x.sig);
       a = arcTangent(above.shiftLeft(bits - Math.abs(apart)).divide(below), bits);
     }
     if (steep) {

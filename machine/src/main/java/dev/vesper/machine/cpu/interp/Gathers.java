@@ -57,7 +57,7 @@ final class Gathers {
     try {
       for (int i = 0; i < n; i++) {
         if (PackedShuffles.element(mask, i, width) != 0) {
-          long at = address(o, c, Ssse3.signed(index, i, indexWidth), width / 8);
+          long at = address(o, c, Ssse3.signed(index, i, indexWidth), width / 8, false);
           long v = c.rd(at, width / 8);
           PackedShuffles.clear(z, i, width);
           PackedShuffles.set(z, i, width, v);
@@ -89,10 +89,7 @@ final class Gathers {
       if ((c.k[o.insn.mask] & bit) == 0) {
         continue;
       }
-      long e = Ssse3.signed(index, i, indexWidth);
-      long a = c.r[o.base] + (e << o.scale) + o.disp & o.mask;
-      long at =
-          o.segKind == Segmentation.SEG_NONE ? a : c.linear(o.segKind, o.seg, a, bytes, scatter);
+      long at = address(o, c, Ssse3.signed(index, i, indexWidth), bytes, scatter);
       if (scatter) {
         c.wr(at, bytes, PackedShuffles.element(z, i, width));
       } else {
@@ -118,8 +115,8 @@ final class Gathers {
     return z;
   }
 
-  private static long address(MemOp o, Cpu c, long index, int bytes) {
+  private static long address(MemOp o, Cpu c, long index, int bytes, boolean write) {
     long a = c.r[o.base] + (index << o.scale) + o.disp & o.mask;
-    return o.segKind == Segmentation.SEG_NONE ? a : c.linear(o.segKind, o.seg, a, bytes, false);
+    return o.segKind == Segmentation.SEG_NONE ? a : c.linear(o.segKind, o.seg, a, bytes, write);
   }
 }

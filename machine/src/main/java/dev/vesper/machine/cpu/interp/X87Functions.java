@@ -191,8 +191,8 @@ final class X87Functions {
         z.set(a);
         if (a.kind == Num.FINITE && b.kind == Num.FINITE) {
           int d = a.exp - b.exp;
-          BigInteger x = unsigned(a.sig);
-          BigInteger y = unsigned(b.sig);
+          BigInteger x = SoftFloat.unsigned(a.sig);
+          BigInteger y = SoftFloat.unsigned(b.sig);
           if (d >= 64) {
             // AMD processors reduce the exponent by a number between 32 and 63.
             int n = d % 32 + 32;
@@ -243,11 +243,6 @@ final class X87Functions {
       c.fsw |=
           ((q & 4) != 0 ? X87.C0 : 0) | ((q & 2) != 0 ? X87.C3 : 0) | ((q & 1) != 0 ? X87.C1 : 0);
     }
-  }
-
-  private static BigInteger unsigned(long v) {
-    BigInteger b = BigInteger.valueOf(v & Long.MAX_VALUE);
-    return v < 0 ? b.setBit(63) : b;
   }
 
   private static void fromBig(Num z, boolean sign, BigInteger m, int exp) {
