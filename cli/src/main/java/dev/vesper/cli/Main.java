@@ -11,12 +11,13 @@ import picocli.CommandLine.Command;
     version = "vesper 0.1",
     mixinStandardHelpOptions = true,
     description = "Runs unmodified kernels as AMD SEV-ES guests on any computer.",
-    subcommands = {RunCommand.class, IsaCommand.class},
+    subcommands = {RunCommand.class, CheckCommand.class, IsaCommand.class, DissectorCommand.class},
     footer = {
       "",
       "Exit status of 'run': the guest's own by port 0xf4 ((value << 1) | 1); 0 clean power-off;",
-      "2 usage or unreadable image; 3 the guest asked for termination; 5 triple fault or shutdown;",
-      "6 the hypervisor gave up on the guest; 124 time or instruction limit; 125 a defect of Vesper."
+      "2 usage or unreadable image; 3 the guest asked for termination; 4 --check found violations;",
+      "5 triple fault or shutdown; 6 the hypervisor gave up on the guest; 124 time or instruction",
+      "limit; 125 a defect of Vesper."
     })
 public final class Main implements Runnable {
   @CommandLine.Spec private CommandLine.Model.@Nullable CommandSpec spec;
@@ -24,7 +25,7 @@ public final class Main implements Runnable {
   @Override
   public void run() {
     CommandLine self = spec == null ? commandLine() : spec.commandLine();
-    throw new CommandLine.ParameterException(self, "name a command: run or isa");
+    throw new CommandLine.ParameterException(self, "name a command: run, check, isa or dissector");
   }
 
   /** {@return a configured command line} */

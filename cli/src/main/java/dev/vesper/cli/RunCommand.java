@@ -6,15 +6,15 @@ import dev.vesper.machine.MachineOptions;
 import dev.vesper.machine.Tracer;
 import dev.vesper.machine.boot.BootException;
 import dev.vesper.machine.device.VirtioBlock;
-import dev.vesper.machine.observe.EventSink;
-import dev.vesper.machine.observe.JsonLinesWriter;
-import dev.vesper.machine.observe.TextWriter;
+import dev.vesper.machine.observe.Symbols;
+import dev.vesper.machine.observe.check.Checker;
+import dev.vesper.machine.observe.format.Json;
+import dev.vesper.machine.observe.format.TextWriter;
 import dev.vesper.machine.sev.SevMode;
 import dev.vesper.machine.vmm.ConsoleInput;
 import dev.vesper.machine.vmm.Outcome;
 import java.io.BufferedOutputStream;
 import java.io.IOException;
-import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
@@ -26,6 +26,7 @@ import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 
@@ -41,8 +42,6 @@ import picocli.CommandLine.Parameters;
       "Example: vesper run -kernel vmlinuz -initrd initramfs.cpio -append console=ttyS0"
     })
 final class RunCommand implements Callable<Integer> {
-  private static final int MAX_IMAGE = 1 << 30;
-
   @Parameters(
       arity = "0..1",
       paramLabel = "IMAGE",
@@ -141,8 +140,48 @@ final class RunCommand implements Callable<Integer> {
               + " monitor, mwait")
   private List<String> intercept = new ArrayList<>();
 
-  @Option(names = "--trace", paramLabel = "F.jsonl", description = "write events as JSON Lines")
-  private @Nullable Path trace;
+  @Option(
+      names = "--trace",
+      split = ",",
+      paramLabel = "F",
+      description =
+          "write every event to a file: .jsonl (JSON Lines), .perfetto (Perfetto UI), .pcapng"
+              + " (Wireshark), .html (report) or .txt; may be repeated")
+  private List<Path> trace = new ArrayList<>();
+
+  @Option(
+      names = "--symbols",
+      paramLabel = "F",
+      description =
+          "names of the guest's code: an ELF file (with DWARF for source lines) or a System.map; a"
+              + " Linux kernel that KASLR has moved is found by itself")
+  private @Nullable Path symbolFile;
+
+  @Option(
+      names = "--check",
+      description = "hold guest and hypervisor to the GHCB protocol; status 4 if one breaks it")
+  private boolean check;
+
+  @Mixin private CheckOptions checkOptions = new CheckOptions();
+
+  @Option(
+      names = "--coverage",
+      split = ",",
+      paramLabel = "F",
+      description =
+          "write which code of the guest was executed: .info (lcov, needs source lines) or .drcov;"
+              + " may be repeated")
+  private List<Path> coverage = new ArrayList<>();
+
+  @Option(
+      names = "--host-fault",
+      split = ",",
+      paramLabel = "NAME",
+      description =
+          "let the hypervisor break the protocol: no-valid-bits, stale-info, touch-save-area,"
+              + " touch-private, msr-code, msr-register, xsave-size, bad-exception, refuse,"
+              + " fatal-unknown, or vc:CODE@N, which injects #VC after N instructions")
+  private List<String> hostFaults = new ArrayList<>();
 
   @Option(names = "--seed", paramLabel = "N", description = "decides keys and RDRAND (default: 1)")
   private long seed = 1;
@@ -195,8 +234,14 @@ final class RunCommand implements Callable<Integer> {
       throw new UserError("give the image once: as IMAGE or with -kernel");
     }
     Path file = image != null ? image : kernel;
-    byte[] bytes = file == null ? Locore.image() : read(file, "image");
-    byte[] disk = initrd == null ? null : read(initrd, "initrd");
+    byte[] bytes = file == null ? Locore.image() : UserFiles.read(file, "image");
+    byte[] disk = initrd == null ? null : UserFiles.read(initrd, "initrd");
+    byte[] names = symbolFile == null ? null : UserFiles.read(symbolFile, "symbol file");
+    if (checkOptions.given() && !check) {
+      throw new UserError("--allow, --baseline, --write-baseline and --report need --check");
+    }
+    checkOptions.validate();
+    coverage.forEach(RunCommand::validateCoverage);
     MachineOptions.Boot boot =
         new MachineOptions.Boot(
             bytes,
@@ -206,10 +251,12 @@ final class RunCommand implements Callable<Integer> {
             entry.equals("32"));
     String model = cpu != null ? cpu : file == null ? "vesper-min,+xsave" : "vesper-min";
     int processors = smp != null ? smp : file == null && kvm ? 2 : 1;
+    Checker checker = new Checker();
     try (OutputStream console = output("-serial", serial);
         OutputStream second = output("--virtio-console", virtioConsole);
         FileDisk attached = drive == null ? null : FileDisk.open(drive);
-        JsonLinesWriter lines = trace == null ? null : traceWriter(trace)) {
+        TraceFiles files =
+            new TraceFiles(trace, title(file, mode), checker, checkOptions::verdict)) {
       MachineOptions.Ports ports =
           new MachineOptions.Ports(
               b -> write(console, b),
@@ -231,6 +278,7 @@ final class RunCommand implements Callable<Integer> {
                     seed,
                     executeOnly,
                     intercept,
+                    hostFaults,
                     ports));
       } catch (BootException | IllegalArgumentException e) {
         throw new UserError(String.valueOf(e.getMessage()));
@@ -238,9 +286,9 @@ final class RunCommand implements Callable<Integer> {
       if (verbose) {
         m.launchCommands().forEach(c -> System.err.println("[launch] " + c));
       }
-      EventSink sink = sink(lines);
-      if (sink != null) {
-        m.trace(new Tracer(sink));
+      Tracer tracer = tracer(files, checker);
+      if (tracer != null) {
+        m.trace(tracer, names == null ? m.symbols() : symbols(names));
       }
       long end = timeout > 0 ? System.nanoTime() + (long) (timeout * 1e9) : Long.MAX_VALUE;
       m.limit(limitInsns, end);
@@ -252,7 +300,12 @@ final class RunCommand implements Callable<Integer> {
           successStatus != null ? successStatus : file == null ? Locore.PASS << 1 | 1 : -1;
       Outcome shown = o.status() == success ? new Outcome(Outcome.POWER_OFF, o.reason()) : o;
       report(m, shown, mode);
-      return shown.status();
+      if (tracer != null) {
+        files.close();
+        writeCoverage(tracer, file == null ? "locore" : file.toString());
+      }
+      int found = check ? checkOptions.conclude(checker) : 0;
+      return found != 0 && shown.status() != Outcome.DEFECT ? found : shown.status();
     }
   }
 
@@ -268,45 +321,76 @@ final class RunCommand implements Callable<Integer> {
           "{\"schema\":\"vesper.run/1\",\"status\":"
               + o.status()
               + ",\"reason\":"
-              + JsonLinesWriter.quote(o.reason())
+              + Json.quote(o.reason())
               + ",\"sev\":"
-              + JsonLinesWriter.quote(mode.name().toLowerCase(Locale.ROOT))
+              + Json.quote(mode.name().toLowerCase(Locale.ROOT))
               + ",\"format\":"
-              + JsonLinesWriter.quote(m.format())
+              + Json.quote(m.format())
               + ",\"instructions\":"
               + m.instructions()
               + ",\"virtual_ns\":"
               + m.virtualTime()
               + ",\"launch_digest\":"
-              + JsonLinesWriter.quote(m.launchDigest())
+              + Json.quote(m.launchDigest())
               + ",\"state_hash\":"
-              + JsonLinesWriter.quote(m.stateHash())
+              + Json.quote(m.stateHash())
               + "}");
     }
   }
 
-  private @Nullable EventSink sink(@Nullable JsonLinesWriter lines) {
-    if (!verbose) {
-      return lines;
+  private @Nullable Tracer tracer(TraceFiles files, Checker checker) {
+    boolean judged = check || TraceFiles.showsFindings(trace);
+    boolean deep = judged || !trace.isEmpty();
+    if (!deep && !verbose && coverage.isEmpty()) {
+      return null;
     }
     TextWriter text = new TextWriter(System.err);
-    if (lines == null) {
-      return text;
-    }
-    return e -> {
-      text.accept(e);
-      lines.accept(e);
-    };
+    return new Tracer(
+        e -> {
+          if (verbose) {
+            text.accept(e);
+          }
+          if (judged) {
+            checker.accept(e);
+          }
+          files.accept(e);
+        },
+        deep);
   }
 
-  private static JsonLinesWriter traceWriter(Path p) {
-    if (!p.toString().endsWith(".jsonl")) {
-      throw new UserError("--trace " + p + ": the name must end in .jsonl");
-    }
+  private static String title(@Nullable Path file, SevMode mode) {
+    return (file == null ? "locore" : file.getFileName().toString())
+        + " --sev "
+        + mode.name().toLowerCase(Locale.ROOT);
+  }
+
+  private Symbols symbols(byte[] names) {
     try {
-      return new JsonLinesWriter(Files.newBufferedWriter(p, StandardCharsets.UTF_8));
-    } catch (IOException e) {
-      throw new UserError("cannot write the trace " + p + ": " + reason(e));
+      return Machine.readSymbols(String.valueOf(symbolFile), names);
+    } catch (BootException e) {
+      throw new UserError("--symbols: " + e.getMessage());
+    }
+  }
+
+  private static void validateCoverage(Path p) {
+    if (!p.toString().endsWith(".info") && !p.toString().endsWith(".drcov")) {
+      throw new UserError("--coverage " + p + ": the name must end in .info or .drcov");
+    }
+  }
+
+  private void writeCoverage(Tracer t, String path) {
+    for (Path p : coverage) {
+      if (p.toString().endsWith(".drcov")) {
+        UserFiles.write(p, t.coverage().drcov(path));
+        continue;
+      }
+      if (t.symbols().lines().all().isEmpty()) {
+        throw new UserError(
+            "--coverage "
+                + p
+                + ": the image has no DWARF lines; name a file that has with --symbols");
+      }
+      UserFiles.write(p, t.coverage().lcov(t.symbols()).getBytes(StandardCharsets.UTF_8));
     }
   }
 
@@ -324,7 +408,7 @@ final class RunCommand implements Callable<Integer> {
       try {
         return new BufferedOutputStream(Files.newOutputStream(Path.of(where.substring(5))));
       } catch (IOException e) {
-        throw new UserError("cannot write " + where.substring(5) + ": " + reason(e));
+        throw new UserError("cannot write " + where.substring(5) + ": " + UserError.reason(e));
       }
     }
     throw new UserError(option + " takes stdio, stderr, file:F or none, not '" + where + "'");
@@ -334,33 +418,8 @@ final class RunCommand implements Callable<Integer> {
     try {
       out.write(b);
     } catch (IOException e) {
-      throw new UserError("cannot write the console: " + reason(e));
+      throw new UserError("cannot write the console: " + UserError.reason(e));
     }
-  }
-
-  private static byte[] read(Path p, String what) {
-    try {
-      if (Files.isDirectory(p)) {
-        throw new UserError("the " + what + " " + p + " is a directory: name a file");
-      }
-      // Read to a limit rather than ask for the size: the name may be a device or a pipe.
-      byte[] b;
-      try (InputStream in = Files.newInputStream(p)) {
-        b = in.readNBytes(MAX_IMAGE + 1);
-      }
-      if (b.length > MAX_IMAGE) {
-        throw new UserError("the " + what + " " + p + " is larger than 1 GiB");
-      }
-      return b;
-    } catch (IOException e) {
-      throw new UserError("cannot read the " + what + " " + p + ": " + reason(e));
-    }
-  }
-
-  private static String reason(IOException e) {
-    return e instanceof java.nio.file.NoSuchFileException
-        ? "no such file"
-        : String.valueOf(e.getMessage());
   }
 
   static long parseMemory(String s) {

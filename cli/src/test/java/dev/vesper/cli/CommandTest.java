@@ -94,7 +94,7 @@ final class CommandTest {
     assertThat(Files.readString(console)).contains("self-test passed");
     assertThat(Files.readAllLines(t))
         .isNotEmpty()
-        .allMatch(l -> l.startsWith("{\"schema\":\"vesper.trace/1\"") && l.endsWith("}"));
+        .allMatch(l -> l.startsWith("{\"schema\":\"vesper.trace/2\"") && l.endsWith("}"));
   }
 
   @Test

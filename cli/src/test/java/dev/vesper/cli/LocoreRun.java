@@ -55,7 +55,7 @@ record LocoreRun(
   static LocoreRun run(MachineOptions o, ByteArrayOutputStream out) throws BootException {
     Machine m = new Machine(o);
     List<Event> events = new ArrayList<>();
-    m.trace(new Tracer(events::add));
+    m.trace(new Tracer(events::add, true));
     m.limit(50_000_000L, Long.MAX_VALUE);
     Outcome end = m.run();
     String console = out.toString(StandardCharsets.ISO_8859_1);

@@ -31,7 +31,7 @@ final class ThreadTest {
   }
 
   private static String info1(Event e) {
-    String request = e.details().getOrDefault("request", "");
+    String request = e.text("request");
     int at = request.indexOf("SW_EXITINFO1=");
     return request.substring(at + 13).split(" ", 2)[0];
   }
@@ -48,9 +48,7 @@ final class ThreadTest {
   void whenTheEarlyHandlersAreUsed(String profile, String handler, int bits) throws BootException {
     LocoreRun r = es(profile, Locore.image());
     List<Event> early =
-        r.events("msr_protocol")
-            .filter(e -> e.details().getOrDefault("request", "").startsWith("CPUID_REQ"))
-            .toList();
+        r.events("msr_protocol").filter(e -> e.text("request").startsWith("CPUID_REQ")).toList();
     assertThat(early).isNotEmpty();
     // VMGEXIT is in the handler of the entry mode; the CPUID itself is always in 32-bit code.
     assertThat(early).allMatch(e -> e.bits() == bits && e.symbol().startsWith(handler + "+"));
@@ -82,7 +80,7 @@ final class ThreadTest {
     // Later users of first_avail start behind all of them, and leave the early page tables alone.
     assertThat(r.variable("first_avail")).isGreaterThan(earlyPte + 0x3000);
     assertThat(r.machine().observePrivate(earlyPte, 0x3000)).containsOnly(0);
-    assertThat(r.events("ghcb").map(e -> e.details().getOrDefault("ghcb", "")).distinct().toList())
+    assertThat(r.events("ghcb").map(e -> e.text("ghcb")).distinct().toList())
         .isEqualTo(ghcbs == 0 ? List.of() : List.of("0x" + Long.toHexString(lowest)));
   }
 
@@ -123,9 +121,14 @@ final class ThreadTest {
             out);
     String names =
         r.events().stream()
-            .filter(e -> e.name().contains("VMGEXIT") || e.name().contains("VMMCALL"))
+            .filter(e -> e.kind().equals("msr_protocol") || e.name().contains("VMMCALL"))
+            .filter(e -> !e.kind().equals("vc_return"))
             .map(
-                e -> e.name().replace("SVM_VMEXIT_", "") + (e.kind().equals("vc") ? " as #VC" : ""))
+                e ->
+                    e.kind().equals("msr_protocol")
+                        ? "VMGEXIT"
+                        : e.name().replace("SVM_VMEXIT_", "")
+                            + (e.kind().equals("vc") ? " as #VC" : ""))
             .collect(Collectors.joining(","));
     assertThat(names).isEqualTo(seen);
   }
@@ -224,7 +227,7 @@ final class ThreadTest {
     List<Event> traps =
         r.events("write_trap").filter(e -> e.name().contains("CR8_WRITE_TRAP")).toList();
     assertThat(traps).hasSize(trap ? 1 : 0);
-    assertThat(traps).allMatch(e -> "0x9".equals(e.details().get("info1")));
+    assertThat(traps).allMatch(e -> "0x9".equals(e.text("info1")));
     // V_TPR of the VMCB holds it: the host needs no state of its own.
     assertThat(r.machine().virtualTpr()).isEqualTo(9);
   }

@@ -40,6 +40,13 @@ public final class MsrRequest {
     return (long) leaf << 32 | (long) register << 30 | CPUID_REQ;
   }
 
+  /** {@return the name of a request or response without its data} */
+  public static String name(long msr) {
+    String s = explain(msr);
+    int space = s.indexOf(' ');
+    return s.startsWith("unknown") || space < 0 ? s : s.substring(0, space);
+  }
+
   /** {@return what a protocol value says, for people} */
   public static String explain(long msr) {
     long data = msr >>> 12;

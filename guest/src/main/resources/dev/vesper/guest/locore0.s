@@ -12,6 +12,8 @@ equ MSR_SEV_STATUS 0xc0010131
 equ MSR_EFER 0xc0000080
 equ MSR_GSBASE 0xc0000101
 equ MSR_KERNELGSBASE 0xc0000102
+equ MSRPROTO_SEV_INFO 0x1
+equ MSRPROTO_SEV_INFO_REQ 0x2
 equ MSRPROTO_CPUID_REQ 0x4
 equ MSRPROTO_CPUID_RESP 0x5
 equ MSRPROTO_TERM_REQ 0x100
@@ -415,6 +417,8 @@ locore_vc_trap64:
 
 vc_terminate64:
     mov eax, MSRPROTO_TERM_REQ
+; Termination request with a reason; eax is the low half of the request.
+vc_terminate64_reason:
     xor edx, edx
     mov ecx, MSR_SEV_GHCB
     wrmsr

@@ -58,11 +58,48 @@ cpu_init_early_vctrap:
     call setgate
     lidt [early_idt_region]
     ; Clear the GHCBs and tell the host.
+    call ghcb_negotiate
     pop rdi
     mov rsi, cpu0
     call ghcb_init
     or dword [early_steps], STEP_VCTRAP
     ret
+
+equ GHCB_VERSION_MAX 2
+equ TERM_PROTOCOL_RANGE 0x10000
+equ CPUID_VMM_SIGNATURE 0x40000000
+equ SIGNATURE_OPENBSD 0x6e65704f
+
+; ghcb_negotiate: the host's protocol versions must overlap ours, 1 to 2.  vmm(4) offers one version
+; and ends a guest that asks.
+ghcb_negotiate:
+    push rbx
+    mov eax, 1
+    mov ebx, CPUID_VMM_SIGNATURE
+    call vc_cpuid64
+    pop rbx
+    cmp edx, SIGNATURE_OPENBSD
+    je .negotiated
+    mov eax, MSRPROTO_SEV_INFO_REQ
+    xor edx, edx
+    mov ecx, MSR_SEV_GHCB
+    wrmsr
+    rep vmmcall
+    rdmsr
+    and eax, 0xfff
+    cmp eax, MSRPROTO_SEV_INFO
+    jne vc_terminate64
+    ; edx: highest version in the upper half, lowest in the lower one.
+    test edx, 0xffff0000
+    je .no_version
+    movzx edx, dx
+    cmp edx, GHCB_VERSION_MAX
+    ja .no_version
+.negotiated:
+    ret
+.no_version:
+    mov eax, MSRPROTO_TERM_REQ+TERM_PROTOCOL_RANGE
+    jmp vc_terminate64_reason
 
 ; ghcb_init(rdi = address of two shared pages, rsi = per-CPU data)
 ghcb_init:

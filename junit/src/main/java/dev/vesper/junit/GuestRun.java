@@ -31,7 +31,7 @@ public record GuestRun(Outcome outcome, String console, List<Event> events, Stri
     ByteArrayOutputStream out = new ByteArrayOutputStream();
     Machine m = new Machine(MachineOptions.of(mode, image, out::write).withMemory(64L << 20));
     List<Event> events = new ArrayList<>();
-    m.trace(new Tracer(events::add));
+    m.trace(new Tracer(events::add, true));
     m.limit(limit, Long.MAX_VALUE);
     Outcome o = m.run();
     return new GuestRun(o, out.toString(StandardCharsets.ISO_8859_1), events, m.stateHash());

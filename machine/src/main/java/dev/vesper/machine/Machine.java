@@ -5,6 +5,7 @@ import dev.vesper.machine.boot.BootOptions;
 import dev.vesper.machine.boot.ImageLoader;
 import dev.vesper.machine.boot.LoadedGuest;
 import dev.vesper.machine.boot.OpenBsdLaunch;
+import dev.vesper.machine.boot.SymbolFile;
 import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuFeatures;
 import dev.vesper.machine.cpu.NestedMap;
@@ -23,6 +24,7 @@ import dev.vesper.machine.sev.SevMode;
 import dev.vesper.machine.sev.VirtualCpu;
 import dev.vesper.machine.sev.Vmcb;
 import dev.vesper.machine.vmm.ExtraIntercepts;
+import dev.vesper.machine.vmm.HostFaults;
 import dev.vesper.machine.vmm.Hypervisor;
 import dev.vesper.machine.vmm.KvmProfile;
 import dev.vesper.machine.vmm.MmioMap;
@@ -36,6 +38,8 @@ import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.function.IntConsumer;
+import org.jspecify.annotations.Nullable;
 
 /** One virtual machine: silicon, hypervisor and a loaded guest. Not thread-safe. */
 public final class Machine {
@@ -49,6 +53,9 @@ public final class Machine {
   private final LoadedGuest guest;
   private final SecureProcessor processor;
   private final Profile profile;
+  private final IntConsumer consoleOut;
+  private @Nullable Tracer tracer;
+  private Symbols symbols;
 
   /**
    * Builds the machine and launches the guest.
@@ -101,6 +108,7 @@ public final class Machine {
                 o.seed()),
             view);
     MachineOptions.Ports p = o.ports();
+    consoleOut = p.console();
     host =
         new Hypervisor(
             vcpus,
@@ -109,8 +117,8 @@ public final class Machine {
                 profile.platform(
                     new Platform.Parts(
                         clock,
-                        view,
-                        p.console()::accept,
+                        memory.deviceView(),
+                        this::console,
                         p.debug()::accept,
                         p.virtioConsole()::accept,
                         p.disk(),
@@ -121,10 +129,12 @@ public final class Machine {
             o.mode(),
             mmio,
             p.input());
+    host.commit(new HostFaults(o.hostFaults()));
     if (o.executeOnly()) {
       BitSet text = textFrames(guest);
       cpus.forEach(c -> c.executeOnly = text);
     }
+    symbols = guest.symbols();
     processor = new SecureProcessor(memory, key);
     launch(o.mode());
     if (o.mode() == SevMode.ES && guest.apsParked()) {
@@ -229,20 +239,54 @@ public final class Machine {
     host.limit(instructions, realNanoTime);
   }
 
-  /** Writes events to a tracer. */
-  public void trace(Tracer tracer) {
-    tracer.attach(cpus, guest.symbols());
-    cpus.forEach(c -> c.observer = tracer);
-    host.observe(tracer);
+  private void console(int b) {
+    consoleOut.accept(b);
+    if (tracer != null) {
+      tracer.console(b);
+    }
+  }
+
+  /**
+   * {@return names from a file beside the image: ELF with a symbol table and DWARF, or System.map}
+   *
+   * @param name of the file, for messages
+   * @throws BootException if it is neither
+   */
+  public static Symbols readSymbols(String name, byte[] bytes) throws BootException {
+    return SymbolFile.read(name, bytes);
+  }
+
+  /** Writes events to a tracer, with the names of the guest's image. */
+  public void trace(Tracer t) {
+    trace(t, guest.symbols());
+  }
+
+  /**
+   * Writes events to a tracer.
+   *
+   * @param names of the guest's code, instead of those of its image
+   */
+  public void trace(Tracer t, Symbols names) {
+    tracer = t;
+    symbols = names;
+    t.attach(cpus, names);
+    cpus.forEach(c -> c.observer = t);
+    memory.observe(t);
+    host.observe(t);
   }
 
   /** Runs the guest to its end. */
   public Outcome run() {
+    Outcome o;
     try {
-      return host.run();
+      o = host.run();
     } catch (Unimplemented u) {
-      return new Outcome(Outcome.DEFECT, "not implemented: " + u.getMessage());
+      o = new Outcome(Outcome.DEFECT, "not implemented: " + u.getMessage());
     }
+    if (tracer != null) {
+      tracer.ended(o.status(), o.reason());
+    }
+    return o;
   }
 
   /** {@return what the host sees of memory} */
@@ -306,11 +350,11 @@ public final class Machine {
 
   /** {@return names of the image's places} */
   public Symbols symbols() {
-    return guest.symbols();
+    return symbols;
   }
 
   /** {@return registers and the instruction at RIP, for people} */
   public String dump() {
-    return Tracer.dump(cpus.get(0), guest.symbols());
+    return Tracer.dump(cpus.get(0), tracer == null ? symbols : tracer.symbols());
   }
 }

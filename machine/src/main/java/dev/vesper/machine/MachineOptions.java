@@ -19,6 +19,8 @@ import org.jspecify.annotations.Nullable;
  * @param seed decides keys and RDRAND
  * @param executeOnly data reads of the image's text fault while paging is on
  * @param intercepts names of instructions that the host intercepts besides those of its profile
+ * @param hostFaults names of breaches that the hypervisor commits: see {@link
+ *     dev.vesper.machine.vmm.HostFaults}
  * @param ports where what the guest says goes
  */
 public record MachineOptions(
@@ -31,6 +33,7 @@ public record MachineOptions(
     long seed,
     boolean executeOnly,
     List<String> intercepts,
+    List<String> hostFaults,
     Ports ports) {
   /** Most guest RAM: the hole below 4 GiB starts there. */
   public static final long MAX_MEMORY = 3L << 30;
@@ -78,12 +81,23 @@ public record MachineOptions(
         1,
         false,
         List.of(),
+        List.of(),
         new Ports(console, b -> {}, b -> {}, ConsoleInput.NONE, VirtioBlock.Disk.NONE));
   }
 
   private MachineOptions copy(long bytes, Boot b, Ports p) {
     return new MachineOptions(
-        mode, profile, processors, bytes, b, cpuModel, seed, executeOnly, intercepts, p);
+        mode,
+        profile,
+        processors,
+        bytes,
+        b,
+        cpuModel,
+        seed,
+        executeOnly,
+        intercepts,
+        hostFaults,
+        p);
   }
 
   /** {@return a copy with another command line and initrd} */
@@ -118,7 +132,8 @@ public record MachineOptions(
 
   private MachineOptions host(
       String newProfile, int n, String model, boolean xo, List<String> more) {
-    return new MachineOptions(mode, newProfile, n, memoryBytes, boot, model, seed, xo, more, ports);
+    return new MachineOptions(
+        mode, newProfile, n, memoryBytes, boot, model, seed, xo, more, hostFaults, ports);
   }
 
   /** {@return a copy for another hypervisor} */
@@ -144,5 +159,21 @@ public record MachineOptions(
   /** {@return a copy whose host intercepts more} */
   public MachineOptions withIntercepts(String... names) {
     return host(profile, processors, cpuModel, executeOnly, List.of(names));
+  }
+
+  /** {@return a copy whose hypervisor breaks the protocol} */
+  public MachineOptions withHostFaults(String... names) {
+    return new MachineOptions(
+        mode,
+        profile,
+        processors,
+        memoryBytes,
+        boot,
+        cpuModel,
+        seed,
+        executeOnly,
+        intercepts,
+        List.of(names),
+        ports);
   }
 }

@@ -1,5 +1,6 @@
 package dev.vesper.machine.boot;
 
+import dev.vesper.machine.observe.LineTable;
 import dev.vesper.machine.observe.Symbols;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -13,27 +14,34 @@ final class ElfSymbols {
 
   private ElfSymbols() {}
 
-  /** {@return functions and labels of the image; what is damaged is left out} */
+  /** {@return functions and labels of the image, and its source lines} */
   static Symbols read(ElfImage elf) {
-    byte[] b = elf.bytes();
+    ElfImage.Segment first = elf.segments().get(0);
+    return read(elf.bytes(), first.virtual() - first.physical());
+  }
+
+  /**
+   * {@return functions, labels and source lines of an ELF file; what is damaged is left out}
+   *
+   * @param alias see {@link Symbols}
+   */
+  static Symbols read(byte[] b, long alias) {
     List<Symbols.Symbol> out = new ArrayList<>();
-    boolean wide = elf.bits() == 64;
-    long table = wide ? Bytes.u64(b, 40) : Bytes.u32(b, 32);
-    int size = Bytes.u16(b, wide ? 58 : 46);
-    int count = Bytes.u16(b, wide ? 60 : 48);
-    for (int i = 0; i < count && table > 0; i++) {
-      long h = table + (long) i * size;
-      if (Bytes.u32(b, h + 4) == SHT_SYMTAB) {
-        long offset = wide ? Bytes.u64(b, h + 24) : Bytes.u32(b, h + 16);
-        long bytes = wide ? Bytes.u64(b, h + 32) : Bytes.u32(b, h + 20);
-        long link = Bytes.u32(b, wide ? h + 40 : h + 24);
-        long strings = table + link * size;
-        long names = wide ? Bytes.u64(b, strings + 24) : Bytes.u32(b, strings + 16);
-        symbols(b, offset, bytes, names, wide, out);
+    boolean wide = Bytes.u8(b, 4) == 2;
+    ElfSections sections = new ElfSections(b);
+    for (ElfSections.Section s : sections.all()) {
+      if (s.type() == SHT_SYMTAB && s.link() < sections.all().size()) {
+        ElfSections.Section names = sections.all().get(s.link());
+        symbols(b, s.offset(), s.size(), names.offset(), wide, out);
       }
     }
-    ElfImage.Segment first = elf.segments().get(0);
-    return new Symbols(out, first.virtual() - first.physical());
+    byte[] lines = sections.contents(".debug_line");
+    LineTable table =
+        lines.length == 0
+            ? LineTable.NONE
+            : DwarfLines.read(
+                lines, sections.contents(".debug_str"), sections.contents(".debug_line_str"));
+    return new Symbols(out, table, alias);
   }
 
   private static void symbols(

@@ -267,6 +267,10 @@ public abstract class ControlRegisters extends Exceptions {
         if (!intercepts.es) {
           gp(0);
         }
+        if (observer != null) {
+          locate();
+          observer.onGhcbMsr(self(), false, ghcbMsr);
+        }
         yield ghcbMsr;
       }
       case MSR_SEV_STATUS -> sevStatus;
@@ -326,7 +330,13 @@ public abstract class ControlRegisters extends Exceptions {
         if (!intercepts.es) {
           gp(0);
         }
+        if (observer != null) {
+          locate();
+        }
         ghcbMsr = v;
+        if (observer != null) {
+          observer.onGhcbMsr(self(), true, v);
+        }
       }
       case MSR_SPEC_CTRL -> {
         require("spec-ctrl");

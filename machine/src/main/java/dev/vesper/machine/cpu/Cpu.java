@@ -18,11 +18,15 @@ public final class Cpu extends ControlRegisters {
   private static final int MAX_BLOCK = 64;
 
   private final OpFactory factory;
-  public @Nullable CpuObserver observer;
-
   private final @Nullable Block[] cached = new Block[JUMP_CACHE];
   private final long[] cachedRip = new long[JUMP_CACHE];
   private final int[] cachedTag = new int[JUMP_CACHE];
+
+  /** Tells the observer about each instruction. */
+  public boolean following;
+
+  /** RIP of the instruction that exited last. */
+  public long exitRip;
 
   /** A host asked for #VMEXIT(VINTR) as soon as the guest can take an interrupt. */
   public boolean interruptWindow;
@@ -72,6 +76,11 @@ public final class Cpu extends ControlRegisters {
     if (intercepts.wants(code)) {
       exit(code, 0, 0);
     }
+  }
+
+  @Override
+  protected Cpu self() {
+    return this;
   }
 
   @Override
@@ -188,7 +197,7 @@ public final class Cpu extends ControlRegisters {
       Op[] ops = b.ops;
       int n = ops.length;
       r[PAGE] = rip - ops[0].offset;
-      if ((eflags & (TF | RF)) != 0 || interruptShadow || breakpoints.active()) {
+      if ((eflags & (TF | RF)) != 0 || interruptShadow || breakpoints.active() || following) {
         if (!step(ops[0], b.page)) {
           return;
         }
@@ -232,15 +241,21 @@ public final class Cpu extends ControlRegisters {
       }
     }
     long start = rip;
+    if (following && observer != null) {
+      observer.onInstruction(this, op.insn);
+    }
     eflags &= ~RF;
     interruptShadow = false;
     stackSwitchShadow = false;
     executing = page;
     breakpoints.met = 0;
+    observing = true;
     try {
       op.exec(this);
     } catch (Signal s) {
       return settle(op, s, page);
+    } finally {
+      observing = false;
     }
     icount++;
     long next = start + (op.next - op.offset) & ripMask();
@@ -280,11 +295,12 @@ public final class Cpu extends ControlRegisters {
   private boolean settle(Op op, Signal signal, Page page) {
     long start = r[PAGE] + op.offset & ripMask();
     Signal s = signal;
-    while (s == Signal.SELF_MODIFYING) {
-      // The decoded code is gone; the operation itself is still good and its store goes through
-      // now.
+    while (s == Signal.SELF_MODIFYING || s == Signal.OBSERVED) {
+      // The decoded code may be gone; the operation itself is still good and its store goes
+      // through now.
       rip = start;
       try {
+        observing = true;
         executing = page;
         op.exec(this);
         icount++;
@@ -294,6 +310,8 @@ public final class Cpu extends ControlRegisters {
         return true;
       } catch (Signal again) {
         s = again;
+      } finally {
+        observing = false;
       }
     }
     if (s == Signal.FAULT && faultNonCanonical && op.stackOperand()) {
@@ -305,6 +323,7 @@ public final class Cpu extends ControlRegisters {
   private boolean settle(Signal s, long start, long after) {
     if (s == Signal.EXIT) {
       exitNextRip = after;
+      exitRip = start;
       rip = exitAdvances ? after : start;
       icount += exitAdvances ? 1 : 0;
       return false;
@@ -397,6 +416,9 @@ public final class Cpu extends ControlRegisters {
         break;
       }
     }
+    if (observer != null) {
+      observer.onBlock(this, rip, offset - start);
+    }
     mark(p, start, Math.min(offset, Page.SIZE));
     return new Block(ops.toArray(new Op[0]), p);
   }
@@ -433,6 +455,9 @@ public final class Cpu extends ControlRegisters {
       gp(0);
     }
     Op op = bind(o == Decoder.Outcome.OK ? in : null, in, mode, offset);
+    if (observer != null) {
+      observer.onBlock(this, rip, in.length);
+    }
     mark(p, offset, Page.SIZE);
     int end = in.length - first;
     if (end > 0) {
@@ -475,27 +500,33 @@ public final class Cpu extends ControlRegisters {
 
   /** {@return the instruction at RIP as text, or what can be said without it} */
   public String disassemble(Formatter.Syntax syntax) {
-    Insn in = currentInsn();
+    Insn in = insnAt(rip);
     return in == null ? "?" : new Formatter(syntax).format(in, rip);
   }
 
-  /** {@return the instruction at RIP, or null if its bytes cannot be read} */
-  public @Nullable Insn currentInsn() {
-    long la = (mode64() ? rip : rip + segBase[CS]) & linearMask();
+  /**
+   * {@return the instruction at an address of the current code segment, or null if its bytes cannot
+   * be read}
+   */
+  public @Nullable Insn insnAt(long address) {
+    long la = (mode64() ? address : address + segBase[CS]) & linearMask();
     byte[] b = new byte[16];
     int got = 0;
-    byte[] page = new byte[Page.SIZE];
-    long have = -1;
+    long frame = -1;
     while (got < 15) {
-      long gpa = translateQuietly(la + got & linearMask());
-      if (gpa < 0 || nested.type(gpa >>> 12) != NestedMap.RAM) {
-        break;
+      long a = la + got & linearMask();
+      int at = (int) a & 0xFFF;
+      if (frame == -1 || at == 0) {
+        long gpa = translateQuietly(a);
+        if (gpa < 0 || nested.type(gpa >>> 12) != NestedMap.RAM) {
+          break;
+        }
+        frame = gpa >>> 12;
       }
-      if (have != gpa >>> 12) {
-        memory.peek((int) (gpa >>> 12), key, page);
-        have = gpa >>> 12;
-      }
-      b[got++] = page[(int) gpa & 0xFFF];
+      long eight = memory.peekLong((int) frame, key, at & ~7);
+      do {
+        b[got++] = (byte) (eight >>> 8 * (at++ & 7));
+      } while (got < 15 && (at & 7) != 0);
     }
     Insn in = new Insn();
     Decoder.Outcome o = Decoder.decode(b, 0, got, codeBits(), in);

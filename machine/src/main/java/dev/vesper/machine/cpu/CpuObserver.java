@@ -1,5 +1,8 @@
 package dev.vesper.machine.cpu;
 
+import dev.vesper.machine.memory.Page;
+import dev.vesper.x86.Insn;
+
 /** Watches the processor. Observers are not part of the modelled world and change nothing. */
 public interface CpuObserver {
   /**
@@ -8,4 +11,35 @@ public interface CpuObserver {
    * @param code the error code
    */
   void onVc(Cpu cpu, int code);
+
+  /**
+   * An event is about to be delivered through the IDT.
+   *
+   * @param type as EVENTINJ numbers them
+   */
+  default void onDelivery(Cpu cpu, int vector, int type) {}
+
+  /** IRET has been executed: RIP, RSP and CPL are those returned to. */
+  default void onReturn(Cpu cpu) {}
+
+  /** The guest accesses the GHCB MSR. */
+  default void onGhcbMsr(Cpu cpu, boolean write, long value) {}
+
+  /**
+   * An instruction reads or writes bytes of a watched page; RIP is its own.
+   *
+   * @param la linear address
+   * @param value the bytes read or to be written, little-endian, at most 8
+   */
+  default void onWatched(
+      Cpu cpu, Page page, long la, int offset, int bytes, boolean write, long value) {}
+
+  /** An instruction reads text that only fetches may read. */
+  default void onExecuteOnly(Cpu cpu, long la) {}
+
+  /** Code is decoded because it is about to be executed for the first time. */
+  default void onBlock(Cpu cpu, long address, int bytes) {}
+
+  /** An instruction is about to be executed, while {@link Cpu#following} is set. */
+  default void onInstruction(Cpu cpu, Insn insn) {}
 }

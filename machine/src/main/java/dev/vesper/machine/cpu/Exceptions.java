@@ -58,7 +58,7 @@ public abstract class Exceptions extends TaskSwitching {
         deliver(v, e, EXCEPTION, f);
         return;
       } catch (Signal s) {
-        if (s == Signal.EXIT) {
+        if (s == Signal.EXIT || s == Signal.OBSERVED) {
           throw s;
         }
         if (s == Signal.SELF_MODIFYING) {
@@ -94,6 +94,9 @@ public abstract class Exceptions extends TaskSwitching {
    * @param asFault sets RF in the saved flags
    */
   public final void deliver(int vector, long error, int type, boolean asFault) {
+    if (observer != null) {
+      observer.onDelivery(self(), vector, type);
+    }
     int saved = flags() | (asFault ? RF : 0);
     if (type == EXCEPTION && trap(vector)) {
       saved &= ~RF;

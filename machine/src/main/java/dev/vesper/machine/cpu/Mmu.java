@@ -52,6 +52,12 @@ public abstract class Mmu extends CpuState {
    */
   public BitSet executeOnly = new BitSet();
 
+  /** Told about accesses to watched pages and about code. */
+  public @Nullable CpuObserver observer;
+
+  /** The instruction in execution is known by its address: {@link CpuState#rip}. */
+  protected boolean observing;
+
   private final Tlb supervisor = new Tlb();
   private final Tlb user = new Tlb();
 
@@ -395,7 +401,7 @@ public abstract class Mmu extends CpuState {
     int i = Tlb.index(la);
     long tag = la & PAGE_MASK;
     long[] tags = access == READ ? t.read : access == WRITE ? t.write : t.exec;
-    if (tags[i] == tag) {
+    if ((tags[i] & ~Tlb.WATCHED) == tag) {
       return t.page[i];
     }
     walk(la, access, privilege);
@@ -408,11 +414,18 @@ public abstract class Mmu extends CpuState {
       nestedFault(walkAddress | la & 0xFFF, access == WRITE, access == EXEC, false);
     }
     if (access != EXEC && (cr0 & CR0_PG) != 0 && executeOnly.get((int) (walkAddress >>> 12))) {
+      if (observer != null) {
+        locate(privilege);
+        observer.onExecuteOnly(self(), la);
+      }
       // As a protection key without access rights would have it.
       pageFault(la, errorCode(1, access, privilege) | 0x20);
     }
     Page p = memory.page((int) (walkAddress >>> 12), isPrivate ? key : Page.SHARED);
-    if (t.page[i] != p || t.read[i] != tag && t.write[i] != tag && t.exec[i] != tag) {
+    if (t.page[i] != p
+        || (t.read[i] & ~Tlb.WATCHED) != tag
+            && (t.write[i] & ~Tlb.WATCHED) != tag
+            && t.exec[i] != tag) {
       t.read[i] = Tlb.NONE;
       t.write[i] = Tlb.NONE;
       t.exec[i] = Tlb.NONE;
@@ -424,10 +437,11 @@ public abstract class Mmu extends CpuState {
     if (access == EXEC) {
       t.exec[i] = tag;
     } else {
-      t.read[i] = tag;
+      long seen = p.watched ? tag | Tlb.WATCHED : tag;
+      t.read[i] = seen;
       boolean writable = walkWrite || privilege != USER && (cr0 & CR0_WP) == 0;
       if (writable && !keyForbids(WRITE, privilege) && walkDirty && p.codeLines == 0) {
-        t.write[i] = tag;
+        t.write[i] = seen;
       }
     }
     return p;
@@ -450,6 +464,42 @@ public abstract class Mmu extends CpuState {
 
   /** The page that the executing block was decoded from, for self-modification checks. */
   protected @Nullable Page executing;
+
+  /** {@return the processor itself, for observers} */
+  protected abstract Cpu self();
+
+  /** Makes sure that RIP is that of the instruction in execution: it restarts if need be. */
+  protected final void locate() {
+    locate(SUPERVISOR);
+  }
+
+  private void locate(int privilege) {
+    if (executing != null && !observing && privilege != IMPLICIT) {
+      throw Signal.OBSERVED;
+    }
+  }
+
+  /** Tells the observer about an access to a watched page. */
+  private void seen(Page p, long la, int bytes, boolean write, long value, int privilege) {
+    CpuObserver o = observer;
+    if (o != null) {
+      locate(privilege);
+      o.onWatched(self(), p, la, (int) la & 0xFFF, bytes, write, value);
+    }
+  }
+
+  /** Starts or ends watching a page on this processor. */
+  public final void watchFrame(int frame, boolean on) {
+    supervisor.watchFrame(frame, on);
+    user.watchFrame(frame, on);
+    unguarded.watchFrame(frame, on);
+  }
+
+  /** {@return a linear address under which this processor has a frame at hand, or -1} */
+  public final long linearOf(int frame) {
+    long la = supervisor.linear(frame);
+    return la != -1 ? la : user.linear(frame);
+  }
 
   private void storing(Page p, int offset, int bytes) {
     if (p.codeLines != 0) {
@@ -519,7 +569,14 @@ public abstract class Mmu extends CpuState {
     if (o + bytes <= Page.SIZE) {
       Page p = lookup(la, access, privilege);
       watch(la, bytes, false, privilege);
-      return p == null ? bus().readMemory(walkAddress | o, bytes) : get(p, o, bytes);
+      if (p == null) {
+        return bus().readMemory(walkAddress | o, bytes);
+      }
+      long v = get(p, o, bytes);
+      if (p.watched && !forWrite) {
+        seen(p, la, bytes, false, v, privilege);
+      }
+      return v;
     }
     // Both pages must be there before anything is read.
     lookup(la, access, privilege);
@@ -532,6 +589,9 @@ public abstract class Mmu extends CpuState {
       long b =
           p == null ? bus().readMemory(walkAddress | a & 0xFFF, 1) : p.data[(int) a & 0xFFF] & 0xFF;
       v |= (b & 0xFF) << 8 * i;
+      if (p != null && p.watched && !forWrite) {
+        seen(p, a, 1, false, b, privilege);
+      }
     }
     return v;
   }
@@ -546,6 +606,9 @@ public abstract class Mmu extends CpuState {
       if (p == null) {
         bus().writeMemory(walkAddress | o, bytes, v);
       } else {
+        if (p.watched) {
+          seen(p, la, bytes, true, v, privilege);
+        }
         storing(p, o, bytes);
         put(p, o, bytes, v);
       }
@@ -567,6 +630,9 @@ public abstract class Mmu extends CpuState {
       if (p == null) {
         bus().writeMemory(walkAddress | a & 0xFFF, 1, v >>> 8 * i & 0xFF);
       } else {
+        if (p.watched) {
+          seen(p, a, 1, true, v >>> 8 * i & 0xFF, privilege);
+        }
         p.data[(int) a & 0xFFF] = (byte) (v >> 8 * i);
       }
     }
@@ -729,7 +795,7 @@ public abstract class Mmu extends CpuState {
       nonCanonical();
     }
     Page p = lookup(a, write ? WRITE : READ, privilege());
-    return p == null || write && p.codeLines != 0 ? null : p;
+    return p == null || p.watched || write && p.codeLines != 0 ? null : p;
   }
 
   /** Reads as the supervisor, for descriptor tables and task state. */
@@ -749,20 +815,35 @@ public abstract class Mmu extends CpuState {
 
   // ---- for observers: look without touching anything
 
+  private boolean quietPrivate;
+  private boolean quietUser;
+
+  /** {@return whether the last address that was looked up quietly is mapped with the C-bit} */
+  public final boolean quietPrivate() {
+    return quietPrivate;
+  }
+
+  /** {@return whether user code may touch the last address that was looked up quietly} */
+  public final boolean quietUser() {
+    return quietUser;
+  }
+
   /**
    * {@return the guest physical address of a linear one, or -1}
    *
    * @param la looked up without faults and without setting A or D bits
    */
   public final long translateQuietly(long la) {
+    quietPrivate = true;
+    quietUser = false;
     if ((cr0 & CR0_PG) == 0) {
       return la & 0xFFFF_FFFFL;
     }
+    quietUser = true;
     boolean pae = (cr4 & CR4_PAE) != 0;
     boolean lm = longMode();
     int level = topLevel(lm, pae);
     long table = cr3 & ~cBit & (lm ? 0x000F_FFFF_FFFF_F000L : pae ? 0xFFFF_FFE0L : 0xFFFF_F000L);
-    byte[] buffer = new byte[Page.SIZE];
     for (; ; level--) {
       int shift = 12 + (pae ? 9 : 10) * (level - 1);
       long index = la >>> shift & (pae ? (level == 3 && !lm ? 3 : 511) : 1023);
@@ -770,15 +851,18 @@ public abstract class Mmu extends CpuState {
       if (nested.type(a >>> 12) != NestedMap.RAM) {
         return -1;
       }
-      memory.peek((int) (a >>> 12), key, buffer);
-      int o = (int) a & 0xFFF;
-      long e = pae ? (long) Page.LONG.get(buffer, o) : (int) Page.INT.get(buffer, o) & 0xFFFF_FFFFL;
+      long e = memory.peekLong((int) (a >>> 12), key, (int) a & 0xFF8);
+      if (!pae) {
+        e = e >>> 8 * ((int) a & 4) & 0xFFFF_FFFFL;
+      }
       if ((e & 1) == 0) {
         return -1;
       }
       boolean large = level > 1 && !(pae && !lm && level == 3) && (e & 0x80) != 0 && level < 4;
       long next = e & (pae ? 0x000F_FFFF_FFFF_F000L : 0xFFFF_F000L) & ~cBit;
+      quietUser &= (e & 4) != 0;
       if (level == 1 || large) {
+        quietPrivate = !pae || (e & cBit) != 0;
         return next & -(1L << shift) | la & (1L << shift) - 1;
       }
       table = next;

@@ -14,6 +14,9 @@ final class Tlb {
   static final int ENTRIES = 2048;
   static final long NONE = 1;
 
+  /** In a read or write tag: an observer watches the page, so the fast paths must miss. */
+  static final long WATCHED = 2;
+
   final long[] read = new long[ENTRIES];
   final long[] write = new long[ENTRIES];
   final long[] exec = new long[ENTRIES];
@@ -56,7 +59,7 @@ final class Tlb {
   void flushPage(long la) {
     int i = index(la);
     long p = la & -4096L;
-    if (read[i] == p || write[i] == p || exec[i] == p) {
+    if ((read[i] & ~WATCHED) == p || (write[i] & ~WATCHED) == p || exec[i] == p) {
       clear(i);
     }
   }
@@ -68,6 +71,35 @@ final class Tlb {
         clear(i);
       }
     }
+  }
+
+  /** Makes the fast paths miss a page from now on, or hit it again. */
+  void watchFrame(int frame, boolean on) {
+    for (int i = 0; i < ENTRIES; i++) {
+      Page p = page[i];
+      if (p != null && p.frame == frame) {
+        read[i] = watched(read[i], on);
+        write[i] = watched(write[i], on);
+      }
+    }
+  }
+
+  private static long watched(long tag, boolean on) {
+    return tag == NONE ? NONE : on ? tag | WATCHED : tag & ~WATCHED;
+  }
+
+  /** {@return a linear address that the TLB has for a frame, or -1} */
+  long linear(int frame) {
+    for (int i = 0; i < ENTRIES; i++) {
+      Page p = page[i];
+      if (p != null && p.frame == frame) {
+        long tag = read[i] != NONE ? read[i] : write[i];
+        if (tag != NONE) {
+          return tag & -4096L;
+        }
+      }
+    }
+    return -1;
   }
 
   /** Takes the write tags of a page away, because code is decoded from it from now on. */

@@ -11,10 +11,12 @@ import java.util.Objects;
  */
 public final class HostView {
   private final PhysicalMemory memory;
+  private final boolean device;
   private final byte[] bus = new byte[Page.SIZE];
 
-  HostView(PhysicalMemory memory) {
+  HostView(PhysicalMemory memory, boolean device) {
     this.memory = memory;
+    this.device = device;
   }
 
   /** {@return bytes of guest RAM} */
@@ -42,6 +44,7 @@ public final class HostView {
       if (memory.domain(frame) == Page.SHARED) {
         System.arraycopy(memory.page(frame, Page.SHARED).data, in, to, offset + done, n);
       } else {
+        memory.hostReads(frame, device);
         memory.readBus(frame, bus);
         System.arraycopy(bus, in, to, offset + done, n);
       }
@@ -58,7 +61,7 @@ public final class HostView {
     while (done < length) {
       int in = (int) a & 0xFFF;
       int n = Math.min(length - done, Page.SIZE - in);
-      Page p = memory.page((int) (a >>> 12), Page.SHARED);
+      Page p = memory.pageForHost((int) (a >>> 12), device);
       if (p.codeLines != 0) {
         memory.codeChanged(p);
       }

@@ -47,6 +47,9 @@ public final class Page {
   /** One bit per 64-byte line that {@link #code} was decoded from. */
   public long codeLines;
 
+  /** An observer wants to know of every access: fast paths leave such a page alone. */
+  public boolean watched;
+
   /** Goes up each time {@link #code} is dropped. */
   public int codeVersion;
 

@@ -21,6 +21,7 @@ public final class PhysicalMemory {
   private final List<IntConsumer> domainListeners = new ArrayList<>();
   private final List<CodeListener> codeListeners = new ArrayList<>();
   private final byte[] scratch = new byte[Page.SIZE];
+  private @Nullable MemoryObserver observer;
 
   /**
    * @param guestBytes guest RAM, a multiple of 4096
@@ -30,6 +31,18 @@ public final class PhysicalMemory {
     guestPages = Math.toIntExact(guestBytes >>> 12);
     pages = new Page[guestPages + hostPages];
     nextHostPage = guestPages;
+  }
+
+  /** Tells an observer about changes of domain. */
+  public void observe(MemoryObserver o) {
+    observer = o;
+  }
+
+  /** Tells observers that the host reads a private page. */
+  void hostReads(int frame, boolean device) {
+    if (observer != null) {
+      observer.hostReads(frame, device);
+    }
   }
 
   /** {@return guest RAM in pages} */
@@ -113,10 +126,30 @@ public final class PhysicalMemory {
     if (p == null) {
       p = new Page(frame);
       pages[frame] = p;
-    }
-    if (p.domain != domain) {
+      if (domain != Page.SHARED) {
+        convert(p, domain);
+      }
+    } else if (p.domain != domain) {
+      converting(p, domain, false, false);
       convert(p, domain);
     }
+    return p;
+  }
+
+  private void converting(Page p, int domain, boolean byHost, boolean device) {
+    if (observer != null) {
+      observer.converted(p.frame, p.domain, domain, byHost, device);
+    }
+  }
+
+  /** {@return the page as the bus carries it, for a write of the host} */
+  Page pageForHost(int frame, boolean device) {
+    Page p = pages[frame];
+    if (p == null || p.domain == Page.SHARED) {
+      return page(frame, Page.SHARED);
+    }
+    converting(p, Page.SHARED, true, device);
+    convert(p, Page.SHARED);
     return p;
   }
 
@@ -178,6 +211,22 @@ public final class PhysicalMemory {
     }
   }
 
+  /** {@return eight bytes of a page as its owner sees them, for observers} */
+  public long peekLong(int frame, int domain, int offset) {
+    Page p = pages[frame];
+    if (p != null && p.domain == domain) {
+      return (long) Page.LONG.get(p.data, offset);
+    }
+    byte[] b = new byte[Page.SIZE];
+    peek(frame, domain, b);
+    return (long) Page.LONG.get(b, offset);
+  }
+
+  /** {@return the page in whatever domain it is, or null if nobody has touched it} */
+  public @Nullable Page existing(int frame) {
+    return frame >= 0 && frame < pages.length ? pages[frame] : null;
+  }
+
   /** Adds every page that was ever touched, as the bus carries it, to a digest. */
   public void digest(MessageDigest digest) {
     ByteBuffer number = ByteBuffer.allocate(4);
@@ -190,8 +239,13 @@ public final class PhysicalMemory {
     }
   }
 
-  /** {@return the view that hosts and devices have} */
+  /** {@return the view that hosts have} */
   public HostView hostView() {
-    return new HostView(this);
+    return new HostView(this, false);
+  }
+
+  /** {@return the same view for devices, whose accesses are DMA to observers} */
+  public HostView deviceView() {
+    return new HostView(this, true);
   }
 }

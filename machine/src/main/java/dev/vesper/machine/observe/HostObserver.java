@@ -1,22 +1,36 @@
 package dev.vesper.machine.observe;
 
-import dev.vesper.ghcb.GhcbField;
-import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /** Watches what crosses between guest and host. */
 public interface HostObserver {
   /** Another vCPU's turn has come: what follows is about it. */
   default void running(int vcpu) {}
 
-  /** An exit that carries no GHCB exchange. */
+  /** An exit that is not a VMGEXIT. */
   void exit(int code, long info1, long info2);
 
-  /** An exchange of the MSR protocol. */
-  void msrProtocol(long request, long response);
+  /**
+   * VMGEXIT, before anything is looked at.
+   *
+   * @param msr the GHCB MSR
+   */
+  void vmgexit(long msr);
 
-  /** A GHCB exchange: the fields marked valid at VMGEXIT and those marked valid at the answer. */
-  void ghcb(long gpa, Map<GhcbField, Long> request, Map<GhcbField, Long> answer);
+  /** The host is about to serve a request in the page at this address. */
+  void serves(long gpa);
+
+  /**
+   * VMGEXIT has been served.
+   *
+   * @param msr the GHCB MSR as the guest will find it
+   * @param ended why the run ends with it, or null
+   */
+  void answered(long msr, @Nullable String ended);
 
   /** The host injects an event, in EVENTINJ format. */
   void inject(long event);
+
+  /** A vCPU that waited is started: by SIPI, or out of AP reset hold. */
+  default void started(int vcpu, String how) {}
 }

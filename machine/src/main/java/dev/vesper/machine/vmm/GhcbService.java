@@ -4,6 +4,7 @@ import dev.vesper.ghcb.ExitCode;
 import dev.vesper.ghcb.GhcbField;
 import dev.vesper.ghcb.GhcbPage;
 import dev.vesper.ghcb.MsrRequest;
+import dev.vesper.ghcb.NaeEvent;
 import dev.vesper.ghcb.Termination;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.model.CpuModel;
@@ -64,19 +65,14 @@ final class GhcbService {
     if (MsrRequest.info(msr) != 0) {
       long response = msrProtocol(msr);
       v.cpu.vmcb().set(Vmcb.GHCB_GPA, response);
-      if (host.observer != null) {
-        host.observer.msrProtocol(msr, response);
-      }
       return;
     }
     if (msr == 0 || !memory.contains(msr, GhcbPage.SIZE)) {
       // KVM logs and resumes: the guest finds the world unchanged.
-      if (host.observer != null) {
-        host.observer.ghcb(msr, Map.of(), Map.of());
-      }
       return;
     }
     gpa = msr;
+    host.serves(gpa);
     memory.read(gpa, snapshot, 0, GhcbPage.SIZE);
     memory.write(gpa + GhcbPage.VALID_BITMAP, 8, 0);
     memory.write(gpa + GhcbPage.VALID_BITMAP + 8, 8, 0);
@@ -101,9 +97,6 @@ final class GhcbService {
     }
     memory.write(gpa + GhcbPage.VALID_BITMAP, 8, low);
     memory.write(gpa + GhcbPage.VALID_BITMAP + 8, 8, high);
-    if (host.observer != null) {
-      host.observer.ghcb(gpa, request.values(), Map.copyOf(answer));
-    }
   }
 
   private HostVcpu vcpu() {
@@ -137,7 +130,11 @@ final class GhcbService {
         request.isValid(GhcbField.SW_EXITCODE)
             && request.isValid(GhcbField.SW_EXITINFO1)
             && request.isValid(GhcbField.SW_EXITINFO2);
-    if (!basics || !required(code, info1).stream().allMatch(request::isValid)) {
+    NaeEvent event = NaeEvent.of(code);
+    if (!basics
+        || event != null
+            && served(code)
+            && !event.required(this::value).stream().allMatch(request::isValid)) {
       error(MISSING_INPUT);
       return;
     }
@@ -210,31 +207,6 @@ final class GhcbService {
           ExitCode.UNSUPPORTED_EVENT ->
           true;
       default -> false;
-    };
-  }
-
-  /** Fields that an event needs besides exit code and the two infos. */
-  private List<GhcbField> required(int code, long info1) {
-    return switch (code) {
-      case ExitCode.DR7_WRITE -> List.of(GhcbField.RAX);
-      case ExitCode.RDPMC -> List.of(GhcbField.RCX);
-      case ExitCode.CPUID ->
-          value(GhcbField.RAX) == 0xD
-              ? List.of(GhcbField.RAX, GhcbField.RCX, GhcbField.XCR0)
-              : List.of(GhcbField.RAX, GhcbField.RCX);
-      case ExitCode.IOIO ->
-          (info1 & 4) != 0
-              ? List.of(GhcbField.SW_SCRATCH)
-              : (info1 & 1) == 0 ? List.of(GhcbField.RAX) : List.of();
-      case ExitCode.MSR ->
-          info1 != 0
-              ? List.of(GhcbField.RCX, GhcbField.RAX, GhcbField.RDX)
-              : List.of(GhcbField.RCX);
-      case ExitCode.VMMCALL -> List.of(GhcbField.RAX, GhcbField.CPL);
-      case ExitCode.MONITOR -> List.of(GhcbField.RAX, GhcbField.RCX, GhcbField.RDX);
-      case ExitCode.MWAIT -> List.of(GhcbField.RAX, GhcbField.RCX);
-      case ExitCode.MMIO_READ, ExitCode.MMIO_WRITE -> List.of(GhcbField.SW_SCRATCH);
-      default -> List.of();
     };
   }
 

@@ -47,6 +47,7 @@ public final class Hypervisor {
   private final List<HostVcpu> vcpus = new ArrayList<>();
   private final Handlers handlers;
   private final ConsoleInput input;
+  private HostFaults faults = new HostFaults(List.of());
   @Nullable HostObserver observer;
 
   private HostVcpu current;
@@ -103,6 +104,11 @@ public final class Hypervisor {
     return v.cpu.now() + v.cpu.vmcb().get(Vmcb.TSC_OFFSET);
   }
 
+  /** Lets the hypervisor break the protocol. */
+  public void commit(HostFaults f) {
+    faults = f;
+  }
+
   /** Tells an observer about every crossing. */
   public void observe(HostObserver o) {
     observer = o;
@@ -120,6 +126,14 @@ public final class Hypervisor {
    */
   public void startedByFirmware(int id) {
     vcpus.get(id).state = HostVcpu.State.RUNNABLE;
+  }
+
+  /** Tells observers which page a request is read from. */
+  void serves(long ghcb) {
+    faults.serving(memory, ghcb);
+    if (observer != null) {
+      observer.serves(ghcb);
+    }
   }
 
   /** Ends the run. */
@@ -174,6 +188,7 @@ public final class Hypervisor {
       }
       long before = v.cpu.instructions();
       handlers.entering(v);
+      faults.entering(this, v);
       v.cpu.run(deadline);
       if (v.apic != null) {
         v.apic.setTaskPriority((int) v.cpu.vmcb().get(Vmcb.V_INTR) & 15);
@@ -424,14 +439,22 @@ public final class Hypervisor {
                   .set(LaunchState.RIP, 0));
         }
         wake(v);
+        started(v, "SIPI, vector 0x" + Integer.toHexString(vector));
       }
       case RESET_HOLD_EVENT, RESET_HOLD_MSR -> {
         handlers.released(v);
         wake(v);
+        started(v, "released from AP reset hold");
       }
       case RUNNABLE, HALTED -> {
         // A running processor ignores it.
       }
+    }
+  }
+
+  private void started(HostVcpu v, String how) {
+    if (observer != null) {
+      observer.started(v.id, how);
     }
   }
 
@@ -463,7 +486,16 @@ public final class Hypervisor {
     long info1 = v.get(Vmcb.EXITINFO1);
     long info2 = v.get(Vmcb.EXITINFO2);
     if (code == ExitCode.VMGEXIT && !(hv.cpu instanceof PlainVcpu)) {
+      if (observer != null) {
+        observer.vmgexit(v.get(Vmcb.GHCB_GPA));
+      }
+      long msr = v.get(Vmcb.GHCB_GPA);
       handlers.vmgexit(hv);
+      faults.answered(this, hv, msr);
+      if (observer != null) {
+        Outcome o = outcome;
+        observer.answered(v.get(Vmcb.GHCB_GPA), o == null ? null : o.reason());
+      }
       return;
     }
     if (observer != null && code != ExitCode.INTR) {

@@ -63,23 +63,17 @@ final class VmmGhcb {
       undefined(v, newest, "VMGEXIT with no GHCB");
       return;
     }
+    host.serves(ghcb);
     memory.read(ghcb, page, 0, GhcbPage.SIZE);
     if (request.valid().isEmpty() && newest) {
       undefined(v, true, "an empty GHCB");
       return;
     }
-    Map<GhcbField, Long> asked = request.values();
     answer.clear();
     serve(v);
-    if (host.observer != null) {
-      host.observer.ghcb(ghcb, asked, Map.copyOf(answer));
-    }
   }
 
   private void undefined(HostVcpu v, boolean newest, String why) {
-    if (host.observer != null) {
-      host.observer.ghcb(ghcb, Map.of(), Map.of());
-    }
     if (newest) {
       handlers.injectUndefined(v);
     } else {
@@ -199,13 +193,12 @@ final class VmmGhcb {
   }
 
   private void msrProtocol(HostVcpu v, long msr) {
-    long response = msr;
     switch (MsrRequest.info(msr)) {
       case MsrRequest.CPUID_REQ -> {
         CpuModel.Leaf l = handlers.cpuid(v, (int) (msr >>> 32), 0);
         cpuid(l);
         long r = l.register((int) (msr >>> 30) & 3);
-        response = r << 32 | msr & 0xC000_0000L | MsrRequest.CPUID_RESP;
+        long response = r << 32 | msr & 0xC000_0000L | MsrRequest.CPUID_RESP;
         v.cpu.vmcb().set(Vmcb.GHCB_GPA, response);
       }
       case MsrRequest.TERM_REQ ->
@@ -220,9 +213,6 @@ final class VmmGhcb {
                   + " (0x"
                   + Long.toHexString(MsrRequest.info(msr))
                   + ")");
-    }
-    if (host.observer != null) {
-      host.observer.msrProtocol(msr, response);
     }
   }
 }

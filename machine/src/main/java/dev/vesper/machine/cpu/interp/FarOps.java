@@ -71,6 +71,9 @@ final class FarOps {
   private static void iret(MemOp o, Cpu c) {
     c.intercept(0x74);
     c.interruptReturn(o.insn.osize, o.nextRip(c));
+    if (c.observer != null) {
+      c.observer.onReturn(c);
+    }
   }
 
   private static void intN(MemOp o, Cpu c) {

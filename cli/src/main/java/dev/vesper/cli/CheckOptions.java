@@ -1,0 +1,117 @@
+package dev.vesper.cli;
+
+import dev.vesper.machine.observe.check.Checker;
+import dev.vesper.machine.observe.check.Reports;
+import dev.vesper.machine.observe.check.Rule;
+import dev.vesper.machine.observe.check.Verdict;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+
+/** The options of the checker that {@code run} and {@code check} share. */
+final class CheckOptions {
+  /** Exit status of a run or a trace with findings. */
+  static final int VIOLATIONS = 4;
+
+  @Option(
+      names = "--allow",
+      split = ",",
+      paramLabel = "RULE",
+      description = "findings of this rule are known and do not count")
+  private List<String> allow = new ArrayList<>();
+
+  @Option(
+      names = "--baseline",
+      paramLabel = "F",
+      description = "findings listed in this file, a fingerprint a line, are known")
+  private @Nullable Path baseline;
+
+  @Option(
+      names = "--write-baseline",
+      paramLabel = "F",
+      description = "write the fingerprints of all findings to this file; they count no more")
+  private @Nullable Path writeBaseline;
+
+  @Option(
+      names = "--report",
+      split = ",",
+      paramLabel = "F",
+      description =
+          "write the findings to a file: .json, .sarif (2.1.0), .xml (JUnit), .md (Markdown) or"
+              + " .txt; may be repeated")
+  private List<Path> reports = new ArrayList<>();
+
+  /** {@return the verdict so far, by the options} */
+  Verdict verdict(Checker c) {
+    return Verdict.of(c, Set.copyOf(allow), known());
+  }
+
+  /** {@return whether any option was given that only makes sense with a check} */
+  boolean given() {
+    return !allow.isEmpty() || baseline != null || writeBaseline != null || !reports.isEmpty();
+  }
+
+  /** Refuses what cannot be done before anything runs. */
+  void validate() {
+    for (String a : allow) {
+      if (Rule.of(a) == null) {
+        throw new UserError(
+            "--allow " + a + ": there is no such rule; 'vesper check --rules' lists them");
+      }
+    }
+    reports.forEach(CheckOptions::form);
+    known();
+  }
+
+  private static byte[] bytes(String s) {
+    return s.getBytes(StandardCharsets.UTF_8);
+  }
+
+  private static Reports form(Path p) {
+    for (Reports r : Reports.values()) {
+      if (p.toString().endsWith(r.suffix)) {
+        return r;
+      }
+    }
+    throw new UserError(
+        "--report " + p + ": the name must end in .json, .sarif, .xml, .md or .txt");
+  }
+
+  private Set<String> known() {
+    Set<String> s = new HashSet<>();
+    if (baseline != null) {
+      for (String line : UserFiles.text(baseline, "baseline").lines().toList()) {
+        if (!line.isBlank() && !line.startsWith("#")) {
+          s.add(line.strip());
+        }
+      }
+    }
+    return s;
+  }
+
+  /** Prints the verdict to stderr, writes the reports, and gives the exit status. */
+  int conclude(Checker c) {
+    Set<String> known = known();
+    if (writeBaseline != null) {
+      StringBuilder b = new StringBuilder("# Known findings of vesper check: rule and place.\n");
+      c.findings().stream()
+          .map(f -> f.fingerprint())
+          .distinct()
+          .sorted()
+          .forEach(f -> b.append(f).append('\n'));
+      UserFiles.write(writeBaseline, bytes(b.toString()));
+      c.findings().forEach(f -> known.add(f.fingerprint()));
+    }
+    Verdict v = Verdict.of(c, Set.copyOf(allow), known);
+    System.err.print(Reports.TEXT.write(v));
+    for (Path p : reports) {
+      UserFiles.write(p, bytes(form(p).write(v)));
+    }
+    return v.failed() ? VIOLATIONS : 0;
+  }
+}

@@ -1,0 +1,129 @@
+package dev.vesper.cli;
+
+import dev.vesper.machine.observe.Event;
+import dev.vesper.machine.observe.EventSink;
+import dev.vesper.machine.observe.check.Checker;
+import dev.vesper.machine.observe.check.Verdict;
+import dev.vesper.machine.observe.format.JsonLinesWriter;
+import dev.vesper.machine.observe.format.PcapngWriter;
+import dev.vesper.machine.observe.format.PerfettoWriter;
+import dev.vesper.machine.observe.format.TextWriter;
+import dev.vesper.machine.observe.format.TraceWriter;
+import dev.vesper.machine.observe.html.HtmlReport;
+import java.io.BufferedOutputStream;
+import java.io.Closeable;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.io.OutputStreamWriter;
+import java.io.PrintStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.function.Function;
+
+/** The trace files of a run: the ending of each name chooses its form. */
+final class TraceFiles implements EventSink, Closeable {
+  static final String FORMS = ".jsonl, .perfetto, .pcapng, .html or .txt";
+
+  private final List<TraceWriter> writers = new ArrayList<>();
+  private final Checker checker;
+
+  /**
+   * Opens the files.
+   *
+   * @param title of reports
+   * @param checker sees each event first
+   * @param verdict what reports show
+   */
+  TraceFiles(List<Path> files, String title, Checker checker, Function<Checker, Verdict> verdict) {
+    this.checker = checker;
+    files.forEach(TraceFiles::validate);
+    for (Path p : files) {
+      try {
+        writers.add(open(p, title, verdict));
+      } catch (IOException e) {
+        close();
+        throw new UserError("cannot write the trace " + p + ": " + UserError.reason(e));
+      }
+    }
+  }
+
+  private static void validate(Path p) {
+    if (!p.toString().matches(".*\\.(jsonl|perfetto|perfetto-trace|pcapng|html|txt)")) {
+      throw new UserError("--trace " + p + ": the name must end in " + FORMS);
+    }
+  }
+
+  private TraceWriter open(Path p, String title, Function<Checker, Verdict> verdict)
+      throws IOException {
+    String name = p.toString();
+    OutputStream out = new BufferedOutputStream(Files.newOutputStream(p), 1 << 16);
+    if (name.endsWith(".pcapng")) {
+      return new PcapngWriter(out);
+    }
+    if (name.endsWith(".jsonl")) {
+      return new JsonLinesWriter(
+          new java.io.BufferedWriter(new OutputStreamWriter(out, StandardCharsets.UTF_8)));
+    }
+    if (name.endsWith(".html")) {
+      return new HtmlReport(
+          new OutputStreamWriter(out, StandardCharsets.UTF_8),
+          title,
+          checker,
+          () -> verdict.apply(checker));
+    }
+    return name.endsWith(".txt") ? new Text(out) : new PerfettoWriter(out);
+  }
+
+  /** Text in a file. */
+  private static final class Text implements TraceWriter {
+    private final PrintStream out;
+    private final TextWriter writer;
+
+    Text(OutputStream o) {
+      out = new PrintStream(o, false, StandardCharsets.UTF_8);
+      writer = new TextWriter(out);
+    }
+
+    @Override
+    public void accept(Event e) {
+      writer.accept(e);
+    }
+
+    @Override
+    public void close() {
+      out.close();
+    }
+  }
+
+  /** {@return whether any writer shows findings} */
+  static boolean showsFindings(List<Path> files) {
+    return files.stream().anyMatch(p -> p.toString().endsWith(".html"));
+  }
+
+  @Override
+  public void accept(Event e) {
+    try {
+      for (TraceWriter w : writers) {
+        w.accept(e);
+      }
+    } catch (UncheckedIOException x) {
+      throw new UserError("cannot write the trace: " + x.getMessage());
+    }
+  }
+
+  @Override
+  public void close() {
+    for (TraceWriter w : writers) {
+      try {
+        w.close();
+      } catch (IOException e) {
+        throw new UserError("cannot write the trace: " + UserError.reason(e));
+      }
+    }
+    writers.clear();
+  }
+}

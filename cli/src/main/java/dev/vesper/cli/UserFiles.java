@@ -1,0 +1,65 @@
+package dev.vesper.cli;
+
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardCopyOption;
+
+/** Files that the user named: what cannot be done is a {@link UserError}. */
+final class UserFiles {
+  private static final int MOST = 1 << 30;
+
+  private UserFiles() {}
+
+  /**
+   * {@return a file's bytes}
+   *
+   * @param what it is, for messages
+   */
+  static byte[] read(Path p, String what) {
+    try {
+      if (Files.isDirectory(p)) {
+        throw new UserError("the " + what + " " + p + " is a directory: name a file");
+      }
+      // Read to a limit rather than ask for the size: the name may be a device or a pipe.
+      byte[] b;
+      try (InputStream in = Files.newInputStream(p)) {
+        b = in.readNBytes(MOST + 1);
+      }
+      if (b.length > MOST) {
+        throw new UserError("the " + what + " " + p + " is larger than 1 GiB");
+      }
+      return b;
+    } catch (IOException e) {
+      throw new UserError("cannot read the " + what + " " + p + ": " + UserError.reason(e));
+    }
+  }
+
+  /** {@return a file's text} */
+  static String text(Path p, String what) {
+    return new String(read(p, what), StandardCharsets.UTF_8);
+  }
+
+  /** Writes a whole file: it is there completely or as it was before. */
+  static void write(Path p, byte[] bytes) {
+    try {
+      if (Files.exists(p) && !Files.isRegularFile(p)) {
+        // A device or a pipe is written to, not replaced.
+        Files.write(p, bytes);
+        return;
+      }
+      Path folder = p.toAbsolutePath().getParent();
+      Path t = Files.createTempFile(folder == null ? Path.of(".") : folder, ".vesper", null);
+      try {
+        Files.write(t, bytes);
+        Files.move(t, p, StandardCopyOption.REPLACE_EXISTING);
+      } finally {
+        Files.deleteIfExists(t);
+      }
+    } catch (IOException e) {
+      throw new UserError("cannot write " + p + ": " + UserError.reason(e));
+    }
+  }
+}

@@ -1,0 +1,149 @@
+package dev.vesper.machine;
+
+import dev.vesper.x86.Insn;
+import dev.vesper.x86.OperandSpec;
+
+/**
+ * Follows what RDMSR has read from the GHCB MSR through the registers, to see whether the guest
+ * compares it with anything before it loses it. A value that goes to memory or through a call is
+ * given the benefit of the doubt.
+ */
+final class AnswerCheck {
+  /** Instructions after which the guest is taken to have seen enough. */
+  private static final int WINDOW = 64;
+
+  private static final int RAX = 1;
+
+  /** Bit n: general register n holds something of the answer's low half. */
+  private int tainted;
+
+  private int left;
+
+  /** EAX now holds the low half of an answer. */
+  void begin() {
+    tainted = RAX;
+    left = WINDOW;
+  }
+
+  /** {@return whether instructions still matter} */
+  boolean active() {
+    return left > 0;
+  }
+
+  /**
+   * Looks at an instruction that is about to be executed.
+   *
+   * @param compared called when it compares the answer
+   */
+  void step(Insn in, Runnable compared) {
+    left--;
+    if (in.mnemonic().equals("rdmsr")) {
+      return;
+    }
+    int read = sources(in);
+    boolean reads = (read & tainted) != 0;
+    switch (in.mnemonic()) {
+      case "cmp", "test", "bt", "call", "ret", "push", "xchg", "pushf" -> {
+        if (reads
+            || tainted != 0 && (in.mnemonic().equals("call") || in.mnemonic().equals("ret"))) {
+          compared.run();
+          left = 0;
+        }
+      }
+      case "and",
+          "sub",
+          "xor",
+          "add",
+          "or",
+          "shr",
+          "shl",
+          "sar",
+          "neg",
+          "not",
+          "movzx",
+          "mov",
+          "movsx",
+          "movsxd",
+          "lea",
+          "rol",
+          "ror",
+          "shrd",
+          "shld",
+          "bswap",
+          "cdqe",
+          "bextr" ->
+          flow(in, reads, compared);
+      case "iret", "wrmsr", "vmgexit" -> left = 0;
+      default -> {
+        if (reads && !in.mnemonic().startsWith("j")) {
+          compared.run();
+          left = 0;
+        }
+      }
+    }
+    if (tainted == 0) {
+      left = Math.min(left, 0);
+    }
+  }
+
+  private void flow(Insn in, boolean reads, Runnable compared) {
+    OperandSpec first = in.form().operands.get(0);
+    int to = register(in, first);
+    if (to < 0) {
+      if (reads) {
+        // Stored: somebody may look at it there.
+        compared.run();
+        left = 0;
+      }
+      return;
+    }
+    boolean whole = first.bytes(in) >= 4;
+    boolean cleared =
+        in.mnemonic().equals("xor")
+            && in.form().operands.size() == 2
+            && register(in, in.form().operands.get(1)) == to;
+    boolean arithmetic = !in.mnemonic().startsWith("mov") && !in.mnemonic().equals("lea");
+    boolean keeps = arithmetic && (tainted >> to & 1) != 0 && !cleared;
+    if (reads && !cleared || keeps) {
+      tainted |= 1 << to;
+    } else if (whole) {
+      tainted &= ~(1 << to);
+    }
+  }
+
+  /** {@return the general register of an operand, or -1} */
+  private static int register(Insn in, OperandSpec o) {
+    return switch (o.kind()) {
+      case 'G' -> in.reg;
+      case 'E', 'M' -> in.mem ? -1 : in.rm;
+      case 'Z' -> in.rm;
+      case 'r' ->
+          switch (o.reg().kind()) {
+            case GPR8, GPR16, GPR32, GPR64 -> o.reg().index();
+            default -> -1;
+          };
+      default -> -1;
+    };
+  }
+
+  /** {@return the general registers that an instruction reads as operands or in addresses} */
+  private static int sources(Insn in) {
+    if (in.opcode == null) {
+      return 0;
+    }
+    int m = 0;
+    boolean first = true;
+    boolean overwrites = in.mnemonic().startsWith("mov") || in.mnemonic().equals("lea");
+    for (OperandSpec o : in.form().operands) {
+      int r = register(in, o);
+      if (r >= 0 && !(first && overwrites)) {
+        m |= 1 << r;
+      }
+      first = false;
+    }
+    if (in.mem && in.base >= 0 && in.base < 16) {
+      m |= 1 << in.base;
+    }
+    return in.mem && in.index >= 0 && in.index < 16 ? m | 1 << in.index : m;
+  }
+}

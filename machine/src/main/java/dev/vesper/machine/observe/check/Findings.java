@@ -1,0 +1,67 @@
+package dev.vesper.machine.observe.check;
+
+import dev.vesper.machine.observe.Event;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/** Collects findings: each rule once a place, with a count. */
+final class Findings {
+  /** A guest that breaks rules at ever new addresses must not fill the host's memory. */
+  private static final int MOST = 10_000;
+
+  private final Map<String, Finding> first = new LinkedHashMap<>();
+  private final Map<String, Integer> count = new HashMap<>();
+  private final Map<Long, Event> places = new HashMap<>();
+
+  /** Remembers the name of an address. */
+  void place(Event e) {
+    if (places.size() < MOST) {
+      places.put(e.rip(), e);
+    }
+  }
+
+  /**
+   * Reports a breach at the place of an event.
+   *
+   * @param vc number of the #VC in service
+   */
+  void add(Rule rule, Event at, long vc, String message) {
+    add(rule, at, at.rip(), vc, message);
+  }
+
+  /** Reports a breach at an address that the guest accessed its GHCB from, seen by an event. */
+  void add(Rule rule, Event seen, long rip, long vc, String message) {
+    String key = rule.id() + " " + rip;
+    if (count.merge(key, 1, Integer::sum) > 1 || first.size() >= MOST) {
+      return;
+    }
+    Event p = rip == seen.rip() ? seen : places.getOrDefault(rip, seen);
+    boolean named = p.rip() == rip;
+    first.put(
+        key,
+        new Finding(
+            rule,
+            seen.vcpu(),
+            seen.time(),
+            rip,
+            named ? p.symbol() : "",
+            named ? p.source() : "",
+            named ? p.instruction() : "",
+            seen.cpl(),
+            vc,
+            message));
+  }
+
+  /** {@return the findings in the order in which they were seen} */
+  List<Finding> all() {
+    return new ArrayList<>(first.values());
+  }
+
+  /** {@return how often a finding was seen} */
+  int count(Finding f) {
+    return count.getOrDefault(f.rule().id() + " " + f.rip(), 0);
+  }
+}

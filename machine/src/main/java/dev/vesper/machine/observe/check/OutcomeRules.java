@@ -1,0 +1,188 @@
+package dev.vesper.machine.observe.check;
+
+import dev.vesper.ghcb.ExitCode;
+import dev.vesper.machine.observe.Event;
+import dev.vesper.x86.Insn;
+import java.util.Arrays;
+import java.util.HexFormat;
+
+/** Compares what a handler leaves behind with what the reference {@link Vctrap} would leave. */
+final class OutcomeRules {
+  private static final String[] NAMES = {
+    "RAX", "RCX", "RDX", "RBX", "RSP", "RBP", "RSI", "RDI", "R8", "R9", "R10", "R11", "R12", "R13",
+    "R14", "R15"
+  };
+  private static final int RSP = 4;
+
+  /** Arithmetic flags, IF and DF. */
+  private static final long FLAGS = 0xED5;
+
+  /** A return within this distance is a wrong length; further away it is a fix-up. */
+  private static final long NEAR = 32;
+
+  /** DR7 bits that can be set, and the one that always is. */
+  private static final long DR7_BITS = 0xFFFF_23FFL;
+
+  private static final long DR7_ONE = 0x400;
+
+  private final Findings findings;
+
+  OutcomeRules(Findings findings) {
+    this.findings = findings;
+  }
+
+  private static String hex(long v) {
+    return "0x" + Long.toHexString(v);
+  }
+
+  /** Judges a return of a handler. */
+  void returned(Event back, VcpuState.Service s, VcpuState v) {
+    TrapFrame f = s.frame;
+    Insn in = f.insn();
+    if (in == null) {
+      return;
+    }
+    Vctrap.Outcome want = Vctrap.outcome(f, in, s.exchanges, v.dr7);
+    long next = want.rip.get(0);
+    if (s.ignored != null && back.rip() == next) {
+      findings.add(
+          Rule.ERROR_IGNORED,
+          s.ignored,
+          s.id(),
+          "the answer says: "
+              + s.ignored.text("action")
+              + "; the guest goes on behind {"
+              + f.event().instruction()
+              + "} as if it were done");
+    }
+    if (want.refused || s.injected) {
+      return;
+    }
+    boolean went = want.rip.contains(back.rip()) || finishedRepeat(back, want, f, in);
+    if (!went) {
+      long distance = back.rip() - f.event().rip();
+      boolean inside = distance > 0 && distance < in.length;
+      boolean served = want.served && Math.abs(distance) <= NEAR;
+      if (inside || served) {
+        findings.add(
+            in.mnemonic().equals("rdtscp") ? Rule.RESULT_RDTSCP : Rule.RIP_ADVANCE,
+            f.event(),
+            s.id(),
+            "the handler goes on at "
+                + hex(back.rip())
+                + " instead of "
+                + hex(next)
+                + " after {"
+                + f.event().instruction()
+                + "} of "
+                + in.length
+                + " bytes");
+      } else {
+        // A fix-up or an exception: the instruction has no result.
+        return;
+      }
+    }
+    registers(back, s, want, in);
+    memory(back, s, want);
+    if (Vctrap.exitCode(in, f) == ExitCode.DR7_WRITE && went) {
+      v.dr7 = f.r()[in.rm] & DR7_BITS | DR7_ONE;
+    }
+  }
+
+  /** A repeated instruction that the handler has finished without leaving. */
+  private static boolean finishedRepeat(Event back, Vctrap.Outcome want, TrapFrame f, Insn in) {
+    long next = f.event().rip() + in.length;
+    return want.rip.contains(f.event().rip()) && back.rip() == next && in.rep;
+  }
+
+  private void registers(Event back, VcpuState.Service s, Vctrap.Outcome want, Insn in) {
+    TrapFrame f = s.frame;
+    long[] r = TrapFrame.registers(back);
+    long mask = f.event().bits() == 64 ? -1L : 0xFFFF_FFFFL;
+    for (int i = 0; i < 16; i++) {
+      boolean result = (want.results >> i & 1) != 0;
+      if (i == RSP || (want.unknown >> i & 1) != 0) {
+        continue;
+      }
+      long have = r[i] & mask;
+      long need = want.r[i] & mask;
+      if (in.mnemonic().equals("mov") && Vctrap.exitCode(in, f) == ExitCode.DR7_READ && result) {
+        have = have & DR7_BITS | DR7_ONE;
+        need = need & DR7_BITS | DR7_ONE;
+      }
+      if (have != need) {
+        findings.add(
+            result ? classify(f, in, i, have, need, want) : Rule.RESULT_REGISTER,
+            f.event(),
+            s.id(),
+            NAMES[i]
+                + " is "
+                + hex(have)
+                + " after {"
+                + f.event().instruction()
+                + "}; it must be "
+                + hex(need)
+                + (result ? "" : ": the instruction does not change it"));
+      }
+    }
+    long flags = (back.number("rflags") ^ f.event().number("rflags")) & FLAGS;
+    if (flags != 0) {
+      findings.add(
+          Rule.RESULT_REGISTER,
+          f.event(),
+          s.id(),
+          "RFLAGS changes by "
+              + hex(flags)
+              + " over {"
+              + f.event().instruction()
+              + "}: it must not");
+    }
+  }
+
+  private static Rule classify(
+      TrapFrame f, Insn in, int reg, long have, long need, Vctrap.Outcome want) {
+    int code = Vctrap.exitCode(in, f);
+    boolean lowSame = ((have ^ need) & 0xFFFF_FFFFL) == 0;
+    return switch (code) {
+      case ExitCode.RDTSCP -> Rule.RESULT_RDTSCP;
+      case ExitCode.DR7_READ -> Rule.RESULT_DR7;
+      case ExitCode.NPF -> Rule.RESULT_EXTENSION;
+      case ExitCode.IOIO -> {
+        int size = Vctrap.accessBytes(in);
+        boolean in4 = size == 4;
+        long low = size >= 4 ? 0xFFFF_FFFFL : (1L << 8 * size) - 1;
+        yield !in.mnemonic().equals("in") || ((have ^ need) & low) != 0
+            ? Rule.RESULT_REGISTER
+            : in4 ? Rule.RESULT_ZERO_EXTEND : Rule.RESULT_MERGE;
+      }
+      default -> {
+        if (lowSame) {
+          yield Rule.RESULT_ZERO_EXTEND;
+        }
+        for (int i = 0; i < 16; i++) {
+          if (i != reg && (want.results >> i & 1) != 0 && want.r[i] == have) {
+            yield Rule.RESULT_ORDER;
+          }
+        }
+        yield Rule.RESULT_REGISTER;
+      }
+    };
+  }
+
+  private void memory(Event back, VcpuState.Service s, Vctrap.Outcome want) {
+    byte[] have = Exchange.bytes(back.text("memory"));
+    int n = Math.min(have.length, want.memory.length);
+    if (n > 0 && !Arrays.equals(have, 0, n, want.memory, 0, n)) {
+      findings.add(
+          Rule.RESULT_MEMORY,
+          s.frame.event(),
+          s.id(),
+          "memory holds "
+              + HexFormat.of().formatHex(have, 0, Math.min(n, 16))
+              + " after {"
+              + s.frame.event().instruction()
+              + "}; the answer was "
+              + HexFormat.of().formatHex(want.memory, 0, Math.min(n, 16)));
+    }
+  }
+}

@@ -1,0 +1,226 @@
+package dev.vesper.machine.observe.check;
+
+import dev.vesper.machine.observe.check.HandlerCoverage.Cell;
+import dev.vesper.machine.observe.check.Rule.Severity;
+import dev.vesper.machine.observe.format.Json;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.function.Function;
+
+/** Writes a {@link Verdict} down: for the terminal, as JSON, SARIF 2.1.0, JUnit XML, Markdown. */
+public enum Reports {
+  JSON(".json", Reports::json),
+  SARIF(".sarif", Reports::sarif),
+  JUNIT(".xml", Reports::junit),
+  MARKDOWN(".md", Reports::markdown),
+  TEXT(".txt", Reports::text);
+
+  private static final String SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json";
+
+  /** The ending of a file's name that asks for this form. */
+  public final String suffix;
+
+  private final Function<Verdict, String> writer;
+
+  Reports(String suffix, Function<Verdict, String> writer) {
+    this.suffix = suffix;
+    this.writer = writer;
+  }
+
+  /** {@return the report} */
+  public String write(Verdict v) {
+    return writer.apply(v);
+  }
+
+  private static String hex(long v) {
+    return "0x" + Long.toHexString(v);
+  }
+
+  // ---- terminal
+
+  private static String text(Verdict v) {
+    StringBuilder b = new StringBuilder();
+    for (int i = 0; i < v.findings().size(); i++) {
+      Finding f = v.findings().get(i);
+      b.append(f.rule().severity).append(": ").append(f.rule().id());
+      b.append(" (").append(f.rule().side).append(") at ").append(f.place());
+      b.append(f.instruction().isEmpty() ? "" : " {" + f.instruction() + "}");
+      int n = v.counts().get(i);
+      b.append(n > 1 ? ", " + n + " times" : "").append('\n');
+      b.append("    ").append(f.message()).append('\n');
+      b.append("    rule: ").append(f.rule().text).append(" [").append(f.rule().section);
+      b.append("]\n    mend: ").append(f.rule().mend).append('\n');
+    }
+    return b.append("check: ").append(v.summary()).append('\n').toString();
+  }
+
+  // ---- JSON
+
+  private static String json(Verdict v) {
+    Json j = new Json().object();
+    j.key("schema").value("vesper.check/1");
+    j.key("errors").value(v.count(Severity.ERROR));
+    j.key("warnings").value(v.count(Severity.WARNING));
+    j.key("notes").value(v.count(Severity.NOTE));
+    j.key("findings").array();
+    for (int i = 0; i < v.findings().size(); i++) {
+      finding(j, v.findings().get(i), v.counts().get(i));
+    }
+    j.end().key("known").array();
+    v.known().forEach(f -> finding(j, f, 0));
+    j.end().key("coverage").object().key("seen").array();
+    for (Cell c : v.coverage().cells()) {
+      j.object().key("exit").value(c.exit()).key("form").value(c.form());
+      j.key("mode").value(c.mode()).key("cpl").value(c.cpl()).key("count").value(c.count()).end();
+    }
+    j.end().key("unseen").array();
+    v.coverage().unseen().forEach(j::value);
+    return j.end().end().end() + "\n";
+  }
+
+  private static void finding(Json j, Finding f, int count) {
+    j.object();
+    j.key("rule").value(f.rule().id()).key("severity").value(f.rule().severity.toString());
+    j.key("side").value(f.rule().side.toString()).key("section").value(f.rule().section);
+    j.key("message").value(f.message()).key("mend").value(f.rule().mend);
+    j.key("vcpu").value(f.vcpu()).key("cpl").value(f.cpl()).key("time_ns").value(f.time());
+    j.key("vc").value(f.vc()).key("rip").value(hex(f.rip())).key("symbol").value(f.symbol());
+    j.key("source").value(f.source()).key("instruction").value(f.instruction());
+    if (count > 0) {
+      j.key("count").value(count);
+    }
+    j.key("fingerprint").value(f.fingerprint()).end();
+  }
+
+  // ---- SARIF
+
+  private static String sarif(Verdict v) {
+    Json j = new Json().object();
+    j.key("$schema").value(SARIF_SCHEMA).key("version").value("2.1.0");
+    j.key("runs").array().object().key("tool").object().key("driver").object();
+    j.key("name").value("Vesper").key("rules").array();
+    Set<Rule> used = new LinkedHashSet<>();
+    v.findings().forEach(f -> used.add(f.rule()));
+    for (Rule r : used) {
+      j.object().key("id").value(r.id());
+      j.key("shortDescription").object().key("text").value(r.text).end();
+      j.key("help").object().key("text").value(r.mend + " (" + r.section + ")").end();
+      j.key("defaultConfiguration").object().key("level").value(r.severity.toString()).end();
+      j.key("properties").object().key("tags").array().value("ghcb").value(r.side.toString());
+      j.end().end().end();
+    }
+    j.end().end().end().key("results").array();
+    for (Finding f : v.findings()) {
+      result(j, f, List.copyOf(used).indexOf(f.rule()));
+    }
+    return j.end().end().end().end() + "\n";
+  }
+
+  private static void result(Json j, Finding f, int index) {
+    j.object().key("ruleId").value(f.rule().id()).key("ruleIndex").value(index);
+    j.key("level").value(f.rule().severity.toString());
+    j.key("message").object().key("text").value(f.message()).end();
+    j.key("locations").array().object();
+    int colon = f.source().lastIndexOf(':');
+    if (colon > 0) {
+      j.key("physicalLocation").object().key("artifactLocation").object();
+      j.key("uri").value(uri(f.source().substring(0, colon))).end();
+      j.key("region").object().key("startLine");
+      j.value(Math.max(1, Long.parseLong(f.source().substring(colon + 1)))).end().end();
+    }
+    j.key("logicalLocations").array().object();
+    j.key("fullyQualifiedName").value(f.symbol().isEmpty() ? hex(f.rip()) : f.symbol());
+    j.key("kind").value("function").end().end().end().end();
+    j.key("partialFingerprints").object().key("vesper/v1").value(f.fingerprint()).end();
+    j.key("properties").object().key("rip").value(hex(f.rip()));
+    j.key("instruction").value(f.instruction()).end().end();
+  }
+
+  /** {@return a file's name as a URI reference} */
+  private static String uri(String file) {
+    StringBuilder b = new StringBuilder();
+    for (byte c : file.getBytes(java.nio.charset.StandardCharsets.UTF_8)) {
+      boolean plain = c > 0 && (Character.isLetterOrDigit(c) || "-._~/".indexOf(c) >= 0);
+      b.append(plain ? (char) c + "" : String.format("%%%02X", c & 0xFF));
+    }
+    return file.startsWith("/") ? "file://" + b : b.toString();
+  }
+
+  // ---- JUnit XML: one test case a rule
+
+  private static String junit(Verdict v) {
+    StringBuilder b = new StringBuilder("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
+    long failed =
+        v.findings().stream()
+            .filter(f -> f.rule().severity != Severity.NOTE)
+            .map(Finding::rule)
+            .distinct()
+            .count();
+    b.append("<testsuite name=\"vesper check\" tests=\"").append(Rule.values().length);
+    b.append("\" failures=\"").append(failed).append("\" errors=\"0\" skipped=\"0\">\n");
+    for (Rule r : Rule.values()) {
+      b.append("  <testcase classname=\"ghcb.").append(r.side).append("\" name=\"");
+      b.append(r.id()).append('"');
+      List<Finding> mine = v.findings().stream().filter(f -> f.rule() == r).toList();
+      if (mine.isEmpty()) {
+        b.append("/>\n");
+        continue;
+      }
+      String tag = r.severity == Severity.NOTE ? "system-out" : "failure";
+      b.append(">\n    <").append(tag);
+      b.append(tag.equals("failure") ? " message=\"" + xml(mine.get(0).message()) + "\">" : ">");
+      for (Finding f : mine) {
+        b.append(xml(f.place() + ": " + f.message() + "\n"));
+      }
+      b.append(xml("mend: " + r.mend)).append("</").append(tag).append(">\n  </testcase>\n");
+    }
+    return b.append("</testsuite>\n").toString();
+  }
+
+  private static String xml(String s) {
+    StringBuilder b = new StringBuilder();
+    for (char c : s.toCharArray()) {
+      switch (c) {
+        case '&' -> b.append("&amp;");
+        case '<' -> b.append("&lt;");
+        case '>' -> b.append("&gt;");
+        case '"' -> b.append("&quot;");
+        case '\n' -> b.append("&#10;");
+        default -> b.append(c < 0x20 || c >= 0xFFFE ? '?' : c);
+      }
+    }
+    return b.toString();
+  }
+
+  // ---- Markdown
+
+  private static String markdown(Verdict v) {
+    StringBuilder b = new StringBuilder("## GHCB check: ").append(v.summary()).append("\n\n");
+    if (!v.findings().isEmpty()) {
+      b.append("| severity | rule | side | where | what | times |\n|---|---|---|---|---|---|\n");
+    }
+    for (int i = 0; i < v.findings().size(); i++) {
+      Finding f = v.findings().get(i);
+      b.append("| ").append(f.rule().severity).append(" | `").append(f.rule().id());
+      b.append("` | ").append(f.rule().side).append(" | `").append(cell(f.place()));
+      b.append("` | ").append(cell(f.message())).append("<br>*").append(cell(f.rule().mend));
+      b.append("* | ").append(v.counts().get(i)).append(" |\n");
+    }
+    b.append("\n### What the handlers have seen\n\n");
+    b.append("| exit | form | mode | CPL | times |\n|---|---|---|---|---|\n");
+    for (Cell c : v.coverage().cells()) {
+      b.append("| ").append(c.exit().replace("SVM_VMEXIT_", "")).append(" | `");
+      b.append(cell(c.form())).append("` | ").append(c.mode()).append(" | ").append(c.cpl());
+      b.append(" | ").append(c.count()).append(" |\n");
+    }
+    List<String> unseen = v.coverage().unseen();
+    b.append("\nNot seen: ");
+    b.append(unseen.isEmpty() ? "nothing" : String.join(", ", unseen).replace("SVM_VMEXIT_", ""));
+    return b.append(".\n").toString();
+  }
+
+  private static String cell(String s) {
+    return s.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ");
+  }
+}

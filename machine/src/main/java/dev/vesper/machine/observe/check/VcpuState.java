@@ -1,0 +1,85 @@
+package dev.vesper.machine.observe.check;
+
+import dev.vesper.machine.observe.Event;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** What the checker knows about one vCPU. */
+final class VcpuState {
+  /** A guest may nest #VCs without end; only the innermost ones matter. */
+  private static final int MOST = 64;
+
+  /** A #VC whose handler has not returned. */
+  static final class Service {
+    final TrapFrame frame;
+    final List<Exchange> exchanges = new ArrayList<>();
+
+    /** An answer said that the request failed, and the guest did not look. */
+    @Nullable Event ignored;
+
+    /** The hypervisor has injected an exception since: the handler may take it for the answer. */
+    boolean injected;
+
+    Service(TrapFrame frame) {
+      this.frame = frame;
+    }
+
+    long id() {
+      return frame.event().number("vc");
+    }
+  }
+
+  /** DR7 after reset. */
+  long dr7 = 0x400;
+
+  /** The answer that the guest may be reading. */
+  @Nullable AnswerReads answer;
+
+  /** The MSR-protocol response that the guest should be reading. */
+  @Nullable MsrResponse response;
+
+  /** GHCB address whose registration was refused. */
+  long refused = -1;
+
+  private final List<Service> services = new ArrayList<>();
+
+  void push(Service s) {
+    if (services.size() == MOST) {
+      services.remove(0);
+    }
+    services.add(s);
+  }
+
+  /** {@return the #VC of a number, with everything inside it taken off} */
+  @Nullable Service pop(long id) {
+    for (int i = services.size() - 1; i >= 0; i--) {
+      Service s = services.get(i);
+      if (s.id() == id) {
+        services.subList(i, services.size()).clear();
+        return s;
+      }
+    }
+    return null;
+  }
+
+  /** {@return the #VC of a number, or null} */
+  @Nullable Service find(long id) {
+    for (int i = services.size() - 1; i >= 0; i--) {
+      if (services.get(i).id() == id) {
+        return services.get(i);
+      }
+    }
+    return null;
+  }
+
+  /** {@return the innermost #VC in service, or null} */
+  @Nullable Service innermost() {
+    return services.isEmpty() ? null : services.getLast();
+  }
+
+  /** {@return the number of the innermost #VC in service, 0 for none} */
+  long current() {
+    return services.isEmpty() ? 0 : services.getLast().id();
+  }
+}

@@ -1,0 +1,152 @@
+package dev.vesper.machine.observe.format;
+
+import dev.vesper.machine.observe.Event;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.io.UncheckedIOException;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.HashMap;
+import java.util.Map;
+
+/**
+ * Writes a native Perfetto trace of TrackEvent packets (protos/perfetto/trace): a thread a vCPU
+ * with a slice for each #VC, from delivery to IRET, and an instant for everything else; the console
+ * on a track of its own. Time stamps are virtual nanoseconds.
+ */
+public final class PerfettoWriter implements TraceWriter {
+  private static final int PID = 1;
+  private static final long PROCESS = 1;
+  private static final long CONSOLE = 2;
+  private static final long FIRST_VCPU = 16;
+
+  /** The one writer's sequence. */
+  private static final int SEQUENCE = 1;
+
+  // Field numbers of perfetto.protos.
+  private static final int TRACE_PACKET = 1;
+  private static final int PACKET_TIMESTAMP = 8;
+  private static final int PACKET_SEQUENCE = 10;
+  private static final int PACKET_TRACK_EVENT = 11;
+  private static final int PACKET_SEQUENCE_FLAGS = 13;
+  private static final int PACKET_TRACK_DESCRIPTOR = 60;
+  private static final int EVENT_ANNOTATION = 4;
+  private static final int EVENT_TYPE = 9;
+  private static final int EVENT_TRACK = 11;
+  private static final int EVENT_CATEGORY = 22;
+  private static final int EVENT_NAME = 23;
+  private static final int ANNOTATION_STRING = 6;
+  private static final int ANNOTATION_NAME = 10;
+  private static final int STATE_CLEARED = 1;
+
+  private static final int BEGIN = 1;
+  private static final int END = 2;
+  private static final int INSTANT = 3;
+
+  private final OutputStream out;
+  private final Map<Integer, Deque<Long>> slices = new HashMap<>();
+  private boolean started;
+  private long last;
+
+  public PerfettoWriter(OutputStream out) {
+    this.out = out;
+  }
+
+  private void packet(ProtoBuffer p) {
+    p.number(PACKET_SEQUENCE, SEQUENCE);
+    if (!started) {
+      p.number(PACKET_SEQUENCE_FLAGS, STATE_CLEARED);
+      started = true;
+    }
+    try {
+      out.write(new ProtoBuffer().message(TRACE_PACKET, p).toBytes());
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  private static ProtoBuffer descriptor(long uuid) {
+    return new ProtoBuffer().number(1, uuid);
+  }
+
+  private void describe(ProtoBuffer descriptor) {
+    packet(new ProtoBuffer().message(PACKET_TRACK_DESCRIPTOR, descriptor));
+  }
+
+  private Deque<Long> vcpu(int n) {
+    if (!started) {
+      describe(
+          descriptor(PROCESS).message(3, new ProtoBuffer().number(1, PID).text(6, "SEV-ES guest")));
+      describe(descriptor(CONSOLE).text(2, "console").number(5, PROCESS));
+    }
+    Deque<Long> s = slices.get(n);
+    if (s == null) {
+      s = new ArrayDeque<>();
+      slices.put(n, s);
+      ProtoBuffer thread = new ProtoBuffer().number(1, PID).number(2, PID + 1L + n);
+      describe(descriptor(FIRST_VCPU + n).message(4, thread.text(5, "vCPU " + n)));
+    }
+    return s;
+  }
+
+  private void event(Event e, int type, long track, String name) {
+    ProtoBuffer t = new ProtoBuffer().number(EVENT_TYPE, type).number(EVENT_TRACK, track);
+    if (type != END) {
+      t.text(EVENT_CATEGORY, e.kind()).text(EVENT_NAME, name);
+      if (track != CONSOLE) {
+        annotate(t, "rip", e.place());
+        annotate(t, "instruction", e.instruction());
+        annotate(t, "mode", e.bits() + "-bit CPL " + e.cpl());
+      }
+      for (Map.Entry<String, Object> d : e.details().entrySet()) {
+        annotate(t, d.getKey(), Event.print(d.getValue()));
+      }
+    }
+    packet(new ProtoBuffer().number(PACKET_TIMESTAMP, e.time()).message(PACKET_TRACK_EVENT, t));
+  }
+
+  private static void annotate(ProtoBuffer t, String name, String value) {
+    t.message(
+        EVENT_ANNOTATION,
+        new ProtoBuffer().text(ANNOTATION_NAME, name).text(ANNOTATION_STRING, value));
+  }
+
+  @Override
+  public void accept(Event e) {
+    if (e.kind().equals("place")) {
+      return;
+    }
+    Deque<Long> open = vcpu(e.vcpu());
+    last = Math.max(last, e.time());
+    long track = FIRST_VCPU + e.vcpu();
+    switch (e.kind()) {
+      case "vc" -> {
+        open.push(e.number("vc"));
+        event(e, BEGIN, track, e.name().replace("SVM_VMEXIT_", "#VC "));
+      }
+      case "vc_return" -> {
+        long id = e.number("vc");
+        while (open.contains(id)) {
+          // Handlers inside that never returned end here too.
+          event(e, END, track, "");
+          open.pop();
+        }
+      }
+      case "console" -> event(e, INSTANT, CONSOLE, e.text("text"));
+      default -> event(e, INSTANT, track, e.kind() + " " + e.name());
+    }
+  }
+
+  @Override
+  public void close() throws IOException {
+    slices.forEach(
+        (n, open) -> {
+          for (int i = 0; i < open.size(); i++) {
+            ProtoBuffer t = new ProtoBuffer().number(EVENT_TYPE, END);
+            t.number(EVENT_TRACK, FIRST_VCPU + n);
+            packet(new ProtoBuffer().number(PACKET_TIMESTAMP, last).message(PACKET_TRACK_EVENT, t));
+          }
+        });
+    out.close();
+  }
+}

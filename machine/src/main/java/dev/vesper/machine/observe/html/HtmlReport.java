@@ -1,0 +1,177 @@
+package dev.vesper.machine.observe.html;
+
+import dev.vesper.machine.observe.Event;
+import dev.vesper.machine.observe.check.Checker;
+import dev.vesper.machine.observe.check.Finding;
+import dev.vesper.machine.observe.check.HandlerCoverage.Cell;
+import dev.vesper.machine.observe.check.Verdict;
+import dev.vesper.machine.observe.format.Json;
+import dev.vesper.machine.observe.format.TraceWriter;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.Writer;
+import java.nio.charset.StandardCharsets;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import java.util.function.Supplier;
+
+/**
+ * Writes the report when it is closed: a time line for each vCPU, the findings, and a table of
+ * events that can be sorted and filtered. A run with very many events keeps the first ones and all
+ * that findings are about.
+ */
+public final class HtmlReport implements TraceWriter {
+  private static final int MOST_ROWS = 60_000;
+
+  /** Registers and accesses are shown for this many events; findings always have theirs. */
+  private static final int MOST_LONG = 5_000;
+
+  private static final Set<String> LONG =
+      Set.of("regs", "accesses", "request_valid", "answer_valid");
+  private static final Set<String> HIDDEN = Set.of("vc", "action");
+
+  private final Writer out;
+  private final String title;
+  private final Checker checker;
+  private final Supplier<Verdict> verdict;
+  private final Map<String, Integer> strings = new HashMap<>();
+  private final StringBuilder table = new StringBuilder();
+  private final StringBuilder rows = new StringBuilder();
+  private final Map<Long, Integer> rowOfVc = new HashMap<>();
+  private final Map<Finding, Integer> rowOfFinding = new HashMap<>();
+  private final Set<Integer> vcpus = new HashSet<>();
+  private int findings;
+  private int kept;
+  private long dropped;
+
+  /**
+   * @param out where the page goes
+   * @param checker sees each event before this report does
+   * @param verdict what to show, asked for at the end
+   */
+  public HtmlReport(Writer out, String title, Checker checker, Supplier<Verdict> verdict) {
+    this.out = out;
+    this.title = title;
+    this.checker = checker;
+    this.verdict = verdict;
+  }
+
+  private int string(String s) {
+    Integer i = strings.get(s);
+    if (i != null) {
+      return i;
+    }
+    int n = strings.size();
+    strings.put(s, n);
+    table.append(n == 0 ? "" : ",\n").append(script(Json.quote(s)));
+    return n;
+  }
+
+  /** {@return JSON text that cannot end the script element that it stands in} */
+  private static String script(String json) {
+    return json.replace("</", "<\\/").replace("<!--", "<\\!--");
+  }
+
+  @Override
+  public void accept(Event e) {
+    if (e.kind().equals("place")) {
+      return;
+    }
+    List<Finding> all = checker.findings();
+    boolean finding = all.size() > findings;
+    vcpus.add(e.vcpu());
+    if (kept >= MOST_ROWS && !finding) {
+      dropped++;
+      return;
+    }
+    for (; findings < all.size(); findings++) {
+      Finding f = all.get(findings);
+      // A finding of an earlier #VC belongs to its row, if that was kept.
+      boolean own = f.rip() == e.rip() || !rowOfVc.containsKey(f.vc());
+      rowOfFinding.put(f, own ? kept : rowOfVc.getOrDefault(f.vc(), kept));
+    }
+    if (e.kind().equals("vc")) {
+      rowOfVc.put(e.number("vc"), kept);
+    }
+    row(e, finding || kept < MOST_LONG);
+    kept++;
+  }
+
+  private void row(Event e, boolean complete) {
+    StringBuilder d = new StringBuilder();
+    e.details()
+        .forEach(
+            (k, v) -> {
+              if (!HIDDEN.contains(k) && (complete || !LONG.contains(k))) {
+                d.append(d.isEmpty() ? "" : "\n").append(k).append('=').append(Event.print(v));
+              }
+            });
+    rows.append(kept == 0 ? "" : ",\n").append('[').append(e.time()).append(',');
+    rows.append(e.vcpu()).append(',').append(string(e.kind())).append(',').append(e.cpl());
+    rows.append(',').append(e.bits()).append(',');
+    rows.append(string("0x" + Long.toHexString(e.rip()))).append(',');
+    rows.append(string(e.symbol())).append(',').append(string(e.source())).append(',');
+    rows.append(string(e.instruction())).append(',').append(string(e.name())).append(',');
+    rows.append(string(summary(e))).append(',');
+    rows.append(e.has("spent") ? e.text("spent") : "-1").append(',').append(e.number("vc"));
+    rows.append(',').append(string(d.toString())).append(']');
+  }
+
+  /** {@return the column that says what happened} */
+  private static String summary(Event e) {
+    return switch (e.kind()) {
+      case "ghcb" -> e.text("action");
+      case "msr_protocol" -> e.text("request") + " → " + e.text("response");
+      case "console" -> e.text("text");
+      case "page_state" -> e.text("gpa") + ": " + e.text("from") + " → " + e.text("to");
+      case "write_trap" -> "new value " + e.text("info1");
+      case "end" -> e.text("reason");
+      case "ap_start" -> e.text("how");
+      case "vc" -> "error code " + e.text("error_code");
+      default -> "";
+    };
+  }
+
+  private static String data(Verdict v, Map<Finding, Integer> rowOf) {
+    Json j = new Json().object().key("findings").array();
+    for (int i = 0; i < v.findings().size(); i++) {
+      Finding f = v.findings().get(i);
+      j.object().key("rule").value(f.rule().id()).key("severity");
+      j.value(f.rule().severity.toString()).key("side").value(f.rule().side.toString());
+      j.key("text").value(f.rule().text).key("mend").value(f.rule().mend);
+      j.key("section").value(f.rule().section).key("message").value(f.message());
+      j.key("place").value(f.place()).key("instruction").value(f.instruction());
+      j.key("t").value(f.time()).key("vcpu").value(f.vcpu()).key("vc").value(f.vc());
+      j.key("count").value(v.counts().get(i)).key("row").value(rowOf.getOrDefault(f, -1)).end();
+    }
+    j.end().key("summary").value(v.summary()).key("coverage").array();
+    for (Cell c : v.coverage().cells()) {
+      j.object().key("exit").value(c.exit()).key("form").value(c.form()).key("mode");
+      j.value(c.mode()).key("cpl").value(c.cpl()).key("count").value(c.count()).end();
+    }
+    j.end().key("unseen").array();
+    v.coverage().unseen().forEach(j::value);
+    return j.end().end().toString();
+  }
+
+  @Override
+  public void close() throws IOException {
+    try (InputStream in = HtmlReport.class.getResourceAsStream("report.html")) {
+      String page = new String(Objects.requireNonNull(in).readAllBytes(), StandardCharsets.UTF_8);
+      int at = page.indexOf("/*DATA*/");
+      out.write(page.substring(0, at));
+      out.write("const TITLE = " + script(Json.quote(title)) + ";\n");
+      out.write("const DROPPED = " + dropped + ";\n");
+      out.write("const VCPUS = " + vcpus.stream().sorted().toList() + ";\n");
+      out.write("const CHECK = " + script(data(verdict.get(), rowOfFinding)) + ";\n");
+      out.write("const S = [\n" + table + "];\n");
+      out.write("const ROWS = [\n" + rows + "];\n");
+      out.write(page.substring(at + "/*DATA*/".length()));
+    }
+    out.close();
+  }
+}
