@@ -236,7 +236,7 @@ final class RunCommand implements Callable<Integer> {
     Path file = image != null ? image : kernel;
     byte[] bytes = file == null ? Locore.image() : UserFiles.read(file, "image");
     byte[] disk = initrd == null ? null : UserFiles.read(initrd, "initrd");
-    byte[] names = symbolFile == null ? null : UserFiles.read(symbolFile, "symbol file");
+    Symbols names = symbolFile == null ? null : symbols(symbolFile);
     if (checkOptions.given() && !check) {
       throw new UserError("--allow, --baseline, --write-baseline and --report need --check");
     }
@@ -283,12 +283,15 @@ final class RunCommand implements Callable<Integer> {
       } catch (BootException | IllegalArgumentException e) {
         throw new UserError(String.valueOf(e.getMessage()));
       }
+      if (names != null) {
+        m.name(names);
+      }
       if (verbose) {
         m.launchCommands().forEach(c -> System.err.println("[launch] " + c));
       }
       Tracer tracer = tracer(files, checker);
       if (tracer != null) {
-        m.trace(tracer, names == null ? m.symbols() : symbols(names));
+        m.trace(tracer);
       }
       long end = timeout > 0 ? System.nanoTime() + (long) (timeout * 1e9) : Long.MAX_VALUE;
       m.limit(limitInsns, end);
@@ -364,9 +367,9 @@ final class RunCommand implements Callable<Integer> {
         + mode.name().toLowerCase(Locale.ROOT);
   }
 
-  private Symbols symbols(byte[] names) {
+  private static Symbols symbols(Path p) {
     try {
-      return Machine.readSymbols(String.valueOf(symbolFile), names);
+      return Machine.readSymbols(p.toString(), UserFiles.read(p, "symbol file"));
     } catch (BootException e) {
       throw new UserError("--symbols: " + e.getMessage());
     }

@@ -57,7 +57,16 @@ final class CommandTest {
     "'-cpu ,', EPYC-Genoa",
     "'-cpu EPYC-Genoa,avx', +NAME",
     "/no/such/file, no such file",
-    "--trace t.txt, .jsonl",
+    "--trace t.bin, .perfetto",
+    "--trace /no/such/folder/t.jsonl, no such file",
+    "--check --allow no-such-rule, no-such-rule",
+    "--check --report f.pdf, .sarif",
+    "--check --baseline /no/such/file, no such file",
+    "--allow dma-private, --check",
+    "--coverage x.txt, .drcov",
+    "--host-fault tantrum, no-valid-bits",
+    "--symbols /no/such/file, no such file",
+    "--symbols /etc/passwd, System.map",
     "--limit-insns -4, limits"
   })
   void mistakesAreOneLineAndStatus2(String args, String words) {

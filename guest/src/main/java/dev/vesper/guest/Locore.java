@@ -68,9 +68,20 @@ public final class Locore {
 
   /** {@return the kernel with another {@code main} and one more piece of its source replaced} */
   public static byte[] withMain(String source, String find, String replacement) {
-    Map<String, String> changes = new LinkedHashMap<>();
-    changes.put(find, replacement);
-    changes.put("\nmain:\n", "\nmain:\n" + source + "\nself_test:\n");
+    return variant(source, Map.of(find, replacement));
+  }
+
+  /**
+   * {@return the kernel with pieces of its source replaced}
+   *
+   * @param main source of another {@code main}, or empty
+   * @param pieces source text and what takes its place, in the order to do it
+   */
+  public static byte[] variant(String main, Map<String, String> pieces) {
+    Map<String, String> changes = new LinkedHashMap<>(pieces);
+    if (!main.isEmpty()) {
+      changes.put("\nmain:\n", "\nmain:\n" + main + "\nself_test:\n");
+    }
     return build(changes);
   }
 

@@ -1,5 +1,7 @@
 ; The GHCB: which fields an exchange sends and expects, by size.
 
+equ SVM_VMEXIT_DR7_READ 0x27
+equ SVM_VMEXIT_DR7_WRITE 0x37
 equ SVM_VMEXIT_RDTSC 0x6e
 equ SVM_VMEXIT_CPUID 0x72
 equ SVM_VMEXIT_IOIO 0x7b

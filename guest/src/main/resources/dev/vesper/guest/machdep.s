@@ -103,6 +103,7 @@ ghcb_negotiate:
 
 ; ghcb_init(rdi = address of two shared pages, rsi = per-CPU data)
 ghcb_init:
+    mov qword [rsi+CI_DR7], 0x400
     mov [rsi+CI_GHCB_PADDR], rdi
     lea rax, [rdi+KERNBASE]
     mov [rsi+CI_GHCB_VADDR], rax

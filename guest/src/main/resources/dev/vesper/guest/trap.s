@@ -46,6 +46,10 @@ vctrap:
     je vc_rdtscp
     cmp eax, SVM_VMEXIT_VMMCALL
     je vc_vmmcall
+    cmp eax, SVM_VMEXIT_DR7_READ
+    je vc_dr7
+    cmp eax, SVM_VMEXIT_DR7_WRITE
+    je vc_dr7
     mov rsi, msg_exitcode
     jmp vc_panic
 .vc_interrupts_on:
@@ -275,3 +279,61 @@ vc_vmmcall:
     mov edi, GHCB_RAX
     call sync_in_val
     jmp vc_exchange
+
+; MOV to and from DR7: the host keeps the register for itself, so what was written last is kept here.
+vc_dr7:
+    test r14d, r14d
+    jne vc_refuse
+    xor r8d, r8d
+    xor r10d, r10d
+    movzx eax, byte [rbx]
+    mov ecx, eax
+    and ecx, 0xf0
+    cmp ecx, 0x40
+    jne .dr7_opcode
+    mov r10d, eax
+    inc r8d
+.dr7_opcode:
+    cmp byte [rbx+r8], 0x0f
+    jne vc_mismatch
+    movzx eax, byte [rbx+r8+1]
+    movzx ecx, byte [rbx+r8+2]
+    add r8d, 3
+    mov [rbp+VC_ADVANCE], r8
+    mov edx, ecx
+    and edx, 0x38
+    cmp edx, 0x38
+    jne vc_mismatch
+    and ecx, 7
+    test r10d, 1
+    je .dr7_no_b
+    or ecx, 8
+.dr7_no_b:
+    lea rdi, [r12+rcx*8]
+    cmp dword [r12+TF_ERR], SVM_VMEXIT_DR7_WRITE
+    je .dr7_write
+    cmp eax, 0x21
+    jne vc_mismatch
+    mov rax, [gs:CI_DR7]
+    mov [rdi], rax
+    jmp vc_advance
+.dr7_write:
+    cmp eax, 0x23
+    jne vc_mismatch
+    ; Reserved bits read as zero, bit 10 as one.
+    mov rax, [rdi]
+    and eax, 0xffff23ff
+    or eax, 0x400
+    mov [gs:CI_DR7], rax
+    ; The value goes out as RAX, whichever register it was in.
+    mov rcx, [r12+TF_RAX]
+    push rcx
+    mov [r12+TF_RAX], rax
+    mov edi, GHCB_RAX
+    mov esi, GHCB_SZ64
+    call sync_out_val
+    call vc_send
+    pop rcx
+    mov [r12+TF_RAX], rcx
+    call vc_exit
+    jmp vc_receive

@@ -5,12 +5,12 @@ import dev.vesper.x86.OperandSpec;
 
 /**
  * Follows what RDMSR has read from the GHCB MSR through the registers, to see whether the guest
- * compares it with anything before it loses it. A value that goes to memory or through a call is
- * given the benefit of the doubt.
+ * compares it with anything before it loses it. A value that goes to memory is given the benefit of
+ * the doubt.
  */
 final class AnswerCheck {
   /** Instructions after which the guest is taken to have seen enough. */
-  private static final int WINDOW = 64;
+  private static final int WINDOW = 256;
 
   private static final int RAX = 1;
 
@@ -43,9 +43,8 @@ final class AnswerCheck {
     int read = sources(in);
     boolean reads = (read & tainted) != 0;
     switch (in.mnemonic()) {
-      case "cmp", "test", "bt", "call", "ret", "push", "xchg", "pushf" -> {
-        if (reads
-            || tainted != 0 && (in.mnemonic().equals("call") || in.mnemonic().equals("ret"))) {
+      case "cmp", "test", "bt", "push", "xchg" -> {
+        if (reads) {
           compared.run();
           left = 0;
         }

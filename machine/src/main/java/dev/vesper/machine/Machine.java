@@ -256,20 +256,15 @@ public final class Machine {
     return SymbolFile.read(name, bytes);
   }
 
-  /** Writes events to a tracer, with the names of the guest's image. */
-  public void trace(Tracer t) {
-    trace(t, guest.symbols());
+  /** Names the guest's code otherwise than its image does. */
+  public void name(Symbols names) {
+    symbols = names;
   }
 
-  /**
-   * Writes events to a tracer.
-   *
-   * @param names of the guest's code, instead of those of its image
-   */
-  public void trace(Tracer t, Symbols names) {
+  /** Writes events to a tracer. */
+  public void trace(Tracer t) {
     tracer = t;
-    symbols = names;
-    t.attach(cpus, names);
+    t.attach(cpus, symbols);
     cpus.forEach(c -> c.observer = t);
     memory.observe(t);
     host.observe(t);

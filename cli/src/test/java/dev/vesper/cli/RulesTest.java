@@ -1,0 +1,164 @@
+package dev.vesper.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.vesper.guest.Locore;
+import dev.vesper.machine.Machine;
+import dev.vesper.machine.MachineOptions;
+import dev.vesper.machine.Tracer;
+import dev.vesper.machine.boot.BootException;
+import dev.vesper.machine.observe.check.Checker;
+import dev.vesper.machine.observe.check.Finding;
+import dev.vesper.machine.observe.check.Rule;
+import dev.vesper.machine.sev.SevMode;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.EnumSet;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Objects;
+import java.util.Set;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** Every rule has a guest or a host that breaks it, and a twin that does not. */
+final class RulesTest {
+  /** One stanza of rules.txt. */
+  private static final class Breach {
+    Rule rule = Rule.INPUTS_VALID;
+    String at = "";
+    String profile = "kvm";
+    String[] intercepts = {};
+    String[] faults = {};
+    boolean executeOnly;
+    final StringBuilder main = new StringBuilder();
+    final Map<String, String> changes = new LinkedHashMap<>();
+
+    @Override
+    public String toString() {
+      return rule.id() + " at " + at;
+    }
+
+    byte[] image(boolean broken) {
+      return Locore.variant(main.toString(), broken ? changes : Map.of());
+    }
+
+    List<Finding> run(byte[] image, boolean withFaults, boolean xo) throws BootException {
+      MachineOptions o =
+          MachineOptions.of(SevMode.ES, image, b -> {})
+              .withMemory(64L << 20)
+              .withProfile(profile)
+              .withProcessors(profile.equals("kvm") ? 2 : 1)
+              .withCpu("vesper-min,+xsave")
+              .withIntercepts(intercepts);
+      o = withFaults ? o.withHostFaults(faults) : o;
+      Machine m = new Machine(xo ? o.withExecuteOnlyText() : o);
+      Checker c = new Checker();
+      m.trace(new Tracer(c::accept, true));
+      m.limit(50_000_000L, Long.MAX_VALUE);
+      m.run();
+      return c.findings();
+    }
+  }
+
+  private static List<Breach> breaches() throws IOException {
+    String text;
+    try (InputStream in = RulesTest.class.getResourceAsStream("rules.txt")) {
+      text = new String(Objects.requireNonNull(in).readAllBytes(), StandardCharsets.UTF_8);
+    }
+    List<Breach> all = new ArrayList<>();
+    for (String stanza : text.split("\n\n+")) {
+      Breach b = parse(stanza);
+      if (!b.at.isEmpty()) {
+        all.add(b);
+      }
+    }
+    return all;
+  }
+
+  private static Breach parse(String stanza) {
+    Breach b = new Breach();
+    StringBuilder find = new StringBuilder();
+    StringBuilder replacement = new StringBuilder();
+    for (String line : (stanza + "\n- ").split("\n")) {
+      if (line.startsWith("- ")
+          && (!replacement.isEmpty() || line.equals("- ") && line.isBlank())) {
+        flush(b, find, replacement);
+      }
+      String[] word = line.split(" ", 2);
+      switch (word[0]) {
+        case "rule" -> b.rule = Objects.requireNonNull(Rule.of(word[1]), word[1]);
+        case "at" -> b.at = word[1];
+        case "profile" -> b.profile = word[1];
+        case "intercept" -> b.intercepts = word[1].split(",");
+        case "fault" -> b.faults = word[1].split(",");
+        case "execute-only" -> b.executeOnly = true;
+        case ">" -> b.main.append(word[1]).append('\n');
+        case "-" -> find.append(word[1]).append('\n');
+        case "+" -> replacement.append(word[1]).append('\n');
+        default -> {
+          // a comment
+        }
+      }
+    }
+    flush(b, find, replacement);
+    return b;
+  }
+
+  private static void flush(Breach b, StringBuilder find, StringBuilder replacement) {
+    if (!find.isEmpty() && !replacement.isEmpty()) {
+      // The last line may be the beginning of one.
+      b.changes.put(
+          find.substring(0, find.length() - 1), replacement.substring(0, replacement.length() - 1));
+    }
+    if (!replacement.isEmpty()) {
+      find.setLength(0);
+      replacement.setLength(0);
+    }
+  }
+
+  static Stream<Breach> each() throws IOException {
+    return breaches().stream();
+  }
+
+  @ParameterizedTest
+  @MethodSource("each")
+  void aBreachIsFoundWhereItIsAndItsTwinIsClean(Breach b) throws BootException {
+    b.changes.forEach(
+        (find, with) ->
+            assertThat(find.equals(with) || differs(b, find, with))
+                .as("'%s' is in the source", find)
+                .isTrue());
+    List<Finding> found = b.run(b.image(true), true, b.executeOnly);
+    assertThat(found)
+        .as("findings %s", found)
+        .anyMatch(
+            f ->
+                f.rule() == b.rule
+                    && (f.symbol().startsWith(b.at)
+                        || ("0x" + Long.toHexString(f.rip())).equals(b.at)));
+    boolean hostBreaks = b.faults.length > 0;
+    List<Finding> twin = b.run(b.image(hostBreaks), false, false);
+    assertThat(twin).as("the twin").noneMatch(f -> f.rule() == b.rule);
+    if (!hostBreaks && b.main.isEmpty() && b.profile.equals("kvm")) {
+      assertThat(twin).isEmpty();
+    }
+  }
+
+  private static boolean differs(Breach b, String find, String with) {
+    return !java.util.Arrays.equals(
+        Locore.variant(b.main.toString(), Map.of(find, with)), b.image(false));
+  }
+
+  @Test
+  void noRuleIsWithoutABreach() throws IOException {
+    Set<Rule> seen = EnumSet.noneOf(Rule.class);
+    breaches().forEach(b -> seen.add(b.rule));
+    assertThat(seen).containsExactlyInAnyOrder(Rule.values());
+  }
+}
