@@ -6,7 +6,8 @@ import java.util.List;
 
 /**
  * Finds how far a Linux kernel was moved from the addresses that its symbols have: the processor's
- * own tables point to code whose names are known.
+ * own tables point to code whose names are known. Where nobody has given names, those that the
+ * kernel itself carries are taken.
  */
 final class KaslrSlide {
   private static final long ALIGNMENT = 1 << 21;
@@ -14,6 +15,16 @@ final class KaslrSlide {
       List.of("asm_exc_vmm_communication", "vc_boot_ghcb", "vc_no_ghcb");
   private static final List<String> SYSCALL = List.of("entry_SYSCALL_64");
 
+  /** A kernel changes its IDT a few times while it boots. */
+  private static final int MOST_ATTEMPTS = 4;
+
+  /** Text and read-only data of a kernel lie within this distance of its #VC handler. */
+  private static final int BEFORE = 48 << 20;
+
+  private static final int AFTER = 48 << 20;
+  private static final int PAGE = 4096;
+
+  private int attempts;
   private long lastHandler;
   private long lastSyscall;
 
@@ -22,6 +33,10 @@ final class KaslrSlide {
     long handler = gate(c, 29);
     if (handler != lastHandler) {
       lastHandler = handler;
+      if (s.isEmpty() && handler < 0 && attempts++ < MOST_ATTEMPTS) {
+        Symbols own = Kallsyms.read(around(c, handler));
+        return own == null ? s : own;
+      }
       Symbols found = fit(s, VC_HANDLERS, handler);
       if (found != s) {
         return found;
@@ -47,6 +62,21 @@ final class KaslrSlide {
       }
     }
     return s;
+  }
+
+  /** {@return the mapped memory around an address, zeroes where there is none} */
+  private static byte[] around(Cpu c, long address) {
+    long from = (address & -ALIGNMENT) - BEFORE;
+    byte[] all = new byte[BEFORE + AFTER];
+    byte[] page = new byte[PAGE];
+    for (int i = 0; i < all.length; i += PAGE) {
+      long gpa = c.translateQuietly(from + i);
+      if (gpa >= 0 && gpa >>> 12 < c.memory.guestPages()) {
+        c.memory.peek((int) (gpa >>> 12), c.quietPrivate() ? c.key : 0, page);
+        System.arraycopy(page, 0, all, i, PAGE);
+      }
+    }
+    return all;
   }
 
   private static long gate(Cpu c, int vector) {

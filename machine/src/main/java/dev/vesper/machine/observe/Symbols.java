@@ -90,6 +90,11 @@ public final class Symbols {
     return new long[] {linked + slide, linked - alias};
   }
 
+  /** {@return whether there are no names} */
+  public boolean isEmpty() {
+    return names.length == 0;
+  }
+
   /** {@return the lines of source} */
   public LineTable lines() {
     return lines;

@@ -308,7 +308,7 @@ final class RequestRules {
                 + e.name()
                 + "; the interrupted code has 0x"
                 + Long.toHexString(w.getValue()));
-      } else if ((have & ~mask) != 0) {
+      } else if ((have & ~mask) != 0 && x.code() != ExitCode.DR7_WRITE) {
         findings.add(
             Rule.UPPER_HALF_LEAK,
             e,
