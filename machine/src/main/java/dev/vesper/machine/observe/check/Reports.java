@@ -203,7 +203,7 @@ public enum Reports {
     for (int i = 0; i < v.findings().size(); i++) {
       Finding f = v.findings().get(i);
       b.append("| ").append(f.rule().severity).append(" | `").append(f.rule().id());
-      b.append("` | ").append(f.rule().side).append(" | `").append(cell(f.place()));
+      b.append("` | ").append(f.rule().side).append(" | `").append(code(f.place()));
       b.append("` | ").append(cell(f.message())).append("<br>*").append(cell(f.rule().mend));
       b.append("* | ").append(v.counts().get(i)).append(" |\n");
     }
@@ -211,13 +211,18 @@ public enum Reports {
     b.append("| exit | form | mode | CPL | times |\n|---|---|---|---|---|\n");
     for (Cell c : v.coverage().cells()) {
       b.append("| ").append(c.exit().replace("SVM_VMEXIT_", "")).append(" | `");
-      b.append(cell(c.form())).append("` | ").append(c.mode()).append(" | ").append(c.cpl());
+      b.append(code(c.form())).append("` | ").append(c.mode()).append(" | ").append(c.cpl());
       b.append(" | ").append(c.count()).append(" |\n");
     }
     List<String> unseen = v.coverage().unseen();
     b.append("\nNot seen: ");
     b.append(unseen.isEmpty() ? "nothing" : String.join(", ", unseen).replace("SVM_VMEXIT_", ""));
     return b.append(".\n").toString();
+  }
+
+  /** {@return text for a code span in a table} */
+  private static String code(String s) {
+    return s.replace("|", "\\|").replace("`", "'").replace("\n", " ");
   }
 
   private static String cell(String s) {
