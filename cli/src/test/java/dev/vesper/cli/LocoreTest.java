@@ -3,6 +3,7 @@ package dev.vesper.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.guest.Locore;
+import dev.vesper.machine.Machine;
 import dev.vesper.machine.MachineOptions;
 import dev.vesper.machine.boot.BootException;
 import dev.vesper.machine.observe.format.JsonLinesWriter;
@@ -161,6 +162,25 @@ final class LocoreTest {
       }
       assertThat(text.toString()).isEqualTo(firstTrace);
       assertThat(r.hash()).isEqualTo(firstHash);
+    }
+  }
+
+  /** Watching the GHCB, following answers and counting blocks must not change the run. */
+  @Test
+  void observersChangeNothing() throws BootException {
+    for (String profile : new String[] {"kvm", "openbsd"}) {
+      LocoreRun watched = LocoreRun.run(profile, SevMode.ES, Locore.image());
+      Machine alone =
+          new Machine(
+              MachineOptions.of(SevMode.ES, Locore.image(), b -> {})
+                  .withMemory(64L << 20)
+                  .withProfile(profile)
+                  .withProcessors(profile.equals("kvm") ? 2 : 1)
+                  .withCpu("vesper-min,+xsave"));
+      alone.limit(50_000_000L, Long.MAX_VALUE);
+      alone.run();
+      assertThat(alone.stateHash()).isEqualTo(watched.hash());
+      assertThat(alone.instructions()).isEqualTo(watched.machine().instructions());
     }
   }
 }

@@ -14,6 +14,8 @@ import dev.vesper.machine.sev.SevMode;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.LinkedHashMap;
@@ -21,6 +23,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
+import java.util.TreeSet;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -160,5 +163,21 @@ final class RulesTest {
     Set<Rule> seen = EnumSet.noneOf(Rule.class);
     breaches().forEach(b -> seen.add(b.rule));
     assertThat(seen).containsExactlyInAnyOrder(Rule.values());
+  }
+
+  @Test
+  void theDocumentsListTheRulesAndTheReproducedDefects() throws IOException {
+    Path docs = Path.of("..", "docs");
+    assertThat(Files.readString(docs.resolve("check.md"))).endsWith(CheckCommand.table());
+    Set<String> reproduced = new TreeSet<>();
+    breaches().forEach(b -> reproduced.add(b.rule.id()));
+    List<String> defects =
+        Files.readAllLines(docs.resolve("findings.md")).stream()
+            .dropWhile(l -> !l.startsWith("| defect |"))
+            .skip(2)
+            .filter(l -> l.startsWith("| "))
+            .toList();
+    assertThat(defects).hasSizeGreaterThan(20);
+    assertThat(defects).allMatch(l -> reproduced.contains(l.replaceAll(".*\\| `(.*)` \\|$", "$1")));
   }
 }
