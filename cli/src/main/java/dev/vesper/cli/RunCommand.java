@@ -55,6 +55,22 @@ final class RunCommand implements Callable<Integer> {
   private @Nullable Path kernel;
 
   @Option(
+      names = {"-bios", "--bios"},
+      paramLabel = "F",
+      description =
+          "firmware in a flash below 4 GiB, for profile kvm; it is handed -kernel, -initrd and"
+              + " -append")
+  private @Nullable Path bios;
+
+  @Option(
+      names = "--nvram",
+      paramLabel = "F",
+      description =
+          "variable store in front of the firmware, as OVMF_VARS.fd is; it is not encrypted, and"
+              + " what the guest changes is not written back yet")
+  private @Nullable Path nvram;
+
+  @Option(
       names = {"-initrd", "--initrd"},
       paramLabel = "F",
       description = "initial RAM disk or multiboot module")
@@ -234,7 +250,23 @@ final class RunCommand implements Callable<Integer> {
       throw new UserError("give the image once: as IMAGE or with -kernel");
     }
     Path file = image != null ? image : kernel;
-    byte[] bytes = file == null ? Locore.image() : UserFiles.read(file, "image");
+    if (bios != null && !kvm) {
+      throw new UserError("-bios: profile openbsd starts kernels without firmware; use kvm");
+    }
+    if (nvram != null && bios == null) {
+      throw new UserError("--nvram: name the firmware that uses it with -bios");
+    }
+    MachineOptions.Firmware firmware = null;
+    if (bios != null) {
+      byte[] code = UserFiles.read(bios, "firmware");
+      firmware =
+          nvram == null
+              ? MachineOptions.Firmware.of(code)
+              : new MachineOptions.Firmware(code, UserFiles.read(nvram, "variable store"));
+    }
+    boolean reference = file == null && bios == null;
+    byte[] bytes =
+        reference ? Locore.image() : file == null ? new byte[0] : UserFiles.read(file, "image");
     byte[] disk = initrd == null ? null : UserFiles.read(initrd, "initrd");
     Symbols names = symbolFile == null ? null : symbols(symbolFile);
     if (checkOptions.given() && !check) {
@@ -248,9 +280,10 @@ final class RunCommand implements Callable<Integer> {
             file == null ? "locore" : file.getFileName().toString(),
             disk,
             append,
-            entry.equals("32"));
-    String model = cpu != null ? cpu : file == null ? "vesper-min,+xsave" : "vesper-min";
-    int processors = smp != null ? smp : file == null && kvm ? 2 : 1;
+            entry.equals("32"),
+            firmware);
+    String model = cpu != null ? cpu : reference ? "vesper-min,+xsave" : "vesper-min";
+    int processors = smp != null ? smp : reference && kvm ? 2 : 1;
     Checker checker = new Checker();
     try (OutputStream console = output("-serial", serial);
         OutputStream second = output("--virtio-console", virtioConsole);
@@ -299,8 +332,7 @@ final class RunCommand implements Callable<Integer> {
       console.flush();
       second.flush();
       System.err.flush();
-      int success =
-          successStatus != null ? successStatus : file == null ? Locore.PASS << 1 | 1 : -1;
+      int success = successStatus != null ? successStatus : reference ? Locore.PASS << 1 | 1 : -1;
       Outcome shown = o.status() == success ? new Outcome(Outcome.POWER_OFF, o.reason()) : o;
       report(m, shown, mode);
       if (tracer != null) {

@@ -2,6 +2,7 @@ package dev.vesper.machine;
 
 import dev.vesper.machine.boot.BootException;
 import dev.vesper.machine.boot.BootOptions;
+import dev.vesper.machine.boot.FirmwareImage;
 import dev.vesper.machine.boot.ImageLoader;
 import dev.vesper.machine.boot.LoadedGuest;
 import dev.vesper.machine.boot.OpenBsdLaunch;
@@ -46,6 +47,9 @@ public final class Machine {
   /** Per vCPU: VMCB, VMSA and five pages of permission maps. */
   private static final int HOST_PAGES = 8;
 
+  /** Pages below 4 GiB, where firmware ends. */
+  private static final int BELOW_4G = 1 << 20;
+
   private final PhysicalMemory memory;
   private final List<Cpu> cpus = new ArrayList<>();
   private final List<VirtualCpu> vcpus = new ArrayList<>();
@@ -67,7 +71,10 @@ public final class Machine {
     profile = Profile.named(o.profile());
     check(o);
     CpuModel model = CpuModel.named(o.cpuModel());
-    memory = new PhysicalMemory(o.memoryBytes(), HOST_PAGES * o.processors());
+    MachineOptions.Firmware firmware = o.boot().firmware();
+    memory =
+        new PhysicalMemory(
+            o.memoryBytes(), firmware == null ? 0 : BELOW_4G, HOST_PAGES * o.processors());
     MmioMap mmio = new MmioMap();
     boolean encrypted = o.mode() != SevMode.OFF;
     int key = encrypted ? memory.createKey(o.seed()) : Page.SHARED;
@@ -101,6 +108,8 @@ public final class Machine {
                 b.initrd(),
                 b.commandLine(),
                 b.entry32(),
+                firmware == null ? null : firmware.code(),
+                firmware == null ? new byte[0] : firmware.variables(),
                 cBit,
                 openBsdLaunch(),
                 profile instanceof OpenBsdProfile,
@@ -112,6 +121,7 @@ public final class Machine {
     host =
         new Hypervisor(
             vcpus,
+            o.processors() > 1 || firmware != null,
             view,
             clock ->
                 profile.platform(
@@ -123,12 +133,14 @@ public final class Machine {
                         p.virtioConsole()::accept,
                         p.disk(),
                         o.seed(),
-                        guest.apJumpTable())),
+                        guest.apJumpTable(),
+                        firmware == null ? null : firmware(o, firmware, mmio))),
             profile,
             model,
             o.mode(),
             mmio,
             p.input());
+    mmio.onChange(() -> cpus.forEach(c -> c.flushTlb(true)));
     host.commit(new HostFaults(o.hostFaults()));
     if (o.executeOnly()) {
       BitSet text = textFrames(guest);
@@ -164,11 +176,26 @@ public final class Machine {
     }
   }
 
+  private static Platform.Firmware firmware(
+      MachineOptions o, MachineOptions.Firmware f, MmioMap mmio) {
+    MachineOptions.Boot b = o.boot();
+    return new Platform.Firmware(
+        FirmwareImage.base(f.code(), f.variables()),
+        f.code().length + f.variables().length,
+        mmio,
+        o.processors(),
+        b.image().length == 0 ? null : b.image(),
+        b.initrd(),
+        b.commandLine());
+  }
+
   private static NestedMap nested(int guestPages, MmioMap mmio) {
     return frame ->
         frame >= 0 && frame < guestPages
             ? NestedMap.RAM
-            : mmio.installed(frame) ? NestedMap.MMIO : NestedMap.ABSENT;
+            : mmio.readOnly(frame)
+                ? NestedMap.ROM
+                : mmio.installed(frame) ? NestedMap.MMIO : NestedMap.ABSENT;
   }
 
   private OpenBsdLaunch openBsdLaunch() {

@@ -3,6 +3,8 @@ package dev.vesper.machine;
 import dev.vesper.machine.device.VirtioBlock;
 import dev.vesper.machine.sev.SevMode;
 import dev.vesper.machine.vmm.ConsoleInput;
+import java.util.Arrays;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
@@ -41,14 +43,56 @@ public record MachineOptions(
   /**
    * What is booted.
    *
-   * @param image the image's bytes
+   * @param image the image's bytes; may be empty with firmware, which is else told to boot it
    * @param name its name for messages
    * @param initrd initial RAM disk, or null
    * @param commandLine kernel command line
    * @param entry32 bzImage: take the 32-bit entry
+   * @param firmware what the processor starts in, or null to enter the image
    */
   public record Boot(
-      byte[] image, String name, byte @Nullable [] initrd, String commandLine, boolean entry32) {}
+      byte[] image,
+      String name,
+      byte @Nullable [] initrd,
+      String commandLine,
+      boolean entry32,
+      @Nullable Firmware firmware) {}
+
+  /**
+   * A flash that ends at 4 GiB.
+   *
+   * @param code its end, where the processor starts; part of the launch
+   * @param variables what lies before it, which stays unencrypted; may be empty
+   */
+  public record Firmware(byte[] code, byte[] variables) {
+    /** GUID of EFI_SYSTEM_NV_DATA_FV, as it lies in a volume's header. */
+    private static final byte[] VARIABLE_STORE =
+        HexFormat.of().parseHex("8d2bf1ff96768b4ca9852747075b4f50");
+
+    private static final int GUID_OFFSET = 16;
+    private static final int LENGTH_OFFSET = 32;
+
+    /**
+     * {@return the parts of a flash image} One that begins with a variable store is code from
+     * behind it on: firmware maps the store shared, so a launch must leave it unencrypted.
+     */
+    public static Firmware of(byte[] image) {
+      int end = GUID_OFFSET + VARIABLE_STORE.length;
+      if (image.length > LENGTH_OFFSET + 8
+          && Arrays.equals(image, GUID_OFFSET, end, VARIABLE_STORE, 0, VARIABLE_STORE.length)) {
+        long length = 0;
+        for (int i = 7; i >= 0; i--) {
+          length = length << 8 | image[LENGTH_OFFSET + i] & 0xFF;
+        }
+        if (length > 0 && length < image.length) {
+          return new Firmware(
+              Arrays.copyOfRange(image, (int) length, image.length),
+              Arrays.copyOf(image, (int) length));
+        }
+      }
+      return new Firmware(image, new byte[0]);
+    }
+  }
 
   /**
    * The outside of the machine.
@@ -76,7 +120,7 @@ public record MachineOptions(
         "kvm",
         1,
         512L << 20,
-        new Boot(image, "image", null, "", false),
+        new Boot(image, "image", null, "", false, null),
         "vesper-min",
         1,
         false,
@@ -102,7 +146,10 @@ public record MachineOptions(
 
   /** {@return a copy with another command line and initrd} */
   public MachineOptions with(String line, byte @Nullable [] disk) {
-    return copy(memoryBytes, new Boot(boot.image, boot.name, disk, line, boot.entry32), ports);
+    return copy(
+        memoryBytes,
+        new Boot(boot.image, boot.name, disk, line, boot.entry32, boot.firmware),
+        ports);
   }
 
   /** {@return a copy with other memory} */
@@ -112,7 +159,13 @@ public record MachineOptions(
 
   /** {@return a copy that takes the 32-bit entry} */
   public MachineOptions with32BitEntry() {
-    Boot b = new Boot(boot.image, boot.name, boot.initrd, boot.commandLine, true);
+    Boot b = new Boot(boot.image, boot.name, boot.initrd, boot.commandLine, true, boot.firmware);
+    return copy(memoryBytes, b, ports);
+  }
+
+  /** {@return a copy that starts in firmware} */
+  public MachineOptions withFirmware(Firmware flash) {
+    Boot b = new Boot(boot.image, boot.name, boot.initrd, boot.commandLine, boot.entry32, flash);
     return copy(memoryBytes, b, ports);
   }
 

@@ -19,9 +19,11 @@ import dev.vesper.x86.Formatter;
 import dev.vesper.x86.Insn;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -54,6 +56,7 @@ public final class Tracer implements HostObserver, CpuObserver, MemoryObserver {
   private final Set<Long> places = new HashSet<>();
   private final GhcbSnapshot before = new GhcbSnapshot();
   private final GhcbSnapshot after = new GhcbSnapshot();
+  private final Map<Integer, int[]> deviceWrites = new HashMap<>();
   private final KaslrSlide kaslr = new KaslrSlide();
   private final StringBuilder line = new StringBuilder();
   private final CodeCoverage coverage = new CodeCoverage();
@@ -302,6 +305,7 @@ public final class Tracer implements HostObserver, CpuObserver, MemoryObserver {
   @Override
   public void onWatched(
       Cpu c, Page page, long la, int offset, int bytes, boolean write, long value) {
+    afterDevice(c, page, offset, bytes, write);
     Vcpu v = vcpu();
     if (page.frame != v.ghcbFrame) {
       return;
@@ -481,7 +485,7 @@ public final class Tracer implements HostObserver, CpuObserver, MemoryObserver {
   // ---- memory
 
   @Override
-  public void converted(int frame, int from, int to, boolean byHost, boolean device) {
+  public void converted(int frame, int from, int to) {
     if (!attached || frame >= memory().guestPages()) {
       return;
     }
@@ -490,10 +494,6 @@ public final class Tracer implements HostObserver, CpuObserver, MemoryObserver {
             .with("gpa", (long) frame << 12)
             .with("from", from == Page.SHARED ? "shared" : "private")
             .with("to", to == Page.SHARED ? "shared" : "private");
-    if (byHost) {
-      emit("host_private", "write", cpu().rip, d.with("by", device ? "device" : "host"));
-      return;
-    }
     if (frame == vcpu().ghcbFrame) {
       d.with("ghcb_open", vcpu().open);
     }
@@ -503,11 +503,52 @@ public final class Tracer implements HostObserver, CpuObserver, MemoryObserver {
   @Override
   public void hostReads(int frame, boolean device) {
     if (attached && frame < memory().guestPages() && (long) frame << 12 != servedPage) {
+      hostPrivate("read", (long) frame << 12, device);
+    }
+  }
+
+  @Override
+  public void hostWrites(int frame, int offset, int length, boolean device) {
+    if (!attached || frame >= memory().guestPages()) {
+      return;
+    }
+    hostPrivate("write", ((long) frame << 12) + offset, device);
+    if (deep && device) {
+      // Whether the guest has shared the page meanwhile shows when it looks at these bytes.
+      deviceWrites.put(frame, new int[] {offset, offset + length});
+      watch(frame, true);
+    }
+  }
+
+  private void hostPrivate(String what, long gpa, boolean device) {
+    emit(
+        "host_private",
+        what,
+        cpu().rip,
+        new Details().with("gpa", gpa).with("by", device ? "device" : "host"));
+  }
+
+  /** The guest accesses a page that a device has written to while it was private. */
+  private void afterDevice(Cpu c, Page page, int offset, int bytes, boolean write) {
+    int[] range = deviceWrites.get(page.frame);
+    if (range == null) {
+      return;
+    }
+    boolean isPrivate = memory().domain(page.frame) != Page.SHARED;
+    boolean overlaps = offset < range[1] && range[0] < offset + bytes;
+    if (isPrivate && !overlaps) {
+      return;
+    }
+    if (isPrivate && !write) {
       emit(
-          "host_private",
+          "dma_noise",
           "read",
-          cpu().rip,
-          new Details().with("gpa", (long) frame << 12).with("by", device ? "device" : "host"));
+          c.rip,
+          new Details().with("gpa", ((long) page.frame << 12) + offset));
+    }
+    deviceWrites.remove(page.frame);
+    if (vcpus.stream().noneMatch(v -> v.ghcbFrame == page.frame)) {
+      watch(page.frame, false);
     }
   }
 

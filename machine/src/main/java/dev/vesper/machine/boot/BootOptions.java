@@ -10,6 +10,8 @@ import org.jspecify.annotations.Nullable;
  * @param initrd initial RAM disk or multiboot module, or null
  * @param commandLine kernel command line
  * @param entry32 take a bzImage's 32-bit entry rather than the 64-bit one
+ * @param firmware contents of the flash that the processor starts in, or null
+ * @param variables what lies in the flash before the firmware
  * @param openBsd how an OpenBSD kernel is launched
  * @param everyElfIsOpenBsd any ELF image is launched as an OpenBSD kernel, as vmd(8) does
  * @param processors how many vCPUs the guest has
@@ -22,6 +24,8 @@ public record BootOptions(
     byte @Nullable [] initrd,
     String commandLine,
     boolean entry32,
+    byte @Nullable [] firmware,
+    byte[] variables,
     long cBit,
     OpenBsdLaunch openBsd,
     boolean everyElfIsOpenBsd,

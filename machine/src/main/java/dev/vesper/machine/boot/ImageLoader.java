@@ -14,6 +14,10 @@ public final class ImageLoader {
    */
   public static LoadedGuest load(BootOptions o, HostView view) throws BootException {
     GuestWriter w = new GuestWriter(view);
+    byte[] firmware = o.firmware();
+    if (firmware != null) {
+      return FirmwareImage.load(firmware, o.variables(), view);
+    }
     byte[] b = o.image();
     if (Bytes.u32(b, 0x202) == 0x5372_6448L) {
       return BzImage.load(o, w);

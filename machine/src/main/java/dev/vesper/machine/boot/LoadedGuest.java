@@ -35,6 +35,10 @@ public record LoadedGuest(
         format, state, new LaunchState(), false, 0, ranges, List.of(), Symbols.NONE);
   }
 
+  LoadedGuest startingAps(LaunchState aps) {
+    return new LoadedGuest(format, state, aps, apsParked, apJumpTable, ranges, text, symbols);
+  }
+
   LoadedGuest with(List<Range> newText, Symbols newSymbols) {
     return new LoadedGuest(
         format, state, apState, apsParked, apJumpTable, ranges, newText, newSymbols);

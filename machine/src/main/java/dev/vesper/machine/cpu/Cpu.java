@@ -518,7 +518,7 @@ public final class Cpu extends ControlRegisters {
       int at = (int) a & 0xFFF;
       if (frame == -1 || at == 0) {
         long gpa = translateQuietly(a);
-        if (gpa < 0 || nested.type(gpa >>> 12) != NestedMap.RAM) {
+        if (gpa < 0 || !nested.readable(gpa >>> 12)) {
           break;
         }
         frame = gpa >>> 12;

@@ -246,7 +246,7 @@ public abstract class Mmu extends CpuState {
   // ---- page walk
 
   private Page walkPage(long gpa) {
-    if (nested.type(gpa >>> 12) != NestedMap.RAM) {
+    if (!nested.readable(gpa >>> 12)) {
       nestedFault(gpa, false, false, true);
     }
     return memory.page((int) (gpa >>> 12), key);
@@ -261,6 +261,9 @@ public abstract class Mmu extends CpuState {
   }
 
   private void setBits(long gpa, int bits) {
+    if (nested.type(gpa >>> 12) == NestedMap.ROM) {
+      nestedFault(gpa, true, false, true);
+    }
     Page p = memory.page((int) (gpa >>> 12), key);
     int o = (int) gpa & 0xFFF;
     p.data[o] |= (byte) bits;
@@ -407,7 +410,8 @@ public abstract class Mmu extends CpuState {
     walk(la, access, privilege);
     boolean isPrivate = walkPrivate || access == EXEC;
     int type = nested.type(walkAddress >>> 12);
-    if (type != NestedMap.RAM) {
+    boolean rom = type == NestedMap.ROM;
+    if (type != NestedMap.RAM && !(rom && access != WRITE)) {
       if (bus != null && access != EXEC) {
         return null;
       }
@@ -440,7 +444,7 @@ public abstract class Mmu extends CpuState {
       long seen = p.watched ? tag | Tlb.WATCHED : tag;
       t.read[i] = seen;
       boolean writable = walkWrite || privilege != USER && (cr0 & CR0_WP) == 0;
-      if (writable && !keyForbids(WRITE, privilege) && walkDirty && p.codeLines == 0) {
+      if (writable && !rom && !keyForbids(WRITE, privilege) && walkDirty && p.codeLines == 0) {
         t.write[i] = seen;
       }
     }
@@ -848,7 +852,7 @@ public abstract class Mmu extends CpuState {
       int shift = 12 + (pae ? 9 : 10) * (level - 1);
       long index = la >>> shift & (pae ? (level == 3 && !lm ? 3 : 511) : 1023);
       long a = table + index * (pae ? 8 : 4);
-      if (nested.type(a >>> 12) != NestedMap.RAM) {
+      if (!nested.readable(a >>> 12)) {
         return -1;
       }
       long e = memory.peekLong((int) (a >>> 12), key, (int) a & 0xFF8);

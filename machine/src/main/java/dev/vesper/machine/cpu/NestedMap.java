@@ -8,13 +8,22 @@ public interface NestedMap {
   /** Present with a reserved bit set: how a host marks emulated MMIO. */
   int MMIO = 1;
 
+  /** Present and read-only: writes fault. */
+  int ROM = 3;
+
   /** Not present. */
   int ABSENT = 2;
 
   /**
-   * {@return {@link #RAM}, {@link #MMIO} or {@link #ABSENT}}
+   * {@return {@link #RAM}, {@link #MMIO}, {@link #ROM} or {@link #ABSENT}}
    *
    * @param frame guest physical page number
    */
   int type(long frame);
+
+  /** {@return whether a page can be read as memory} */
+  default boolean readable(long frame) {
+    int t = type(frame);
+    return t == RAM || t == ROM;
+  }
 }

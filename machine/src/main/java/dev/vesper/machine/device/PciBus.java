@@ -36,6 +36,7 @@ public final class PciBus implements PortDevice {
 
   private final PortBus ports;
   private final @Nullable Slot[] slots = new Slot[32];
+  private final @Nullable PciConfig[] others = new PciConfig[256];
   private int address;
 
   /**
@@ -102,6 +103,16 @@ public final class PciBus implements PortDevice {
     }
   }
 
+  /** Adds a function that keeps its configuration space itself; it takes precedence. */
+  public void add(int device, int function, PciConfig f) {
+    others[device << 3 | function] = f;
+  }
+
+  private @Nullable PciConfig other() {
+    boolean bus0 = (address >> 16 & 0xFF) == 0;
+    return (address & ENABLE) != 0 && bus0 ? others[address >> 8 & 0xFF] : null;
+  }
+
   private @Nullable Slot selected() {
     boolean bus0 = (address >> 16 & 0xFF) == 0;
     return (address & ENABLE) != 0 && bus0 && (address >> 8 & 7) == 0
@@ -114,8 +125,12 @@ public final class PciBus implements PortDevice {
     if (port < 0xCFC) {
       return port == 0xCF8 && bytes == 4 ? address : -1;
     }
-    Slot s = selected();
+    PciConfig o = other();
     int at = (address & 0xFC) + (port & 3);
+    if (o != null) {
+      return (port & 3) + bytes > 4 ? -1 : o.read(at, bytes);
+    }
+    Slot s = selected();
     return s == null || (port & 3) + bytes > 4 ? -1 : s.get(at, bytes);
   }
 
@@ -127,8 +142,15 @@ public final class PciBus implements PortDevice {
       }
       return;
     }
-    Slot s = selected();
+    PciConfig o = other();
     int at = (address & 0xFC) + (port & 3);
+    if (o != null) {
+      if ((port & 3) + bytes <= 4) {
+        o.write(at, bytes, value);
+      }
+      return;
+    }
+    Slot s = selected();
     if (s == null || (port & 3) + bytes > 4) {
       return;
     }

@@ -6,6 +6,7 @@ package dev.vesper.machine.device;
  */
 public final class ResetPorts implements PortDevice {
   private boolean resetRequested;
+  private boolean off;
   private int exitValue = -1;
   private int port92 = 2;
   private int cf9;
@@ -13,6 +14,16 @@ public final class ResetPorts implements PortDevice {
   /** {@return whether the guest asked for a reset} */
   public boolean resetRequested() {
     return resetRequested;
+  }
+
+  /** The guest enters soft off. */
+  public void powerOff() {
+    off = true;
+  }
+
+  /** {@return whether the guest has powered itself off} */
+  public boolean poweredOff() {
+    return off;
   }
 
   /** {@return the value written to the debug exit, or -1} */

@@ -61,7 +61,8 @@ public final class HostView {
     while (done < length) {
       int in = (int) a & 0xFFF;
       int n = Math.min(length - done, Page.SIZE - in);
-      Page p = memory.pageForHost((int) (a >>> 12), device);
+      memory.hostWrites((int) (a >>> 12), in, n, device);
+      Page p = memory.page((int) (a >>> 12), Page.SHARED);
       if (p.codeLines != 0) {
         memory.codeChanged(p);
       }

@@ -3,18 +3,23 @@ package dev.vesper.machine.memory;
 /** Watches who touches memory in which domain. Changes nothing. */
 public interface MemoryObserver {
   /**
-   * A page goes from one encryption domain to another because somebody touches it. The first touch
-   * of a page is none.
-   *
-   * @param byHost the host or a device does, not a processor
-   * @param device a device does
+   * A page goes from one encryption domain to another because a processor touches it. The first
+   * touch of a page is none.
    */
-  void converted(int frame, int from, int to, boolean byHost, boolean device);
+  void converted(int frame, int from, int to);
 
   /**
-   * The host reads a private page and is given ciphertext.
+   * The host reads a page that was touched last as private, and is given ciphertext.
    *
    * @param device a device does
    */
   void hostReads(int frame, boolean device);
+
+  /**
+   * The host writes to a page that was touched last as private.
+   *
+   * @param offset first byte in the page
+   * @param device a device does
+   */
+  void hostWrites(int frame, int offset, int length, boolean device);
 }

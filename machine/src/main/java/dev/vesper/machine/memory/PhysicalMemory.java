@@ -23,14 +23,20 @@ public final class PhysicalMemory {
   private final byte[] scratch = new byte[Page.SIZE];
   private @Nullable MemoryObserver observer;
 
+  /** Memory of a guest that has RAM alone. */
+  public PhysicalMemory(long guestBytes, int hostPages) {
+    this(guestBytes, 0, hostPages);
+  }
+
   /**
    * @param guestBytes guest RAM, a multiple of 4096
+   * @param topPages pages below which memory of the guest may lie besides RAM, 0 for none
    * @param hostPages pages that the host may allocate behind it
    */
-  public PhysicalMemory(long guestBytes, int hostPages) {
+  public PhysicalMemory(long guestBytes, int topPages, int hostPages) {
     guestPages = Math.toIntExact(guestBytes >>> 12);
-    pages = new Page[guestPages + hostPages];
-    nextHostPage = guestPages;
+    nextHostPage = Math.max(guestPages, topPages);
+    pages = new Page[nextHostPage + hostPages];
   }
 
   /** Tells an observer about changes of domain. */
@@ -130,27 +136,21 @@ public final class PhysicalMemory {
         convert(p, domain);
       }
     } else if (p.domain != domain) {
-      converting(p, domain, false, false);
+      if (observer != null) {
+        observer.converted(frame, p.domain, domain);
+      }
       convert(p, domain);
     }
     return p;
   }
 
-  private void converting(Page p, int domain, boolean byHost, boolean device) {
-    if (observer != null) {
-      observer.converted(p.frame, p.domain, domain, byHost, device);
-    }
-  }
-
-  /** {@return the page as the bus carries it, for a write of the host} */
-  Page pageForHost(int frame, boolean device) {
+  /** Tells observers that the host writes to a page, if it is private. */
+  void hostWrites(int frame, int offset, int length, boolean device) {
     Page p = pages[frame];
-    if (p == null || p.domain == Page.SHARED) {
-      return page(frame, Page.SHARED);
+    if (observer != null && p != null && p.domain != Page.SHARED) {
+      observer.hostWrites(frame, offset, length, device);
+      convert(p, Page.SHARED);
     }
-    converting(p, Page.SHARED, true, device);
-    convert(p, Page.SHARED);
-    return p;
   }
 
   private void convert(Page p, int domain) {

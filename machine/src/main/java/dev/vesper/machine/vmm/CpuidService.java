@@ -17,11 +17,13 @@ final class CpuidService {
   private final CpuModel model;
   private final SevMode mode;
   private final int processors;
+  private final boolean localApics;
 
-  CpuidService(CpuModel model, SevMode mode, int processors) {
+  CpuidService(CpuModel model, SevMode mode, int processors, boolean localApics) {
     this.model = model;
     this.mode = mode;
     this.processors = processors;
+    this.localApics = localApics;
   }
 
   /** Puts an answer into a plain guest's registers. */
@@ -64,10 +66,13 @@ final class CpuidService {
     }
     if (leaf == 1) {
       int ecx = l.ecx() | (int) (v.cr4() >> 18 & 1) << 27 & l.ecx() << 1;
-      return processors == 1
+      return !localApics
           ? new CpuModel.Leaf(l.eax(), l.ebx(), ecx & ~X2APIC, l.edx() & ~APIC)
           : new CpuModel.Leaf(
-              l.eax(), l.ebx() & 0xFFFF | v.id << 24 | processors << 16, ecx, l.edx() | APIC | HTT);
+              l.eax(),
+              l.ebx() & 0xFFFF | v.id << 24 | processors << 16,
+              ecx,
+              l.edx() | APIC | (processors > 1 ? HTT : 0));
     }
     if (leaf == TOPOLOGY && model.leaf(TOPOLOGY, 0).ecx() != 0) {
       if (l.ecx() == 0) {

@@ -44,6 +44,7 @@ public final class Hypervisor {
   final MmioMap mmio;
   final CpuModel model;
   final SevMode mode;
+  final boolean localApics;
   private final List<HostVcpu> vcpus = new ArrayList<>();
   private final Handlers handlers;
   private final ConsoleInput input;
@@ -59,10 +60,12 @@ public final class Hypervisor {
 
   /**
    * @param cpus the vCPUs, the boot processor first
+   * @param localApics whether they have local APICs
    * @param platform makes the devices, given their clock
    */
   public Hypervisor(
       List<? extends VirtualCpu> cpus,
+      boolean localApics,
       HostView memory,
       Function<LongSupplier, Platform> platform,
       Profile profile,
@@ -71,12 +74,13 @@ public final class Hypervisor {
       MmioMap mmio,
       ConsoleInput input) {
     this.memory = memory;
+    this.localApics = localApics;
     this.mmio = mmio;
     this.model = model;
     this.mode = mode;
     this.input = input;
     for (int i = 0; i < cpus.size(); i++) {
-      LocalApic apic = cpus.size() == 1 ? null : new LocalApic(i, i == 0, this::interruptCommand);
+      LocalApic apic = !localApics ? null : new LocalApic(i, i == 0, this::interruptCommand);
       vcpus.add(new HostVcpu(i, cpus.get(i), apic));
     }
     current = vcpus.get(0);
@@ -241,6 +245,8 @@ public final class Hypervisor {
     if (platform.reset.exitValue() >= 0) {
       int v = platform.reset.exitValue();
       end((v << 1 | 1) & 0xFF, "guest wrote " + v + " to the debug exit port 0xf4");
+    } else if (platform.reset.poweredOff()) {
+      end(Outcome.POWER_OFF, "guest powered off");
     } else if (platform.reset.resetRequested()) {
       end(Outcome.POWER_OFF, "guest asked for a reset");
     }
@@ -464,18 +470,18 @@ public final class Hypervisor {
       int r = v.apic.read((int) gpa & 0xFF0, v.cpu.now());
       return (r & 0xFFFF_FFFFL) >>> 8 * ((int) gpa & 3) & -1L >>> 64 - 8 * bytes;
     }
-    return -1L >>> 64 - 8 * bytes;
+    return platform.mmio.read(gpa, bytes);
   }
 
   /** Writes to the local APIC of a vCPU or the empty bus. */
   void writeMmio(HostVcpu v, long gpa, int bytes, long value) {
-    if (v.apic != null
-        && !v.apic.x2Mode()
-        && gpa >>> 12 == LocalApic.BASE >>> 12
-        && bytes == 4
-        && (gpa & 15) == 0) {
-      v.apic.write((int) gpa & 0xFF0, (int) value, v.cpu.now());
+    if (v.apic != null && !v.apic.x2Mode() && gpa >>> 12 == LocalApic.BASE >>> 12) {
+      if (bytes == 4 && (gpa & 15) == 0) {
+        v.apic.write((int) gpa & 0xFF0, (int) value, v.cpu.now());
+      }
+      return;
     }
+    platform.mmio.write(gpa, bytes, value);
   }
 
   // ---- exits

@@ -18,7 +18,7 @@ final class KvmHandlers implements Handlers {
 
   KvmHandlers(Hypervisor host) {
     this.host = host;
-    cpuid = new CpuidService(host.model, host.mode, host.processors());
+    cpuid = new CpuidService(host.model, host.mode, host.processors(), host.localApics);
     ghcb = new GhcbService(host, cpuid, msrs);
     ghcb.jumpTable(host.platform.apJumpTable());
   }

@@ -46,7 +46,8 @@ public record KvmProfile() implements Profile {
 
   @Override
   public Platform platform(Platform.Parts parts) {
-    return Platform.minimal(parts);
+    Platform.Firmware f = parts.firmware();
+    return f == null ? Platform.minimal(parts) : Platform.pc(parts, f);
   }
 
   @Override

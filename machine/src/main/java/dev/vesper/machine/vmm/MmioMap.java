@@ -1,7 +1,9 @@
 package dev.vesper.machine.vmm;
 
+import dev.vesper.machine.device.ParallelFlash;
 import java.util.HashSet;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The host's nested page table: guest RAM is present from the start, other pages become emulated
@@ -12,10 +14,41 @@ public final class MmioMap {
   private static final int MOST = 1 << 16;
 
   private final Set<Long> pages = new HashSet<>();
+  private @Nullable ParallelFlash flash;
+  private long flashFirst;
+  private long flashLast;
+  private Runnable listener = () -> {};
 
   /** {@return whether a page is marked as MMIO} */
   public boolean installed(long frame) {
-    return pages.contains(frame);
+    return commands(frame) || pages.contains(frame);
+  }
+
+  /** Puts a flash into the map. */
+  void flash(ParallelFlash f, long base, long length) {
+    flash = f;
+    flashFirst = base >>> 12;
+    flashLast = base + length - 1 >>> 12;
+  }
+
+  /** {@return whether a page is flash that can be read as memory} */
+  public boolean readOnly(long frame) {
+    return flash != null && frame >= flashFirst && frame <= flashLast && flash.arrayMode();
+  }
+
+  /** {@return whether a page is flash that answers commands} */
+  boolean commands(long frame) {
+    return flash != null && frame >= flashFirst && frame <= flashLast && !flash.arrayMode();
+  }
+
+  /** Calls back when present pages of the map change: translations must be forgotten. */
+  public void onChange(Runnable r) {
+    listener = r;
+  }
+
+  /** Present pages have changed. */
+  void changed() {
+    listener.run();
   }
 
   void install(long frame) {

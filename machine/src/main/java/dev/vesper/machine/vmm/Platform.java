@@ -2,8 +2,13 @@ package dev.vesper.machine.vmm;
 
 import dev.vesper.machine.device.CmosRtc;
 import dev.vesper.machine.device.DebugConsole;
+import dev.vesper.machine.device.FwCfg;
+import dev.vesper.machine.device.MmioBus;
+import dev.vesper.machine.device.ParallelFlash;
+import dev.vesper.machine.device.PciBridge;
 import dev.vesper.machine.device.PciBus;
 import dev.vesper.machine.device.Pic8259;
+import dev.vesper.machine.device.Piix4Pm;
 import dev.vesper.machine.device.Pit8254;
 import dev.vesper.machine.device.PortBus;
 import dev.vesper.machine.device.ResetPorts;
@@ -14,7 +19,12 @@ import dev.vesper.machine.device.VirtioConsole;
 import dev.vesper.machine.device.VirtioEntropy;
 import dev.vesper.machine.device.VirtioPci;
 import dev.vesper.machine.memory.HostView;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
 import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The devices of a machine. Ports E9h, 402h and F4h are Vesper's own on every profile: debug
@@ -32,6 +42,7 @@ public final class Platform {
    * @param disk what a virtio block device reads and writes; of length 0 for none
    * @param seed decides what a virtio entropy device gives
    * @param apJumpTable address of the AP jump table that firmware has published, or 0
+   * @param firmware what runs at reset, or null for a kernel that is entered directly
    */
   public record Parts(
       LongSupplier clock,
@@ -41,14 +52,38 @@ public final class Platform {
       Uart16550.Sink virtioConsole,
       VirtioBlock.Disk disk,
       long seed,
-      long apJumpTable) {}
+      long apJumpTable,
+      @Nullable Firmware firmware) {}
+
+  /**
+   * Firmware in a flash, and what it is told.
+   *
+   * @param base guest physical address of the flash
+   * @param bytes its length
+   * @param mmio where the flash appears
+   * @param processors how many vCPUs there are
+   * @param kernel a kernel that firmware boots by itself, or null
+   * @param initrd its initial RAM disk, or null
+   * @param commandLine its command line
+   */
+  public record Firmware(
+      long base,
+      int bytes,
+      MmioMap mmio,
+      int processors,
+      byte @Nullable [] kernel,
+      byte @Nullable [] initrd,
+      String commandLine) {}
 
   /** 2024-01-01 00:00:00 UTC: where the clock starts in every run. */
   static final long START_SECONDS = 1_704_067_200L;
 
   private static final int HOST_BRIDGE_VMD = 0x0666_0B5D;
+  private static final int HOST_BRIDGE_I440FX = 0x1237_8086;
+  private static final int ISA_BRIDGE_PIIX3 = 0x7000_8086;
 
   final PortBus ports = new PortBus();
+  final MmioBus mmio = new MmioBus();
   final Pic8259 pic = new Pic8259();
   final Pit8254 pit;
   final Uart16550 com1;
@@ -85,6 +120,58 @@ public final class Platform {
     m.ports.attach(pci, 0xCF8, 0xCFF);
     m.ports.attach(m.reset, 0xCF9, 0xCF9);
     return m;
+  }
+
+  /**
+   * QEMU's machine {@code pc} as firmware finds it: i440FX host bridge, PIIX3 ISA bridge, PIIX4
+   * power management, fw_cfg and a flash below 4 GiB.
+   */
+  static Platform pc(Parts p, Firmware f) {
+    Platform m = new Platform(p);
+    m.ports.attach(m.reset, 0x60, 0x60);
+    m.ports.attach(m.reset, 0x64, 0x64);
+    m.ports.attach(m.reset, 0x92, 0x92);
+    PciBus pci = new PciBus(m.ports);
+    m.ports.attach(pci, 0xCF8, 0xCFF);
+    m.ports.attach(m.reset, 0xCF9, 0xCF9);
+    pci.add(0, 0, new PciBridge(HOST_BRIDGE_I440FX, 0x0600_0002, false));
+    pci.add(1, 0, new PciBridge(ISA_BRIDGE_PIIX3, 0x0601_0000, true));
+    pci.add(1, 3, new Piix4Pm(m.ports, p.clock, m.reset::powerOff));
+    FwCfg cfg = new FwCfg(p.memory);
+    m.ports.attach(cfg, 0x510, 0x51B);
+    long ram = p.memory.guestBytes();
+    cfg.number(FwCfg.RAM_SIZE, 8, ram);
+    cfg.number(FwCfg.NB_CPUS, 2, f.processors);
+    cfg.number(FwCfg.MAX_CPUS, 2, f.processors);
+    ByteBuffer e820 = ByteBuffer.allocate(20).order(ByteOrder.LITTLE_ENDIAN);
+    cfg.file("etc/e820", e820.putLong(0).putLong(ram).putInt(1).array());
+    kernel(cfg, f);
+    ParallelFlash flash = new ParallelFlash(p.memory, f.base, f.bytes, f.mmio::changed);
+    f.mmio.flash(flash, f.base, f.bytes);
+    m.mmio.attach(flash, f.base, f.bytes);
+    return m;
+  }
+
+  /** The kernel's real-mode part and the rest apart, as firmware wants them. */
+  private static void kernel(FwCfg cfg, Firmware f) {
+    byte[] k = f.kernel;
+    if (k == null || k.length < 0x202) {
+      return;
+    }
+    int sectors = k[0x1F1] == 0 ? 4 : k[0x1F1] & 0xFF;
+    int setup = Math.min(k.length, (sectors + 1) * 512);
+    cfg.number(FwCfg.SETUP_SIZE, 4, setup);
+    cfg.put(FwCfg.SETUP_DATA, Arrays.copyOf(k, setup));
+    cfg.number(FwCfg.KERNEL_SIZE, 4, k.length - setup);
+    cfg.put(FwCfg.KERNEL_DATA, Arrays.copyOfRange(k, setup, k.length));
+    byte[] line = (f.commandLine + "\0").getBytes(StandardCharsets.ISO_8859_1);
+    cfg.number(FwCfg.CMDLINE_SIZE, 4, line.length);
+    cfg.put(FwCfg.CMDLINE_DATA, line);
+    byte[] disk = f.initrd;
+    if (disk != null) {
+      cfg.number(FwCfg.INITRD_SIZE, 4, disk.length);
+      cfg.put(FwCfg.INITRD_DATA, disk);
+    }
   }
 
   /**

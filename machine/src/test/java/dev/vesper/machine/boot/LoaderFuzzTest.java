@@ -98,6 +98,8 @@ final class LoaderFuzzTest {
                     disk,
                     "",
                     (i & 1) != 0,
+                    null,
+                    new byte[0],
                     i % 5 == 0 ? 1L << 51 : 0,
                     OpenBsdLaunch.values()[i % 3],
                     i % 7 == 0,
@@ -116,7 +118,8 @@ final class LoaderFuzzTest {
   }
 
   private static BootOptions options(String name, byte[] image) {
-    return new BootOptions(name, image, null, "", false, 0, OpenBsdLaunch.BOOTX64, false, 1, 1);
+    return new BootOptions(
+        name, image, null, "", false, null, new byte[0], 0, OpenBsdLaunch.BOOTX64, false, 1, 1);
   }
 
   @ParameterizedTest

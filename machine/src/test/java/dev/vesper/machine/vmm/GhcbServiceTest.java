@@ -51,12 +51,20 @@ final class GhcbServiceTest {
     Platform p =
         kvm.platform(
             new Platform.Parts(
-                vcpu::now, view, console, b -> {}, b -> {}, VirtioBlock.Disk.NONE, 1, 0));
+                vcpu::now, view, console, b -> {}, b -> {}, VirtioBlock.Disk.NONE, 1, 0, null));
     CpuModel model = CpuModel.named("vesper-min");
     host =
         new Hypervisor(
-            List.of(vcpu), view, c -> p, kvm, model, SevMode.ES, new MmioMap(), ConsoleInput.NONE);
-    service = new GhcbService(host, new CpuidService(model, SevMode.ES, 1), new KvmMsrs());
+            List.of(vcpu),
+            false,
+            view,
+            c -> p,
+            kvm,
+            model,
+            SevMode.ES,
+            new MmioMap(),
+            ConsoleInput.NONE);
+    service = new GhcbService(host, new CpuidService(model, SevMode.ES, 1, false), new KvmMsrs());
     hostVcpu = new HostVcpu(0, vcpu, null);
     service.created(hostVcpu);
   }

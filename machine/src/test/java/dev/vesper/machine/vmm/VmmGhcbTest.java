@@ -57,11 +57,12 @@ final class VmmGhcbTest {
     Platform p =
         profile.platform(
             new Platform.Parts(
-                vcpu::now, view, b -> {}, b -> {}, b -> {}, VirtioBlock.Disk.NONE, 1, 0));
+                vcpu::now, view, b -> {}, b -> {}, b -> {}, VirtioBlock.Disk.NONE, 1, 0, null));
     CpuModel model = CpuModel.named("vesper-min");
     host =
         new Hypervisor(
             List.of(vcpu),
+            false,
             view,
             c -> p,
             profile,

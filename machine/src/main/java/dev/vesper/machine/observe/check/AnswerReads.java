@@ -26,7 +26,10 @@ final class AnswerReads {
   private final long vc;
   private final Findings findings;
   private final BitSet bitmap = new BitSet();
-  private final Set<GhcbField> read = EnumSet.noneOf(GhcbField.class);
+
+  /** Bytes of fields that were read. */
+  private final BitSet read = new BitSet();
+
   private @Nullable Event clobbered;
   private boolean info1;
   private boolean over;
@@ -144,7 +147,15 @@ final class AnswerReads {
   }
 
   private void once(Access a, Event seen, GhcbField f) {
-    if (!read.add(f)) {
+    boolean again = false;
+    for (int i = 0; i < a.bytes(); i++) {
+      int at = a.offset() + i;
+      if (at >= f.offset && at < f.offset + f.bytes) {
+        again |= read.get(at);
+        read.set(at);
+      }
+    }
+    if (again) {
       findings.add(
           Rule.DOUBLE_FETCH,
           seen,

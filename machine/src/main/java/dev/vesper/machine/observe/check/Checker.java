@@ -66,6 +66,7 @@ public final class Checker implements EventSink {
       case "msr_protocol" -> msrProtocol(e, v);
       case "inject" -> injected(e, v);
       case "host_private" -> host.privateAccess(e, v.current());
+      case "dma_noise" -> host.noise(e, v.current());
       case "page_state" -> pageState(e, v);
       case "execute_only" -> executeOnly(e);
       case "end" -> vcpus.values().forEach(s -> closeResponse(s, true));

@@ -184,13 +184,30 @@ final class HostRules {
     }
   }
 
-  /** Judges an access of the host's side to a private page. */
+  /**
+   * Judges an access of the host's side to a page that the guest touched last as private. A device
+   * that writes to one does no harm if the guest has shared it meanwhile: {@link #noise} tells.
+   */
   void privateAccess(Event e, long vc) {
     String what = e.name() + " of the private page at " + hex(e.number("gpa"));
-    if (e.text("by").equals("device")) {
-      findings.add(Rule.DMA_PRIVATE, e, vc, "a device's " + what + ": it moves ciphertext");
-    } else if (e.name().equals("write")) {
-      findings.add(Rule.HOST_TOUCHES, e, vc, "the hypervisor's " + what);
+    boolean write = e.name().equals("write");
+    if (!e.text("by").equals("device")) {
+      if (write) {
+        findings.add(Rule.HOST_TOUCHES, e, vc, "the hypervisor's " + what);
+      }
+    } else if (!write) {
+      findings.add(Rule.DMA_PRIVATE, e, vc, "a device's " + what + ": it is given ciphertext");
     }
+  }
+
+  /** Judges a read of what a device has written, by a private mapping. */
+  void noise(Event e, long vc) {
+    findings.add(
+        Rule.DMA_PRIVATE,
+        e,
+        vc,
+        "what a device has written to "
+            + hex(e.number("gpa"))
+            + " is read by a private mapping: it is noise");
   }
 }

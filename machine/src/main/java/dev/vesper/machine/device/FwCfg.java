@@ -1,0 +1,154 @@
+package dev.vesper.machine.device;
+
+import dev.vesper.machine.memory.HostView;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.util.Map;
+import java.util.TreeMap;
+
+/**
+ * QEMU's firmware configuration device (QEMU, docs/specs/fw_cfg.rst): selector at 510h, data at
+ * 511h, DMA at 514h and 518h. Items are read-only; numbers in the DMA interface are big-endian.
+ */
+public final class FwCfg implements PortDevice {
+  public static final int SIGNATURE = 0x00;
+  public static final int ID = 0x01;
+  public static final int RAM_SIZE = 0x03;
+  public static final int NB_CPUS = 0x05;
+  public static final int KERNEL_SIZE = 0x08;
+  public static final int INITRD_SIZE = 0x0B;
+  public static final int MAX_CPUS = 0x0F;
+  public static final int KERNEL_DATA = 0x11;
+  public static final int INITRD_DATA = 0x12;
+  public static final int CMDLINE_SIZE = 0x14;
+  public static final int CMDLINE_DATA = 0x15;
+  public static final int SETUP_SIZE = 0x17;
+  public static final int SETUP_DATA = 0x18;
+  private static final int DIRECTORY = 0x19;
+  private static final int FIRST_FILE = 0x20;
+
+  private static final int NAME_LENGTH = 56;
+  private static final long DMA_SIGNATURE = 0x5145_4D55_2043_4647L;
+  private static final int DMA_ERROR = 1;
+  private static final int DMA_READ = 2;
+  private static final int DMA_SKIP = 4;
+  private static final int DMA_SELECT = 8;
+  private static final int DMA_WRITE = 16;
+
+  private final HostView memory;
+  private final Map<Integer, byte[]> items = new TreeMap<>();
+  private final Map<String, byte[]> files = new TreeMap<>();
+  private byte[] item = {};
+  private int at;
+  private int dmaHigh;
+
+  public FwCfg(HostView memory) {
+    this.memory = memory;
+    items.put(SIGNATURE, "QEMU".getBytes(StandardCharsets.US_ASCII));
+    // Bit 0: the port interface; bit 1: DMA.
+    number(ID, 4, 3);
+    directory();
+  }
+
+  /** Sets an item to a little-endian number. */
+  public void number(int key, int bytes, long v) {
+    byte[] b = new byte[bytes];
+    for (int i = 0; i < bytes; i++) {
+      b[i] = (byte) (v >> 8 * i);
+    }
+    items.put(key, b);
+  }
+
+  /** Sets an item. */
+  public void put(int key, byte[] value) {
+    items.put(key, value);
+  }
+
+  /** Adds a named file. */
+  public void file(String name, byte[] value) {
+    files.put(name, value);
+    directory();
+  }
+
+  private void directory() {
+    ByteBuffer d = ByteBuffer.allocate(4 + 64 * files.size());
+    d.putInt(files.size());
+    int key = FIRST_FILE;
+    for (Map.Entry<String, byte[]> f : files.entrySet()) {
+      byte[] name = f.getKey().getBytes(StandardCharsets.US_ASCII);
+      d.putInt(f.getValue().length).putShort((short) key).putShort((short) 0);
+      d.put(name, 0, Math.min(name.length, NAME_LENGTH - 1));
+      d.position(d.position() + NAME_LENGTH - Math.min(name.length, NAME_LENGTH - 1));
+      items.put(key++, f.getValue());
+    }
+    items.put(DIRECTORY, d.array());
+  }
+
+  private void select(int key) {
+    item = items.getOrDefault(key & 0x3FFF, new byte[0]);
+    at = 0;
+  }
+
+  private int next() {
+    return at < item.length ? item[at++] & 0xFF : 0;
+  }
+
+  @Override
+  public int read(int port, int bytes) {
+    if (port == 0x511) {
+      int v = 0;
+      for (int i = 0; i < bytes; i++) {
+        v |= next() << 8 * i;
+      }
+      return v;
+    }
+    if (port >= 0x514 && port < 0x51C) {
+      // The signature, big-endian over both registers.
+      long s = Long.reverseBytes(DMA_SIGNATURE) >>> 8 * (port - 0x514);
+      return (int) s;
+    }
+    return 0;
+  }
+
+  @Override
+  public void write(int port, int bytes, int value) {
+    if (port == 0x510 && bytes == 2) {
+      select(value);
+    } else if (port == 0x514 && bytes == 4) {
+      dmaHigh = Integer.reverseBytes(value);
+    } else if (port == 0x518 && bytes == 4) {
+      dma((long) dmaHigh << 32 | Integer.reverseBytes(value) & 0xFFFF_FFFFL);
+      dmaHigh = 0;
+    }
+  }
+
+  private void dma(long descriptor) {
+    if (!memory.contains(descriptor, 16)) {
+      return;
+    }
+    byte[] d = new byte[16];
+    memory.read(descriptor, d, 0, 16);
+    ByteBuffer b = ByteBuffer.wrap(d).order(ByteOrder.BIG_ENDIAN);
+    int control = b.getInt(0);
+    int length = b.getInt(4);
+    long address = b.getLong(8);
+    if ((control & DMA_SELECT) != 0) {
+      select(control >>> 16);
+    }
+    boolean bad = (control & DMA_WRITE) != 0 || length < 0;
+    if (!bad && (control & DMA_READ) != 0) {
+      bad = !memory.contains(address, length);
+      if (!bad) {
+        byte[] data = new byte[length];
+        int n = Math.min(length, item.length - at);
+        System.arraycopy(item, at, data, 0, n);
+        at += n;
+        memory.write(address, data, 0, length);
+      }
+    } else if (!bad && (control & DMA_SKIP) != 0) {
+      at = (int) Math.min(item.length, (long) at + length);
+    }
+    memory.write(descriptor, 4, bad ? Integer.reverseBytes(DMA_ERROR) : 0);
+  }
+}

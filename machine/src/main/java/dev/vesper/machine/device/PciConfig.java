@@ -1,0 +1,10 @@
+package dev.vesper.machine.device;
+
+/** The configuration space of a PCI function that keeps it itself. */
+public interface PciConfig {
+  /** Reads 1, 2 or 4 bytes that do not cross a word. */
+  int read(int at, int bytes);
+
+  /** Writes 1, 2 or 4 bytes. */
+  void write(int at, int bytes, int value);
+}
