@@ -65,6 +65,10 @@ final class CommandTest {
     "--allow dma-private, --check",
     "--coverage x.txt, .drcov",
     "--host-fault tantrum, no-valid-bits",
+    "-bios /no/such/file, no such file",
+    "-bios /etc/passwd, 64 KiB",
+    "--nvram /etc/passwd, -bios",
+    "--profile openbsd -bios /etc/passwd, use kvm",
     "--symbols /no/such/file, no such file",
     "--symbols /etc/passwd, System.map",
     "--limit-insns -4, limits"

@@ -4,6 +4,7 @@ import dev.vesper.ghcb.GhcbField;
 import dev.vesper.ghcb.GhcbPage;
 import java.util.Arrays;
 import java.util.HexFormat;
+import java.util.function.IntPredicate;
 
 /** A copy of a GHCB page, and what can be said about it. */
 final class GhcbSnapshot {
@@ -30,46 +31,46 @@ final class GhcbSnapshot {
     return HexFormat.of().formatHex(bytes, GhcbPage.VALID_BITMAP, GhcbPage.VALID_BITMAP + 16);
   }
 
+  private static final boolean[] USED = new boolean[GhcbPage.SIZE];
+
+  static {
+    for (GhcbField f : GhcbField.values()) {
+      Arrays.fill(USED, f.offset, f.offset + f.bytes, true);
+    }
+    Arrays.fill(USED, GhcbPage.VALID_BITMAP, SAVE_AREA + 8, true);
+    Arrays.fill(
+        USED, GhcbPage.SHARED_BUFFER, GhcbPage.SHARED_BUFFER + GhcbPage.SHARED_BUFFER_SIZE, true);
+    Arrays.fill(USED, GhcbPage.PROTOCOL_VERSION, GhcbPage.SIZE, true);
+  }
+
   /** {@return ranges of reserved bytes that are not zero, as {@code from-to} in hex} */
   String reserved() {
-    boolean[] used = new boolean[GhcbPage.SIZE];
-    for (GhcbField f : GhcbField.values()) {
-      Arrays.fill(used, f.offset, f.offset + f.bytes, true);
-    }
-    Arrays.fill(used, GhcbPage.VALID_BITMAP, SAVE_AREA + 8, true);
-    Arrays.fill(used, GhcbPage.SHARED_BUFFER, GhcbPage.SHARED_BUFFER + 0x7F0, true);
-    Arrays.fill(used, GhcbPage.PROTOCOL_VERSION, GhcbPage.SIZE, true);
-    boolean[] bad = new boolean[GhcbPage.SIZE];
-    for (int i = 0; i < bad.length; i++) {
-      bad[i] = !used[i] && bytes[i] != 0;
-    }
-    return ranges(bad);
+    return ranges(0, GhcbPage.SIZE, i -> !USED[i] && bytes[i] != 0);
   }
 
   /** {@return ranges that differ from another page, as {@code from-to} in hex} */
   String changed(byte[] other) {
-    boolean[] differs = new boolean[GhcbPage.SIZE];
-    for (int i = 0; i < differs.length; i++) {
-      differs[i] = bytes[i] != other[i];
-    }
-    return ranges(differs);
+    int first = Arrays.mismatch(bytes, other);
+    return first < 0 ? "" : ranges(first, GhcbPage.SIZE, i -> bytes[i] != other[i]);
   }
 
   /** {@return ranges in which something other than zero was written over another page} */
   String written(byte[] other) {
-    boolean[] differs = new boolean[GhcbPage.SIZE];
-    for (int i = 0; i < differs.length; i++) {
-      differs[i] = bytes[i] != other[i] && bytes[i] != 0;
-    }
-    return ranges(differs);
+    int first = Arrays.mismatch(bytes, other);
+    // Mostly nothing changes behind the save area.
+    int end =
+        Arrays.equals(bytes, SAVE_AREA, GhcbPage.SIZE, other, SAVE_AREA, GhcbPage.SIZE)
+            ? SAVE_AREA
+            : GhcbPage.SIZE;
+    return first < 0 ? "" : ranges(first, end, i -> bytes[i] != other[i] && bytes[i] != 0);
   }
 
-  private static String ranges(boolean[] set) {
+  private static String ranges(int first, int end, IntPredicate in) {
     StringBuilder b = new StringBuilder();
-    for (int i = 0; i < set.length; i++) {
-      if (set[i]) {
+    for (int i = first; i < end; i++) {
+      if (in.test(i)) {
         int from = i;
-        while (i < set.length && set[i]) {
+        while (i < end && in.test(i)) {
           i++;
         }
         b.append(b.isEmpty() ? "" : " ").append(Integer.toHexString(from));

@@ -209,14 +209,25 @@ public final class Cpu extends ControlRegisters {
       executing = b.page;
       int i = 0;
       try {
-        do {
-          ops[i].exec(this);
-        } while (++i < n);
+        if (observer == null) {
+          do {
+            ops[i].exec(this);
+          } while (++i < n);
+        } else {
+          running = ops;
+          single = false;
+          do {
+            runningAt = i;
+            ops[i].exec(this);
+          } while (++i < n);
+          single = true;
+        }
         icount += n;
         if (!b.transfers || n < ops.length) {
           rip = r[PAGE] + ops[n - 1].next & ripMask();
         }
       } catch (Signal s) {
+        single = true;
         icount += i;
         Op op = ops[i];
         if (!settle(op, s, b.page)) {
@@ -249,13 +260,10 @@ public final class Cpu extends ControlRegisters {
     stackSwitchShadow = false;
     executing = page;
     breakpoints.met = 0;
-    observing = true;
     try {
       op.exec(this);
     } catch (Signal s) {
       return settle(op, s, page);
-    } finally {
-      observing = false;
     }
     icount++;
     long next = start + (op.next - op.offset) & ripMask();
@@ -295,12 +303,11 @@ public final class Cpu extends ControlRegisters {
   private boolean settle(Op op, Signal signal, Page page) {
     long start = r[PAGE] + op.offset & ripMask();
     Signal s = signal;
-    while (s == Signal.SELF_MODIFYING || s == Signal.OBSERVED) {
-      // The decoded code may be gone; the operation itself is still good and its store goes
-      // through now.
+    while (s == Signal.SELF_MODIFYING) {
+      // The decoded code is gone; the operation itself is still good and its store goes through
+      // now.
       rip = start;
       try {
-        observing = true;
         executing = page;
         op.exec(this);
         icount++;
@@ -310,8 +317,6 @@ public final class Cpu extends ControlRegisters {
         return true;
       } catch (Signal again) {
         s = again;
-      } finally {
-        observing = false;
       }
     }
     if (s == Signal.FAULT && faultNonCanonical && op.stackOperand()) {

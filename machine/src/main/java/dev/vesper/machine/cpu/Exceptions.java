@@ -58,7 +58,7 @@ public abstract class Exceptions extends TaskSwitching {
         deliver(v, e, EXCEPTION, f);
         return;
       } catch (Signal s) {
-        if (s == Signal.EXIT || s == Signal.OBSERVED) {
+        if (s == Signal.EXIT) {
           throw s;
         }
         if (s == Signal.SELF_MODIFYING) {

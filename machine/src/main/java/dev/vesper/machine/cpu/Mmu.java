@@ -55,8 +55,13 @@ public abstract class Mmu extends CpuState {
   /** Told about accesses to watched pages and about code. */
   public @Nullable CpuObserver observer;
 
-  /** The instruction in execution is known by its address: {@link CpuState#rip}. */
-  protected boolean observing;
+  /** The operations in execution while there is an observer, and which of them runs. */
+  protected Op[] running = {};
+
+  protected int runningAt;
+
+  /** RIP is that of the instruction in execution: there is no need of {@link #running}. */
+  protected boolean single = true;
 
   private final Tlb supervisor = new Tlb();
   private final Tlb user = new Tlb();
@@ -472,14 +477,14 @@ public abstract class Mmu extends CpuState {
   /** {@return the processor itself, for observers} */
   protected abstract Cpu self();
 
-  /** Makes sure that RIP is that of the instruction in execution: it restarts if need be. */
+  /** Makes sure that RIP is that of the instruction in execution, for an observer. */
   protected final void locate() {
     locate(SUPERVISOR);
   }
 
   private void locate(int privilege) {
-    if (executing != null && !observing && privilege != IMPLICIT) {
-      throw Signal.OBSERVED;
+    if (!single && privilege != IMPLICIT) {
+      rip = r[PAGE] + running[runningAt].offset & ripMask();
     }
   }
 

@@ -13,9 +13,6 @@ public final class Signal extends RuntimeException {
   /** A store hit code of the page being executed; the instruction restarts on its own. */
   public static final Signal SELF_MODIFYING = new Signal("self-modifying code");
 
-  /** The instruction touches a watched page: it restarts with its address noted. */
-  public static final Signal OBSERVED = new Signal("watched page");
-
   private Signal(String name) {
     super(name, null, false, false);
   }

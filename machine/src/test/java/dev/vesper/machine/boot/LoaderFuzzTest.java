@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.memory.PhysicalMemory;
+import java.util.HexFormat;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -146,5 +147,26 @@ final class LoaderFuzzTest {
     byte[] b = java.util.Arrays.copyOf(bzImage(), 1500);
     assertThatThrownBy(() -> ImageLoader.load(options("vmlinuz", b), view))
         .hasMessageContaining("truncated");
+  }
+
+  /** The table of reset vectors is walked, however long its entries claim to be. */
+  @Test
+  void firmwareOfAnyBytesIsLoadedOrRefused() throws BootException {
+    Random r = new Random(11);
+    byte[] guid = HexFormat.of().parseHex("de82b596b21ff745baeaa366c55a082d");
+    byte[] block = HexFormat.of().parseHex("de71f7007e1acb4f890e68c77e2fb44e");
+    for (int i = 0; i < 300; i++) {
+      byte[] b = new byte[0x1_0000];
+      r.nextBytes(b);
+      System.arraycopy(guid, 0, b, b.length - 48, 16);
+      System.arraycopy(block, 0, b, b.length - 66, 16);
+      HostView view = new PhysicalMemory(1 << 20, 1 << 20, 0).hostView();
+      assertThat(FirmwareImage.load(b, new byte[0], view).ranges()).hasSize(1);
+    }
+    HostView view = new PhysicalMemory(1 << 20, 1 << 20, 0).hostView();
+    for (int size : new int[] {0, 4096, 0x1_0001, 17 << 20}) {
+      assertThatThrownBy(() -> FirmwareImage.load(new byte[size], new byte[0], view))
+          .isInstanceOf(BootException.class);
+    }
   }
 }
