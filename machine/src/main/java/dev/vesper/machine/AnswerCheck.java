@@ -86,6 +86,10 @@ final class AnswerCheck {
   }
 
   private void flow(Insn in, boolean reads, Runnable compared) {
+    if (in.form().operands.isEmpty()) {
+      // CDQE and its like work on RAX alone.
+      return;
+    }
     OperandSpec first = in.form().operands.get(0);
     int to = register(in, first);
     if (to < 0) {

@@ -34,6 +34,9 @@ import org.jspecify.annotations.Nullable;
 public final class Tracer implements HostObserver, CpuObserver, MemoryObserver {
   private static final int MOST_LINE = 4096;
 
+  /** Addresses that are named; a guest may use ever new ones. */
+  private static final int MOST_PLACES = 100_000;
+
   /** What is known about one vCPU. */
   private static final class Vcpu {
     final PendingVc pending = new PendingVc();
@@ -149,7 +152,7 @@ public final class Tracer implements HostObserver, CpuObserver, MemoryObserver {
   private void describePlaces(Accesses a) {
     for (int i = 0; i < a.size(); i++) {
       long rip = a.get(i).rip();
-      if (places.add(rip)) {
+      if (places.size() < MOST_PLACES && places.add(rip)) {
         sink.accept(event("place", "access", rip, cpu(), new Details()));
       }
     }
@@ -201,10 +204,12 @@ public final class Tracer implements HostObserver, CpuObserver, MemoryObserver {
   }
 
   private void ports(Cpu c, Insn in, int code, PendingVc.Frame f, Details d) {
-    if (code != ExitCode.IOIO) {
+    // A hypervisor that injects #VC can name this code at any instruction.
+    boolean output = in.mnemonic().equals("out") || in.mnemonic().equals("outs");
+    boolean input = in.mnemonic().equals("in") || in.mnemonic().equals("ins");
+    if (code != ExitCode.IOIO || !output && !input) {
       return;
     }
-    boolean output = in.mnemonic().startsWith("out");
     boolean string = MemoryOperands.isString(in);
     int bytes = MemoryOperands.bytes(in, in.form().operands.get(output ? 1 : 0));
     int port = hasImmediate(in) ? (int) in.imm & 0xFF : (int) c.r[2];
@@ -292,12 +297,7 @@ public final class Tracer implements HostObserver, CpuObserver, MemoryObserver {
   }
 
   private void watch(int frame, boolean on) {
-    Page p = memory().existing(frame);
-    if (p == null) {
-      p = memory().page(frame, Page.SHARED);
-    }
-    if (p.watched != on) {
-      p.watched = on;
+    if (memory().watch(frame, on)) {
       cpus.forEach(c -> c.watchFrame(frame, on));
     }
   }

@@ -5,7 +5,7 @@ package dev.vesper.machine.device;
  * own that keep what is written.
  */
 public final class PciBridge implements PciConfig {
-  private final byte[] config = new byte[256];
+  private final ConfigSpace config = new ConfigSpace();
 
   /**
    * @param id device and vendor as configuration word 0
@@ -13,32 +13,22 @@ public final class PciBridge implements PciConfig {
    * @param multifunction other functions of the device exist
    */
   public PciBridge(int id, int classCode, boolean multifunction) {
-    put(0, 4, id);
-    put(8, 4, classCode);
-    put(0x0E, 1, multifunction ? 0x80 : 0);
-  }
-
-  private void put(int at, int bytes, int v) {
-    for (int i = 0; i < bytes; i++) {
-      config[at + i] = (byte) (v >> 8 * i);
-    }
+    config.put(0, 4, id);
+    config.put(8, 4, classCode);
+    config.put(0x0E, 1, multifunction ? 0x80 : 0);
   }
 
   @Override
   public int read(int at, int bytes) {
-    int v = 0;
-    for (int i = bytes - 1; i >= 0; i--) {
-      v = v << 8 | config[at + i] & 0xFF;
-    }
-    return v;
+    return config.get(at, bytes);
   }
 
   @Override
   public void write(int at, int bytes, int value) {
     if (at >= 0x40) {
-      put(at, bytes, value);
+      config.put(at, bytes, value);
     } else if (at == 4) {
-      put(4, 1, value & 7);
+      config.put(4, 1, value & 7);
     }
   }
 }

@@ -11,26 +11,12 @@ public final class PciBus implements PortDevice {
 
   /** A function on the bus. */
   private static final class Slot {
-    final byte[] config = new byte[256];
+    final ConfigSpace config = new ConfigSpace();
     final @Nullable PciFunction function;
     int base;
 
     Slot(@Nullable PciFunction function) {
       this.function = function;
-    }
-
-    void put(int at, int bytes, int v) {
-      for (int i = 0; i < bytes; i++) {
-        config[at + i] = (byte) (v >> 8 * i);
-      }
-    }
-
-    int get(int at, int bytes) {
-      int v = 0;
-      for (int i = bytes - 1; i >= 0; i--) {
-        v = v << 8 | config[at + i] & 0xFF;
-      }
-      return v;
     }
   }
 
@@ -49,8 +35,8 @@ public final class PciBus implements PortDevice {
   /** Puts a host bridge at device 0; {@code id} is device and vendor as configuration word 0. */
   public void addHostBridge(int id) {
     Slot s = new Slot(null);
-    s.put(0, 4, id);
-    s.put(8, 4, 0x0600_0000);
+    s.config.put(0, 4, id);
+    s.config.put(8, 4, 0x0600_0000);
     slots[0] = s;
   }
 
@@ -61,12 +47,12 @@ public final class PciBus implements PortDevice {
    */
   public void add(int device, PciFunction f, int base) {
     Slot s = new Slot(f);
-    s.put(0, 4, f.id());
-    s.put(4, 2, 1);
-    s.put(8, 4, f.classCode());
-    s.put(0x2C, 4, f.subsystem());
-    s.put(0x3C, 1, f.irq());
-    s.put(0x3D, 1, 1);
+    s.config.put(0, 4, f.id());
+    s.config.put(4, 2, 1);
+    s.config.put(8, 4, f.classCode());
+    s.config.put(0x2C, 4, f.subsystem());
+    s.config.put(0x3C, 1, f.irq());
+    s.config.put(0x3D, 1, 1);
     slots[device] = s;
     place(s, base);
   }
@@ -81,9 +67,9 @@ public final class PciBus implements PortDevice {
       ports.detach(s.base, s.base + size - 1);
     }
     s.base = base & -size & 0xFFFF;
-    s.put(0x10, 4, s.base | 1);
+    s.config.put(0x10, 4, s.base | 1);
     int start = s.base;
-    boolean io = (s.get(4, 2) & 1) != 0;
+    boolean io = (s.config.get(4, 2) & 1) != 0;
     // Below 1000h are the ports of the platform itself.
     if (io && start >= 0x1000 && start + size <= 0x1_0000) {
       ports.attach(
@@ -131,7 +117,7 @@ public final class PciBus implements PortDevice {
       return (port & 3) + bytes > 4 ? -1 : o.read(at, bytes);
     }
     Slot s = selected();
-    return s == null || (port & 3) + bytes > 4 ? -1 : s.get(at, bytes);
+    return s == null || (port & 3) + bytes > 4 ? -1 : s.config.get(at, bytes);
   }
 
   @Override
@@ -155,17 +141,17 @@ public final class PciBus implements PortDevice {
       return;
     }
     if (at == 4) {
-      s.put(4, 1, value & 7);
+      s.config.put(4, 1, value & 7);
       place(s, s.base);
     } else if (at == 0x10 && bytes == 4 && s.function != null) {
       if (value == -1) {
         // Sizing: the writable bits read back.
-        s.put(0x10, 4, -s.function.barSize() & 0xFFFF | 1);
+        s.config.put(0x10, 4, -s.function.barSize() & 0xFFFF | 1);
       } else {
         place(s, value);
       }
     } else if (at == 0x3C) {
-      s.put(0x3C, 1, value);
+      s.config.put(0x3C, 1, value);
     }
   }
 }

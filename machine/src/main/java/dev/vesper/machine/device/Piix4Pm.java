@@ -15,7 +15,7 @@ public final class Piix4Pm implements PciConfig {
   private static final long FREQUENCY = 3_579_545L;
   private static final int SLEEP_ENABLE = 1 << 13;
 
-  private final byte[] config = new byte[256];
+  private final ConfigSpace config = new ConfigSpace();
   private final PortBus ports;
   private final LongSupplier clock;
   private final Runnable powerOff;
@@ -32,35 +32,25 @@ public final class Piix4Pm implements PciConfig {
     this.ports = ports;
     this.clock = clock;
     this.powerOff = powerOff;
-    put(0, 4, ID);
-    put(6, 2, 0x280);
-    put(8, 4, CLASS);
-    put(0x3D, 1, 1);
-    put(PMBA, 4, 1);
-  }
-
-  private void put(int at, int bytes, int v) {
-    for (int i = 0; i < bytes; i++) {
-      config[at + i] = (byte) (v >> 8 * i);
-    }
+    config.put(0, 4, ID);
+    config.put(6, 2, 0x280);
+    config.put(8, 4, CLASS);
+    config.put(0x3D, 1, 1);
+    config.put(PMBA, 4, 1);
   }
 
   @Override
   public int read(int at, int bytes) {
-    int v = 0;
-    for (int i = bytes - 1; i >= 0; i--) {
-      v = v << 8 | config[at + i] & 0xFF;
-    }
-    return v;
+    return config.get(at, bytes);
   }
 
   @Override
   public void write(int at, int bytes, int v) {
     if (at == 4) {
-      put(4, 1, v & 7);
+      config.put(4, 1, v & 7);
     } else if (at >= PMBA && at < PMBA + 4 || at == 0x3C || at >= 0x50) {
-      put(at, bytes, v);
-      put(PMBA, 4, read(PMBA, 4) & 0xFFC0 | 1);
+      config.put(at, bytes, v);
+      config.put(PMBA, 4, read(PMBA, 4) & 0xFFC0 | 1);
       place();
     }
   }
@@ -72,7 +62,7 @@ public final class Piix4Pm implements PciConfig {
     }
     int wanted = read(PMBA, 4) & 0xFFC0;
     // Below 500h are the ports of the platform itself.
-    if ((config[PMREGMISC] & 1) != 0 && wanted >= 0x500) {
+    if ((read(PMREGMISC, 1) & 1) != 0 && wanted >= 0x500) {
       base = wanted;
       ports.attach(new Registers(), base, base + LENGTH - 1);
     }

@@ -3,6 +3,7 @@ package dev.vesper.machine.memory;
 import java.nio.ByteBuffer;
 import java.security.MessageDigest;
 import java.util.ArrayList;
+import java.util.BitSet;
 import java.util.List;
 import java.util.Random;
 import java.util.function.IntConsumer;
@@ -22,6 +23,7 @@ public final class PhysicalMemory {
   private final List<CodeListener> codeListeners = new ArrayList<>();
   private final byte[] scratch = new byte[Page.SIZE];
   private @Nullable MemoryObserver observer;
+  private final BitSet watched = new BitSet();
 
   /** Memory of a guest that has RAM alone. */
   public PhysicalMemory(long guestBytes, int hostPages) {
@@ -131,6 +133,7 @@ public final class PhysicalMemory {
     Page p = pages[frame];
     if (p == null) {
       p = new Page(frame);
+      p.watched = watched.get(frame);
       pages[frame] = p;
       if (domain != Page.SHARED) {
         convert(p, domain);
@@ -222,9 +225,19 @@ public final class PhysicalMemory {
     return (long) Page.LONG.get(b, offset);
   }
 
-  /** {@return the page in whatever domain it is, or null if nobody has touched it} */
-  public @Nullable Page existing(int frame) {
-    return frame >= 0 && frame < pages.length ? pages[frame] : null;
+  /**
+   * Watches a page, or no more; it need not exist yet.
+   *
+   * @return whether that changes anything
+   */
+  public boolean watch(int frame, boolean on) {
+    boolean changes = watched.get(frame) != on;
+    watched.set(frame, on);
+    Page p = pages[frame];
+    if (p != null) {
+      p.watched = on;
+    }
+    return changes;
   }
 
   /** Adds every page that was ever touched, as the bus carries it, to a digest. */

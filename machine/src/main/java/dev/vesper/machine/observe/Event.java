@@ -60,9 +60,14 @@ public record Event(
     return o instanceof Accesses a ? a : o == null ? new Accesses() : Accesses.parse(o.toString());
   }
 
+  /** {@return a number in hex with its prefix} */
+  public static String hex(long v) {
+    return "0x" + Long.toHexString(v);
+  }
+
   /** {@return a detail as it is written: numbers in hex} */
   public static String print(Object detail) {
-    return detail instanceof Long l ? "0x" + Long.toHexString(l) : detail.toString();
+    return detail instanceof Long l ? hex(l) : detail.toString();
   }
 
   /** {@return a number as {@link #print} writes it, 0 for what is none} */
@@ -81,8 +86,7 @@ public record Event(
 
   /** {@return a place for people} */
   public static String place(long rip, String symbol, String source) {
-    String s = "0x" + Long.toHexString(rip);
-    return s
+    return hex(rip)
         + (symbol.isEmpty() ? "" : " <" + symbol + ">")
         + (source.isEmpty() ? "" : " " + source);
   }

@@ -113,13 +113,19 @@ public final class Platform {
    */
   static Platform minimal(Parts p) {
     Platform m = new Platform(p);
-    m.ports.attach(m.reset, 0x60, 0x60);
-    m.ports.attach(m.reset, 0x64, 0x64);
-    m.ports.attach(m.reset, 0x92, 0x92);
-    PciBus pci = new PciBus(m.ports);
-    m.ports.attach(pci, 0xCF8, 0xCFF);
-    m.ports.attach(m.reset, 0xCF9, 0xCF9);
+    m.resetsAndPci();
     return m;
+  }
+
+  /** The ways to reset a PC, and its PCI bus. */
+  private PciBus resetsAndPci() {
+    ports.attach(reset, 0x60, 0x60);
+    ports.attach(reset, 0x64, 0x64);
+    ports.attach(reset, 0x92, 0x92);
+    PciBus pci = new PciBus(ports);
+    ports.attach(pci, 0xCF8, 0xCFF);
+    ports.attach(reset, 0xCF9, 0xCF9);
+    return pci;
   }
 
   /**
@@ -128,12 +134,7 @@ public final class Platform {
    */
   static Platform pc(Parts p, Firmware f) {
     Platform m = new Platform(p);
-    m.ports.attach(m.reset, 0x60, 0x60);
-    m.ports.attach(m.reset, 0x64, 0x64);
-    m.ports.attach(m.reset, 0x92, 0x92);
-    PciBus pci = new PciBus(m.ports);
-    m.ports.attach(pci, 0xCF8, 0xCFF);
-    m.ports.attach(m.reset, 0xCF9, 0xCF9);
+    PciBus pci = m.resetsAndPci();
     pci.add(0, 0, new PciBridge(HOST_BRIDGE_I440FX, 0x0600_0002, false));
     pci.add(1, 0, new PciBridge(ISA_BRIDGE_PIIX3, 0x0601_0000, true));
     pci.add(1, 3, new Piix4Pm(m.ports, p.clock, m.reset::powerOff));

@@ -183,7 +183,7 @@ public final class Checker implements EventSink {
       VcpuState.Service s = v.find(vc);
       if (s != null) {
         requests.against(e, x, s);
-        s.exchanges.add(x);
+        s.add(x);
       }
     }
     host.answer(e, x, vc);
@@ -269,7 +269,7 @@ public final class Checker implements EventSink {
     }
     VcpuState.Service s = v.find(e.number("vc"));
     if (s != null) {
-      s.exchanges.add(Exchange.of(e));
+      s.add(Exchange.of(e));
     }
   }
 

@@ -25,10 +25,6 @@ final class HostRules {
     this.findings = findings;
   }
 
-  private static String hex(long v) {
-    return "0x" + Long.toHexString(v);
-  }
-
   /** Judges an answer. */
   void answer(Event e, Exchange x, long vc) {
     int code = x.code();
@@ -84,7 +80,7 @@ final class HostRules {
           "SW_EXITINFO1 of the answer to "
               + e.name()
               + " is "
-              + hex(info1)
+              + Event.hex(info1)
               + (same ? ", as the guest sent it" : ""));
     } else if (x.status() == 1) {
       boolean good =
@@ -96,7 +92,7 @@ final class HostRules {
             Rule.HOST_BAD_EXCEPTION,
             e,
             vc,
-            "the answer to " + e.name() + " asks for the exception " + hex(info2));
+            "the answer to " + e.name() + " asks for the exception " + Event.hex(info2));
       }
     }
   }
@@ -166,7 +162,7 @@ final class HostRules {
           "CPUID leaf 0xD returns EBX "
               + x.answered(GhcbField.RBX)
               + " for XCR0 "
-              + hex(xcr0)
+              + Event.hex(xcr0)
               + ", which needs "
               + want);
     }
@@ -189,7 +185,7 @@ final class HostRules {
    * that writes to one does no harm if the guest has shared it meanwhile: {@link #noise} tells.
    */
   void privateAccess(Event e, long vc) {
-    String what = e.name() + " of the private page at " + hex(e.number("gpa"));
+    String what = e.name() + " of the private page at " + Event.hex(e.number("gpa"));
     boolean write = e.name().equals("write");
     if (!e.text("by").equals("device")) {
       if (write) {
@@ -207,7 +203,7 @@ final class HostRules {
         e,
         vc,
         "what a device has written to "
-            + hex(e.number("gpa"))
+            + Event.hex(e.number("gpa"))
             + " is read by a private mapping: it is noise");
   }
 }

@@ -31,10 +31,6 @@ final class OutcomeRules {
     this.findings = findings;
   }
 
-  private static String hex(long v) {
-    return "0x" + Long.toHexString(v);
-  }
-
   /** Judges a return of a handler. */
   void returned(Event back, VcpuState.Service s, VcpuState v) {
     TrapFrame f = s.frame;
@@ -69,9 +65,9 @@ final class OutcomeRules {
             f.event(),
             s.id(),
             "the handler goes on at "
-                + hex(back.rip())
+                + Event.hex(back.rip())
                 + " instead of "
-                + hex(next)
+                + Event.hex(next)
                 + " after {"
                 + f.event().instruction()
                 + "} of "
@@ -117,11 +113,11 @@ final class OutcomeRules {
             s.id(),
             NAMES[i]
                 + " is "
-                + hex(have)
+                + Event.hex(have)
                 + " after {"
                 + f.event().instruction()
                 + "}; it must be "
-                + hex(need)
+                + Event.hex(need)
                 + (result ? "" : ": the instruction does not change it"));
       }
     }
@@ -132,7 +128,7 @@ final class OutcomeRules {
           f.event(),
           s.id(),
           "RFLAGS changes by "
-              + hex(flags)
+              + Event.hex(flags)
               + " over {"
               + f.event().instruction()
               + "}: it must not");

@@ -1,5 +1,6 @@
 package dev.vesper.machine.observe.check;
 
+import dev.vesper.machine.observe.Event;
 import dev.vesper.machine.observe.check.HandlerCoverage.Cell;
 import dev.vesper.machine.observe.check.Rule.Severity;
 import dev.vesper.machine.observe.format.Json;
@@ -31,10 +32,6 @@ public enum Reports {
   /** {@return the report} */
   public String write(Verdict v) {
     return writer.apply(v);
-  }
-
-  private static String hex(long v) {
-    return "0x" + Long.toHexString(v);
   }
 
   // ---- terminal
@@ -85,7 +82,7 @@ public enum Reports {
     j.key("side").value(f.rule().side.toString()).key("section").value(f.rule().section);
     j.key("message").value(f.message()).key("mend").value(f.rule().mend);
     j.key("vcpu").value(f.vcpu()).key("cpl").value(f.cpl()).key("time_ns").value(f.time());
-    j.key("vc").value(f.vc()).key("rip").value(hex(f.rip())).key("symbol").value(f.symbol());
+    j.key("vc").value(f.vc()).key("rip").value(Event.hex(f.rip())).key("symbol").value(f.symbol());
     j.key("source").value(f.source()).key("instruction").value(f.instruction());
     if (count > 0) {
       j.key("count").value(count);
@@ -130,10 +127,10 @@ public enum Reports {
       j.value(Math.max(1, Long.parseLong(f.source().substring(colon + 1)))).end().end();
     }
     j.key("logicalLocations").array().object();
-    j.key("fullyQualifiedName").value(f.symbol().isEmpty() ? hex(f.rip()) : f.symbol());
+    j.key("fullyQualifiedName").value(f.symbol().isEmpty() ? Event.hex(f.rip()) : f.symbol());
     j.key("kind").value("function").end().end().end().end();
     j.key("partialFingerprints").object().key("vesper/v1").value(f.fingerprint()).end();
-    j.key("properties").object().key("rip").value(hex(f.rip()));
+    j.key("properties").object().key("rip").value(Event.hex(f.rip()));
     j.key("instruction").value(f.instruction()).end().end();
   }
 

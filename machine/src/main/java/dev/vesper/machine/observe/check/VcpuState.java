@@ -10,6 +10,9 @@ final class VcpuState {
   /** A guest may nest #VCs without end; only the innermost ones matter. */
   private static final int MOST = 64;
 
+  /** A string instruction of 4 GiB takes two million; nobody needs them all to judge it. */
+  private static final int MOST_EXCHANGES = 4096;
+
   /** A #VC whose handler has not returned. */
   static final class Service {
     final TrapFrame frame;
@@ -23,6 +26,15 @@ final class VcpuState {
 
     Service(TrapFrame frame) {
       this.frame = frame;
+    }
+
+    /** Adds an exchange. A handler that makes too many of them is not judged by its outcome. */
+    void add(Exchange x) {
+      if (exchanges.size() == MOST_EXCHANGES) {
+        exchanges.clear();
+        injected = true;
+      }
+      exchanges.add(x);
     }
 
     long id() {

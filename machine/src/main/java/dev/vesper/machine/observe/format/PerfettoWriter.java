@@ -8,7 +8,6 @@ import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.HashMap;
 import java.util.Map;
-import java.util.Set;
 
 /**
  * Writes a native Perfetto trace of TrackEvent packets (protos/perfetto/trace): a thread a vCPU
@@ -43,17 +42,6 @@ public final class PerfettoWriter implements TraceWriter {
   private static final int BEGIN = 1;
   private static final int END = 2;
   private static final int INSTANT = 3;
-
-  /** What only the checker reads is left to JSON Lines. */
-  private static final Set<String> FOR_MACHINES =
-      Set.of(
-          "accesses",
-          "regs",
-          "bytes",
-          "request_valid",
-          "answer_valid",
-          "answer_unmarked",
-          "changed");
 
   private final OutputStream out;
   private final Map<Integer, Deque<Long>> slices = new HashMap<>();
@@ -111,7 +99,7 @@ public final class PerfettoWriter implements TraceWriter {
         annotate(t, "mode", e.bits() + "-bit CPL " + e.cpl());
       }
       for (Map.Entry<String, Object> d : e.details().entrySet()) {
-        if (FOR_MACHINES.contains(d.getKey())) {
+        if (Details.forMachines(d.getKey())) {
           continue;
         }
         annotate(t, d.getKey(), Event.print(d.getValue()));

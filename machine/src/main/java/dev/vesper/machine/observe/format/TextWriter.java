@@ -8,23 +8,8 @@ import java.util.Set;
 
 /** Writes one readable line an event. What only machines read is left out. */
 public final class TextWriter implements EventSink {
-  private static final Set<String> FOR_MACHINES =
-      Set.of(
-          "accesses",
-          "regs",
-          "bytes",
-          "request_valid",
-          "answer_valid",
-          "vc",
-          "buffer",
-          "rflags",
-          "answer_buffer",
-          "memory",
-          "answer_unmarked",
-          "changed",
-          "source",
-          "dest",
-          "operand");
+  private static final Set<String> SHOWN_OTHERWISE =
+      Set.of("vc", "buffer", "rflags", "answer_buffer", "memory", "source", "dest", "operand");
 
   private final PrintStream out;
 
@@ -45,7 +30,10 @@ public final class TextWriter implements EventSink {
       b.append(e.bits()).append("-bit {").append(e.instruction()).append('}');
     }
     for (Map.Entry<String, Object> d : e.details().entrySet()) {
-      String v = FOR_MACHINES.contains(d.getKey()) ? "" : Event.print(d.getValue());
+      String v =
+          SHOWN_OTHERWISE.contains(d.getKey()) || Details.forMachines(d.getKey())
+              ? ""
+              : Event.print(d.getValue());
       if (!v.isEmpty()) {
         b.append(' ').append(d.getKey()).append("=[").append(v).append(']');
       }

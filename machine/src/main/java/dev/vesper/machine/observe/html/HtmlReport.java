@@ -30,6 +30,9 @@ public final class HtmlReport implements TraceWriter {
   /** Registers and accesses are shown for this many events; findings always have theirs. */
   private static final int MOST_LONG = 5_000;
 
+  /** Longer texts, such as a full shared buffer in hex, are cut. */
+  private static final int MOST_TEXT = 6_000;
+
   private static final Set<String> LONG =
       Set.of("regs", "accesses", "request_valid", "answer_valid");
   private static final Set<String> HIDDEN = Set.of("vc", "action");
@@ -60,7 +63,8 @@ public final class HtmlReport implements TraceWriter {
     this.verdict = verdict;
   }
 
-  private int string(String s) {
+  private int string(String text) {
+    String s = text.length() > MOST_TEXT ? text.substring(0, MOST_TEXT) + "…" : text;
     Integer i = strings.get(s);
     if (i != null) {
       return i;
