@@ -24,9 +24,11 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
 import java.util.Set;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
 /** Whatever guests, hosts and files do, the checker judges or refuses; it never fails. */
+@Tag("slow")
 final class CheckerFuzzTest {
   private static List<Finding> check(MachineOptions o, long limit) throws BootException {
     Machine m = new Machine(o);

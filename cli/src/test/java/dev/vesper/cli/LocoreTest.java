@@ -14,7 +14,9 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.StringWriter;
 import java.nio.charset.StandardCharsets;
+import java.util.HashSet;
 import java.util.Objects;
+import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -129,6 +131,9 @@ final class LocoreTest {
     }
   }
 
+  /** Hosts under which the unbroken guest has been seen to pass. */
+  private static final Set<String> WHOLE = new HashSet<>();
+
   /** One handler broken on purpose: the guest fails, and says or shows where. */
   @ParameterizedTest
   @MethodSource("mutants")
@@ -138,8 +143,10 @@ final class LocoreTest {
     byte[] broken = Locore.image(find.replace("\\n", "\n"), replacement.replace("\\n", "\n"));
     assertThat(broken).as("the mutation applies").isNotEqualTo(Locore.image());
     String[] more = intercepts.isEmpty() ? new String[0] : intercepts.split(",");
-    LocoreRun whole = LocoreRun.run(profile, SevMode.ES, Locore.image(), more);
-    assertThat(whole.outcome().status()).as(whole.console()).isEqualTo(LocoreRun.PASSED);
+    if (WHOLE.add(profile + " " + intercepts)) {
+      LocoreRun whole = LocoreRun.run(profile, SevMode.ES, Locore.image(), more);
+      assertThat(whole.outcome().status()).as(whole.console()).isEqualTo(LocoreRun.PASSED);
+    }
     LocoreRun r = LocoreRun.run(profile, SevMode.ES, broken, more);
     assertThat(r.outcome().status()).isNotEqualTo(LocoreRun.PASSED).isNotEqualTo(125);
     assertThat(r.place()).as("%s%n%s", r.outcome(), r.console()).contains(place);

@@ -18,6 +18,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.EnumSet;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -146,12 +147,25 @@ final class RulesTest {
                     && (f.symbol().startsWith(b.at)
                         || ("0x" + Long.toHexString(f.rip())).equals(b.at)));
     boolean hostBreaks = b.faults.length > 0;
-    List<Finding> twin = b.run(b.image(hostBreaks), false, false);
+    List<Finding> twin = hostBreaks ? b.run(b.image(true), false, false) : whole(b);
     assertThat(twin).as("the twin").noneMatch(f -> f.rule() == b.rule);
     if (!hostBreaks && b.main.isEmpty() && b.profile.equals("kvm")) {
       assertThat(twin).isEmpty();
     }
   }
+
+  /** {@return the findings in the unbroken guest: many breaches have the same twin} */
+  private static List<Finding> whole(Breach b) throws BootException {
+    String key = b.profile + " " + String.join(",", b.intercepts) + "\n" + b.main;
+    List<Finding> known = WHOLE.get(key);
+    if (known == null) {
+      known = b.run(b.image(false), false, false);
+      WHOLE.put(key, known);
+    }
+    return known;
+  }
+
+  private static final Map<String, List<Finding>> WHOLE = new HashMap<>();
 
   private static boolean differs(Breach b, String find, String with) {
     return !java.util.Arrays.equals(
