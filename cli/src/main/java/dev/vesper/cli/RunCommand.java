@@ -265,12 +265,16 @@ final class RunCommand implements Callable<Integer> {
               : new MachineOptions.Firmware(code, UserFiles.read(nvram, "variable store"));
     }
     boolean reference = file == null && bios == null;
+    Path started = file != null ? file : bios;
     byte[] bytes =
         reference ? Locore.image() : file == null ? new byte[0] : UserFiles.read(file, "image");
     byte[] disk = initrd == null ? null : UserFiles.read(initrd, "initrd");
     Symbols names = symbolFile == null ? null : symbols(symbolFile);
     if (checkOptions.given() && !check) {
       throw new UserError("--allow, --baseline, --write-baseline and --report need --check");
+    }
+    if (check && mode != SevMode.ES) {
+      throw new UserError("--check judges the GHCB protocol, which only --sev es has");
     }
     checkOptions.validate();
     coverage.forEach(RunCommand::validateCoverage);
@@ -289,7 +293,7 @@ final class RunCommand implements Callable<Integer> {
         OutputStream second = output("--virtio-console", virtioConsole);
         FileDisk attached = drive == null ? null : FileDisk.open(drive);
         TraceFiles files =
-            new TraceFiles(trace, title(file, mode), checker, checkOptions::verdict)) {
+            new TraceFiles(trace, title(started, mode), checker, checkOptions::verdict)) {
       MachineOptions.Ports ports =
           new MachineOptions.Ports(
               b -> write(console, b),
@@ -322,6 +326,7 @@ final class RunCommand implements Callable<Integer> {
       if (verbose) {
         m.launchCommands().forEach(c -> System.err.println("[launch] " + c));
       }
+      requireLines(m.symbols());
       Tracer tracer = tracer(files, checker);
       if (tracer != null) {
         m.trace(tracer);
@@ -337,7 +342,7 @@ final class RunCommand implements Callable<Integer> {
       report(m, shown, mode);
       if (tracer != null) {
         files.close();
-        writeCoverage(tracer, file == null ? "locore" : file.toString());
+        writeCoverage(tracer, started == null ? "locore" : started.toString());
       }
       int found = check ? checkOptions.conclude(checker) : 0;
       return found != 0 && shown.status() != Outcome.DEFECT ? found : shown.status();
@@ -413,17 +418,23 @@ final class RunCommand implements Callable<Integer> {
     }
   }
 
+  /** Refuses coverage by line before anything runs. */
+  private void requireLines(Symbols names) {
+    for (Path p : coverage) {
+      if (p.toString().endsWith(".info") && names.lines().all().isEmpty()) {
+        throw new UserError(
+            "--coverage "
+                + p
+                + ": the image has no DWARF lines; name a file that has with --symbols");
+      }
+    }
+  }
+
   private void writeCoverage(Tracer t, String path) {
     for (Path p : coverage) {
       if (p.toString().endsWith(".drcov")) {
         UserFiles.write(p, t.coverage().drcov(path));
         continue;
-      }
-      if (t.symbols().lines().all().isEmpty()) {
-        throw new UserError(
-            "--coverage "
-                + p
-                + ": the image has no DWARF lines; name a file that has with --symbols");
       }
       UserFiles.write(p, t.coverage().lcov(t.symbols()).getBytes(StandardCharsets.UTF_8));
     }

@@ -65,6 +65,8 @@ final class CommandTest {
     "--allow dma-private, --check",
     "--coverage x.txt, .drcov",
     "--host-fault tantrum, no-valid-bits",
+    "--coverage x.info, no DWARF lines",
+    "--sev off --check, --sev es",
     "-bios /no/such/file, no such file",
     "-bios /etc/passwd, 64 KiB",
     "--nvram /etc/passwd, -bios",
