@@ -65,6 +65,10 @@ final class CheckOptions {
       }
     }
     reports.forEach(CheckOptions::form);
+    reports.forEach(UserFiles::requireFolder);
+    if (writeBaseline != null) {
+      UserFiles.requireFolder(writeBaseline);
+    }
     known();
   }
 

@@ -278,6 +278,7 @@ final class RunCommand implements Callable<Integer> {
     }
     checkOptions.validate();
     coverage.forEach(RunCommand::validateCoverage);
+    coverage.forEach(UserFiles::requireFolder);
     MachineOptions.Boot boot =
         new MachineOptions.Boot(
             bytes,

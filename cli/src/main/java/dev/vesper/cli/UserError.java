@@ -1,6 +1,7 @@
 package dev.vesper.cli;
 
 import java.io.IOException;
+import java.nio.charset.CharacterCodingException;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.NoSuchFileException;
 
@@ -17,6 +18,7 @@ final class UserError extends RuntimeException {
     return switch (e) {
       case NoSuchFileException n -> "no such file or directory";
       case AccessDeniedException a -> "permission denied";
+      case CharacterCodingException c -> "it is not text in UTF-8";
       default -> String.valueOf(e.getMessage());
     };
   }

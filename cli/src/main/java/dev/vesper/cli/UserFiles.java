@@ -42,6 +42,14 @@ final class UserFiles {
     return new String(read(p, what), StandardCharsets.UTF_8);
   }
 
+  /** Refuses a name in a folder that is not there, before there is anything to write. */
+  static void requireFolder(Path p) {
+    Path folder = p.toAbsolutePath().getParent();
+    if (folder != null && !Files.isDirectory(folder)) {
+      throw new UserError("cannot write " + p + ": the folder " + folder + " is not there");
+    }
+  }
+
   /** Writes a whole file: it is there completely or as it was before. */
   static void write(Path p, byte[] bytes) {
     try {

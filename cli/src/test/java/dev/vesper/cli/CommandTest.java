@@ -61,6 +61,7 @@ final class CommandTest {
     "--trace /no/such/folder/t.jsonl, no such file",
     "--check --allow no-such-rule, no-such-rule",
     "--check --report f.pdf, .sarif",
+    "--check --report /no/such/folder/f.md, folder",
     "--check --baseline /no/such/file, no such file",
     "--allow dma-private, --check",
     "--coverage x.txt, .drcov",
