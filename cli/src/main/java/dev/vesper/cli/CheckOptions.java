@@ -46,9 +46,12 @@ final class CheckOptions {
               + " .txt; may be repeated")
   private List<Path> reports = new ArrayList<>();
 
+  /** Fingerprints of the baseline, and of one that is written. */
+  private final Set<String> known = new HashSet<>();
+
   /** {@return the verdict so far, by the options} */
   Verdict verdict(Checker c) {
-    return Verdict.of(c, Set.copyOf(allow), known());
+    return Verdict.of(c, Set.copyOf(allow), known);
   }
 
   /** {@return whether any option was given that only makes sense with a check} */
@@ -69,7 +72,7 @@ final class CheckOptions {
     if (writeBaseline != null) {
       UserFiles.requireFolder(writeBaseline);
     }
-    known();
+    readBaseline();
   }
 
   private static byte[] bytes(String s) {
@@ -86,21 +89,18 @@ final class CheckOptions {
         "--report " + p + ": the name must end in .json, .sarif, .xml, .md or .txt");
   }
 
-  private Set<String> known() {
-    Set<String> s = new HashSet<>();
+  private void readBaseline() {
     if (baseline != null) {
       for (String line : UserFiles.text(baseline, "baseline").lines().toList()) {
         if (!line.isBlank() && !line.startsWith("#")) {
-          s.add(line.strip());
+          known.add(line.strip());
         }
       }
     }
-    return s;
   }
 
   /** Prints the verdict to stderr, writes the reports, and gives the exit status. */
   int conclude(Checker c) {
-    Set<String> known = known();
     if (writeBaseline != null) {
       StringBuilder b = new StringBuilder("# Known findings of vesper check: rule and place.\n");
       c.findings().stream()
@@ -111,7 +111,7 @@ final class CheckOptions {
       UserFiles.write(writeBaseline, bytes(b.toString()));
       c.findings().forEach(f -> known.add(f.fingerprint()));
     }
-    Verdict v = Verdict.of(c, Set.copyOf(allow), known);
+    Verdict v = verdict(c);
     System.err.print(Reports.TEXT.write(v));
     for (Path p : reports) {
       UserFiles.write(p, bytes(form(p).write(v)));

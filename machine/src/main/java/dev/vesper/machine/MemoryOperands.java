@@ -23,12 +23,6 @@ final class MemoryOperands {
     };
   }
 
-  /** {@return the size of an operand in bytes} */
-  static int bytes(Insn in, OperandSpec o) {
-    int n = o.bytes(in);
-    return n != 0 ? n : o.reg().kind().bytes;
-  }
-
   /** Adds {@code operand}, {@code source} and {@code dest} as far as the instruction has them. */
   static void describe(Cpu c, Insn in, Map<String, Object> to) {
     if (in.mem) {
@@ -61,10 +55,6 @@ final class MemoryOperands {
     return in.segOverride >= 0 ? in.segOverride : CpuState.DS;
   }
 
-  private static long mask(Insn in) {
-    return in.asize == 8 ? -1L : in.asize == 4 ? 0xFFFF_FFFFL : 0xFFFFL;
-  }
-
   private static long offset(Cpu c, Insn in) {
     long a = in.disp;
     if (in.base == Insn.RIP) {
@@ -80,7 +70,7 @@ final class MemoryOperands {
 
   private static long linear(Cpu c, int seg, long offset, Insn in) {
     long base = c.mode64() && seg < CpuState.FS ? 0 : c.segBase[seg];
-    return (offset & mask(in)) + base & c.linearMask();
+    return (offset & in.addressMask()) + base & c.linearMask();
   }
 
   private static long source(Cpu c, Insn in) {
@@ -156,6 +146,14 @@ final class MemoryOperands {
    * {@return a little-endian number of at most 8 bytes from linear memory, 0 where it is not there}
    */
   static long quiet(Cpu c, long la, int bytes) {
+    if ((la & 7) + bytes <= 8) {
+      // The IDT is looked at for every #VC: one translation will do.
+      long gpa = c.translateQuietly(la & c.linearMask());
+      return gpa < 0 || gpa >>> 12 >= c.memory.guestPages()
+          ? 0
+          : c.memory.peekLong((int) (gpa >>> 12), c.key, (int) gpa & 0xFF8) >>> 8 * (gpa & 7)
+              & -1L >>> 64 - 8 * bytes;
+    }
     long v = 0;
     for (int i = bytes - 1; i >= 0; i--) {
       long gpa = c.translateQuietly(la + i & c.linearMask());

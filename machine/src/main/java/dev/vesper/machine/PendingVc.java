@@ -26,7 +26,6 @@ final class PendingVc {
     final long rsp;
     final long cr3;
     final int cpl;
-    final int length;
     final long start;
 
     /** GHCB page that was in use when it came, or -1, and its contents then. */
@@ -41,10 +40,9 @@ final class PendingVc {
     boolean down;
     long insElements;
 
-    Frame(Cpu c, int id, int code, int length) {
+    Frame(Cpu c, int id, int code) {
       this.id = id;
       this.code = code;
-      this.length = length;
       rip = c.rip;
       rsp = stack(c);
       cr3 = c.cr3;

@@ -68,7 +68,6 @@ public final class Tracer implements HostObserver, CpuObserver, MemoryObserver {
   private Symbols symbols = Symbols.NONE;
   private int running;
   private int lastVc;
-  private boolean attached;
 
   // The VMGEXIT in service.
   private long requestMsr;
@@ -89,7 +88,6 @@ public final class Tracer implements HostObserver, CpuObserver, MemoryObserver {
     cpus = all;
     symbols = names;
     all.forEach(c -> vcpus.add(new Vcpu()));
-    attached = true;
   }
 
   private Cpu cpu() {
@@ -175,7 +173,7 @@ public final class Tracer implements HostObserver, CpuObserver, MemoryObserver {
     PendingVc.Frame outer = v.pending.top();
     v.pending.interrupted(c);
     Insn in = c.insnAt(c.rip);
-    PendingVc.Frame f = new PendingVc.Frame(c, ++lastVc, code, in == null ? 0 : in.length);
+    PendingVc.Frame f = new PendingVc.Frame(c, ++lastVc, code);
     Details d =
         new Details()
             .with("error_code", code & 0xFFFF_FFFFL)
@@ -211,7 +209,7 @@ public final class Tracer implements HostObserver, CpuObserver, MemoryObserver {
       return;
     }
     boolean string = MemoryOperands.isString(in);
-    int bytes = MemoryOperands.bytes(in, in.form().operands.get(output ? 1 : 0));
+    int bytes = in.form().operands.get(output ? 1 : 0).width(in);
     int port = hasImmediate(in) ? (int) in.imm & 0xFF : (int) c.r[2];
     if (c.cpl == 3) {
       d.with("ports_allowed", MemoryOperands.portsAllowed(c, port & 0xFFFF, bytes) ? 1L : 0L);
@@ -219,8 +217,7 @@ public final class Tracer implements HostObserver, CpuObserver, MemoryObserver {
     if (!string) {
       return;
     }
-    long mask = in.asize == 8 ? -1L : in.asize == 4 ? 0xFFFF_FFFFL : 0xFFFFL;
-    long count = in.rep || in.repne ? c.r[1] & mask : 1;
+    long count = in.rep || in.repne ? c.r[1] & in.addressMask() : 1;
     if (output) {
       d.with("memory", MemoryOperands.sent(c, in, bytes, count));
     } else {
@@ -237,7 +234,7 @@ public final class Tracer implements HostObserver, CpuObserver, MemoryObserver {
 
   @Override
   public void onDelivery(Cpu c, int vector, int type) {
-    if (attached && vector != 29) {
+    if (vector != 29) {
       vcpu().pending.interrupted(c);
     }
   }
@@ -272,12 +269,12 @@ public final class Tracer implements HostObserver, CpuObserver, MemoryObserver {
 
   @Override
   public void onGhcbMsr(Cpu c, boolean write, long value) {
-    if (!deep || !attached) {
+    if (!deep) {
       return;
     }
     Vcpu v = vcpu();
     Accesses.Kind kind = write ? Accesses.Kind.MSR_WRITE : Accesses.Kind.MSR_READ;
-    v.accesses.add(kind, 0, 8, value, c.rip);
+    v.accesses.add(kind, 0, 8, value, c.instructionRip());
     if (!write) {
       if (MsrRequest.info(value) != 0) {
         v.answerCheck.begin();
@@ -316,7 +313,12 @@ public final class Tracer implements HostObserver, CpuObserver, MemoryObserver {
       v.open = value != 0 ? "request" : v.open.equals("answer") ? "" : v.open;
     }
     long masked = bytes >= 8 ? value : value & (1L << 8 * bytes) - 1;
-    v.accesses.add(write ? Accesses.Kind.WRITE : Accesses.Kind.READ, offset, bytes, masked, c.rip);
+    v.accesses.add(
+        write ? Accesses.Kind.WRITE : Accesses.Kind.READ,
+        offset,
+        bytes,
+        masked,
+        c.instructionRip());
   }
 
   @Override
@@ -325,7 +327,7 @@ public final class Tracer implements HostObserver, CpuObserver, MemoryObserver {
     emit(
         "execute_only",
         "data read of text",
-        c.rip,
+        c.instructionRip(),
         new Details()
             .with("address", la)
             .with("vc", f == null ? 0L : f.id)
@@ -486,7 +488,7 @@ public final class Tracer implements HostObserver, CpuObserver, MemoryObserver {
 
   @Override
   public void converted(int frame, int from, int to) {
-    if (!attached || frame >= memory().guestPages()) {
+    if (frame >= memory().guestPages()) {
       return;
     }
     Details d =
@@ -502,14 +504,14 @@ public final class Tracer implements HostObserver, CpuObserver, MemoryObserver {
 
   @Override
   public void hostReads(int frame, boolean device) {
-    if (attached && frame < memory().guestPages() && (long) frame << 12 != servedPage) {
+    if (frame < memory().guestPages() && (long) frame << 12 != servedPage) {
       hostPrivate("read", (long) frame << 12, device);
     }
   }
 
   @Override
   public void hostWrites(int frame, int offset, int length, boolean device) {
-    if (!attached || frame >= memory().guestPages()) {
+    if (frame >= memory().guestPages()) {
       return;
     }
     hostPrivate("write", ((long) frame << 12) + offset, device);
@@ -543,7 +545,7 @@ public final class Tracer implements HostObserver, CpuObserver, MemoryObserver {
       emit(
           "dma_noise",
           "read",
-          c.rip,
+          c.instructionRip(),
           new Details().with("gpa", ((long) page.frame << 12) + offset));
     }
     deviceWrites.remove(page.frame);
@@ -556,9 +558,6 @@ public final class Tracer implements HostObserver, CpuObserver, MemoryObserver {
 
   /** Takes a byte of the console; whole lines become events. */
   void console(int b) {
-    if (!attached) {
-      return;
-    }
     if (b == '\n' || line.length() >= MOST_LINE) {
       byte[] text = line.toString().getBytes(StandardCharsets.ISO_8859_1);
       line.setLength(0);

@@ -120,6 +120,11 @@ public final class Insn {
     return base == 4 || base == 5;
   }
 
+  /** {@return the bits of an address that count by the address size} */
+  public long addressMask() {
+    return asize == 8 ? -1L : asize == 4 ? 0xFFFF_FFFFL : 0xFFFFL;
+  }
+
   /** {@return the vector register that bits 7:4 of the immediate name} */
   public int immRegister() {
     return (int) imm >> 4 & (bits == 64 ? 15 : 7);

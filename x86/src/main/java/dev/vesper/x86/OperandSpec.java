@@ -71,4 +71,10 @@ public record OperandSpec(char kind, char size, Reg reg, boolean signedByte) {
       default -> 0;
     };
   }
+
+  /** {@return the size in bytes, a fixed register's by its name} */
+  public int width(Insn insn) {
+    int n = bytes(insn);
+    return n != 0 ? n : reg.kind().bytes;
+  }
 }

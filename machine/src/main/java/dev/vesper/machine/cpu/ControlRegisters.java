@@ -268,7 +268,6 @@ public abstract class ControlRegisters extends Exceptions {
           gp(0);
         }
         if (observer != null) {
-          locate();
           observer.onGhcbMsr(self(), false, ghcbMsr);
         }
         yield ghcbMsr;
@@ -329,9 +328,6 @@ public abstract class ControlRegisters extends Exceptions {
       case MSR_SEV_GHCB -> {
         if (!intercepts.es) {
           gp(0);
-        }
-        if (observer != null) {
-          locate();
         }
         ghcbMsr = v;
         if (observer != null) {

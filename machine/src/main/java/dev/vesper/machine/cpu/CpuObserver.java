@@ -22,11 +22,11 @@ public interface CpuObserver {
   /** IRET has been executed: RIP, RSP and CPL are those returned to. */
   default void onReturn(Cpu cpu) {}
 
-  /** The guest accesses the GHCB MSR. */
+  /** The instruction at {@link Cpu#instructionRip} accesses the GHCB MSR. */
   default void onGhcbMsr(Cpu cpu, boolean write, long value) {}
 
   /**
-   * An instruction reads or writes bytes of a watched page; RIP is its own.
+   * The instruction at {@link Cpu#instructionRip} reads or writes bytes of a watched page.
    *
    * @param la linear address
    * @param value the bytes read or to be written, little-endian, at most 8
@@ -34,7 +34,7 @@ public interface CpuObserver {
   default void onWatched(
       Cpu cpu, Page page, long la, int offset, int bytes, boolean write, long value) {}
 
-  /** An instruction reads text that only fetches may read. */
+  /** The instruction at {@link Cpu#instructionRip} reads text that only fetches may read. */
   default void onExecuteOnly(Cpu cpu, long la) {}
 
   /** Code is decoded because it is about to be executed for the first time. */

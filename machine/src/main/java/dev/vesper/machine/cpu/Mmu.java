@@ -424,7 +424,6 @@ public abstract class Mmu extends CpuState {
     }
     if (access != EXEC && (cr0 & CR0_PG) != 0 && executeOnly.get((int) (walkAddress >>> 12))) {
       if (observer != null) {
-        locate(privilege);
         observer.onExecuteOnly(self(), la);
       }
       // As a protection key without access rights would have it.
@@ -477,22 +476,15 @@ public abstract class Mmu extends CpuState {
   /** {@return the processor itself, for observers} */
   protected abstract Cpu self();
 
-  /** Makes sure that RIP is that of the instruction in execution, for an observer. */
-  protected final void locate() {
-    locate(SUPERVISOR);
-  }
-
-  private void locate(int privilege) {
-    if (!single && privilege != IMPLICIT) {
-      rip = r[PAGE] + running[runningAt].offset & ripMask();
-    }
+  /** {@return the address of the instruction in execution, for observers} */
+  public final long instructionRip() {
+    return single ? rip : r[PAGE] + running[runningAt].offset & ripMask();
   }
 
   /** Tells the observer about an access to a watched page. */
-  private void seen(Page p, long la, int bytes, boolean write, long value, int privilege) {
+  private void seen(Page p, long la, int bytes, boolean write, long value) {
     CpuObserver o = observer;
     if (o != null) {
-      locate(privilege);
       o.onWatched(self(), p, la, (int) la & 0xFFF, bytes, write, value);
     }
   }
@@ -583,7 +575,7 @@ public abstract class Mmu extends CpuState {
       }
       long v = get(p, o, bytes);
       if (p.watched && !forWrite) {
-        seen(p, la, bytes, false, v, privilege);
+        seen(p, la, bytes, false, v);
       }
       return v;
     }
@@ -599,7 +591,7 @@ public abstract class Mmu extends CpuState {
           p == null ? bus().readMemory(walkAddress | a & 0xFFF, 1) : p.data[(int) a & 0xFFF] & 0xFF;
       v |= (b & 0xFF) << 8 * i;
       if (p != null && p.watched && !forWrite) {
-        seen(p, a, 1, false, b, privilege);
+        seen(p, a, 1, false, b);
       }
     }
     return v;
@@ -616,7 +608,7 @@ public abstract class Mmu extends CpuState {
         bus().writeMemory(walkAddress | o, bytes, v);
       } else {
         if (p.watched) {
-          seen(p, la, bytes, true, v, privilege);
+          seen(p, la, bytes, true, v);
         }
         storing(p, o, bytes);
         put(p, o, bytes, v);
@@ -640,7 +632,7 @@ public abstract class Mmu extends CpuState {
         bus().writeMemory(walkAddress | a & 0xFFF, 1, v >>> 8 * i & 0xFF);
       } else {
         if (p.watched) {
-          seen(p, a, 1, true, v >>> 8 * i & 0xFF, privilege);
+          seen(p, a, 1, true, v >>> 8 * i & 0xFF);
         }
         p.data[(int) a & 0xFFF] = (byte) (v >> 8 * i);
       }

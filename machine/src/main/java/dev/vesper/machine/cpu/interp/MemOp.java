@@ -41,7 +41,7 @@ abstract class MemOp extends Op {
     rm = in.rm;
     mem = in.mem;
     quads = in.form().vectorBytes(in) / 8;
-    mask = in.asize == 8 ? -1L : in.asize == 4 ? 0xFFFF_FFFFL : 0xFFFF;
+    mask = in.addressMask();
     if (!in.mem) {
       return;
     }

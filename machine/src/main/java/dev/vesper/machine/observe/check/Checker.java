@@ -37,6 +37,11 @@ public final class Checker implements EventSink {
     return findings.all();
   }
 
+  /** {@return how many breaches there are, without a list of them} */
+  public int size() {
+    return findings.size();
+  }
+
   /** {@return how often a breach was seen} */
   public int count(Finding f) {
     return findings.count(f);

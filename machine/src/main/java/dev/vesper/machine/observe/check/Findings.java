@@ -55,6 +55,11 @@ final class Findings {
             message));
   }
 
+  /** {@return how many there are} */
+  int size() {
+    return first.size();
+  }
+
   /** {@return the findings in the order in which they were seen} */
   List<Finding> all() {
     return new ArrayList<>(first.values());

@@ -62,7 +62,7 @@ public final class HandlerCoverage {
     }
     StringJoiner j = new StringJoiner(",");
     for (OperandSpec o : in.form().operands) {
-      int bits = Vctrap.operandBytes(in, o) * 8;
+      int bits = o.width(in) * 8;
       j.add(
           switch (o.kind()) {
             case 'E', 'M' -> in.mem ? "m" + bits : "r" + bits;

@@ -11,7 +11,6 @@ final class MsrResponse {
   private final Findings findings;
   private boolean read;
   private boolean compared;
-  private boolean closed;
 
   MsrResponse(Event event, Findings findings) {
     this.event = event;
@@ -92,10 +91,9 @@ final class MsrResponse {
    * @param terminates with a termination request
    */
   void close(boolean terminates) {
-    if (closed || !matters()) {
+    if (!matters()) {
       return;
     }
-    closed = true;
     String what = "the response to " + MsrRequest.explain(request);
     long vc = event.number("vc");
     if (!read) {

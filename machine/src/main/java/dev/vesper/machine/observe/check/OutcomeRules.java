@@ -20,9 +20,7 @@ final class OutcomeRules {
   /** A return within this distance is a wrong length; further away it is a fix-up. */
   private static final long NEAR = 32;
 
-  /** DR7 bits that can be set, and the one that always is. */
-  private static final long DR7_BITS = 0xFFFF_23FFL;
-
+  /** The bit of DR7 that is always set. */
   private static final long DR7_ONE = 0x400;
 
   private final Findings findings;
@@ -81,7 +79,7 @@ final class OutcomeRules {
     registers(back, s, want, in);
     memory(back, s, want);
     if (Vctrap.exitCode(in, f) == ExitCode.DR7_WRITE && went) {
-      v.dr7 = f.r()[in.rm] & DR7_BITS | DR7_ONE;
+      v.dr7 = dr7(f.r()[in.rm]);
     }
   }
 
@@ -89,6 +87,11 @@ final class OutcomeRules {
   private static boolean finishedRepeat(Event back, Vctrap.Outcome want, TrapFrame f, Insn in) {
     long next = f.event().rip() + in.length;
     return want.rip.contains(f.event().rip()) && back.rip() == next && in.rep;
+  }
+
+  /** {@return what DR7 holds after a value is written to it} */
+  private static long dr7(long v) {
+    return v & Vctrap.DR7_FREE | DR7_ONE;
   }
 
   private void registers(Event back, VcpuState.Service s, Vctrap.Outcome want, Insn in) {
@@ -102,9 +105,9 @@ final class OutcomeRules {
       }
       long have = r[i] & mask;
       long need = want.r[i] & mask;
-      if (in.mnemonic().equals("mov") && Vctrap.exitCode(in, f) == ExitCode.DR7_READ && result) {
-        have = have & DR7_BITS | DR7_ONE;
-        need = need & DR7_BITS | DR7_ONE;
+      if (result && Vctrap.exitCode(in, f) == ExitCode.DR7_READ) {
+        have = dr7(have);
+        need = dr7(need);
       }
       if (have != need) {
         findings.add(

@@ -33,7 +33,7 @@ final class Vctrap {
   static final long IOIO_MEANING = 0xFFFF_007DL;
 
   /** DR7 bits that are neither fixed nor reserved: handlers set those as the processor would. */
-  private static final long DR7_FREE = 0xFFFF_23FFL;
+  static final long DR7_FREE = 0xFFFF_23FFL;
 
   /** IN1, STR, REP of an IOIO SW_EXITINFO1. */
   private static final int IN = 1;
@@ -92,13 +92,7 @@ final class Vctrap {
 
   /** {@return the size of an operand in bytes} */
   static int bytes(Insn in, int operand) {
-    return operandBytes(in, in.form().operands.get(operand));
-  }
-
-  /** {@return the size of an operand in bytes, a fixed register's by its name} */
-  static int operandBytes(Insn in, OperandSpec o) {
-    int n = o.bytes(in);
-    return n != 0 ? n : o.reg().kind().bytes;
+    return in.form().operands.get(operand).width(in);
   }
 
   /** {@return the size of a port or MMIO access in bytes} */
@@ -350,9 +344,8 @@ final class Vctrap {
     if (moved != 0) {
       o.result(reg, address(f.r()[reg], f.r()[reg] + step * moved, in.asize));
     }
-    long mask = in.asize == 8 ? -1L : in.asize == 4 ? LOW : 0xFFFFL;
     if (rep) {
-      long left = (f.r()[RCX] & mask) - moved;
+      long left = (f.r()[RCX] & in.addressMask()) - moved;
       if (moved != 0) {
         o.result(RCX, address(f.r()[RCX], left, in.asize));
       }

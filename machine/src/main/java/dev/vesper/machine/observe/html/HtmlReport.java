@@ -85,13 +85,13 @@ public final class HtmlReport implements TraceWriter {
     if (e.kind().equals("place")) {
       return;
     }
-    List<Finding> all = checker.findings();
-    boolean finding = all.size() > findings;
+    boolean finding = checker.size() > findings;
     vcpus.add(e.vcpu());
     if (kept >= MOST_ROWS && !finding) {
       dropped++;
       return;
     }
+    List<Finding> all = finding ? checker.findings() : List.of();
     for (; findings < all.size(); findings++) {
       Finding f = all.get(findings);
       // A finding of an earlier #VC belongs to its row, if that was kept.
