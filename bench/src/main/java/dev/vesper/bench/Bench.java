@@ -54,14 +54,20 @@ public final class Bench {
     return new Machine(MachineOptions.of(mode, image, b -> {}).withMemory(64L << 20));
   }
 
-  private static void kernels() throws BootException {
+  private static void kernels() throws BootException, IOException {
+    QemuTcg qemu = QemuTcg.find();
+    double nothing =
+        qemu == null ? 0 : Math.min(qemu.flat(Kernels.NOTHING), qemu.flat(Kernels.NOTHING));
     double logs = 0;
+    double ratios = 0;
     int n = 0;
-    for (Map.Entry<String, byte[]> k : Kernels.all().entrySet()) {
+    for (Map.Entry<String, String> k : Kernels.all().entrySet()) {
+      byte[] image = FlatGuest.image(k.getValue());
+      double first = 0;
       double best = 0;
       long instructions = 0;
       for (int p = 0; p < PASSES; p++) {
-        Machine m = machine(SevMode.OFF, k.getValue());
+        Machine m = machine(SevMode.OFF, image);
         long t = cpuNanos();
         Outcome o = m.run();
         double us = (cpuNanos() - t) / 1000.0;
@@ -69,13 +75,31 @@ public final class Bench {
           throw new IllegalStateException(k.getKey() + " ended with " + o);
         }
         instructions = m.instructions();
+        first = p == 0 ? instructions / us : first;
         best = Math.max(best, instructions / us);
       }
-      System.out.printf("%-8s %6.1f Minsn  %7.1f MIPS%n", k.getKey(), instructions / 1e6, best);
+      System.out.printf(
+          "%-8s %6.1f Minsn  first %7.1f  best %7.1f MIPS",
+          k.getKey(), instructions / 1e6, first, best);
       logs += Math.log(best);
+      if (qemu != null) {
+        double seconds = qemu.flat(k.getValue());
+        for (int p = 1; p < PASSES; p++) {
+          seconds = Math.min(seconds, qemu.flat(k.getValue()));
+        }
+        double mips = instructions / 1e6 / Math.max(0.005, seconds - nothing);
+        System.out.printf("  QEMU %7.1f  ratio %.2f", mips, best / mips);
+        ratios += Math.log(best / mips);
+      }
+      System.out.println();
       n++;
     }
-    System.out.printf("geomean                 %7.1f MIPS%n", Math.exp(logs / n));
+    System.out.printf("geomean                                 %7.1f MIPS", Math.exp(logs / n));
+    if (qemu != null) {
+      System.out.printf("                ratio %.2f", Math.exp(ratios / n));
+      qemu.close();
+    }
+    System.out.println();
   }
 
   /**

@@ -1,6 +1,5 @@
 package dev.vesper.bench;
 
-import dev.vesper.guest.FlatGuest;
 import java.util.LinkedHashMap;
 import java.util.Map;
 
@@ -10,8 +9,11 @@ final class Kernels {
 
   private Kernels() {}
 
-  /** {@return images by name} */
-  static Map<String, byte[]> all() {
+  /** A guest that ends at once. */
+  static final String NOTHING = "nop" + END;
+
+  /** {@return sources by name} */
+  static Map<String, String> all() {
     Map<String, String> s = new LinkedHashMap<>();
     s.put(
         "alu",
@@ -49,8 +51,7 @@ final class Kernels {
     s.put(
         "switch",
         "mov ecx, 8000000\nL: imul eax, eax, 1664525\nadd eax, 1013904223\nmov edx, eax\nshr edx, 29\ncmp edx, 1\nje A\ncmp edx, 3\nje B\ncmp edx, 5\nja C\nadd rbx, 2\njmp short N\nA: sub rbx, 5\njmp short N\nB: xor rbx, rax\njmp short N\nC: test bl, 4\njne N\ninc rbx\nN: dec ecx\njne L");
-    Map<String, byte[]> out = new LinkedHashMap<>();
-    s.forEach((name, text) -> out.put(name, FlatGuest.image(text + END)));
-    return out;
+    s.replaceAll((name, text) -> text + END);
+    return s;
   }
 }

@@ -17,10 +17,23 @@ public final class Block {
 
   int secondVersion;
 
-  Block(Op[] ops, Page page) {
+  /** {@link Mmu#codeMode} that the code was decoded for. */
+  final int mode;
+
+  /** {@link Page#codeVersion} when it was decoded: it is stale under any other. */
+  final int version;
+
+  Block(Op[] ops, Page page, int mode) {
     this.ops = ops;
     this.page = page;
+    this.mode = mode;
+    version = page.codeVersion;
     this.transfers = ops[ops.length - 1].setsRip();
+  }
+
+  /** {@return whether the bytes that it was decoded from are still there} */
+  boolean current() {
+    return version == page.codeVersion;
   }
 
   /** {@return bytes from the first instruction to the end of the last} */

@@ -17,10 +17,12 @@ public final class Cpu extends ControlRegisters {
   private static final int JUMP_CACHE = 1 << 15;
   private static final int MAX_BLOCK = 64;
 
+  /** {@link #codeMode} of 64-bit code. */
+  private static final int WIDE = 4;
+
   private final OpFactory factory;
   private final @Nullable Block[] cached = new Block[JUMP_CACHE];
   private final long[] cachedRip = new long[JUMP_CACHE];
-  private final int[] cachedTag = new int[JUMP_CACHE];
 
   /** Tells the observer about each instruction. */
   public boolean following;
@@ -38,9 +40,8 @@ public final class Cpu extends ControlRegisters {
       PhysicalMemory memory, NestedMap nested, CpuFeatures features, OpFactory factory, long seed) {
     super(memory, nested, features, seed);
     this.factory = factory;
-    java.util.Arrays.fill(cachedTag, -1);
     resetRegisters();
-    codeChanged();
+    modeChanged();
   }
 
   // ---- exits
@@ -181,7 +182,13 @@ public final class Cpu extends ControlRegisters {
       }
       int h = (int) (rip ^ rip >>> 15) & JUMP_CACHE - 1;
       Block b = cached[h];
-      if (b == null || cachedRip[h] != rip || cachedTag[h] != codeTag) {
+      if (b == null
+          || cachedRip[h] != rip
+          || b.mode != codeMode()
+          || b.page != codePage(codeLinear(rip))
+          || !b.current()
+          || b.second != null
+          || b.mode < WIDE && rip + b.span() - 1 > segLimit[CS]) {
         try {
           b = findBlock();
         } catch (Signal s) {
@@ -192,7 +199,6 @@ public final class Cpu extends ControlRegisters {
         }
         cached[h] = b;
         cachedRip[h] = rip;
-        cachedTag[h] = codeTag;
       }
       Op[] ops = b.ops;
       int n = ops.length;
@@ -349,7 +355,7 @@ public final class Cpu extends ControlRegisters {
   // ---- blocks
 
   private Block findBlock() {
-    long la = (mode64() ? rip : rip + segBase[CS]) & linearMask();
+    long la = codeLinear(rip);
     if (!mode64() && rip > segLimit[CS]) {
       gp(0);
     }
@@ -392,7 +398,7 @@ public final class Cpu extends ControlRegisters {
     if (fit.isEmpty()) {
       gp(0);
     }
-    return new Block(fit.toArray(new Op[0]), b.page);
+    return new Block(fit.toArray(new Op[0]), b.page, b.mode);
   }
 
   private Block build(Page p, long la, int start, int mode) {
@@ -425,7 +431,7 @@ public final class Cpu extends ControlRegisters {
       observer.onBlock(this, rip, offset - start);
     }
     mark(p, start, Math.min(offset, Page.SIZE));
-    return new Block(ops.toArray(new Op[0]), p);
+    return new Block(ops.toArray(new Op[0]), p, mode);
   }
 
   private Op bind(@Nullable Insn valid, Insn in, int mode, int offset) {
@@ -471,7 +477,7 @@ public final class Cpu extends ControlRegisters {
       }
       mark(q, 0, end);
     }
-    Block b = new Block(new Op[] {op}, p);
+    Block b = new Block(new Op[] {op}, p, mode);
     b.second = q;
     b.secondVersion = q.codeVersion;
     return b;

@@ -77,15 +77,31 @@ public abstract class Mmu extends CpuState {
   /** What DR7 enables; brought up to date by {@link #modeChanged}. */
   public final Breakpoints breakpoints = new Breakpoints();
 
+  private final Tlb supervisorCode = new Tlb();
+  private final Tlb userCode = new Tlb();
+
   private long[] tr = supervisor.read;
   private long[] tw = supervisor.write;
   private byte[][] td = supervisor.data;
 
-  /** Goes up when a linear address may mean other code than before. */
-  private int codeGeneration;
+  /** Tags and pages of instruction fetches at the current privilege. */
+  private long[] tx = supervisorCode.read;
 
-  /** Code generation, mode and privilege: what cached look-ups of blocks are valid for. */
-  public int codeTag;
+  private @Nullable Page[] px = supervisorCode.page;
+
+  /** Width of code, whether segments are flat: what decoded code depends on. */
+  private int codeMode;
+
+  /** What is added to RIP to make it linear. */
+  private long codeBase;
+
+  private long codeMask = 0xFFFF_FFFFL;
+
+  /**
+   * Goes up when decoded code is dropped or a page changes hands: translated code that has called
+   * out must look again whether it is still good.
+   */
+  public int codeEpoch;
 
   // Result of the last walk.
   private long walkAddress;
@@ -108,7 +124,7 @@ public abstract class Mmu extends CpuState {
         new PhysicalMemory.CodeListener() {
           @Override
           public void codeDropped() {
-            codeChanged();
+            codeEpoch++;
           }
 
           @Override
@@ -132,7 +148,9 @@ public abstract class Mmu extends CpuState {
     supervisor.flushFrame(frame);
     user.flushFrame(frame);
     unguarded.flushFrame(frame);
-    codeChanged();
+    supervisorCode.flushFrame(frame);
+    userCode.flushFrame(frame);
+    codeEpoch++;
   }
 
   // ---- modes and generations
@@ -162,8 +180,14 @@ public abstract class Mmu extends CpuState {
     tr = t.read;
     tw = t.write;
     td = t.data;
-    int bits = mode64() ? 2 : (segAttr[CS] & 0x400) != 0 ? 1 : 0;
-    codeTag = codeGeneration << 4 | bits << 2 | (bits == 2 || flat() ? 2 : 0) | (u ? 1 : 0);
+    Tlb code = u ? userCode : supervisorCode;
+    tx = code.read;
+    px = code.page;
+    boolean wide = mode64();
+    int bits = wide ? 2 : (segAttr[CS] & 0x400) != 0 ? 1 : 0;
+    codeMode = bits << 1 | (wide || flat() ? 1 : 0);
+    codeBase = wide ? 0 : segBase[CS];
+    codeMask = wide ? -1L : 0xFFFF_FFFFL;
   }
 
   /** {@return whether DS, ES and SS cover all of memory without checks} */
@@ -177,15 +201,45 @@ public abstract class Mmu extends CpuState {
     return true;
   }
 
-  /** {@return bits 3:1 of {@link #codeTag}: what decoded code depends on} */
+  /** {@return what decoded code depends on: its width in bits 2:1, flat segments in bit 0} */
   public final int codeMode() {
-    return codeTag >> 1 & 7;
+    return codeMode;
   }
 
-  /** Invalidates cached look-ups of code. */
-  public final void codeChanged() {
-    codeGeneration++;
-    modeChanged();
+  /** {@return the linear address of an instruction} */
+  protected final long codeLinear(long address) {
+    return address + codeBase & codeMask;
+  }
+
+  /** {@return the page that the TLB has for instructions at a linear address, or null} */
+  protected final @Nullable Page codePage(long la) {
+    int i = Tlb.index(la);
+    return tx[i] == (la & PAGE_MASK) ? px[i] : null;
+  }
+
+  /**
+   * {@return whether the TLB has a page for instructions at a linear address}
+   *
+   * @param la start of a page
+   */
+  public final boolean fetchesFrom(long la, Page page) {
+    int i = Tlb.index(la);
+    return tx[i] == la && px[i] == page;
+  }
+
+  /** {@return tags that loads hit} */
+  public final long[] readTags() {
+    return tr;
+  }
+
+  /** {@return tags that stores hit} */
+  public final long[] writeTags() {
+    return tw;
+  }
+
+  /** {@return bytes of the pages that loads and stores hit} */
+  public final byte[][] pageData() {
+    return td;
   }
 
   /**
@@ -197,7 +251,9 @@ public abstract class Mmu extends CpuState {
     supervisor.flush(all);
     user.flush(all);
     unguarded.flush(all);
-    codeChanged();
+    supervisorCode.flush(all);
+    userCode.flush(all);
+    modeChanged();
   }
 
   /** Flushes one page, as INVLPG does. */
@@ -205,7 +261,8 @@ public abstract class Mmu extends CpuState {
     supervisor.flushPage(la);
     user.flushPage(la);
     unguarded.flushPage(la);
-    codeChanged();
+    supervisorCode.flushPage(la);
+    userCode.flushPage(la);
   }
 
   // ---- faults
@@ -405,11 +462,15 @@ public abstract class Mmu extends CpuState {
 
   /** {@return the page of a linear address, or null when the access goes to {@link #bus}} */
   private @Nullable Page lookup(long la, int access, int privilege) {
-    Tlb t = privilege == USER ? user : privilege == SUPERVISOR ? supervisorTlb() : supervisor;
+    Tlb t;
+    if (access == EXEC) {
+      t = privilege == USER ? userCode : supervisorCode;
+    } else {
+      t = privilege == USER ? user : privilege == SUPERVISOR ? supervisorTlb() : supervisor;
+    }
     int i = Tlb.index(la);
     long tag = la & PAGE_MASK;
-    long[] tags = access == READ ? t.read : access == WRITE ? t.write : t.exec;
-    if ((tags[i] & ~Tlb.WATCHED) == tag) {
+    if (((access == WRITE ? t.write[i] : t.read[i]) & ~Tlb.WATCHED) == tag) {
       return t.page[i];
     }
     walk(la, access, privilege);
@@ -430,20 +491,12 @@ public abstract class Mmu extends CpuState {
       pageFault(la, errorCode(1, access, privilege) | 0x20);
     }
     Page p = memory.page((int) (walkAddress >>> 12), isPrivate ? key : Page.SHARED);
-    if (t.page[i] != p
-        || (t.read[i] & ~Tlb.WATCHED) != tag
-            && (t.write[i] & ~Tlb.WATCHED) != tag
-            && t.exec[i] != tag) {
-      t.read[i] = Tlb.NONE;
+    if (t.page[i] != p || (t.read[i] & ~Tlb.WATCHED) != tag) {
       t.write[i] = Tlb.NONE;
-      t.exec[i] = Tlb.NONE;
     }
-    t.page[i] = p;
-    t.data[i] = p.data;
-    t.global[i] = walkGlobal;
-    t.used = true;
+    t.fill(i, p, walkGlobal);
     if (access == EXEC) {
-      t.exec[i] = tag;
+      t.read[i] = tag;
     } else {
       long seen = p.watched ? tag | Tlb.WATCHED : tag;
       t.read[i] = seen;

@@ -8,19 +8,12 @@ public abstract class Segmentation extends Mmu {
     super(memory, nested);
   }
 
-  private long knownCodeBase;
-
   /** Loading a null selector clears base, limit and attributes (CPUID Fn8000_0021_EAX[6]). */
   protected boolean nullClearsBase;
 
-  /** Must follow every load of CS: cached look-ups by RIP stay valid while the base is the same. */
+  /** Must follow every load of CS. */
   protected final void codeSegmentChanged() {
-    if (segBase[CS] != knownCodeBase) {
-      knownCodeBase = segBase[CS];
-      codeChanged();
-    } else {
-      modeChanged();
-    }
+    modeChanged();
   }
 
   // ---- addresses

@@ -164,7 +164,7 @@ final class EveryOpcodeTest {
   /** Executes what was written to the code page; one if it is an instruction, or undefined. */
   private int execute(Set<String> missing) {
     memory.page(CODE >> 12, 0).dropCode();
-    cpu.codeChanged();
+    cpu.modeChanged();
     try {
       cpu.run(cpu.icount + 1);
       return 1;
