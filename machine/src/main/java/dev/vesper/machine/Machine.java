@@ -12,6 +12,7 @@ import dev.vesper.machine.cpu.CpuFeatures;
 import dev.vesper.machine.cpu.NestedMap;
 import dev.vesper.machine.cpu.Unimplemented;
 import dev.vesper.machine.cpu.interp.Interpreter;
+import dev.vesper.machine.cpu.jit.RegionTranslator;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PhysicalMemory;
@@ -86,6 +87,7 @@ public final class Machine {
     for (int i = 0; i < o.processors(); i++) {
       Cpu c = new Cpu(memory, nested, features, interpreter, o.seed() + i);
       c.configureEncryption(key, cBit);
+      RegionTranslator.attach(c, RegionTranslator.standard());
       cpus.add(c);
       VirtualCpu v =
           o.mode() == SevMode.ES

@@ -5,20 +5,29 @@ import org.jspecify.annotations.Nullable;
 
 /** Straight-line code inside one physical page, or one instruction that crosses into a second. */
 public final class Block {
-  final Op[] ops;
+  public final Op[] ops;
 
   /** The last operation sets RIP. */
-  final boolean transfers;
+  public final boolean transfers;
 
-  final Page page;
+  public final Page page;
 
   /** The page that the only instruction runs on into, or null. */
-  @Nullable Page second;
+  public @Nullable Page second;
 
   int secondVersion;
 
+  /** How often it was executed by the interpreter. */
+  public int count;
+
+  /** The region that begins here. */
+  @Nullable Region region;
+
+  /** How often it became the beginning of a region. */
+  int translations;
+
   /** {@link Mmu#codeMode} that the code was decoded for. */
-  final int mode;
+  public final int mode;
 
   /** {@link Page#codeVersion} when it was decoded: it is stale under any other. */
   final int version;
@@ -32,8 +41,13 @@ public final class Block {
   }
 
   /** {@return whether the bytes that it was decoded from are still there} */
-  boolean current() {
+  public boolean current() {
     return version == page.codeVersion;
+  }
+
+  /** {@return whether a region begins here} */
+  public boolean isHead() {
+    return region != null;
   }
 
   /** {@return bytes from the first instruction to the end of the last} */

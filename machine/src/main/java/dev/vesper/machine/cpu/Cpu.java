@@ -20,6 +20,12 @@ public final class Cpu extends ControlRegisters {
   /** {@link #codeMode} of 64-bit code. */
   private static final int WIDE = 4;
 
+  /** Budget of a region in instructions, so that it fits an int. */
+  private static final long LONGEST_RUN = 1 << 30;
+
+  private static final int MAX_TRANSLATIONS = 8;
+  private static final int FREQUENT_MISSES = 1000;
+
   private final OpFactory factory;
   private final @Nullable Block[] cached = new Block[JUMP_CACHE];
   private final long[] cachedRip = new long[JUMP_CACHE];
@@ -33,6 +39,8 @@ public final class Cpu extends ControlRegisters {
   /** A host asked for #VMEXIT(VINTR) as soon as the guest can take an interrupt. */
   public boolean interruptWindow;
 
+  private @Nullable Translator translator;
+  private int threshold = Integer.MAX_VALUE;
   private boolean exitAdvances;
   private final byte[] fetchBuffer = new byte[32];
 
@@ -42,6 +50,12 @@ public final class Cpu extends ControlRegisters {
     this.factory = factory;
     resetRegisters();
     modeChanged();
+  }
+
+  /** Has hot code translated from now on. */
+  public void translateWith(Translator t) {
+    translator = t;
+    threshold = t.threshold();
   }
 
   // ---- exits
@@ -209,11 +223,35 @@ public final class Cpu extends ControlRegisters {
         }
         continue;
       }
+      executing = b.page;
+      int i = 0;
+      Region region = b.region;
+      if (region == null) {
+        if (++b.count == threshold) {
+          translate(b);
+          continue;
+        }
+      } else if (deadline - icount >= region.need() && region.fits(this)) {
+        int left = runRegion(region, (int) Math.min(deadline - icount, LONGEST_RUN));
+        if (left == EXITED) {
+          return;
+        }
+        if (left < 0) {
+          if (left == Region.STALE) {
+            b.region = null;
+            b.count = 0;
+          }
+          continue;
+        }
+        missed(b, region, left);
+        b = region.block(left >> Region.INDEX_BITS);
+        i = left & (1 << Region.INDEX_BITS) - 1;
+        ops = b.ops;
+        n = ops.length;
+      }
       if (n > deadline - icount) {
         n = (int) (deadline - icount);
       }
-      executing = b.page;
-      int i = 0;
       try {
         if (observer == null) {
           do {
@@ -241,6 +279,64 @@ public final class Cpu extends ControlRegisters {
         }
       }
     }
+  }
+
+  private static final int EXITED = -3;
+
+  /** Enters a region; the result is the region's own, or {@link #EXITED}. */
+  private int runRegion(Region region, int budget) {
+    region.entries++;
+    single = false;
+    try {
+      return region.run(this, budget);
+    } catch (Signal s) {
+      single = true;
+      icount += runningAt;
+      Page p = executing;
+      if (p == null) {
+        throw new IllegalStateException("a region without a page");
+      }
+      return settle(running[runningAt], s, p) ? Region.DISPATCH : EXITED;
+    } finally {
+      single = true;
+    }
+  }
+
+  private void translate(Block b) {
+    Translator t = translator;
+    if (t != null && b.second == null && b.translations < MAX_TRANSLATIONS) {
+      b.translations++;
+      b.region = t.translate(this, b, b.translations > MAX_TRANSLATIONS / 2);
+    }
+  }
+
+  /**
+   * Counts what translated code gave up on. Where that is frequent, the region is made anew: the
+   * translator leaves such an operation to its own method.
+   */
+  private void missed(Block head, Region region, int where) {
+    Op op = region.block(where >> Region.INDEX_BITS).ops[where & (1 << Region.INDEX_BITS) - 1];
+    if (++op.misses == FREQUENT_MISSES
+        && head.translations < MAX_TRANSLATIONS
+        && region.entries < 64L * FREQUENT_MISSES) {
+      head.region = null;
+      head.count = Math.max(0, threshold - 64);
+    }
+  }
+
+  /** {@return whether a near transfer may go to an address} */
+  public boolean reachable(long target) {
+    return mode64() ? canonical(target) : target <= segLimit[CS];
+  }
+
+  /** {@return the current block at an address, or null if none has been executed there} */
+  public @Nullable Block blockAt(long address) {
+    Page p = codePage(codeLinear(address));
+    if (p == null || !(p.code instanceof CodePage code)) {
+      return null;
+    }
+    Block b = code.get(((int) codeLinear(address) & 0xFFF) << 3 | codeMode());
+    return b == null || !b.current() || b.second != null ? null : b;
   }
 
   private static final long DEBUGCTL_BTF = 2;

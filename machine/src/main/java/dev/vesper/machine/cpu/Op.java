@@ -13,6 +13,9 @@ public abstract class Op {
   /** Offset of the byte after it; may lie past the page's end. */
   public int next;
 
+  /** How often translated code gave up here. */
+  public int misses;
+
   /** What it was decoded from. */
   public Insn insn = new Insn();
 
