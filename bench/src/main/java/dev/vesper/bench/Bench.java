@@ -60,6 +60,8 @@ public final class Bench {
         qemu == null ? 0 : Math.min(qemu.flat(Kernels.NOTHING), qemu.flat(Kernels.NOTHING));
     double logs = 0;
     double ratios = 0;
+    double firsts = 0;
+    double yardstick = 0;
     int n = 0;
     for (Map.Entry<String, String> k : Kernels.all().entrySet()) {
       byte[] image = FlatGuest.image(k.getValue());
@@ -76,6 +78,7 @@ public final class Bench {
         }
         instructions = m.instructions();
         first = p == 0 ? instructions / us : first;
+        firsts += p == 0 ? us / 1e6 : 0;
         best = Math.max(best, instructions / us);
       }
       System.out.printf(
@@ -87,6 +90,7 @@ public final class Bench {
         for (int p = 1; p < PASSES; p++) {
           seconds = Math.min(seconds, qemu.flat(k.getValue()));
         }
+        yardstick += seconds - nothing;
         double mips = instructions / 1e6 / Math.max(0.005, seconds - nothing);
         System.out.printf("  QEMU %7.1f  ratio %.2f", mips, best / mips);
         ratios += Math.log(best / mips);
@@ -97,6 +101,9 @@ public final class Bench {
     System.out.printf("geomean                                 %7.1f MIPS", Math.exp(logs / n));
     if (qemu != null) {
       System.out.printf("                ratio %.2f", Math.exp(ratios / n));
+      System.out.printf(
+          "%nfirst passes: %.2f CPU s, QEMU %.2f, ratio %.2f",
+          firsts, yardstick, firsts / yardstick);
       qemu.close();
     }
     System.out.println();
@@ -160,6 +167,29 @@ public final class Bench {
                 })
             .with("console=ttyS0 cryptomgr.notests=1", Files.readAllBytes(initrd));
     Machine m = new Machine(o);
+    if (Boolean.getBoolean("timeline")) {
+      Thread main = Thread.currentThread();
+      Thread t =
+          new Thread(
+              () -> {
+                long pi = 0, pc = 0;
+                try {
+                  for (; ; ) {
+                    Thread.sleep(250);
+                    long i = m.instructions(),
+                        c = ManagementFactory.getThreadMXBean().getThreadCpuTime(main.threadId());
+                    System.err.printf(
+                        "%.2f s cpu %.1f Minsn rate %.1f MIPS%n",
+                        c / 1e9, i / 1e6, (i - pi) * 1000.0 / (c - pc));
+                    pi = i;
+                    pc = c;
+                  }
+                } catch (InterruptedException e) {
+                }
+              });
+      t.setDaemon(true);
+      t.start();
+    }
     Outcome out = m.run();
     System.out.printf(
         "boot --sev %s: %.2f CPU s to /init, %.2f CPU s in all, %.2f s wall, %d instructions, %s%n",

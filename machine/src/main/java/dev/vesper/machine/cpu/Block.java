@@ -1,6 +1,7 @@
 package dev.vesper.machine.cpu;
 
 import dev.vesper.machine.memory.Page;
+import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /** Straight-line code inside one physical page, or one instruction that crosses into a second. */
@@ -23,6 +24,12 @@ public final class Block {
   /** The region that begins here. */
   @Nullable Region region;
 
+  /** A region that HotSpot has not compiled yet. */
+  @Nullable Region candidate;
+
+  /** Value of {@link #count} at which the translator has a look. */
+  int look;
+
   /** How often it became the beginning of a region. */
   int translations;
 
@@ -32,12 +39,23 @@ public final class Block {
   /** {@link Page#codeVersion} when it was decoded: it is stale under any other. */
   final int version;
 
-  Block(Op[] ops, Page page, int mode) {
+  /** How many different targets of an indirect transfer are remembered. */
+  static final int TARGETS = 4;
+
+  /** The block ends with a jump or call through a register or memory. */
+  final boolean indirect;
+
+  private int[] targets = {};
+
+  Block(Op[] ops, Page page, int mode, int look) {
     this.ops = ops;
     this.page = page;
     this.mode = mode;
+    this.look = look;
     version = page.codeVersion;
-    this.transfers = ops[ops.length - 1].setsRip();
+    Op last = ops[ops.length - 1];
+    this.transfers = last.setsRip();
+    this.indirect = transfers && last.goesThroughOperand();
   }
 
   /** {@return whether the bytes that it was decoded from are still there} */
@@ -45,9 +63,32 @@ public final class Block {
     return version == page.codeVersion;
   }
 
+  /**
+   * Remembers where the transfer at the end went.
+   *
+   * @param distance from the start of this block's page, in bytes
+   */
+  void wentTo(long distance) {
+    if ((int) distance != distance || targets.length == TARGETS) {
+      return;
+    }
+    for (int t : targets) {
+      if (t == (int) distance) {
+        return;
+      }
+    }
+    targets = Arrays.copyOf(targets, targets.length + 1);
+    targets[targets.length - 1] = (int) distance;
+  }
+
+  /** {@return where the transfer at the end went, in bytes from the start of the page} */
+  public int[] targets() {
+    return targets;
+  }
+
   /** {@return whether a region begins here} */
   public boolean isHead() {
-    return region != null;
+    return region != null || candidate != null;
   }
 
   /** {@return bytes from the first instruction to the end of the last} */

@@ -26,6 +26,12 @@ public final class Cpu extends ControlRegisters {
   private static final int MAX_TRANSLATIONS = 8;
   private static final int FREQUENT_MISSES = 1000;
 
+  /** Interpretations between two looks whether a region is compiled. */
+  private static final int PATIENCE = 256;
+
+  /** Calls with each look, which make HotSpot compile. */
+  private static final int CALLS = Integer.getInteger("vesper.calls", 200);
+
   private final OpFactory factory;
   private final @Nullable Block[] cached = new Block[JUMP_CACHE];
   private final long[] cachedRip = new long[JUMP_CACHE];
@@ -41,6 +47,11 @@ public final class Cpu extends ControlRegisters {
 
   private @Nullable Translator translator;
   private int threshold = Integer.MAX_VALUE;
+
+  /** Blocks whose regions are not compiled yet. */
+  private final List<Block> waiting = new ArrayList<>();
+
+  private final int maxWaiting = Integer.getInteger("vesper.waiting", 4);
   private boolean exitAdvances;
   private final byte[] fetchBuffer = new byte[32];
 
@@ -181,6 +192,7 @@ public final class Cpu extends ControlRegisters {
    */
   public void run(long deadline) {
     exitIntInfo = 0;
+    Block from = null;
     for (; ; ) {
       if (icount >= deadline) {
         exitCode = 0x60;
@@ -214,6 +226,10 @@ public final class Cpu extends ControlRegisters {
         cached[h] = b;
         cachedRip[h] = rip;
       }
+      if (from != null) {
+        from.wentTo(rip - r[PAGE]);
+        from = null;
+      }
       Op[] ops = b.ops;
       int n = ops.length;
       r[PAGE] = rip - ops[0].offset;
@@ -227,8 +243,8 @@ public final class Cpu extends ControlRegisters {
       int i = 0;
       Region region = b.region;
       if (region == null) {
-        if (++b.count == threshold) {
-          translate(b);
+        if (++b.count >= b.look) {
+          look(b);
           continue;
         }
       } else if (deadline - icount >= region.need() && region.fits(this)) {
@@ -238,8 +254,7 @@ public final class Cpu extends ControlRegisters {
         }
         if (left < 0) {
           if (left == Region.STALE) {
-            b.region = null;
-            b.count = 0;
+            forget(b, threshold);
           }
           continue;
         }
@@ -269,6 +284,8 @@ public final class Cpu extends ControlRegisters {
         icount += n;
         if (!b.transfers || n < ops.length) {
           rip = r[PAGE] + ops[n - 1].next & ripMask();
+        } else if (b.indirect) {
+          from = b;
         }
       } catch (Signal s) {
         single = true;
@@ -302,12 +319,53 @@ public final class Cpu extends ControlRegisters {
     }
   }
 
-  private void translate(Block b) {
+  /**
+   * Has a block translated that is executed often, and enters the region once it is compiled.
+   * HotSpot compiles slowly: only a few regions wait for it at a time, so that what is hot now
+   * comes before what was.
+   */
+  private void look(Block b) {
     Translator t = translator;
-    if (t != null && b.second == null && b.translations < MAX_TRANSLATIONS) {
-      b.translations++;
-      b.region = t.translate(this, b, b.translations > MAX_TRANSLATIONS / 2);
+    b.look = Integer.MAX_VALUE;
+    if (t == null || b.second != null || b.translations >= MAX_TRANSLATIONS) {
+      return;
     }
+    b.look = b.count + PATIENCE;
+    waiting.removeIf(this::settled);
+    if (b.candidate != null || b.region != null || waiting.size() >= maxWaiting) {
+      return;
+    }
+    b.translations++;
+    Region made = t.translate(this, b, b.translations > MAX_TRANSLATIONS / 2);
+    if (made == null) {
+      b.look = Integer.MAX_VALUE;
+    } else if (threshold < PATIENCE) {
+      b.region = made;
+    } else {
+      b.candidate = made;
+      waiting.add(b);
+      settled(b);
+    }
+  }
+
+  /** {@return whether a block waits no more for its region} */
+  private boolean settled(Block b) {
+    Region candidate = b.candidate;
+    if (candidate == null || !b.current()) {
+      b.candidate = null;
+      return true;
+    }
+    if (candidate.compiled(this, CALLS)) {
+      b.region = candidate;
+      b.candidate = null;
+      return true;
+    }
+    return false;
+  }
+
+  private void forget(Block b, int interpretations) {
+    b.region = null;
+    b.look = b.count + interpretations;
   }
 
   /**
@@ -319,8 +377,7 @@ public final class Cpu extends ControlRegisters {
     if (++op.misses == FREQUENT_MISSES
         && head.translations < MAX_TRANSLATIONS
         && region.entries < 64L * FREQUENT_MISSES) {
-      head.region = null;
-      head.count = Math.max(0, threshold - 64);
+      forget(head, 64);
     }
   }
 
@@ -494,7 +551,7 @@ public final class Cpu extends ControlRegisters {
     if (fit.isEmpty()) {
       gp(0);
     }
-    return new Block(fit.toArray(new Op[0]), b.page, b.mode);
+    return new Block(fit.toArray(new Op[0]), b.page, b.mode, threshold);
   }
 
   private Block build(Page p, long la, int start, int mode) {
@@ -527,7 +584,7 @@ public final class Cpu extends ControlRegisters {
       observer.onBlock(this, rip, offset - start);
     }
     mark(p, start, Math.min(offset, Page.SIZE));
-    return new Block(ops.toArray(new Op[0]), p, mode);
+    return new Block(ops.toArray(new Op[0]), p, mode, threshold);
   }
 
   private Op bind(@Nullable Insn valid, Insn in, int mode, int offset) {
@@ -573,7 +630,7 @@ public final class Cpu extends ControlRegisters {
       }
       mark(q, 0, end);
     }
-    Block b = new Block(new Op[] {op}, p, mode);
+    Block b = new Block(new Op[] {op}, p, mode, threshold);
     b.second = q;
     b.secondVersion = q.codeVersion;
     return b;

@@ -34,6 +34,11 @@ public abstract class Op {
     return false;
   }
 
+  /** {@return whether this is a near jump or call through a register or memory} */
+  public boolean goesThroughOperand() {
+    return false;
+  }
+
   /** {@return whether a non-canonical operand is a stack fault} */
   public final boolean stackOperand() {
     return insn.mem && insn.segment() == CpuState.SS;

@@ -20,6 +20,9 @@ public abstract class Region {
   /** Blocks have at most this many instructions, so that an index fits below the block's number. */
   static final int INDEX_BITS = 6;
 
+  private static final int SAMPLE = 8;
+  private static final int COMPILED_NANOS = 20;
+
   private Block[] blocks = {};
 
   /** The pages that blocks lie in, the first block's first. */
@@ -47,7 +50,7 @@ public abstract class Region {
   /**
    * Executes until the budget is low or something comes that is not translated.
    *
-   * @param budget instructions that may be executed, at least {@link #need}
+   * @param budget instructions that may be executed; with less than {@link #need} nothing is done
    * @return {@link #DISPATCH}, {@link #STALE}, or the number of a block shifted left by {@link
    *     #INDEX_BITS} and the index of the operation that the interpreter must go on with; the
    *     instruction count is then that of the block's start
@@ -78,6 +81,24 @@ public abstract class Region {
         end = Math.max(end, b.ops[b.ops.length - 1].next);
       }
     }
+  }
+
+  /**
+   * {@return whether HotSpot has compiled the region} Its byte-code interpreter is slower than our
+   * own, so that a region is entered only when this is so. Asking makes HotSpot compile: it counts
+   * calls. How long a call takes that does nothing tells what runs it.
+   *
+   * @param calls how often to call
+   */
+  final boolean compiled(Cpu c, int calls) {
+    for (int i = 0; i < calls; i++) {
+      run(c, 0);
+    }
+    long start = System.nanoTime();
+    for (int i = 0; i < SAMPLE; i++) {
+      run(c, 0);
+    }
+    return System.nanoTime() - start < SAMPLE * COMPILED_NANOS;
   }
 
   final Block block(int i) {

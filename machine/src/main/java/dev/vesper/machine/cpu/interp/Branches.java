@@ -51,6 +51,11 @@ final class Branches {
 
   static final class JmpRm extends Branch {
     @Override
+    public boolean goesThroughOperand() {
+      return true;
+    }
+
+    @Override
     public void exec(Cpu c) {
       go(c, readRm(c, insn.osize));
     }
@@ -64,6 +69,11 @@ final class Branches {
   }
 
   static final class CallRm extends Branch {
+    @Override
+    public boolean goesThroughOperand() {
+      return true;
+    }
+
     @Override
     public void exec(Cpu c) {
       call(c, insn.osize, readRm(c, insn.osize), nextRip(c));

@@ -107,7 +107,11 @@ final class Emitter {
 
   // ---- the frame of the method
 
-  void begin() {
+  void begin(int need) {
+    Label go = code.newLabel();
+    code.iload(BUDGET).loadConstant(need).if_icmpge(go);
+    code.iconst_m1().ireturn();
+    code.labelBinding(go);
     code.goto_(prologue);
   }
 
@@ -257,10 +261,19 @@ final class Emitter {
     code.invokevirtual(REGION, "refusal", MethodTypeDesc.of(INT, INT)).istore(RESULT);
   }
 
-  /** Puts the kind of the flags into its variable if it is known only here. */
+  /**
+   * Puts the kind of the flags into its variable if it is known only here. Values that the kind
+   * does not use are cleared, so that nothing has to be kept or computed for them.
+   */
   void sync(FlagState s) {
     if (s.known) {
       code.loadConstant(s.kind).istore(KIND);
+      int unused = LazyFlags.unused(s.kind);
+      for (int i = 0; i < 3; i++) {
+        if ((unused >> i & 1) != 0) {
+          code.lconst_0().lstore(FA + 2 * i);
+        }
+      }
     }
   }
 

@@ -58,6 +58,17 @@ final class LazyFlags {
     return kind & 0xCF | which | Integer.numberOfTrailingZeros(bytes) << 8;
   }
 
+  /** {@return which values a kind does not use: bit 0 {@code fa}, 1 {@code fb}, 2 {@code fx}} */
+  static int unused(int kind) {
+    int later = (kind & LATER) != 0 ? 4 : 0;
+    return switch (kind & 15) {
+      case LOGIC -> 7;
+      case ADD, SUB, SHL, SHR, SAR -> 4;
+      case RAW, MUL -> 2 | later;
+      default -> 0;
+    };
+  }
+
   /** {@return CF in bit 63 and CF^OF in bit 62} */
   static long cv(int kind, long fr, long fa, long fb, long fx) {
     int bits = 8 << (kind >> 6 & 3);

@@ -83,7 +83,11 @@ final class RegionCode {
         edgeTo(target, 1);
         returnTo(next);
       }
-      case CALL_INDIRECT -> returnTo(next);
+      case JUMP_INDIRECT -> targetsOf(b, i);
+      case CALL_INDIRECT -> {
+        targetsOf(b, i);
+        returnTo(next);
+      }
       case STRING -> edgeTo(next, 2);
       default -> {
         // leaves the region
@@ -96,6 +100,12 @@ final class RegionCode {
     if (n >= 0 && !returnSites.contains(n)) {
       returnSites.add(n);
       incoming[n] += 2;
+    }
+  }
+
+  private void targetsOf(Block b, int i) {
+    for (int t : b.targets()) {
+      edgeTo(Emitter.pageOf(shape.place(i)) + t, 2);
     }
   }
 
@@ -112,7 +122,7 @@ final class RegionCode {
   }
 
   void emit() {
-    e.begin();
+    e.begin(need);
     for (int i = 0; i < labels.length; i++) {
       block(i);
     }
@@ -294,7 +304,26 @@ final class RegionCode {
       stack.pushReturn();
     }
     e.sync();
+    for (int t : shape.blocks.get(current).targets()) {
+      goIf(Emitter.T2, Emitter.pageOf(shape.place(current)) + t);
+    }
     e.leaveForVariable(Emitter.T2);
+  }
+
+  /** Goes to a place of the region if a variable holds its address. */
+  private void goIf(int variable, int place) {
+    if (shape.number(place) < 0) {
+      return;
+    }
+    int from = current;
+    Label there = code.newLabel();
+    e.ripOfPlace(place);
+    code.lload(variable).lcmp().ifeq(there);
+    e.later(
+        () -> {
+          code.labelBinding(there);
+          jump(from, place);
+        });
   }
 
   private void ret(Insn in) {
@@ -306,15 +335,7 @@ final class RegionCode {
     stack.dropReturn(in.imm);
     e.sync();
     for (int site : returnSites) {
-      e.ripOfPlace(shape.place(site));
-      Label there = code.newLabel();
-      code.lload(T1).lcmp().ifeq(there);
-      int from = current;
-      e.later(
-          () -> {
-            code.labelBinding(there);
-            jump(from, shape.place(site));
-          });
+      goIf(T1, shape.place(site));
     }
     e.leaveForVariable(T1);
   }

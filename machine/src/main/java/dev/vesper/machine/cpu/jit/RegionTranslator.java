@@ -114,6 +114,18 @@ public final class RegionTranslator implements Translator {
                   .getDeclaredConstructor()
                   .newInstance();
       int n = shape.blocks.size();
+      if (Boolean.getBoolean("vesper.jitlog")) {
+        int insns = shape.blocks.stream().mapToInt(b -> b.ops.length).sum();
+        System.err.println(
+            "REGION "
+                + cpu.icount
+                + " blocks "
+                + n
+                + " insns "
+                + insns
+                + " bytes "
+                + codeLength(file));
+      }
       long[] distances = new long[n];
       for (int i = 0; i < n; i++) {
         distances[i] = Emitter.pageOf(shape.place(i));

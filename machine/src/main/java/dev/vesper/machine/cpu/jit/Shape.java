@@ -77,10 +77,21 @@ final class Shape {
         offer(target(base, last), head);
         offer(next, head);
       }
-      case CALL_INDIRECT, STRING -> offer(next, head);
+      case JUMP_INDIRECT -> offerTargets(b, base, head);
+      case CALL_INDIRECT -> {
+        offerTargets(b, base, head);
+        offer(next, head);
+      }
+      case STRING -> offer(next, head);
       default -> {
         // where it goes is not known
       }
+    }
+  }
+
+  private void offerTargets(Block b, int base, Block head) {
+    for (int t : b.targets()) {
+      offer(base + t, head);
     }
   }
 
