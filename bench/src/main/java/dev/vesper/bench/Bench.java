@@ -64,6 +64,7 @@ public final class Bench {
     double yardstick = 0;
     int n = 0;
     for (Map.Entry<String, String> k : Kernels.all().entrySet()) {
+      if (!k.getKey().matches(System.getProperty("kernel", ".*"))) continue;
       byte[] image = FlatGuest.image(k.getValue());
       double first = 0;
       double best = 0;

@@ -216,6 +216,9 @@ public abstract class CpuState {
   /** Instructions executed since reset; virtual time. */
   public long icount;
 
+  /** Value of {@link #icount} at which the running region has used up its budget. */
+  public long regionEnd;
+
   // ---- arithmetic flags
 
   public final boolean cf() {

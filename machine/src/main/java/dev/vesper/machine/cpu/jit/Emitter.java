@@ -33,10 +33,11 @@ final class Emitter {
   private static final ClassDesc LONGS = LONG.arrayType();
   private static final ClassDesc DATA_TYPE = ConstantDescs.CD_byte.arrayType(2);
 
-  // Local variables. 0 is the region, 1 the processor, 2 the budget.
+  // Local variables. 0 is the region, 1 the processor, 2 what is left of the budget. What only
+  // exits need is not kept in one but read again there: HotSpot has 15 registers to give.
   private static final int CPU_VAR = 1;
-  private static final int BUDGET = 2;
-  private static final int LEFT = 3;
+  private static final int LEFT = 2;
+  private static final int TARGET = 3;
   private static final int RESULT = 4;
   static final int KIND = 5;
   private static final int REGS = 6;
@@ -44,8 +45,6 @@ final class Emitter {
   private static final int WRITE_TAGS = 8;
   private static final int DATA = 9;
   private static final int EPOCH = 10;
-  private static final int RIP = 11;
-  private static final int START = 13;
   private static final int ENTRY = 15;
   static final int FR = 17;
   static final int FA = 19;
@@ -81,6 +80,7 @@ final class Emitter {
   private final List<Runnable> deferred = new ArrayList<>();
   private final Label prologue;
   private final Label tail;
+  private final Label tailWithRip;
 
   // Where code is being emitted.
   private int block;
@@ -102,6 +102,7 @@ final class Emitter {
     width = wide ? 8 : (codeMode & 2) != 0 ? 4 : 2;
     prologue = code.newLabel();
     tail = code.newLabel();
+    tailWithRip = code.newLabel();
     op = first;
   }
 
@@ -109,7 +110,7 @@ final class Emitter {
 
   void begin(int need) {
     Label go = code.newLabel();
-    code.iload(BUDGET).loadConstant(need).if_icmpge(go);
+    code.iload(LEFT).loadConstant(need).if_icmpge(go);
     code.iconst_m1().ireturn();
     code.labelBinding(go);
     code.goto_(prologue);
@@ -122,22 +123,28 @@ final class Emitter {
       deferred.get(i).run();
     }
     code.labelBinding(tail);
+    code.aload(CPU_VAR).aload(CPU_VAR).getfield(CPU, "r", LONGS).bipush(CpuState.PAGE).laload();
+    code.iload(TARGET).i2l().ladd();
+    if (!wide) {
+      code.loadConstant(LOW32).land();
+    }
+    code.putfield(CPU, "rip", LONG);
+    code.labelBinding(tailWithRip);
     storeRegisters();
     storeFlags();
-    code.aload(CPU_VAR).lload(START).iload(BUDGET).iload(LEFT).isub().i2l().ladd();
-    code.putfield(CPU, "icount", LONG);
-    code.aload(CPU_VAR).lload(RIP).putfield(CPU, "rip", LONG);
+    code.aload(CPU_VAR).aload(CPU_VAR).getfield(CPU, "regionEnd", LONG);
+    code.iload(LEFT).i2l().lsub().putfield(CPU, "icount", LONG);
     code.iload(RESULT).ireturn();
     code.labelBinding(prologue);
-    code.iload(BUDGET).istore(LEFT);
+    code.iconst_0().istore(TARGET);
     code.iconst_m1().istore(RESULT);
-    code.aload(CPU_VAR).getfield(CPU, "r", LONGS).astore(REGS);
     tags("readTags", READ_TAGS);
     tags("writeTags", WRITE_TAGS);
     code.aload(CPU_VAR).invokevirtual(CPU, "pageData", MethodTypeDesc.of(DATA_TYPE)).astore(DATA);
     code.aload(CPU_VAR).getfield(CPU, "codeEpoch", INT).istore(EPOCH);
-    code.aload(CPU_VAR).getfield(CPU, "icount", LONG).lstore(START);
-    code.aload(REGS).bipush(CpuState.PAGE).laload().dup2().lstore(ENTRY).lstore(RIP);
+    code.aload(CPU_VAR).aload(CPU_VAR).getfield(CPU, "icount", LONG);
+    code.iload(LEFT).i2l().ladd().putfield(CPU, "regionEnd", LONG);
+    code.aload(CPU_VAR).getfield(CPU, "r", LONGS).bipush(CpuState.PAGE).laload().lstore(ENTRY);
     code.lconst_0().lstore(FB);
     loadRegisters();
     loadFlags();
@@ -149,6 +156,7 @@ final class Emitter {
   }
 
   private void loadRegisters() {
+    code.aload(CPU_VAR).getfield(CPU, "r", LONGS).astore(REGS);
     for (int i = 0; i < 16; i++) {
       if (used[i]) {
         code.aload(REGS).loadConstant(i).laload().lstore(GPR + 2 * i);
@@ -157,6 +165,7 @@ final class Emitter {
   }
 
   private void storeRegisters() {
+    code.aload(CPU_VAR).getfield(CPU, "r", LONGS).astore(REGS);
     for (int i = 0; i < 16; i++) {
       if (written[i]) {
         code.aload(REGS).loadConstant(i).lload(GPR + 2 * i).lastore();
@@ -220,23 +229,23 @@ final class Emitter {
         });
   }
 
-  /** Leaves the region for an address of the code; the flags' kind must be in its variable. */
-  void leaveFor(int place) {
-    code.lload(ENTRY).loadConstant((long) place).ladd();
-    if (!wide) {
-      code.loadConstant(LOW32).land();
-    }
-    code.lstore(RIP).goto_(tail);
+  /**
+   * Leaves the region for an address of the code; the flags' kind must be in its variable.
+   *
+   * @param offset from the start of the page that is executed
+   */
+  void leaveFor(int offset) {
+    code.loadConstant(offset).istore(TARGET).goto_(tail);
   }
 
   /** Leaves the region for the address in a variable. */
   void leaveForVariable(int variable) {
-    code.lload(variable).lstore(RIP).goto_(tail);
+    code.aload(CPU_VAR).lload(variable).putfield(CPU, "rip", LONG).goto_(tailWithRip);
   }
 
   /** Leaves the region for {@link CpuState#rip}. */
   void leaveForRip() {
-    code.aload(CPU_VAR).getfield(CPU, "rip", LONG).lstore(RIP).goto_(tail);
+    code.goto_(tailWithRip);
   }
 
   /** Puts code behind the region's blocks. */
@@ -300,8 +309,8 @@ final class Emitter {
           storeRegisters();
           storeFlags();
           code.aload(0).aload(CPU_VAR).loadConstant(number).loadConstant(at);
-          code.lload(START).iload(BUDGET).iload(LEFT).isub().loadConstant(length).isub();
-          code.i2l().ladd();
+          code.aload(CPU_VAR).getfield(CPU, "regionEnd", LONG);
+          code.iload(LEFT).loadConstant(length).iadd().i2l().lsub();
           code.invokevirtual(REGION, "calling", MethodTypeDesc.of(VOID, CPU, INT, INT, LONG));
           code.aload(0).getfield(REGION, "ops", OP.arrayType(2)).loadConstant(number).aaload();
           code.loadConstant(at).aaload().aload(CPU_VAR);

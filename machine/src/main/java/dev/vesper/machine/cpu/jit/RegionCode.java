@@ -157,14 +157,14 @@ final class RegionCode {
     } else {
       e.call();
       if (o.insn.opcode == null || o.insn.form().endsBlock) {
-        e.leaveFor(next);
+        leave(i, next);
       } else {
         Label dropped = code.newLabel();
         e.checkEpoch(dropped);
         e.later(
             () -> {
               code.labelBinding(dropped);
-              e.leaveFor(next);
+              leave(i, next);
             });
         edge(next);
       }
@@ -373,11 +373,16 @@ final class RegionCode {
     jump(current, place);
   }
 
+  /** Leaves the region from a block. */
+  private void leave(int from, int place) {
+    e.leaveFor(place - Emitter.pageOf(shape.place(from)));
+  }
+
   /** Goes from a block to a place, in the region or out of it; the flags are in their variable. */
   private void jump(int from, int place) {
     int n = shape.number(place);
     if (n < 0) {
-      e.leaveFor(place);
+      leave(from, place);
       return;
     }
     if (n <= from) {
@@ -386,7 +391,7 @@ final class RegionCode {
       e.later(
           () -> {
             code.labelBinding(low);
-            e.leaveFor(place);
+            leave(from, place);
           });
     }
     if (Emitter.pageOf(place) != Emitter.pageOf(shape.place(from))) {
@@ -396,7 +401,7 @@ final class RegionCode {
           () -> {
             code.labelBinding(refused);
             e.resultOfPage(n);
-            e.leaveFor(place);
+            leave(from, place);
           });
     }
     code.goto_(labels[n]);
