@@ -1,6 +1,9 @@
 package dev.vesper.cli;
 
 import dev.vesper.machine.vmm.Outcome;
+import java.util.LinkedHashMap;
+import java.util.Map;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
@@ -11,7 +14,6 @@ import picocli.CommandLine.Command;
     version = "vesper 0.1",
     mixinStandardHelpOptions = true,
     description = "Runs unmodified kernels as AMD SEV-ES guests on any computer.",
-    subcommands = {RunCommand.class, CheckCommand.class, IsaCommand.class, DissectorCommand.class},
     footer = {
       "",
       "Exit status of 'run': the guest's own by port 0xf4 ((value << 1) | 1); 0 clean power-off;",
@@ -28,9 +30,29 @@ public final class Main implements Runnable {
     throw new CommandLine.ParameterException(self, "name a command: run, check, isa or dissector");
   }
 
-  /** {@return a configured command line} */
-  static CommandLine commandLine() {
+  private static final Map<String, Supplier<Object>> SUBCOMMANDS = new LinkedHashMap<>();
+
+  static {
+    SUBCOMMANDS.put("run", RunCommand::new);
+    SUBCOMMANDS.put("check", CheckCommand::new);
+    SUBCOMMANDS.put("isa", IsaCommand::new);
+    SUBCOMMANDS.put("dissector", DissectorCommand::new);
+  }
+
+  /**
+   * {@return a configured command line}
+   *
+   * @param args what it will be given: a subcommand that is named first is the only one that it
+   *     learns, because learning takes longer than most of a start
+   */
+  static CommandLine commandLine(String... args) {
     CommandLine c = new CommandLine(new Main());
+    Supplier<Object> named = args.length == 0 ? null : SUBCOMMANDS.get(args[0]);
+    if (named != null) {
+      c.addSubcommand(args[0], named.get());
+    } else {
+      SUBCOMMANDS.forEach((name, command) -> c.addSubcommand(name, command.get()));
+    }
     c.setExecutionExceptionHandler(
         (e, cmd, parsed) -> {
           if (e instanceof UserError u) {
@@ -42,7 +64,7 @@ public final class Main implements Runnable {
           return Outcome.DEFECT;
         });
     c.setParameterExceptionHandler(
-        (e, args) -> {
+        (e, given) -> {
           System.err.println(
               "vesper: "
                   + e.getMessage()
@@ -57,8 +79,11 @@ public final class Main implements Runnable {
   /** Runs the command and exits with its status. */
   public static void main(String[] args) {
     int status;
+    if (args.length > 0 && args[0].equals("run")) {
+      WarmUp.start();
+    }
     try {
-      status = commandLine().execute(args);
+      status = commandLine(args).execute(args);
     } catch (OutOfMemoryError e) {
       System.err.println(
           "vesper: this computer has too little memory for the guest: give it less with -m");

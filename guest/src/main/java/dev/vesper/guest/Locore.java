@@ -5,6 +5,8 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -41,9 +43,25 @@ public final class Locore {
 
   private Locore() {}
 
+  /** Resource that an installed build has: the kernel, assembled once. */
+  private static final String ASSEMBLED = "locore.elf";
+
   /** {@return the kernel as an ELF64 with symbols} */
   public static byte[] image() {
-    return image("", "");
+    try (InputStream in = Locore.class.getResourceAsStream(ASSEMBLED)) {
+      return in == null ? image("", "") : in.readAllBytes();
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
+    }
+  }
+
+  /**
+   * Assembles the kernel into a file, for a build to put beside this class.
+   *
+   * @param args a folder
+   */
+  public static void main(String[] args) throws IOException {
+    Files.write(Path.of(args[0], ASSEMBLED), image("", ""));
   }
 
   /**

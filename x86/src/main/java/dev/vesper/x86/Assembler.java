@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -20,6 +21,14 @@ import org.jspecify.annotations.Nullable;
  * other branches take 16 or 32.
  */
 public final class Assembler {
+  private static final Pattern SPACE = Pattern.compile("\\s+");
+  private static final Pattern NAME = Pattern.compile("[.A-Za-z_][.\\w]*");
+  private static final Pattern HEX = Pattern.compile("0[xX][0-9a-fA-F_]+");
+  private static final Pattern DECIMAL = Pattern.compile("[0-9]+");
+  private static final Pattern CHARACTER = Pattern.compile("'.'");
+  private static final Pattern SIZED =
+      Pattern.compile("(iret|pushf|popf|ret|retf|pusha|popa|leave|sysret|sysexit)[wdq]");
+
   private static final Set<String> PREFIXES =
       Set.of("lock", "rep", "repe", "repz", "repne", "repnz");
   private static final Map<String, Integer> SIZES =
@@ -111,7 +120,7 @@ public final class Assembler {
       }
       s = s.trim();
       int colon = s.indexOf(':');
-      if (colon > 0 && s.substring(0, colon).matches("[.A-Za-z_][.\\w]*") && !isSegment(s, colon)) {
+      if (colon > 0 && NAME.matcher(s.substring(0, colon)).matches() && !isSegment(s, colon)) {
         label(s.substring(0, colon));
         s = s.substring(colon + 1).trim();
       }
@@ -189,7 +198,7 @@ public final class Assembler {
   }
 
   private void statement(String s) {
-    String[] w = s.split("\\s+", 2);
+    String[] w = SPACE.split(s, 2);
     String rest = w.length > 1 ? w[1].trim() : "";
     switch (w[0].toLowerCase(Locale.ROOT)) {
       case "bits" -> bits = Integer.parseInt(rest);
@@ -199,7 +208,7 @@ public final class Assembler {
       }
       case "skip" -> bytes(new byte[(int) constantOf(rest)]);
       case "equ" -> {
-        String[] nv = rest.split("\\s+", 2);
+        String[] nv = SPACE.split(rest, 2);
         constants.put(nv[0], constantOf(nv[1]));
       }
       case "ascii" ->
@@ -248,7 +257,7 @@ public final class Assembler {
     String rest = s;
     String m;
     for (; ; ) {
-      String[] w = rest.split("\\s+", 2);
+      String[] w = SPACE.split(rest, 2);
       m = w[0].toLowerCase(Locale.ROOT);
       rest = w.length > 1 ? w[1].trim() : "";
       if (!PREFIXES.contains(m)) {
@@ -278,10 +287,7 @@ public final class Assembler {
       int suffix = m.isEmpty() ? -1 : "bwdq".indexOf(m.charAt(m.length() - 1));
       List<Opcode> base = suffix < 0 ? List.of() : OpcodeTable.of(m.substring(0, m.length() - 1));
       boolean string = base.stream().anyMatch(Assembler::isString);
-      if (!base.isEmpty()
-          && (string
-              || m.matches("(iret|pushf|popf|ret|retf|pusha|popa|leave|sysret|sysexit)[wdq]"))
-          && ops.isEmpty()) {
+      if (!base.isEmpty() && (string || SIZED.matcher(m).matches()) && ops.isEmpty()) {
         forms = string ? base.stream().filter(o -> isByte(o) == (suffix == 0)).toList() : base;
         osize = suffix == 0 ? 0 : 1 << suffix;
         byName = string;
@@ -649,7 +655,7 @@ public final class Assembler {
     boolean far = false;
     int size = 0;
     for (; ; ) {
-      String[] w = s.split("\\s+", 2);
+      String[] w = SPACE.split(s, 2);
       String k = w[0].toLowerCase(Locale.ROOT);
       if (w.length < 2) {
         break;
@@ -757,13 +763,13 @@ public final class Assembler {
       long n;
       if (c != null) {
         n = c;
-      } else if (a.matches("0[xX][0-9a-fA-F_]+")) {
+      } else if (HEX.matcher(a).matches()) {
         n = Long.parseUnsignedLong(a.substring(2).replace("_", ""), 16);
-      } else if (a.matches("[0-9]+")) {
+      } else if (DECIMAL.matcher(a).matches()) {
         n = Long.parseUnsignedLong(a);
-      } else if (a.matches("'.'")) {
+      } else if (CHARACTER.matcher(a).matches()) {
         n = a.charAt(1);
-      } else if (a.matches("[.A-Za-z_][.\\w]*") && !neg && label == null) {
+      } else if (NAME.matcher(a).matches() && !neg && label == null) {
         label = a;
         n = 0;
       } else {

@@ -1,11 +1,18 @@
 package dev.vesper.x86;
 
 import java.io.ByteArrayOutputStream;
+import java.util.Set;
 
 /**
  * Turns a form of the table and the fields of an {@link Insn} into bytes: the decoder backwards.
  */
 final class Encoder {
+  /** Instructions without an operand of variable size whose size a prefix changes all the same. */
+  private static final Set<String> SIZED =
+      Set.of(
+          "push", "pop", "pusha", "popa", "pushf", "popf", "ret", "retf", "iret", "leave", "enter",
+          "sysret", "sysexit");
+
   /** The fields cannot be expressed in this form. */
   static final class Unencodable extends Exception {
     private static final long serialVersionUID = 1;
@@ -55,8 +62,7 @@ final class Encoder {
     boolean sized =
         op.operands.stream().anyMatch(o -> "vzypa".indexOf(o.size()) >= 0)
             || op.onlyOsize != 0
-            || op.mnemonic.matches(
-                "push|pop|pusha|popa|pushf|popf|ret|retf|iret|leave|enter|sysret|sysexit");
+            || SIZED.contains(op.mnemonic);
     if (op.map >= 8) {
       // VEX has no operand-size prefix, only W.
       w = in.osize == 8 && mode64 && op.onlyW != 0;

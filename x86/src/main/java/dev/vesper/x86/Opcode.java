@@ -1,8 +1,9 @@
 package dev.vesper.x86;
 
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.List;
+import java.util.Set;
+import java.util.StringTokenizer;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -133,7 +134,7 @@ public final class Opcode {
   private Opcode(int id, String line) {
     this.id = id;
     int colon = line.indexOf(':');
-    String[] head = line.substring(0, colon).trim().split("\\s+");
+    String[] head = words(line.substring(0, colon)).toArray(new String[0]);
     mnemonic = head[0];
     List<OperandSpec> specs = new ArrayList<>();
     if (!head[1].equals("-")) {
@@ -148,10 +149,8 @@ public final class Opcode {
     }
     kinds = letters;
     operandText = head[1];
-    encoding =
-        Arrays.stream(line.substring(colon + 1).trim().split("\\s+"))
-            .filter(t -> t.matches("[A-Z0-9./]*(\\+[ri])?|/r|i[bwzv]|c[bz]|moffs"))
-            .collect(Collectors.joining(" "));
+    List<String> tokens = words(line.substring(colon + 1));
+    encoding = tokens.stream().filter(Opcode::isEncoding).collect(Collectors.joining(" "));
     int aMap = 0;
     int aOpcode = -1;
     int aPrefix = ANY;
@@ -168,7 +167,7 @@ public final class Opcode {
     int vex = -1;
     List<String> attrs = new ArrayList<>();
     boolean first = true;
-    for (String t : line.substring(colon + 1).trim().split("\\s+")) {
+    for (String t : tokens) {
       int mandatory = first ? List.of("NP", "66", "F3", "F2").indexOf(t) : -1;
       first = false;
       if (mandatory >= 0) {
@@ -198,7 +197,7 @@ public final class Opcode {
           } else if (t.startsWith("/")) {
             kind = DIGIT;
             aDigit = t.charAt(1) - '0';
-          } else if (t.matches("[0-9A-F]{2}(\\+[ri])?")) {
+          } else if (isByte(t)) {
             int b = Integer.parseInt(t.substring(0, 2), 16);
             if (t.equals("0F") && aMap == 0 && aOpcode < 0) {
               aMap = 1;
@@ -234,39 +233,83 @@ public final class Opcode {
     onlyAsize = asz;
     onlyW = w;
     vexL = vex;
-    lock = attrs.remove("lock");
-    lockRegister = attrs.remove("lockreg");
-    not64 = attrs.remove("i64");
-    only64 = attrs.remove("o64");
-    default64 = attrs.remove("d64") | attrs.remove("f64");
-    rep = attrs.remove("rep");
-    repz = attrs.remove("repz");
-    modIgnored = attrs.remove("norm");
-    alias = attrs.remove("alias");
-    noRexB = attrs.remove("nob");
-    noRep = attrs.remove("norep");
-    tuple = attrs.remove("full") ? Tuple.FULL : attrs.remove("half") ? Tuple.HALF : Tuple.OPERAND;
-    embeddedRounding = attrs.remove("er");
-    suppressible = attrs.remove("sae") || embeddedRounding;
-    maskRequired = attrs.remove("km");
-    unmasked = attrs.remove("nk");
+    lock = take(attrs, "lock");
+    lockRegister = take(attrs, "lockreg");
+    not64 = take(attrs, "i64");
+    only64 = take(attrs, "o64");
+    default64 = take(attrs, "d64") | take(attrs, "f64");
+    rep = take(attrs, "rep");
+    repz = take(attrs, "repz");
+    modIgnored = take(attrs, "norm");
+    alias = take(attrs, "alias");
+    noRexB = take(attrs, "nob");
+    noRep = take(attrs, "norep");
+    tuple = take(attrs, "full") ? Tuple.FULL : take(attrs, "half") ? Tuple.HALF : Tuple.OPERAND;
+    embeddedRounding = take(attrs, "er");
+    suppressible = take(attrs, "sae") || embeddedRounding;
+    maskRequired = take(attrs, "km");
+    unmasked = take(attrs, "nk");
     elementBytes =
-        attrs.remove("e8")
+        take(attrs, "e8")
             ? 1
-            : attrs.remove("e16") ? 2 : attrs.remove("e32") ? 4 : attrs.remove("e64") ? 8 : 0;
-    broadcastBytes = attrs.remove("bcst32") ? 4 : attrs.remove("bcst64") ? 8 : elementBytes;
-    elementwise = attrs.remove("el");
+            : take(attrs, "e16") ? 2 : take(attrs, "e32") ? 4 : take(attrs, "e64") ? 8 : 0;
+    broadcastBytes = take(attrs, "bcst32") ? 4 : take(attrs, "bcst64") ? 8 : elementBytes;
+    elementwise = take(attrs, "el");
     vsib =
-        attrs.remove("vsx")
+        take(attrs, "vsx")
             ? Vsib.FULL
-            : attrs.remove("vsq") ? Vsib.XMM : attrs.remove("vsh") ? Vsib.HALF : Vsib.NONE;
-    memBytes = attrs.remove("m16") ? 2 : attrs.remove("m8") ? 1 : 0;
-    endsBlock = attrs.remove("end");
-    memOnly = attrs.remove("mem") || kind != NO_MODRM && kind != FIXED && has('M');
-    regOnly = attrs.remove("reg") || has('N') || has('U') || has('R') && !modIgnored;
+            : take(attrs, "vsq") ? Vsib.XMM : take(attrs, "vsh") ? Vsib.HALF : Vsib.NONE;
+    memBytes = take(attrs, "m16") ? 2 : take(attrs, "m8") ? 1 : 0;
+    endsBlock = take(attrs, "end");
+    memOnly = take(attrs, "mem") || kind != NO_MODRM && kind != FIXED && has('M');
+    regOnly = take(attrs, "reg") || has('N') || has('U') || has('R') && !modIgnored;
     if (!attrs.isEmpty() || aOpcode < 0) {
       throw new IllegalStateException("opcode table: cannot read " + line + " " + attrs);
     }
+  }
+
+  // The table is read at every start: no regular expressions.
+
+  private static boolean take(List<String> attributes, String name) {
+    return !attributes.isEmpty() && attributes.remove(name);
+  }
+
+  private static List<String> words(String text) {
+    List<String> words = new ArrayList<>();
+    StringTokenizer t = new StringTokenizer(text);
+    while (t.hasMoreTokens()) {
+      words.add(t.nextToken());
+    }
+    return words;
+  }
+
+  private static final Set<String> SMALL =
+      Set.of("/r", "ib", "iw", "iz", "iv", "cb", "cz", "moffs");
+
+  /** {@return whether a token belongs to the encoding: the others are attributes} */
+  private static boolean isEncoding(String t) {
+    return SMALL.contains(t) || consistsOf(withoutPlus(t), true);
+  }
+
+  /** {@return whether a token is an opcode byte} */
+  private static boolean isByte(String t) {
+    String b = withoutPlus(t);
+    return b.length() == 2 && consistsOf(b, false);
+  }
+
+  private static String withoutPlus(String t) {
+    return t.endsWith("+r") || t.endsWith("+i") ? t.substring(0, t.length() - 2) : t;
+  }
+
+  private static boolean consistsOf(String t, boolean names) {
+    for (int i = 0; i < t.length(); i++) {
+      char c = t.charAt(i);
+      boolean digit = c >= '0' && c <= '9' || c >= 'A' && c <= 'F';
+      if (!digit && !(names && (c >= 'A' && c <= 'Z' || c == '.' || c == '/'))) {
+        return false;
+      }
+    }
+    return true;
   }
 
   /** {@return whether VEX.vvvv names an operand; if none, it must be all ones} */

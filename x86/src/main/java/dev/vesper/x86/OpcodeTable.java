@@ -37,42 +37,63 @@ public final class OpcodeTable {
     slots.forEach((key, forms) -> NODES[key] = new Node(forms));
   }
 
-  /** What the bytes up to the opcode select. */
+  /** What the bytes up to the opcode select; worked out when it is first asked for. */
   static final class Node {
     final boolean modrm;
+    private final List<Opcode> all;
 
     /** By prefix, and by {@code prefix * 256 + modrm} where a ModRM byte takes part. */
     private final @Nullable List<Opcode>[] forms;
 
     @SuppressWarnings("unchecked")
     Node(List<Opcode> all) {
-      modrm = all.stream().anyMatch(Opcode::hasModrm);
-      forms = (List<Opcode>[]) new List<?>[modrm ? 4 * 256 : 4];
-      for (int p = 0; p < 4; p++) {
-        for (int m = 0; m < (modrm ? 256 : 1); m++) {
-          List<Opcode> strict = new ArrayList<>();
-          List<Opcode> any = new ArrayList<>();
-          for (Opcode o : all) {
-            if (modrm && !o.acceptsModrm(m)) {
-              continue;
-            }
-            if (o.prefix == p) {
-              strict.add(o);
-            } else if (o.prefix == Opcode.ANY) {
-              any.add(o);
-            }
-          }
-          // A fixed ModRM byte is more specific than a reg field, which is more specific than none.
-          List<Opcode> best = strict.isEmpty() ? any : strict;
-          int rank = best.stream().mapToInt(o -> o.modrmKind).max().orElse(0);
-          List<Opcode> chosen = best.stream().filter(o -> o.modrmKind == rank).toList();
-          forms[modrm ? p * 256 + m : p] = chosen.isEmpty() ? null : chosen;
-        }
+      this.all = all;
+      boolean any = false;
+      for (Opcode o : all) {
+        any |= o.hasModrm();
       }
+      modrm = any;
+      forms = (List<Opcode>[]) new List<?>[modrm ? 4 * 256 : 4];
     }
 
+    private List<Opcode> choose(int prefix, int modrmByte) {
+      List<Opcode> strict = new ArrayList<>();
+      List<Opcode> any = new ArrayList<>();
+      for (Opcode o : all) {
+        if (modrm && !o.acceptsModrm(modrmByte)) {
+          continue;
+        }
+        if (o.prefix == prefix) {
+          strict.add(o);
+        } else if (o.prefix == Opcode.ANY) {
+          any.add(o);
+        }
+      }
+      // A fixed ModRM byte is more specific than a reg field, which is more specific than none.
+      List<Opcode> best = strict.isEmpty() ? any : strict;
+      int rank = 0;
+      for (Opcode o : best) {
+        rank = Math.max(rank, o.modrmKind);
+      }
+      List<Opcode> chosen = new ArrayList<>();
+      for (Opcode o : best) {
+        if (o.modrmKind == rank) {
+          chosen.add(o);
+        }
+      }
+      return List.copyOf(chosen);
+    }
+
+    /** {@return the forms, of which the operand sizes choose; null if there are none} */
     @Nullable List<Opcode> get(int prefix, int modrmByte) {
-      return forms[modrm ? prefix * 256 + modrmByte : prefix];
+      int i = modrm ? prefix * 256 + modrmByte : prefix;
+      List<Opcode> f = forms[i];
+      if (f == null) {
+        // Threads that come here at once find the same.
+        f = choose(prefix, modrmByte);
+        forms[i] = f;
+      }
+      return f.isEmpty() ? null : f;
     }
   }
 

@@ -86,6 +86,28 @@ public final class Block {
     return targets;
   }
 
+  // Where execution went from here the last times: the distance from the page's start, the block.
+  private long distance0 = NOWHERE;
+  private long distance1 = NOWHERE;
+  private @Nullable Block next0;
+  private @Nullable Block next1;
+  private static final long NOWHERE = Long.MIN_VALUE;
+
+  /** {@return the block that followed at a distance before, or null; it may be stale} */
+  @Nullable Block follower(long distance) {
+    return distance0 == distance ? next0 : distance1 == distance ? next1 : null;
+  }
+
+  /** Remembers what follows at a distance. */
+  void follow(long distance, Block next) {
+    if (distance0 != distance) {
+      distance1 = distance0;
+      next1 = next0;
+    }
+    distance0 = distance;
+    next0 = next;
+  }
+
   /** {@return whether a region begins here} */
   public boolean isHead() {
     return region != null || candidate != null;

@@ -193,6 +193,7 @@ public final class Cpu extends ControlRegisters {
   public void run(long deadline) {
     exitIntInfo = 0;
     Block from = null;
+    Block last = null;
     for (; ; ) {
       if (icount >= deadline) {
         exitCode = 0x60;
@@ -206,26 +207,23 @@ public final class Cpu extends ControlRegisters {
         exitInfo2 = 0;
         return;
       }
-      int h = (int) (rip ^ rip >>> 15) & JUMP_CACHE - 1;
-      Block b = cached[h];
-      if (b == null
-          || cachedRip[h] != rip
-          || b.mode != codeMode()
-          || b.page != codePage(codeLinear(rip))
-          || !b.current()
-          || b.second != null
-          || b.mode < WIDE && rip + b.span() - 1 > segLimit[CS]) {
+      Block b = last == null ? null : follower(last);
+      if (b == null) {
         try {
-          b = findBlock();
+          b = cachedBlock();
         } catch (Signal s) {
+          last = null;
+          from = null;
           if (!settle(s, rip, rip)) {
             return;
           }
           continue;
         }
-        cached[h] = b;
-        cachedRip[h] = rip;
+        if (last != null && b.second == null) {
+          last.follow(rip - r[PAGE], b);
+        }
       }
+      last = null;
       if (from != null) {
         from.wentTo(rip - r[PAGE]);
         from = null;
@@ -287,6 +285,7 @@ public final class Cpu extends ControlRegisters {
         } else if (b.indirect) {
           from = b;
         }
+        last = b.mode < WIDE ? null : b;
       } catch (Signal s) {
         single = true;
         icount += i;
@@ -296,6 +295,38 @@ public final class Cpu extends ControlRegisters {
         }
       }
     }
+  }
+
+  /**
+   * {@return the block at RIP if it followed another before and is good, or null} In the same page
+   * there is no need to ask the TLB: the instruction before was fetched from it.
+   */
+  private @Nullable Block follower(Block last) {
+    long distance = rip - r[PAGE];
+    Block b = last.follower(distance);
+    return b != null
+            && b.current()
+            && b.mode == codeMode()
+            && ((distance & -Page.SIZE) == 0 || b.page == codePage(rip))
+        ? b
+        : null;
+  }
+
+  private Block cachedBlock() {
+    int h = (int) (rip ^ rip >>> 15) & JUMP_CACHE - 1;
+    Block b = cached[h];
+    if (b == null
+        || cachedRip[h] != rip
+        || b.mode != codeMode()
+        || b.page != codePage(codeLinear(rip))
+        || !b.current()
+        || b.second != null
+        || b.mode < WIDE && rip + b.span() - 1 > segLimit[CS]) {
+      b = findBlock();
+      cached[h] = b;
+      cachedRip[h] = rip;
+    }
+    return b;
   }
 
   private static final int EXITED = -3;
@@ -374,7 +405,8 @@ public final class Cpu extends ControlRegisters {
    */
   private void missed(Block head, Region region, int where) {
     Op op = region.block(where >> Region.INDEX_BITS).ops[where & (1 << Region.INDEX_BITS) - 1];
-    if (++op.misses == FREQUENT_MISSES
+    op.misses = (short) Math.min(op.misses + 1, Short.MAX_VALUE);
+    if (op.misses == FREQUENT_MISSES
         && head.translations < MAX_TRANSLATIONS
         && region.entries < 64L * FREQUENT_MISSES) {
       forget(head, 64);
@@ -589,8 +621,8 @@ public final class Cpu extends ControlRegisters {
 
   private Op bind(@Nullable Insn valid, Insn in, int mode, int offset) {
     Op op = factory.create(valid, mode, offset);
-    op.offset = offset;
-    op.next = offset + in.length;
+    op.offset = (short) offset;
+    op.next = (short) (offset + in.length);
     op.insn = in;
     op.bound();
     return op;

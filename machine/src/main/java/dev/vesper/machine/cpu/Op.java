@@ -3,18 +3,19 @@ package dev.vesper.machine.cpu;
 import dev.vesper.x86.Insn;
 
 /**
- * One predecoded instruction that executes itself. It is bound to a place in a physical page, not
- * to an address: RIP is {@code r[PAGE]} plus an offset.
+ * One predecoded instruction that executes itself. Fields are as narrow as what they hold: kernels
+ * run through hundreds of thousands of these, and the computer's caches decide how fast. It is
+ * bound to a place in a physical page, not to an address: RIP is {@code r[PAGE]} plus an offset.
  */
 public abstract class Op {
   /** Offset of the instruction in its page. */
-  public int offset;
+  public short offset;
 
   /** Offset of the byte after it; may lie past the page's end. */
-  public int next;
+  public short next;
 
-  /** How often translated code gave up here. */
-  public int misses;
+  /** How often translated code gave up here, up to a limit. */
+  public short misses;
 
   /** What it was decoded from. */
   public Insn insn = new Insn();

@@ -70,14 +70,14 @@ public final class Interpreter implements OpFactory {
       case "lea" -> {
         TemplateOp t =
             Templates.make(Mov.class, Mov.key(Mov.LEA, in.osize, in.osize, false, false));
-        t.dst = in.reg;
+        t.dst = (byte) (in.reg);
         return t;
       }
       case "push", "pop" -> {
         if (form.operands.get(0).kind() == 'Z') {
           TemplateOp t =
               Templates.make(Stack.class, Stack.key(m.equals("pop"), in.osize, codeMode >> 1 == 2));
-          t.dst = in.rm;
+          t.dst = (byte) (in.rm);
           return t;
         }
       }
@@ -105,7 +105,7 @@ public final class Interpreter implements OpFactory {
     if (unary >= 0) {
       int n = form.operands.get(0).bytes(in);
       TemplateOp t = Templates.make(Unary.class, Unary.key(unary, n, in.mem));
-      t.dst = n == 1 ? MemOp.code8(in.rm, in) : in.rm;
+      t.dst = (byte) (n == 1 ? MemOp.code8(in.rm, in) : in.rm);
       return t;
     }
     int shift = SHIFTS.indexOf(m);
@@ -113,7 +113,7 @@ public final class Interpreter implements OpFactory {
       int n = form.operands.get(0).bytes(in);
       OperandSpec count = form.operands.get(1);
       TemplateOp t = Templates.make(Shift.class, Shift.key(shift, n, in.mem, count.kind() == 'r'));
-      t.dst = n == 1 ? MemOp.code8(in.rm, in) : in.rm;
+      t.dst = (byte) (n == 1 ? MemOp.code8(in.rm, in) : in.rm);
       t.imm = count.kind() == '1' ? 1 : in.imm;
       return t;
     }
@@ -122,8 +122,8 @@ public final class Interpreter implements OpFactory {
       int cc = CONDITIONS.indexOf(m.substring(set ? 3 : 4));
       if (cc >= 0) {
         TemplateOp t = Templates.make(CondMove.class, CondMove.key(cc, set ? 1 : in.osize, set));
-        t.dst = set ? MemOp.code8(in.rm, in) : in.reg;
-        t.src = in.rm;
+        t.dst = (byte) (set ? MemOp.code8(in.rm, in) : in.reg);
+        t.src = (byte) (in.rm);
         return t;
       }
     }
@@ -199,8 +199,8 @@ public final class Interpreter implements OpFactory {
     }
     TemplateOp t = Templates.make(Alu.class, Alu.key(op, n, shape));
     boolean toReg = a.kind() == 'G';
-    t.dst = a.kind() == 'r' ? 0 : reg(toReg ? in.reg : in.rm, n, in);
-    t.src = reg(toReg ? in.rm : in.reg, n, in);
+    t.dst = (byte) (a.kind() == 'r' ? 0 : reg(toReg ? in.reg : in.rm, n, in));
+    t.src = (byte) (reg(toReg ? in.rm : in.reg, n, in));
     t.imm = n == 8 ? in.imm : in.imm & (1L << 8 * n) - 1;
     return t;
   }
@@ -232,15 +232,15 @@ public final class Interpreter implements OpFactory {
     if (b.kind() == 'I') {
       form2 = in.mem ? Mov.STORE_IMM : Mov.RI;
       t = Templates.make(Mov.class, Mov.key(form2, n, n, false, seg));
-      t.dst = reg(in.rm, n, in);
+      t.dst = (byte) (reg(in.rm, n, in));
       t.imm = in.imm;
       return t;
     }
     boolean toReg = a.kind() == 'G';
     form2 = !in.mem ? Mov.RR : toReg ? Mov.LOAD : Mov.STORE;
     t = Templates.make(Mov.class, Mov.key(form2, n, n, false, seg));
-    t.dst = reg(toReg ? in.reg : in.rm, n, in);
-    t.src = reg(toReg ? in.rm : in.reg, n, in);
+    t.dst = (byte) (reg(toReg ? in.reg : in.rm, n, in));
+    t.src = (byte) (reg(toReg ? in.rm : in.reg, n, in));
     return t;
   }
 
@@ -252,8 +252,8 @@ public final class Interpreter implements OpFactory {
         Templates.make(
             Mov.class,
             Mov.key(in.mem ? Mov.LOAD : Mov.RR, to, Math.min(from, to), !m.equals("movzx"), seg));
-    t.dst = in.reg;
-    t.src = reg(in.rm, from, in);
+    t.dst = (byte) (in.reg);
+    t.src = (byte) (reg(in.rm, from, in));
     return t;
   }
 }

@@ -8,27 +8,27 @@ import dev.vesper.x86.Insn;
 
 /** An operation that may have a ModRM operand. */
 abstract class MemOp extends Op {
-  int base = CpuState.ZERO;
-  int index = CpuState.ZERO;
-  int scale;
+  byte base = CpuState.ZERO;
+  byte index = CpuState.ZERO;
+  byte scale;
   long disp;
 
   /** Mask of the address size. */
   long mask = -1;
 
-  int segKind;
-  int seg;
+  byte segKind;
+  byte seg;
 
   /** The operand is memory. */
   boolean mem;
 
   /** ModRM.reg and ModRM.rm as plain numbers. */
-  int reg;
+  byte reg;
 
-  int rm;
+  byte rm;
 
   /** Quadwords of the form's widest vector operand: 2 or 4; 0 if it has none. */
-  int quads;
+  byte quads;
 
   /**
    * Takes the operand fields of a decoded instruction.
@@ -37,24 +37,25 @@ abstract class MemOp extends Op {
    * @param offset of the instruction in its page
    */
   final void bind(Insn in, int codeMode, int offset) {
-    reg = in.reg;
-    rm = in.rm;
+    reg = (byte) in.reg;
+    rm = (byte) in.rm;
     mem = in.mem;
-    quads = in.form().vectorBytes(in) / 8;
+    quads = (byte) (in.form().vectorBytes(in) / 8);
     mask = in.addressMask();
     if (!in.mem) {
       return;
     }
-    base = in.base == Insn.NO_REG ? CpuState.ZERO : in.base;
-    index = in.index == Insn.NO_REG || in.form().hasVectorIndex() ? CpuState.ZERO : in.index;
-    scale = in.scale;
+    base = (byte) (in.base == Insn.NO_REG ? CpuState.ZERO : in.base);
+    boolean none = in.index == Insn.NO_REG || in.form().hasVectorIndex();
+    index = (byte) (none ? CpuState.ZERO : in.index);
+    scale = (byte) in.scale;
     disp = in.disp;
     if (in.base == Insn.RIP) {
       base = CpuState.PAGE;
       disp += offset + in.length;
     }
-    seg = in.segment();
-    segKind = segmentKind(seg, codeMode);
+    seg = (byte) in.segment();
+    segKind = (byte) segmentKind(seg, codeMode);
   }
 
   /** {@return how a segment is handled in a code mode} */

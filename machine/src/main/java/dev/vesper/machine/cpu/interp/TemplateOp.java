@@ -3,9 +3,9 @@ package dev.vesper.machine.cpu.interp;
 /** An operation whose class is a template. */
 abstract class TemplateOp extends MemOp {
   /** Register numbers; 8-bit ones in the code of {@code reg8}. */
-  int dst;
+  byte dst;
 
-  int src;
+  byte src;
 
   long imm;
 
