@@ -30,7 +30,10 @@ public final class Cpu extends ControlRegisters {
   private static final int PATIENCE = 256;
 
   /** Calls with each look, which make HotSpot compile. */
-  private static final int CALLS = Integer.getInteger("vesper.calls", 200);
+  private static final int CALLS = 200;
+
+  /** Regions that may wait for HotSpot at a time. */
+  private static final int MAX_WAITING = 1;
 
   private final OpFactory factory;
   private final @Nullable Block[] cached = new Block[JUMP_CACHE];
@@ -51,7 +54,6 @@ public final class Cpu extends ControlRegisters {
   /** Blocks whose regions are not compiled yet. */
   private final List<Block> waiting = new ArrayList<>();
 
-  private final int maxWaiting = Integer.getInteger("vesper.waiting", 4);
   private boolean exitAdvances;
   private final byte[] fetchBuffer = new byte[32];
 
@@ -363,7 +365,7 @@ public final class Cpu extends ControlRegisters {
     }
     b.look = b.count + PATIENCE;
     waiting.removeIf(this::settled);
-    if (b.candidate != null || b.region != null || waiting.size() >= maxWaiting) {
+    if (b.candidate != null || b.region != null || waiting.size() >= MAX_WAITING) {
       return;
     }
     b.translations++;

@@ -28,7 +28,7 @@ public final class RegionTranslator implements Translator {
   private static final ClassDesc CPU = Cpu.class.describeConstable().orElseThrow();
 
   /** What {@link #standard} takes where the property {@link #PROPERTY} is not set. */
-  public static final int THRESHOLD = 2000;
+  public static final int THRESHOLD = 50_000;
 
   /** System property that sets the threshold of every machine; 0 leaves the translator out. */
   public static final String PROPERTY = "vesper.jit";
@@ -114,18 +114,6 @@ public final class RegionTranslator implements Translator {
                   .getDeclaredConstructor()
                   .newInstance();
       int n = shape.blocks.size();
-      if (Boolean.getBoolean("vesper.jitlog")) {
-        int insns = shape.blocks.stream().mapToInt(b -> b.ops.length).sum();
-        System.err.println(
-            "REGION "
-                + cpu.icount
-                + " blocks "
-                + n
-                + " insns "
-                + insns
-                + " bytes "
-                + codeLength(file));
-      }
       long[] distances = new long[n];
       for (int i = 0; i < n; i++) {
         distances[i] = Emitter.pageOf(shape.place(i));
