@@ -1,11 +1,117 @@
 package dev.vesper.bench;
 
-/** A guest that executes CPUID in a loop behind a minimal #VC handler of its own. */
+/** Guests that execute what an SEV-ES guest may not behind a minimal #VC handler of their own. */
 final class VcGuest {
   private VcGuest() {}
 
-  /** {@return its source} The GHCB is a page of its own, mapped shared through a 4 KiB table. */
-  static String source(int rounds) {
+  /** {@return a loop of CPUID} */
+  static String cpuid(int rounds) {
+    return source(rounds, "xor eax, eax\nxor ecx, ecx\ncpuid", CPUID_HANDLER);
+  }
+
+  /** {@return a loop of OUT to a port that nothing listens to} */
+  static String out(int rounds) {
+    return source(rounds, "out 0x80, al", OUT_HANDLER);
+  }
+
+  /** {@return a loop of REP OUTSB of 64 KiB to COM1} */
+  static String outs(int rounds) {
+    return source(
+        rounds, "mov esi, 0x400000\nmov ecx, 65536\nmov edx, 0x3f8\nrep outsb", OUTS_HANDLER);
+  }
+
+  private static final String CPUID_HANDLER =
+      """
+      mov rax, [rsp+24]
+      mov [rbx+0x390], rax
+      mov qword [rbx+0x398], 0
+      mov qword [rbx+0x3a0], 0
+      mov rax, [rsp+16]
+      mov [rbx+0x1f8], rax
+      mov rax, [rsp+8]
+      mov [rbx+0x308], rax
+      mov qword [rbx+0x3e8], 1
+      mov rax, 0x8000000000000000
+      mov [rbx+0x3f0], rax
+      mov rax, 0x201c000200000000
+      mov [rbx+0x3f8], rax
+      mov eax, GHCB
+      xor edx, edx
+      mov ecx, 0xc0010130
+      wrmsr
+      vmgexit
+      mov eax, [rbx+0x1f8]
+      mov [rsp+16], rax
+      mov eax, [rbx+0x308]
+      mov [rsp+8], rax
+      mov eax, [rbx+0x310]
+      mov [rsp], rax
+      mov ebx, [rbx+0x318]
+      pop rdx
+      pop rcx
+      pop rax
+      add rsp, 8
+      add qword [rsp], 2
+      iretq
+      """;
+
+  private static final String OUT_HANDLER =
+      """
+      mov rax, [rsp+24]
+      mov [rbx+0x390], rax
+      mov qword [rbx+0x398], 0x800210
+      mov qword [rbx+0x3a0], 0
+      mov rax, [rsp+16]
+      mov [rbx+0x1f8], rax
+      mov rax, 0x8000000000000000
+      mov [rbx+0x3f0], rax
+      mov rax, 0x001c000000000000
+      mov [rbx+0x3f8], rax
+      mov eax, GHCB
+      xor edx, edx
+      mov ecx, 0xc0010130
+      wrmsr
+      vmgexit
+      pop rdx
+      pop rcx
+      pop rax
+      add rsp, 8
+      add qword [rsp], 2
+      iretq
+      """;
+
+  // As Linux does it: a buffer full at a time, and the instruction again until RCX is zero.
+  private static final String OUTS_HANDLER =
+      """
+      mov rax, [rsp+8]
+      cmp rax, 2032
+      jbe C
+      mov eax, 2032
+      C: sub [rsp+8], rax
+      mov rdi, GHCB+0x800
+      mov rcx, rax
+      rep movsb
+      mov rdx, [rsp+24]
+      mov [rbx+0x390], rdx
+      mov qword [rbx+0x398], 0x3f8021c
+      mov [rbx+0x3a0], rax
+      mov qword [rbx+0x3a8], GHCB+0x800
+      mov qword [rbx+0x3f0], 0
+      mov rax, 0x003c000000000000
+      mov [rbx+0x3f8], rax
+      vmgexit
+      pop rdx
+      pop rcx
+      pop rax
+      add rsp, 8
+      test ecx, ecx
+      jne R
+      add qword [rsp], 2
+      R: iretq
+      """;
+
+  /** The GHCB is a page of its own, mapped shared through a 4 KiB table. */
+  private static String source(int rounds, String body, String handler) {
     return """
         equ GHCB 0x300000
         mov rsp, 0x280000
@@ -41,9 +147,8 @@ final class VcGuest {
         mov ecx, 0xc0010130
         wrmsr
         mov r15d, ROUNDS
-        L: xor eax, eax
-        xor ecx, ecx
-        cpuid
+        L:
+        BODY
         dec r15d
         jne L
         mov eax, 0x8000fffe
@@ -55,37 +160,7 @@ final class VcGuest {
         push rcx
         push rdx
         mov rbx, GHCB
-        mov rax, [rsp+24]
-        mov [rbx+0x390], rax
-        mov qword [rbx+0x398], 0
-        mov qword [rbx+0x3a0], 0
-        mov rax, [rsp+16]
-        mov [rbx+0x1f8], rax
-        mov rax, [rsp+8]
-        mov [rbx+0x308], rax
-        mov qword [rbx+0x3e8], 1
-        mov rax, 0x8000000000000000
-        mov [rbx+0x3f0], rax
-        mov rax, 0x201c000200000000
-        mov [rbx+0x3f8], rax
-        mov eax, GHCB
-        xor edx, edx
-        mov ecx, 0xc0010130
-        wrmsr
-        vmgexit
-        mov eax, [rbx+0x1f8]
-        mov [rsp+16], rax
-        mov eax, [rbx+0x308]
-        mov [rsp+8], rax
-        mov eax, [rbx+0x310]
-        mov [rsp], rax
-        mov ebx, [rbx+0x318]
-        pop rdx
-        pop rcx
-        pop rax
-        add rsp, 8
-        add qword [rsp], 2
-        iretq
+        HANDLER
         align 8
         D: dq 0, 0, 0x00af9a000000ffff, 0x00cf92000000ffff
         G: dw 31
@@ -96,6 +171,8 @@ final class VcGuest {
         I: skip 464
         I29: skip 16
         """
-        .replace("ROUNDS", Integer.toString(rounds));
+        .replace("ROUNDS", Integer.toString(rounds))
+        .replace("BODY", body)
+        .replace("HANDLER", handler);
   }
 }

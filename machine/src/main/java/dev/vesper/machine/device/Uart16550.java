@@ -151,8 +151,11 @@ public final class Uart16550 implements PortDevice {
           }
           transmitPending = true;
           polls = 0;
-          pic.line(irq, false);
-          update();
+          if (ier != 0) {
+            // A new edge for each byte; with no interrupt enabled the line is low and stays so.
+            pic.line(irq, false);
+            update();
+          }
         }
       }
       case 1 -> {
