@@ -15,6 +15,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class QemuTcg {
   private static final String BINARY = "qemu-system-x86_64";
+  private static final String EXIT = "isa-debug-exit,iobase=0xf4,iosize=4";
 
   private final Path directory;
   private final Path image;
@@ -40,14 +41,6 @@ final class QemuTcg {
     return null;
   }
 
-  /** {@return CPU seconds that children of this process have used, the ended ones} */
-  private static double childSeconds() throws IOException {
-    String stat = Files.readString(Path.of("/proc/self/stat"));
-    String[] f = stat.substring(stat.lastIndexOf(')') + 2).split(" ");
-    // Fields 16 and 17 of proc(5), cutime and cstime, in clock ticks; Linux has 100 of them.
-    return (Long.parseLong(f[13]) + Long.parseLong(f[14])) / 100.0;
-  }
-
   /**
    * {@return CPU seconds of a flat guest that ends through port 0xF4}
    *
@@ -55,8 +48,7 @@ final class QemuTcg {
    */
   double flat(String source) throws IOException {
     Files.write(image, MultibootImage.of(source));
-    return run(
-        List.of("-kernel", image.toString(), "-device", "isa-debug-exit,iobase=0xf4,iosize=4"), 64);
+    return run(List.of("-kernel", image.toString(), "-device", EXIT), 64);
   }
 
   /** {@return CPU seconds of a Linux boot to the end of its init} */
@@ -66,25 +58,34 @@ final class QemuTcg {
         mebibytes);
   }
 
-  private double run(List<String> guest, int mebibytes) throws IOException {
-    List<String> command = new ArrayList<>(List.of(BINARY, "-accel", "tcg,thread=single"));
-    command.addAll(List.of("-machine", "pc", "-m", String.valueOf(mebibytes), "-display", "none"));
-    command.addAll(List.of("-monitor", "none", "-net", "none", "-no-reboot"));
-    command.addAll(List.of("-serial", "file:" + serial));
-    command.addAll(guest);
-    double before = childSeconds();
-    Process p =
-        new ProcessBuilder(command)
-            .redirectErrorStream(true)
-            .redirectOutput(ProcessBuilder.Redirect.DISCARD)
-            .start();
-    try {
-      p.waitFor();
-    } catch (InterruptedException e) {
-      p.destroyForcibly();
-      Thread.currentThread().interrupt();
+  /** {@return the median of several runs of a flat guest} */
+  double flatMedian(String source) throws IOException {
+    double[] v = new double[Bench.PASSES];
+    for (int i = 0; i < v.length; i++) {
+      v[i] = flat(source);
     }
-    return childSeconds() - before;
+    return Bench.median(v);
+  }
+
+  /** {@return milliseconds until a flat guest writes to COM1} */
+  double millisToOutput(String source) throws IOException {
+    Files.write(image, MultibootImage.of(source));
+    return Children.millisToOutput(
+        command(List.of("-kernel", image.toString(), "-device", EXIT), 64, "stdio"));
+  }
+
+  private static List<String> command(List<String> guest, int mebibytes, String serial) {
+    List<String> c = new ArrayList<>(List.of(BINARY, "-accel", "tcg,thread=single"));
+    c.addAll(List.of("-machine", "pc", "-m", String.valueOf(mebibytes), "-display", "none"));
+    c.addAll(List.of("-monitor", "none", "-net", "none", "-no-reboot", "-serial", serial));
+    c.addAll(guest);
+    return c;
+  }
+
+  private double run(List<String> guest, int mebibytes) throws IOException {
+    double before = Children.cpuSeconds();
+    Children.run(command(guest, mebibytes, "file:" + serial));
+    return Children.cpuSeconds() - before;
   }
 
   /** Removes what was written. */

@@ -2,16 +2,21 @@ package dev.vesper.bench;
 
 /** Guests that execute what an SEV-ES guest may not behind a minimal #VC handler of their own. */
 final class VcGuest {
+  /** What the loops execute. */
+  static final String CPUID = "xor eax, eax\nxor ecx, ecx\ncpuid";
+
+  static final String OUT = "out 0x80, al";
+
   private VcGuest() {}
 
   /** {@return a loop of CPUID} */
   static String cpuid(int rounds) {
-    return source(rounds, "xor eax, eax\nxor ecx, ecx\ncpuid", CPUID_HANDLER);
+    return source(rounds, CPUID, CPUID_HANDLER);
   }
 
   /** {@return a loop of OUT to a port that nothing listens to} */
   static String out(int rounds) {
-    return source(rounds, "out 0x80, al", OUT_HANDLER);
+    return source(rounds, OUT, OUT_HANDLER);
   }
 
   /** {@return a loop of REP OUTSB of 64 KiB to COM1} */

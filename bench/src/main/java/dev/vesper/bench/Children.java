@@ -1,0 +1,77 @@
+package dev.vesper.bench;
+
+import java.io.File;
+import java.io.IOException;
+import java.lang.management.ManagementFactory;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+
+/** Processes that a benchmark starts, and what they cost. */
+final class Children {
+  private Children() {}
+
+  /** {@return a command that runs a class in a JVM like this one} */
+  static List<String> java(String main, String... args) {
+    List<String> c = new ArrayList<>();
+    c.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+    c.addAll(ManagementFactory.getRuntimeMXBean().getInputArguments());
+    c.addAll(List.of("-cp", System.getProperty("java.class.path"), main));
+    c.addAll(List.of(args));
+    return c;
+  }
+
+  /**
+   * {@return CPU seconds that ended children have used, user and system} From {@code
+   * /proc/self/stat}, fields 16 and 17 of proc(5), in clock ticks, of which Linux has 100 a second;
+   * 0 where there is no such file.
+   */
+  static double cpuSeconds() throws IOException {
+    Path stat = Path.of("/proc/self/stat");
+    if (!Files.isReadable(stat)) {
+      return 0;
+    }
+    String s = Files.readString(stat);
+    String[] f = s.substring(s.lastIndexOf(')') + 2).split(" ", -1);
+    return (Long.parseLong(f[13]) + Long.parseLong(f[14])) / 100.0;
+  }
+
+  /** Runs a command to its end; {@return what it wrote to standard output} */
+  static String run(List<String> command) throws IOException {
+    Process p = start(command);
+    String out = new String(p.getInputStream().readAllBytes());
+    await(p);
+    return out;
+  }
+
+  /** {@return milliseconds from the start of a command to its first byte of output} */
+  static double millisToOutput(List<String> command) throws IOException {
+    long t = System.nanoTime();
+    Process p = start(command);
+    int first = p.getInputStream().read();
+    double millis = (System.nanoTime() - t) / 1e6;
+    p.getInputStream().readAllBytes();
+    await(p);
+    if (first < 0) {
+      throw new IOException("no output from " + String.join(" ", command));
+    }
+    return millis;
+  }
+
+  private static Process start(List<String> command) throws IOException {
+    return new ProcessBuilder(command)
+        .redirectInput(new File("/dev/null"))
+        .redirectError(ProcessBuilder.Redirect.DISCARD)
+        .start();
+  }
+
+  private static void await(Process p) {
+    try {
+      p.waitFor();
+    } catch (InterruptedException e) {
+      p.destroyForcibly();
+      Thread.currentThread().interrupt();
+    }
+  }
+}
