@@ -3,6 +3,7 @@ package dev.vesper.machine.cpu;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.machine.cpu.interp.Interpreter;
+import dev.vesper.machine.cpu.jit.RegionTranslator;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PhysicalMemory;
 import dev.vesper.x86.Assembler;
@@ -34,6 +35,7 @@ final class LegacyModeTest {
     NestedMap map = frame -> frame < 32 ? NestedMap.RAM : NestedMap.ABSENT;
     CpuFeatures f = CpuFeatures.ALL;
     cpu = new Cpu(memory, map, f, new Interpreter(f), 1);
+    RegionTranslator.attach(cpu, RegionTranslator.standard());
   }
 
   private void put(int address, int bytes, long v) {

@@ -3,6 +3,7 @@ package dev.vesper.machine.cpu;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.machine.cpu.interp.Interpreter;
+import dev.vesper.machine.cpu.jit.RegionTranslator;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PhysicalMemory;
 import dev.vesper.x86.Assembler;
@@ -30,6 +31,7 @@ final class SystemRulesTest {
                 ? NestedMap.RAM
                 : frame == 0xFEC00 ? NestedMap.MMIO : NestedMap.ABSENT;
     cpu = new Cpu(memory, map, f, new Interpreter(f), 1);
+    RegionTranslator.attach(cpu, RegionTranslator.standard());
   }
 
   private byte[] page(int frame) {

@@ -5,6 +5,7 @@ import dev.vesper.machine.cpu.CpuFeatures;
 import dev.vesper.machine.cpu.CpuState;
 import dev.vesper.machine.cpu.NestedMap;
 import dev.vesper.machine.cpu.interp.Interpreter;
+import dev.vesper.machine.cpu.jit.RegionTranslator;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PhysicalMemory;
 import java.io.BufferedReader;
@@ -58,6 +59,7 @@ public final class OracleReplay {
     this.features = features;
     NestedMap map = frame -> frame < 32 ? NestedMap.RAM : NestedMap.ABSENT;
     cpu = new Cpu(memory, map, features, new Interpreter(features), 1);
+    RegionTranslator.attach(cpu, RegionTranslator.standard());
     buildTables();
   }
 

@@ -6,6 +6,7 @@ import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuFeatures;
 import dev.vesper.machine.cpu.NestedMap;
 import dev.vesper.machine.cpu.interp.Interpreter;
+import dev.vesper.machine.cpu.jit.RegionTranslator;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PhysicalMemory;
 import dev.vesper.x86.Assembler;
@@ -26,6 +27,7 @@ final class EncryptedVcpuTest {
     CpuFeatures f = CpuFeatures.ALL;
     NestedMap map = frame -> frame < 64 ? NestedMap.RAM : NestedMap.ABSENT;
     cpu = new Cpu(memory, map, f, new Interpreter(f), 1);
+    RegionTranslator.attach(cpu, RegionTranslator.standard());
     cpu.configureEncryption(key, C_BIT);
     vcpu = new EncryptedVcpu(cpu, memory, key);
   }
