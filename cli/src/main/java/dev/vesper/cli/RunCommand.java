@@ -203,6 +203,14 @@ final class RunCommand implements Callable<Integer> {
   private long seed = 1;
 
   @Option(
+      names = "--translate-after",
+      paramLabel = "N",
+      description =
+          "translate a block of code when it has been interpreted N times (default: 50000); 1"
+              + " translates everything, 0 nothing; results are the same")
+  private @Nullable Integer translateAfter;
+
+  @Option(
       names = "--limit-insns",
       paramLabel = "N",
       description = "end after N instructions, status 124")
@@ -245,6 +253,9 @@ final class RunCommand implements Callable<Integer> {
     }
     if (limitInsns < 0 || timeout < 0) {
       throw new UserError("limits must not be negative");
+    }
+    if (translateAfter != null && translateAfter < 0) {
+      throw new UserError("--translate-after must not be negative");
     }
     if (image != null && kernel != null) {
       throw new UserError("give the image once: as IMAGE or with -kernel");
@@ -334,6 +345,9 @@ final class RunCommand implements Callable<Integer> {
       }
       long end = timeout > 0 ? System.nanoTime() + (long) (timeout * 1e9) : Long.MAX_VALUE;
       m.limit(limitInsns, end);
+      if (translateAfter != null) {
+        m.translateAfter(translateAfter);
+      }
       Outcome o = m.run();
       console.flush();
       second.flush();

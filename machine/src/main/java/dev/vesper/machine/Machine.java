@@ -263,6 +263,16 @@ public final class Machine {
     return guest.format();
   }
 
+  /**
+   * Sets how often a block of code is interpreted before it is translated: speed changes, results
+   * do not. Before the run only.
+   *
+   * @param times 0 for never
+   */
+  public void translateAfter(int times) {
+    cpus.forEach(c -> RegionTranslator.attach(c, times));
+  }
+
   /** Ends the run after a number of instructions, or at a point of {@link System#nanoTime}. */
   public void limit(long instructions, long realNanoTime) {
     host.limit(instructions, realNanoTime);

@@ -65,10 +65,10 @@ public final class Cpu extends ControlRegisters {
     modeChanged();
   }
 
-  /** Has hot code translated from now on. */
-  public void translateWith(Translator t) {
+  /** Has hot code translated that is decoded from now on, or none with null. */
+  public void translateWith(@Nullable Translator t) {
     translator = t;
-    threshold = t.threshold();
+    threshold = t == null ? Integer.MAX_VALUE : t.threshold();
   }
 
   // ---- exits

@@ -192,6 +192,8 @@ final class SaveArea {
     c.debugCtl = get(d, base + 0x270);
     if (flush) {
       c.flushTlb(true);
+    } else {
+      c.modeChanged();
     }
   }
 

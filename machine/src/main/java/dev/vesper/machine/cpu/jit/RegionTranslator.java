@@ -53,9 +53,7 @@ public final class RegionTranslator implements Translator {
    * @param threshold 0 for never
    */
   public static void attach(Cpu cpu, int threshold) {
-    if (threshold > 0) {
-      cpu.translateWith(new RegionTranslator(threshold));
-    }
+    cpu.translateWith(threshold > 0 ? new RegionTranslator(threshold) : null);
   }
 
   @Override
