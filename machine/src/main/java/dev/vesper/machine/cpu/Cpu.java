@@ -626,6 +626,7 @@ public final class Cpu extends ControlRegisters {
     op.offset = (short) offset;
     op.next = (short) (offset + in.length);
     op.insn = in;
+    op.valid = valid != null;
     op.bound();
     return op;
   }

@@ -17,6 +17,9 @@ public abstract class Op {
   /** How often translated code gave up here, up to a limit. */
   public short misses;
 
+  /** The bytes are an instruction; others raise #UD, whatever they look like. */
+  public boolean valid;
+
   /** What it was decoded from. */
   public Insn insn = new Insn();
 

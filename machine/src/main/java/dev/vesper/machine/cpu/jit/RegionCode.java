@@ -156,7 +156,7 @@ final class RegionCode {
       edge(next);
     } else {
       e.call();
-      if (o.insn.opcode == null || o.insn.form().endsBlock) {
+      if (!o.valid || o.insn.form().endsBlock) {
         leave(i, next);
       } else {
         Label dropped = code.newLabel();
@@ -173,7 +173,7 @@ final class RegionCode {
 
   private boolean available(Op o) {
     Insn in = o.insn;
-    if (in.opcode == null || o.misses >= OFTEN) {
+    if (!o.valid || o.misses >= OFTEN) {
       return false;
     }
     String f = in.form().feature;

@@ -57,7 +57,7 @@ final class Shape {
     int base = places.get(i) & -Page.SIZE;
     int next = base + last.next;
     if (!b.transfers) {
-      if (!last.insn.form().endsBlock) {
+      if (last.valid && !last.insn.form().endsBlock) {
         offer(next, head);
       }
       return;
