@@ -3,7 +3,6 @@ package dev.vesper.machine.cpu;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.machine.cpu.interp.Interpreter;
-import dev.vesper.machine.cpu.jit.RegionTranslator;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PhysicalMemory;
 import java.util.ArrayList;
@@ -28,7 +27,6 @@ final class EveryOpcodeTest {
     CpuFeatures f = CpuFeatures.ALL;
     NestedMap map = frame -> frame >= 0 && frame < 64 ? NestedMap.RAM : NestedMap.ABSENT;
     cpu = new Cpu(memory, map, f, new Interpreter(f), 1);
-    RegionTranslator.attach(cpu, RegionTranslator.standard());
     Page.LONG.set(memory.page(1, 0).data, 0, 0x2003L);
     Page.LONG.set(memory.page(2, 0).data, 0, 0x3003L);
     Page.LONG.set(memory.page(3, 0).data, 0, 0x83L);
