@@ -510,6 +510,16 @@ final class Emitter {
     code.invokestatic(ACCESS, "put" + bytes, MethodTypeDesc.of(VOID, DATA_TYPE, LONG, LONG));
   }
 
+  /** Puts a variable into the operand: memory that was probed for writing, or a register. */
+  void result(boolean memory, int register, int bytes, int variable) {
+    if (memory) {
+      store(ADDRESS, bytes, variable);
+    } else {
+      code.lload(variable);
+      set(register, bytes);
+    }
+  }
+
   // ---- the stack of near transfers and PUSH and POP
 
   /** {@return whether the stack can be moved without looking at SS} */

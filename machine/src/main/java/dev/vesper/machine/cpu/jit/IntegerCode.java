@@ -295,7 +295,7 @@ final class IntegerCode {
     }
     code.lstore(FR);
     if (!reads) {
-      result(memoryFirst, first, n);
+      e.result(memoryFirst, first, n, FR);
     }
     switch (op) {
       case ADD -> flags.set(LazyFlags.ADD, n);
@@ -310,16 +310,6 @@ final class IntegerCode {
   private static long signed(long v, int bytes) {
     int s = 64 - 8 * bytes;
     return v << s >> s;
-  }
-
-  /** Puts FR into the destination. */
-  private void result(boolean memory, int register, int n) {
-    if (memory) {
-      e.store(ADDRESS, n, FR);
-    } else {
-      code.lload(FR);
-      e.set(register, n);
-    }
   }
 
   private void zero(int register, int op) {
@@ -362,7 +352,7 @@ final class IntegerCode {
     }
     e.narrow(n);
     code.lstore(FR);
-    result(in.mem, register, n);
+    e.result(in.mem, register, n, FR);
     switch (op) {
       case 0 -> flags.setLater(LazyFlags.INC, n);
       case 1 -> flags.setLater(LazyFlags.DEC, n);

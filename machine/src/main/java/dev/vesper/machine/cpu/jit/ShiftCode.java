@@ -78,7 +78,6 @@ final class ShiftCode {
       e.zeroExtend(n);
     }
     Label none = code.newLabel();
-    Label done = code.newLabel();
     if (count < 0) {
       code.lstore(T1);
       countFromCl(n);
@@ -95,23 +94,12 @@ final class ShiftCode {
     }
     e.narrow(n);
     code.lstore(FR);
-    if (in.mem) {
-      e.store(ADDRESS, n, FR);
-    } else {
-      code.lload(FR);
-      e.set(register, n);
-    }
+    e.result(in.mem, register, n, FR);
     if (count > 0) {
       flags.set(kind, n);
       return true;
     }
-    boolean plain = e.flags.plain;
-    code.loadConstant(LazyFlags.kind(kind, n)).istore(Emitter.KIND).goto_(done);
-    code.labelBinding(none);
-    keep(in, register, n);
-    code.labelBinding(done);
-    e.flags.unknown();
-    e.flags.plain = plain;
+    countOfZero(none, in, register, n, LazyFlags.kind(kind, n));
     return true;
   }
 
@@ -121,6 +109,18 @@ final class ShiftCode {
       e.getUnsigned(register, 4);
       e.set(register);
     }
+  }
+
+  /** Joins the way of a count in CL that was zero, which leaves the flags as they were. */
+  private void countOfZero(Label none, Insn in, int register, int n, int kind) {
+    Label done = code.newLabel();
+    boolean plain = e.flags.plain;
+    code.loadConstant(kind).istore(Emitter.KIND).goto_(done);
+    code.labelBinding(none);
+    keep(in, register, n);
+    code.labelBinding(done);
+    e.flags.unknown();
+    e.flags.plain = plain;
   }
 
   private boolean rotate(Insn in, boolean left) {
@@ -144,7 +144,6 @@ final class ShiftCode {
     }
     code.lstore(T1);
     Label none = code.newLabel();
-    Label done = code.newLabel();
     if (count < 0) {
       countFromCl(n);
       e.sync();
@@ -174,12 +173,7 @@ final class ShiftCode {
           MethodTypeDesc.of(Emitter.LONG, Emitter.LONG, Emitter.INT));
     }
     code.lstore(T1);
-    if (in.mem) {
-      e.store(ADDRESS, n, T1);
-    } else {
-      code.lload(T1);
-      e.set(register, n);
-    }
+    e.result(in.mem, register, n, T1);
     if (left) {
       // CF is the result's lowest bit, CF^OF its highest.
       code.lload(T1).bipush(63).lshl().lload(T1).loadConstant(64 - 8 * n).lshl();
@@ -193,13 +187,7 @@ final class ShiftCode {
       flags.setRawKeepingResult();
       return true;
     }
-    boolean plain = e.flags.plain;
-    code.loadConstant(LazyFlags.RAW).istore(Emitter.KIND).goto_(done);
-    code.labelBinding(none);
-    keep(in, register, n);
-    code.labelBinding(done);
-    e.flags.unknown();
-    e.flags.plain = plain;
+    countOfZero(none, in, register, n, LazyFlags.RAW);
     return true;
   }
 }
