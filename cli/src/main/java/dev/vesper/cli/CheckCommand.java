@@ -8,38 +8,28 @@ import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
-import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
-import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
 
 /** {@code vesper check}. */
-@Command(
-    name = "check",
-    mixinStandardHelpOptions = true,
-    sortOptions = false,
-    description =
-        "Says who broke the GHCB protocol in a trace that 'run --trace F.jsonl' wrote; status 4 if"
-            + " anybody did.")
-final class CheckCommand implements Callable<Integer> {
-  @Parameters(arity = "0..1", paramLabel = "TRACE", description = "a trace in JSON Lines")
+final class CheckCommand implements Options.Command {
   private @Nullable Path trace;
-
-  @Option(names = "--rules", description = "list the rules, with sections, mends and evidence")
   private boolean rules;
+  private List<Path> convert = List.of();
+  private final CheckOptions findings = new CheckOptions();
 
-  @Option(
-      names = "--convert",
-      split = ",",
-      paramLabel = "F",
-      description = "also write the trace as " + TraceFiles.FORMS)
-  private List<Path> convert = new ArrayList<>();
-
-  @Mixin private CheckOptions options = new CheckOptions();
+  @Override
+  public Options options() {
+    Options o =
+        new Options(
+            "Says who broke the GHCB protocol in a trace that 'run --trace F.jsonl' wrote; status 4"
+                + " if anybody did.");
+    o.positional("TRACE", "a trace in JSON Lines", v -> trace = v);
+    o.flag("list the rules, with sections, mends and evidence", () -> rules = true, "--rules");
+    o.paths("F", "also write the trace as " + TraceFiles.FORMS, v -> convert = v, "--convert");
+    findings.addTo(o);
+    return o;
+  }
 
   @Override
   public Integer call() {
@@ -51,12 +41,13 @@ final class CheckCommand implements Callable<Integer> {
     if (p == null) {
       throw new UserError("check needs a TRACE: write one with 'vesper run --trace F.jsonl'");
     }
-    options.validate();
+    findings.validate();
     if (Files.isDirectory(p)) {
       throw new UserError("the trace " + p + " is a directory: name a file");
     }
     Checker c = new Checker();
-    try (TraceFiles out = new TraceFiles(convert, p.getFileName().toString(), c, options::verdict);
+    try (TraceFiles out =
+            new TraceFiles(convert, p.getFileName().toString(), c, findings::verdict);
         BufferedReader in = Files.newBufferedReader(p, StandardCharsets.UTF_8)) {
       JsonLinesReader.read(
           in,
@@ -67,7 +58,7 @@ final class CheckCommand implements Callable<Integer> {
     } catch (IOException e) {
       throw new UserError("cannot read the trace " + p + ": " + UserError.reason(e));
     }
-    return options.conclude(c);
+    return findings.conclude(c);
   }
 
   /** {@return the rules as a Markdown table} */

@@ -6,48 +6,44 @@ import dev.vesper.machine.observe.check.Rule;
 import dev.vesper.machine.observe.check.Verdict;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
-import picocli.CommandLine.Option;
 
 /** The options of the checker that {@code run} and {@code check} share. */
 final class CheckOptions {
   /** Exit status of a run or a trace with findings. */
   static final int VIOLATIONS = 4;
 
-  @Option(
-      names = "--allow",
-      split = ",",
-      paramLabel = "RULE",
-      description = "findings of this rule are known and do not count")
-  private List<String> allow = new ArrayList<>();
-
-  @Option(
-      names = "--baseline",
-      paramLabel = "F",
-      description = "findings listed in this file, a fingerprint a line, are known")
+  private List<String> allow = List.of();
   private @Nullable Path baseline;
-
-  @Option(
-      names = "--write-baseline",
-      paramLabel = "F",
-      description = "write the fingerprints of all findings to this file; they count no more")
   private @Nullable Path writeBaseline;
-
-  @Option(
-      names = "--report",
-      split = ",",
-      paramLabel = "F",
-      description =
-          "write the findings to a file: .json, .sarif (2.1.0), .xml (JUnit), .md (Markdown) or"
-              + " .txt; may be repeated")
-  private List<Path> reports = new ArrayList<>();
+  private List<Path> reports = List.of();
 
   /** Fingerprints of the baseline, and of one that is written. */
   private final Set<String> known = new HashSet<>();
+
+  /** Adds these options to a command's. */
+  void addTo(Options o) {
+    o.texts("RULE", "findings of this rule are known and do not count", v -> allow = v, "--allow");
+    o.path(
+        "F",
+        "findings listed in this file, a fingerprint a line, are known",
+        v -> baseline = v,
+        "--baseline");
+    o.path(
+        "F",
+        "write the fingerprints of all findings to this file; they count no more",
+        v -> writeBaseline = v,
+        "--write-baseline");
+    o.paths(
+        "F",
+        "write the findings to a file: .json, .sarif (2.1.0), .xml (JUnit), .md (Markdown) or .txt;"
+            + " may be repeated",
+        v -> reports = v,
+        "--report");
+  }
 
   /** {@return the verdict so far, by the options} */
   Verdict verdict(Checker c) {

@@ -2,7 +2,9 @@ package dev.vesper.cli;
 
 import dev.vesper.machine.vmm.Outcome;
 import java.util.LinkedHashMap;
+import java.util.List;
 import java.util.Map;
+import java.util.concurrent.Callable;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
@@ -30,7 +32,7 @@ public final class Main implements Runnable {
     throw new CommandLine.ParameterException(self, "name a command: run, check, isa or dissector");
   }
 
-  private static final Map<String, Supplier<Object>> SUBCOMMANDS = new LinkedHashMap<>();
+  private static final Map<String, Supplier<Callable<Integer>>> SUBCOMMANDS = new LinkedHashMap<>();
 
   static {
     SUBCOMMANDS.put("run", RunCommand::new);
@@ -39,30 +41,54 @@ public final class Main implements Runnable {
     SUBCOMMANDS.put("dissector", DissectorCommand::new);
   }
 
-  /**
-   * {@return a configured command line}
-   *
-   * @param args what it will be given: a subcommand that is named first is the only one that it
-   *     learns, because learning takes longer than most of a start
-   */
-  static CommandLine commandLine(String... args) {
+  /** {@return a command line that knows every subcommand} */
+  private static CommandLine commandLine() {
     CommandLine c = new CommandLine(new Main());
-    Supplier<Object> named = args.length == 0 ? null : SUBCOMMANDS.get(args[0]);
-    if (named != null) {
-      c.addSubcommand(args[0], named.get());
-    } else {
-      SUBCOMMANDS.forEach((name, command) -> c.addSubcommand(name, command.get()));
+    SUBCOMMANDS.forEach((name, command) -> c.addSubcommand(name, model(name, command.get())));
+    return configured(c);
+  }
+
+  private static Object model(String name, Callable<Integer> command) {
+    return command instanceof Options.Command o ? o.options().model(name, o) : command;
+  }
+
+  /**
+   * Runs a command. Picocli is loaded only for what is not plain, because loading it takes longer
+   * than most of a start, and then learns no more than the subcommand that is named first.
+   *
+   * @return the exit status
+   */
+  static int execute(String... args) {
+    Supplier<Callable<Integer>> named = args.length == 0 ? null : SUBCOMMANDS.get(args[0]);
+    if (named == null) {
+      return commandLine().execute(args);
     }
-    c.setExecutionExceptionHandler(
-        (e, cmd, parsed) -> {
-          if (e instanceof UserError u) {
-            System.err.println("vesper: " + u.getMessage());
-            return Outcome.USAGE;
-          }
-          System.err.println("vesper: a defect of Vesper, please report it:");
-          e.printStackTrace();
-          return Outcome.DEFECT;
-        });
+    List<String> rest = List.of(args).subList(1, args.length);
+    Callable<Integer> command = named.get();
+    if (command instanceof Options.Command o && o.options().readPlain(rest)) {
+      try {
+        return o.call();
+      } catch (Exception e) {
+        return failed(e);
+      }
+    }
+    CommandLine c = new CommandLine(model("vesper " + args[0], command));
+    c.setCommandName("vesper " + args[0]);
+    return configured(c).execute(rest.toArray(new String[0]));
+  }
+
+  private static int failed(Exception e) {
+    if (e instanceof UserError u) {
+      System.err.println("vesper: " + u.getMessage());
+      return Outcome.USAGE;
+    }
+    System.err.println("vesper: a defect of Vesper, please report it:");
+    e.printStackTrace();
+    return Outcome.DEFECT;
+  }
+
+  private static CommandLine configured(CommandLine c) {
+    c.setExecutionExceptionHandler((e, cmd, parsed) -> failed(e));
     c.setParameterExceptionHandler(
         (e, given) -> {
           System.err.println(
@@ -79,11 +105,8 @@ public final class Main implements Runnable {
   /** Runs the command and exits with its status. */
   public static void main(String[] args) {
     int status;
-    if (args.length > 0 && args[0].equals("run")) {
-      WarmUp.start();
-    }
     try {
-      status = commandLine(args).execute(args);
+      status = execute(args);
     } catch (OutOfMemoryError e) {
       System.err.println(
           "vesper: this computer has too little memory for the guest: give it less with -m");

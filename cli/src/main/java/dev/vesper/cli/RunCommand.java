@@ -23,217 +23,168 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
-import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
-import picocli.CommandLine.Command;
-import picocli.CommandLine.Mixin;
-import picocli.CommandLine.Option;
-import picocli.CommandLine.Parameters;
 
 /** {@code vesper run}. */
-@Command(
-    name = "run",
-    mixinStandardHelpOptions = true,
-    sortOptions = false,
-    description = "Runs an image as a guest; with no image, the embedded reference guest.",
-    footer = {
-      "",
-      "The console is on stdout, everything else on stderr.",
-      "Example: vesper run -kernel vmlinuz -initrd initramfs.cpio -append console=ttyS0"
-    })
-final class RunCommand implements Callable<Integer> {
-  @Parameters(
-      arity = "0..1",
-      paramLabel = "IMAGE",
-      description = "bzImage, multiboot, PVH, OpenBSD or ELF64 image")
+final class RunCommand implements Options.Command {
   private @Nullable Path image;
-
-  @Option(
-      names = {"-kernel", "--kernel"},
-      paramLabel = "F",
-      description = "the same as IMAGE")
   private @Nullable Path kernel;
-
-  @Option(
-      names = {"-bios", "--bios"},
-      paramLabel = "F",
-      description =
-          "firmware in a flash below 4 GiB, for profile kvm; it is handed -kernel, -initrd and"
-              + " -append")
   private @Nullable Path bios;
-
-  @Option(
-      names = "--nvram",
-      paramLabel = "F",
-      description =
-          "variable store in front of the firmware, as OVMF_VARS.fd is; it is not encrypted, and"
-              + " what the guest changes is not written back yet")
   private @Nullable Path nvram;
-
-  @Option(
-      names = {"-initrd", "--initrd"},
-      paramLabel = "F",
-      description = "initial RAM disk or multiboot module")
   private @Nullable Path initrd;
-
-  @Option(
-      names = {"-append", "--append"},
-      paramLabel = "S",
-      description = "kernel command line")
   private String append = "";
-
-  @Option(
-      names = "--sev",
-      paramLabel = "off|sev|es",
-      description = "protection of the guest (default: es)")
   private String sev = "es";
-
-  @Option(
-      names = "--profile",
-      paramLabel = "kvm|openbsd",
-      description =
-          "hypervisor to behave as: kvm, openbsd:2025-06, openbsd:2025-09, openbsd:2026 or openbsd,"
-              + " which is the newest; ,cr8=trap or ,cr8=native after an openbsd one (default: kvm)")
   private String profile = "kvm";
-
-  @Option(
-      names = {"-cpu", "--cpu"},
-      paramLabel = "MODEL",
-      description =
-          "CPU model with features added or taken away, as in vesper-min,+xsave,-rdrand (default:"
-              + " vesper-min; vesper-min,+xsave for the reference guest)")
   private @Nullable String cpu;
-
-  @Option(
-      names = {"-entry", "--entry"},
-      paramLabel = "32|64",
-      description = "entry of a bzImage (default: 64)")
   private String entry = "64";
-
-  @Option(
-      names = {"-m", "--memory"},
-      paramLabel = "512M",
-      description = "guest memory (default: 512M)")
   private String memory = "512M";
-
-  @Option(
-      names = {"-smp", "--smp"},
-      paramLabel = "N",
-      description =
-          "processors (default: 1; 2 for the reference guest under kvm); there are no tables yet by"
-              + " which Linux would find more than one")
   private @Nullable Integer smp;
-
-  @Option(
-      names = {"-serial", "--serial"},
-      paramLabel = "stdio|file:F|none",
-      description = "where COM1 goes (default: stdio)")
   private String serial = "stdio";
-
-  @Option(
-      names = {"-drive", "--drive"},
-      paramLabel = "file=F[,snapshot=on]",
-      description = "raw image behind a virtio disk, for profile openbsd; also readonly=on")
   private @Nullable String drive;
-
-  @Option(
-      names = "--virtio-console",
-      paramLabel = "stderr|file:F|none",
-      description = "where a virtio console goes, for profile openbsd (default: none)")
   private String virtioConsole = "none";
-
-  @Option(
-      names = "--execute-only",
-      description = "data reads of the image's text fault while paging is on")
   private boolean executeOnly;
-
-  @Option(
-      names = "--intercept",
-      split = ",",
-      paramLabel = "NAME",
-      description =
-          "intercept more than the profile does: rdtsc, rdtscp, rdpmc, wbinvd, invd, vmmcall, dr7,"
-              + " monitor, mwait")
   private List<String> intercept = new ArrayList<>();
-
-  @Option(
-      names = "--trace",
-      split = ",",
-      paramLabel = "F",
-      description =
-          "write every event to a file: .jsonl (JSON Lines), .perfetto (Perfetto UI), .pcapng"
-              + " (Wireshark), .html (report) or .txt; may be repeated")
   private List<Path> trace = new ArrayList<>();
-
-  @Option(
-      names = "--symbols",
-      paramLabel = "F",
-      description =
-          "names of the guest's code: an ELF file (with DWARF for source lines) or a System.map; a"
-              + " Linux kernel that KASLR has moved is found by itself")
   private @Nullable Path symbolFile;
-
-  @Option(
-      names = "--check",
-      description = "hold guest and hypervisor to the GHCB protocol; status 4 if one breaks it")
   private boolean check;
-
-  @Mixin private CheckOptions checkOptions = new CheckOptions();
-
-  @Option(
-      names = "--coverage",
-      split = ",",
-      paramLabel = "F",
-      description =
-          "write which code of the guest was executed: .info (lcov, needs source lines) or .drcov;"
-              + " may be repeated")
+  private final CheckOptions checkOptions = new CheckOptions();
   private List<Path> coverage = new ArrayList<>();
-
-  @Option(
-      names = "--host-fault",
-      split = ",",
-      paramLabel = "NAME",
-      description =
-          "let the hypervisor break the protocol: no-valid-bits, stale-info, touch-save-area,"
-              + " touch-private, msr-code, msr-register, xsave-size, bad-exception, refuse,"
-              + " fatal-unknown, or vc:CODE@N, which injects #VC after N instructions")
   private List<String> hostFaults = new ArrayList<>();
-
-  @Option(names = "--seed", paramLabel = "N", description = "decides keys and RDRAND (default: 1)")
   private long seed = 1;
-
-  @Option(
-      names = "--translate-after",
-      paramLabel = "N",
-      description =
-          "translate a block of code when it has been interpreted N times (default: 50000); 1"
-              + " translates everything, 0 nothing; results are the same")
   private @Nullable Integer translateAfter;
-
-  @Option(
-      names = "--limit-insns",
-      paramLabel = "N",
-      description = "end after N instructions, status 124")
   private long limitInsns = Long.MAX_VALUE;
-
-  @Option(names = "--timeout", paramLabel = "S", description = "end after S seconds, status 124")
   private double timeout;
-
-  @Option(
-      names = "--success-status",
-      paramLabel = "N",
-      description =
-          "a guest's exit status that means success and becomes 0 (default: 33, a write of 0x10 to"
-              + " port 0xf4, for the reference guest; none otherwise)")
   private @Nullable Integer successStatus;
-
-  @Option(names = "--json", description = "write a summary as JSON to stderr at the end")
   private boolean json;
-
-  @Option(
-      names = "-v",
-      description = "a line on stderr for each #VC, VMGEXIT, write trap and automatic exit")
   private boolean verbose;
+
+  @Override
+  public Options options() {
+    Options o =
+        new Options(
+            "Runs an image as a guest; with no image, the embedded reference guest.",
+            "",
+            "The console is on stdout, everything else on stderr.",
+            "Example: vesper run -kernel vmlinuz -initrd initramfs.cpio -append console=ttyS0");
+    o.positional("IMAGE", "bzImage, multiboot, PVH, OpenBSD or ELF64 image", v -> image = v);
+    o.path("F", "the same as IMAGE", v -> kernel = v, "-kernel", "--kernel");
+    o.path(
+        "F",
+        "firmware in a flash below 4 GiB, for profile kvm; it is handed -kernel, -initrd and"
+            + " -append",
+        v -> bios = v,
+        "-bios",
+        "--bios");
+    o.path(
+        "F",
+        "variable store in front of the firmware, as OVMF_VARS.fd is; it is not encrypted, and"
+            + " what the guest changes is not written back yet",
+        v -> nvram = v,
+        "--nvram");
+    o.path("F", "initial RAM disk or multiboot module", v -> initrd = v, "-initrd", "--initrd");
+    o.text("S", "kernel command line", v -> append = v, "-append", "--append");
+    o.text("off|sev|es", "protection of the guest (default: es)", v -> sev = v, "--sev");
+    o.text(
+        "kvm|openbsd",
+        "hypervisor to behave as: kvm, openbsd:2025-06, openbsd:2025-09, openbsd:2026 or openbsd,"
+            + " which is the newest; ,cr8=trap or ,cr8=native after an openbsd one (default: kvm)",
+        v -> profile = v,
+        "--profile");
+    o.text(
+        "MODEL",
+        "CPU model with features added or taken away, as in vesper-min,+xsave,-rdrand (default:"
+            + " vesper-min; vesper-min,+xsave for the reference guest)",
+        v -> cpu = v,
+        "-cpu",
+        "--cpu");
+    o.text("32|64", "entry of a bzImage (default: 64)", v -> entry = v, "-entry", "--entry");
+    o.text("512M", "guest memory (default: 512M)", v -> memory = v, "-m", "--memory");
+    o.integer(
+        "N",
+        "processors (default: 1; 2 for the reference guest under kvm); there are no tables yet by"
+            + " which Linux would find more than one",
+        v -> smp = v,
+        "-smp",
+        "--smp");
+    o.text(
+        "stdio|file:F|none",
+        "where COM1 goes (default: stdio)",
+        v -> serial = v,
+        "-serial",
+        "--serial");
+    o.text(
+        "file=F[,snapshot=on]",
+        "raw image behind a virtio disk, for profile openbsd; also readonly=on",
+        v -> drive = v,
+        "-drive",
+        "--drive");
+    o.text(
+        "stderr|file:F|none",
+        "where a virtio console goes, for profile openbsd (default: none)",
+        v -> virtioConsole = v,
+        "--virtio-console");
+    o.flag(
+        "data reads of the image's text fault while paging is on",
+        () -> executeOnly = true,
+        "--execute-only");
+    o.texts(
+        "NAME",
+        "intercept more than the profile does: rdtsc, rdtscp, rdpmc, wbinvd, invd, vmmcall, dr7,"
+            + " monitor, mwait",
+        v -> intercept = v,
+        "--intercept");
+    o.paths(
+        "F",
+        "write every event to a file: .jsonl (JSON Lines), .perfetto (Perfetto UI), .pcapng"
+            + " (Wireshark), .html (report) or .txt; may be repeated",
+        v -> trace = v,
+        "--trace");
+    o.path(
+        "F",
+        "names of the guest's code: an ELF file (with DWARF for source lines) or a System.map; a"
+            + " Linux kernel that KASLR has moved is found by itself",
+        v -> symbolFile = v,
+        "--symbols");
+    o.flag(
+        "hold guest and hypervisor to the GHCB protocol; status 4 if one breaks it",
+        () -> check = true,
+        "--check");
+    checkOptions.addTo(o);
+    o.paths(
+        "F",
+        "write which code of the guest was executed: .info (lcov, needs source lines) or .drcov;"
+            + " may be repeated",
+        v -> coverage = v,
+        "--coverage");
+    o.texts(
+        "NAME",
+        "let the hypervisor break the protocol: no-valid-bits, stale-info, touch-save-area,"
+            + " touch-private, msr-code, msr-register, xsave-size, bad-exception, refuse,"
+            + " fatal-unknown, or vc:CODE@N, which injects #VC after N instructions",
+        v -> hostFaults = v,
+        "--host-fault");
+    o.number("N", "decides keys and RDRAND (default: 1)", v -> seed = v, "--seed");
+    o.integer(
+        "N",
+        "translate a block of code when it has been interpreted N times (default: 50000); 1"
+            + " translates everything, 0 nothing; results are the same",
+        v -> translateAfter = v,
+        "--translate-after");
+    o.number("N", "end after N instructions, status 124", v -> limitInsns = v, "--limit-insns");
+    o.fraction("S", "end after S seconds, status 124", v -> timeout = v, "--timeout");
+    o.integer(
+        "N",
+        "a guest's exit status that means success and becomes 0 (default: 33, a write of 0x10 to"
+            + " port 0xf4, for the reference guest; none otherwise)",
+        v -> successStatus = v,
+        "--success-status");
+    o.flag("write a summary as JSON to stderr at the end", () -> json = true, "--json");
+    o.flag(
+        "a line on stderr for each #VC, VMGEXIT, write trap and automatic exit",
+        () -> verbose = true,
+        "-v");
+    return o;
+  }
 
   @Override
   public Integer call() throws IOException {

@@ -25,7 +25,7 @@ final class CommandTest {
     ByteArrayOutputStream err = new ByteArrayOutputStream();
     System.setErr(new PrintStream(err, true, StandardCharsets.UTF_8));
     try {
-      int status = Main.commandLine().execute(args);
+      int status = Main.execute(args);
       return new Result(status, err.toString(StandardCharsets.UTF_8));
     } finally {
       System.setErr(old);

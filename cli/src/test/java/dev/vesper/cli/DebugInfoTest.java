@@ -131,7 +131,7 @@ final class DebugInfoTest {
     ByteArrayOutputStream e = new ByteArrayOutputStream();
     System.setErr(new PrintStream(e, true, StandardCharsets.UTF_8));
     try {
-      Main.commandLine().execute(args);
+      Main.execute(args);
     } finally {
       System.setErr(old);
     }

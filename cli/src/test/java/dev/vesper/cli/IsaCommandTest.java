@@ -18,7 +18,7 @@ final class IsaCommandTest {
     ByteArrayOutputStream text = new ByteArrayOutputStream();
     System.setOut(new PrintStream(text, true, StandardCharsets.UTF_8));
     try {
-      assertThat(Main.commandLine().execute(args)).isEqualTo(status);
+      assertThat(Main.execute(args)).isEqualTo(status);
     } finally {
       System.setOut(out);
     }

@@ -34,7 +34,7 @@ final class TraceFilesTest {
     ByteArrayOutputStream e = new ByteArrayOutputStream();
     System.setErr(new PrintStream(e, true, StandardCharsets.UTF_8));
     try {
-      return Main.commandLine().execute(args);
+      return Main.execute(args);
     } finally {
       System.setErr(old);
       err = e.toString(StandardCharsets.UTF_8);
@@ -174,7 +174,7 @@ final class TraceFilesTest {
     ByteArrayOutputStream script = new ByteArrayOutputStream();
     System.setOut(new PrintStream(script, true, StandardCharsets.UTF_8));
     try {
-      assertThat(Main.commandLine().execute("dissector")).isZero();
+      assertThat(Main.execute("dissector")).isZero();
     } finally {
       System.setOut(old);
     }

@@ -396,7 +396,7 @@ public final class Assembler {
               spec.size() == 'v' || spec.size() == 'z'
                   ? Reg.gpr(bytes, spec.reg().index(), true)
                   : spec.reg();
-          if (o.kind != 'r' || !o.reg.equals(want)) {
+          if (o.kind != 'r' || !o.reg.is(want)) {
             return null;
           }
         }

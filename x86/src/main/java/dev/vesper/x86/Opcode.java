@@ -168,7 +168,7 @@ public final class Opcode {
     List<String> attrs = new ArrayList<>();
     boolean first = true;
     for (String t : tokens) {
-      int mandatory = first ? List.of("NP", "66", "F3", "F2").indexOf(t) : -1;
+      int mandatory = first ? MANDATORY.indexOf(t) : -1;
       first = false;
       if (mandatory >= 0) {
         aPrefix = mandatory;
@@ -191,7 +191,7 @@ public final class Opcode {
           } else if (t.startsWith("VEX.") || t.startsWith("EVEX.")) {
             String[] v = t.split("\\.");
             vex = List.of("128", "256", "LIG", "512").indexOf(v[1]);
-            aPrefix = List.of("NP", "66", "F3", "F2").indexOf(v[2]);
+            aPrefix = MANDATORY.indexOf(v[2]);
             aMap = (t.charAt(0) == 'E' ? 16 : 8) + List.of("", "0F", "0F38", "0F3A").indexOf(v[3]);
             w = v[4].equals("W0") ? 0 : v[4].equals("W1") ? 1 : -1;
           } else if (t.startsWith("/")) {
@@ -263,9 +263,56 @@ public final class Opcode {
     endsBlock = take(attrs, "end");
     memOnly = take(attrs, "mem") || kind != NO_MODRM && kind != FIXED && has('M');
     regOnly = take(attrs, "reg") || has('N') || has('U') || has('R') && !modIgnored;
-    if (!attrs.isEmpty() || aOpcode < 0) {
+    int place = aMap * 256 + aOpcode | (aPlusR ? PLACE_PLUS_R : 0);
+    if (!attrs.isEmpty() || aOpcode < 0 || place != place(line)) {
       throw new IllegalStateException("opcode table: cannot read " + line + " " + attrs);
     }
+  }
+
+  private static final List<String> MANDATORY = List.of("NP", "66", "F3", "F2");
+
+  /** The slot's bits of {@link #place}. */
+  static final int PLACE_SLOT = 0xFFFF;
+
+  private static final int PLACE_PLUS_R = 0x10000;
+
+  /**
+   * {@return where a line belongs: map * 256 + opcode byte, and one bit more if the low bits of the
+   * opcode are a register} It looks at no more than that, because every start asks of every line.
+   */
+  static int place(String line) {
+    int at = skipSpaces(line, line.indexOf(':') + 1);
+    int map = 0;
+    if (line.startsWith("EVEX.", at) || line.startsWith("VEX.", at)) {
+      int name = line.indexOf("0F", at);
+      map = (line.charAt(at) == 'E' ? 16 : 8) + mapNumber(line, name);
+      at = skipSpaces(line, line.indexOf(' ', name));
+    } else {
+      for (String prefix : MANDATORY) {
+        if (line.startsWith(prefix, at)) {
+          at = skipSpaces(line, at + 2);
+          break;
+        }
+      }
+      if (line.startsWith("0F", at)) {
+        map = mapNumber(line, at);
+        at = skipSpaces(line, at + (map == 1 ? 2 : 4));
+      }
+    }
+    int slot = map * 256 + Integer.parseInt(line, at, at + 2, 16);
+    return line.startsWith("+r", at + 2) ? slot | PLACE_PLUS_R : slot;
+  }
+
+  private static int mapNumber(String line, int at) {
+    return line.startsWith("0F38", at) ? 2 : line.startsWith("0F3A", at) ? 3 : 1;
+  }
+
+  private static int skipSpaces(String line, int at) {
+    int i = at;
+    while (line.charAt(i) == ' ') {
+      i++;
+    }
+    return i;
   }
 
   // The table is read at every start: no regular expressions.

@@ -1,40 +1,45 @@
 package dev.vesper.x86;
 
-import java.io.BufferedReader;
 import java.io.IOException;
-import java.io.InputStreamReader;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
-/** The opcode table and the look-up structure that the decoder walks. */
+/**
+ * The opcode table and the look-up structure that the decoder walks. A guest uses a tenth of the
+ * forms, so a line is read when it is first asked for; until then only its place is known.
+ */
 public final class OpcodeTable {
   private static final int MAPS = 32;
-  private static final List<Opcode> ALL = load();
-  private static final Map<String, List<Opcode>> BY_MNEMONIC = new HashMap<>();
-  private static final @Nullable Node[] NODES = new Node[2 * MAPS * 256];
+  private static final int SLOTS = MAPS * 256;
+
+  /** The table's lines without comments; a form's number is its index. */
+  private static final String[] LINES = lines();
+
+  private static final @Nullable Opcode[] FORMS = new Opcode[LINES.length];
+
+  private static final int[] NO_LINES = {};
+
+  /** The lines of each slot (map * 256 + opcode byte) in table order. */
+  private static final int[][] BY_SLOT = new int[SLOTS][];
+
+  /** Nodes outside 64-bit mode, then in it. */
+  private static final @Nullable Node[] NODES = new Node[2 * SLOTS];
 
   static {
-    for (Opcode o : ALL) {
-      BY_MNEMONIC.computeIfAbsent(o.mnemonic, k -> new ArrayList<>()).add(o);
-    }
-    Map<Integer, List<Opcode>> slots = new HashMap<>();
-    for (Opcode o : ALL) {
-      for (int mode = 0; mode < 2; mode++) {
-        if (mode == 1 ? o.not64 : o.only64) {
-          continue;
-        }
-        for (int r = 0; r < (o.plusR ? 8 : 1); r++) {
-          int key = (mode * MAPS + o.map) * 256 + o.opcode + r;
-          slots.computeIfAbsent(key, k -> new ArrayList<>()).add(o);
-        }
+    Arrays.fill(BY_SLOT, NO_LINES);
+    for (int i = 0; i < LINES.length; i++) {
+      int place = Opcode.place(LINES[i]);
+      int slot = place & Opcode.PLACE_SLOT;
+      for (int r = 0; r < (place == slot ? 1 : 8); r++) {
+        BY_SLOT[slot + r] = append(BY_SLOT[slot + r], i);
       }
     }
-    slots.forEach((key, forms) -> NODES[key] = new Node(forms));
   }
 
   /** What the bytes up to the opcode select; worked out when it is first asked for. */
@@ -99,35 +104,91 @@ public final class OpcodeTable {
 
   private OpcodeTable() {}
 
-  private static List<Opcode> load() {
-    List<Opcode> list = new ArrayList<>();
+  private static String[] lines() {
     try (var in = OpcodeTable.class.getResourceAsStream("opcodes.txt")) {
       if (in == null) {
         throw new IllegalStateException("opcodes.txt is missing from the module");
       }
-      var reader = new BufferedReader(new InputStreamReader(in, StandardCharsets.UTF_8));
-      for (String line = reader.readLine(); line != null; line = reader.readLine()) {
-        if (!line.isBlank() && line.charAt(0) != '#') {
-          list.add(Opcode.parse(list.size(), line));
+      String text = new String(in.readAllBytes(), StandardCharsets.ISO_8859_1);
+      List<String> lines = new ArrayList<>();
+      int start = 0;
+      for (int end = text.indexOf('\n'); end >= 0; end = text.indexOf('\n', start)) {
+        if (end > start && text.charAt(start) != '#') {
+          lines.add(text.substring(start, end));
         }
+        start = end + 1;
       }
+      return lines.toArray(new String[0]);
     } catch (IOException e) {
       throw new UncheckedIOException(e);
     }
-    return List.copyOf(list);
+  }
+
+  private static int[] append(int[] to, int line) {
+    int[] longer = Arrays.copyOf(to, to.length + 1);
+    longer[to.length] = line;
+    return longer;
+  }
+
+  /** {@return the form of a line} Every thread sees the same one. */
+  private static Opcode form(int line) {
+    synchronized (FORMS) {
+      Opcode o = FORMS[line];
+      if (o == null) {
+        o = Opcode.parse(line, LINES[line]);
+        FORMS[line] = o;
+      }
+      return o;
+    }
+  }
+
+  private static List<Opcode> forms(int[] lines) {
+    List<Opcode> list = new ArrayList<>(lines.length);
+    for (int line : lines) {
+      list.add(form(line));
+    }
+    return list;
+  }
+
+  /** Which lines a mnemonic has: only an assembler asks. */
+  private static final class Mnemonics {
+    private static final Map<String, int[]> LINES_OF = new HashMap<>();
+
+    static {
+      for (int i = 0; i < LINES.length; i++) {
+        String mnemonic = LINES[i].substring(0, LINES[i].indexOf(' '));
+        LINES_OF.put(mnemonic, append(LINES_OF.getOrDefault(mnemonic, NO_LINES), i));
+      }
+    }
   }
 
   /** {@return every form in table order} */
   public static List<Opcode> all() {
-    return ALL;
+    List<Opcode> list = new ArrayList<>();
+    for (int i = 0; i < LINES.length; i++) {
+      list.add(form(i));
+    }
+    return list;
   }
 
   /** {@return the forms of a mnemonic, empty if there are none} */
   public static List<Opcode> of(String mnemonic) {
-    return BY_MNEMONIC.getOrDefault(mnemonic, List.of());
+    return forms(Mnemonics.LINES_OF.getOrDefault(mnemonic, NO_LINES));
   }
 
   static @Nullable Node node(boolean mode64, int map, int opcode) {
-    return NODES[((mode64 ? MAPS : 0) + map) * 256 + opcode];
+    int slot = map * 256 + opcode;
+    int index = mode64 ? SLOTS + slot : slot;
+    Node n = NODES[index];
+    if (n == null && BY_SLOT[slot].length > 0) {
+      List<Opcode> list = forms(BY_SLOT[slot]);
+      list.removeIf(o -> mode64 ? o.not64 : o.only64);
+      if (!list.isEmpty()) {
+        // Threads that come here at once make the same.
+        n = new Node(list);
+        NODES[index] = n;
+      }
+    }
+    return n;
   }
 }

@@ -38,6 +38,11 @@ public record Reg(Kind kind, int index) {
     }
   }
 
+  /** {@return whether it is the other} A record's {@code equals} takes 10 ms when first called. */
+  boolean is(Reg other) {
+    return kind == other.kind && index == other.index;
+  }
+
   /** No register. */
   public static final Reg NONE = new Reg(Kind.NONE, 0);
 

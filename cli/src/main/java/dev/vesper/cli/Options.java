@@ -1,0 +1,248 @@
+package dev.vesper.cli;
+
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.Iterator;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.Callable;
+import java.util.function.Consumer;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine;
+import picocli.CommandLine.Model.ArgSpec;
+import picocli.CommandLine.Model.CommandSpec;
+import picocli.CommandLine.Model.ISetter;
+import picocli.CommandLine.Model.OptionSpec;
+import picocli.CommandLine.Model.PositionalParamSpec;
+
+/**
+ * The options of a command, from which picocli's model is made. A plain command line is read
+ * without picocli, which takes a third of a start to be loaded; whatever is not plain, mistakes and
+ * {@code --help} among it, is picocli's.
+ */
+final class Options {
+  /** Commands that have such options. */
+  interface Command extends Callable<Integer> {
+    Options options();
+  }
+
+  /**
+   * One option.
+   *
+   * @param names with their dashes; none for what stands for itself on the command line
+   * @param label what stands for the value in the help; empty for a flag, which takes none
+   * @param convert makes a value of a text, or throws IllegalArgumentException
+   * @param many whether it may be repeated, with commas between values
+   * @param set takes all values; one for an option that is not repeated
+   */
+  private record Option<T>(
+      List<String> names,
+      String label,
+      String description,
+      Class<T> type,
+      Function<String, T> convert,
+      boolean many,
+      Consumer<List<T>> set) {
+
+    Runnable read(List<String> texts) {
+      List<T> values = new ArrayList<>();
+      for (String text : texts) {
+        for (String one : many ? text.split(",") : new String[] {text}) {
+          values.add(convert.apply(one));
+        }
+      }
+      return () -> set.accept(values);
+    }
+
+    ArgSpec model() {
+      if (names.isEmpty()) {
+        return PositionalParamSpec.builder()
+            .index("0")
+            .arity("0..1")
+            .paramLabel(label)
+            .description(description)
+            .type(type)
+            .setter(new Setter<>(this))
+            .build();
+      }
+      String[] others = names.subList(1, names.size()).toArray(new String[0]);
+      OptionSpec.Builder b =
+          OptionSpec.builder(names.get(0), others)
+              .description(description)
+              .setter(new Setter<>(this));
+      if (label.isEmpty()) {
+        return b.type(boolean.class).arity("0").build();
+      }
+      b.paramLabel(label).arity("1").converters((CommandLine.ITypeConverter<T>) this::converted);
+      return many
+          ? b.type(List.class).auxiliaryTypes(type).splitRegex(",").build()
+          : b.type(type).build();
+    }
+
+    private T converted(String text) {
+      try {
+        return convert.apply(text);
+      } catch (IllegalArgumentException e) {
+        throw new CommandLine.TypeConversionException(
+            "'" + text + "' is not " + (type == Path.class ? "a file name" : "a number"));
+      }
+    }
+  }
+
+  /**
+   * Sets the fields from picocli's values: a list for each time that an option is given. Its
+   * initial values are not taken, because fields have theirs already.
+   */
+  private static final class Setter<T> implements ISetter {
+    private final Option<T> of;
+    private final List<T> values = new ArrayList<>();
+
+    Setter(Option<T> of) {
+      this.of = of;
+    }
+
+    @Override
+    @SuppressWarnings("unchecked")
+    public <V> @Nullable V set(@Nullable V value) {
+      if (value != null && !Boolean.FALSE.equals(value)) {
+        values.addAll(of.many ? (List<T>) value : List.of((T) value));
+        of.set.accept(values);
+      }
+      return null;
+    }
+  }
+
+  private final List<Option<?>> all = new ArrayList<>();
+  private final String description;
+  private final List<String> footer;
+
+  /**
+   * @param description what the command does
+   * @param footer what stands below the options in the help
+   */
+  Options(String description, String... footer) {
+    this.description = description;
+    this.footer = List.of(footer);
+  }
+
+  /** Adds what stands for itself on the command line. */
+  void positional(String label, String description, Consumer<Path> set) {
+    path(label, description, set);
+  }
+
+  void text(String label, String description, Consumer<String> set, String... names) {
+    one(String.class, s -> s, label, description, set, names);
+  }
+
+  void path(String label, String description, Consumer<Path> set, String... names) {
+    one(Path.class, Path::of, label, description, set, names);
+  }
+
+  void integer(String label, String description, Consumer<Integer> set, String... names) {
+    one(Integer.class, Integer::decode, label, description, set, names);
+  }
+
+  void number(String label, String description, Consumer<Long> set, String... names) {
+    one(Long.class, Long::decode, label, description, set, names);
+  }
+
+  void fraction(String label, String description, Consumer<Double> set, String... names) {
+    one(Double.class, Double::valueOf, label, description, set, names);
+  }
+
+  void flag(String description, Runnable set, String... names) {
+    all.add(
+        new Option<>(
+            List.of(names),
+            "",
+            description,
+            Boolean.class,
+            Boolean::valueOf,
+            false,
+            on -> set.run()));
+  }
+
+  /** Adds an option of texts that may be repeated. */
+  void texts(String label, String description, Consumer<List<String>> set, String... names) {
+    all.add(new Option<>(List.of(names), label, description, String.class, s -> s, true, set));
+  }
+
+  /** Adds an option of files that may be repeated. */
+  void paths(String label, String description, Consumer<List<Path>> set, String... names) {
+    all.add(new Option<>(List.of(names), label, description, Path.class, Path::of, true, set));
+  }
+
+  private <T> void one(
+      Class<T> type,
+      Function<String, T> convert,
+      String label,
+      String description,
+      Consumer<T> set,
+      String... names) {
+    all.add(
+        new Option<>(
+            List.of(names),
+            label,
+            description,
+            type,
+            convert,
+            false,
+            values -> set.accept(values.get(0))));
+  }
+
+  /** {@return picocli's model of the command} */
+  CommandSpec model(String name, Command command) {
+    CommandSpec spec = CommandSpec.wrapWithoutInspection(command).name(name);
+    spec.usageMessage()
+        .sortOptions(false)
+        .description(description)
+        .footer(footer.toArray(new String[0]));
+    all.forEach(o -> spec.add(o.model()));
+    spec.mixinStandardHelpOptions(true);
+    return spec;
+  }
+
+  /**
+   * Sets the options from a command line if it is plain: whole names, each with its value behind it
+   * or after an equals sign, once each unless it may be repeated.
+   *
+   * @return false if it is not; then nothing was set
+   */
+  boolean readPlain(List<String> args) {
+    Map<String, Option<?>> byName = new HashMap<>();
+    for (Option<?> o : all) {
+      (o.names.isEmpty() ? List.of("") : o.names).forEach(n -> byName.put(n, o));
+    }
+    Map<Option<?>, List<String>> given = new HashMap<>();
+    for (Iterator<String> i = args.iterator(); i.hasNext(); ) {
+      String arg = i.next();
+      boolean named = arg.startsWith("-");
+      int equals = named ? arg.indexOf('=') : -1;
+      Option<?> o = byName.get(!named ? "" : equals < 0 ? arg : arg.substring(0, equals));
+      if (o == null || equals >= 0 && o.label.isEmpty()) {
+        return false;
+      }
+      boolean behind = named && equals < 0 && !o.label.isEmpty();
+      if (behind && !i.hasNext()) {
+        return false;
+      }
+      String value = behind ? i.next() : arg.substring(equals + 1);
+      boolean odd = value.isEmpty() || behind && value.startsWith("-") || value.startsWith("@");
+      List<String> values = given.computeIfAbsent(o, k -> new ArrayList<>());
+      if (odd || !values.isEmpty() && !o.many) {
+        return false;
+      }
+      values.add(value);
+    }
+    List<Runnable> settings = new ArrayList<>();
+    try {
+      given.forEach((o, values) -> settings.add(o.read(values)));
+    } catch (IllegalArgumentException e) {
+      return false;
+    }
+    settings.forEach(Runnable::run);
+    return true;
+  }
+}
