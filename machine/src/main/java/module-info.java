@@ -7,10 +7,12 @@ module dev.vesper.machine {
   exports dev.vesper.machine;
   exports dev.vesper.machine.boot;
   exports dev.vesper.machine.vmm;
+  exports dev.vesper.machine.model;
   exports dev.vesper.machine.observe;
   exports dev.vesper.machine.observe.check;
   exports dev.vesper.machine.observe.format;
   exports dev.vesper.machine.observe.html;
+  exports dev.vesper.machine.launch;
   exports dev.vesper.machine.memory;
   exports dev.vesper.machine.sev;
   exports dev.vesper.machine.device;

@@ -29,7 +29,8 @@ public final class Main implements Runnable {
   @Override
   public void run() {
     CommandLine self = spec == null ? commandLine() : spec.commandLine();
-    throw new CommandLine.ParameterException(self, "name a command: run, check, isa or dissector");
+    throw new CommandLine.ParameterException(
+        self, "name a command: run, check, measure, session, isa or dissector");
   }
 
   private static final Map<String, Supplier<Callable<Integer>>> SUBCOMMANDS = new LinkedHashMap<>();
@@ -37,6 +38,8 @@ public final class Main implements Runnable {
   static {
     SUBCOMMANDS.put("run", RunCommand::new);
     SUBCOMMANDS.put("check", CheckCommand::new);
+    SUBCOMMANDS.put("measure", MeasureCommand::new);
+    SUBCOMMANDS.put("session", SessionCommand::new);
     SUBCOMMANDS.put("isa", IsaCommand::new);
     SUBCOMMANDS.put("dissector", DissectorCommand::new);
   }

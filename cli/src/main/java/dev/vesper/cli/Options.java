@@ -49,7 +49,7 @@ final class Options {
     Runnable read(List<String> texts) {
       List<T> values = new ArrayList<>();
       for (String text : texts) {
-        for (String one : many ? text.split(",") : new String[] {text}) {
+        for (String one : many && !names.isEmpty() ? text.split(",") : new String[] {text}) {
           values.add(convert.apply(one));
         }
       }
@@ -58,14 +58,14 @@ final class Options {
 
     ArgSpec model() {
       if (names.isEmpty()) {
-        return PositionalParamSpec.builder()
-            .index("0")
-            .arity("0..1")
-            .paramLabel(label)
-            .description(description)
-            .type(type)
-            .setter(new Setter<>(this))
-            .build();
+        PositionalParamSpec.Builder b =
+            PositionalParamSpec.builder()
+                .paramLabel(label)
+                .description(description)
+                .setter(new Setter<>(this));
+        return many
+            ? b.index("0..*").arity("0..*").type(List.class).auxiliaryTypes(type).build()
+            : b.index("0").arity("0..1").type(type).build();
       }
       String[] others = names.subList(1, names.size()).toArray(new String[0]);
       OptionSpec.Builder b =
@@ -130,6 +130,11 @@ final class Options {
   /** Adds what stands for itself on the command line. */
   void positional(String label, String description, Consumer<Path> set) {
     path(label, description, set);
+  }
+
+  /** Adds any number of what stands for itself on the command line. */
+  void positionals(String label, String description, Consumer<List<Path>> set) {
+    paths(label, description, set);
   }
 
   void text(String label, String description, Consumer<String> set, String... names) {

@@ -6,6 +6,8 @@ import dev.vesper.machine.MachineOptions;
 import dev.vesper.machine.Tracer;
 import dev.vesper.machine.boot.BootException;
 import dev.vesper.machine.device.VirtioBlock;
+import dev.vesper.machine.launch.CommandFailed;
+import dev.vesper.machine.launch.Measurement;
 import dev.vesper.machine.observe.Symbols;
 import dev.vesper.machine.observe.check.Checker;
 import dev.vesper.machine.observe.format.Json;
@@ -21,24 +23,14 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Base64;
 import java.util.List;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
 /** {@code vesper run}. */
 final class RunCommand implements Options.Command {
-  private @Nullable Path image;
-  private @Nullable Path kernel;
-  private @Nullable Path bios;
-  private @Nullable Path nvram;
-  private @Nullable Path initrd;
-  private String append = "";
-  private String sev = "es";
-  private String profile = "kvm";
-  private @Nullable String cpu;
-  private String entry = "64";
-  private String memory = "512M";
-  private @Nullable Integer smp;
+  private final GuestOptions guest = new GuestOptions();
   private String serial = "stdio";
   private @Nullable String drive;
   private String virtioConsole = "none";
@@ -50,7 +42,8 @@ final class RunCommand implements Options.Command {
   private final CheckOptions checkOptions = new CheckOptions();
   private List<Path> coverage = new ArrayList<>();
   private List<String> hostFaults = new ArrayList<>();
-  private long seed = 1;
+  private List<String> secret = List.of();
+  private boolean measureOnly;
   private @Nullable Integer translateAfter;
   private long limitInsns = Long.MAX_VALUE;
   private double timeout;
@@ -66,46 +59,8 @@ final class RunCommand implements Options.Command {
             "",
             "The console is on stdout, everything else on stderr.",
             "Example: vesper run -kernel vmlinuz -initrd initramfs.cpio -append console=ttyS0");
-    o.positional("IMAGE", "bzImage, multiboot, PVH, OpenBSD or ELF64 image", v -> image = v);
-    o.path("F", "the same as IMAGE", v -> kernel = v, "-kernel", "--kernel");
-    o.path(
-        "F",
-        "firmware in a flash below 4 GiB, for profile kvm; it is handed -kernel, -initrd and"
-            + " -append",
-        v -> bios = v,
-        "-bios",
-        "--bios");
-    o.path(
-        "F",
-        "variable store in front of the firmware, as OVMF_VARS.fd is; it is not encrypted, and"
-            + " what the guest changes is not written back yet",
-        v -> nvram = v,
-        "--nvram");
-    o.path("F", "initial RAM disk or multiboot module", v -> initrd = v, "-initrd", "--initrd");
-    o.text("S", "kernel command line", v -> append = v, "-append", "--append");
-    o.text("off|sev|es", "protection of the guest (default: es)", v -> sev = v, "--sev");
-    o.text(
-        "kvm|openbsd",
-        "hypervisor to behave as: kvm, openbsd:2025-06, openbsd:2025-09, openbsd:2026 or openbsd,"
-            + " which is the newest; ,cr8=trap or ,cr8=native after an openbsd one (default: kvm)",
-        v -> profile = v,
-        "--profile");
-    o.text(
-        "MODEL",
-        "CPU model with features added or taken away, as in vesper-min,+xsave,-rdrand (default:"
-            + " vesper-min; vesper-min,+xsave for the reference guest)",
-        v -> cpu = v,
-        "-cpu",
-        "--cpu");
-    o.text("32|64", "entry of a bzImage (default: 64)", v -> entry = v, "-entry", "--entry");
-    o.text("512M", "guest memory (default: 512M)", v -> memory = v, "-m", "--memory");
-    o.integer(
-        "N",
-        "processors (default: 1; 2 for the reference guest under kvm); there are no tables yet by"
-            + " which Linux would find more than one",
-        v -> smp = v,
-        "-smp",
-        "--smp");
+    o.positional("IMAGE", "bzImage, multiboot, PVH, OpenBSD or ELF64 image", guest::image);
+    guest.addTo(o, GuestOptions.Style.RUN);
     o.text(
         "stdio|file:F|none",
         "where COM1 goes (default: stdio)",
@@ -163,7 +118,18 @@ final class RunCommand implements Options.Command {
             + " fatal-unknown, or vc:CODE@N, which injects #VC after N instructions",
         v -> hostFaults = v,
         "--host-fault");
-    o.number("N", "decides keys and RDRAND (default: 1)", v -> seed = v, "--seed");
+    guest.addLaunchTo(o);
+    o.texts(
+        "F",
+        "put a secret into the area that the firmware publishes: a file, GUID=FILE for an entry of"
+            + " the table that efi_secret reads (may be repeated), or HEADER,PAYLOAD as sevctl seals"
+            + " them",
+        v -> secret = v,
+        "--secret");
+    o.flag(
+        "launch, print digest and measurement, and end",
+        () -> measureOnly = true,
+        "--measure-only");
     o.integer(
         "N",
         "translate a block of code when it has been interpreted N times (default: 50000); 1"
@@ -188,19 +154,12 @@ final class RunCommand implements Options.Command {
 
   @Override
   public Integer call() throws IOException {
-    SevMode mode =
-        switch (sev.toLowerCase(Locale.ROOT)) {
-          case "off" -> SevMode.OFF;
-          case "sev" -> SevMode.SEV;
-          case "es" -> SevMode.ES;
-          default -> throw new UserError("--sev takes off, sev or es, not '" + sev + "'");
-        };
-    boolean kvm = profile.equals("kvm");
-    if (kvm && drive != null) {
+    guest.validate();
+    SevMode mode = guest.mode();
+    boolean reference = guest.reference();
+    Path started = guest.started();
+    if (guest.kvm() && drive != null) {
       throw new UserError("-drive: profile kvm has no disk yet; use --profile openbsd");
-    }
-    if (!entry.equals("32") && !entry.equals("64")) {
-      throw new UserError("-entry takes 32 or 64, not '" + entry + "'");
     }
     if (limitInsns < 0 || timeout < 0) {
       throw new UserError("limits must not be negative");
@@ -208,29 +167,10 @@ final class RunCommand implements Options.Command {
     if (translateAfter != null && translateAfter < 0) {
       throw new UserError("--translate-after must not be negative");
     }
-    if (image != null && kernel != null) {
-      throw new UserError("give the image once: as IMAGE or with -kernel");
+    if (mode == SevMode.OFF && (measureOnly || !secret.isEmpty())) {
+      throw new UserError("--measure-only and --secret are for a launch: use --sev sev or es");
     }
-    Path file = image != null ? image : kernel;
-    if (bios != null && !kvm) {
-      throw new UserError("-bios: profile openbsd starts kernels without firmware; use kvm");
-    }
-    if (nvram != null && bios == null) {
-      throw new UserError("--nvram: name the firmware that uses it with -bios");
-    }
-    MachineOptions.Firmware firmware = null;
-    if (bios != null) {
-      byte[] code = UserFiles.read(bios, "firmware");
-      firmware =
-          nvram == null
-              ? MachineOptions.Firmware.of(code)
-              : new MachineOptions.Firmware(code, UserFiles.read(nvram, "variable store"));
-    }
-    boolean reference = file == null && bios == null;
-    Path started = file != null ? file : bios;
-    byte[] bytes =
-        reference ? Locore.image() : file == null ? new byte[0] : UserFiles.read(file, "image");
-    byte[] disk = initrd == null ? null : UserFiles.read(initrd, "initrd");
+    MachineOptions options = LaunchSecrets.of(secret, guest).addTo(guest.read());
     Symbols names = symbolFile == null ? null : symbols(symbolFile);
     if (checkOptions.given() && !check) {
       throw new UserError("--allow, --baseline, --write-baseline and --report need --check");
@@ -241,16 +181,6 @@ final class RunCommand implements Options.Command {
     checkOptions.validate();
     coverage.forEach(RunCommand::validateCoverage);
     coverage.forEach(UserFiles::requireFolder);
-    MachineOptions.Boot boot =
-        new MachineOptions.Boot(
-            bytes,
-            file == null ? "locore" : file.getFileName().toString(),
-            disk,
-            append,
-            entry.equals("32"),
-            firmware);
-    String model = cpu != null ? cpu : reference ? "vesper-min,+xsave" : "vesper-min";
-    int processors = smp != null ? smp : reference && kvm ? 2 : 1;
     Checker checker = new Checker();
     try (OutputStream console = output("-serial", serial);
         OutputStream second = output("--virtio-console", virtioConsole);
@@ -266,21 +196,8 @@ final class RunCommand implements Options.Command {
               attached == null ? VirtioBlock.Disk.NONE : attached);
       Machine m;
       try {
-        m =
-            new Machine(
-                new MachineOptions(
-                    mode,
-                    profile,
-                    processors,
-                    parseMemory(memory),
-                    boot,
-                    model,
-                    seed,
-                    executeOnly,
-                    intercept,
-                    hostFaults,
-                    ports));
-      } catch (BootException | IllegalArgumentException e) {
+        m = new Machine(options.withHost(executeOnly, intercept, hostFaults, ports));
+      } catch (BootException | IllegalArgumentException | CommandFailed e) {
         throw new UserError(String.valueOf(e.getMessage()));
       }
       if (names != null) {
@@ -288,6 +205,10 @@ final class RunCommand implements Options.Command {
       }
       if (verbose) {
         m.launchCommands().forEach(c -> System.err.println("[launch] " + c));
+      }
+      if (measureOnly) {
+        printMeasurement(m);
+        return 0;
       }
       requireLines(m.symbols());
       Tracer tracer = tracer(files, checker);
@@ -312,6 +233,14 @@ final class RunCommand implements Options.Command {
       }
       int found = check ? checkOptions.conclude(checker) : 0;
       return found != 0 && shown.status() != Outcome.DEFECT ? found : shown.status();
+    }
+  }
+
+  private static void printMeasurement(Machine m) {
+    System.out.println("launch digest " + m.launchDigest());
+    Measurement measured = m.measurement();
+    if (measured != null) {
+      System.out.println("measurement   " + Base64.getEncoder().encodeToString(measured.encode()));
     }
   }
 
@@ -432,15 +361,5 @@ final class RunCommand implements Options.Command {
     } catch (IOException e) {
       throw new UserError("cannot write the console: " + UserError.reason(e));
     }
-  }
-
-  static long parseMemory(String s) {
-    String t = s.trim().toUpperCase(Locale.ROOT);
-    if (!t.matches("[0-9]{1,6}[MG]?")) {
-      throw new UserError("-m takes a size such as 512M or 2G, not '" + s + "'");
-    }
-    boolean giga = t.endsWith("G");
-    long n = Long.parseLong(t.replaceAll("[MG]", ""));
-    return n << (giga ? 30 : 20);
   }
 }

@@ -1,11 +1,9 @@
 package dev.vesper.machine;
 
 import dev.vesper.machine.boot.BootException;
-import dev.vesper.machine.boot.BootOptions;
 import dev.vesper.machine.boot.FirmwareImage;
-import dev.vesper.machine.boot.ImageLoader;
+import dev.vesper.machine.boot.FirmwareTable;
 import dev.vesper.machine.boot.LoadedGuest;
-import dev.vesper.machine.boot.OpenBsdLaunch;
 import dev.vesper.machine.boot.SymbolFile;
 import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuFeatures;
@@ -13,13 +11,15 @@ import dev.vesper.machine.cpu.NestedMap;
 import dev.vesper.machine.cpu.Unimplemented;
 import dev.vesper.machine.cpu.interp.Interpreter;
 import dev.vesper.machine.cpu.jit.RegionTranslator;
+import dev.vesper.machine.launch.GuestPolicy;
+import dev.vesper.machine.launch.LaunchSecret;
+import dev.vesper.machine.launch.Measurement;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PhysicalMemory;
 import dev.vesper.machine.model.CpuModel;
 import dev.vesper.machine.observe.Symbols;
 import dev.vesper.machine.sev.EncryptedVcpu;
-import dev.vesper.machine.sev.LaunchState;
 import dev.vesper.machine.sev.PlainVcpu;
 import dev.vesper.machine.sev.SecureProcessor;
 import dev.vesper.machine.sev.SevMode;
@@ -28,7 +28,6 @@ import dev.vesper.machine.sev.Vmcb;
 import dev.vesper.machine.vmm.ExtraIntercepts;
 import dev.vesper.machine.vmm.HostFaults;
 import dev.vesper.machine.vmm.Hypervisor;
-import dev.vesper.machine.vmm.KvmProfile;
 import dev.vesper.machine.vmm.MmioMap;
 import dev.vesper.machine.vmm.OpenBsdProfile;
 import dev.vesper.machine.vmm.Outcome;
@@ -49,7 +48,7 @@ public final class Machine {
   private static final int HOST_PAGES = 8;
 
   /** Pages below 4 GiB, where firmware ends. */
-  private static final int BELOW_4G = 1 << 20;
+  static final int BELOW_4G = 1 << 20;
 
   private final PhysicalMemory memory;
   private final List<Cpu> cpus = new ArrayList<>();
@@ -59,6 +58,9 @@ public final class Machine {
   private final SecureProcessor processor;
   private final Profile profile;
   private final IntConsumer consoleOut;
+  private int handle;
+  private GuestPolicy policy = new GuestPolicy(0);
+  private @Nullable Measurement measurement;
   private @Nullable Tracer tracer;
   private Symbols symbols;
 
@@ -70,7 +72,7 @@ public final class Machine {
    */
   public Machine(MachineOptions o) throws BootException {
     profile = Profile.named(o.profile());
-    check(o);
+    check(o, profile);
     CpuModel model = CpuModel.named(o.cpuModel());
     MachineOptions.Firmware firmware = o.boot().firmware();
     memory =
@@ -79,7 +81,7 @@ public final class Machine {
     MmioMap mmio = new MmioMap();
     boolean encrypted = o.mode() != SevMode.OFF;
     int key = encrypted ? memory.createKey(o.seed()) : Page.SHARED;
-    long cBit = encrypted ? 1L << (model.leaf(0x8000_001F, 0).ebx() & 63) : 0;
+    long cBit = LaunchPlan.cBit(o.mode(), model);
     HostView view = memory.hostView();
     NestedMap nested = nested(memory.guestPages(), mmio);
     CpuFeatures features = new CpuFeatures(model.features());
@@ -101,23 +103,7 @@ public final class Machine {
       ExtraIntercepts.add(v, o.intercepts());
       vcpus.add(v);
     }
-    MachineOptions.Boot b = o.boot();
-    guest =
-        ImageLoader.load(
-            new BootOptions(
-                b.name(),
-                b.image(),
-                b.initrd(),
-                b.commandLine(),
-                b.entry32(),
-                firmware == null ? null : firmware.code(),
-                firmware == null ? new byte[0] : firmware.variables(),
-                cBit,
-                openBsdLaunch(),
-                profile instanceof OpenBsdProfile,
-                o.processors(),
-                o.seed()),
-            view);
+    guest = LaunchPlan.load(o, profile, model, view);
     MachineOptions.Ports p = o.ports();
     consoleOut = p.console();
     host =
@@ -149,8 +135,8 @@ public final class Machine {
       cpus.forEach(c -> c.executeOnly = text);
     }
     symbols = guest.symbols();
-    processor = new SecureProcessor(memory, key);
-    launch(o.mode());
+    processor = new SecureProcessor(memory, key, o.seed());
+    launch(o);
     if (o.mode() == SevMode.ES && guest.apsParked()) {
       for (int i = 1; i < o.processors(); i++) {
         host.startedByFirmware(i);
@@ -158,7 +144,7 @@ public final class Machine {
     }
   }
 
-  private void check(MachineOptions o) {
+  static void check(MachineOptions o, Profile profile) {
     if (o.memoryBytes() < 1 << 20
         || o.memoryBytes() > MachineOptions.MAX_MEMORY
         || (o.memoryBytes() & 0xF_FFFF) != 0) {
@@ -184,6 +170,7 @@ public final class Machine {
     return new Platform.Firmware(
         FirmwareImage.base(f.code(), f.variables()),
         f.code().length + f.variables().length,
+        f.variables().length,
         mmio,
         o.processors(),
         b.image().length == 0 ? null : b.image(),
@@ -200,16 +187,6 @@ public final class Machine {
                 : mmio.installed(frame) ? NestedMap.MMIO : NestedMap.ABSENT;
   }
 
-  private OpenBsdLaunch openBsdLaunch() {
-    return switch (profile) {
-      case KvmProfile k -> OpenBsdLaunch.BOOTX64;
-      case OpenBsdProfile b ->
-          b.since(OpenBsdProfile.State.YEAR_2026)
-              ? OpenBsdLaunch.VMD_LEGACY
-              : OpenBsdLaunch.VMD_COMPATIBILITY;
-    };
-  }
-
   private static BitSet textFrames(LoadedGuest guest) {
     BitSet frames = new BitSet();
     for (LoadedGuest.Range r : guest.text()) {
@@ -219,38 +196,85 @@ public final class Machine {
   }
 
   /** The secure processor's commands in the profile's order. */
-  private void launch(SevMode mode) {
+  private void launch(MachineOptions o) {
+    SevMode mode = o.mode();
+    if (mode == SevMode.OFF) {
+      for (int i = 0; i < vcpus.size(); i++) {
+        if (vcpus.get(i) instanceof PlainVcpu p) {
+          SecureProcessor.launchPlain(p, guest.stateOf(i));
+        }
+      }
+      return;
+    }
     boolean vmd = profile instanceof OpenBsdProfile;
-    boolean encrypted = mode != SevMode.OFF;
-    if (encrypted) {
-      processor.init();
-      processor.launchStart(profile.policy(mode));
-      if (vmd) {
-        processor.guestStatus();
-      }
-      processor.dfFlush();
-      processor.activate(1);
-      if (vmd) {
-        processor.guestStatus();
-      }
-      for (LoadedGuest.Range r : guest.ranges()) {
-        processor.launchUpdateData(r.address(), r.length());
-      }
+    MachineOptions.Launch l = o.launch();
+    policy = l.policy() != null ? l.policy() : new GuestPolicy(profile.policy(mode));
+    int asid = mode == SevMode.ES ? 1 : SecureProcessor.MIN_SEV_ASID;
+    vcpus.forEach(v -> v.vmcb().set(Vmcb.ASID, asid));
+    processor.init();
+    MachineOptions.Session owner = l.owner();
+    handle =
+        owner == null
+            ? processor.launchStart(policy)
+            : processor.launchStart(policy, owner.certificate(), owner.session());
+    if (vmd) {
+      processor.guestStatus(handle);
+    }
+    processor.dfFlush();
+    processor.activate(handle, asid);
+    if (vmd) {
+      processor.guestStatus(handle);
+    }
+    for (LoadedGuest.Range r : guest.ranges()) {
+      processor.launchUpdateData(handle, r.address(), r.length());
     }
     for (int i = 0; i < vcpus.size(); i++) {
-      LaunchState s = i == 0 ? guest.state() : guest.apState();
       switch (vcpus.get(i)) {
-        case EncryptedVcpu e -> processor.launchUpdateVmsa(e, s);
-        case PlainVcpu p -> SecureProcessor.launchPlain(p, s);
+        case EncryptedVcpu e -> processor.launchUpdateVmsa(handle, e, guest.stateOf(i));
+        case PlainVcpu p -> SecureProcessor.launchPlain(p, guest.stateOf(i));
       }
     }
-    if (encrypted) {
-      processor.launchMeasure();
-      processor.launchFinish();
-      if (vmd) {
-        processor.guestStatus();
-      }
+    Measurement m = processor.launchMeasure(handle);
+    measurement = m;
+    LaunchSecret secret = l.secret().answer(m);
+    if (secret != null) {
+      processor.launchSecret(handle, secret, secretArea(o, secret).address());
     }
+    processor.launchFinish(handle);
+    if (vmd) {
+      processor.guestStatus(handle);
+    }
+  }
+
+  private static FirmwareTable.Area secretArea(MachineOptions o, LaunchSecret secret) {
+    MachineOptions.Firmware f = o.boot().firmware();
+    FirmwareTable.Area a = f == null ? null : new FirmwareTable(f.code()).secrets();
+    if (a == null) {
+      throw new IllegalArgumentException(
+          "there is no place for a launch secret: it takes firmware that publishes one, as OVMF does");
+    }
+    if (secret.payload().length > a.length()) {
+      throw new IllegalArgumentException(
+          "the launch secret has "
+              + secret.payload().length
+              + " bytes, the firmware has room for "
+              + a.length());
+    }
+    return a;
+  }
+
+  /** {@return what LAUNCH_MEASURE returned, or null without SEV} */
+  public @Nullable Measurement measurement() {
+    return measurement;
+  }
+
+  /**
+   * DBG_DECRYPT: {@return private memory as the host may ask for it}
+   *
+   * @throws dev.vesper.machine.launch.CommandFailed if the policy forbids it
+   */
+  public byte[] debugDecrypt(long address, int length) {
+    return processor.dbgDecrypt(handle, address, length);
   }
 
   /** {@return the secure processor's commands of the launch, in order; empty without SEV} */
@@ -307,6 +331,10 @@ public final class Machine {
     cpus.forEach(c -> c.observer = t);
     memory.observe(t);
     host.observe(t);
+    Measurement m = measurement;
+    if (m != null) {
+      t.launched(policy, launchDigest(), m);
+    }
   }
 
   /** Runs the guest to its end. */
@@ -378,8 +406,7 @@ public final class Machine {
 
   /** {@return the launch digest in hex, empty without SEV} */
   public String launchDigest() {
-    byte[] d = processor.digest();
-    return d == null ? "" : HexFormat.of().formatHex(d);
+    return processor.digest(handle);
   }
 
   /** {@return names of the image's places} */

@@ -1,10 +1,15 @@
 package dev.vesper.machine;
 
+import dev.vesper.machine.boot.LaunchChoices;
 import dev.vesper.machine.device.VirtioBlock;
+import dev.vesper.machine.launch.GuestPolicy;
+import dev.vesper.machine.launch.LaunchSecret;
+import dev.vesper.machine.launch.LaunchSession;
+import dev.vesper.machine.launch.Measurement;
+import dev.vesper.machine.launch.SevCertificate;
+import dev.vesper.machine.sev.ResetState;
 import dev.vesper.machine.sev.SevMode;
 import dev.vesper.machine.vmm.ConsoleInput;
-import java.util.Arrays;
-import java.util.HexFormat;
 import java.util.List;
 import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
@@ -23,6 +28,7 @@ import org.jspecify.annotations.Nullable;
  * @param intercepts names of instructions that the host intercepts besides those of its profile
  * @param hostFaults names of breaches that the hypervisor commits: see {@link
  *     dev.vesper.machine.vmm.HostFaults}
+ * @param launch how the guest is launched
  * @param ports where what the guest says goes
  */
 public record MachineOptions(
@@ -36,6 +42,7 @@ public record MachineOptions(
     boolean executeOnly,
     List<String> intercepts,
     List<String> hostFaults,
+    Launch launch,
     Ports ports) {
   /** Most guest RAM: the hole below 4 GiB starts there. */
   public static final long MAX_MEMORY = 3L << 30;
@@ -59,39 +66,64 @@ public record MachineOptions(
       @Nullable Firmware firmware) {}
 
   /**
-   * A flash that ends at 4 GiB.
+   * Firmware that ends at 4 GiB.
    *
-   * @param code its end, where the processor starts; part of the launch
-   * @param variables what lies before it, which stays unencrypted; may be empty
+   * @param code a ROM, where the processor starts; all of it is part of the launch
+   * @param variables a flash before it, which stays unencrypted; may be empty
    */
   public record Firmware(byte[] code, byte[] variables) {
-    /** GUID of EFI_SYSTEM_NV_DATA_FV, as it lies in a volume's header. */
-    private static final byte[] VARIABLE_STORE =
-        HexFormat.of().parseHex("8d2bf1ff96768b4ca9852747075b4f50");
-
-    private static final int GUID_OFFSET = 16;
-    private static final int LENGTH_OFFSET = 32;
-
     /**
-     * {@return the parts of a flash image} One that begins with a variable store is code from
-     * behind it on: firmware maps the store shared, so a launch must leave it unencrypted.
+     * {@return firmware without a flash, as with QEMU's -bios} OVMF finds that it cannot write and
+     * keeps variables in memory.
      */
     public static Firmware of(byte[] image) {
-      int end = GUID_OFFSET + VARIABLE_STORE.length;
-      if (image.length > LENGTH_OFFSET + 8
-          && Arrays.equals(image, GUID_OFFSET, end, VARIABLE_STORE, 0, VARIABLE_STORE.length)) {
-        long length = 0;
-        for (int i = 7; i >= 0; i--) {
-          length = length << 8 | image[LENGTH_OFFSET + i] & 0xFF;
-        }
-        if (length > 0 && length < image.length) {
-          return new Firmware(
-              Arrays.copyOfRange(image, (int) length, image.length),
-              Arrays.copyOf(image, (int) length));
-        }
-      }
       return new Firmware(image, new byte[0]);
     }
+  }
+
+  /**
+   * How a guest is launched.
+   *
+   * @param policy of LAUNCH_START, or null for the hypervisor's own
+   * @param reset save areas of processors that start in firmware
+   * @param signature CPUID Fn1 EAX in them, or null for the CPU model's
+   * @param hashes whether a kernel that firmware is handed is measured
+   * @param owner certificate and session of the guest's owner, or null for keys that the secure
+   *     processor makes
+   * @param secret what is put into the guest's memory before it runs
+   */
+  public record Launch(
+      @Nullable GuestPolicy policy,
+      ResetState reset,
+      @Nullable Integer signature,
+      LaunchChoices.Hashes hashes,
+      @Nullable Session owner,
+      Secret secret) {
+    /** What hypervisors do when nothing is said. */
+    public static final Launch DEFAULT =
+        new Launch(
+            null, ResetState.QEMU, null, LaunchChoices.Hashes.AUTO, null, measurement -> null);
+  }
+
+  /** {@return a copy for an owner with a secret} */
+  public MachineOptions withOwner(@Nullable Session owner, Secret secret) {
+    return withLaunch(
+        new Launch(
+            launch.policy,
+            launch.reset,
+            launch.signature,
+            launch.hashes,
+            owner == null ? launch.owner : owner,
+            secret));
+  }
+
+  /** What a guest's owner prepared for LAUNCH_START. */
+  public record Session(SevCertificate certificate, LaunchSession session) {}
+
+  /** A guest's owner, who sees a measurement and answers with a secret. */
+  public interface Secret {
+    /** {@return the packet for LAUNCH_SECRET, or null for none} */
+    @Nullable LaunchSecret answer(Measurement measurement);
   }
 
   /**
@@ -126,6 +158,7 @@ public record MachineOptions(
         false,
         List.of(),
         List.of(),
+        Launch.DEFAULT,
         new Ports(console, b -> {}, b -> {}, ConsoleInput.NONE, VirtioBlock.Disk.NONE));
   }
 
@@ -141,6 +174,7 @@ public record MachineOptions(
         executeOnly,
         intercepts,
         hostFaults,
+        launch,
         p);
   }
 
@@ -186,7 +220,7 @@ public record MachineOptions(
   private MachineOptions host(
       String newProfile, int n, String model, boolean xo, List<String> more) {
     return new MachineOptions(
-        mode, newProfile, n, memoryBytes, boot, model, seed, xo, more, hostFaults, ports);
+        mode, newProfile, n, memoryBytes, boot, model, seed, xo, more, hostFaults, launch, ports);
   }
 
   /** {@return a copy for another hypervisor} */
@@ -227,6 +261,42 @@ public record MachineOptions(
         executeOnly,
         intercepts,
         List.of(names),
+        launch,
+        ports);
+  }
+
+  /** {@return a copy with a host that watches and errs as told, and with an outside} */
+  public MachineOptions withHost(
+      boolean xo, List<String> more, List<String> faults, Ports outside) {
+    return new MachineOptions(
+        mode,
+        profile,
+        processors,
+        memoryBytes,
+        boot,
+        cpuModel,
+        seed,
+        xo,
+        more,
+        faults,
+        launch,
+        outside);
+  }
+
+  /** {@return a copy that is launched otherwise} */
+  public MachineOptions withLaunch(Launch other) {
+    return new MachineOptions(
+        mode,
+        profile,
+        processors,
+        memoryBytes,
+        boot,
+        cpuModel,
+        seed,
+        executeOnly,
+        intercepts,
+        hostFaults,
+        other,
         ports);
   }
 }

@@ -7,6 +7,8 @@ import dev.vesper.ghcb.MsrRequest;
 import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuObserver;
 import dev.vesper.machine.cpu.CpuState;
+import dev.vesper.machine.launch.GuestPolicy;
+import dev.vesper.machine.launch.Measurement;
 import dev.vesper.machine.memory.MemoryObserver;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PhysicalMemory;
@@ -21,6 +23,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
+import java.util.HexFormat;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -569,6 +572,20 @@ public final class Tracer implements HostObserver, CpuObserver, MemoryObserver {
     } else if (b != '\r') {
       line.append((char) (b & 0xFF));
     }
+  }
+
+  /** The guest was launched: what its owner can know of it. */
+  void launched(GuestPolicy policy, String digest, Measurement m) {
+    HexFormat hex = HexFormat.of();
+    emit(
+        "launch",
+        "LAUNCH_MEASURE",
+        cpu().rip,
+        new Details()
+            .with("policy", policy.toString())
+            .with("digest", digest)
+            .with("measurement", hex.formatHex(m.measure()))
+            .with("nonce", hex.formatHex(m.nonce())));
   }
 
   /** The run is over. */

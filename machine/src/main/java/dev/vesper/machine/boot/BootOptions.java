@@ -16,6 +16,7 @@ import org.jspecify.annotations.Nullable;
  * @param everyElfIsOpenBsd any ELF image is launched as an OpenBSD kernel, as vmd(8) does
  * @param processors how many vCPUs the guest has
  * @param seed decides random data that a loader gives to a kernel
+ * @param launch what decides a launch besides
  * @param cBit mask of the C-bit for page tables that the loader builds, 0 without SEV
  */
 public record BootOptions(
@@ -30,4 +31,5 @@ public record BootOptions(
     OpenBsdLaunch openBsd,
     boolean everyElfIsOpenBsd,
     int processors,
-    long seed) {}
+    long seed,
+    LaunchChoices launch) {}

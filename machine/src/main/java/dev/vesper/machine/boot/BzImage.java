@@ -90,7 +90,7 @@ final class BzImage {
     Bytes.put(page, 0x228, 4, COMMAND_LINE);
     byte[] z = new byte[line.length + 1];
     System.arraycopy(line, 0, z, 0, line.length);
-    w.put(COMMAND_LINE, z);
+    w.put("the command line", COMMAND_LINE, z);
     byte[] initrd = o.initrd();
     if (initrd != null) {
       long at = Math.max(INITRD, kernelEnd + 0xFFF & ~0xFFFL);
@@ -114,7 +114,7 @@ final class BzImage {
     e820(page, 0x2D0, 0, 0x9_FC00);
     e820(page, 0x2D0 + 20, 0x10_0000, w.size() - 0x10_0000);
     w.require("the boot data", 0, 0x10_0000);
-    w.put(BOOT_PARAMS, page);
+    w.put("boot_params", BOOT_PARAMS, page);
   }
 
   private static void e820(byte[] page, int at, long address, long length) {
@@ -132,13 +132,13 @@ final class BzImage {
   static LaunchState longMode(GuestWriter w, long cBit) throws BootException {
     long pml4 = PAGE_TABLES;
     long pdpt = pml4 + 0x1000;
-    w.put(pml4, 8, pdpt | 3);
-    w.cover(pml4, 6 * 4096);
+    w.put("page tables", pml4, 8, pdpt | 3);
+    w.cover("page tables", pml4, 6 * 4096);
     for (int g = 0; g < 4; g++) {
       long pd = pdpt + 0x1000 + g * 0x1000L;
-      w.put(pdpt + 8L * g, 8, pd | 3);
+      w.put("page tables", pdpt + 8L * g, 8, pd | 3);
       for (int i = 0; i < 512; i++) {
-        w.put(pd + 8L * i, 8, (long) g << 30 | (long) i << 21 | 0x83 | cBit);
+        w.put("page tables", pd + 8L * i, 8, (long) g << 30 | (long) i << 21 | 0x83 | cBit);
       }
     }
     return new LaunchState()

@@ -110,7 +110,7 @@ record ElfImage(
     for (Segment s : segments) {
       w.require(name, s.physical, s.memorySize);
       w.put(name, s.physical, bytes, (int) s.offset, (int) s.fileSize);
-      w.cover(s.physical, s.memorySize);
+      w.cover(name, s.physical, s.memorySize);
     }
   }
 

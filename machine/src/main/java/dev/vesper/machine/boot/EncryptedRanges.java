@@ -11,7 +11,7 @@ import java.util.List;
 final class EncryptedRanges {
   private final List<LoadedGuest.Range> ranges = new ArrayList<>();
 
-  void add(long address, long length) {
+  void add(long address, long length, String what) {
     if (length == 0) {
       return;
     }
@@ -19,7 +19,7 @@ final class EncryptedRanges {
     long to = address + length + 15 & -16L;
     // Cut off what is there already, piece by piece.
     List<LoadedGuest.Range> left = new ArrayList<>();
-    left.add(new LoadedGuest.Range(from, to - from));
+    left.add(new LoadedGuest.Range(from, to - from, what));
     for (LoadedGuest.Range r : List.copyOf(ranges)) {
       List<LoadedGuest.Range> next = new ArrayList<>();
       for (LoadedGuest.Range p : left) {
@@ -39,10 +39,10 @@ final class EncryptedRanges {
       return;
     }
     if (p.address() < taken.address()) {
-      to.add(new LoadedGuest.Range(p.address(), taken.address() - p.address()));
+      to.add(new LoadedGuest.Range(p.address(), taken.address() - p.address(), p.what()));
     }
     if (takenEnd < end) {
-      to.add(new LoadedGuest.Range(takenEnd, end - takenEnd));
+      to.add(new LoadedGuest.Range(takenEnd, end - takenEnd, p.what()));
     }
   }
 

@@ -2,36 +2,26 @@ package dev.vesper.machine.boot;
 
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.sev.LaunchState;
+import java.util.ArrayList;
 import java.util.List;
 
-/** A flash image that ends at 4 GiB: the processor starts 16 bytes before its end. */
+/** Firmware that ends at 4 GiB: the processor starts 16 bytes before its end. */
 public final class FirmwareImage {
   private static final long END = 1L << 32;
   private static final int LARGEST = 16 << 20;
-
-  /**
-   * GUID of the table of OVMF's reset vector, as it lies in memory; it ends 32 bytes before 4 GiB.
-   */
-  private static final long TABLE_GUID_LOW = 0x45F7_1FB2_96B5_82DEL;
-
-  private static final long TABLE_GUID_HIGH = 0x2D08_5AC5_66A3_EABAL;
-  private static final int TABLE_END = 32;
-
-  /** GUID of the SEV-ES reset block: the address where application processors start. */
-  private static final long RESET_BLOCK_LOW = 0x4FCB_1A7E_00F7_71DEL;
-
-  private static final long RESET_BLOCK_HIGH = 0x4EB4_2F7E_C768_0E89L;
+  private static final int SMALLEST = 4096;
 
   private FirmwareImage() {}
 
-  /** {@return the guest physical address of the flash} */
+  /** {@return the guest physical address where variables and code begin} */
   public static long base(byte[] code, byte[] variables) {
     return END - code.length - variables.length;
   }
 
-  static LoadedGuest load(byte[] image, byte[] variables, HostView view) throws BootException {
+  static LoadedGuest load(BootOptions o, byte[] image, HostView view) throws BootException {
+    byte[] variables = o.variables();
     int all = image.length + variables.length;
-    if (image.length < 0x1_0000
+    if (image.length < SMALLEST
         || all > LARGEST
         || (image.length & 0xFFF) != 0
         || (variables.length & 0xFFF) != 0) {
@@ -40,50 +30,55 @@ public final class FirmwareImage {
               + image.length
               + " bytes and its variables "
               + variables.length
-              + ": a flash has 64 KiB to 16 MiB in whole pages");
+              + ": there can be 4 KiB to 16 MiB in whole pages");
     }
     view.write(base(image, variables), variables, 0, variables.length);
     view.write(END - image.length, image, 0, image.length);
-    LoadedGuest g =
-        LoadedGuest.of(
-            "firmware",
-            new LaunchState(),
-            List.of(new LoadedGuest.Range(END - image.length, image.length)));
-    return g.startingAps(apState(image));
+    FirmwareTable table = new FirmwareTable(image);
+    List<LoadedGuest.Range> ranges = new ArrayList<>();
+    ranges.add(new LoadedGuest.Range(END - image.length, image.length, "firmware"));
+    hashes(o, table, view, ranges);
+    LaunchChoices c = o.launch();
+    LoadedGuest g = LoadedGuest.of("firmware", c.reset().of(c.signature()), ranges);
+    return g.startingAps(apState(c, table.resetAddress()));
+  }
+
+  private static void hashes(
+      BootOptions o, FirmwareTable table, HostView view, List<LoadedGuest.Range> ranges)
+      throws BootException {
+    LaunchChoices.Hashes wanted = o.launch().hashes();
+    FirmwareTable.Area place = table.hashes();
+    if (o.cBit() == 0 || o.image().length == 0 || wanted == LaunchChoices.Hashes.OFF) {
+      return;
+    }
+    if (place == null) {
+      if (wanted == LaunchChoices.Hashes.ON) {
+        throw new BootException(
+            "the firmware has no place for hashes of the kernel: use one that has (OVMF's AmdSev"
+                + " build), or --kernel-hashes off");
+      }
+      return;
+    }
+    if (place.length() < KernelHashes.BYTES
+        || place.address() + place.length() > view.guestBytes()
+        || (place.address() & 15) != 0) {
+      throw new BootException(
+          "the firmware wants hashes of the kernel at 0x"
+              + Long.toHexString(place.address())
+              + ", which this guest has no memory for: give it more with -m");
+    }
+    byte[] b = KernelHashes.of(o.image(), o.initrd(), o.commandLine());
+    view.write(place.address(), b, 0, b.length);
+    ranges.add(new LoadedGuest.Range(place.address(), b.length, "kernel hashes"));
   }
 
   /** {@return where application processors start: the reset vector, or the SEV-ES reset block} */
-  private static LaunchState apState(byte[] b) {
-    LaunchState s = new LaunchState();
-    long address = resetBlock(b);
+  private static LaunchState apState(LaunchChoices c, long address) {
+    LaunchState s = c.reset().ofAp(c.signature());
     if (address != 0) {
-      s.segment(LaunchState.CS, 0xF000, 0x9B, 0xFFFF, address & 0xFFFF_0000L);
+      s.base(LaunchState.CS, address & 0xFFFF_0000L);
       s.set(LaunchState.RIP, address & 0xFFFF);
     }
     return s;
-  }
-
-  /**
-   * Walks the table from its end: each entry has its data, a 16-bit length of all of it, and a GUID
-   * (OvmfPkg/ResetVector/Ia16/ResetVectorVtf0.asm).
-   */
-  private static long resetBlock(byte[] b) {
-    int guid = b.length - TABLE_END - 16;
-    if (Bytes.u64(b, guid) != TABLE_GUID_LOW || Bytes.u64(b, guid + 8) != TABLE_GUID_HIGH) {
-      return 0;
-    }
-    int total = Bytes.u16(b, guid - 2);
-    int start = guid + 16 - total;
-    for (int end = guid - 2; end - 18 >= start; ) {
-      int length = Bytes.u16(b, end - 18);
-      if (Bytes.u64(b, end - 16) == RESET_BLOCK_LOW && Bytes.u64(b, end - 8) == RESET_BLOCK_HIGH) {
-        return Bytes.u32(b, end - length);
-      }
-      if (length < 18) {
-        return 0;
-      }
-      end -= length;
-    }
-    return 0;
   }
 }

@@ -3,12 +3,16 @@ package dev.vesper.machine.boot;
 import dev.vesper.machine.memory.HostView;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.TreeSet;
+import java.util.Map;
+import java.util.NavigableMap;
+import java.util.TreeMap;
 
 /** Writes a guest's initial contents and remembers the pages that it touched. */
 final class GuestWriter {
+  private static final String BOOT_DATA = "the boot data";
+
   private final HostView view;
-  private final TreeSet<Long> pages = new TreeSet<>();
+  private final NavigableMap<Long, String> pages = new TreeMap<>();
 
   GuestWriter(HostView view) {
     this.view = view;
@@ -35,42 +39,49 @@ final class GuestWriter {
   void put(String what, long address, byte[] from, int offset, int length) throws BootException {
     require(what, address, length);
     view.write(address, from, offset, length);
-    cover(address, length);
+    cover(what, address, length);
+  }
+
+  void put(String what, long address, byte[] bytes) throws BootException {
+    put(what, address, bytes, 0, bytes.length);
+  }
+
+  void put(String what, long address, int bytes, long value) throws BootException {
+    require(what, address, bytes);
+    view.write(address, bytes, value);
+    cover(what, address, bytes);
   }
 
   void put(long address, byte[] bytes) throws BootException {
-    put("the boot data", address, bytes, 0, bytes.length);
+    put(BOOT_DATA, address, bytes);
   }
 
   void put(long address, int bytes, long value) throws BootException {
-    require("the boot data", address, bytes);
-    view.write(address, bytes, value);
-    cover(address, bytes);
+    put(BOOT_DATA, address, bytes, value);
   }
 
   /** Marks zeroed memory as part of the launch. */
-  void cover(long address, long length) {
+  void cover(String what, long address, long length) {
     for (long p = address >>> 12; length > 0 && p <= address + length - 1 >>> 12; p++) {
-      pages.add(p);
+      pages.merge(p, what, (old, more) -> old.contains(more) ? old : old + ", " + more);
     }
   }
 
   /** {@return the touched pages as ranges in address order} */
   List<LoadedGuest.Range> ranges() {
     List<LoadedGuest.Range> out = new ArrayList<>();
-    long start = -1;
-    long end = -1;
-    for (long p : pages) {
-      if (p != end) {
-        if (start >= 0) {
-          out.add(new LoadedGuest.Range(start << 12, end - start << 12));
-        }
-        start = p;
+    for (Map.Entry<Long, String> e : pages.entrySet()) {
+      long at = e.getKey() << 12;
+      LoadedGuest.Range last = out.isEmpty() ? null : out.get(out.size() - 1);
+      if (last != null
+          && last.address() + last.length() == at
+          && last.what().equals(e.getValue())) {
+        out.set(
+            out.size() - 1,
+            new LoadedGuest.Range(last.address(), last.length() + 0x1000, last.what()));
+      } else {
+        out.add(new LoadedGuest.Range(at, 0x1000, e.getValue()));
       }
-      end = p + 1;
-    }
-    if (start >= 0) {
-      out.add(new LoadedGuest.Range(start << 12, end - start << 12));
     }
     return out;
   }

@@ -16,7 +16,7 @@ public final class ImageLoader {
     GuestWriter w = new GuestWriter(view);
     byte[] firmware = o.firmware();
     if (firmware != null) {
-      return FirmwareImage.load(firmware, o.variables(), view);
+      return FirmwareImage.load(o, firmware, view);
     }
     byte[] b = o.image();
     if (Bytes.u32(b, 0x202) == 0x5372_6448L) {
@@ -38,7 +38,7 @@ public final class ImageLoader {
   private static List<LoadedGuest.Range> text(ElfImage elf) {
     return elf.segments().stream()
         .filter(ElfImage.Segment::text)
-        .map(s -> new LoadedGuest.Range(elf.place(s), s.memorySize()))
+        .map(s -> new LoadedGuest.Range(elf.place(s), s.memorySize(), "text"))
         .toList();
   }
 

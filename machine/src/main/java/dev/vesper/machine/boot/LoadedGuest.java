@@ -26,13 +26,22 @@ public record LoadedGuest(
     List<Range> ranges,
     List<Range> text,
     Symbols symbols) {
-  /** A guest physical range. */
-  public record Range(long address, long length) {}
+  /**
+   * A guest physical range.
+   *
+   * @param what lies there, for people
+   */
+  public record Range(long address, long length, String what) {}
 
   /** {@return a guest whose other vCPUs are as after RESET} */
   static LoadedGuest of(String format, LaunchState state, List<Range> ranges) {
     return new LoadedGuest(
         format, state, new LaunchState(), false, 0, ranges, List.of(), Symbols.NONE);
+  }
+
+  /** {@return registers that a vCPU starts with} */
+  public LaunchState stateOf(int vcpu) {
+    return vcpu == 0 ? state : apState;
   }
 
   LoadedGuest startingAps(LaunchState aps) {

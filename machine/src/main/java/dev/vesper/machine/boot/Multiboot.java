@@ -50,7 +50,7 @@ final class Multiboot {
       w.put(o.name(), load, b, (int) from, (int) length);
       end = Math.max(load + length, bssEnd);
       w.require(o.name(), load, end - load);
-      w.cover(load, end - load);
+      w.cover(o.name(), load, end - load);
     } else if (ElfImage.isElf(b)) {
       ElfImage elf = ElfImage.parse(o.name(), b);
       elf.place(w);
@@ -76,7 +76,7 @@ final class Multiboot {
       throw new BootException("the command line is longer than 2048 bytes");
     }
     w.put(INFO, new byte[0x200]);
-    w.put(line, java.util.Arrays.copyOf(text, text.length + 1));
+    w.put("the command line", line, java.util.Arrays.copyOf(text, text.length + 1));
     long flags = 1 | 4 | 0x40 | 0x200;
     w.put(INFO + 4, 4, 639);
     w.put(INFO + 8, 4, Math.max(0, w.size() - 0x10_0000) >> 10);

@@ -66,9 +66,9 @@ final class OpenBsdKernel {
     return new OpenBsdKernel(o, w, elf).load();
   }
 
-  private void put(long address, byte[] bytes) throws BootException {
+  private void put(String what, long address, byte[] bytes) throws BootException {
     w.put(elf.name(), address, bytes, 0, bytes.length);
-    encrypted.add(address, bytes.length);
+    encrypted.add(address, bytes.length, what);
   }
 
   private LoadedGuest load() throws BootException {
@@ -84,7 +84,7 @@ final class OpenBsdKernel {
       }
     }
     byte[] arguments = BootArguments.build(w.size(), options.openBsd() == OpenBsdLaunch.BOOTX64);
-    put(BOOTARGS_PAGE, Arrays.copyOf(arguments, (int) PAGE));
+    put("boot arguments", BOOTARGS_PAGE, Arrays.copyOf(arguments, (int) PAGE));
     stack(end, arguments.length);
     gdt(compatibility && elf.bits() == 64);
     String way =
@@ -95,7 +95,7 @@ final class OpenBsdKernel {
         };
     String format = "OpenBSD ELF" + elf.bits() + " (" + way + ")";
     if (options.openBsd() == OpenBsdLaunch.BOOTX64 && options.processors() > 1) {
-      FirmwareRemains.place(this::put);
+      FirmwareRemains.place((at, bytes) -> put("firmware remains", at, bytes));
       return new LoadedGuest(
           format,
           s,
@@ -117,9 +117,9 @@ final class OpenBsdKernel {
       long at = s.physical() & ADDRESS_MASK;
       w.require(elf.name(), at, s.memorySize());
       w.put(elf.name(), at, b, (int) s.offset(), (int) s.fileSize());
-      encrypted.add(at, s.fileSize());
+      encrypted.add(at, s.fileSize(), "kernel segment");
       if (s.memorySize() > s.fileSize()) {
-        encrypted.add(at + s.fileSize(), s.memorySize() - s.fileSize());
+        encrypted.add(at + s.fileSize(), s.memorySize() - s.fileSize(), "kernel bss");
       }
     }
     Random random = new Random(options.seed());
@@ -127,7 +127,7 @@ final class OpenBsdKernel {
       w.require(elf.name(), s.physical() & ADDRESS_MASK, s.memorySize());
       byte[] r = new byte[(int) s.memorySize()];
       random.nextBytes(r);
-      put(s.physical() & ADDRESS_MASK, r);
+      put("kernel random data", s.physical() & ADDRESS_MASK, r);
     }
   }
 
@@ -163,7 +163,7 @@ final class OpenBsdKernel {
       boolean fits =
           offset >= 0 && length >= 0 && offset <= b.length && length <= b.length - offset;
       if ((type == SHT_SYMTAB || type == SHT_STRTAB) && fits) {
-        put(at, Arrays.copyOfRange(b, (int) offset, (int) (offset + length)));
+        put("kernel symbols", at, Arrays.copyOfRange(b, (int) offset, (int) (offset + length)));
         Bytes.put(sections, h + 24, 8, at - start);
         at += round8(length);
         any |= type == SHT_SYMTAB;
@@ -172,13 +172,13 @@ final class OpenBsdKernel {
     if (!any) {
       return 0;
     }
-    put(start + 64, sections);
+    put("section headers", start + 64, sections);
     // Program headers do not come along.
     Bytes.put(header, 32, 8, 0);
     Bytes.put(header, 40, 8, 64);
     Bytes.put(header, 54, 2, 0);
     Bytes.put(header, 56, 2, 0);
-    put(start, header);
+    put("ELF header", start, header);
     return at;
   }
 
@@ -219,9 +219,9 @@ final class OpenBsdKernel {
     for (int i = 0; i < 512; i++) {
       Bytes.put(pml2, 8 * i, 8, (long) i << 21 | 0x87 | options.cBit());
     }
-    put(PML4_PAGE, pml4);
-    put(PML3_PAGE, pml3);
-    put(PML2_PAGE, pml2);
+    put("page tables", PML4_PAGE, pml4);
+    put("page tables", PML3_PAGE, pml3);
+    put("page tables", PML2_PAGE, pml2);
   }
 
   /** A 32-bit kernel gets a page directory of 4 MiB pages. */
@@ -230,7 +230,7 @@ final class OpenBsdKernel {
     for (int i = 0; i < 1024; i++) {
       Bytes.put(directory, 4 * i, 4, (long) i << 22 | 0x87);
     }
-    put(PML3_PAGE, directory);
+    put("page tables", PML3_PAGE, directory);
     s.set(LaunchState.CR0, ET_PE | PG).set(LaunchState.CR3, PML3_PAGE).set(LaunchState.CR4, PSE);
   }
 
@@ -245,7 +245,7 @@ final class OpenBsdKernel {
       at -= 4;
       Bytes.put(page, at, 4, word);
     }
-    put(STACK_PAGE, page);
+    put("stack", STACK_PAGE, page);
   }
 
   private void gdt(boolean compatibility) throws BootException {
@@ -255,6 +255,6 @@ final class OpenBsdKernel {
     if (compatibility) {
       Bytes.put(page, 24, 8, DESCRIPTOR_CODE64);
     }
-    put(GDT_PAGE, page);
+    put("GDT", GDT_PAGE, page);
   }
 }

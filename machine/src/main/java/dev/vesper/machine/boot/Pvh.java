@@ -22,7 +22,7 @@ final class Pvh {
     long map = START_INFO + 0x100;
     long modules = START_INFO + 0x180;
     w.put(START_INFO, new byte[0x200]);
-    w.put(text, java.util.Arrays.copyOf(line, line.length + 1));
+    w.put("the command line", text, java.util.Arrays.copyOf(line, line.length + 1));
     w.put(START_INFO, 4, MAGIC);
     w.put(START_INFO + 4, 4, 1);
     byte[] initrd = o.initrd();

@@ -5,8 +5,8 @@ import java.util.Map;
 /**
  * One observed event.
  *
- * @param kind see docs/trace.md: vc, vc_return, exit, write_trap, msr_protocol, ghcb, inject,
- *     page_state, host_private, dma_noise, execute_only, ap_start, console, place or end
+ * @param kind see docs/trace.md: launch, vc, vc_return, exit, write_trap, msr_protocol, ghcb,
+ *     inject, page_state, host_private, dma_noise, execute_only, ap_start, console, place or end
  * @param time virtual nanoseconds
  * @param instructions executed before it, by its vCPU
  * @param vcpu number of the vCPU

@@ -24,6 +24,13 @@ public final class LaunchState {
   public static final int CR0 = 0x158;
   public static final int RFLAGS = 0x170;
   public static final int RIP = 0x178;
+  public static final int DR7 = 0x160;
+  public static final int DR6 = 0x168;
+  public static final int G_PAT = 0x268;
+  public static final int RDX = 0x310;
+  public static final int XCR0 = SaveArea.XCR0;
+  public static final int MXCSR = 0x408;
+  public static final int FCW = 0x410;
   public static final int RSP = 0x1D8;
   public static final int RAX = 0x1F8;
   public static final int RBX = 0x318;
@@ -42,14 +49,36 @@ public final class LaunchState {
     segment(IDTR, 0, 0, 0xFFFF, 0);
     set(EFER, CpuState.EFER_SVME);
     set(CR0, 0x10);
-    set(0x160, 0x400);
-    set(0x168, 0xFFFF_0FF0L);
+    set(DR7, 0x400);
+    set(DR6, 0xFFFF_0FF0L);
     set(RFLAGS, 2);
     set(RIP, 0xFFF0);
-    set(0x268, 0x0007_0406_0007_0406L);
-    set(SaveArea.XCR0, 1);
-    Page.INT.set(page, 0x408, 0x1F80);
-    Page.SHORT.set(page, 0x410, (short) 0x37F);
+    set(G_PAT, 0x0007_0406_0007_0406L);
+    set(XCR0, 1);
+    fpu(0x1F80, 0x37F);
+  }
+
+  /** Sets the control words of SSE and x87. */
+  LaunchState fpu(int mxcsr, int fcw) {
+    Page.INT.set(page, MXCSR, mxcsr);
+    Page.SHORT.set(page, FCW, (short) fcw);
+    return this;
+  }
+
+  /** Sets the attributes of a segment register. */
+  LaunchState attributes(int offset, int attributes) {
+    Page.SHORT.set(page, offset + 2, (short) attributes);
+    return this;
+  }
+
+  /** Sets the base of a segment register. */
+  public LaunchState base(int offset, long base) {
+    return set(offset + 8, base);
+  }
+
+  /** {@return the page as it is measured, 4096 bytes} */
+  public byte[] bytes() {
+    return page.clone();
   }
 
   /** Sets a segment or table register. */

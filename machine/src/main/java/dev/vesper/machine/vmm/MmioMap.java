@@ -14,6 +14,8 @@ public final class MmioMap {
   private static final int MOST = 1 << 16;
 
   private final Set<Long> pages = new HashSet<>();
+  private long romFirst;
+  private long romLast = -1;
   private @Nullable ParallelFlash flash;
   private long flashFirst;
   private long flashLast;
@@ -24,6 +26,12 @@ public final class MmioMap {
     return commands(frame) || pages.contains(frame);
   }
 
+  /** Puts memory into the map that writes do not change. */
+  void rom(long base, long length) {
+    romFirst = base >>> 12;
+    romLast = base + length - 1 >>> 12;
+  }
+
   /** Puts a flash into the map. */
   void flash(ParallelFlash f, long base, long length) {
     flash = f;
@@ -31,9 +39,10 @@ public final class MmioMap {
     flashLast = base + length - 1 >>> 12;
   }
 
-  /** {@return whether a page is flash that can be read as memory} */
+  /** {@return whether a page can be read as memory and not written: ROM, or flash at rest} */
   public boolean readOnly(long frame) {
-    return flash != null && frame >= flashFirst && frame <= flashLast && flash.arrayMode();
+    return frame >= romFirst && frame <= romLast
+        || flash != null && frame >= flashFirst && frame <= flashLast && flash.arrayMode();
   }
 
   /** {@return whether a page is flash that answers commands} */

@@ -56,11 +56,12 @@ public final class Platform {
       @Nullable Firmware firmware) {}
 
   /**
-   * Firmware in a flash, and what it is told.
+   * Firmware in a ROM, with variables in a flash before it, and what it is told.
    *
-   * @param base guest physical address of the flash
-   * @param bytes its length
-   * @param mmio where the flash appears
+   * @param base guest physical address of both
+   * @param bytes length of both
+   * @param variables length of the flash, or 0
+   * @param mmio where they appear
    * @param processors how many vCPUs there are
    * @param kernel a kernel that firmware boots by itself, or null
    * @param initrd its initial RAM disk, or null
@@ -69,6 +70,7 @@ public final class Platform {
   public record Firmware(
       long base,
       int bytes,
+      int variables,
       MmioMap mmio,
       int processors,
       byte @Nullable [] kernel,
@@ -130,7 +132,7 @@ public final class Platform {
 
   /**
    * QEMU's machine {@code pc} as firmware finds it: i440FX host bridge, PIIX3 ISA bridge, PIIX4
-   * power management, fw_cfg and a flash below 4 GiB.
+   * power management, fw_cfg and firmware below 4 GiB.
    */
   static Platform pc(Parts p, Firmware f) {
     Platform m = new Platform(p);
@@ -147,9 +149,12 @@ public final class Platform {
     ByteBuffer e820 = ByteBuffer.allocate(20).order(ByteOrder.LITTLE_ENDIAN);
     cfg.file("etc/e820", e820.putLong(0).putLong(ram).putInt(1).array());
     kernel(cfg, f);
-    ParallelFlash flash = new ParallelFlash(p.memory, f.base, f.bytes, f.mmio::changed);
-    f.mmio.flash(flash, f.base, f.bytes);
-    m.mmio.attach(flash, f.base, f.bytes);
+    f.mmio.rom(f.base + f.variables, f.bytes - f.variables);
+    if (f.variables > 0) {
+      ParallelFlash flash = new ParallelFlash(p.memory, f.base, f.variables, f.mmio::changed);
+      f.mmio.flash(flash, f.base, f.variables);
+      m.mmio.attach(flash, f.base, f.variables);
+    }
     return m;
   }
 

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.memory.PhysicalMemory;
+import dev.vesper.machine.sev.ResetState;
 import java.util.HexFormat;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
@@ -105,7 +106,8 @@ final class LoaderFuzzTest {
                     OpenBsdLaunch.values()[i % 3],
                     i % 7 == 0,
                     1 + i % 2,
-                    i),
+                    i,
+                    LAUNCH),
                 view);
         assertThat(g.ranges()).isNotEmpty();
         loaded++;
@@ -120,7 +122,40 @@ final class LoaderFuzzTest {
 
   private static BootOptions options(String name, byte[] image) {
     return new BootOptions(
-        name, image, null, "", false, null, new byte[0], 0, OpenBsdLaunch.BOOTX64, false, 1, 1);
+        name,
+        image,
+        null,
+        "",
+        false,
+        null,
+        new byte[0],
+        0,
+        OpenBsdLaunch.BOOTX64,
+        false,
+        1,
+        1,
+        LAUNCH);
+  }
+
+  private static final LaunchChoices LAUNCH =
+      new LaunchChoices(ResetState.QEMU, 0x800F12, LaunchChoices.Hashes.AUTO);
+
+  /** {@return the options of a firmware that is handed a kernel} */
+  private static BootOptions firmware(byte[] code) {
+    return new BootOptions(
+        "kernel",
+        new byte[16],
+        null,
+        "",
+        false,
+        code,
+        new byte[0],
+        1L << 51,
+        OpenBsdLaunch.BOOTX64,
+        false,
+        1,
+        1,
+        LAUNCH);
   }
 
   @ParameterizedTest
@@ -161,11 +196,11 @@ final class LoaderFuzzTest {
       System.arraycopy(guid, 0, b, b.length - 48, 16);
       System.arraycopy(block, 0, b, b.length - 66, 16);
       HostView view = new PhysicalMemory(1 << 20, 1 << 20, 0).hostView();
-      assertThat(FirmwareImage.load(b, new byte[0], view).ranges()).hasSize(1);
+      assertThat(ImageLoader.load(firmware(b), view).ranges()).isNotEmpty();
     }
     HostView view = new PhysicalMemory(1 << 20, 1 << 20, 0).hostView();
-    for (int size : new int[] {0, 4096, 0x1_0001, 17 << 20}) {
-      assertThatThrownBy(() -> FirmwareImage.load(new byte[size], new byte[0], view))
+    for (int size : new int[] {0, 2048, 0x1_0001, 17 << 20}) {
+      assertThatThrownBy(() -> ImageLoader.load(firmware(new byte[size]), view))
           .isInstanceOf(BootException.class);
     }
   }

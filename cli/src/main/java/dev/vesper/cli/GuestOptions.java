@@ -1,0 +1,362 @@
+package dev.vesper.cli;
+
+import dev.vesper.guest.Locore;
+import dev.vesper.machine.MachineOptions;
+import dev.vesper.machine.boot.LaunchChoices;
+import dev.vesper.machine.launch.GuestPolicy;
+import dev.vesper.machine.launch.LaunchSession;
+import dev.vesper.machine.launch.SevCertificate;
+import dev.vesper.machine.sev.ResetState;
+import dev.vesper.machine.sev.SevMode;
+import java.nio.file.Path;
+import java.util.Base64;
+import java.util.List;
+import java.util.Locale;
+import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
+
+/** What is launched and how: the options that {@code run} and {@code measure} share. */
+final class GuestOptions {
+  private static final String SESSION = "launch session";
+  private static final String CERTIFICATE = "DH certificate";
+
+  private @Nullable Path image;
+  private @Nullable Path kernel;
+  private @Nullable Path bios;
+  private @Nullable Path nvram;
+  private @Nullable Path initrd;
+  private String append = "";
+  private String sev = "es";
+  private String profile = "kvm";
+  private @Nullable String cpu;
+  private String entry = "64";
+  private String memory = "512M";
+  private @Nullable Integer smp;
+  private long seed = 1;
+  private @Nullable Long policy;
+  private String hashes = "auto";
+  private String reset = "init2";
+  private @Nullable Path certificate;
+  private @Nullable Path session;
+
+  /** What a command adds to the names, and to the choice of what is launched. */
+  enum Style {
+    /** QEMU's and Vesper's names. */
+    RUN,
+    /** Those of sev-snp-measure besides. */
+    MEASURE;
+
+    private String[] names(List<String> common, String... measure) {
+      return this == RUN
+          ? common.toArray(new String[0])
+          : java.util.stream.Stream.concat(common.stream(), List.of(measure).stream())
+              .toArray(String[]::new);
+    }
+  }
+
+  /** The image that stands for itself on the command line. */
+  void image(Path p) {
+    image = p;
+  }
+
+  /** Adds what is launched. */
+  void addTo(Options o, Style style) {
+    addTo(o, style, v -> cpu = v);
+  }
+
+  /**
+   * Adds what is launched.
+   *
+   * @param model takes the CPU model, of which it hands back what a machine can be
+   */
+  void addTo(Options o, Style style, Consumer<String> model) {
+    o.path("F", "the same as IMAGE", v -> kernel = v, "-kernel", "--kernel");
+    o.path(
+        "F",
+        "firmware in a ROM below 4 GiB, for profile kvm; it is handed -kernel, -initrd and"
+            + " -append",
+        v -> bios = v,
+        style.names(List.of("-bios", "--bios"), "--ovmf"));
+    o.path(
+        "F",
+        "variable store in a flash in front of the firmware, as OVMF_VARS.fd is; it is not"
+            + " encrypted, and what the guest changes is not written back yet",
+        v -> nvram = v,
+        "--nvram");
+    o.path("F", "initial RAM disk or multiboot module", v -> initrd = v, "-initrd", "--initrd");
+    o.text("S", "kernel command line", v -> append = v, "-append", "--append");
+    if (style == Style.RUN) {
+      o.text("off|sev|es", "protection of the guest (default: es)", v -> sev = v, "--sev");
+    } else {
+      o.text(
+          "sev|es",
+          "protection of the guest (default: es; seves is another name of it)",
+          v -> sev = v,
+          "--sev",
+          "--mode");
+    }
+    o.text(
+        "kvm|openbsd",
+        "hypervisor to behave as: kvm, openbsd:2025-06, openbsd:2025-09, openbsd:2026 or openbsd,"
+            + " which is the newest; ,cr8=trap or ,cr8=native after an openbsd one (default: kvm)",
+        v -> profile = v,
+        "--profile");
+    o.text(
+        "MODEL",
+        "CPU model with features added or taken away, as in vesper-min,+xsave,-rdrand (default:"
+            + " vesper-min; vesper-min,+xsave for the reference guest)",
+        model,
+        style.names(List.of("-cpu", "--cpu"), "--vcpu-type"));
+    o.text("32|64", "entry of a bzImage (default: 64)", v -> entry = v, "-entry", "--entry");
+    o.text("512M", "guest memory (default: 512M)", v -> memory = v, "-m", "--memory");
+    o.integer(
+        "N",
+        "processors (default: 1; 2 for the reference guest under kvm); there are no tables yet by"
+            + " which Linux would find more than one",
+        v -> smp = v,
+        style.names(List.of("-smp", "--smp"), "--vcpus"));
+  }
+
+  /** Adds how it is launched. */
+  void addLaunchTo(Options o) {
+    o.number("N", "decides keys and RDRAND (default: 1)", v -> seed = v, "--seed");
+    o.number(
+        "N",
+        "guest policy: 1 no debugging, 2 no key sharing, 4 encrypted state, 8 no sending, 16"
+            + " domain, 32 SEV (default: the profile's)",
+        v -> policy = v,
+        "--policy");
+    o.text(
+        "auto|on|off",
+        "measure the hashes of what firmware is handed: if it has a place for them, or fail, or"
+            + " never (default: auto)",
+        v -> hashes = v,
+        "--kernel-hashes");
+    o.text(
+        "init2|init",
+        "FPU of the save areas of firmware: as KVM_SEV_INIT2 leaves it, or zero as the older"
+            + " KVM_SEV_ES_INIT (default: init2)",
+        v -> reset = v,
+        "--fpu-reset");
+    o.path(
+        "F",
+        "certificate of the owner's Diffie-Hellman key, binary or base64; with --session-file",
+        v -> certificate = v,
+        "--dh-cert-file");
+    o.path(
+        "F",
+        "the owner's launch session, binary or base64; 'vesper session' makes both",
+        v -> session = v,
+        "--session-file");
+  }
+
+  /** Chooses the CPU model. */
+  void cpu(String model) {
+    cpu = model;
+  }
+
+  SevMode mode() {
+    return switch (sev.toLowerCase(Locale.ROOT)) {
+      case "off" -> SevMode.OFF;
+      case "sev" -> SevMode.SEV;
+      case "es", "seves" -> SevMode.ES;
+      default -> throw new UserError("--sev takes off, sev or es, not '" + sev + "'");
+    };
+  }
+
+  boolean kvm() {
+    return profile.equals("kvm");
+  }
+
+  String profile() {
+    return profile;
+  }
+
+  long seed() {
+    return seed;
+  }
+
+  String append() {
+    return append;
+  }
+
+  /** {@return whether the embedded reference guest is launched} */
+  boolean reference() {
+    return file() == null && bios == null;
+  }
+
+  /** {@return the kernel or image, or null} */
+  @Nullable Path file() {
+    return image != null ? image : kernel;
+  }
+
+  @Nullable Path bios() {
+    return bios;
+  }
+
+  @Nullable Path initrd() {
+    return initrd;
+  }
+
+  /** {@return what the processor starts in, or null for the reference guest} */
+  @Nullable Path started() {
+    return file() != null ? file() : bios;
+  }
+
+  /** Refuses what makes no launch before any file is read. */
+  void validate() {
+    SevMode mode = mode();
+    if (!entry.equals("32") && !entry.equals("64")) {
+      throw new UserError("-entry takes 32 or 64, not '" + entry + "'");
+    }
+    if (image != null && kernel != null) {
+      throw new UserError("give the image once: as IMAGE or with -kernel");
+    }
+    if (bios != null && !kvm()) {
+      throw new UserError("-bios: profile openbsd starts kernels without firmware; use kvm");
+    }
+    if (nvram != null && bios == null) {
+      throw new UserError("--nvram: name the firmware that uses it with -bios");
+    }
+    if ((certificate == null) != (session == null)) {
+      throw new UserError("--dh-cert-file and --session-file belong together: give both");
+    }
+    boolean launched = policy != null || session != null;
+    if (mode == SevMode.OFF && launched) {
+      throw new UserError("--policy and --session-file are for a launch: use --sev sev or es");
+    }
+    Long p = policy;
+    if (p == null) {
+      return;
+    }
+    if (p < 0 || p > 0xFFFF_FFFFL) {
+      throw new UserError("--policy takes 32 bits, not " + p);
+    }
+    boolean es = new GuestPolicy(p.intValue()).has(GuestPolicy.ES);
+    if (es != (mode == SevMode.ES)) {
+      throw new UserError(
+          "--policy "
+              + new GuestPolicy(p.intValue())
+              + (es
+                  ? " asks for encrypted state (ES, 4): use --sev es"
+                  : " is not for encrypted state (ES, 4 is missing), which --sev es is"));
+    }
+  }
+
+  GuestPolicy policyOr(GuestPolicy standard) {
+    Long p = policy;
+    return p == null ? standard : new GuestPolicy(p.intValue());
+  }
+
+  private LaunchChoices.Hashes hashes(byte[] kernelBytes) {
+    return switch (hashes) {
+      case "off" -> LaunchChoices.Hashes.OFF;
+      case "on" -> LaunchChoices.Hashes.ON;
+      case "auto" ->
+          // A kernel of no bytes is one too.
+          file() != null && kernelBytes.length == 0
+              ? LaunchChoices.Hashes.ON
+              : LaunchChoices.Hashes.AUTO;
+      default -> throw new UserError("--kernel-hashes takes auto, on or off, not '" + hashes + "'");
+    };
+  }
+
+  private ResetState reset() {
+    return switch (reset) {
+      case "init2" -> ResetState.QEMU;
+      case "init" -> ResetState.QEMU_INIT;
+      default -> throw new UserError("--fpu-reset takes init2 or init, not '" + reset + "'");
+    };
+  }
+
+  /** {@return what a file of the owner's holds: bytes, or base64 as tools write it} */
+  private static byte[] decoded(Path p, String what, int bytes) {
+    byte[] b = UserFiles.read(p, what);
+    if (b.length == bytes) {
+      return b;
+    }
+    try {
+      byte[] d =
+          Base64.getMimeDecoder().decode(new String(b, java.nio.charset.StandardCharsets.US_ASCII));
+      if (d.length == bytes) {
+        return d;
+      }
+    } catch (IllegalArgumentException e) {
+      // neither form
+    }
+    throw new UserError(
+        "the " + what + " " + p + " is not " + bytes + " bytes, plain or in base64");
+  }
+
+  private MachineOptions.@Nullable Session owner() {
+    Path c = certificate;
+    Path s = session;
+    if (c == null || s == null) {
+      return null;
+    }
+    try {
+      return new MachineOptions.Session(
+          SevCertificate.parse(decoded(c, CERTIFICATE, SevCertificate.BYTES)),
+          LaunchSession.parse(decoded(s, SESSION, LaunchSession.BYTES)));
+    } catch (IllegalArgumentException e) {
+      throw new UserError("--dh-cert-file " + c + ": " + e.getMessage());
+    }
+  }
+
+  /** {@return options of a machine, read from the files; ports are for the caller to connect} */
+  MachineOptions read() {
+    validate();
+    Path file = file();
+    Path firmwareFile = bios;
+    byte[] bytes =
+        reference() ? Locore.image() : file == null ? new byte[0] : UserFiles.read(file, "image");
+    MachineOptions.Firmware firmware = null;
+    if (firmwareFile != null) {
+      byte[] code = UserFiles.read(firmwareFile, "firmware");
+      firmware =
+          nvram == null
+              ? MachineOptions.Firmware.of(code)
+              : new MachineOptions.Firmware(code, UserFiles.read(nvram, "variable store"));
+    }
+    MachineOptions.Boot boot =
+        new MachineOptions.Boot(
+            bytes,
+            file == null ? "locore" : file.getFileName().toString(),
+            initrd == null ? null : UserFiles.read(initrd, "initrd"),
+            append,
+            entry.equals("32"),
+            firmware);
+    String model = cpu != null ? cpu : reference() ? "vesper-min,+xsave" : "vesper-min";
+    Long p = policy;
+    MachineOptions plain = MachineOptions.of(mode(), bytes, b -> {});
+    return new MachineOptions(
+        mode(),
+        profile,
+        smp != null ? smp : reference() && kvm() ? 2 : 1,
+        memoryBytes(memory),
+        boot,
+        model,
+        seed,
+        false,
+        List.of(),
+        List.of(),
+        new MachineOptions.Launch(
+            p == null ? null : new GuestPolicy(p.intValue()),
+            reset(),
+            null,
+            hashes(bytes),
+            owner(),
+            MachineOptions.Launch.DEFAULT.secret()),
+        plain.ports());
+  }
+
+  static long memoryBytes(String s) {
+    String t = s.trim().toUpperCase(Locale.ROOT);
+    if (!t.matches("[0-9]{1,6}[MG]?")) {
+      throw new UserError("-m takes a size such as 512M or 2G, not '" + s + "'");
+    }
+    boolean giga = t.endsWith("G");
+    long n = Long.parseLong(t.replaceAll("[MG]", ""));
+    return n << (giga ? 30 : 20);
+  }
+}

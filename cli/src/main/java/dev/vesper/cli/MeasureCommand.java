@@ -1,0 +1,284 @@
+package dev.vesper.cli;
+
+import dev.vesper.machine.LaunchPlan;
+import dev.vesper.machine.MachineOptions;
+import dev.vesper.machine.boot.BootException;
+import dev.vesper.machine.launch.ApiVersion;
+import dev.vesper.machine.launch.GuestPolicy;
+import dev.vesper.machine.launch.Measurement;
+import dev.vesper.machine.model.CpuModel;
+import dev.vesper.machine.observe.format.Json;
+import dev.vesper.machine.sev.ResetState;
+import dev.vesper.machine.sev.SevMode;
+import java.nio.file.Path;
+import java.util.Base64;
+import java.util.HexFormat;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Locale;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/** {@code vesper measure}: what a launch measures, and why. */
+final class MeasureCommand implements Options.Command {
+  /** Exit status of a comparison that found something. */
+  static final int DIFFERENT = 1;
+
+  private static final int NONCE_BYTES = 16;
+
+  private final GuestOptions guest = new GuestOptions();
+  private List<Path> files = List.of();
+  private @Nullable String model;
+  private @Nullable Integer signature;
+  private @Nullable Integer family;
+  private @Nullable Integer modelNumber;
+  private @Nullable Integer stepping;
+  private String vmm = "QEMU";
+  private String format = "hex";
+  private @Nullable Path tik;
+  private @Nullable String nonce;
+  private int apiMajor = ApiVersion.CURRENT.major();
+  private int apiMinor = ApiVersion.CURRENT.minor();
+  private int build = ApiVersion.CURRENT.build();
+  private boolean explain;
+  private boolean diff;
+  private boolean json;
+
+  @Override
+  public Options options() {
+    Options o =
+        new Options(
+            "Computes the launch digest of what 'run' with the same options launches; with the"
+                + " owner's key also the measurement.",
+            "",
+            "Exit status of --diff: 0 the same, 1 different.",
+            "Example: vesper measure --mode seves --vcpus 2 --vcpu-type EPYC-v4 --ovmf OVMF.fd");
+    o.positionals("FILE", "an image as for 'run'; two files for --diff", v -> files = v);
+    guest.addTo(o, GuestOptions.Style.MEASURE, v -> model = v);
+    o.integer("N", "CPUID Fn1 EAX in the save areas of firmware", v -> signature = v, "--vcpu-sig");
+    o.integer("N", "its family, with --vcpu-model", v -> family = v, "--vcpu-family");
+    o.integer("N", "its model", v -> modelNumber = v, "--vcpu-model");
+    o.integer("N", "its stepping (default: 0)", v -> stepping = v, "--vcpu-stepping");
+    o.text(
+        "QEMU|ec2|gce",
+        "whose save areas of firmware they are (default: QEMU)",
+        v -> vmm = v,
+        "--vmm-type");
+    guest.addLaunchTo(o);
+    o.text(
+        "hex|base64",
+        "how the digest is written (default: hex)",
+        v -> format = v,
+        "--output-format");
+    o.path("F", "the owner's TIK, 16 bytes: compute the measurement", v -> tik = v, "--tik");
+    o.text(
+        "HEX", "MNONCE of the measurement, 16 bytes in hex or base64", v -> nonce = v, "--nonce");
+    o.integer("N", "API of the platform (default: 1)", v -> apiMajor = v, "--api-major");
+    o.integer("N", "(default: 55)", v -> apiMinor = v, "--api-minor");
+    o.integer("N", "(default: 15)", v -> build = v, "--build-id");
+    o.flag(
+        "print every page and field that enters, in order, with the digest so far",
+        () -> explain = true,
+        "--explain");
+    o.flag(
+        "say what differs between two files that --explain --json wrote",
+        () -> diff = true,
+        "--diff");
+    o.flag("write JSON", () -> json = true, "--json");
+    return o;
+  }
+
+  @Override
+  public Integer call() {
+    if (diff) {
+      return compare();
+    }
+    if (files.size() > 1) {
+      throw new UserError("give one image; two files are for --diff");
+    }
+    files.forEach(guest::image);
+    // A type that is known by its signature alone makes no machine, but firmware sees no more of
+    // it.
+    if (model != null && (VcpuTypes.of(model) == null || CpuModel.names().contains(model))) {
+      guest.cpu(model);
+    }
+    if (guest.mode() == SevMode.OFF) {
+      throw new UserError("a guest without SEV has no measurement: use --sev sev or es");
+    }
+    if (!format.equals("hex") && !format.equals("base64")) {
+      throw new UserError("--output-format takes hex or base64, not '" + format + "'");
+    }
+    if ((tik == null) != (nonce == null)) {
+      throw new UserError("--tik and --nonce belong together: give both");
+    }
+    LaunchPlan plan;
+    MachineOptions options = choose(guest.read());
+    try {
+      plan = LaunchPlan.of(options);
+    } catch (BootException | IllegalArgumentException e) {
+      throw new UserError(String.valueOf(e.getMessage()));
+    }
+    Measurement measurement = measurement(plan);
+    Manifest manifest = Manifest.of(plan, inputs(options, plan.policy()));
+    if (json) {
+      print(manifest, measurement);
+    } else {
+      if (explain) {
+        explain(manifest);
+      }
+      System.out.println(
+          format.equals("hex")
+              ? manifest.digest()
+              : Base64.getEncoder().encodeToString(plan.digest()));
+      if (measurement != null) {
+        System.out.println(
+            "measurement " + Base64.getEncoder().encodeToString(measurement.encode()));
+      }
+    }
+    return 0;
+  }
+
+  private MachineOptions choose(MachineOptions o) {
+    MachineOptions.Launch l = o.launch();
+    ResetState reset =
+        switch (vmm.toLowerCase(Locale.ROOT)) {
+          case "qemu" -> l.reset();
+          case "ec2" -> ResetState.EC2;
+          case "gce" -> ResetState.GCE;
+          default -> throw new UserError("--vmm-type takes QEMU, ec2 or gce, not '" + vmm + "'");
+        };
+    Integer chosen = signature;
+    String named = model;
+    if (named != null && VcpuTypes.of(named) != null && chosen == null) {
+      chosen = VcpuTypes.of(named);
+    }
+    if (family != null || modelNumber != null) {
+      if (family == null || modelNumber == null || signature != null) {
+        throw new UserError(
+            "--vcpu-family and --vcpu-model belong together, and --vcpu-sig replaces them");
+      }
+      chosen = VcpuTypes.signature(family, modelNumber, stepping == null ? 0 : stepping);
+    }
+    return o.withLaunch(
+        new MachineOptions.Launch(l.policy(), reset, chosen, l.hashes(), l.owner(), l.secret()));
+  }
+
+  private static byte[] nonceBytes(String s) {
+    try {
+      byte[] b =
+          s.length() == 2 * NONCE_BYTES
+              ? HexFormat.of().parseHex(s)
+              : Base64.getDecoder().decode(s);
+      if (b.length == NONCE_BYTES) {
+        return b;
+      }
+    } catch (IllegalArgumentException e) {
+      // neither form
+    }
+    throw new UserError("--nonce takes 16 bytes in hex or base64, not '" + s + "'");
+  }
+
+  private @Nullable Measurement measurement(LaunchPlan plan) {
+    Path key = tik;
+    String n = nonce;
+    if (key == null || n == null) {
+      return null;
+    }
+    byte[] k = UserFiles.read(key, "TIK");
+    if (k.length != NONCE_BYTES) {
+      throw new UserError("the TIK " + key + " has " + k.length + " bytes, not 16");
+    }
+    if (((apiMajor | apiMinor | build) & ~0xFF) != 0) {
+      throw new UserError("--api-major, --api-minor and --build-id are bytes");
+    }
+    return Measurement.of(
+        new ApiVersion(apiMajor, apiMinor, build), plan.policy(), plan.digest(), nonceBytes(n), k);
+  }
+
+  private Map<String, String> inputs(MachineOptions o, GuestPolicy policy) {
+    Map<String, String> in = new LinkedHashMap<>();
+    in.put("mode", o.mode() == SevMode.ES ? "seves" : "sev");
+    in.put("hypervisor", o.profile());
+    in.put("policy", policy.toString());
+    in.put("processors", String.valueOf(o.processors()));
+    in.put("CPU model", model == null ? o.cpuModel() : model);
+    MachineOptions.Firmware f = o.boot().firmware();
+    if (f != null) {
+      in.put("firmware", file(f.code()));
+      in.put("save areas", o.launch().reset().name());
+      in.put("kernel hashes", o.launch().hashes().name().toLowerCase(Locale.ROOT));
+    } else {
+      in.put("memory", (o.memoryBytes() >> 20) + " MiB");
+      in.put("seed", String.valueOf(o.seed()));
+      in.put("32-bit entry", String.valueOf(o.boot().entry32()));
+    }
+    if (f == null || guest.file() != null) {
+      in.put("kernel", file(o.boot().image()));
+      in.put("kernel command line", o.boot().commandLine());
+    }
+    byte[] initrd = o.boot().initrd();
+    if (initrd != null) {
+      in.put("initrd", file(initrd));
+    }
+    return in;
+  }
+
+  private static String file(byte[] b) {
+    return b.length + " bytes, SHA-256 " + Manifest.sha256(b);
+  }
+
+  private void print(Manifest m, @Nullable Measurement measurement) {
+    Json j = new Json().object().key("schema").value(Manifest.SCHEMA);
+    m.write(j, explain);
+    if (measurement != null) {
+      j.key("measurement").value(HexFormat.of().formatHex(measurement.measure()));
+      j.key("nonce").value(HexFormat.of().formatHex(measurement.nonce()));
+    }
+    System.out.println(j.end());
+  }
+
+  private static void explain(Manifest m) {
+    m.inputs().forEach((k, v) -> System.out.println(k + ": " + v));
+    for (Manifest.Page p : m.pages()) {
+      System.out.printf(
+          "%-12s %4d bytes  %s  digest so far %s  %s%n",
+          p.address(), p.bytes(), p.sha256(), p.running(), p.what());
+    }
+    for (int i = 0; i < m.processors().size(); i++) {
+      Map<String, String> fields = m.processors().get(i);
+      System.out.println(
+          "VMSA of vCPU "
+              + i
+              + "  4096 bytes  "
+              + fields.get("sha256")
+              + "  digest so far "
+              + fields.get("running"));
+      fields.forEach(
+          (k, v) -> {
+            if (v.startsWith("0x")) {
+              System.out.println("  " + k + " " + v);
+            }
+          });
+    }
+  }
+
+  private int compare() {
+    if (files.size() != 2) {
+      throw new UserError("--diff takes two files that --explain --json wrote");
+    }
+    Manifest a = read(files.get(0));
+    Manifest b = read(files.get(1));
+    List<String> found = ManifestDiff.of(a, b);
+    found.forEach(System.out::println);
+    boolean same = a.digest().equals(b.digest());
+    System.out.println(
+        same
+            ? "the launch digests are equal: " + a.digest()
+            : "the launch digests differ: " + a.digest() + " in A, " + b.digest() + " in B");
+    return same && found.isEmpty() ? 0 : DIFFERENT;
+  }
+
+  private static Manifest read(Path p) {
+    return Manifest.parse(p.toString(), UserFiles.text(p, "manifest"));
+  }
+}

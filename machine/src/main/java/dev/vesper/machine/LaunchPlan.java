@@ -1,0 +1,139 @@
+package dev.vesper.machine;
+
+import dev.vesper.machine.boot.BootException;
+import dev.vesper.machine.boot.BootOptions;
+import dev.vesper.machine.boot.ImageLoader;
+import dev.vesper.machine.boot.LaunchChoices;
+import dev.vesper.machine.boot.LoadedGuest;
+import dev.vesper.machine.boot.OpenBsdLaunch;
+import dev.vesper.machine.launch.GuestPolicy;
+import dev.vesper.machine.memory.HostView;
+import dev.vesper.machine.memory.Page;
+import dev.vesper.machine.memory.PhysicalMemory;
+import dev.vesper.machine.model.CpuModel;
+import dev.vesper.machine.sev.SevMode;
+import dev.vesper.machine.vmm.KvmProfile;
+import dev.vesper.machine.vmm.OpenBsdProfile;
+import dev.vesper.machine.vmm.Profile;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * What a launch with some options encrypts and measures, in the order of the commands, without a
+ * machine: what an owner can compute beforehand.
+ *
+ * @param policy of LAUNCH_START
+ * @param items in order
+ */
+public record LaunchPlan(GuestPolicy policy, List<Item> items) {
+  /** A piece of what is measured. */
+  public sealed interface Item {
+    /** {@return the bytes that enter the digest} */
+    byte[] bytes();
+  }
+
+  /**
+   * Part of LAUNCH_UPDATE_DATA: at most a page of guest memory.
+   *
+   * @param what lies there
+   * @param address guest physical
+   */
+  public record Data(String what, long address, byte[] bytes) implements Item {}
+
+  /** LAUNCH_UPDATE_VMSA: the registers of a vCPU. */
+  public record Vmsa(int vcpu, byte[] bytes) implements Item {}
+
+  /**
+   * Plans a launch.
+   *
+   * @throws BootException if the image cannot be loaded
+   * @throws IllegalArgumentException if the options make no machine, or one without SEV
+   */
+  public static LaunchPlan of(MachineOptions o) throws BootException {
+    if (o.mode() == SevMode.OFF) {
+      throw new IllegalArgumentException("a guest without SEV has no measurement");
+    }
+    Profile profile = Profile.named(o.profile());
+    Machine.check(o, profile);
+    MachineOptions.Firmware f = o.boot().firmware();
+    HostView view =
+        new PhysicalMemory(o.memoryBytes(), f == null ? 0 : Machine.BELOW_4G, 0).hostView();
+    LoadedGuest g = load(o, profile, CpuModel.named(o.cpuModel()), view);
+    List<Item> items = new ArrayList<>();
+    for (LoadedGuest.Range r : g.ranges()) {
+      for (long at = r.address(); at < r.address() + r.length(); ) {
+        int n = (int) Math.min(Page.SIZE - (at & 0xFFF), r.address() + r.length() - at);
+        byte[] b = new byte[n];
+        view.read(at, b, 0, n);
+        items.add(new Data(r.what(), at, b));
+        at += n;
+      }
+    }
+    if (o.mode() == SevMode.ES) {
+      for (int i = 0; i < o.processors(); i++) {
+        items.add(new Vmsa(i, g.stateOf(i).bytes()));
+      }
+    }
+    GuestPolicy asked = o.launch().policy();
+    return new LaunchPlan(asked != null ? asked : new GuestPolicy(profile.policy(o.mode())), items);
+  }
+
+  /** {@return the launch digest: SHA-256 of all items} */
+  public byte[] digest() {
+    MessageDigest d = sha256();
+    items.forEach(i -> d.update(i.bytes()));
+    return d.digest();
+  }
+
+  /** {@return a SHA-256 that is empty} */
+  public static MessageDigest sha256() {
+    try {
+      return MessageDigest.getInstance("SHA-256");
+    } catch (NoSuchAlgorithmException e) {
+      throw new IllegalStateException("this Java runtime has no SHA-256", e);
+    }
+  }
+
+  /** {@return the C-bit's mask, 0 without SEV} */
+  static long cBit(SevMode mode, CpuModel model) {
+    return mode == SevMode.OFF ? 0 : 1L << (model.leaf(0x8000_001F, 0).ebx() & 63);
+  }
+
+  /** Loads what is booted into memory that the host sees. */
+  static LoadedGuest load(MachineOptions o, Profile profile, CpuModel model, HostView view)
+      throws BootException {
+    MachineOptions.Boot b = o.boot();
+    MachineOptions.Firmware firmware = b.firmware();
+    MachineOptions.Launch l = o.launch();
+    Integer signature = l.signature();
+    return ImageLoader.load(
+        new BootOptions(
+            b.name(),
+            b.image(),
+            b.initrd(),
+            b.commandLine(),
+            b.entry32(),
+            firmware == null ? null : firmware.code(),
+            firmware == null ? new byte[0] : firmware.variables(),
+            cBit(o.mode(), model),
+            openBsdLaunch(profile),
+            profile instanceof OpenBsdProfile,
+            o.processors(),
+            o.seed(),
+            new LaunchChoices(
+                l.reset(), signature != null ? signature : model.leaf(1, 0).eax(), l.hashes())),
+        view);
+  }
+
+  private static OpenBsdLaunch openBsdLaunch(Profile profile) {
+    return switch (profile) {
+      case KvmProfile k -> OpenBsdLaunch.BOOTX64;
+      case OpenBsdProfile b ->
+          b.since(OpenBsdProfile.State.YEAR_2026)
+              ? OpenBsdLaunch.VMD_LEGACY
+              : OpenBsdLaunch.VMD_COMPATIBILITY;
+    };
+  }
+}

@@ -1,0 +1,78 @@
+package dev.vesper.machine.boot;
+
+import dev.vesper.machine.launch.Guids;
+import java.util.Arrays;
+import java.util.UUID;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The table in which OVMF says what a hypervisor must know before it runs (spec: launch, section
+ * 4). It ends 32 bytes before the end of the image and is read backwards: each entry is its data, a
+ * 16-bit length of all of it, and a GUID. Older images have the reset block alone in that place.
+ */
+public final class FirmwareTable {
+  /** A guest physical area that the table names. */
+  public record Area(long address, int length) {}
+
+  private static final UUID FOOTER = UUID.fromString("96b582de-1fb2-45f7-baea-a366c55a082d");
+  private static final UUID RESET_BLOCK = UUID.fromString("00f771de-1a7e-4fcb-890e-68c77e2fb44e");
+  private static final UUID SECRETS = UUID.fromString("4c2eb361-7d9b-4cc3-8081-127c90d3d294");
+  private static final UUID HASHES = UUID.fromString("7255371f-3a3b-4b04-927b-1da6efa8d454");
+  private static final int END = 32;
+  private static final int TAIL = 18;
+
+  private final byte[] image;
+
+  /**
+   * @param image what ends at 4 GiB
+   */
+  public FirmwareTable(byte[] image) {
+    this.image = image;
+  }
+
+  /**
+   * {@return where application processors of an SEV-ES guest start: CS base and IP; 0 if unsaid}
+   */
+  long resetAddress() {
+    byte[] data = entry(RESET_BLOCK);
+    return data == null ? 0 : Bytes.u32(data, 0);
+  }
+
+  /** {@return where secrets go, or null} */
+  public @Nullable Area secrets() {
+    return area(entry(SECRETS));
+  }
+
+  /** {@return where hashes of kernel, initrd and command line are looked for, or null} */
+  @Nullable Area hashes() {
+    return area(entry(HASHES));
+  }
+
+  private static @Nullable Area area(byte @Nullable [] data) {
+    return data == null || data.length < 8
+        ? null
+        : new Area(Bytes.u32(data, 0), (int) Bytes.u32(data, 4));
+  }
+
+  private byte @Nullable [] entry(UUID guid) {
+    int end = image.length - END;
+    boolean table = at(end, FOOTER);
+    int start = table ? end - Bytes.u16(image, end - TAIL) : end - TAIL;
+    for (int e = table ? end - TAIL : end; e - TAIL >= Math.max(start, 0); ) {
+      int length = Bytes.u16(image, e - TAIL);
+      if (length < TAIL || length > e) {
+        return null;
+      }
+      if (at(e, guid)) {
+        return Arrays.copyOfRange(image, e - length, e - TAIL);
+      }
+      e -= length;
+    }
+    return null;
+  }
+
+  /** {@return whether a GUID ends there} */
+  private boolean at(int end, UUID guid) {
+    return end >= 16 && Arrays.equals(image, end - 16, end, Guids.bytes(guid), 0, 16);
+  }
+}

@@ -1,0 +1,139 @@
+package dev.vesper.machine.launch;
+
+import java.math.BigInteger;
+import java.security.AlgorithmParameters;
+import java.security.GeneralSecurityException;
+import java.security.KeyFactory;
+import java.security.Signature;
+import java.security.interfaces.ECPrivateKey;
+import java.security.spec.ECFieldFp;
+import java.security.spec.ECGenParameterSpec;
+import java.security.spec.ECParameterSpec;
+import java.security.spec.ECPoint;
+import java.security.spec.ECPrivateKeySpec;
+import java.security.spec.ECPublicKeySpec;
+import javax.crypto.KeyAgreement;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A key pair on P-384 that a seed decides. Agreement and signatures are the Java runtime's; only
+ * the public point, which it does not give for a chosen private key, is computed here. Not in
+ * constant time: these keys protect models of guests.
+ */
+final class EllipticKey {
+  static final int COORDINATE_BYTES = 48;
+  private static final ECParameterSpec CURVE = curve();
+  private static final BigInteger P = ((ECFieldFp) CURVE.getCurve().getField()).getP();
+  private static final BigInteger A = CURVE.getCurve().getA();
+
+  private final ECPrivateKey secret;
+  private final ECPoint point;
+
+  private EllipticKey(BigInteger d) {
+    try {
+      secret =
+          (ECPrivateKey)
+              KeyFactory.getInstance("EC").generatePrivate(new ECPrivateKeySpec(d, CURVE));
+    } catch (GeneralSecurityException e) {
+      throw new IllegalStateException(e);
+    }
+    point = multiply(CURVE.getGenerator(), d);
+  }
+
+  /** {@return the key pair of a purpose} */
+  static EllipticKey seeded(String purpose, long seed) {
+    BigInteger r = new BigInteger(1, SeededBytes.of(purpose, seed, 64));
+    BigInteger most = CURVE.getOrder().subtract(BigInteger.ONE);
+    return new EllipticKey(r.mod(most).add(BigInteger.ONE));
+  }
+
+  ECPoint point() {
+    return point;
+  }
+
+  /** {@return whether a point is on the curve and not at infinity} */
+  static boolean onCurve(ECPoint p) {
+    BigInteger x = p.getAffineX();
+    BigInteger y = p.getAffineY();
+    BigInteger right = x.pow(3).add(A.multiply(x)).add(CURVE.getCurve().getB()).mod(P);
+    return x.compareTo(P) < 0 && y.compareTo(P) < 0 && y.pow(2).mod(P).equals(right);
+  }
+
+  /** {@return the X coordinate that both sides of a key agreement find, 48 bytes} */
+  byte[] agree(ECPoint other) {
+    try {
+      KeyAgreement a = KeyAgreement.getInstance("ECDH");
+      a.init(secret);
+      a.doPhase(
+          KeyFactory.getInstance("EC").generatePublic(new ECPublicKeySpec(other, CURVE)), true);
+      return a.generateSecret();
+    } catch (GeneralSecurityException e) {
+      throw new IllegalStateException("ECDH with a point of the curve failed", e);
+    }
+  }
+
+  /** {@return an ECDSA signature over SHA-256: R and S, 48 bytes each, big endian} */
+  byte[] sign(byte[] message) {
+    try {
+      Signature s = Signature.getInstance("SHA256withECDSAinP1363Format");
+      s.initSign(secret);
+      s.update(message);
+      return s.sign();
+    } catch (GeneralSecurityException e) {
+      throw new IllegalStateException("this Java runtime has no ECDSA", e);
+    }
+  }
+
+  /** {@return whether a signature is that of a key} */
+  static boolean verify(ECPoint key, byte[] message, byte[] signature) {
+    try {
+      Signature s = Signature.getInstance("SHA256withECDSAinP1363Format");
+      s.initVerify(KeyFactory.getInstance("EC").generatePublic(new ECPublicKeySpec(key, CURVE)));
+      s.update(message);
+      return s.verify(signature);
+    } catch (GeneralSecurityException e) {
+      return false;
+    }
+  }
+
+  private static ECParameterSpec curve() {
+    try {
+      AlgorithmParameters a = AlgorithmParameters.getInstance("EC");
+      a.init(new ECGenParameterSpec("secp384r1"));
+      return a.getParameterSpec(ECParameterSpec.class);
+    } catch (GeneralSecurityException e) {
+      throw new IllegalStateException("this Java runtime has no P-384", e);
+    }
+  }
+
+  private static ECPoint multiply(ECPoint p, BigInteger n) {
+    ECPoint sum = null;
+    for (int i = n.bitLength() - 1; i >= 0; i--) {
+      sum = sum == null ? null : add(sum, sum);
+      if (n.testBit(i)) {
+        sum = sum == null ? p : add(sum, p);
+      }
+    }
+    if (sum == null) {
+      throw new IllegalArgumentException("a private key is not 0");
+    }
+    return sum;
+  }
+
+  private static @Nullable ECPoint add(ECPoint p, ECPoint q) {
+    BigInteger x = p.getAffineX();
+    BigInteger y = p.getAffineY();
+    BigInteger slope;
+    if (x.equals(q.getAffineX())) {
+      if (!y.equals(q.getAffineY())) {
+        return null;
+      }
+      BigInteger three = BigInteger.valueOf(3);
+      slope = x.pow(2).multiply(three).add(A).multiply(y.shiftLeft(1).modInverse(P));
+    } else {
+      slope = q.getAffineY().subtract(y).multiply(q.getAffineX().subtract(x).modInverse(P));
+    }
+    BigInteger sumX = slope.pow(2).subtract(x).subtract(q.getAffineX()).mod(P);
+    return new ECPoint(sumX, slope.multiply(x.subtract(sumX)).subtract(y).mod(P));
+  }
+}
