@@ -218,6 +218,10 @@ final class GuestOptions {
     if (nvram != null && bios == null) {
       throw new UserError("--nvram: name the firmware that uses it with -bios");
     }
+    if (hashes.equals("on") && (file() == null || bios == null)) {
+      throw new UserError(
+          "--kernel-hashes on: name the firmware with -bios and the kernel with -kernel");
+    }
     if ((certificate == null) != (session == null)) {
       throw new UserError("--dh-cert-file and --session-file belong together: give both");
     }

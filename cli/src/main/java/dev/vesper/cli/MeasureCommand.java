@@ -184,6 +184,7 @@ final class MeasureCommand implements Options.Command {
     if (key == null || n == null) {
       return null;
     }
+    byte[] mnonce = nonceBytes(n);
     byte[] k = UserFiles.read(key, "TIK");
     if (k.length != NONCE_BYTES) {
       throw new UserError("the TIK " + key + " has " + k.length + " bytes, not 16");
@@ -192,7 +193,7 @@ final class MeasureCommand implements Options.Command {
       throw new UserError("--api-major, --api-minor and --build-id are bytes");
     }
     return Measurement.of(
-        new ApiVersion(apiMajor, apiMinor, build), plan.policy(), plan.digest(), nonceBytes(n), k);
+        new ApiVersion(apiMajor, apiMinor, build), plan.policy(), plan.digest(), mnonce, k);
   }
 
   private Map<String, String> inputs(MachineOptions o, GuestPolicy policy) {

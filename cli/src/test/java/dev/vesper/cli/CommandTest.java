@@ -69,7 +69,7 @@ final class CommandTest {
     "--coverage x.info, no DWARF lines",
     "--sev off --check, --sev es",
     "-bios /no/such/file, no such file",
-    "-bios /etc/passwd, 64 KiB",
+    "-bios /etc/passwd, 4 KiB",
     "--nvram /etc/passwd, -bios",
     "--profile openbsd -bios /etc/passwd, use kvm",
     "--symbols /no/such/file, no such file",

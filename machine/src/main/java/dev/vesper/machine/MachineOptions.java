@@ -186,6 +186,28 @@ public record MachineOptions(
         ports);
   }
 
+  /** {@return a copy that boots something else} */
+  public MachineOptions withBoot(Boot b) {
+    return copy(memoryBytes, b, ports);
+  }
+
+  /** {@return a copy with another protection} */
+  public MachineOptions withMode(SevMode other) {
+    return new MachineOptions(
+        other,
+        profile,
+        processors,
+        memoryBytes,
+        boot,
+        cpuModel,
+        seed,
+        executeOnly,
+        intercepts,
+        hostFaults,
+        launch,
+        ports);
+  }
+
   /** {@return a copy with other memory} */
   public MachineOptions withMemory(long bytes) {
     return copy(bytes, boot, ports);

@@ -48,7 +48,8 @@ public final class FirmwareImage {
       throws BootException {
     LaunchChoices.Hashes wanted = o.launch().hashes();
     FirmwareTable.Area place = table.hashes();
-    if (o.cBit() == 0 || o.image().length == 0 || wanted == LaunchChoices.Hashes.OFF) {
+    boolean none = o.image().length == 0 && wanted != LaunchChoices.Hashes.ON;
+    if (o.cBit() == 0 || none || wanted == LaunchChoices.Hashes.OFF) {
       return;
     }
     if (place == null) {

@@ -347,7 +347,8 @@ public final class SecureProcessor {
   // ---- launching
 
   private void requireRange(String command, long address, long length) {
-    if ((address & 15) != 0 || !memory.hostView().contains(address, length)) {
+    long end = (long) memory.totalPages() << 12;
+    if ((address & 15) != 0 || address < 0 || address >= end || length > end - address) {
       throw failed(
           command,
           SevStatus.INVALID_ADDRESS,

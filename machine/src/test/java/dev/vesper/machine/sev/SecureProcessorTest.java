@@ -156,7 +156,7 @@ final class SecureProcessorTest {
     int h = active();
     fails(SevStatus.INVALID_ADDRESS, () -> p.launchUpdateData(h, 8, 16));
     fails(SevStatus.INVALID_ADDRESS, () -> p.launchUpdateData(h, 1L << 40, 16));
-    fails(SevStatus.INVALID_ADDRESS, () -> p.launchUpdateData(h, (1 << 20) - 16, 32));
+    fails(SevStatus.INVALID_ADDRESS, () -> p.launchUpdateData(h, (1 << 20) + 4 * 4096 - 16, 32));
     fails(SevStatus.INVALID_LENGTH, () -> p.launchUpdateData(h, 0, 0));
     fails(SevStatus.INVALID_LENGTH, () -> p.launchUpdateData(h, 0, 15));
   }

@@ -1,0 +1,537 @@
+package dev.vesper.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.vesper.guest.FlatGuest;
+import dev.vesper.guest.Locore;
+import dev.vesper.machine.LaunchPlan;
+import dev.vesper.machine.Machine;
+import dev.vesper.machine.MachineOptions;
+import dev.vesper.machine.boot.BootException;
+import dev.vesper.machine.boot.LaunchChoices;
+import dev.vesper.machine.launch.GuestPolicy;
+import dev.vesper.machine.launch.LaunchSecret;
+import dev.vesper.machine.launch.Owner;
+import dev.vesper.machine.launch.PlatformKeys;
+import dev.vesper.machine.sev.ResetState;
+import dev.vesper.machine.sev.SevMode;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Base64;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** {@code measure}, {@code session} and what {@code run} does with a launch. */
+final class MeasureTest {
+  @TempDir Path dir;
+
+  private record Result(int status, String out, String err) {}
+
+  private static Result vesper(String... args) {
+    PrintStream oldOut = System.out;
+    PrintStream oldErr = System.err;
+    ByteArrayOutputStream out = new ByteArrayOutputStream();
+    ByteArrayOutputStream err = new ByteArrayOutputStream();
+    System.setOut(new PrintStream(out, true, StandardCharsets.UTF_8));
+    System.setErr(new PrintStream(err, true, StandardCharsets.UTF_8));
+    List<String> all = new ArrayList<>(List.of(args));
+    if (args[0].equals("run")) {
+      // The console would be this process's own, which the run closes.
+      all.addAll(List.of("-serial", "none"));
+    }
+    try {
+      int status = Main.execute(all.toArray(new String[0]));
+      return new Result(
+          status, out.toString(StandardCharsets.UTF_8), err.toString(StandardCharsets.UTF_8));
+    } finally {
+      System.setOut(oldOut);
+      System.setErr(oldErr);
+    }
+  }
+
+  /** {@return the words of a line, where $name is a file of the directory} */
+  private String[] words(String line) {
+    return line.isBlank()
+        ? new String[0]
+        : Arrays.stream(line.trim().split("\\s+"))
+            .map(w -> w.replace("$", dir + "/"))
+            .toArray(String[]::new);
+  }
+
+  private Result measure(String line) {
+    List<String> args = new ArrayList<>(List.of("measure"));
+    args.addAll(List.of(words(line)));
+    return vesper(args.toArray(new String[0]));
+  }
+
+  private void file(String name, byte[] bytes) throws IOException {
+    Files.write(dir.resolve(name), bytes);
+  }
+
+  /** The firmware of the recomputed vectors: 8 KiB with a reset block at 0x80B004. */
+  private static byte[] small() {
+    byte[] b = new byte[8192];
+    for (int i = 0; i < b.length; i++) {
+      b[i] = (byte) (7 * i + 3);
+    }
+    byte[] table =
+        HexFormat.of()
+            .parseHex(
+                "04b080001600de71f7007e1acb4f890e68c77e2fb44e2800de82b596b21ff745baeaa366c55a082d");
+    System.arraycopy(table, 0, b, 8120, table.length);
+    return b;
+  }
+
+  /** Firmware whose table has places for secrets and hashes too. */
+  private static byte[] hashing() {
+    byte[] b = new byte[16384];
+    for (int i = 0; i < b.length; i++) {
+      b[i] = (byte) (5 * i + 1);
+    }
+    byte[] table =
+        HexFormat.of()
+            .parseHex(
+                "000c8100000400001a001f3755723b3a044b927b1da6efa8d454"
+                    + "00008100000c00001a0061b32e4c9b7dc34c8081127c90d3d294"
+                    + "04b080001600de71f7007e1acb4f890e68c77e2fb44e"
+                    + "5c00de82b596b21ff745baeaa366c55a082d");
+    System.arraycopy(table, 0, b, b.length - 32 - table.length, table.length);
+    return b;
+  }
+
+  private void files() throws IOException {
+    file("small.fd", small());
+    file("hashing.fd", hashing());
+    file("empty", new byte[0]);
+    file("k", "kernel".getBytes(StandardCharsets.US_ASCII));
+    file("k2", "kernel2".getBytes(StandardCharsets.US_ASCII));
+    file("i", "initrd".getBytes(StandardCharsets.US_ASCII));
+    file("flat", FlatGuest.image("hlt\n"));
+    file("flat2", FlatGuest.image("nop\nhlt\n"));
+    file("locore", Locore.image());
+  }
+
+  // ---- vectors
+
+  @ParameterizedTest
+  @CsvSource({
+    "--mode sev, 208e4c01a65d227b480a2f81002c009b496c32c66f34c2a0e82601285c7e3986",
+    "--mode seves --vcpu-type EPYC-v4,"
+        + " b899fe34089fdb0f8ac2fbc35db0bb29ad7cc0fd3d271d70136719fc454017dc",
+    "--mode seves --vcpus 2 --vcpu-type EPYC-v4,"
+        + " 0df6c44ba8e9e87524e44b663618f60e57c37eb14df0773aad465e0dc2bbd316",
+    "--mode seves --vcpus 2 --vcpu-sig 0x800f12,"
+        + " 0df6c44ba8e9e87524e44b663618f60e57c37eb14df0773aad465e0dc2bbd316",
+    "--mode seves --vcpus 2 --vcpu-family 23 --vcpu-model 1 --vcpu-stepping 2,"
+        + " 0df6c44ba8e9e87524e44b663618f60e57c37eb14df0773aad465e0dc2bbd316",
+    "--mode seves --vcpus 1 --vcpu-type EPYC-Milan,"
+        + " 9ca8d82de69c76d2574de512df189d276517c89af2edd015e3840826b5d3b9a8",
+    "--sev es -smp 2 -cpu EPYC-Milan-v2,"
+        + " 1cad2d6e58a8245f52e3953960038a2402364eb41a672c49c3c604699332c134"
+  })
+  void digestsOfSyntheticFirmware(String options, String digest) throws IOException {
+    files();
+    Result r = measure(options + " --ovmf $small.fd");
+
+    assertThat(r.err).isEmpty();
+    assertThat(r.out.trim()).isEqualTo(digest);
+    Result base64 = measure(options + " --ovmf $small.fd --output-format base64");
+    assertThat(Base64.getDecoder().decode(base64.out.trim()))
+        .isEqualTo(HexFormat.of().parseHex(digest));
+  }
+
+  @Test
+  void theMeasurementOfTwoProcessors() throws IOException {
+    files();
+    byte[] tik = new byte[16];
+    for (int i = 0; i < 16; i++) {
+      tik[i] = (byte) i;
+    }
+    file("tik", tik);
+    Result r =
+        measure(
+            "--mode seves --vcpus 2 --vcpu-type EPYC-v4 --ovmf $small.fd --policy 7 --json"
+                + " --tik $tik --nonce 101112131415161718191a1b1c1d1e1f");
+
+    assertThat(r.err).isEmpty();
+    assertThat(r.out)
+        .contains(
+            "\"measurement\":\"dab3fa12f062ad18cc8066b22296c3e935f5071b3a06d89a45208895a5835176\"");
+  }
+
+  private static MachineOptions firmware(byte[] code, ResetState reset, int signature) {
+    MachineOptions o = MachineOptions.of(SevMode.ES, new byte[0], b -> {});
+    return o.withFirmware(MachineOptions.Firmware.of(code))
+        .withMemory(16 << 20)
+        .withProcessors(2)
+        .withLaunch(
+            new MachineOptions.Launch(
+                null,
+                reset,
+                signature,
+                LaunchChoices.Hashes.AUTO,
+                null,
+                MachineOptions.Launch.DEFAULT.secret()));
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "QEMU, 8295cef559b57130391d59605890ef93297720b48bef9a8c3c985b9c3fb0788c,"
+        + " 7ff723da33f39dedbe8336bb697e0a2f76471690074d5902e1a8177cd5312c95",
+    "EC2, 68f77db70cd037d5048ca3d14facee1da86e4185d8c5670d354e3cd5fe957ed8,"
+        + " 42f5f188f830ef836d79fdf9a776c78d2c467f9dc312ae2eaa902a2dc1aa9bbc",
+    "GCE, 97a01e73978dc93d41aab8371d448e620bc039be764b8209cb618f56fef86906,"
+        + " 87472bb391954a445c49a9db4a694488622e302e00f73d8cd05f9fe9400ea422"
+  })
+  void saveAreasOfHypervisors(ResetState reset, String bsp, String ap) throws BootException {
+    List<LaunchPlan.Item> items = LaunchPlan.of(firmware(small(), reset, 0x800F12)).items();
+    List<String> pages =
+        items.stream()
+            .filter(i -> i instanceof LaunchPlan.Vmsa)
+            .map(i -> Manifest.sha256(i.bytes()))
+            .toList();
+    assertThat(pages).containsExactly(bsp, ap);
+  }
+
+  @ParameterizedTest
+  @CsvSource({"EPYC-v4, 0x800f12", "EPYC-Milan, 0xa00f11", "EPYC-Genoa, 0xa10f10"})
+  void saveAreasFieldByField(String type, String signature) throws IOException {
+    files();
+    Result r =
+        measure("--mode seves --vcpus 2 --vcpu-type " + type + " --ovmf $small.fd --explain");
+
+    String common =
+        "ES.attributes 0x93|ES.limit 0xffff|CS.selector 0xf000|CS.attributes 0x9b|CS.limit 0xffff|"
+            + "CS.base %s|SS.attributes 0x93|SS.limit 0xffff|DS.attributes 0x93|DS.limit 0xffff|"
+            + "FS.attributes 0x93|FS.limit 0xffff|GS.attributes 0x93|GS.limit 0xffff|"
+            + "GDTR.limit 0xffff|LDTR.attributes 0x82|LDTR.limit 0xffff|IDTR.limit 0xffff|"
+            + "TR.attributes 0x8b|TR.limit 0xffff|EFER 0x1000|CR4 0x40|CR0 0x10|DR7 0x400|"
+            + "DR6 0xffff0ff0|RFLAGS 0x2|RIP %s|G_PAT 0x7040600070406|RDX "
+            + signature
+            + "|XCR0 0x1|MXCSR 0x1f80|X87_FCW 0x37f";
+    List<String> fields = r.out.lines().filter(l -> l.startsWith("  ")).map(String::strip).toList();
+    List<String> expected = new ArrayList<>();
+    expected.addAll(List.of(String.format(common, "0xffff0000", "0xfff0").split("\\|")));
+    expected.addAll(List.of(String.format(common, "0x800000", "0xb004").split("\\|")));
+    assertThat(fields).isEqualTo(expected);
+  }
+
+  @Test
+  void hashesOfAnEmptyKernel() throws IOException {
+    files();
+    Result r = measure("--mode sev --ovmf $hashing.fd --kernel $empty --initrd $empty --explain");
+
+    assertThat(r.out)
+        .contains(
+            "0x810c00      176 bytes "
+                + " 6e725681a17ae9f186635cbc1be742508b61e0e550918894f1a5363ac86b5a1a")
+        .contains("kernel hashes");
+    Result off = measure("--mode sev --ovmf $hashing.fd --kernel $empty --kernel-hashes off");
+    assertThat(off.out.trim()).isEqualTo(Manifest.sha256(hashing()));
+  }
+
+  // ---- the machine agrees
+
+  private static List<MachineOptions> launches() {
+    MachineOptions fw = firmware(small(), ResetState.QEMU, 0x800F12);
+    MachineOptions hashed = firmware(hashing(), ResetState.QEMU_INIT, 0xA00F11);
+    byte[] kernel = {1, 2, 3};
+    MachineOptions.Boot b =
+        new MachineOptions.Boot(
+            kernel, "k", new byte[] {4}, "quiet", false, hashed.boot().firmware());
+    MachineOptions flat = MachineOptions.of(SevMode.ES, FlatGuest.image("hlt\n"), c -> {});
+    MachineOptions locore = MachineOptions.of(SevMode.ES, Locore.image(), c -> {});
+    return List.of(
+        fw,
+        fw.withProcessors(1),
+        firmware(small(), ResetState.EC2, 1),
+        firmware(small(), ResetState.GCE, 1).withProcessors(64),
+        hashed,
+        hashed.withBoot(b),
+        flat,
+        flat.withMode(SevMode.SEV),
+        flat.with("a command line", new byte[] {1, 2, 3}),
+        locore,
+        locore.withProcessors(4),
+        locore.withProfile("openbsd:2025-06").withProcessors(1),
+        locore.withProfile("openbsd:2026").withProcessors(1),
+        locore.withProfile("openbsd:2026").withProcessors(1).withMode(SevMode.SEV));
+  }
+
+  @Test
+  void theMachineMeasuresWhatWasComputed() throws BootException {
+    List<String> digests = new ArrayList<>();
+    for (MachineOptions o : launches()) {
+      String expected = HexFormat.of().formatHex(LaunchPlan.of(o).digest());
+      assertThat(new Machine(o).launchDigest()).as("%s", o).isEqualTo(expected);
+      digests.add(expected);
+    }
+    assertThat(digests).hasSizeGreaterThan(10).doesNotHaveDuplicates();
+  }
+
+  private static byte[] flipped(byte[] b, Random r) {
+    byte[] c = b.clone();
+    int bit = r.nextInt(8 * b.length);
+    c[bit >> 3] ^= (byte) (1 << (bit & 7));
+    return c;
+  }
+
+  /** One bit of any input, wherever it is, gives another digest, or no launch at all. */
+  @Test
+  void everyBitCounts() throws BootException {
+    Random r = new Random(5);
+    byte[] kernel = new byte[5000];
+    byte[] initrd = new byte[3000];
+    r.nextBytes(kernel);
+    r.nextBytes(initrd);
+    MachineOptions base = firmware(hashing(), ResetState.QEMU, 0x800F12);
+    int changed = 0;
+    for (int i = 0; i < 400; i++) {
+      byte[] code = i % 5 == 0 ? flipped(hashing(), r) : hashing();
+      byte[] k = i % 5 == 1 ? flipped(kernel, r) : kernel;
+      byte[] d = i % 5 == 2 ? flipped(initrd, r) : initrd;
+      String line =
+          i % 5 == 3
+              ? new String(
+                  flipped("console=ttyS0".getBytes(StandardCharsets.US_ASCII), r),
+                  StandardCharsets.ISO_8859_1)
+              : "console=ttyS0";
+      int signature = i % 5 == 4 ? 0x800F12 ^ 1 << r.nextInt(32) : 0x800F12;
+      try {
+        LaunchPlan p =
+            LaunchPlan.of(
+                firmware(code, ResetState.QEMU, signature)
+                    .withBoot(
+                        new MachineOptions.Boot(
+                            k, "k", d, line, false, MachineOptions.Firmware.of(code))));
+        LaunchPlan q =
+            LaunchPlan.of(
+                base.withBoot(
+                    new MachineOptions.Boot(
+                        kernel,
+                        "k",
+                        initrd,
+                        "console=ttyS0",
+                        false,
+                        MachineOptions.Firmware.of(hashing()))));
+        assertThat(p.digest()).as("round %d", i).isNotEqualTo(q.digest());
+        changed++;
+      } catch (BootException e) {
+        assertThat(e.getMessage()).contains("-m");
+      }
+    }
+    assertThat(changed).isGreaterThan(380);
+  }
+
+  // ---- what differs
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = ';',
+      value = {
+        "--ovmf $small.fd;--mode sev --ovmf $small.fd;mode: 'seves' in A, 'sev' in B",
+        "--ovmf $small.fd;--ovmf $hashing.fd;page 0xffffe000 (firmware) differs",
+        "--ovmf $small.fd;--ovmf $small.fd -smp 2;VMSA of vCPU 1 is only in B",
+        "--ovmf $small.fd -smp 4;--ovmf $small.fd;VMSA of vCPU 1 to 3 are only in A",
+        "--ovmf $small.fd;--ovmf $small.fd --vcpu-type EPYC-Milan;VMSA field RDX of vCPU 0:",
+        "--ovmf $small.fd;--ovmf $small.fd --fpu-reset init;VMSA field MXCSR of vCPU 0: 0x1f80",
+        "--ovmf $small.fd;--ovmf $small.fd --vmm-type ec2;VMSA field CS.attributes of vCPU 0: 0x9b in"
+            + " A, 0x9a in B",
+        "--ovmf $small.fd;--ovmf $small.fd --vmm-type gce;VMSA field G_PAT of vCPU 0:",
+        "--ovmf $small.fd --vcpu-sig 1;--ovmf $small.fd --vcpu-sig 2;VMSA field RDX of vCPU 0: 0x1 in"
+            + " A, 0x2 in B",
+        "--ovmf $small.fd -smp 2;--ovmf $hashing.fd -smp 2;firmware: '8192 bytes",
+        "--ovmf $hashing.fd --kernel $k;--ovmf $hashing.fd --kernel $k2;kernel: '6 bytes",
+        "--ovmf $hashing.fd --kernel $k;--ovmf $hashing.fd --kernel $k --append quiet;kernel command"
+            + " line: '' in A, 'quiet' in B",
+        "--ovmf $hashing.fd --kernel $k;--ovmf $hashing.fd --kernel $k --initrd $i;initrd: 'none' in"
+            + " A, '6 bytes",
+        "--ovmf $hashing.fd --kernel $k;--ovmf $hashing.fd;page 0x810c00 (kernel hashes) is only in"
+            + " A",
+        "--ovmf $hashing.fd --kernel $k;--ovmf $hashing.fd --kernel $k --kernel-hashes off;kernel"
+            + " hashes: 'auto' in A, 'off' in B",
+        "--ovmf $small.fd;--ovmf $small.fd --policy 7;policy: '0x5 (NODBG ES)' in A, '0x7 (NODBG NOKS"
+            + " ES)' in B",
+        "$flat;$flat2;kernel: '",
+        "$flat;$flat --append single;the command line) differs",
+        "$flat;$flat -m 256M;memory: '512 MiB' in A, '256 MiB' in B",
+        "$locore;$locore --profile openbsd;hypervisor: 'kvm' in A, 'openbsd' in B",
+        "$locore --profile openbsd:2025-09;$locore --profile openbsd:2026;VMSA field CR0 of vCPU 0:"
+            + " 0x80000011 in A, 0x11 in B",
+        "$locore -smp 1;$locore -smp 2;(firmware remains) is only in B",
+        "$locore --profile openbsd;$locore --profile openbsd -m 256M;(boot arguments) differs",
+      })
+  void theCauseIsNamed(String one, String other, String words) throws IOException {
+    files();
+    Result a = measure("--explain --json " + one);
+    Result b = measure("--explain --json " + other);
+    assertThat(a.err + b.err).isEmpty();
+    file("a.json", a.out.getBytes(StandardCharsets.UTF_8));
+    file("b.json", b.out.getBytes(StandardCharsets.UTF_8));
+
+    Result r = vesper("measure", "--diff", dir + "/a.json", dir + "/b.json");
+
+    assertThat(r.out).contains(words);
+    assertThat(r.status).isEqualTo(MeasureCommand.DIFFERENT);
+    Result same = vesper("measure", "--diff", dir + "/a.json", dir + "/a.json");
+    assertThat(same.status).isZero();
+    assertThat(same.out).startsWith("the launch digests are equal");
+  }
+
+  // ---- mistakes
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = ';',
+      value = {
+        "--sev off;no measurement",
+        "--mode snp;--sev takes",
+        "--ovmf $none;no such file",
+        "--ovmf $k;4 KiB to 16 MiB",
+        "--ovmf $small.fd --kernel $k --kernel-hashes on;no place for hashes",
+        "--ovmf $small.fd --kernel-hashes on;name the firmware with -bios and the kernel",
+        "--ovmf $small.fd --kernel-hashes maybe;auto, on or off",
+        "--ovmf $hashing.fd --kernel $k -m 1M;give it more with -m",
+        "--ovmf $small.fd --vmm-type xen;QEMU, ec2 or gce",
+        "--ovmf $small.fd --vcpu-type pentium;no CPU model",
+        "--ovmf $small.fd --vcpu-family 23;belong together",
+        "--ovmf $small.fd --fpu-reset 3;init2 or init",
+        "--ovmf $small.fd --output-format xml;hex or base64",
+        "--ovmf $small.fd --tik $k;--tik and --nonce belong together",
+        "--ovmf $small.fd --tik $k --nonce 00;16 bytes in hex or base64",
+        "--ovmf $small.fd --tik $k --nonce 101112131415161718191a1b1c1d1e1f;has 6 bytes, not 16",
+        "--ovmf $small.fd --policy 1;ES, 4 is missing",
+        "--mode sev --ovmf $small.fd --policy 4;asks for encrypted state",
+        "--ovmf $small.fd --policy 0x100000000;32 bits",
+        "--ovmf $small.fd --session-file $k;belong together",
+        "--ovmf $small.fd --session-file $k --dh-cert-file $k;not 2084 bytes",
+        "--ovmf $small.fd --profile openbsd;profile openbsd",
+        "--diff $k;takes two files",
+        "--diff $k $k2;is damaged",
+        "$k $k2;give one image",
+      })
+  void mistakesAreNamed(String options, String words) throws IOException {
+    files();
+    Result r = measure(options);
+
+    assertThat(r.status).isEqualTo(2);
+    assertThat(r.err).startsWith("vesper: ").contains(words);
+    assertThat(r.err.lines()).hasSize(1);
+  }
+
+  // ---- run
+
+  @Test
+  void aRunHasTheDigestThatWasComputed() throws IOException {
+    files();
+    String digest = measure("$locore").out.trim();
+    Result only = vesper("run", "--measure-only", dir + "/locore");
+    assertThat(only.out).startsWith("launch digest " + digest).contains("measurement ");
+    assertThat(only.status).isZero();
+
+    Path trace = dir.resolve("t.jsonl");
+    vesper("run", dir + "/flat", "--trace", trace.toString());
+    String first = Files.readAllLines(trace).get(0);
+    assertThat(first)
+        .contains("\"kind\":\"launch\"", "\"digest\":\"" + measure("$flat").out.trim() + "\"");
+  }
+
+  @Test
+  void anOwnersSessionVerifiesTheRun() throws IOException {
+    files();
+    Path owner = dir.resolve("vm");
+    assertThat(vesper("session", "--name", owner.toString(), "--policy", "5").status).isZero();
+    String[] run = {
+      "run",
+      "--measure-only",
+      "-bios",
+      dir + "/small.fd",
+      "--dh-cert-file",
+      owner + "_godh.b64",
+      "--session-file",
+      owner + "_session.b64",
+      "--policy",
+      "5"
+    };
+    Result r = vesper(run);
+    assertThat(r.err).isEmpty();
+    String line = r.out.lines().filter(l -> l.startsWith("measurement")).findFirst().orElse("");
+    byte[] measured = Base64.getDecoder().decode(line.substring("measurement".length()).trim());
+    String nonce = HexFormat.of().formatHex(Arrays.copyOfRange(measured, 32, 48));
+
+    Result computed =
+        vesper(
+            "measure",
+            "--ovmf",
+            dir + "/small.fd",
+            "--policy",
+            "5",
+            "--tik",
+            owner + "_tik.bin",
+            "--nonce",
+            nonce);
+    assertThat(computed.out).contains(Base64.getEncoder().encodeToString(measured));
+
+    run[run.length - 1] = "7";
+    Result wrong = vesper(run);
+    assertThat(wrong.status).isEqualTo(2);
+    assertThat(wrong.err).contains("BAD_MEASUREMENT").contains("POLICY_MAC");
+    Result elsewhere =
+        vesper(
+            "run",
+            "--measure-only",
+            "-bios",
+            dir + "/small.fd",
+            "--seed",
+            "2",
+            "--dh-cert-file",
+            owner + "_godh.b64",
+            "--session-file",
+            owner + "_session.b64");
+    assertThat(elsewhere.err).contains("WRAP_MAC");
+  }
+
+  @Test
+  void secretsNeedAPlace() throws IOException {
+    files();
+    Result r = vesper("run", dir + "/flat", "--secret", dir + "/k");
+    assertThat(r.status).isEqualTo(2);
+    assertThat(r.err).contains("no place for a launch secret");
+    file("large", new byte[0xC01]);
+    Result large =
+        vesper("run", "-bios", dir + "/hashing.fd", "--secret", dir + "/large", "--measure-only");
+    assertThat(large.err).contains("the firmware has room for 3072");
+    Result fits =
+        vesper("run", "-bios", dir + "/hashing.fd", "--secret", dir + "/k", "--measure-only");
+    assertThat(fits.status).as(fits.err).isZero();
+  }
+
+  /** The guest reads its secret in plaintext; the host sees none of it. */
+  @Test
+  void aSecretArrivesInPrivateMemory() throws BootException {
+    byte[] text = "a secret".getBytes(StandardCharsets.US_ASCII);
+    MachineOptions o = firmware(hashing(), ResetState.QEMU, 1);
+    Owner owner = Owner.seeded(new PlatformKeys(o.seed()).certificate(), new GuestPolicy(5), 9);
+    Machine m =
+        new Machine(
+            o.withOwner(
+                new MachineOptions.Session(owner.certificate(), owner.session()),
+                measured -> LaunchSecret.seal(owner.keys(), new byte[16], text, measured)));
+    assertThat(m.observePrivate(0x81_0000, text.length)).isEqualTo(text);
+    byte[] bus = new byte[text.length];
+    m.hostView().read(0x81_0000, bus, 0, bus.length);
+    assertThat(bus).isNotEqualTo(text);
+    assertThat(m.launchCommands()).contains("LAUNCH_SECRET 0x810000 length 0x10");
+  }
+}
