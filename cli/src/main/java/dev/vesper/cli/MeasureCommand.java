@@ -3,6 +3,7 @@ package dev.vesper.cli;
 import dev.vesper.machine.LaunchPlan;
 import dev.vesper.machine.MachineOptions;
 import dev.vesper.machine.boot.BootException;
+import dev.vesper.machine.boot.LaunchChoices;
 import dev.vesper.machine.launch.ApiVersion;
 import dev.vesper.machine.launch.GuestPolicy;
 import dev.vesper.machine.launch.Measurement;
@@ -119,6 +120,7 @@ final class MeasureCommand implements Options.Command {
       throw new UserError(String.valueOf(e.getMessage()));
     }
     Measurement measurement = measurement(plan);
+    warn(options, plan);
     Manifest manifest = Manifest.of(plan, inputs(options, plan.policy()));
     if (json) {
       print(manifest, measurement);
@@ -161,6 +163,18 @@ final class MeasureCommand implements Options.Command {
     }
     return o.withLaunch(
         new MachineOptions.Launch(l.policy(), reset, chosen, l.hashes(), l.owner(), l.secret()));
+  }
+
+  private void warn(MachineOptions o, LaunchPlan plan) {
+    boolean kernel = o.boot().firmware() != null && guest.file() != null;
+    boolean hashed =
+        plan.items().stream()
+            .anyMatch(i -> i instanceof LaunchPlan.Data d && d.what().equals(LaunchPlan.HASHES));
+    if (kernel && !hashed && o.launch().hashes() == LaunchChoices.Hashes.AUTO) {
+      System.err.println(
+          "vesper: the firmware has no place for hashes: kernel, initrd and command line are not"
+              + " measured");
+    }
   }
 
   private static byte[] nonceBytes(String s) {

@@ -241,6 +241,15 @@ final class MeasureTest {
     assertThat(off.out.trim()).isEqualTo(Manifest.sha256(hashing()));
   }
 
+  @Test
+  void aKernelThatIsNotMeasuredIsSaidToBe() throws IOException {
+    files();
+    Result r = measure("--mode sev --ovmf $small.fd --kernel $k");
+    assertThat(r.out.trim()).isEqualTo(Manifest.sha256(small()));
+    assertThat(r.err).contains("kernel, initrd and command line are not measured");
+    assertThat(measure("--mode sev --ovmf $hashing.fd --kernel $k").err).isEmpty();
+  }
+
   // ---- the machine agrees
 
   private static List<MachineOptions> launches() {

@@ -2,6 +2,7 @@ package dev.vesper.machine;
 
 import dev.vesper.machine.boot.BootException;
 import dev.vesper.machine.boot.BootOptions;
+import dev.vesper.machine.boot.FirmwareImage;
 import dev.vesper.machine.boot.ImageLoader;
 import dev.vesper.machine.boot.LaunchChoices;
 import dev.vesper.machine.boot.LoadedGuest;
@@ -28,6 +29,9 @@ import java.util.List;
  * @param items in order
  */
 public record LaunchPlan(GuestPolicy policy, List<Item> items) {
+  /** What the data is called that holds the hashes of what firmware is handed. */
+  public static final String HASHES = FirmwareImage.HASHES;
+
   /** A piece of what is measured. */
   public sealed interface Item {
     /** {@return the bytes that enter the digest} */

@@ -7,6 +7,9 @@ import java.util.List;
 
 /** Firmware that ends at 4 GiB: the processor starts 16 bytes before its end. */
 public final class FirmwareImage {
+  /** What the range is called that holds the hashes of what firmware is handed. */
+  public static final String HASHES = "kernel hashes";
+
   private static final long END = 1L << 32;
   private static final int LARGEST = 16 << 20;
   private static final int SMALLEST = 4096;
@@ -70,7 +73,7 @@ public final class FirmwareImage {
     }
     byte[] b = KernelHashes.of(o.image(), o.initrd(), o.commandLine());
     view.write(place.address(), b, 0, b.length);
-    ranges.add(new LoadedGuest.Range(place.address(), b.length, "kernel hashes"));
+    ranges.add(new LoadedGuest.Range(place.address(), b.length, HASHES));
   }
 
   /** {@return where application processors start: the reset vector, or the SEV-ES reset block} */

@@ -48,10 +48,10 @@ public final class FirmwareTable {
     return area(entry(HASHES));
   }
 
+  /** {@return an area; null too if the build left it empty, as OVMF without AmdSev does} */
   private static @Nullable Area area(byte @Nullable [] data) {
-    return data == null || data.length < 8
-        ? null
-        : new Area(Bytes.u32(data, 0), (int) Bytes.u32(data, 4));
+    int length = data == null ? 0 : (int) Bytes.u32(data, 4);
+    return data == null || length == 0 ? null : new Area(Bytes.u32(data, 0), length);
   }
 
   private byte @Nullable [] entry(UUID guid) {
