@@ -159,7 +159,11 @@ final class MeasureCommand implements Options.Command {
         throw new UserError(
             "--vcpu-family and --vcpu-model belong together, and --vcpu-sig replaces them");
       }
-      chosen = VcpuTypes.signature(family, modelNumber, stepping == null ? 0 : stepping);
+      int step = stepping == null ? 0 : stepping;
+      if (family < 0 || family > 270 || (modelNumber & ~0xFF) != 0 || (step & ~15) != 0) {
+        throw new UserError("a CPU has family 0 to 270, model 0 to 255 and stepping 0 to 15");
+      }
+      chosen = VcpuTypes.signature(family, modelNumber, step);
     }
     return o.withLaunch(
         new MachineOptions.Launch(l.policy(), reset, chosen, l.hashes(), l.owner(), l.secret()));

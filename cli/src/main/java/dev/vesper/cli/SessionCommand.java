@@ -1,5 +1,6 @@
 package dev.vesper.cli;
 
+import dev.vesper.machine.launch.ApiVersion;
 import dev.vesper.machine.launch.GuestPolicy;
 import dev.vesper.machine.launch.Owner;
 import dev.vesper.machine.launch.PlatformKeys;
@@ -38,8 +39,17 @@ final class SessionCommand implements Options.Command {
     if (policy < 0 || policy > 0xFFFF_FFFFL) {
       throw new UserError("--policy takes 32 bits, not " + policy);
     }
+    GuestPolicy asked = new GuestPolicy((int) policy);
+    if (!asked.defined() || !asked.accepts(ApiVersion.CURRENT)) {
+      throw new UserError(
+          "--policy "
+              + asked
+              + ": the platform would refuse it (bits 6 to 15 are reserved, its API is "
+              + ApiVersion.CURRENT
+              + ")");
+    }
     PlatformKeys platform = new PlatformKeys(seed);
-    Owner owner = Owner.fresh(platform.certificate(), new GuestPolicy((int) policy));
+    Owner owner = Owner.fresh(platform.certificate(), asked);
     UserFiles.write(Path.of(name + "_godh.b64"), base64(owner.certificate().encode()));
     UserFiles.write(Path.of(name + "_session.b64"), base64(owner.session().encode()));
     UserFiles.write(Path.of(name + "_tik.bin"), owner.keys().tik());

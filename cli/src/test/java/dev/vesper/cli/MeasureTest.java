@@ -415,6 +415,7 @@ final class MeasureTest {
         "--ovmf $small.fd --vmm-type xen;QEMU, ec2 or gce",
         "--ovmf $small.fd --vcpu-type pentium;no CPU model",
         "--ovmf $small.fd --vcpu-family 23;belong together",
+        "--ovmf $small.fd --vcpu-family 271 --vcpu-model 1;family 0 to 270",
         "--ovmf $small.fd --fpu-reset 3;init2 or init",
         "--ovmf $small.fd --output-format xml;hex or base64",
         "--ovmf $small.fd --tik $k;--tik and --nonce belong together",
@@ -509,6 +510,16 @@ final class MeasureTest {
             "--session-file",
             owner + "_session.b64");
     assertThat(elsewhere.err).contains("WRAP_MAC");
+  }
+
+  @Test
+  void aSessionThatNoPlatformTakesIsNotMade() {
+    for (String policy : new String[] {"0x45", "0x020005", "-1", "0x100000000"}) {
+      Result r = vesper("session", "--name", dir + "/no", "--policy", policy);
+      assertThat(r.status).as(policy).isEqualTo(2);
+      assertThat(r.err).contains("--policy");
+    }
+    assertThat(dir.resolve("no_tik.bin")).doesNotExist();
   }
 
   @Test

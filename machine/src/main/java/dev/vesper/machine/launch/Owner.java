@@ -2,6 +2,7 @@ package dev.vesper.machine.launch;
 
 import java.security.SecureRandom;
 import java.util.Arrays;
+import java.util.HexFormat;
 
 /**
  * A guest's owner who prepares a launch on a platform, as {@code sevctl session} does.
@@ -12,15 +13,26 @@ import java.util.Arrays;
  */
 public record Owner(SevCertificate certificate, LaunchSession session, SessionKeys keys) {
   /**
-   * Prepares a launch.
+   * Prepares a launch that can be repeated.
    *
    * @param platform the certificate of its PDH
    * @param seed decides all keys
    */
   public static Owner seeded(SevCertificate platform, GuestPolicy policy, long seed) {
-    EllipticKey own = EllipticKey.seeded("owner", seed);
-    SessionKeys keys = SessionKeys.generate("owner", seed);
-    byte[] fresh = SeededBytes.of("session", seed, 32);
+    return of(platform, policy, "owner", seed);
+  }
+
+  /** Prepares a launch with fresh keys. */
+  public static Owner fresh(SevCertificate platform, GuestPolicy policy) {
+    byte[] random = new byte[32];
+    new SecureRandom().nextBytes(random);
+    return of(platform, policy, "owner " + HexFormat.of().formatHex(random), 0);
+  }
+
+  private static Owner of(SevCertificate platform, GuestPolicy policy, String who, long seed) {
+    EllipticKey own = EllipticKey.seeded(who, seed);
+    SessionKeys keys = SessionKeys.generate(who, seed);
+    byte[] fresh = SeededBytes.of("session of " + who, seed, 32);
     return new Owner(
         SevCertificate.of(own.point(), SevCertificate.Usage.PDH, ApiVersion.CURRENT)
             .signed(0, SevCertificate.Usage.PDH, own),
@@ -31,10 +43,5 @@ public record Owner(SevCertificate certificate, LaunchSession session, SessionKe
             keys,
             policy),
         keys);
-  }
-
-  /** Prepares a launch with fresh keys. */
-  public static Owner fresh(SevCertificate platform, GuestPolicy policy) {
-    return seeded(platform, policy, new SecureRandom().nextLong());
   }
 }
