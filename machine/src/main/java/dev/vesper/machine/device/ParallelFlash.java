@@ -60,15 +60,7 @@ public final class ParallelFlash implements MmioDevice {
   public long read(long offset, int bytes) {
     return switch (mode) {
       case READ_ID -> (offset & 0xFF) == 0 ? MANUFACTURER : (offset & 0xFF) == 1 ? DEVICE : 0;
-      case READ_ARRAY -> {
-        byte[] b = new byte[8];
-        memory.read(base + offset, b, 0, (int) Math.min(bytes, length - offset));
-        long v = 0;
-        for (int i = 7; i >= 0; i--) {
-          v = v << 8 | b[i] & 0xFF;
-        }
-        yield v;
-      }
+      case READ_ARRAY -> memory.read(base + offset, (int) Math.min(bytes, length - offset));
       default -> status;
     };
   }

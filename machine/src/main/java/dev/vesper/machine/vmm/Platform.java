@@ -12,6 +12,7 @@ import dev.vesper.machine.device.Piix4Pm;
 import dev.vesper.machine.device.Pit8254;
 import dev.vesper.machine.device.PortBus;
 import dev.vesper.machine.device.ResetPorts;
+import dev.vesper.machine.device.Rom;
 import dev.vesper.machine.device.Timed;
 import dev.vesper.machine.device.Uart16550;
 import dev.vesper.machine.device.VirtioBlock;
@@ -149,7 +150,10 @@ public final class Platform {
     ByteBuffer e820 = ByteBuffer.allocate(20).order(ByteOrder.LITTLE_ENDIAN);
     cfg.file("etc/e820", e820.putLong(0).putLong(ram).putInt(1).array());
     kernel(cfg, f);
-    f.mmio.rom(f.base + f.variables, f.bytes - f.variables);
+    long code = f.base + f.variables;
+    int codeBytes = f.bytes - f.variables;
+    f.mmio.rom(code, codeBytes);
+    m.mmio.attach(new Rom(p.memory, code, codeBytes), code, codeBytes);
     if (f.variables > 0) {
       ParallelFlash flash = new ParallelFlash(p.memory, f.base, f.variables, f.mmio::changed);
       f.mmio.flash(flash, f.base, f.variables);

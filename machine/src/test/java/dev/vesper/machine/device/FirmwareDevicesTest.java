@@ -65,6 +65,17 @@ final class FirmwareDevicesTest {
   }
 
   @Test
+  void aRomKeepsWhatItHas() {
+    memory.write(0x8000, 8, 0x1122_3344_5566_7788L);
+    Rom rom = new Rom(memory, 0x8000, 0x1000);
+    rom.write(0, 4, 0);
+    assertThat(rom.read(0, 8)).isEqualTo(0x1122_3344_5566_7788L);
+    assertThat(rom.read(2, 2)).isEqualTo(0x5566);
+    memory.write(0x9000, 8, -1);
+    assertThat(rom.read(0xFFC, 8)).as("beyond its end").isZero();
+  }
+
+  @Test
   void flashProgramsErasesAndAnswersCommands() {
     int[] changes = {0};
     ParallelFlash f = new ParallelFlash(memory, 0x8000, 0x4000, () -> changes[0]++);
