@@ -168,16 +168,8 @@ final class GuestOptions {
     return profile.equals("kvm");
   }
 
-  String profile() {
-    return profile;
-  }
-
   long seed() {
     return seed;
-  }
-
-  String append() {
-    return append;
   }
 
   /** {@return whether the embedded reference guest is launched} */
@@ -188,14 +180,6 @@ final class GuestOptions {
   /** {@return the kernel or image, or null} */
   @Nullable Path file() {
     return image != null ? image : kernel;
-  }
-
-  @Nullable Path bios() {
-    return bios;
-  }
-
-  @Nullable Path initrd() {
-    return initrd;
   }
 
   /** {@return what the processor starts in, or null for the reference guest} */

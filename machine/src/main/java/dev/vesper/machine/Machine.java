@@ -360,16 +360,7 @@ public final class Machine {
    * {@return guest physical memory in plaintext as the guest sees its private pages: for observers}
    */
   public byte[] observePrivate(long address, int length) {
-    byte[] out = new byte[length];
-    byte[] page = new byte[Page.SIZE];
-    for (int done = 0; done < length; ) {
-      int in = (int) (address + done) & 0xFFF;
-      int n = Math.min(length - done, Page.SIZE - in);
-      memory.peek((int) (address + done >>> 12), cpus.get(0).key, page);
-      System.arraycopy(page, in, out, done, n);
-      done += n;
-    }
-    return out;
+    return memory.peek(address, length, cpus.get(0).key);
   }
 
   /** {@return the system physical address of the VMSA page, or -1} */

@@ -178,6 +178,13 @@ public record MachineOptions(
         p);
   }
 
+  /** {@return a copy of the same guest with all that is around it} */
+  private MachineOptions around(
+      SevMode m, boolean xo, List<String> more, List<String> faults, Launch l, Ports outside) {
+    return new MachineOptions(
+        m, profile, processors, memoryBytes, boot, cpuModel, seed, xo, more, faults, l, outside);
+  }
+
   /** {@return a copy with another command line and initrd} */
   public MachineOptions with(String line, byte @Nullable [] disk) {
     return copy(
@@ -193,19 +200,7 @@ public record MachineOptions(
 
   /** {@return a copy with another protection} */
   public MachineOptions withMode(SevMode other) {
-    return new MachineOptions(
-        other,
-        profile,
-        processors,
-        memoryBytes,
-        boot,
-        cpuModel,
-        seed,
-        executeOnly,
-        intercepts,
-        hostFaults,
-        launch,
-        ports);
+    return around(other, executeOnly, intercepts, hostFaults, launch, ports);
   }
 
   /** {@return a copy with other memory} */
@@ -272,53 +267,17 @@ public record MachineOptions(
 
   /** {@return a copy whose hypervisor breaks the protocol} */
   public MachineOptions withHostFaults(String... names) {
-    return new MachineOptions(
-        mode,
-        profile,
-        processors,
-        memoryBytes,
-        boot,
-        cpuModel,
-        seed,
-        executeOnly,
-        intercepts,
-        List.of(names),
-        launch,
-        ports);
+    return around(mode, executeOnly, intercepts, List.of(names), launch, ports);
   }
 
   /** {@return a copy with a host that watches and errs as told, and with an outside} */
   public MachineOptions withHost(
       boolean xo, List<String> more, List<String> faults, Ports outside) {
-    return new MachineOptions(
-        mode,
-        profile,
-        processors,
-        memoryBytes,
-        boot,
-        cpuModel,
-        seed,
-        xo,
-        more,
-        faults,
-        launch,
-        outside);
+    return around(mode, xo, more, faults, launch, outside);
   }
 
   /** {@return a copy that is launched otherwise} */
   public MachineOptions withLaunch(Launch other) {
-    return new MachineOptions(
-        mode,
-        profile,
-        processors,
-        memoryBytes,
-        boot,
-        cpuModel,
-        seed,
-        executeOnly,
-        intercepts,
-        hostFaults,
-        other,
-        ports);
+    return around(mode, executeOnly, intercepts, hostFaults, other, ports);
   }
 }

@@ -214,6 +214,20 @@ public final class PhysicalMemory {
     }
   }
 
+  /** {@return bytes as an access from a domain would see them, without changing anything} */
+  public byte[] peek(long address, int length, int domain) {
+    byte[] out = new byte[length];
+    byte[] page = new byte[Page.SIZE];
+    for (int done = 0; done < length; ) {
+      int in = (int) (address + done) & 0xFFF;
+      int n = Math.min(Page.SIZE - in, length - done);
+      peek((int) (address + done >>> 12), domain, page);
+      System.arraycopy(page, in, out, done, n);
+      done += n;
+    }
+    return out;
+  }
+
   /** {@return eight bytes of a page as its owner sees them, for observers} */
   public long peekLong(int frame, int domain, int offset) {
     Page p = pages[frame];

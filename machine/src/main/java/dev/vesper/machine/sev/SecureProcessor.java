@@ -473,17 +473,8 @@ public final class SecureProcessor {
     }
     requireActive(g, "DBG_DECRYPT");
     requireRange("DBG_DECRYPT", address, length);
-    byte[] out = new byte[length];
-    byte[] page = new byte[Page.SIZE];
-    for (int done = 0; done < length; ) {
-      int in = (int) (address + done) & 0xFFF;
-      int n = Math.min(Page.SIZE - in, length - done);
-      memory.peek((int) (address + done >>> 12), g.memoryKey, page);
-      System.arraycopy(page, in, out, done, n);
-      done += n;
-    }
     commands.add("DBG_DECRYPT 0x" + Long.toHexString(address));
-    return out;
+    return memory.peek(address, length, g.memoryKey);
   }
 
   /** Starts a guest that has no protected state. */
