@@ -16,4 +16,6 @@ module dev.vesper.machine {
   exports dev.vesper.machine.memory;
   exports dev.vesper.machine.sev;
   exports dev.vesper.machine.device;
+  exports dev.vesper.machine.device.disk;
+  exports dev.vesper.machine.device.acpi;
 }

@@ -8,6 +8,7 @@ import dev.vesper.machine.launch.LaunchSession;
 import dev.vesper.machine.launch.SevCertificate;
 import dev.vesper.machine.sev.ResetState;
 import dev.vesper.machine.sev.SevMode;
+import dev.vesper.machine.vmm.Hardware;
 import java.nio.file.Path;
 import java.util.Base64;
 import java.util.List;
@@ -32,6 +33,7 @@ final class GuestOptions {
   private String entry = "64";
   private String memory = "512M";
   private @Nullable Integer smp;
+  private String board = "auto";
   private long seed = 1;
   private @Nullable Long policy;
   private String hashes = "auto";
@@ -109,10 +111,18 @@ final class GuestOptions {
         style.names(List.of("-cpu", "--cpu"), "--vcpu-type"));
     o.text("32|64", "entry of a bzImage (default: 64)", v -> entry = v, "-entry", "--entry");
     o.text("512M", "guest memory (default: 512M)", v -> memory = v, "-m", "--memory");
+    o.text(
+        "minimal|pc|q35",
+        "board under kvm: minimal has 8259, 8254, COM1 and a clock, pc and q35 are QEMU's with ACPI"
+            + " and PCI (default: pc for firmware, disks and Linux on several processors, else"
+            + " minimal)",
+        v -> board = v,
+        "-M",
+        "-machine",
+        "--machine");
     o.integer(
         "N",
-        "processors (default: 1; 2 for the reference guest under kvm); there are no tables yet by"
-            + " which Linux would find more than one",
+        "processors, up to 64 under kvm (default: 1; 2 for the reference guest under kvm)",
         v -> smp = v,
         style.names(List.of("-smp", "--smp"), "--vcpus"));
   }
@@ -164,6 +174,16 @@ final class GuestOptions {
     };
   }
 
+  private Hardware.Board board() {
+    return switch (board) {
+      case "auto" -> Hardware.Board.AUTO;
+      case "minimal" -> Hardware.Board.MINIMAL;
+      case "pc" -> Hardware.Board.PC;
+      case "q35" -> Hardware.Board.Q35;
+      default -> throw new UserError("-M takes minimal, pc or q35, not '" + board + "'");
+    };
+  }
+
   boolean kvm() {
     return profile.equals("kvm");
   }
@@ -192,6 +212,12 @@ final class GuestOptions {
     SevMode mode = mode();
     if (!entry.equals("32") && !entry.equals("64")) {
       throw new UserError("-entry takes 32 or 64, not '" + entry + "'");
+    }
+    if (board() != Hardware.Board.AUTO && !kvm()) {
+      throw new UserError("-M: profile openbsd has vmd's board; use kvm to choose one");
+    }
+    if (board() == Hardware.Board.MINIMAL && bios != null) {
+      throw new UserError("-M minimal: firmware needs -M pc or q35");
     }
     if (image != null && kernel != null) {
       throw new UserError("give the image once: as IMAGE or with -kernel");
@@ -335,6 +361,7 @@ final class GuestOptions {
             hashes(bytes),
             owner(),
             MachineOptions.Launch.DEFAULT.secret()),
+        new Hardware(board(), List.of()),
         plain.ports());
   }
 

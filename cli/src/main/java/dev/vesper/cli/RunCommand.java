@@ -5,7 +5,6 @@ import dev.vesper.machine.Machine;
 import dev.vesper.machine.MachineOptions;
 import dev.vesper.machine.Tracer;
 import dev.vesper.machine.boot.BootException;
-import dev.vesper.machine.device.VirtioBlock;
 import dev.vesper.machine.launch.CommandFailed;
 import dev.vesper.machine.launch.Measurement;
 import dev.vesper.machine.observe.Symbols;
@@ -14,6 +13,7 @@ import dev.vesper.machine.observe.format.Json;
 import dev.vesper.machine.observe.format.TextWriter;
 import dev.vesper.machine.sev.SevMode;
 import dev.vesper.machine.vmm.ConsoleInput;
+import dev.vesper.machine.vmm.Hardware;
 import dev.vesper.machine.vmm.Outcome;
 import java.io.BufferedOutputStream;
 import java.io.IOException;
@@ -32,7 +32,7 @@ import org.jspecify.annotations.Nullable;
 final class RunCommand implements Options.Command {
   private final GuestOptions guest = new GuestOptions();
   private String serial = "stdio";
-  private @Nullable String drive;
+  private List<String> drive = List.of();
   private String virtioConsole = "none";
   private boolean executeOnly;
   private List<String> intercept = new ArrayList<>();
@@ -67,9 +67,11 @@ final class RunCommand implements Options.Command {
         v -> serial = v,
         "-serial",
         "--serial");
-    o.text(
-        "file=F[,snapshot=on]",
-        "raw image behind a virtio disk, for profile openbsd; also readonly=on",
+    o.texts(
+        "file=F[,KEY=VALUE...]",
+        "a disk: format=raw or qcow2 (default: what the file is), if=virtio or ide (default:"
+            + " virtio), readonly=on, snapshot=on (what the guest writes is forgotten at the end);"
+            + " may be repeated",
         v -> drive = v,
         "-drive",
         "--drive");
@@ -158,9 +160,6 @@ final class RunCommand implements Options.Command {
     SevMode mode = guest.mode();
     boolean reference = guest.reference();
     Path started = guest.started();
-    if (guest.kvm() && drive != null) {
-      throw new UserError("-drive: profile kvm has no disk yet; use --profile openbsd");
-    }
     if (limitInsns < 0 || timeout < 0) {
       throw new UserError("limits must not be negative");
     }
@@ -184,7 +183,7 @@ final class RunCommand implements Options.Command {
     Checker checker = new Checker();
     try (OutputStream console = output("-serial", serial);
         OutputStream second = output("--virtio-console", virtioConsole);
-        FileDisk attached = drive == null ? null : FileDisk.open(drive);
+        Drives drives = new Drives(drive);
         TraceFiles files =
             new TraceFiles(trace, title(started, mode), checker, checkOptions::verdict)) {
       MachineOptions.Ports ports =
@@ -192,11 +191,13 @@ final class RunCommand implements Options.Command {
               b -> write(console, b),
               b -> System.err.write(b),
               b -> write(second, b),
-              serial.equals("stdio") ? new StandardInput() : ConsoleInput.NONE,
-              attached == null ? VirtioBlock.Disk.NONE : attached);
+              serial.equals("stdio") ? new StandardInput() : ConsoleInput.NONE);
       Machine m;
       try {
-        m = new Machine(options.withHost(executeOnly, intercept, hostFaults, ports));
+        Hardware h = new Hardware(options.hardware().board(), drives.list());
+        m =
+            new Machine(
+                options.withHardware(h).withHost(executeOnly, intercept, hostFaults, ports));
       } catch (BootException | IllegalArgumentException | CommandFailed e) {
         throw new UserError(String.valueOf(e.getMessage()));
       }

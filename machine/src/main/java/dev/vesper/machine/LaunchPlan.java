@@ -7,19 +7,23 @@ import dev.vesper.machine.boot.ImageLoader;
 import dev.vesper.machine.boot.LaunchChoices;
 import dev.vesper.machine.boot.LoadedGuest;
 import dev.vesper.machine.boot.OpenBsdLaunch;
+import dev.vesper.machine.device.acpi.Board;
 import dev.vesper.machine.launch.GuestPolicy;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PhysicalMemory;
 import dev.vesper.machine.model.CpuModel;
 import dev.vesper.machine.sev.SevMode;
+import dev.vesper.machine.vmm.Hardware;
 import dev.vesper.machine.vmm.KvmProfile;
 import dev.vesper.machine.vmm.OpenBsdProfile;
+import dev.vesper.machine.vmm.PcBoard;
 import dev.vesper.machine.vmm.Profile;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What a launch with some options encrypts and measures, in the order of the commands, without a
@@ -125,10 +129,34 @@ public record LaunchPlan(GuestPolicy policy, List<Item> items) {
             openBsdLaunch(profile),
             profile instanceof OpenBsdProfile,
             o.processors(),
+            firmware == null ? acpi(o, profile) : null,
+            o.mode() == SevMode.ES,
             o.seed(),
             new LaunchChoices(
                 l.reset(), signature != null ? signature : model.leaf(1, 0).eax(), l.hashes())),
         view);
+  }
+
+  /** {@return the board that a machine has} */
+  static Hardware.Board board(MachineOptions o, Profile profile) {
+    Hardware.Board asked = o.hardware().board();
+    if (asked != Hardware.Board.AUTO || !(profile instanceof KvmProfile)) {
+      return asked == Hardware.Board.AUTO ? Hardware.Board.MINIMAL : asked;
+    }
+    // Without tables a kernel would find neither other processors nor devices.
+    MachineOptions.Boot b = o.boot();
+    boolean needed =
+        b.firmware() != null
+            || o.hardware().needsPci()
+            || o.processors() > 1 && ImageLoader.isLinux(b.image());
+    return needed ? Hardware.Board.PC : Hardware.Board.MINIMAL;
+  }
+
+  private static @Nullable Board acpi(MachineOptions o, Profile profile) {
+    Hardware.Board board = board(o, profile);
+    return board == Hardware.Board.MINIMAL
+        ? null
+        : PcBoard.describe(board, o.processors(), o.memoryBytes());
   }
 
   private static OpenBsdLaunch openBsdLaunch(Profile profile) {

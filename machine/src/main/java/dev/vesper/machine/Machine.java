@@ -8,6 +8,7 @@ import dev.vesper.machine.boot.SymbolFile;
 import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuFeatures;
 import dev.vesper.machine.cpu.NestedMap;
+import dev.vesper.machine.cpu.TimeStampCounter;
 import dev.vesper.machine.cpu.Unimplemented;
 import dev.vesper.machine.cpu.interp.Interpreter;
 import dev.vesper.machine.cpu.jit.RegionTranslator;
@@ -26,6 +27,7 @@ import dev.vesper.machine.sev.SevMode;
 import dev.vesper.machine.sev.VirtualCpu;
 import dev.vesper.machine.sev.Vmcb;
 import dev.vesper.machine.vmm.ExtraIntercepts;
+import dev.vesper.machine.vmm.Hardware;
 import dev.vesper.machine.vmm.HostFaults;
 import dev.vesper.machine.vmm.Hypervisor;
 import dev.vesper.machine.vmm.MmioMap;
@@ -75,6 +77,7 @@ public final class Machine {
     check(o, profile);
     CpuModel model = CpuModel.named(o.cpuModel());
     MachineOptions.Firmware firmware = o.boot().firmware();
+    Hardware.Board board = LaunchPlan.board(o, profile);
     memory =
         new PhysicalMemory(
             o.memoryBytes(), firmware == null ? 0 : BELOW_4G, HOST_PAGES * o.processors());
@@ -86,9 +89,11 @@ public final class Machine {
     NestedMap nested = nested(memory.guestPages(), mmio);
     CpuFeatures features = new CpuFeatures(model.features());
     Interpreter interpreter = new Interpreter(features);
+    TimeStampCounter tsc = new TimeStampCounter();
     for (int i = 0; i < o.processors(); i++) {
       Cpu c = new Cpu(memory, nested, features, interpreter, o.seed() + i);
       c.configureEncryption(key, cBit);
+      c.timeStampCounter = tsc;
       RegionTranslator.attach(c, RegionTranslator.standard());
       cpus.add(c);
       VirtualCpu v =
@@ -109,20 +114,25 @@ public final class Machine {
     host =
         new Hypervisor(
             vcpus,
-            o.processors() > 1 || firmware != null,
+            o.processors() > 1 || board != Hardware.Board.MINIMAL,
             view,
-            clock ->
+            (clock, messages) ->
                 profile.platform(
                     new Platform.Parts(
                         clock,
+                        messages,
                         memory.deviceView(),
+                        encrypted,
+                        o.processors(),
                         this::console,
                         p.debug()::accept,
                         p.virtioConsole()::accept,
-                        p.disk(),
+                        o.hardware(),
+                        board,
+                        mmio,
                         o.seed(),
                         guest.apJumpTable(),
-                        firmware == null ? null : firmware(o, firmware, mmio))),
+                        firmware == null ? null : firmware(o, firmware))),
             profile,
             model,
             o.mode(),
@@ -164,15 +174,12 @@ public final class Machine {
     }
   }
 
-  private static Platform.Firmware firmware(
-      MachineOptions o, MachineOptions.Firmware f, MmioMap mmio) {
+  private static Platform.Firmware firmware(MachineOptions o, MachineOptions.Firmware f) {
     MachineOptions.Boot b = o.boot();
     return new Platform.Firmware(
         FirmwareImage.base(f.code(), f.variables()),
         f.code().length + f.variables().length,
         f.variables().length,
-        mmio,
-        o.processors(),
         b.image().length == 0 ? null : b.image(),
         b.initrd(),
         b.commandLine());

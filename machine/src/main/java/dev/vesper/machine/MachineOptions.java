@@ -1,7 +1,6 @@
 package dev.vesper.machine;
 
 import dev.vesper.machine.boot.LaunchChoices;
-import dev.vesper.machine.device.VirtioBlock;
 import dev.vesper.machine.launch.GuestPolicy;
 import dev.vesper.machine.launch.LaunchSecret;
 import dev.vesper.machine.launch.LaunchSession;
@@ -10,6 +9,7 @@ import dev.vesper.machine.launch.SevCertificate;
 import dev.vesper.machine.sev.ResetState;
 import dev.vesper.machine.sev.SevMode;
 import dev.vesper.machine.vmm.ConsoleInput;
+import dev.vesper.machine.vmm.Hardware;
 import java.util.List;
 import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
@@ -29,6 +29,7 @@ import org.jspecify.annotations.Nullable;
  * @param hostFaults names of breaches that the hypervisor commits: see {@link
  *     dev.vesper.machine.vmm.HostFaults}
  * @param launch how the guest is launched
+ * @param hardware the board and what hangs on it
  * @param ports where what the guest says goes
  */
 public record MachineOptions(
@@ -43,6 +44,7 @@ public record MachineOptions(
     List<String> intercepts,
     List<String> hostFaults,
     Launch launch,
+    Hardware hardware,
     Ports ports) {
   /** Most guest RAM: the hole below 4 GiB starts there. */
   public static final long MAX_MEMORY = 3L << 30;
@@ -133,14 +135,9 @@ public record MachineOptions(
    * @param debug takes what the debug consoles write
    * @param virtioConsole takes what a virtio console writes
    * @param input what COM1 reads
-   * @param disk behind a virtio block device
    */
   public record Ports(
-      IntConsumer console,
-      IntConsumer debug,
-      IntConsumer virtioConsole,
-      ConsoleInput input,
-      VirtioBlock.Disk disk) {}
+      IntConsumer console, IntConsumer debug, IntConsumer virtioConsole, ConsoleInput input) {}
 
   /**
    * {@return options with defaults for tests and tools: profile kvm, one vCPU, 512 MiB, vesper-min,
@@ -159,7 +156,8 @@ public record MachineOptions(
         List.of(),
         List.of(),
         Launch.DEFAULT,
-        new Ports(console, b -> {}, b -> {}, ConsoleInput.NONE, VirtioBlock.Disk.NONE));
+        Hardware.NONE,
+        new Ports(console, b -> {}, b -> {}, ConsoleInput.NONE));
   }
 
   private MachineOptions copy(long bytes, Boot b, Ports p) {
@@ -175,6 +173,7 @@ public record MachineOptions(
         intercepts,
         hostFaults,
         launch,
+        hardware,
         p);
   }
 
@@ -182,7 +181,19 @@ public record MachineOptions(
   private MachineOptions around(
       SevMode m, boolean xo, List<String> more, List<String> faults, Launch l, Ports outside) {
     return new MachineOptions(
-        m, profile, processors, memoryBytes, boot, cpuModel, seed, xo, more, faults, l, outside);
+        m,
+        profile,
+        processors,
+        memoryBytes,
+        boot,
+        cpuModel,
+        seed,
+        xo,
+        more,
+        faults,
+        l,
+        hardware,
+        outside);
   }
 
   /** {@return a copy with another command line and initrd} */
@@ -222,22 +233,49 @@ public record MachineOptions(
 
   /** {@return a copy with console input} */
   public MachineOptions withInput(ConsoleInput in) {
-    return copy(
-        memoryBytes,
-        boot,
-        new Ports(ports.console, ports.debug, ports.virtioConsole, in, ports.disk));
+    return copy(memoryBytes, boot, new Ports(ports.console, ports.debug, ports.virtioConsole, in));
   }
 
-  /** {@return a copy with devices of the virtio kind connected} */
-  public MachineOptions withVirtio(IntConsumer virtioConsole, VirtioBlock.Disk disk) {
+  /** {@return a copy with a virtio console connected} */
+  public MachineOptions withVirtioConsole(IntConsumer virtioConsole) {
     return copy(
-        memoryBytes, boot, new Ports(ports.console, ports.debug, virtioConsole, ports.input, disk));
+        memoryBytes, boot, new Ports(ports.console, ports.debug, virtioConsole, ports.input));
+  }
+
+  /** {@return a copy with other hardware} */
+  public MachineOptions withHardware(Hardware h) {
+    return new MachineOptions(
+        mode,
+        profile,
+        processors,
+        memoryBytes,
+        boot,
+        cpuModel,
+        seed,
+        executeOnly,
+        intercepts,
+        hostFaults,
+        launch,
+        h,
+        ports);
   }
 
   private MachineOptions host(
       String newProfile, int n, String model, boolean xo, List<String> more) {
     return new MachineOptions(
-        mode, newProfile, n, memoryBytes, boot, model, seed, xo, more, hostFaults, launch, ports);
+        mode,
+        newProfile,
+        n,
+        memoryBytes,
+        boot,
+        model,
+        seed,
+        xo,
+        more,
+        hostFaults,
+        launch,
+        hardware,
+        ports);
   }
 
   /** {@return a copy for another hypervisor} */

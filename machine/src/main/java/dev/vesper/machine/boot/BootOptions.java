@@ -1,5 +1,6 @@
 package dev.vesper.machine.boot;
 
+import dev.vesper.machine.device.acpi.Board;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -15,6 +16,9 @@ import org.jspecify.annotations.Nullable;
  * @param openBsd how an OpenBSD kernel is launched
  * @param everyElfIsOpenBsd any ELF image is launched as an OpenBSD kernel, as vmd(8) does
  * @param processors how many vCPUs the guest has
+ * @param acpi the board that ACPI tables describe, which a kernel finds as firmware leaves them; or
+ *     null for none
+ * @param encryptedState APs of the guest have encrypted state, and so wait in firmware's remains
  * @param seed decides random data that a loader gives to a kernel
  * @param launch what decides a launch besides
  * @param cBit mask of the C-bit for page tables that the loader builds, 0 without SEV
@@ -31,5 +35,7 @@ public record BootOptions(
     OpenBsdLaunch openBsd,
     boolean everyElfIsOpenBsd,
     int processors,
+    @Nullable Board acpi,
+    boolean encryptedState,
     long seed,
     LaunchChoices launch) {}

@@ -1,5 +1,7 @@
 package dev.vesper.machine.boot;
 
+import dev.vesper.machine.device.acpi.AcpiTables;
+import dev.vesper.machine.device.acpi.Board;
 import dev.vesper.machine.sev.LaunchState;
 import java.nio.charset.StandardCharsets;
 import org.jspecify.annotations.Nullable;
@@ -14,6 +16,13 @@ final class BzImage {
   private static final long COMMAND_LINE = 0x2_0000;
   private static final long PAGE_TABLES = 0x7_0000;
   private static final long INITRD = 0x800_0000;
+
+  /** Where the RSDP and behind it the other tables are. */
+  private static final long ACPI = 0xE_0000;
+
+  private static final int RAM = 1;
+  private static final int RESERVED = 2;
+  private static final int ACPI_TABLES = 3;
   private static final int XLF_KERNEL_64 = 1;
 
   private BzImage() {}
@@ -59,7 +68,14 @@ final class BzImage {
     bootParams(o, w, b, load + initSize);
     LaunchState s = o.entry32() ? protectedMode() : longMode(w, o.cBit());
     s.set(LaunchState.RIP, load + (o.entry32() ? 0 : 0x200)).set(LaunchState.RSI, BOOT_PARAMS);
-    return LoadedGuest.of("bzImage, " + (o.entry32() ? "32" : "64") + "-bit entry", s, w.ranges());
+    LoadedGuest g =
+        LoadedGuest.of("bzImage, " + (o.entry32() ? "32" : "64") + "-bit entry", s, w.ranges());
+    return parked(o) ? g.withParkedAps() : g;
+  }
+
+  /** {@return whether other processors wait where firmware has left them} */
+  private static boolean parked(BootOptions o) {
+    return o.acpi() != null && o.encryptedState() && o.processors() > 1;
   }
 
   /**
@@ -110,17 +126,41 @@ final class BzImage {
       Bytes.put(page, 0x218, 4, at);
       Bytes.put(page, 0x21C, 4, initrd.length);
     }
-    Bytes.put(page, 0x1E8, 1, 2);
-    e820(page, 0x2D0, 0, 0x9_FC00);
-    e820(page, 0x2D0 + 20, 0x10_0000, w.size() - 0x10_0000);
+    memoryMap(o, w, page);
     w.require("the boot data", 0, 0x10_0000);
     w.put("boot_params", BOOT_PARAMS, page);
   }
 
-  private static void e820(byte[] page, int at, long address, long length) {
+  /**
+   * Writes the memory map, and what else firmware has left in low memory: ACPI tables, and where
+   * other processors wait.
+   */
+  private static void memoryMap(BootOptions o, GuestWriter w, byte[] page) throws BootException {
+    long lowEnd = 0x9_FC00;
+    Board acpi = o.acpi();
+    if (parked(o)) {
+      FirmwareRemains.place((at, bytes) -> w.put("firmware remains", at, bytes));
+      lowEnd = FirmwareRemains.BASE;
+    }
+    e820(page, 0, lowEnd, RAM);
+    if (acpi != null) {
+      e820(page, lowEnd, 0xA_0000 - lowEnd, RESERVED);
+      // Linux maps memory of this type as private, and finds the tables encrypted.
+      e820(page, ACPI, 0x10_0000 - ACPI, ACPI_TABLES);
+      byte[] tables = new AcpiTables(acpi).linked(ACPI);
+      w.put("ACPI tables", ACPI, tables);
+      Bytes.put(page, 0x70, 8, ACPI);
+    }
+    e820(page, 0x10_0000, w.size() - 0x10_0000, RAM);
+  }
+
+  private static void e820(byte[] page, long address, long length, int type) {
+    int n = Bytes.u8(page, 0x1E8);
+    int at = 0x2D0 + 20 * n;
     Bytes.put(page, at, 8, address);
     Bytes.put(page, at + 8, 8, length);
-    Bytes.put(page, at + 16, 4, 1);
+    Bytes.put(page, at + 16, 4, type);
+    Bytes.put(page, 0x1E8, 1, n + 1);
   }
 
   /** {@return the state of a 32-bit entry: protected mode, paging off} */

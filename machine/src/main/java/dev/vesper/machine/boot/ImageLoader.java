@@ -7,6 +7,11 @@ import java.util.List;
 public final class ImageLoader {
   private ImageLoader() {}
 
+  /** {@return whether an image is a bzImage, which is told of a board by ACPI tables} */
+  public static boolean isLinux(byte[] image) {
+    return Bytes.u32(image, 0x202) == 0x5372_6448L;
+  }
+
   /**
    * Loads an image into guest memory.
    *
@@ -19,7 +24,7 @@ public final class ImageLoader {
       return FirmwareImage.load(o, firmware, view);
     }
     byte[] b = o.image();
-    if (Bytes.u32(b, 0x202) == 0x5372_6448L) {
+    if (isLinux(b)) {
       return BzImage.load(o, w);
     }
     if (!ElfImage.isElf(b)) {

@@ -48,6 +48,19 @@ public record LoadedGuest(
     return new LoadedGuest(format, state, aps, apsParked, apJumpTable, ranges, text, symbols);
   }
 
+  /** {@return the guest with other vCPUs where {@link FirmwareRemains} has left them} */
+  LoadedGuest withParkedAps() {
+    return new LoadedGuest(
+        format,
+        state,
+        FirmwareRemains.parked(),
+        true,
+        FirmwareRemains.JUMP_TABLE,
+        ranges,
+        text,
+        symbols);
+  }
+
   LoadedGuest with(List<Range> newText, Symbols newSymbols) {
     return new LoadedGuest(
         format, state, apState, apsParked, apJumpTable, ranges, newText, newSymbols);

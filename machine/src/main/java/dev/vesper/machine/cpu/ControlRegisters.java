@@ -73,6 +73,9 @@ public abstract class ControlRegisters extends Exceptions {
   /** TSC_OFFSET of the VMCB. */
   public long tscOffset;
 
+  /** Shared by the processors of a machine. */
+  public TimeStampCounter timeStampCounter = new TimeStampCounter();
+
   private long random;
 
   protected ControlRegisters(
@@ -98,7 +101,7 @@ public abstract class ControlRegisters extends Exceptions {
 
   /** {@return the time-stamp counter: 1 GHz of virtual time} */
   public final long tsc() {
-    return now() + tscOffset;
+    return timeStampCounter.read(now()) + tscOffset;
   }
 
   /** {@return the next value of RDRAND: SplitMix64 of the run's seed} */

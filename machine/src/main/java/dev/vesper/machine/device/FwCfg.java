@@ -4,8 +4,10 @@ import dev.vesper.machine.memory.HostView;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
+import java.util.HashMap;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.function.Supplier;
 
 /**
  * QEMU's firmware configuration device (QEMU, docs/specs/fw_cfg.rst): selector at 510h, data at
@@ -38,7 +40,8 @@ public final class FwCfg implements PortDevice {
 
   private final HostView memory;
   private final Map<Integer, byte[]> items = new TreeMap<>();
-  private final Map<String, byte[]> files = new TreeMap<>();
+  private final Map<String, Supplier<byte[]>> files = new TreeMap<>();
+  private final Map<Integer, Supplier<byte[]>> late = new HashMap<>();
   private byte[] item = {};
   private int at;
   private int dmaHigh;
@@ -67,6 +70,11 @@ public final class FwCfg implements PortDevice {
 
   /** Adds a named file. */
   public void file(String name, byte[] value) {
+    file(name, () -> value);
+  }
+
+  /** Adds a named file whose content is made when it is selected; its length stays the same. */
+  public void file(String name, Supplier<byte[]> value) {
     files.put(name, value);
     directory();
   }
@@ -75,18 +83,20 @@ public final class FwCfg implements PortDevice {
     ByteBuffer d = ByteBuffer.allocate(4 + 64 * files.size());
     d.putInt(files.size());
     int key = FIRST_FILE;
-    for (Map.Entry<String, byte[]> f : files.entrySet()) {
+    late.clear();
+    for (Map.Entry<String, Supplier<byte[]>> f : files.entrySet()) {
       byte[] name = f.getKey().getBytes(StandardCharsets.US_ASCII);
-      d.putInt(f.getValue().length).putShort((short) key).putShort((short) 0);
+      d.putInt(f.getValue().get().length).putShort((short) key).putShort((short) 0);
       d.put(name, 0, Math.min(name.length, NAME_LENGTH - 1));
       d.position(d.position() + NAME_LENGTH - Math.min(name.length, NAME_LENGTH - 1));
-      items.put(key++, f.getValue());
+      late.put(key++, f.getValue());
     }
     items.put(DIRECTORY, d.array());
   }
 
   private void select(int key) {
-    item = items.getOrDefault(key & 0x3FFF, new byte[0]);
+    Supplier<byte[]> file = late.get(key & 0x3FFF);
+    item = file != null ? file.get() : items.getOrDefault(key & 0x3FFF, new byte[0]);
     at = 0;
   }
 

@@ -48,6 +48,9 @@ public final class LocalApic implements Timed {
      * @param destination an APIC number or a set of logical ones; -1 means all
      */
     void send(int from, int command, int destination);
+
+    /** A level-triggered interrupt has ended. */
+    default void ended(int vector) {}
   }
 
   private final int id;
@@ -56,10 +59,17 @@ public final class LocalApic implements Timed {
   private final int[] regs = new int[0x400 / 16];
   private final long[] irr = new long[4];
   private final long[] isr = new long[4];
+
+  /** Which requests are level-triggered: their end is told to I/O APICs. */
+  private final long[] tmr = new long[4];
+
   private long timerStart;
   private long deadline = NEVER;
   private long now;
   private boolean x2;
+
+  /** What is armed in deadline mode, as a time; 0 for nothing. */
+  private long tscDeadline;
 
   /**
    * @param boot the boot processor: its LINT0 passes the 8259's interrupts through after reset
@@ -76,6 +86,8 @@ public final class LocalApic implements Timed {
     java.util.Arrays.fill(regs, 0);
     java.util.Arrays.fill(irr, 0);
     java.util.Arrays.fill(isr, 0);
+    java.util.Arrays.fill(tmr, 0);
+    tscDeadline = 0;
     deadline = NEVER;
     x2 = false;
     set(ID, id << 24);
@@ -137,7 +149,7 @@ public final class LocalApic implements Timed {
       return half(isr, r - 0x100 >> 4);
     }
     if (r >= 0x180 && r < 0x200) {
-      return 0;
+      return half(tmr, r - 0x180 >> 4);
     }
     if (r >= 0x200 && r < 0x280) {
       return half(irr, r - 0x200 >> 4);
@@ -155,7 +167,7 @@ public final class LocalApic implements Timed {
 
   private int currentCount() {
     long initial = get(INITIAL_COUNT) & 0xFFFF_FFFFL;
-    if (initial == 0) {
+    if (initial == 0 || deadlineMode()) {
       return 0;
     }
     long elapsed = (now - timerStart) / divisor();
@@ -175,6 +187,9 @@ public final class LocalApic implements Timed {
         int vector = highest(isr);
         if (vector >= 0) {
           isr[vector >> 6] &= ~(1L << vector);
+          if ((tmr[vector >> 6] >> vector & 1) != 0) {
+            commands.ended(vector);
+          }
         }
       }
       case LDR -> set(LDR, v & 0xFF00_0000);
@@ -195,6 +210,9 @@ public final class LocalApic implements Timed {
       }
       case ICR_HIGH -> set(ICR_HIGH, v & 0xFF00_0000);
       case INITIAL_COUNT -> {
+        if (deadlineMode()) {
+          return;
+        }
         set(INITIAL_COUNT, v);
         timerStart = now;
         schedule();
@@ -205,7 +223,11 @@ public final class LocalApic implements Timed {
       }
       default -> {
         if (r >= LVT_TIMER && r <= LVT_ERROR) {
-          set(r, v & 0x3_F7FF | (softwareEnabled() ? 0 : MASKED));
+          if (r == LVT_TIMER && ((v ^ get(r)) & DEADLINE_MODE) != 0) {
+            set(INITIAL_COUNT, 0);
+            tscDeadline = 0;
+          }
+          set(r, v & (r == LVT_TIMER ? 0x7_F7FF : 0x3_F7FF) | (softwareEnabled() ? 0 : MASKED));
           schedule();
         }
         // everything else is read-only or reserved
@@ -293,7 +315,31 @@ public final class LocalApic implements Timed {
     }
   }
 
+  private static final int DEADLINE_MODE = 1 << 18;
+
+  private boolean deadlineMode() {
+    return (get(LVT_TIMER) & DEADLINE_MODE) != 0;
+  }
+
+  /** {@return what IA32_TSC_DEADLINE holds, as a time; 0 when nothing is armed} */
+  public long deadline() {
+    return tscDeadline;
+  }
+
+  /** Arms the timer in deadline mode, or disarms it with 0; without effect in other modes. */
+  public void setDeadline(long at, long time) {
+    at(time);
+    if (deadlineMode()) {
+      tscDeadline = at;
+      schedule();
+    }
+  }
+
   private void schedule() {
+    if (deadlineMode()) {
+      deadline = tscDeadline == 0 ? NEVER : Math.max(tscDeadline, now);
+      return;
+    }
     long count = (get(INITIAL_COUNT) & 0xFFFF_FFFFL) * divisor();
     if (count == 0) {
       deadline = NEVER;
@@ -319,16 +365,24 @@ public final class LocalApic implements Timed {
       if ((get(LVT_TIMER) & MASKED) == 0) {
         request(get(LVT_TIMER) & 0xFF);
       }
+      tscDeadline = 0;
       schedule();
     }
   }
 
-  /** An interrupt arrives. */
+  /** An edge-triggered interrupt arrives. */
   public void request(int vector) {
+    request(vector, false);
+  }
+
+  /** An interrupt arrives. */
+  public void request(int vector, boolean level) {
     if (vector < 16) {
       set(ESR, get(ESR) | 0x40);
     } else if (softwareEnabled()) {
-      irr[vector >> 6] |= 1L << vector;
+      long bit = 1L << vector;
+      irr[vector >> 6] |= bit;
+      tmr[vector >> 6] = level ? tmr[vector >> 6] | bit : tmr[vector >> 6] & ~bit;
     }
   }
 

@@ -4,7 +4,10 @@ import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** Physical addresses behind which devices are. Where nobody is, reads give ones. */
+/**
+ * Physical addresses behind which devices are: of several at one place the first answers. Where
+ * nobody is, reads give ones.
+ */
 public final class MmioBus {
   private record Range(long base, long length, MmioDevice device) {}
 
@@ -13,6 +16,11 @@ public final class MmioBus {
   /** Puts a device at a range. */
   public void attach(MmioDevice device, long base, long length) {
     ranges.add(new Range(base, length, device));
+  }
+
+  /** Takes a device away from a range. */
+  public void detach(MmioDevice device, long base) {
+    ranges.removeIf(r -> r.device == device && r.base == base);
   }
 
   private @Nullable Range at(long address) {

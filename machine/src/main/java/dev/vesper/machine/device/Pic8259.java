@@ -1,7 +1,7 @@
 package dev.vesper.machine.device;
 
 /** The pair of 8259A interrupt controllers at 20h and A0h, the second on line 2 of the first. */
-public final class Pic8259 implements PortDevice {
+public final class Pic8259 implements PortDevice, InterruptLines {
   private static final class Chip {
     int irr;
     int isr;
@@ -73,6 +73,7 @@ public final class Pic8259 implements PortDevice {
   private final Chip slave = new Chip();
 
   /** Drives an interrupt line, 0..15. */
+  @Override
   public void line(int irq, boolean on) {
     if (irq < 8) {
       master.set(irq, on);

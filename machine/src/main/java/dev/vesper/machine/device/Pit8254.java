@@ -113,7 +113,7 @@ public final class Pit8254 implements PortDevice, Timed {
   }
 
   private final LongSupplier clock;
-  private final Pic8259 pic;
+  private final InterruptLines lines;
   private final Channel[] channels = {new Channel(), new Channel(), new Channel()};
   private long nextEdge = NEVER;
   private boolean speaker;
@@ -122,9 +122,9 @@ public final class Pit8254 implements PortDevice, Timed {
   /**
    * @param clock virtual time in nanoseconds
    */
-  public Pit8254(LongSupplier clock, Pic8259 pic) {
+  public Pit8254(LongSupplier clock, InterruptLines lines) {
     this.clock = clock;
-    this.pic = pic;
+    this.lines = lines;
     channels[2].gate = false;
   }
 
@@ -149,10 +149,10 @@ public final class Pit8254 implements PortDevice, Timed {
     Channel c = channels[0];
     if (!c.loaded) {
       nextEdge = NEVER;
-      pic.line(0, c.output());
+      lines.line(0, c.output());
       return;
     }
-    pic.line(0, false);
+    lines.line(0, false);
     nextEdge = c.start + nanos(c.reload);
   }
 
@@ -167,8 +167,8 @@ public final class Pit8254 implements PortDevice, Timed {
       return;
     }
     Channel c = channels[0];
-    pic.line(0, false);
-    pic.line(0, true);
+    lines.line(0, false);
+    lines.line(0, true);
     if (c.mode == 2 || c.mode == 3) {
       // Periods that passed unseen are one interrupt, as on a real controller.
       long k = ticksBetween(c.start, now) / c.reload + 1;

@@ -13,10 +13,24 @@ public final class PortBus {
     }
   }
 
-  /** Takes a device away from a range of ports. */
-  public void detach(int first, int last) {
+  /**
+   * Puts a device at those ports of a range that nobody has yet: a guest that moves a device onto
+   * another one does not hide that.
+   */
+  public void attachWhereFree(PortDevice device, int first, int last) {
     for (int p = first; p <= last; p++) {
-      devices[p] = null;
+      if (devices[p] == null) {
+        devices[p] = device;
+      }
+    }
+  }
+
+  /** Takes a device away from the ports of a range that it has. */
+  public void detach(PortDevice device, int first, int last) {
+    for (int p = first; p <= last; p++) {
+      if (devices[p] == device) {
+        devices[p] = null;
+      }
     }
   }
 

@@ -16,6 +16,11 @@ public final class ResetPorts implements PortDevice {
     return resetRequested;
   }
 
+  /** The guest resets itself some other way. */
+  public void request() {
+    resetRequested = true;
+  }
+
   /** The guest enters soft off. */
   public void powerOff() {
     off = true;

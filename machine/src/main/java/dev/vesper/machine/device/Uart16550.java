@@ -15,7 +15,7 @@ public final class Uart16550 implements PortDevice {
   }
 
   private static final int FIFO = 16;
-  private final Pic8259 pic;
+  private final InterruptLines lines;
   private final int irq;
   private final int base;
   private final Sink sink;
@@ -32,10 +32,10 @@ public final class Uart16550 implements PortDevice {
   /** Looks at an empty receiver since the last byte. */
   private int polls;
 
-  public Uart16550(int base, int irq, Pic8259 pic, Sink sink) {
+  public Uart16550(int base, int irq, InterruptLines lines, Sink sink) {
     this.base = base;
     this.irq = irq;
-    this.pic = pic;
+    this.lines = lines;
     this.sink = sink;
   }
 
@@ -86,7 +86,7 @@ public final class Uart16550 implements PortDevice {
   }
 
   private void update() {
-    pic.line(irq, identification() != 1 && (mcr & 8) != 0);
+    lines.line(irq, identification() != 1 && (mcr & 8) != 0);
   }
 
   @Override
@@ -153,7 +153,7 @@ public final class Uart16550 implements PortDevice {
           polls = 0;
           if (ier != 0) {
             // A new edge for each byte; with no interrupt enabled the line is low and stays so.
-            pic.line(irq, false);
+            lines.line(irq, false);
             update();
           }
         }

@@ -1,6 +1,8 @@
 package dev.vesper.machine.vmm;
 
 import dev.vesper.ghcb.ExitCode;
+import dev.vesper.machine.device.InterruptMessages;
+import dev.vesper.machine.device.IoApic;
 import dev.vesper.machine.device.LocalApic;
 import dev.vesper.machine.device.Timed;
 import dev.vesper.machine.memory.HostView;
@@ -13,7 +15,7 @@ import dev.vesper.machine.sev.VirtualCpu;
 import dev.vesper.machine.sev.Vmcb;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.function.Function;
+import java.util.function.BiFunction;
 import java.util.function.LongSupplier;
 import org.jspecify.annotations.Nullable;
 
@@ -61,13 +63,13 @@ public final class Hypervisor {
   /**
    * @param cpus the vCPUs, the boot processor first
    * @param localApics whether they have local APICs
-   * @param platform makes the devices, given their clock
+   * @param platform makes the devices, given their clock and where their messages go
    */
   public Hypervisor(
       List<? extends VirtualCpu> cpus,
       boolean localApics,
       HostView memory,
-      Function<LongSupplier, Platform> platform,
+      BiFunction<LongSupplier, InterruptMessages, Platform> platform,
       Profile profile,
       CpuModel model,
       SevMode mode,
@@ -79,12 +81,24 @@ public final class Hypervisor {
     this.model = model;
     this.mode = mode;
     this.input = input;
+    LocalApic.Commands commands =
+        new LocalApic.Commands() {
+          @Override
+          public void send(int from, int command, int destination) {
+            interruptCommand(from, command, destination);
+          }
+
+          @Override
+          public void ended(int vector) {
+            interruptEnded(vector);
+          }
+        };
     for (int i = 0; i < cpus.size(); i++) {
-      LocalApic apic = !localApics ? null : new LocalApic(i, i == 0, this::interruptCommand);
+      LocalApic apic = !localApics ? null : new LocalApic(i, i == 0, commands);
       vcpus.add(new HostVcpu(i, cpus.get(i), apic));
     }
     current = vcpus.get(0);
-    this.platform = platform.apply(this::now);
+    this.platform = platform.apply(this::now, this::interruptMessage);
     handlers = profile.handlers(this);
     vcpus.forEach(handlers::created);
   }
@@ -379,6 +393,45 @@ public final class Hypervisor {
   }
 
   // ---- several processors
+
+  /** A level-triggered interrupt has ended at some local APIC. */
+  private void interruptEnded(int vector) {
+    IoApic a = platform.ioApic;
+    if (a != null) {
+      a.endOfInterrupt(vector);
+    }
+  }
+
+  /** A device or I/O APIC writes a message (AMD APM volume 2, 16.10). */
+  private void interruptMessage(long address, int data) {
+    int field = (int) (address >>> 12) & 0xFF;
+    int destination = field == 0xFF ? -1 : field;
+    boolean logical = (address & 4) != 0;
+    boolean level = (data >> 15 & 1) != 0;
+    int delivery = data >> 8 & 7;
+    if (address >>> 20 != LocalApic.BASE >>> 20) {
+      return;
+    }
+    for (HostVcpu v : vcpus) {
+      LocalApic a = v.apic;
+      if (a == null || !a.addressedBy(destination, logical)) {
+        continue;
+      }
+      switch (delivery) {
+        case 0 -> a.request(data & 0xFF, level);
+        case 1 -> {
+          // The lowest-numbered one takes it: all of them have the same priority here.
+          a.request(data & 0xFF, level);
+          return;
+        }
+        case 4 -> v.nmi = true;
+        case 5 -> init(v);
+        default -> {
+          // SMI and ExtINT, as for commands
+        }
+      }
+    }
+  }
 
   /** An interrupt command of a local APIC (AMD APM volume 2, 16.5). */
   private void interruptCommand(int from, int command, int destination) {

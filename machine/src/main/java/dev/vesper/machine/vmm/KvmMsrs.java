@@ -11,6 +11,7 @@ final class KvmMsrs {
   private static final long APIC_ENABLE = 0x800;
   private static final long APIC_BSP = 0x100;
   private static final long APIC_EXTENDED = 0x400;
+  private static final int TSC_DEADLINE = 0x6E0;
   private static final int PATCH_LEVEL = 0x8B;
   private static final int SYSCFG = 0xC001_0010;
   private static final int HWCR = 0xC001_0015;
@@ -34,6 +35,10 @@ final class KvmMsrs {
                       | APIC_ENABLE
                       | (v.apic.x2Mode() ? APIC_EXTENDED : 0)
                       | (v.id == 0 ? APIC_BSP : 0));
+      case TSC_DEADLINE ->
+          v.apic == null || v.apic.deadline() == 0
+              ? OptionalLong.of(0)
+              : OptionalLong.of(v.apic.deadline() + tscOffset(v));
       case PATCH_LEVEL -> OptionalLong.of(0x0800_1250);
       case HWCR -> OptionalLong.of(hwcr);
       // Registers that a guest may look at and that mean nothing here.
@@ -61,6 +66,10 @@ final class KvmMsrs {
     };
   }
 
+  private static long tscOffset(HostVcpu v) {
+    return v.cpu.vmcb().get(Vmcb.TSC_OFFSET);
+  }
+
   private static final long STATUS_WRITABLE = 1 << 18;
 
   private static boolean x2Apic(int msr) {
@@ -72,6 +81,13 @@ final class KvmMsrs {
     switch (msr) {
       case TSC -> {
         vcpu.cpu.vmcb().set(Vmcb.TSC_OFFSET, v - vcpu.cpu.now());
+        return true;
+      }
+      case TSC_DEADLINE -> {
+        if (vcpu.apic != null) {
+          long at = v == 0 ? 0 : Math.max(1, v - tscOffset(vcpu));
+          vcpu.apic.setDeadline(at, vcpu.cpu.now());
+        }
         return true;
       }
       case APIC_BASE -> {

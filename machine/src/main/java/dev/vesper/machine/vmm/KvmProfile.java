@@ -46,8 +46,7 @@ public record KvmProfile() implements Profile {
 
   @Override
   public Platform platform(Platform.Parts parts) {
-    Platform.Firmware f = parts.firmware();
-    return f == null ? Platform.minimal(parts) : Platform.pc(parts, f);
+    return parts.board() == Hardware.Board.MINIMAL ? Platform.minimal(parts) : PcBoard.of(parts);
   }
 
   @Override

@@ -177,7 +177,7 @@ public record OpenBsdProfile(State state, boolean cr8Trap) implements Profile {
 
   @Override
   public Platform platform(Platform.Parts parts) {
-    return Platform.vmd(parts);
+    return VmdBoard.of(parts);
   }
 
   @Override

@@ -6,6 +6,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.memory.PhysicalMemory;
 import dev.vesper.machine.sev.ResetState;
+import dev.vesper.machine.vmm.Hardware;
+import dev.vesper.machine.vmm.PcBoard;
 import java.util.HexFormat;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
@@ -106,6 +108,8 @@ final class LoaderFuzzTest {
                     OpenBsdLaunch.values()[i % 3],
                     i % 7 == 0,
                     1 + i % 2,
+                    i % 3 == 0 ? PcBoard.describe(Hardware.Board.PC, 2, view.guestBytes()) : null,
+                    i % 2 == 0,
                     i,
                     LAUNCH),
                 view);
@@ -133,6 +137,8 @@ final class LoaderFuzzTest {
         OpenBsdLaunch.BOOTX64,
         false,
         1,
+        null,
+        false,
         1,
         LAUNCH);
   }
@@ -154,6 +160,8 @@ final class LoaderFuzzTest {
         OpenBsdLaunch.BOOTX64,
         false,
         1,
+        null,
+        false,
         1,
         LAUNCH);
   }

@@ -2,6 +2,9 @@ package dev.vesper.machine.device;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.vesper.machine.device.pci.PciBridge;
+import dev.vesper.machine.device.pci.PciBus;
+import dev.vesper.machine.device.pci.Piix4Pm;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.memory.PhysicalMemory;
 import java.util.Random;
@@ -107,9 +110,10 @@ final class FirmwareDevicesTest {
   void powerManagementAppearsWhereItIsPlaced() {
     PortBus ports = new PortBus();
     boolean[] off = {false};
-    PciBus pci = new PciBus(ports);
+    PciBus pci = new PciBus(ports, new MmioBus(), (address, data) -> {});
     pci.add(1, 0, new PciBridge(0x7000_8086, 0x0601_0000, true));
-    pci.add(1, 3, new Piix4Pm(ports, () -> time, () -> off[0] = true));
+    pci.add(
+        1, 3, new Piix4Pm(new AcpiPm(ports, () -> time, () -> off[0] = true, (n, on) -> {}, 9)));
     ports.attach(pci, 0xCF8, 0xCFF);
     ports.write(0xCF8, 4, 0x8000_0800);
     assertThat(ports.read(0xCFC, 4)).isEqualTo(0x7000_8086);
@@ -139,10 +143,10 @@ final class FirmwareDevicesTest {
   void randomAccessesDoNoHarm() {
     Random r = new Random(7);
     PortBus ports = new PortBus();
-    PciBus pci = new PciBus(ports);
+    PciBus pci = new PciBus(ports, new MmioBus(), (address, data) -> {});
     ports.attach(pci, 0xCF8, 0xCFF);
     pci.add(0, 0, new PciBridge(0x1237_8086, 0x0600_0002, false));
-    pci.add(1, 3, new Piix4Pm(ports, () -> time, () -> {}));
+    pci.add(1, 3, new Piix4Pm(new AcpiPm(ports, () -> time, () -> {}, (n, on) -> {}, 9)));
     FwCfg cfg = new FwCfg(memory);
     cfg.file("etc/x", new byte[300]);
     ports.attach(cfg, 0x510, 0x51B);

@@ -2,6 +2,14 @@ package dev.vesper.machine.device;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.vesper.machine.device.disk.Disk;
+import dev.vesper.machine.device.pci.PciBridge;
+import dev.vesper.machine.device.pci.PciBus;
+import dev.vesper.machine.device.virtio.LegacyVirtioPci;
+import dev.vesper.machine.device.virtio.VirtioBlock;
+import dev.vesper.machine.device.virtio.VirtioConsole;
+import dev.vesper.machine.device.virtio.VirtioDevice;
+import dev.vesper.machine.device.virtio.VirtioEntropy;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.memory.PhysicalMemory;
 import java.nio.charset.StandardCharsets;
@@ -16,7 +24,7 @@ final class VirtioTest {
   private final PhysicalMemory memory = new PhysicalMemory(1 << 20, 0);
   private final HostView view = memory.hostView();
   private final PortBus ports = new PortBus();
-  private final PciBus pci = new PciBus(ports);
+  private final PciBus pci = new PciBus(ports, new MmioBus(), (address, data) -> {});
   private final Pic8259 pic = new Pic8259();
   private final StringBuilder console = new StringBuilder();
   private final byte[] disk = new byte[64 * 512];
@@ -24,13 +32,13 @@ final class VirtioTest {
 
   VirtioTest() {
     ports.attach(pci, 0xCF8, 0xCFF);
-    pci.addHostBridge(0x0666_0B5D);
+    pci.add(0, 0, new PciBridge(0x0666_0B5D, 0x0600_0000, false));
     add(1, new VirtioEntropy(1), 0x1000);
     add(2, new VirtioBlock(new MemoryDisk()), 0x2000);
     add(3, new VirtioConsole(b -> console.append((char) b)), 0x3000);
   }
 
-  private final class MemoryDisk implements VirtioBlock.Disk {
+  private final class MemoryDisk implements Disk {
     @Override
     public long sectors() {
       return disk.length / 512;
@@ -58,7 +66,8 @@ final class VirtioTest {
   }
 
   private void add(int slot, VirtioDevice d, int base) {
-    pci.add(slot, new VirtioPci(d, view, pic, 4 + slot), base);
+    pci.add(slot, new LegacyVirtioPci(d, view), on -> pic.line(4 + slot, on));
+    pci.place(slot, base, 4 + slot);
   }
 
   private int config(int slot, int offset) {

@@ -11,7 +11,6 @@ import dev.vesper.machine.cpu.CpuFeatures;
 import dev.vesper.machine.cpu.NestedMap;
 import dev.vesper.machine.cpu.interp.Interpreter;
 import dev.vesper.machine.device.Uart16550;
-import dev.vesper.machine.device.VirtioBlock;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.memory.PhysicalMemory;
 import dev.vesper.machine.model.CpuModel;
@@ -51,14 +50,27 @@ final class GhcbServiceTest {
     Platform p =
         kvm.platform(
             new Platform.Parts(
-                vcpu::now, view, console, b -> {}, b -> {}, VirtioBlock.Disk.NONE, 1, 0, null));
+                vcpu::now,
+                (address, data) -> {},
+                view,
+                true,
+                1,
+                console,
+                b -> {},
+                b -> {},
+                Hardware.NONE,
+                Hardware.Board.MINIMAL,
+                new MmioMap(),
+                1,
+                0,
+                null));
     CpuModel model = CpuModel.named("vesper-min");
     host =
         new Hypervisor(
             List.of(vcpu),
             false,
             view,
-            c -> p,
+            (clock, messages) -> p,
             kvm,
             model,
             SevMode.ES,

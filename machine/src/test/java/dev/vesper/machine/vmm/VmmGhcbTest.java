@@ -10,7 +10,6 @@ import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuFeatures;
 import dev.vesper.machine.cpu.NestedMap;
 import dev.vesper.machine.cpu.interp.Interpreter;
-import dev.vesper.machine.device.VirtioBlock;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.memory.PhysicalMemory;
 import dev.vesper.machine.model.CpuModel;
@@ -57,14 +56,27 @@ final class VmmGhcbTest {
     Platform p =
         profile.platform(
             new Platform.Parts(
-                vcpu::now, view, b -> {}, b -> {}, b -> {}, VirtioBlock.Disk.NONE, 1, 0, null));
+                vcpu::now,
+                (address, data) -> {},
+                view,
+                true,
+                1,
+                b -> {},
+                b -> {},
+                b -> {},
+                Hardware.NONE,
+                Hardware.Board.MINIMAL,
+                new MmioMap(),
+                1,
+                0,
+                null));
     CpuModel model = CpuModel.named("vesper-min");
     host =
         new Hypervisor(
             List.of(vcpu),
             false,
             view,
-            c -> p,
+            (clock, messages) -> p,
             profile,
             model,
             SevMode.ES,

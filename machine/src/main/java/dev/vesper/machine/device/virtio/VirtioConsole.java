@@ -1,4 +1,6 @@
-package dev.vesper.machine.device;
+package dev.vesper.machine.device.virtio;
+
+import dev.vesper.machine.device.Uart16550;
 
 /** virtio console, one port: queue 0 to the guest, which nobody types on, and queue 1 from it. */
 public final class VirtioConsole implements VirtioDevice {
@@ -22,7 +24,7 @@ public final class VirtioConsole implements VirtioDevice {
   }
 
   @Override
-  public int features() {
+  public long features() {
     return 0;
   }
 

@@ -1,4 +1,4 @@
-package dev.vesper.machine.device;
+package dev.vesper.machine.device.virtio;
 
 import dev.vesper.machine.memory.HostView;
 import java.util.ArrayList;

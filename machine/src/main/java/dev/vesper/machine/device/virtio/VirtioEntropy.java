@@ -1,4 +1,4 @@
-package dev.vesper.machine.device;
+package dev.vesper.machine.device.virtio;
 
 import java.util.Random;
 
@@ -24,7 +24,7 @@ public final class VirtioEntropy implements VirtioDevice {
   }
 
   @Override
-  public int features() {
+  public long features() {
     return 0;
   }
 

@@ -1,55 +1,11 @@
-package dev.vesper.machine.device;
+package dev.vesper.machine.device.virtio;
 
+import dev.vesper.machine.device.disk.Disk;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 
-/** virtio block: reads, writes, flush and identification (virtio 0.9.5, appendix D). */
+/** virtio block: reads, writes, flush and identification (virtio 1.2, 5.2). */
 public final class VirtioBlock implements VirtioDevice {
-  /** What holds the sectors. */
-  public interface Disk {
-    /** No disk. */
-    Disk NONE =
-        new Disk() {
-          @Override
-          public long sectors() {
-            return 0;
-          }
-
-          @Override
-          public boolean readOnly() {
-            return true;
-          }
-
-          @Override
-          public void read(long sector, byte[] to, int bytes) throws IOException {
-            throw new IOException("no disk");
-          }
-
-          @Override
-          public void write(long sector, byte[] from, int bytes) throws IOException {
-            throw new IOException("no disk");
-          }
-
-          @Override
-          public void flush() {}
-        };
-
-    /** {@return sectors of 512 bytes} */
-    long sectors();
-
-    /** {@return whether writes are refused} */
-    boolean readOnly();
-
-    /** Reads whole sectors that exist. */
-    void read(long sector, byte[] to, int bytes) throws IOException;
-
-    /** Writes whole sectors that exist. */
-    void write(long sector, byte[] from, int bytes) throws IOException;
-
-    /** Returns when everything written is stable. */
-    void flush() throws IOException;
-  }
-
   private static final int SECTOR = 512;
   private static final int HEADER = 16;
   private static final int READ = 0;
@@ -59,12 +15,17 @@ public final class VirtioBlock implements VirtioDevice {
   private static final int OK = 0;
   private static final int IO_ERROR = 1;
   private static final int UNSUPPORTED = 2;
+  private static final int FEATURE_SEGMENTS = 1 << 2;
   private static final int FEATURE_READ_ONLY = 1 << 5;
   private static final int FEATURE_FLUSH = 1 << 9;
 
   /** A longer request is an error, so that a guest cannot make the host work without end. */
   private static final long MOST = 16 << 20;
 
+  /** Buffers in one request besides header and status. */
+  private static final int MOST_SEGMENTS = 126;
+
+  private static final int SEGMENTS_AT = 12;
   private static final int CHUNK = 1 << 16;
   private static final byte[] NAME = "vesper".getBytes(StandardCharsets.US_ASCII);
 
@@ -85,8 +46,8 @@ public final class VirtioBlock implements VirtioDevice {
   }
 
   @Override
-  public int features() {
-    return FEATURE_FLUSH | (disk.readOnly() ? FEATURE_READ_ONLY : 0);
+  public long features() {
+    return FEATURE_SEGMENTS | FEATURE_FLUSH | (disk.readOnly() ? FEATURE_READ_ONLY : 0);
   }
 
   @Override
@@ -96,7 +57,10 @@ public final class VirtioBlock implements VirtioDevice {
 
   @Override
   public int config(int offset) {
-    return offset < 8 ? (int) (disk.sectors() >>> 8 * offset) : 0;
+    if (offset < 8) {
+      return (int) (disk.sectors() >>> 8 * offset);
+    }
+    return offset == SEGMENTS_AT ? MOST_SEGMENTS : 0;
   }
 
   @Override

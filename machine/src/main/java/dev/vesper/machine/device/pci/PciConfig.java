@@ -1,6 +1,6 @@
-package dev.vesper.machine.device;
+package dev.vesper.machine.device.pci;
 
-/** The configuration space of a PCI function that keeps it itself. */
+/** The configuration space of a PCI function. */
 public interface PciConfig {
   /** Reads 1, 2 or 4 bytes that do not cross a word. */
   int read(int at, int bytes);

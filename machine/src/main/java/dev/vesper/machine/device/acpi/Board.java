@@ -1,0 +1,31 @@
+package dev.vesper.machine.device.acpi;
+
+/**
+ * What tables tell of a board.
+ *
+ * @param processors whose local APICs are numbered from 0
+ * @param ramEnd guest physical address behind RAM below 4 GiB
+ * @param express PCI Express: configuration space in memory, and pins E to H
+ * @param ecam where configuration space is in memory, when it is
+ * @param buses how many buses it shows
+ * @param pmBase first port of ACPI's registers
+ * @param firstInput input of the I/O APIC for pin A of device 0
+ * @param routes offset of the registers that route interrupts in the ISA bridge
+ * @param isaBridge device number of the ISA bridge
+ */
+public record Board(
+    int processors,
+    long ramEnd,
+    boolean express,
+    long ecam,
+    int buses,
+    int pmBase,
+    int firstInput,
+    int routes,
+    int isaBridge) {
+  /** Where what bridges pass on ends: I/O APIC and local APICs are behind it. */
+  public static final long WINDOW_END = 0xFEC0_0000L;
+
+  /** Least address of what bridges pass on. */
+  public static final long WINDOW_START = 0x8000_0000L;
+}

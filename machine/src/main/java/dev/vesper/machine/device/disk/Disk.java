@@ -1,0 +1,28 @@
+package dev.vesper.machine.device.disk;
+
+import java.io.Closeable;
+import java.io.IOException;
+
+/** Sectors of 512 bytes behind a disk controller. */
+public interface Disk extends Closeable {
+  /** Bytes of a sector. */
+  int SECTOR = 512;
+
+  /** {@return sectors of 512 bytes} */
+  long sectors();
+
+  /** {@return whether writes are refused} */
+  boolean readOnly();
+
+  /** Reads whole sectors that exist. */
+  void read(long sector, byte[] to, int bytes) throws IOException;
+
+  /** Writes whole sectors that exist. */
+  void write(long sector, byte[] from, int bytes) throws IOException;
+
+  /** Returns when everything written is stable. */
+  void flush() throws IOException;
+
+  @Override
+  default void close() throws IOException {}
+}

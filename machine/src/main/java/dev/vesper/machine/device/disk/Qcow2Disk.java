@@ -1,0 +1,314 @@
+package dev.vesper.machine.device.disk;
+
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.util.Arrays;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.zip.DataFormatException;
+import java.util.zip.Inflater;
+
+/**
+ * A disk image in QEMU's format qcow2, versions 2 and 3 (QEMU, docs/interop/qcow2.txt): clusters
+ * found through two levels of tables, each counted. Compressed clusters are read; a write to a
+ * cluster that is compressed, shared with a snapshot or absent goes to a new one. Data is written
+ * before the table entry that leads to it, and a count before either, so that an image whose writer
+ * dies has leaked clusters at worst.
+ */
+public final class Qcow2Disk implements Disk {
+  /** First bytes of such an image. */
+  public static final int MAGIC = 0x5146_49FB;
+
+  private static final long OFFSET = 0x00FF_FFFF_FFFF_FE00L;
+  private static final long COPIED = 1L << 63;
+  private static final long COMPRESSED = 1L << 62;
+  private static final long ZERO = 1;
+  private static final int HEADER = 104;
+  private static final long INCOMPATIBLE_DIRTY = 1;
+  private static final int MOST_TABLE = 32 << 20;
+
+  private final Storage image;
+  private final boolean readOnly;
+  private final int bits;
+  private final int cluster;
+  private final long size;
+  private final int perTable;
+  private final long l1Offset;
+  private final long[] l1;
+  private final int countBits;
+  private long countTable;
+  private long[] counts;
+  private final Map<Long, long[]> tables = new HashMap<>();
+  private long end;
+
+  /**
+   * Opens an image.
+   *
+   * @throws IOException if it is damaged, or of a kind that is not supported; the message says
+   *     which
+   */
+  public Qcow2Disk(Storage image, boolean readOnly) throws IOException {
+    this.image = image;
+    this.readOnly = readOnly;
+    ByteBuffer h = ByteBuffer.wrap(bytes(0, HEADER));
+    int version = h.getInt(4);
+    bits = h.getInt(20);
+    size = h.getLong(24);
+    require(h.getInt(0) == MAGIC, "it is no qcow2 image");
+    require(version == 2 || version == 3, "its version is " + version + ", not 2 or 3");
+    require(bits >= 9 && bits <= 21, "it has clusters of 2 to the " + bits + " bytes");
+    require(
+        h.getLong(8) == 0,
+        "it has a backing file: make it stand alone with 'qemu-img rebase -b \"\"'");
+    require(h.getInt(32) == 0, "it is encrypted");
+    long incompatible = version == 3 ? h.getLong(72) : 0;
+    require(
+        (incompatible & ~INCOMPATIBLE_DIRTY) == 0,
+        "it uses features (0x" + Long.toHexString(incompatible) + ") that are not supported");
+    require(
+        incompatible == 0 || readOnly, "it was not closed: mend it with 'qemu-img check -r all'");
+    countBits = version == 3 ? 1 << h.getInt(96) : 16;
+    require(countBits == 16, "its counts have " + countBits + " bits: only 16 are supported");
+    cluster = 1 << bits;
+    perTable = cluster / 8;
+    int l1Size = h.getInt(36);
+    l1Offset = h.getLong(40);
+    countTable = h.getLong(48);
+    long countBytes = h.getInt(56) * (long) cluster;
+    long needed = (size + (long) cluster * perTable - 1) / ((long) cluster * perTable);
+    require(
+        size >= 0 && l1Size >= needed && l1Size * 8L <= MOST_TABLE && countBytes <= MOST_TABLE,
+        "its header speaks of tables that cannot be");
+    l1 = longs(l1Offset, l1Size);
+    counts = longs(countTable, (int) (countBytes / 8));
+    end = image.length() + cluster - 1 & -cluster;
+  }
+
+  private static void require(boolean holds, String message) throws IOException {
+    if (!holds) {
+      throw new IOException(message);
+    }
+  }
+
+  private byte[] bytes(long at, int n) throws IOException {
+    byte[] b = new byte[n];
+    image.read(at, b, 0, n);
+    return b;
+  }
+
+  private long[] longs(long at, int n) throws IOException {
+    long[] v = new long[n];
+    ByteBuffer.wrap(bytes(at, 8 * n)).asLongBuffer().get(v);
+    return v;
+  }
+
+  private void put(long at, long value) throws IOException {
+    image.write(at, ByteBuffer.allocate(8).putLong(0, value).array(), 0, 8);
+  }
+
+  @Override
+  public long sectors() {
+    return size / SECTOR;
+  }
+
+  @Override
+  public boolean readOnly() {
+    return readOnly;
+  }
+
+  // ---- finding clusters
+
+  private long[] table(int n) throws IOException {
+    long at = l1[n] & OFFSET;
+    require((at & cluster - 1) == 0, "a table of the image is misplaced");
+    long[] t = tables.get(at);
+    if (t == null) {
+      t = longs(at, perTable);
+      tables.put(at, t);
+    }
+    return t;
+  }
+
+  private long entry(long position) throws IOException {
+    int n = (int) (position >> bits) / perTable;
+    return (l1[n] & OFFSET) == 0 ? 0 : table(n)[(int) (position >> bits) % perTable];
+  }
+
+  @Override
+  public void read(long sector, byte[] to, int bytes) throws IOException {
+    long at = sector * SECTOR;
+    for (int done = 0; done < bytes; ) {
+      int in = (int) (at + done) & cluster - 1;
+      int n = Math.min(bytes - done, cluster - in);
+      long e = entry(at + done);
+      if ((e & COMPRESSED) != 0) {
+        System.arraycopy(inflate(e), in, to, done, n);
+      } else if ((e & OFFSET) == 0 || (e & ZERO) != 0) {
+        Arrays.fill(to, done, done + n, (byte) 0);
+      } else {
+        image.read((e & OFFSET) + in, to, done, n);
+      }
+      done += n;
+    }
+  }
+
+  private byte[] inflate(long e) throws IOException {
+    int shift = 62 - (bits - 8);
+    long at = e & (1L << shift) - 1;
+    int sectors = (int) ((e & ~(COPIED | COMPRESSED)) >>> shift) + 1;
+    int length = sectors * SECTOR - ((int) at & SECTOR - 1);
+    byte[] out = new byte[cluster];
+    Inflater i = new Inflater(true);
+    try {
+      i.setInput(bytes(at, length));
+      int n = 0;
+      while (n < cluster && !i.finished()) {
+        int more = i.inflate(out, n, cluster - n);
+        require(more > 0 || i.finished(), "a compressed cluster is cut off");
+        n += more;
+      }
+      return out;
+    } catch (DataFormatException x) {
+      throw new IOException("a compressed cluster is damaged", x);
+    } finally {
+      i.end();
+    }
+  }
+
+  // ---- writing
+
+  @Override
+  public void write(long sector, byte[] from, int bytes) throws IOException {
+    long at = sector * SECTOR;
+    for (int done = 0; done < bytes; ) {
+      int in = (int) (at + done) & cluster - 1;
+      int n = Math.min(bytes - done, cluster - in);
+      writeInCluster(at + done, from, done, n);
+      done += n;
+    }
+  }
+
+  private void writeInCluster(long position, byte[] from, int offset, int n) throws IOException {
+    int in = (int) position & cluster - 1;
+    long e = entry(position);
+    if ((e & COPIED) != 0 && (e & (COMPRESSED | ZERO)) == 0) {
+      image.write((e & OFFSET) + in, from, offset, n);
+      return;
+    }
+    byte[] all = new byte[cluster];
+    if (n < cluster) {
+      long first = position - in;
+      int sectors = (int) Math.min(cluster, size - first) / SECTOR;
+      read(first / SECTOR, all, sectors * SECTOR);
+    }
+    System.arraycopy(from, offset, all, in, n);
+    long fresh = allocate();
+    image.write(fresh, all, 0, cluster);
+    int l1Index = (int) (position >> bits) / perTable;
+    int l2Index = (int) (position >> bits) % perTable;
+    long[] t = ownTable(l1Index);
+    t[l2Index] = fresh | COPIED;
+    put((l1[l1Index] & OFFSET) + 8L * l2Index, t[l2Index]);
+    release(e);
+  }
+
+  /** {@return a table that nothing else shares, so that it can be changed} */
+  private long[] ownTable(int n) throws IOException {
+    if ((l1[n] & OFFSET) != 0 && (l1[n] & COPIED) != 0) {
+      return table(n);
+    }
+    long[] t = (l1[n] & OFFSET) == 0 ? new long[perTable] : table(n).clone();
+    // What a shared table leads to is shared as well.
+    for (int i = 0; i < perTable; i++) {
+      t[i] &= ~COPIED;
+    }
+    long old = l1[n] & OFFSET;
+    long at = allocate();
+    ByteBuffer b = ByteBuffer.allocate(cluster);
+    b.asLongBuffer().put(t);
+    image.write(at, b.array(), 0, cluster);
+    l1[n] = at | COPIED;
+    put(l1Offset + 8L * n, l1[n]);
+    tables.put(at, t);
+    if (old != 0) {
+      count(old, -1);
+    }
+    return t;
+  }
+
+  private void release(long e) throws IOException {
+    if ((e & COMPRESSED) != 0) {
+      int shift = 62 - (bits - 8);
+      long at = e & (1L << shift) - 1;
+      long last = at + (((e & ~(COPIED | COMPRESSED)) >>> shift) + 1) * SECTOR - 1;
+      for (long c = at >> bits; c <= last >> bits; c++) {
+        count(c << bits, -1);
+      }
+    } else if ((e & OFFSET) != 0) {
+      count(e & OFFSET, -1);
+    }
+  }
+
+  /** {@return a new cluster at the end, counted once} */
+  private long allocate() throws IOException {
+    long at = end;
+    end += cluster;
+    count(at, 1);
+    return at;
+  }
+
+  private void count(long at, int change) throws IOException {
+    int perBlock = cluster / 2;
+    long number = at >> bits;
+    int block = (int) (number / perBlock);
+    if (block >= counts.length) {
+      growCounts(block);
+    }
+    if (counts[block] == 0) {
+      long fresh = end;
+      end += cluster;
+      image.write(fresh, new byte[cluster], 0, cluster);
+      counts[block] = fresh;
+      put(countTable + 8L * block, fresh);
+      count(fresh, 1);
+    }
+    long place = counts[block] + 2 * (number % perBlock);
+    ByteBuffer v = ByteBuffer.wrap(bytes(place, 2));
+    v.putShort(0, (short) Math.max(0, v.getShort(0) + change));
+    image.write(place, v.array(), 0, 2);
+  }
+
+  /** Moves the table of count blocks to a larger place. */
+  private void growCounts(int block) throws IOException {
+    int clusters = (block * 2 + perTable) / perTable;
+    long at = end;
+    end += (long) clusters * cluster;
+    long old = countTable;
+    int oldClusters = counts.length / perTable;
+    counts = Arrays.copyOf(counts, clusters * perTable);
+    ByteBuffer b = ByteBuffer.allocate(clusters * cluster);
+    b.asLongBuffer().put(counts);
+    image.write(at, b.array(), 0, b.capacity());
+    countTable = at;
+    for (int i = 0; i < clusters; i++) {
+      count(at + (long) i * cluster, 1);
+    }
+    ByteBuffer h = ByteBuffer.allocate(12).putLong(0, at).putInt(8, clusters);
+    image.write(48, h.array(), 0, 12);
+    for (int i = 0; i < oldClusters; i++) {
+      count(old + (long) i * cluster, -1);
+    }
+  }
+
+  @Override
+  public void flush() throws IOException {
+    if (!readOnly) {
+      image.flush();
+    }
+  }
+
+  @Override
+  public void close() throws IOException {
+    image.close();
+  }
+}

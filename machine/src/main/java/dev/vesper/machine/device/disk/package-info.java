@@ -1,0 +1,8 @@
+/**
+ * Disks: images of several formats behind one interface, and the controllers that are not virtio.
+ * An image reads and writes the file that it was given and no other.
+ */
+@NullMarked
+package dev.vesper.machine.device.disk;
+
+import org.jspecify.annotations.NullMarked;

@@ -1,0 +1,45 @@
+package dev.vesper.machine.device.virtio;
+
+/** A virtio device without its transport (virtio 1.2, chapter 5). */
+public interface VirtioDevice {
+  /** Asks a transport to look at a queue again: what a device kept or waited for can go on. */
+  interface Poll {
+    /** Looks at a queue. */
+    void queue(int number);
+  }
+
+  /** {@return the device ID: 1 network, 2 block, 3 console, 4 entropy, 9 file system} */
+  int type();
+
+  /** {@return the PCI class word} */
+  int classCode();
+
+  /** {@return feature bits that it offers, without those of the transport} */
+  long features();
+
+  /** {@return how many queues it has} */
+  int queues();
+
+  /** {@return a byte of its configuration space} */
+  int config(int offset);
+
+  /**
+   * Works on a request.
+   *
+   * @return bytes written into the buffers, or -1 to keep the request for later
+   */
+  int process(int queue, VirtioRequest request);
+
+  /**
+   * A driver has agreed on features.
+   *
+   * @param modern the header formats of virtio 1.0 are in use
+   */
+  default void negotiated(boolean modern) {}
+
+  /** The device is reset: requests that it keeps are no more. */
+  default void reset() {}
+
+  /** Hands over a way to go on with queues later. */
+  default void connect(Poll poll) {}
+}

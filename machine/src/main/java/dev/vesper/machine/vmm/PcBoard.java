@@ -1,0 +1,264 @@
+package dev.vesper.machine.vmm;
+
+import dev.vesper.machine.device.AcpiPm;
+import dev.vesper.machine.device.FwCfg;
+import dev.vesper.machine.device.Hpet;
+import dev.vesper.machine.device.I8042;
+import dev.vesper.machine.device.InterruptLines;
+import dev.vesper.machine.device.IoApic;
+import dev.vesper.machine.device.ParallelFlash;
+import dev.vesper.machine.device.Rom;
+import dev.vesper.machine.device.acpi.AcpiTables;
+import dev.vesper.machine.device.acpi.Board;
+import dev.vesper.machine.device.pci.Ich9Lpc;
+import dev.vesper.machine.device.pci.PciBridge;
+import dev.vesper.machine.device.pci.PciBus;
+import dev.vesper.machine.device.pci.PciConfig;
+import dev.vesper.machine.device.pci.PciDevice;
+import dev.vesper.machine.device.pci.Piix4Pm;
+import dev.vesper.machine.device.pci.PirqRouter;
+import dev.vesper.machine.device.pci.Q35Host;
+import dev.vesper.machine.device.virtio.VirtioBlock;
+import dev.vesper.machine.device.virtio.VirtioDevice;
+import dev.vesper.machine.device.virtio.VirtioEntropy;
+import dev.vesper.machine.device.virtio.VirtioPci;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * QEMU's machines {@code pc} (i440FX, PIIX3, PIIX4) and {@code q35} (Q35, ICH9) as software finds
+ * them: I/O APIC, HPET, ACPI, keyboard controller, fw_cfg, PCI with what hangs on it, and firmware
+ * below 4 GiB. A kernel that is entered directly finds them as firmware leaves them.
+ */
+public final class PcBoard {
+  private static final int HOST_BRIDGE_I440FX = 0x1237_8086;
+  private static final int ISA_BRIDGE_PIIX3 = 0x7000_8086;
+  private static final int SCI = 9;
+  private static final int FIRST_INPUT_PC = 16;
+  private static final int FIRST_INPUT_Q35 = 20;
+  private static final int ROUTES_PC = 0x60;
+  private static final int ROUTES_Q35 = 0x68;
+  private static final int LPC = 31;
+
+  // Where firmware that has run has put things.
+  private static final int PM_BASE = 0x600;
+  private static final long ECAM_BASE = 0xE000_0000L;
+  private static final int ECAM_BUSES = 256;
+  private static final int IO_WINDOW = 0xC000;
+  private static final long MEMORY_WINDOW = 0xC000_0000L;
+  private static final int[] PIRQ_LINES = {10, 10, 11, 11};
+
+  private final Platform.Parts parts;
+  private final boolean express;
+  private final Platform platform;
+  private final IoApic ioApic;
+  private final PciBus pci;
+  private final PirqRouter router;
+  private final AcpiPm pm;
+  private final PciConfig powerManagement;
+  private @Nullable Q35Host host;
+
+  private PcBoard(Platform.Parts p) {
+    parts = p;
+    express = p.board() == Hardware.Board.Q35;
+    ioApic = new IoApic(p.messages());
+    LateLines timer = new LateLines();
+    platform = new Platform(p, ioApic, timer);
+    Hpet hpet = new Hpet(p.clock(), platform.lines);
+    // In legacy replacement the HPET drives what is the 8254's otherwise.
+    timer.to =
+        (n, on) -> {
+          if (!hpet.legacyReplacement()) {
+            platform.lines.line(n, on);
+          }
+        };
+    platform.timed(hpet);
+    platform.mmio.attach(ioApic, IoApic.BASE, 4096);
+    platform.mmio.attach(hpet, Hpet.BASE, Hpet.LENGTH);
+    pci = new PciBus(platform.ports, platform.mmio, p.messages());
+    router = new PirqRouter(platform.pic, ioApic, express ? FIRST_INPUT_Q35 : FIRST_INPUT_PC);
+    pm = new AcpiPm(platform.ports, p.clock(), platform.reset::powerOff, platform.lines, SCI);
+    powerManagement = express ? new Ich9Lpc(pm, router) : new Piix4Pm(pm);
+  }
+
+  /** Lines that are known a little later. */
+  private static final class LateLines implements InterruptLines {
+    InterruptLines to = (n, on) -> {};
+
+    @Override
+    public void line(int number, boolean on) {
+      to.line(number, on);
+    }
+  }
+
+  static Platform of(Platform.Parts p) {
+    PcBoard b = new PcBoard(p);
+    b.ports();
+    b.chipset();
+    b.devices();
+    b.configuration();
+    Platform.Firmware f = p.firmware();
+    if (f == null) {
+      b.afterFirmware();
+    } else {
+      b.firmware(f);
+    }
+    return b.platform;
+  }
+
+  private void ports() {
+    I8042 keyboard = new I8042(platform.lines, platform.reset::request);
+    platform.ports.attach(keyboard, 0x60, 0x60);
+    platform.ports.attach(keyboard, 0x64, 0x64);
+    platform.ports.attach(platform.reset, 0x92, 0x92);
+    platform.ports.attach(pci, 0xCF8, 0xCFF);
+    platform.ports.attach(platform.reset, 0xCF9, 0xCF9);
+  }
+
+  private void chipset() {
+    if (express) {
+      Q35Host h = new Q35Host(platform.mmio, pci.ecam());
+      host = h;
+      pci.add(0, 0, h);
+      pci.add(LPC, 0, powerManagement);
+    } else {
+      pci.add(0, 0, new PciBridge(HOST_BRIDGE_I440FX, 0x0600_0002, false));
+      pci.add(1, 0, new PciBridge(ISA_BRIDGE_PIIX3, 0x0601_0000, true, router, ROUTES_PC));
+      pci.add(1, 3, powerManagement);
+    }
+  }
+
+  private void devices() {
+    add(virtio(new VirtioEntropy(parts.seed())));
+    for (Hardware.Drive d : parts.hardware().drives()) {
+      if (d.virtio()) {
+        add(virtio(new VirtioBlock(d.disk())));
+      }
+    }
+  }
+
+  private PciDevice virtio(VirtioDevice d) {
+    return new VirtioPci(d, parts.memory(), parts.encrypted());
+  }
+
+  private void add(PciDevice d) {
+    int slot = pci.freeDevice();
+    if (slot < 0) {
+      throw new IllegalArgumentException("there are more devices than PCI slots: leave some out");
+    }
+    pci.add(slot, d, router.pin(slot));
+  }
+
+  /** What ACPI tables say of the board as it is now. */
+  private Board described() {
+    Q35Host h = host;
+    return describe(
+        express,
+        parts.processors(),
+        parts.memory().guestBytes(),
+        h == null ? 0 : h.base(),
+        h == null ? ECAM_BUSES : h.buses(),
+        pm.base());
+  }
+
+  private static Board describe(
+      boolean express, int processors, long ram, long ecam, int buses, int pmBase) {
+    return new Board(
+        processors,
+        ram,
+        express,
+        ecam,
+        buses,
+        pmBase,
+        express ? FIRST_INPUT_Q35 : FIRST_INPUT_PC,
+        express ? ROUTES_Q35 : ROUTES_PC,
+        express ? LPC : 1);
+  }
+
+  /**
+   * {@return what ACPI tables say of a board that firmware has set up}
+   *
+   * @param board {@link Hardware.Board#PC} or {@link Hardware.Board#Q35}
+   */
+  public static Board describe(Hardware.Board board, int processors, long ram) {
+    boolean express = board == Hardware.Board.Q35;
+    return describe(express, processors, ram, express ? ECAM_BASE : 0, ECAM_BUSES, PM_BASE);
+  }
+
+  // ---- firmware
+
+  private void configuration() {
+    FwCfg cfg = new FwCfg(parts.memory());
+    platform.ports.attach(cfg, 0x510, 0x51B);
+    long ram = parts.memory().guestBytes();
+    cfg.number(FwCfg.RAM_SIZE, 8, ram);
+    cfg.number(FwCfg.NB_CPUS, 2, parts.processors());
+    cfg.number(FwCfg.MAX_CPUS, 2, parts.processors());
+    ByteBuffer e820 = ByteBuffer.allocate(20).order(ByteOrder.LITTLE_ENDIAN);
+    cfg.file("etc/e820", e820.putLong(0).putLong(ram).putInt(1).array());
+    // Tables speak of what firmware has set up by the time that it reads them.
+    cfg.file(AcpiTables.TABLES, () -> new AcpiTables(described()).tables());
+    cfg.file(AcpiTables.RSDP, () -> new AcpiTables(described()).rsdp());
+    cfg.file(AcpiTables.LOADER, () -> new AcpiTables(described()).loader());
+    Platform.Firmware f = parts.firmware();
+    if (f != null) {
+      kernel(cfg, f);
+    }
+  }
+
+  private void firmware(Platform.Firmware f) {
+    long code = f.base() + f.variables();
+    int codeBytes = f.bytes() - f.variables();
+    parts.mmio().rom(code, codeBytes);
+    platform.mmio.attach(new Rom(parts.memory(), code, codeBytes), code, codeBytes);
+    if (f.variables() > 0) {
+      ParallelFlash flash =
+          new ParallelFlash(parts.memory(), f.base(), f.variables(), parts.mmio()::changed);
+      parts.mmio().flash(flash, f.base(), f.variables());
+      platform.mmio.attach(flash, f.base(), f.variables());
+    }
+  }
+
+  /** The kernel's real-mode part and the rest apart, as firmware wants them. */
+  private static void kernel(FwCfg cfg, Platform.Firmware f) {
+    byte[] k = f.kernel();
+    if (k == null || k.length < 0x202) {
+      return;
+    }
+    int sectors = k[0x1F1] == 0 ? 4 : k[0x1F1] & 0xFF;
+    int setup = Math.min(k.length, (sectors + 1) * 512);
+    cfg.number(FwCfg.SETUP_SIZE, 4, setup);
+    cfg.put(FwCfg.SETUP_DATA, Arrays.copyOf(k, setup));
+    cfg.number(FwCfg.KERNEL_SIZE, 4, k.length - setup);
+    cfg.put(FwCfg.KERNEL_DATA, Arrays.copyOfRange(k, setup, k.length));
+    byte[] line = (f.commandLine() + "\0").getBytes(StandardCharsets.ISO_8859_1);
+    cfg.number(FwCfg.CMDLINE_SIZE, 4, line.length);
+    cfg.put(FwCfg.CMDLINE_DATA, line);
+    byte[] disk = f.initrd();
+    if (disk != null) {
+      cfg.number(FwCfg.INITRD_SIZE, 4, disk.length);
+      cfg.put(FwCfg.INITRD_DATA, disk);
+    }
+  }
+
+  /** What firmware has done when it enters a kernel. */
+  private void afterFirmware() {
+    Q35Host h = host;
+    if (h != null) {
+      h.write(0x64, 4, 0);
+      h.write(0x60, 4, (int) ECAM_BASE | 1);
+    }
+    for (int i = 0; i < PIRQ_LINES.length; i++) {
+      router.route(i, PIRQ_LINES[i]);
+    }
+    PciConfig power = powerManagement;
+    power.write(0x40, 4, PM_BASE | 1);
+    power.write(express ? 0x44 : 0x80, 1, express ? 0x80 : 1);
+    pci.assign(IO_WINDOW, MEMORY_WINDOW, d -> PIRQ_LINES[PirqRouter.pirqOf(d)]);
+    // Level-triggered lines of the 8259 pair: those of PCI, and the SCI.
+    platform.ports.write(0x4D1, 1, 0x0E);
+  }
+}

@@ -1,0 +1,55 @@
+package dev.vesper.machine.vmm;
+
+import dev.vesper.machine.device.pci.PciBridge;
+import dev.vesper.machine.device.pci.PciBus;
+import dev.vesper.machine.device.virtio.LegacyVirtioPci;
+import dev.vesper.machine.device.virtio.VirtioBlock;
+import dev.vesper.machine.device.virtio.VirtioConsole;
+import dev.vesper.machine.device.virtio.VirtioDevice;
+import dev.vesper.machine.device.virtio.VirtioEntropy;
+
+/**
+ * vmd(8)'s machine (spec: openbsd section 4.4): PIT, RTC, 8259 pair, COM1, and PCI mechanism 1 with
+ * a host bridge and legacy virtio entropy, block and console devices whose ports the host has
+ * placed and whose interrupts are lines of the 8259 pair.
+ */
+final class VmdBoard {
+  private static final int HOST_BRIDGE = 0x0666_0B5D;
+  private static final int FIRST_PORT = 0x1000;
+  private static final int PORTS = 0x1000;
+
+  /** Lines that devices get in turn. */
+  private static final int[] LINES = {3, 5, 6, 7, 9, 10, 11, 12, 14, 15};
+
+  private final Platform platform;
+  private final Platform.Parts parts;
+  private final PciBus pci;
+  private int slot = 1;
+
+  private VmdBoard(Platform.Parts parts) {
+    this.parts = parts;
+    platform = new Platform(parts, null, null);
+    pci = new PciBus(platform.ports, platform.mmio, parts.messages());
+  }
+
+  static Platform of(Platform.Parts p) {
+    VmdBoard b = new VmdBoard(p);
+    b.platform.ports.attach(b.pci, 0xCF8, 0xCFF);
+    b.pci.add(0, 0, new PciBridge(HOST_BRIDGE, 0x0600_0000, false));
+    b.add(new VirtioEntropy(p.seed()));
+    for (Hardware.Drive d : p.hardware().drives()) {
+      b.add(new VirtioBlock(d.disk()));
+    }
+    b.add(new VirtioConsole(p.virtioConsole()));
+    return b.platform;
+  }
+
+  private void add(VirtioDevice d) {
+    LegacyVirtioPci f = new LegacyVirtioPci(d, parts.memory());
+    // Without a disk the console keeps its line.
+    int line = d instanceof VirtioConsole && slot == 2 ? LINES[2] : LINES[slot - 1];
+    pci.add(slot, f, on -> platform.lines.line(line, on));
+    pci.place(slot, FIRST_PORT + (slot - 1) * PORTS, line);
+    slot++;
+  }
+}
