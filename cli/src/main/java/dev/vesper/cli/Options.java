@@ -34,7 +34,8 @@ final class Options {
    * @param names with their dashes; none for what stands for itself on the command line
    * @param label what stands for the value in the help; empty for a flag, which takes none
    * @param convert makes a value of a text, or throws IllegalArgumentException
-   * @param many whether it may be repeated, with commas between values
+   * @param many whether it may be repeated
+   * @param split whether commas lie between values
    * @param set takes all values; one for an option that is not repeated
    */
   private record Option<T>(
@@ -44,12 +45,13 @@ final class Options {
       Class<T> type,
       Function<String, T> convert,
       boolean many,
+      boolean split,
       Consumer<List<T>> set) {
 
     Runnable read(List<String> texts) {
       List<T> values = new ArrayList<>();
       for (String text : texts) {
-        for (String one : many && !names.isEmpty() ? text.split(",") : new String[] {text}) {
+        for (String one : split && !names.isEmpty() ? text.split(",") : new String[] {text}) {
           values.add(convert.apply(one));
         }
       }
@@ -76,9 +78,11 @@ final class Options {
         return b.type(boolean.class).arity("0").build();
       }
       b.paramLabel(label).arity("1").converters((CommandLine.ITypeConverter<T>) this::converted);
-      return many
-          ? b.type(List.class).auxiliaryTypes(type).splitRegex(",").build()
-          : b.type(type).build();
+      if (!many) {
+        return b.type(type).build();
+      }
+      b.type(List.class).auxiliaryTypes(type);
+      return split ? b.splitRegex(",").build() : b.build();
     }
 
     private T converted(String text) {
@@ -166,17 +170,24 @@ final class Options {
             Boolean.class,
             Boolean::valueOf,
             false,
+            false,
             on -> set.run()));
   }
 
   /** Adds an option of texts that may be repeated. */
   void texts(String label, String description, Consumer<List<String>> set, String... names) {
-    all.add(new Option<>(List.of(names), label, description, String.class, s -> s, true, set));
+    all.add(new Option<>(List.of(names), label, description, String.class, s -> s, true, true, set));
+  }
+
+  /** Adds an option of texts with commas in them that may be repeated. */
+  void phrases(String label, String description, Consumer<List<String>> set, String... names) {
+    all.add(
+        new Option<>(List.of(names), label, description, String.class, s -> s, true, false, set));
   }
 
   /** Adds an option of files that may be repeated. */
   void paths(String label, String description, Consumer<List<Path>> set, String... names) {
-    all.add(new Option<>(List.of(names), label, description, Path.class, Path::of, true, set));
+    all.add(new Option<>(List.of(names), label, description, Path.class, Path::of, true, true, set));
   }
 
   private <T> void one(
@@ -193,6 +204,7 @@ final class Options {
             description,
             type,
             convert,
+            false,
             false,
             values -> set.accept(values.get(0))));
   }

@@ -67,7 +67,7 @@ final class RunCommand implements Options.Command {
         v -> serial = v,
         "-serial",
         "--serial");
-    o.texts(
+    o.phrases(
         "file=F[,KEY=VALUE...]",
         "a disk: format=raw or qcow2 (default: what the file is), if=virtio or ide (default:"
             + " virtio), readonly=on, snapshot=on (what the guest writes is forgotten at the end);"

@@ -159,7 +159,8 @@ public final class PcBoard {
         express,
         parts.processors(),
         parts.memory().guestBytes(),
-        h == null ? 0 : h.base(),
+        // Before firmware has said where: tables must not change their length.
+        h == null ? 0 : h.base() == 0 ? ECAM_BASE : h.base(),
         h == null ? ECAM_BUSES : h.buses(),
         pm.base());
   }

@@ -69,7 +69,7 @@ public abstract class PciDevice implements PciConfig {
       int command = config.get(COMMAND, 2);
       boolean on = (command & (kind == Kind.IO ? IO_SPACE : MEMORY_SPACE)) != 0;
       long address = address();
-      long limit = kind == Kind.IO ? 0x1_0000L : 1L << 46;
+      long limit = kind == Kind.IO ? 0x1_0000L : 1L << 52;
       // All ones is how software asks for the size.
       long ones = kind == Kind.WIDE ? -1L : kind == Kind.IO ? 0xFFFF : 0xFFFF_FFFFL;
       boolean sizing = (address | size - 1) == ones;

@@ -40,7 +40,7 @@ public final class Q35Host implements PciConfig {
     int low = bridge.read(PCIEXBAR, 4);
     long size = (long) buses() << 20;
     long address = (long) bridge.read(PCIEXBAR + 4, 4) << 32 | low & 0xFFFF_FFFFL & -size;
-    long wanted = (low & 1) != 0 && address > 0 && address < 1L << 46 ? address : 0;
+    long wanted = (low & 1) != 0 && address > 0 && address < 1L << 52 ? address : 0;
     if (wanted != base) {
       if (base != 0) {
         mmio.detach(ecam, base);
