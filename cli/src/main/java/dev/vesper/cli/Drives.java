@@ -29,12 +29,13 @@ final class Drives implements Closeable {
   /**
    * Opens disks.
    *
+   * @param allSnapshots what is written to any of them is forgotten
    * @throws UserError if one cannot be opened, or is in use by somebody else
    */
-  Drives(List<String> options) {
+  Drives(List<String> options, boolean allSnapshots) {
     try {
       for (String o : options) {
-        open.add(one(o));
+        open.add(one(o, allSnapshots));
       }
     } catch (UserError e) {
       closeAll();
@@ -46,12 +47,12 @@ final class Drives implements Closeable {
     return List.copyOf(open);
   }
 
-  private static Hardware.Drive one(String option) {
+  private static Hardware.Drive one(String option, boolean allSnapshots) {
     Path path = null;
     String format = null;
     boolean virtio = true;
     boolean readOnly = false;
-    boolean snapshot = false;
+    boolean snapshot = allSnapshots;
     for (String part : option.split(",")) {
       int eq = part.indexOf('=');
       String key = eq < 0 ? part : part.substring(0, eq);
@@ -71,15 +72,14 @@ final class Drives implements Closeable {
           virtio = value.equals("virtio");
         }
         case "readonly" -> readOnly = flag(part, value);
-        case "snapshot" -> snapshot = flag(part, value);
+        case "snapshot" -> snapshot = flag(part, value) || allSnapshots;
         default -> throw new UserError(USAGE + ", not '" + part + "'");
       }
     }
     if (path == null) {
       throw new UserError("-drive needs file=F");
     }
-    Disk d = disk(path, format, readOnly, snapshot);
-    return new Hardware.Drive(d, virtio);
+    return new Hardware.Drive(disk(path, format, readOnly, snapshot), virtio);
   }
 
   private static boolean flag(String part, String value) {

@@ -82,7 +82,7 @@ final class GuestOptions {
     o.path(
         "F",
         "variable store in a flash in front of the firmware, as OVMF_VARS.fd is; it is not"
-            + " encrypted, and what the guest changes is not written back yet",
+            + " encrypted; run writes back what the guest has changed, as a whole, at the end",
         v -> nvram = v,
         "--nvram");
     o.path("F", "initial RAM disk or multiboot module", v -> initrd = v, "-initrd", "--initrd");
@@ -195,6 +195,11 @@ final class GuestOptions {
   /** {@return whether the embedded reference guest is launched} */
   boolean reference() {
     return file() == null && bios == null;
+  }
+
+  /** {@return the file of the variable store, or null} */
+  @Nullable Path nvram() {
+    return nvram;
   }
 
   /** {@return the kernel or image, or null} */

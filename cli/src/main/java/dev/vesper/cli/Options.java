@@ -176,7 +176,8 @@ final class Options {
 
   /** Adds an option of texts that may be repeated. */
   void texts(String label, String description, Consumer<List<String>> set, String... names) {
-    all.add(new Option<>(List.of(names), label, description, String.class, s -> s, true, true, set));
+    all.add(
+        new Option<>(List.of(names), label, description, String.class, s -> s, true, true, set));
   }
 
   /** Adds an option of texts with commas in them that may be repeated. */
@@ -187,7 +188,8 @@ final class Options {
 
   /** Adds an option of files that may be repeated. */
   void paths(String label, String description, Consumer<List<Path>> set, String... names) {
-    all.add(new Option<>(List.of(names), label, description, Path.class, Path::of, true, true, set));
+    all.add(
+        new Option<>(List.of(names), label, description, Path.class, Path::of, true, true, set));
   }
 
   private <T> void one(

@@ -23,6 +23,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Base64;
 import java.util.List;
 import java.util.Locale;
@@ -33,6 +34,7 @@ final class RunCommand implements Options.Command {
   private final GuestOptions guest = new GuestOptions();
   private String serial = "stdio";
   private List<String> drive = List.of();
+  private boolean snapshot;
   private String virtioConsole = "none";
   private boolean executeOnly;
   private List<String> intercept = new ArrayList<>();
@@ -75,6 +77,11 @@ final class RunCommand implements Options.Command {
         v -> drive = v,
         "-drive",
         "--drive");
+    o.flag(
+        "disks and variable store stay as they are: what the guest writes is forgotten at the end",
+        () -> snapshot = true,
+        "-snapshot",
+        "--snapshot");
     o.text(
         "stderr|file:F|none",
         "where a virtio console goes, for profile openbsd (default: none)",
@@ -183,7 +190,7 @@ final class RunCommand implements Options.Command {
     Checker checker = new Checker();
     try (OutputStream console = output("-serial", serial);
         OutputStream second = output("--virtio-console", virtioConsole);
-        Drives drives = new Drives(drive);
+        Drives drives = new Drives(drive, snapshot);
         TraceFiles files =
             new TraceFiles(trace, title(started, mode), checker, checkOptions::verdict)) {
       MachineOptions.Ports ports =
@@ -222,6 +229,7 @@ final class RunCommand implements Options.Command {
         m.translateAfter(translateAfter);
       }
       Outcome o = m.run();
+      keepVariables(options, m);
       console.flush();
       second.flush();
       System.err.flush();
@@ -234,6 +242,19 @@ final class RunCommand implements Options.Command {
       }
       int found = check ? checkOptions.conclude(checker) : 0;
       return found != 0 && shown.status() != Outcome.DEFECT ? found : shown.status();
+    }
+  }
+
+  /** Writes the variable store back if the guest has changed it. */
+  private void keepVariables(MachineOptions options, Machine m) {
+    Path file = guest.nvram();
+    MachineOptions.Firmware f = options.boot().firmware();
+    if (file == null || f == null || snapshot) {
+      return;
+    }
+    byte[] now = m.variables();
+    if (!Arrays.equals(now, f.variables())) {
+      UserFiles.write(file, now);
     }
   }
 

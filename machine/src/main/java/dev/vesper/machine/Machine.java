@@ -60,6 +60,7 @@ public final class Machine {
   private final SecureProcessor processor;
   private final Profile profile;
   private final IntConsumer consoleOut;
+  private final MachineOptions.@Nullable Firmware flash;
   private int handle;
   private GuestPolicy policy = new GuestPolicy(0);
   private @Nullable Measurement measurement;
@@ -77,6 +78,7 @@ public final class Machine {
     check(o, profile);
     CpuModel model = CpuModel.named(o.cpuModel());
     MachineOptions.Firmware firmware = o.boot().firmware();
+    flash = firmware;
     Hardware.Board board = LaunchPlan.board(o, profile);
     memory =
         new PhysicalMemory(
@@ -368,6 +370,15 @@ public final class Machine {
    */
   public byte[] observePrivate(long address, int length) {
     return memory.peek(address, length, cpus.get(0).key);
+  }
+
+  /** {@return the firmware's variable store as it is now, empty if there is none} */
+  public byte[] variables() {
+    byte[] b = new byte[flash == null ? 0 : flash.variables().length];
+    if (flash != null) {
+      memory.hostView().read(FirmwareImage.base(flash.code(), flash.variables()), b, 0, b.length);
+    }
+    return b;
   }
 
   /** {@return the system physical address of the VMSA page, or -1} */

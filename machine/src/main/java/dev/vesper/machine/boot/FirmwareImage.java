@@ -37,6 +37,10 @@ public final class FirmwareImage {
     }
     view.write(base(image, variables), variables, 0, variables.length);
     view.write(END - image.length, image, 0, image.length);
+    if (o.cBit() == 0) {
+      // An encrypted guest starts in the ROM alone, and no BIOS can be one.
+      LegacyBios.place(image, view);
+    }
     FirmwareTable table = new FirmwareTable(image);
     List<LoadedGuest.Range> ranges = new ArrayList<>();
     ranges.add(new LoadedGuest.Range(END - image.length, image.length, "firmware"));

@@ -95,8 +95,8 @@ public final class FwCfg implements PortDevice {
   }
 
   private void select(int key) {
-    Supplier<byte[]> file = late.get(key & 0x3FFF);
-    item = file != null ? file.get() : items.getOrDefault(key & 0x3FFF, new byte[0]);
+    Supplier<byte[]> file = late.get(key & 0xBFFF);
+    item = file != null ? file.get() : items.getOrDefault(key & 0xBFFF, new byte[0]);
     at = 0;
   }
 

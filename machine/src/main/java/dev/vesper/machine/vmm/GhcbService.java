@@ -273,9 +273,9 @@ final class GhcbService {
     }
     if ((info1 & 4) == 0) {
       if (in) {
-        answer.put(GhcbField.RAX, host.platform.ports.read(port, bytes) & 0xFFFF_FFFFL);
+        answer.put(GhcbField.RAX, host.readPort(vcpu(), port, bytes) & 0xFFFF_FFFFL);
       } else {
-        host.platform.ports.write(port, bytes, (int) value(GhcbField.RAX));
+        host.writePort(vcpu(), port, bytes, (int) value(GhcbField.RAX));
       }
       return;
     }

@@ -33,6 +33,12 @@ public final class Hypervisor {
   /** Virtual time that a vCPU may run ahead of another one. */
   private static final long QUANTUM = 10_000L;
 
+  /**
+   * Virtual time that a device takes to answer, as on a real bus: a guest that polls a timer in a
+   * delay loop gets there in tens of rounds, not in thousands.
+   */
+  private static final long DEVICE_ACCESS = 1_000L;
+
   private static final int MOST_UNSEEN_EVENTS = 100_000;
 
   private static final int MOST_EXITS_WITHOUT_PROGRESS = 10_000;
@@ -517,12 +523,29 @@ public final class Hypervisor {
     }
   }
 
+  private static void waitForDevice(HostVcpu v) {
+    v.cpu.idleUntil(v.cpu.now() + DEVICE_ACCESS);
+  }
+
+  /** Reads a port for a vCPU, 1, 2 or 4 bytes. */
+  int readPort(HostVcpu v, int port, int bytes) {
+    waitForDevice(v);
+    return platform.ports.read(port, bytes);
+  }
+
+  /** Writes a port for a vCPU. */
+  void writePort(HostVcpu v, int port, int bytes, int value) {
+    waitForDevice(v);
+    platform.ports.write(port, bytes, value);
+  }
+
   /** Reads the local APIC of a vCPU or the empty bus, 1 to 8 bytes. */
   long readMmio(HostVcpu v, long gpa, int bytes) {
     if (v.apic != null && !v.apic.x2Mode() && gpa >>> 12 == LocalApic.BASE >>> 12) {
       int r = v.apic.read((int) gpa & 0xFF0, v.cpu.now());
       return (r & 0xFFFF_FFFFL) >>> 8 * ((int) gpa & 3) & -1L >>> 64 - 8 * bytes;
     }
+    waitForDevice(v);
     return platform.mmio.read(gpa, bytes);
   }
 
@@ -534,6 +557,7 @@ public final class Hypervisor {
       }
       return;
     }
+    waitForDevice(v);
     platform.mmio.write(gpa, bytes, value);
   }
 

@@ -172,9 +172,9 @@ final class KvmHandlers implements Handlers {
       return;
     }
     if (in) {
-      v.setRaxPart(bytes, host.platform.ports.read(port, bytes));
+      v.setRaxPart(bytes, host.readPort(hv, port, bytes));
     } else {
-      host.platform.ports.write(port, bytes, (int) v.gpr(0));
+      host.writePort(hv, port, bytes, (int) v.gpr(0));
     }
     v.skip();
   }
@@ -204,12 +204,12 @@ final class KvmHandlers implements Handlers {
 
       @Override
       public int readPort(int port, int bytes) {
-        return host.platform.ports.read(port, bytes);
+        return host.readPort(hv, port, bytes);
       }
 
       @Override
       public void writePort(int port, int bytes, int value) {
-        host.platform.ports.write(port, bytes, value);
+        host.writePort(hv, port, bytes, value);
       }
     };
   }

@@ -10,6 +10,8 @@ import dev.vesper.machine.device.ParallelFlash;
 import dev.vesper.machine.device.Rom;
 import dev.vesper.machine.device.acpi.AcpiTables;
 import dev.vesper.machine.device.acpi.Board;
+import dev.vesper.machine.device.disk.Ahci;
+import dev.vesper.machine.device.disk.Disk;
 import dev.vesper.machine.device.pci.Ich9Lpc;
 import dev.vesper.machine.device.pci.PciBridge;
 import dev.vesper.machine.device.pci.PciBus;
@@ -25,7 +27,9 @@ import dev.vesper.machine.device.virtio.VirtioPci;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -133,10 +137,20 @@ public final class PcBoard {
 
   private void devices() {
     add(virtio(new VirtioEntropy(parts.seed())));
+    List<Disk> sata = new ArrayList<>();
     for (Hardware.Drive d : parts.hardware().drives()) {
       if (d.virtio()) {
         add(virtio(new VirtioBlock(d.disk())));
+      } else {
+        sata.add(d.disk());
       }
+    }
+    if (sata.size() > Ahci.PORTS) {
+      throw new IllegalArgumentException(
+          "there are " + sata.size() + " disks with if=ide, but only " + Ahci.PORTS + " ports");
+    }
+    if (!sata.isEmpty()) {
+      add(new Ahci(parts.memory(), sata));
     }
   }
 
@@ -200,6 +214,8 @@ public final class PcBoard {
     cfg.number(FwCfg.MAX_CPUS, 2, parts.processors());
     ByteBuffer e820 = ByteBuffer.allocate(20).order(ByteOrder.LITTLE_ENDIAN);
     cfg.file("etc/e820", e820.putLong(0).putLong(ram).putInt(1).array());
+    // SeaBIOS shows on COM1 what would be on a screen.
+    cfg.file("etc/sercon-port", little(0x3F8, 8));
     // Tables speak of what firmware has set up by the time that it reads them.
     cfg.file(AcpiTables.TABLES, () -> new AcpiTables(described()).tables());
     cfg.file(AcpiTables.RSDP, () -> new AcpiTables(described()).rsdp());
@@ -208,6 +224,14 @@ public final class PcBoard {
     if (f != null) {
       kernel(cfg, f);
     }
+  }
+
+  private static byte[] little(long v, int bytes) {
+    byte[] b = new byte[bytes];
+    for (int i = 0; i < bytes; i++) {
+      b[i] = (byte) (v >> 8 * i);
+    }
+    return b;
   }
 
   private void firmware(Platform.Firmware f) {

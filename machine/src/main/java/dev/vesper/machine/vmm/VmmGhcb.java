@@ -128,7 +128,7 @@ final class VmmGhcb {
       put(GhcbField.RDX, rdx);
     } else if (code == ExitCode.MSR) {
       msr(v, info1 == 1);
-    } else if (!ioio(info1)) {
+    } else if (!ioio(v, info1)) {
       return;
     }
     writeBack();
@@ -159,7 +159,7 @@ final class VmmGhcb {
     put(GhcbField.RDX, rdx);
   }
 
-  private boolean ioio(long info1) {
+  private boolean ioio(HostVcpu v, long info1) {
     if (!handlers.portAccess(info1)) {
       return false;
     }
@@ -170,10 +170,10 @@ final class VmmGhcb {
       return false;
     }
     if ((info1 & 1) != 0) {
-      rax = host.platform.ports.read(port, bytes) & 0xFFFF_FFFFL;
+      rax = host.readPort(v, port, bytes) & 0xFFFF_FFFFL;
       put(GhcbField.RAX, rax);
     } else {
-      host.platform.ports.write(port, bytes, (int) rax);
+      host.writePort(v, port, bytes, (int) rax);
     }
     return true;
   }

@@ -167,7 +167,7 @@ final class VmmHandlers implements Handlers {
         v.skip();
       }
       case ExitCode.MSR -> msr(hv, v, info1 != 0);
-      case ExitCode.IOIO -> ioio(v, info1);
+      case ExitCode.IOIO -> ioio(hv, v, info1);
       case ExitCode.XSETBV -> xsetbv(hv, v);
       case ExitCode.VMMCALL -> {
         if (v.cpl() == 0
@@ -200,16 +200,16 @@ final class VmmHandlers implements Handlers {
     }
   }
 
-  private void ioio(PlainVcpu v, long info) {
+  private void ioio(HostVcpu hv, PlainVcpu v, long info) {
     if (!portAccess(info)) {
       return;
     }
     int bytes = (int) (info >> 4) & 7;
     int port = (int) (info >> 16) & 0xFFFF;
     if ((info & 1) != 0) {
-      v.setRaxPart(bytes, host.platform.ports.read(port, bytes));
+      v.setRaxPart(bytes, host.readPort(hv, port, bytes));
     } else {
-      host.platform.ports.write(port, bytes, (int) v.gpr(0));
+      host.writePort(hv, port, bytes, (int) v.gpr(0));
     }
     v.skip();
   }

@@ -1,0 +1,451 @@
+package dev.vesper.machine.device.disk;
+
+import dev.vesper.machine.memory.HostView;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
+
+/** A port of an AHCI controller and the ATA disk behind it (ACS-3). */
+final class AhciPort {
+  private static final int CMD_START = 1;
+  private static final int CMD_RECEIVE = 1 << 4;
+  private static final int CMD_WRITABLE = 0x0300_001F;
+  private static final int IS_D2H = 1;
+  private static final int IS_PIO = 2;
+  private static final int IS_SET_BITS = 8;
+  private static final int IS_CONNECT = 1 << 6;
+  private static final int IS_ERROR = 1 << 30;
+  private static final int SERR_EXCHANGED = 1 << 26;
+  private static final int READY = 0x50;
+  private static final int ERROR = 1;
+  private static final int ABORTED = 4;
+  private static final int SIGNATURE = 0x0000_0101;
+  private static final int NOTHING = 0x7F;
+  private static final int ENTRIES = 0x80;
+  private static final int SECTOR = Disk.SECTOR;
+
+  /** A longer request is an error, so that a guest cannot make the host work without end. */
+  private static final int MOST_SECTORS = 1 << 16;
+
+  /** What a command came to, and how it is told. */
+  private enum Kind {
+    NO_DATA,
+    PIO,
+    DMA,
+    QUEUED
+  }
+
+  private final HostView memory;
+  private final @Nullable Disk disk;
+  private long list;
+  private long received;
+  private int interrupts;
+  private int enabled;
+  private int command;
+  private int taskFile = NOTHING;
+  private int sataControl;
+  private int errors;
+  private int active;
+  private int issued;
+
+  AhciPort(HostView memory, @Nullable Disk disk) {
+    this.memory = memory;
+    this.disk = disk;
+    reset();
+  }
+
+  void reset() {
+    list = 0;
+    received = 0;
+    interrupts = 0;
+    enabled = 0;
+    command = 6;
+    sataControl = 0;
+    errors = 0;
+    active = 0;
+    issued = 0;
+    taskFile = disk == null ? NOTHING : READY;
+  }
+
+  boolean interrupting() {
+    return (interrupts & enabled) != 0;
+  }
+
+  int read(int offset) {
+    return switch (offset) {
+      case 0x00 -> (int) list;
+      case 0x04 -> (int) (list >>> 32);
+      case 0x08 -> (int) received;
+      case 0x0C -> (int) (received >>> 32);
+      case 0x10 -> interrupts;
+      case 0x14 -> enabled;
+      case 0x18 ->
+          command
+              | ((command & CMD_START) != 0 ? 1 << 15 : 0)
+              | ((command & CMD_RECEIVE) != 0 ? 1 << 14 : 0);
+      case 0x20 -> taskFile;
+      case 0x24 -> disk == null ? -1 : SIGNATURE;
+      case 0x28 -> disk == null || (sataControl & 15) == 1 ? 0 : 0x113;
+      case 0x2C -> sataControl;
+      case 0x30 -> errors;
+      case 0x34 -> active;
+      case 0x38 -> issued;
+      default -> 0;
+    };
+  }
+
+  void write(int offset, int v) {
+    switch (offset) {
+      case 0x00 -> list = list & ~0xFFFF_FFFFL | v & 0xFFFF_FC00L;
+      case 0x04 -> list = list & 0xFFFF_FFFFL | (long) v << 32;
+      case 0x08 -> received = received & ~0xFFFF_FFFFL | v & 0xFFFF_FF00L;
+      case 0x0C -> received = received & 0xFFFF_FFFFL | (long) v << 32;
+      case 0x10 -> interrupts &= ~v;
+      case 0x14 -> enabled = v;
+      case 0x18 -> {
+        command = v & CMD_WRITABLE;
+        if ((command & CMD_START) == 0) {
+          active = 0;
+          issued = 0;
+        }
+      }
+      case 0x2C -> connect(v);
+      case 0x30 -> errors &= ~v;
+      case 0x34 -> active |= v;
+      case 0x38 -> {
+        if ((command & CMD_START) != 0 && disk != null) {
+          issued |= v;
+          work();
+        }
+      }
+      default -> {
+        // read-only
+      }
+    }
+  }
+
+  private void connect(int v) {
+    boolean was = (sataControl & 15) == 1;
+    sataControl = v & 0xFFF;
+    if (was && (v & 15) == 0 && disk != null) {
+      errors |= SERR_EXCHANGED;
+      interrupts |= IS_CONNECT;
+      taskFile = READY;
+      deviceToHost(READY, 1, null);
+    }
+  }
+
+  private void work() {
+    for (int slot = 0; slot < 32; slot++) {
+      if ((issued >>> slot & 1) != 0) {
+        run(slot);
+      }
+    }
+  }
+
+  private byte[] fetch(long at, int n) {
+    byte[] b = new byte[n];
+    if (memory.contains(at, n)) {
+      memory.read(at, b, 0, n);
+    }
+    return b;
+  }
+
+  private void store(long at, byte[] b) {
+    if (memory.contains(at, b.length)) {
+      memory.write(at, b, 0, b.length);
+    }
+  }
+
+  /** Tells the end of a command by a register FIS. */
+  private void deviceToHost(int status, int error, byte @Nullable [] fis) {
+    taskFile = error << 8 | status;
+    byte[] f = new byte[20];
+    f[0] = 0x34;
+    f[1] = 0x40;
+    f[2] = (byte) status;
+    f[3] = (byte) error;
+    if (fis != null) {
+      System.arraycopy(fis, 4, f, 4, 9);
+    } else {
+      f[4] = 1;
+      f[12] = 1;
+    }
+    if ((command & CMD_RECEIVE) != 0) {
+      store(received + 0x40, f);
+      interrupts |= IS_D2H;
+    }
+  }
+
+  private void run(int slot) {
+    byte[] header = fetch(list + 32L * slot, 32);
+    ByteBuffer h = ByteBuffer.wrap(header).order(ByteOrder.LITTLE_ENDIAN);
+    long table = h.getLong(8) & -128L;
+    byte[] fis = fetch(table, 64);
+    int bit = 1 << slot;
+    if (fis[0] != 0x27 || (fis[1] & 0x80) == 0) {
+      // A write of the control register: the end of a software reset gives the signature.
+      issued &= ~bit;
+      if ((fis[15] & 4) == 0) {
+        deviceToHost(READY, 1, null);
+      }
+      return;
+    }
+    Transfer t = new Transfer(table, h.getShort(2) & 0xFFFF);
+    int code = fis[2] & 0xFF;
+    Kind kind = Kind.NO_DATA;
+    boolean fine;
+    try {
+      kind = kind(code);
+      fine = execute(code, fis, t);
+    } catch (IOException e) {
+      fine = false;
+    }
+    store(list + 32L * slot + 4, little(t.moved));
+    issued &= ~bit;
+    int state = READY | (fine ? 0 : ERROR);
+    int error = fine ? 0 : ABORTED;
+    if (kind == Kind.QUEUED) {
+      finishQueued(bit, fine, state, error);
+    } else {
+      if (kind == Kind.PIO && fine) {
+        pioSetup(fis, t.moved);
+      }
+      deviceToHost(state, error, fis);
+    }
+    if (!fine) {
+      interrupts |= IS_ERROR;
+    }
+  }
+
+  private void finishQueued(int bit, boolean fine, int state, int error) {
+    active &= ~bit;
+    taskFile = error << 8 | state;
+    byte[] f = new byte[8];
+    f[0] = (byte) 0xA1;
+    f[1] = 0x40;
+    f[2] = (byte) (state & 0x77);
+    f[3] = (byte) error;
+    for (int i = 0; i < 4; i++) {
+      f[4 + i] = (byte) ((fine ? bit : 0) >> 8 * i);
+    }
+    if ((command & CMD_RECEIVE) != 0) {
+      store(received + 0x58, f);
+      interrupts |= IS_SET_BITS;
+    }
+  }
+
+  private void pioSetup(byte[] fis, int moved) {
+    byte[] f = new byte[20];
+    f[0] = 0x5F;
+    f[1] = 0x60;
+    f[2] = 0x58;
+    System.arraycopy(fis, 4, f, 4, 9);
+    f[15] = READY;
+    f[16] = (byte) moved;
+    f[17] = (byte) (moved >> 8);
+    if ((command & CMD_RECEIVE) != 0) {
+      store(received + 0x20, f);
+      interrupts |= IS_PIO;
+    }
+  }
+
+  private static byte[] little(int v) {
+    return new byte[] {(byte) v, (byte) (v >> 8), (byte) (v >> 16), (byte) (v >> 24)};
+  }
+
+  // ---- commands
+
+  private static Kind kind(int code) {
+    return switch (code) {
+      case 0x20, 0x24, 0x30, 0x34, 0xEC -> Kind.PIO;
+      case 0x25, 0x35, 0xC8, 0xCA -> Kind.DMA;
+      case 0x60, 0x61 -> Kind.QUEUED;
+      default -> Kind.NO_DATA;
+    };
+  }
+
+  private static long address(byte[] f, boolean wide) {
+    long low = f[4] & 0xFF | (f[5] & 0xFF) << 8 | (long) (f[6] & 0xFF) << 16;
+    if (!wide) {
+      return low | (long) (f[7] & 15) << 24;
+    }
+    return low
+        | (long) (f[8] & 0xFF) << 24
+        | (long) (f[9] & 0xFF) << 32
+        | (long) (f[10] & 0xFF) << 40;
+  }
+
+  private boolean execute(int code, byte[] f, Transfer t) throws IOException {
+    Disk d = disk;
+    if (d == null) {
+      return false;
+    }
+    int count8 = f[12] & 0xFF;
+    int count16 = count8 | (f[13] & 0xFF) << 8;
+    switch (code) {
+      case 0x20, 0xC8 -> {
+        return transfer(d, t, address(f, false), count8 == 0 ? 256 : count8, false);
+      }
+      case 0x30, 0xCA -> {
+        return transfer(d, t, address(f, false), count8 == 0 ? 256 : count8, true);
+      }
+      case 0x24, 0x25 -> {
+        return transfer(d, t, address(f, true), count16 == 0 ? MOST_SECTORS : count16, false);
+      }
+      case 0x34, 0x35 -> {
+        return transfer(d, t, address(f, true), count16 == 0 ? MOST_SECTORS : count16, true);
+      }
+      case 0x60, 0x61 -> {
+        int n = f[3] & 0xFF | (f[11] & 0xFF) << 8;
+        return transfer(d, t, address(f, true), n == 0 ? MOST_SECTORS : n, code == 0x61);
+      }
+      case 0xE7, 0xEA -> {
+        d.flush();
+        return true;
+      }
+      case 0xEC -> {
+        t.store(identity(d), SECTOR);
+        return true;
+      }
+      // Settings and power states that make no difference here; verifying what is there.
+      case 0xEF, 0x40, 0x42, 0xE0, 0xE1, 0xE2, 0xE3, 0xE6, 0x91, 0xC6 -> {
+        return true;
+      }
+      case 0xE5 -> {
+        f[12] = (byte) 0xFF;
+        return true;
+      }
+      default -> {
+        return false;
+      }
+    }
+  }
+
+  private static boolean transfer(Disk d, Transfer t, long sector, int count, boolean write)
+      throws IOException {
+    if (sector > d.sectors() || count > d.sectors() - sector || write && d.readOnly()) {
+      return false;
+    }
+    byte[] b = new byte[Math.min(count, 128) * SECTOR];
+    for (int done = 0; done < count; ) {
+      int n = Math.min(count - done, 128);
+      if (write) {
+        if (!t.fetch(b, n * SECTOR)) {
+          return false;
+        }
+        d.write(sector + done, b, n * SECTOR);
+      } else {
+        d.read(sector + done, b, n * SECTOR);
+        if (!t.store(b, n * SECTOR)) {
+          return false;
+        }
+      }
+      done += n;
+    }
+    return true;
+  }
+
+  /** IDENTIFY DEVICE (ACS-3, 7.12). */
+  private static byte[] identity(Disk d) {
+    short[] w = new short[256];
+    w[0] = 0x0040;
+    w[1] = (short) Math.min(16383, d.sectors() / (16 * 63) + 1);
+    w[3] = 16;
+    w[6] = 63;
+    words(w, 10, 10, "VESPER01");
+    words(w, 23, 4, "1.0");
+    words(w, 27, 20, "VESPER HARDDISK");
+    w[47] = (short) 0x8010;
+    w[49] = 0x0300;
+    w[53] = 7;
+    long small = Math.min(d.sectors(), 0x0FFF_FFFF);
+    w[60] = (short) small;
+    w[61] = (short) (small >> 16);
+    w[63] = 0x0007;
+    w[64] = 3;
+    for (int i = 65; i <= 68; i++) {
+      w[i] = 120;
+    }
+    w[75] = 31;
+    w[76] = 0x0102;
+    w[80] = 0x00F0;
+    w[82] = 0x0020;
+    w[83] = 0x7400;
+    w[84] = 0x4000;
+    w[85] = 0x0020;
+    w[86] = 0x3400;
+    w[87] = 0x4000;
+    w[88] = 0x203F;
+    w[93] = 0x4000;
+    for (int i = 0; i < 4; i++) {
+      w[100 + i] = (short) (d.sectors() >> 16 * i);
+    }
+    byte[] b = new byte[SECTOR];
+    ByteBuffer.wrap(b).order(ByteOrder.LITTLE_ENDIAN).asShortBuffer().put(w);
+    return b;
+  }
+
+  /** Text as ATA has it: two characters a word, the first one above. */
+  private static void words(short[] w, int at, int n, String text) {
+    byte[] t = Arrays.copyOf(text.getBytes(StandardCharsets.US_ASCII), 2 * n);
+    for (int i = 0; i < n; i++) {
+      int high = t[2 * i] == 0 ? ' ' : t[2 * i];
+      int low = t[2 * i + 1] == 0 ? ' ' : t[2 * i + 1];
+      w[at + i] = (short) (high << 8 | low);
+    }
+  }
+
+  /** The memory of a command, as its table of regions gives it. */
+  private final class Transfer {
+    private final long table;
+    private final int entries;
+    private int entry;
+    private int inEntry;
+    int moved;
+
+    Transfer(long table, int entries) {
+      this.table = table;
+      this.entries = entries;
+    }
+
+    boolean store(byte[] b, int n) {
+      return move(b, n, true);
+    }
+
+    boolean fetch(byte[] b, int n) {
+      return move(b, n, false);
+    }
+
+    private boolean move(byte[] b, int n, boolean toMemory) {
+      for (int done = 0; done < n; ) {
+        if (entry >= entries || !memory.contains(table + ENTRIES + 16L * entry, 16)) {
+          return false;
+        }
+        long at = table + ENTRIES + 16L * entry;
+        long address = memory.read(at, 8);
+        int length = ((int) memory.read(at + 12, 4) & 0x3F_FFFF) + 1;
+        int part = Math.min(n - done, length - inEntry);
+        if (!memory.contains(address + inEntry, part)) {
+          return false;
+        }
+        if (toMemory) {
+          memory.write(address + inEntry, b, done, part);
+        } else {
+          memory.read(address + inEntry, b, done, part);
+        }
+        done += part;
+        moved += part;
+        inEntry += part;
+        if (inEntry == length) {
+          entry++;
+          inEntry = 0;
+        }
+      }
+      return true;
+    }
+  }
+}
