@@ -21,6 +21,11 @@ import org.junit.jupiter.api.Assumptions;
  * outside the project; a test that cannot get it fails under CI and is skipped elsewhere.
  */
 final class DebianKernel {
+  /** {@return where what is downloaded is kept} */
+  static Path cache() throws IOException {
+    return Files.createDirectories(CACHE);
+  }
+
   private static final Path CACHE =
       Path.of(
           System.getenv()

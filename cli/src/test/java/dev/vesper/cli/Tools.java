@@ -48,4 +48,36 @@ final class Tools {
       Files.deleteIfExists(err);
     }
   }
+
+  /** Skips the test where a file of a package is not there; under CI its absence is a failure. */
+  static void require(String file, String debianPackage) {
+    boolean there = Files.exists(Path.of(file));
+    if (!there && System.getenv("CI") != null) {
+      throw new AssertionError(file + " is missing: install Debian's " + debianPackage);
+    }
+    assumeTrue(there, file + " is not there (Debian: " + debianPackage + ")");
+  }
+
+  /** Runs a program in a folder. It must end with status 0. */
+  static void call(Path folder, String... command) throws IOException, InterruptedException {
+    Path log = Files.createTempFile("vesper-test", ".log");
+    try {
+      Process p =
+          new ProcessBuilder(command)
+              .directory(folder.toFile())
+              .redirectErrorStream(true)
+              .redirectOutput(log.toFile())
+              .start();
+      if (!p.waitFor(600, TimeUnit.SECONDS)) {
+        p.destroyForcibly();
+        throw new AssertionError(command[0] + " does not end");
+      }
+      if (p.exitValue() != 0) {
+        throw new AssertionError(
+            String.join(" ", command) + ": status " + p.exitValue() + "\n" + Files.readString(log));
+      }
+    } finally {
+      Files.deleteIfExists(log);
+    }
+  }
 }

@@ -37,6 +37,11 @@ final class HostVcpu {
   /** Exits in a row without an instruction between them. */
   int stuck;
 
+  /** When it last read ACPI's timer, and what that took. */
+  long timerRead = Long.MIN_VALUE / 2;
+
+  long timerWait;
+
   HostVcpu(int id, VirtualCpu cpu, @Nullable LocalApic apic) {
     this.id = id;
     this.cpu = cpu;

@@ -39,6 +39,12 @@ public final class Hypervisor {
    */
   private static final long DEVICE_ACCESS = 1_000L;
 
+  /** What the last of many reads of a timer in a tight loop takes. */
+  private static final long LONGEST_TIMER_READ = 25_000L;
+
+  /** A read of a timer this soon after another one is part of a loop. */
+  private static final long TIGHT_LOOP = 2_000L;
+
   private static final int MOST_UNSEEN_EVENTS = 100_000;
 
   private static final int MOST_EXITS_WITHOUT_PROGRESS = 10_000;
@@ -527,9 +533,26 @@ public final class Hypervisor {
     v.cpu.idleUntil(v.cpu.now() + DEVICE_ACCESS);
   }
 
+  /**
+   * A guest that reads ACPI's timer again and again only wants time to pass: the longer it does,
+   * the longer a read takes, up to a fortieth of a millisecond.
+   */
+  private void waitForTimer(HostVcpu v) {
+    long now = v.cpu.now();
+    boolean loop = now - v.timerRead < TIGHT_LOOP;
+    v.timerWait =
+        loop ? Math.min(LONGEST_TIMER_READ, v.timerWait + v.timerWait / 16) : DEVICE_ACCESS;
+    v.cpu.idleUntil(now + v.timerWait);
+    v.timerRead = v.cpu.now();
+  }
+
   /** Reads a port for a vCPU, 1, 2 or 4 bytes. */
   int readPort(HostVcpu v, int port, int bytes) {
-    waitForDevice(v);
+    if (port == platform.timerPort()) {
+      waitForTimer(v);
+    } else {
+      waitForDevice(v);
+    }
     return platform.ports.read(port, bytes);
   }
 

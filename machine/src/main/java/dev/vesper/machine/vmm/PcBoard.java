@@ -85,6 +85,7 @@ public final class PcBoard {
     pci = new PciBus(platform.ports, platform.mmio, p.messages());
     router = new PirqRouter(platform.pic, ioApic, express ? FIRST_INPUT_Q35 : FIRST_INPUT_PC);
     pm = new AcpiPm(platform.ports, p.clock(), platform.reset::powerOff, platform.lines, SCI);
+    platform.power(pm);
     powerManagement = express ? new Ich9Lpc(pm, router) : new Piix4Pm(pm);
   }
 
@@ -273,15 +274,15 @@ public final class PcBoard {
   private void afterFirmware() {
     Q35Host h = host;
     if (h != null) {
-      h.write(0x64, 4, 0);
-      h.write(0x60, 4, (int) ECAM_BASE | 1);
+      h.writeConfig(0x64, 4, 0);
+      h.writeConfig(0x60, 4, (int) ECAM_BASE | 1);
     }
     for (int i = 0; i < PIRQ_LINES.length; i++) {
       router.route(i, PIRQ_LINES[i]);
     }
     PciConfig power = powerManagement;
-    power.write(0x40, 4, PM_BASE | 1);
-    power.write(express ? 0x44 : 0x80, 1, express ? 0x80 : 1);
+    power.writeConfig(0x40, 4, PM_BASE | 1);
+    power.writeConfig(express ? 0x44 : 0x80, 1, express ? 0x80 : 1);
     pci.assign(IO_WINDOW, MEMORY_WINDOW, d -> PIRQ_LINES[PirqRouter.pirqOf(d)]);
     // Level-triggered lines of the 8259 pair: those of PCI, and the SCI.
     platform.ports.write(0x4D1, 1, 0x0E);

@@ -1,5 +1,6 @@
 package dev.vesper.machine.vmm;
 
+import dev.vesper.machine.device.AcpiPm;
 import dev.vesper.machine.device.CmosRtc;
 import dev.vesper.machine.device.DebugConsole;
 import dev.vesper.machine.device.InterruptLines;
@@ -92,6 +93,7 @@ public final class Platform {
   final ResetPorts reset = new ResetPorts();
   private final List<Timed> timers = new ArrayList<>();
   private final long apJumpTable;
+  private @Nullable AcpiPm power;
 
   /**
    * What every board has.
@@ -137,6 +139,17 @@ public final class Platform {
     m.ports.attach(new PciBus(m.ports, m.mmio, p.messages), 0xCF8, 0xCFF);
     m.ports.attach(m.reset, 0xCF9, 0xCF9);
     return m;
+  }
+
+  /** Tells where ACPI's timer is. */
+  void power(AcpiPm pm) {
+    power = pm;
+  }
+
+  /** {@return the port of ACPI's timer, or -1} */
+  int timerPort() {
+    AcpiPm pm = power;
+    return pm == null || pm.base() == 0 ? -1 : pm.base() + AcpiPm.TIMER;
   }
 
   /** Adds a device with events of its own. */

@@ -25,20 +25,20 @@ public final class Ich9Lpc implements PciConfig {
     bridge = new PciBridge(ID, CLASS, true, router, ROUTES);
     bridge.onWrite(
         at -> {
-          boolean on = (bridge.read(ACPI_CNTL, 1) & ACPI_ENABLE) != 0;
-          pm.moveTo(on ? bridge.read(PMBASE, 4) & 0xFF80 : 0);
+          boolean on = (bridge.readConfig(ACPI_CNTL, 1) & ACPI_ENABLE) != 0;
+          pm.moveTo(on ? bridge.readConfig(PMBASE, 4) & 0xFF80 : 0);
         });
-    bridge.write(PMBASE, 4, 1);
+    bridge.writeConfig(PMBASE, 4, 1);
   }
 
   @Override
-  public int read(int at, int bytes) {
-    int v = bridge.read(at, bytes);
+  public int readConfig(int at, int bytes) {
+    int v = bridge.readConfig(at, bytes);
     return at == PMBASE ? v & 0xFF80 | 1 : v;
   }
 
   @Override
-  public void write(int at, int bytes, int value) {
-    bridge.write(at, bytes, value);
+  public void writeConfig(int at, int bytes, int value) {
+    bridge.writeConfig(at, bytes, value);
   }
 }

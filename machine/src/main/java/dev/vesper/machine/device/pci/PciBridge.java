@@ -54,7 +54,7 @@ public final class PciBridge implements PciConfig {
   }
 
   @Override
-  public int read(int at, int bytes) {
+  public int readConfig(int at, int bytes) {
     PirqRouter r = router;
     if (r != null && at <= routes + 3 && at + bytes > routes) {
       for (int i = 0; i < 4; i++) {
@@ -65,7 +65,7 @@ public final class PciBridge implements PciConfig {
   }
 
   @Override
-  public void write(int at, int bytes, int value) {
+  public void writeConfig(int at, int bytes, int value) {
     config.write(at, bytes, value);
     PirqRouter r = router;
     if (r != null) {

@@ -59,8 +59,8 @@ public final class PciBus implements PortDevice {
   public void place(int device, int io, int line) {
     if (functions[device << 3] instanceof PciDevice d) {
       d.assign(0, io);
-      d.write(4, 2, 1);
-      d.write(INTERRUPT_LINE, 1, line);
+      d.writeConfig(4, 2, 1);
+      d.writeConfig(INTERRUPT_LINE, 1, line);
     }
   }
 
@@ -108,10 +108,10 @@ public final class PciBus implements PortDevice {
         }
       }
       if (!placed.isEmpty()) {
-        d.write(4, 2, 7);
+        d.writeConfig(4, 2, 7);
       }
-      if (d.read(INTERRUPT_LINE + 1, 1) != 0) {
-        d.write(INTERRUPT_LINE, 1, line.applyAsInt(f >> 3));
+      if (d.readConfig(INTERRUPT_LINE + 1, 1) != 0) {
+        d.writeConfig(INTERRUPT_LINE, 1, line.applyAsInt(f >> 3));
       }
     }
   }
@@ -127,7 +127,9 @@ public final class PciBus implements PortDevice {
       return port == 0xCF8 && bytes == 4 ? address : -1;
     }
     PciConfig f = selected();
-    return f == null || (port & 3) + bytes > 4 ? -1 : f.read((address & 0xFC) + (port & 3), bytes);
+    return f == null || (port & 3) + bytes > 4
+        ? -1
+        : f.readConfig((address & 0xFC) + (port & 3), bytes);
   }
 
   @Override
@@ -140,7 +142,7 @@ public final class PciBus implements PortDevice {
     }
     PciConfig f = selected();
     if (f != null && (port & 3) + bytes <= 4) {
-      f.write((address & 0xFC) + (port & 3), bytes, value);
+      f.writeConfig((address & 0xFC) + (port & 3), bytes, value);
     }
   }
 
@@ -160,10 +162,11 @@ public final class PciBus implements PortDevice {
         int register = (int) offset & 0xFFF;
         if (f == null || (register & 3) + bytes > 4) {
           return bytes == 8 && f != null && register <= 0xF8
-              ? f.read(register, 4) & 0xFFFF_FFFFL | (long) f.read(register + 4, 4) << 32
+              ? f.readConfig(register, 4) & 0xFFFF_FFFFL
+                  | (long) f.readConfig(register + 4, 4) << 32
               : -1L;
         }
-        return register > 0xFF ? 0 : f.read(register, bytes) & 0xFFFF_FFFFL;
+        return register > 0xFF ? 0 : f.readConfig(register, bytes) & 0xFFFF_FFFFL;
       }
 
       @Override
@@ -171,7 +174,7 @@ public final class PciBus implements PortDevice {
         PciConfig f = at(offset);
         int register = (int) offset & 0xFFF;
         if (f != null && register <= 0xFF && (register & 3) + bytes <= 4) {
-          f.write(register, bytes, (int) value);
+          f.writeConfig(register, bytes, (int) value);
         }
       }
     };

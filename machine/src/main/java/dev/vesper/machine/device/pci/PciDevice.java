@@ -254,9 +254,9 @@ public abstract class PciDevice implements PciConfig {
       throw new IllegalArgumentException("no base address register " + register);
     }
     int at = b.at();
-    write(at, 4, (int) address);
+    writeConfig(at, 4, (int) address);
     if (b.kind == Kind.WIDE) {
-      write(at + 4, 4, (int) (address >>> 32));
+      writeConfig(at + 4, 4, (int) (address >>> 32));
     }
   }
 
@@ -317,12 +317,12 @@ public abstract class PciDevice implements PciConfig {
   // ---- configuration
 
   @Override
-  public int read(int at, int bytes) {
+  public int readConfig(int at, int bytes) {
     return config.get(at, bytes);
   }
 
   @Override
-  public final void write(int at, int bytes, int value) {
+  public final void writeConfig(int at, int bytes, int value) {
     config.write(at, bytes, value);
     if (at < COMMAND + 2 && at + bytes > COMMAND || at >= BAR0 && at < BAR0 + 24) {
       for (Bar b : bars) {

@@ -33,12 +33,12 @@ public final class Piix4Pm implements PciConfig {
   }
 
   @Override
-  public int read(int at, int bytes) {
+  public int readConfig(int at, int bytes) {
     return config.get(at, bytes);
   }
 
   @Override
-  public void write(int at, int bytes, int v) {
+  public void writeConfig(int at, int bytes, int v) {
     config.write(at, bytes, v);
     boolean on = (config.get(PMREGMISC, 1) & 1) != 0;
     pm.moveTo(on ? config.get(PMBA, 4) & 0xFFC0 : 0);

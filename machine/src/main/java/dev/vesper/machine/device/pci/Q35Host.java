@@ -33,13 +33,13 @@ public final class Q35Host implements PciConfig {
 
   /** {@return how many buses ECAM shows} */
   public int buses() {
-    return 256 >> Math.min(2, bridge.read(PCIEXBAR, 1) >> 1 & 3);
+    return 256 >> Math.min(2, bridge.readConfig(PCIEXBAR, 1) >> 1 & 3);
   }
 
   private void place() {
-    int low = bridge.read(PCIEXBAR, 4);
+    int low = bridge.readConfig(PCIEXBAR, 4);
     long size = (long) buses() << 20;
-    long address = (long) bridge.read(PCIEXBAR + 4, 4) << 32 | low & 0xFFFF_FFFFL & -size;
+    long address = (long) bridge.readConfig(PCIEXBAR + 4, 4) << 32 | low & 0xFFFF_FFFFL & -size;
     long wanted = (low & 1) != 0 && address > 0 && address < 1L << 52 ? address : 0;
     if (wanted != base) {
       if (base != 0) {
@@ -53,12 +53,12 @@ public final class Q35Host implements PciConfig {
   }
 
   @Override
-  public int read(int at, int bytes) {
-    return bridge.read(at, bytes);
+  public int readConfig(int at, int bytes) {
+    return bridge.readConfig(at, bytes);
   }
 
   @Override
-  public void write(int at, int bytes, int value) {
-    bridge.write(at, bytes, value);
+  public void writeConfig(int at, int bytes, int value) {
+    bridge.writeConfig(at, bytes, value);
   }
 }

@@ -135,11 +135,11 @@ public final class VirtioPci extends PciDevice implements MmioDevice {
   }
 
   @Override
-  public int read(int at, int bytes) {
+  public int readConfig(int at, int bytes) {
     if (at == window + 16 && windowOffset() >= 0 && windowLength() > 0) {
       configure(at, 4, (int) read(windowOffset(), windowLength()));
     }
-    return super.read(at, bytes);
+    return super.readConfig(at, bytes);
   }
 
   @Override

@@ -82,14 +82,12 @@ final class Virtqueue {
     }
     int before = (int) memory.read(used + 2, 2);
     int now = before;
-    while (true) {
-      int index = (int) memory.read(available + 2, 2);
-      if ((index - seen & 0xFFFF) > size) {
-        return Result.BROKEN;
-      }
-      if (index == seen) {
-        break;
-      }
+    // Read once: what a device writes may be this very index, if the driver is mad.
+    int index = (int) memory.read(available + 2, 2);
+    if ((index - seen & 0xFFFF) > size) {
+      return Result.BROKEN;
+    }
+    while (seen != index) {
       int head = (int) memory.read(available + 4 + 2L * (seen & size - 1), 2);
       VirtioRequest r = chain(head);
       if (r == null) {
