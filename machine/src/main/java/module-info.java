@@ -17,5 +17,7 @@ module dev.vesper.machine {
   exports dev.vesper.machine.sev;
   exports dev.vesper.machine.device;
   exports dev.vesper.machine.device.disk;
+  exports dev.vesper.machine.device.net;
+  exports dev.vesper.machine.device.share;
   exports dev.vesper.machine.device.acpi;
 }

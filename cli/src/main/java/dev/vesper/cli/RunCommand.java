@@ -5,6 +5,8 @@ import dev.vesper.machine.Machine;
 import dev.vesper.machine.MachineOptions;
 import dev.vesper.machine.Tracer;
 import dev.vesper.machine.boot.BootException;
+import dev.vesper.machine.device.net.Network;
+import dev.vesper.machine.device.net.UserNetwork;
 import dev.vesper.machine.launch.CommandFailed;
 import dev.vesper.machine.launch.Measurement;
 import dev.vesper.machine.observe.Symbols;
@@ -34,6 +36,10 @@ final class RunCommand implements Options.Command {
   private final GuestOptions guest = new GuestOptions();
   private String serial = "stdio";
   private List<String> drive = List.of();
+  private List<String> nic = List.of();
+  private List<String> share = List.of();
+  private String vga = "none";
+  private @Nullable Path screenshot;
   private boolean snapshot;
   private String virtioConsole = "none";
   private boolean executeOnly;
@@ -77,6 +83,32 @@ final class RunCommand implements Options.Command {
         v -> drive = v,
         "-drive",
         "--drive");
+    o.texts(
+        "user|none",
+        "a virtio network adapter for profile kvm: user is a network with a gateway that gives"
+            + " addresses by DHCP and answers pings, and nothing behind it; may be repeated"
+            + " (default: none)",
+        v -> nic = v,
+        "-nic",
+        "--nic");
+    o.text(
+        "std|none",
+        "a screen for profile kvm: QEMU's standard VGA; std,romfile=F names the VGA BIOS that SeaBIOS"
+            + " needs (default: none)",
+        v -> vga = v,
+        "-vga",
+        "--vga");
+    o.path(
+        "F",
+        "write what the screen shows at the end: .png for graphics, .txt for text",
+        v -> screenshot = v,
+        "--screenshot");
+    o.phrases(
+        "path=DIR,tag=TAG",
+        "a folder that the guest can mount: mount -t virtiofs TAG /mnt; readonly=on; profile kvm; may"
+            + " be repeated",
+        v -> share = v,
+        "--share");
     o.flag(
         "disks and variable store stay as they are: what the guest writes is forgotten at the end",
         () -> snapshot = true,
@@ -84,7 +116,7 @@ final class RunCommand implements Options.Command {
         "--snapshot");
     o.text(
         "stderr|file:F|none",
-        "where a virtio console goes, for profile openbsd (default: none)",
+        "where a virtio console goes (default: none)",
         v -> virtioConsole = v,
         "--virtio-console");
     o.flag(
@@ -185,12 +217,17 @@ final class RunCommand implements Options.Command {
       throw new UserError("--check judges the GHCB protocol, which only --sev es has");
     }
     checkOptions.validate();
+    if (!share.isEmpty() && !guest.kvm()) {
+      throw new UserError("--share: profile openbsd has no shared folders; use kvm");
+    }
+    validateScreenshot();
     coverage.forEach(RunCommand::validateCoverage);
     coverage.forEach(UserFiles::requireFolder);
     Checker checker = new Checker();
     try (OutputStream console = output("-serial", serial);
         OutputStream second = output("--virtio-console", virtioConsole);
         Drives drives = new Drives(drive, snapshot);
+        Shares shares = new Shares(share);
         TraceFiles files =
             new TraceFiles(trace, title(started, mode), checker, checkOptions::verdict)) {
       MachineOptions.Ports ports =
@@ -201,7 +238,14 @@ final class RunCommand implements Options.Command {
               serial.equals("stdio") ? new StandardInput() : ConsoleInput.NONE);
       Machine m;
       try {
-        Hardware h = new Hardware(options.hardware().board(), drives.list());
+        Hardware h =
+            new Hardware(
+                options.hardware().board(),
+                drives.list(),
+                networks(),
+                guest.kvm() && !virtioConsole.equals("none"),
+                shares.list(),
+                screen());
         m =
             new Machine(
                 options.withHardware(h).withHost(executeOnly, intercept, hostFaults, ports));
@@ -230,6 +274,7 @@ final class RunCommand implements Options.Command {
       }
       Outcome o = m.run();
       keepVariables(options, m);
+      writeScreenshot(m);
       console.flush();
       second.flush();
       System.err.flush();
@@ -243,6 +288,70 @@ final class RunCommand implements Options.Command {
       int found = check ? checkOptions.conclude(checker) : 0;
       return found != 0 && shown.status() != Outcome.DEFECT ? found : shown.status();
     }
+  }
+
+  private Hardware.@Nullable Screen screen() {
+    if (vga.equals("none")) {
+      return null;
+    }
+    if (!vga.equals("std") && !vga.startsWith("std,romfile=")) {
+      throw new UserError("-vga takes none, std or std,romfile=F, not '" + vga + "'");
+    }
+    if (!guest.kvm()) {
+      throw new UserError("-vga: profile openbsd has no screen; use kvm");
+    }
+    return new Hardware.Screen(
+        vga.equals("std")
+            ? new byte[0]
+            : UserFiles.read(Path.of(vga.substring("std,romfile=".length())), "VGA BIOS"));
+  }
+
+  private void validateScreenshot() {
+    Path p = screenshot;
+    if (p == null) {
+      return;
+    }
+    if (!p.toString().endsWith(".txt") && !p.toString().endsWith(".png")) {
+      throw new UserError("--screenshot " + p + ": the name must end in .png or .txt");
+    }
+    if (vga.equals("none")) {
+      throw new UserError("--screenshot needs a screen: -vga std");
+    }
+    UserFiles.requireFolder(p);
+  }
+
+  /** Writes what the screen shows at the end. */
+  private void writeScreenshot(Machine m) {
+    Path p = screenshot;
+    if (p == null) {
+      return;
+    }
+    String text = m.screenText();
+    byte[] png = m.screenPng();
+    if (p.toString().endsWith(".txt")) {
+      UserFiles.write(p, (text == null ? "" : text).getBytes(StandardCharsets.UTF_8));
+    } else if (png == null) {
+      throw new UserError("--screenshot " + p + ": the screen shows text; name a .txt file");
+    } else {
+      UserFiles.write(p, png);
+    }
+  }
+
+  private List<Network> networks() {
+    List<Network> all = new ArrayList<>();
+    for (String n : nic) {
+      switch (n) {
+        case "user" -> all.add(new UserNetwork());
+        case "none" -> {
+          // as without the option
+        }
+        default -> throw new UserError("-nic takes user or none, not '" + n + "'");
+      }
+    }
+    if (!all.isEmpty() && !guest.kvm()) {
+      throw new UserError("-nic: profile openbsd has no network yet; use kvm");
+    }
+    return all;
   }
 
   /** Writes the variable store back if the guest has changed it. */

@@ -18,12 +18,15 @@ import java.nio.file.StandardOpenOption;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** A Debian 12 system on a virtio disk: systemd, a login, apt, and a file system that survives. */
 @Tag("slow")
+@Timeout(value = 25, unit = TimeUnit.MINUTES)
 final class DebianSystemTest {
   private static final String INIT =
       """

@@ -22,6 +22,7 @@ final class ManyProcessorsTest {
       b=/bin/busybox
       $b mount -t proc proc /proc
       $b mount -t sysfs sys /sys
+      $b mount -t devtmpfs dev /dev
       echo PROCESSORS $($b nproc)
       for i in 1 2 3 4; do
         ( $b seq $i 997 200000 | $b sha256sum > /tmp/$i; $b cut -d' ' -f39 /proc/self/stat > /tmp/cpu$i ) &

@@ -12,6 +12,7 @@ import dev.vesper.machine.cpu.TimeStampCounter;
 import dev.vesper.machine.cpu.Unimplemented;
 import dev.vesper.machine.cpu.interp.Interpreter;
 import dev.vesper.machine.cpu.jit.RegionTranslator;
+import dev.vesper.machine.device.display.Vga;
 import dev.vesper.machine.launch.GuestPolicy;
 import dev.vesper.machine.launch.LaunchSecret;
 import dev.vesper.machine.launch.Measurement;
@@ -82,7 +83,9 @@ public final class Machine {
     Hardware.Board board = LaunchPlan.board(o, profile);
     memory =
         new PhysicalMemory(
-            o.memoryBytes(), firmware == null ? 0 : BELOW_4G, HOST_PAGES * o.processors());
+            o.memoryBytes(),
+            firmware == null && o.hardware().screen() == null ? 0 : BELOW_4G,
+            HOST_PAGES * o.processors());
     MmioMap mmio = new MmioMap();
     boolean encrypted = o.mode() != SevMode.OFF;
     int key = encrypted ? memory.createKey(o.seed()) : Page.SHARED;
@@ -189,7 +192,7 @@ public final class Machine {
 
   private static NestedMap nested(int guestPages, MmioMap mmio) {
     return frame ->
-        frame >= 0 && frame < guestPages
+        frame >= 0 && frame < guestPages || mmio.backed(frame)
             ? NestedMap.RAM
             : mmio.readOnly(frame)
                 ? NestedMap.ROM
@@ -379,6 +382,18 @@ public final class Machine {
       memory.hostView().read(FirmwareImage.base(flash.code(), flash.variables()), b, 0, b.length);
     }
     return b;
+  }
+
+  /** {@return the text on the screen, or null if there is no screen} */
+  public @Nullable String screenText() {
+    Vga v = host.screen();
+    return v == null ? null : v.text();
+  }
+
+  /** {@return the picture on the screen as a PNG file, or null if it shows none} */
+  public byte @Nullable [] screenPng() {
+    Vga v = host.screen();
+    return v == null || !v.graphical() ? null : v.png();
   }
 
   /** {@return the system physical address of the VMSA page, or -1} */

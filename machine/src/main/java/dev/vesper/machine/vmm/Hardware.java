@@ -1,15 +1,28 @@
 package dev.vesper.machine.vmm;
 
 import dev.vesper.machine.device.disk.Disk;
+import dev.vesper.machine.device.net.Network;
+import dev.vesper.machine.device.share.FuseServer;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What a machine is made of besides processors and memory.
  *
  * @param board the chipset
  * @param drives disks, in the order in which the guest finds them
+ * @param networks what network adapters are plugged into
+ * @param virtioConsole whether there is a virtio console; vmd's board always has one
+ * @param shares folders of the computer that the guest can mount
+ * @param screen a VGA adapter, or null
  */
-public record Hardware(Board board, List<Drive> drives) {
+public record Hardware(
+    Board board,
+    List<Drive> drives,
+    List<Network> networks,
+    boolean virtioConsole,
+    List<Share> shares,
+    @Nullable Screen screen) {
   /** What QEMU calls a machine. */
   public enum Board {
     /** The least that boots what is launched: {@link #PC} if that needs firmware's work. */
@@ -29,11 +42,34 @@ public record Hardware(Board board, List<Drive> drives) {
    */
   public record Drive(Disk disk, boolean virtio) {}
 
+  /**
+   * A folder of the computer.
+   *
+   * @param tag by which the guest mounts it
+   */
+  public record Share(String tag, FuseServer server) {}
+
+  /**
+   * A VGA adapter.
+   *
+   * @param bios what a BIOS runs to set it up; may be empty
+   */
+  public record Screen(byte[] bios) {}
+
   /** The least. */
   public static final Hardware NONE = new Hardware(Board.AUTO, List.of());
 
+  /** A board with disks. */
+  public Hardware(Board board, List<Drive> drives) {
+    this(board, drives, List.of(), false, List.of(), null);
+  }
+
   /** {@return whether there is anything that hangs on PCI} */
   public boolean needsPci() {
-    return !drives.isEmpty();
+    return !drives.isEmpty()
+        || !networks.isEmpty()
+        || virtioConsole
+        || !shares.isEmpty()
+        || screen != null;
   }
 }

@@ -5,6 +5,7 @@ import dev.vesper.machine.device.InterruptMessages;
 import dev.vesper.machine.device.IoApic;
 import dev.vesper.machine.device.LocalApic;
 import dev.vesper.machine.device.Timed;
+import dev.vesper.machine.device.display.Vga;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.model.CpuModel;
 import dev.vesper.machine.observe.HostObserver;
@@ -156,6 +157,11 @@ public final class Hypervisor {
    */
   public void startedByFirmware(int id) {
     vcpus.get(id).state = HostVcpu.State.RUNNABLE;
+  }
+
+  /** {@return the screen, or null if there is none} */
+  public @Nullable Vga screen() {
+    return platform.screen;
   }
 
   /** Tells observers which page a request is read from. */

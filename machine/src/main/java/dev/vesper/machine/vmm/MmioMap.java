@@ -19,6 +19,8 @@ public final class MmioMap {
   private @Nullable ParallelFlash flash;
   private long flashFirst;
   private long flashLast;
+  private long videoFirst;
+  private long videoLast = -1;
   private Runnable listener = () -> {};
 
   /** {@return whether a page is marked as MMIO} */
@@ -30,6 +32,18 @@ public final class MmioMap {
   void rom(long base, long length) {
     romFirst = base >>> 12;
     romLast = base + length - 1 >>> 12;
+  }
+
+  /** Puts video memory into the map, or takes it away if {@code base} is -1. */
+  void video(long base, long length) {
+    videoFirst = base < 0 ? 0 : base >>> 12;
+    videoLast = base < 0 ? -1 : base + length - 1 >>> 12;
+    changed();
+  }
+
+  /** {@return whether a page outside RAM is memory all the same} */
+  public boolean backed(long frame) {
+    return frame >= videoFirst && frame <= videoLast;
   }
 
   /** Puts a flash into the map. */

@@ -12,6 +12,8 @@ import dev.vesper.machine.device.acpi.AcpiTables;
 import dev.vesper.machine.device.acpi.Board;
 import dev.vesper.machine.device.disk.Ahci;
 import dev.vesper.machine.device.disk.Disk;
+import dev.vesper.machine.device.display.Vga;
+import dev.vesper.machine.device.net.Network;
 import dev.vesper.machine.device.pci.Ich9Lpc;
 import dev.vesper.machine.device.pci.PciBridge;
 import dev.vesper.machine.device.pci.PciBus;
@@ -21,8 +23,11 @@ import dev.vesper.machine.device.pci.Piix4Pm;
 import dev.vesper.machine.device.pci.PirqRouter;
 import dev.vesper.machine.device.pci.Q35Host;
 import dev.vesper.machine.device.virtio.VirtioBlock;
+import dev.vesper.machine.device.virtio.VirtioConsole;
 import dev.vesper.machine.device.virtio.VirtioDevice;
 import dev.vesper.machine.device.virtio.VirtioEntropy;
+import dev.vesper.machine.device.virtio.VirtioFs;
+import dev.vesper.machine.device.virtio.VirtioNet;
 import dev.vesper.machine.device.virtio.VirtioPci;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -46,6 +51,7 @@ public final class PcBoard {
   private static final int ROUTES_PC = 0x60;
   private static final int ROUTES_Q35 = 0x68;
   private static final int LPC = 31;
+  private static final int VGA = 2;
 
   // Where firmware that has run has put things.
   private static final int PM_BASE = 0x600;
@@ -138,6 +144,24 @@ public final class PcBoard {
 
   private void devices() {
     add(virtio(new VirtioEntropy(parts.seed())));
+    if (parts.hardware().screen() != null) {
+      // Where QEMU has it.
+      Vga v = new Vga(parts.memory(), platform.ports, parts.mmio()::video);
+      platform.screen = v;
+      pci.add(VGA, v, on -> {});
+    }
+    int number = 0;
+    for (Network n : parts.hardware().networks()) {
+      // QEMU's addresses.
+      byte[] mac = {0x52, 0x54, 0, 0x12, 0x34, (byte) (0x56 + number++)};
+      add(virtio(new VirtioNet(mac, n)));
+    }
+    if (parts.hardware().virtioConsole()) {
+      add(virtio(new VirtioConsole(parts.virtioConsole())));
+    }
+    for (Hardware.Share f : parts.hardware().shares()) {
+      add(virtio(new VirtioFs(f.tag(), f.server())));
+    }
     List<Disk> sata = new ArrayList<>();
     for (Hardware.Drive d : parts.hardware().drives()) {
       if (d.virtio()) {
@@ -215,8 +239,13 @@ public final class PcBoard {
     cfg.number(FwCfg.MAX_CPUS, 2, parts.processors());
     ByteBuffer e820 = ByteBuffer.allocate(20).order(ByteOrder.LITTLE_ENDIAN);
     cfg.file("etc/e820", e820.putLong(0).putLong(ram).putInt(1).array());
-    // SeaBIOS shows on COM1 what would be on a screen.
-    cfg.file("etc/sercon-port", little(0x3F8, 8));
+    Hardware.Screen screen = parts.hardware().screen();
+    if (screen == null) {
+      // SeaBIOS shows on COM1 what would be on a screen.
+      cfg.file("etc/sercon-port", little(0x3F8, 8));
+    } else if (screen.bios().length > 0) {
+      cfg.file("pci1234,1111.rom", screen.bios());
+    }
     // Tables speak of what firmware has set up by the time that it reads them.
     cfg.file(AcpiTables.TABLES, () -> new AcpiTables(described()).tables());
     cfg.file(AcpiTables.RSDP, () -> new AcpiTables(described()).rsdp());

@@ -13,6 +13,7 @@ import dev.vesper.machine.device.PortBus;
 import dev.vesper.machine.device.ResetPorts;
 import dev.vesper.machine.device.Timed;
 import dev.vesper.machine.device.Uart16550;
+import dev.vesper.machine.device.display.Vga;
 import dev.vesper.machine.device.pci.PciBus;
 import dev.vesper.machine.memory.HostView;
 import java.util.ArrayList;
@@ -94,6 +95,7 @@ public final class Platform {
   private final List<Timed> timers = new ArrayList<>();
   private final long apJumpTable;
   private @Nullable AcpiPm power;
+  @Nullable Vga screen;
 
   /**
    * What every board has.

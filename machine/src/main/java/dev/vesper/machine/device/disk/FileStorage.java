@@ -15,6 +15,13 @@ public final class FileStorage implements Storage {
     this.file = file;
   }
 
+  /** Offsets come out of images, which may be damaged. */
+  private static void require(long at, int length) throws IOException {
+    if (at < 0 || at > Long.MAX_VALUE - length) {
+      throw new IOException("the image speaks of a place that no file has");
+    }
+  }
+
   @Override
   public long length() throws IOException {
     return file.size();
@@ -22,6 +29,7 @@ public final class FileStorage implements Storage {
 
   @Override
   public void read(long at, byte[] to, int offset, int length) throws IOException {
+    require(at, length);
     ByteBuffer b = ByteBuffer.wrap(to, offset, length);
     while (b.hasRemaining()) {
       int n = file.read(b, at + b.position() - offset);
@@ -34,6 +42,7 @@ public final class FileStorage implements Storage {
 
   @Override
   public void write(long at, byte[] from, int offset, int length) throws IOException {
+    require(at, length);
     ByteBuffer b = ByteBuffer.wrap(from, offset, length);
     while (b.hasRemaining()) {
       file.write(b, at + b.position() - offset);

@@ -67,17 +67,22 @@ public final class Qcow2Disk implements Disk {
         "it uses features (0x" + Long.toHexString(incompatible) + ") that are not supported");
     require(
         incompatible == 0 || readOnly, "it was not closed: mend it with 'qemu-img check -r all'");
-    countBits = version == 3 ? 1 << h.getInt(96) : 16;
+    countBits = version == 3 ? 1 << (h.getInt(96) & 31) : 16;
     require(countBits == 16, "its counts have " + countBits + " bits: only 16 are supported");
     cluster = 1 << bits;
     perTable = cluster / 8;
     int l1Size = h.getInt(36);
     l1Offset = h.getLong(40);
     countTable = h.getLong(48);
-    long countBytes = h.getInt(56) * (long) cluster;
+    long countBytes = (h.getInt(56) & 0xFFFF_FFFFL) * cluster;
     long needed = (size + (long) cluster * perTable - 1) / ((long) cluster * perTable);
     require(
-        size >= 0 && l1Size >= needed && l1Size * 8L <= MOST_TABLE && countBytes <= MOST_TABLE,
+        size >= 0
+            && needed >= 0
+            && l1Size >= 0
+            && l1Size >= needed
+            && l1Size * 8L <= MOST_TABLE
+            && countBytes <= MOST_TABLE,
         "its header speaks of tables that cannot be");
     l1 = longs(l1Offset, l1Size);
     counts = longs(countTable, (int) (countBytes / 8));
@@ -258,6 +263,7 @@ public final class Qcow2Disk implements Disk {
   }
 
   private void count(long at, int change) throws IOException {
+    require(at < end, "a table of the image leads outside it");
     int perBlock = cluster / 2;
     long number = at >> bits;
     int block = (int) (number / perBlock);
@@ -272,7 +278,7 @@ public final class Qcow2Disk implements Disk {
       put(countTable + 8L * block, fresh);
       count(fresh, 1);
     }
-    long place = counts[block] + 2 * (number % perBlock);
+    long place = (counts[block] & OFFSET) + 2 * (number % perBlock);
     ByteBuffer v = ByteBuffer.wrap(bytes(place, 2));
     v.putShort(0, (short) Math.max(0, v.getShort(0) + change));
     image.write(place, v.array(), 0, 2);

@@ -1,0 +1,144 @@
+package dev.vesper.machine.device;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.vesper.machine.device.share.FuseServer;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Random;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A shared folder, asked as a kernel asks and as a guest asks that wants out. */
+final class FuseServerTest {
+  private static final int ENOENT = -2;
+  private static final int ENOTDIR = -20;
+  private static final int EINVAL = -22;
+  private static final int EROFS = -30;
+
+  @TempDir Path temporary;
+  private Path root;
+  private Path outside;
+  private FuseServer server;
+
+  @BeforeEach
+  void makeFolders() throws IOException {
+    root = Files.createDirectory(temporary.resolve("root"));
+    outside = Files.createDirectory(temporary.resolve("outside"));
+    Files.writeString(outside.resolve("secret"), "secret");
+    Files.createDirectories(root.resolve("a/b"));
+    Files.writeString(root.resolve("a/b/file"), "inside");
+    server = new FuseServer(root, false);
+  }
+
+  private static ByteBuffer bytes(int n) {
+    return ByteBuffer.allocate(n).order(ByteOrder.LITTLE_ENDIAN);
+  }
+
+  private ByteBuffer ask(int code, long node, byte[] arguments) {
+    ByteBuffer r = bytes(40 + arguments.length);
+    r.putInt(r.capacity()).putInt(code).putLong(7).putLong(node).position(40);
+    r.put(arguments);
+    return ByteBuffer.wrap(server.answer(r.array())).order(ByteOrder.LITTLE_ENDIAN);
+  }
+
+  private static byte[] names(String... names) {
+    return (String.join("\0", names) + "\0").getBytes(StandardCharsets.UTF_8);
+  }
+
+  private static byte[] with(ByteBuffer head, String... names) {
+    byte[] n = names(names);
+    return bytes(head.capacity() + n.length).put(head.array()).put(n).array();
+  }
+
+  private long lookUp(long folder, String name) {
+    ByteBuffer r = ask(1, folder, names(name));
+    assertThat(r.getInt(4)).as(name).isZero();
+    return r.getLong(16);
+  }
+
+  private int error(int code, long node, byte[] arguments) {
+    return ask(code, node, arguments).getInt(4);
+  }
+
+  @Test
+  void filesAreReadAndWritten() throws IOException {
+    long b = lookUp(lookUp(1, "a"), "b");
+    long file = lookUp(b, "file");
+    long handle = ask(14, file, bytes(8).putInt(2).array()).getLong(16);
+    ByteBuffer r = ask(15, file, bytes(40).putLong(handle).putLong(2).putInt(100).array());
+    assertThat(new String(r.array(), 16, r.capacity() - 16, StandardCharsets.UTF_8))
+        .isEqualTo("side");
+    ByteBuffer w = bytes(43).putLong(handle).putLong(6).putInt(3);
+    w.position(40);
+    assertThat(ask(16, file, w.put("ful".getBytes(StandardCharsets.UTF_8)).array()).getInt(16))
+        .isEqualTo(3);
+    assertThat(root.resolve("a/b/file")).hasContent("insideful");
+    assertThat(error(12, b, with(bytes(8).putLong(1), "file", "moved"))).isZero();
+    assertThat(root.resolve("moved")).hasContent("insideful");
+    assertThat(error(10, 1, names("moved"))).isZero();
+    assertThat(error(3, file, new byte[16])).isEqualTo(ENOENT);
+  }
+
+  @Test
+  void nobodyGetsOut() throws IOException {
+    assertThat(error(1, 1, names(".."))).isEqualTo(EINVAL);
+    assertThat(error(1, 1, names("../outside/secret"))).isEqualTo(EINVAL);
+    long a = lookUp(1, "a");
+    long b = lookUp(a, "b");
+    long file = lookUp(b, "file");
+    // A link out of the folder can be made and seen, but not gone through.
+    assertThat(error(6, 1, names("out", outside.toString()))).isZero();
+    long out = lookUp(1, "out");
+    assertThat(error(1, out, names("secret"))).isEqualTo(ENOTDIR);
+    assertThat(error(27, out, new byte[8])).isEqualTo(ENOTDIR);
+    assertThat(error(14, out, new byte[8])).isNegative();
+    // A folder on the way is replaced by a link while a node below it is held.
+    Files.writeString(outside.resolve("file"), "secret");
+    assertThat(error(12, a, with(bytes(8).putLong(1), "b", "c"))).isZero();
+    assertThat(error(6, a, names("b", outside.toString()))).isZero();
+    long handle = ask(14, file, bytes(8).putInt(0).array()).getLong(16);
+    ByteBuffer r = ask(15, file, bytes(40).putLong(handle).putLong(0).putInt(100).array());
+    assertThat(new String(r.array(), StandardCharsets.ISO_8859_1)).contains("inside");
+    Files.move(root.resolve("c"), root.resolve("d"));
+    Files.createSymbolicLink(root.resolve("c"), outside);
+    assertThat(error(14, file, new byte[8])).isEqualTo(ENOTDIR);
+  }
+
+  @Test
+  void whatIsReadOnlyStaysAsItIs() throws IOException {
+    server = new FuseServer(root, true);
+    assertThat(error(9, 1, with(bytes(8), "new"))).isEqualTo(EROFS);
+    assertThat(error(35, 1, with(bytes(16).putInt(1), "new"))).isEqualTo(EROFS);
+    assertThat(error(10, lookUp(lookUp(1, "a"), "b"), names("file"))).isEqualTo(EROFS);
+    assertThat(error(14, lookUp(lookUp(lookUp(1, "a"), "b"), "file"), bytes(8).putInt(2).array()))
+        .isEqualTo(EROFS);
+    assertThat(root.resolve("a/b/file")).hasContent("inside");
+  }
+
+  /** Whatever is asked: nothing is thrown, and nothing outside changes. */
+  @Test
+  void anyRequestIsBorne() throws IOException {
+    Random r = new Random(9);
+    String[] some = {"a", "b", "c", "file", "..", "out", "/etc/passwd", outside.toString(), ""};
+    for (int i = 0; i < 30_000; i++) {
+      ByteBuffer head = bytes(8 * r.nextInt(7));
+      while (head.remaining() >= 8) {
+        head.putLong(r.nextInt(6) == 0 ? r.nextLong() : r.nextInt(12));
+      }
+      byte[] a = with(head, some[r.nextInt(some.length)], some[r.nextInt(some.length)]);
+      ask(r.nextInt(50), r.nextInt(10) == 0 ? r.nextLong() : 1 + r.nextInt(12), a);
+    }
+    try (Stream<Path> s = Files.list(outside)) {
+      assertThat(s.map(p -> p.getFileName().toString())).containsExactly("secret");
+    }
+    assertThat(outside.resolve("secret")).hasContent("secret");
+    server.close();
+  }
+}
