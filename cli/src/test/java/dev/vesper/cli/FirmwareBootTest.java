@@ -160,11 +160,13 @@ final class FirmwareBootTest {
             .withMemory(16L << 20)
             .withHardware(new Hardware(Hardware.Board.PC, List.of()));
     Machine m = new Machine(o);
-    m.limit(2_000_000_000L, Long.MAX_VALUE);
+    // Its first seconds are spent on waiting for a key.
+    m.limit(5_500_000_000L, Long.MAX_VALUE);
     m.run();
     String text = console.toString(StandardCharsets.ISO_8859_1);
     assertThat(text)
-        .contains("#1  [Address test, own address in window]")
+        .contains("#0  [Address test, walking ones, no cache]")
+        .contains("#6  [Moving inversions, 64 bit pattern]")
         .contains("Errors: 0")
         .doesNotContainPattern("Errors: [1-9]");
   }
