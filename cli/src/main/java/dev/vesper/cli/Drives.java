@@ -134,8 +134,7 @@ final class Drives implements Closeable {
       try {
         d.disk().close();
       } catch (IOException e) {
-        // Nothing more can be done for it; what was flushed is safe.
-        continue;
+        // nothing more can be done for it; what was flushed is safe
       }
     }
   }

@@ -1,7 +1,5 @@
 package dev.vesper.cli;
 
-import static org.junit.jupiter.api.Assumptions.assumeTrue;
-
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -43,7 +41,8 @@ final class DebianDisk {
     if (Files.exists(image)) {
       return image;
     }
-    assumeTrue("root".equals(System.getProperty("user.name")), "only root can run debootstrap");
+    Tools.available(
+        "root".equals(System.getProperty("user.name")), "only root can run debootstrap");
     Tools.require("/usr/sbin/debootstrap", "debootstrap");
     Tools.require("/usr/sbin/mkfs.ext4", "e2fsprogs");
     Path work = Files.createTempDirectory(cache, "debian");

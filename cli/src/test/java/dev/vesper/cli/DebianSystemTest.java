@@ -10,7 +10,6 @@ import dev.vesper.machine.device.disk.RawDisk;
 import dev.vesper.machine.sev.SevMode;
 import dev.vesper.machine.vmm.Hardware;
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -110,22 +109,6 @@ final class DebianSystemTest {
       Dialogue after = login().when("# ", "hello; rm -rf /root/p; systemctl poweroff\n");
       assertThat(run(image, after, 30_000_000_000L, true)).contains("Hello, world!");
       isClean(image);
-    }
-  }
-
-  /** The file is what is written, so an image that another program reads is the guest's. */
-  @Test
-  void anImageOfTwoGigabytesIsSparse() throws IOException {
-    Path p = folder.resolve("sparse");
-    try (FileChannel c = FileChannel.open(p, StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {
-      c.write(ByteBuffer.allocate(1), (2L << 30) - 1);
-    }
-    try (FileChannel c = FileChannel.open(p, StandardOpenOption.READ)) {
-      RawDisk disk = new RawDisk(new FileStorage(c), true);
-      byte[] b = new byte[512];
-      disk.read(disk.sectors() - 1, b, 512);
-      assertThat(disk.sectors()).isEqualTo(4L << 20);
-      assertThat(b).containsOnly(0);
     }
   }
 }

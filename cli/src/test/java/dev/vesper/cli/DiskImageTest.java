@@ -9,6 +9,7 @@ import dev.vesper.machine.device.disk.Qcow2Disk;
 import dev.vesper.machine.device.disk.RawDisk;
 import dev.vesper.machine.device.disk.SnapshotDisk;
 import java.io.IOException;
+import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -135,5 +136,21 @@ final class DiskImageTest {
       scribble(d, model, new Random(6), 300);
     }
     assertThat(Files.readAllBytes(p)).isEqualTo(before);
+  }
+
+  /** The file is what is written, so an image that another program reads is the guest's. */
+  @Test
+  void anImageOfTwoGigabytesIsSparse() throws IOException {
+    Path p = folder.resolve("sparse");
+    try (FileChannel c = FileChannel.open(p, StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {
+      c.write(ByteBuffer.allocate(1), (2L << 30) - 1);
+    }
+    try (FileChannel c = FileChannel.open(p, StandardOpenOption.READ)) {
+      RawDisk disk = new RawDisk(new FileStorage(c), true);
+      byte[] b = new byte[512];
+      disk.read(disk.sectors() - 1, b, 512);
+      assertThat(disk.sectors()).isEqualTo(4L << 20);
+      assertThat(b).containsOnly(0);
+    }
   }
 }

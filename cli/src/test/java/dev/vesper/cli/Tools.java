@@ -18,10 +18,15 @@ final class Tools {
     boolean there =
         Arrays.stream(System.getenv("PATH").split(":"))
             .anyMatch(d -> Files.isExecutable(Path.of(d, program)));
+    available(there, program + " is missing: install Debian's " + debianPackage);
+  }
+
+  /** Skips the test unless something is there that it needs; under CI its absence is a failure. */
+  static void available(boolean there, String otherwise) {
     if (!there && System.getenv("CI") != null) {
-      throw new AssertionError(program + " is missing: install Debian's " + debianPackage);
+      throw new AssertionError(otherwise);
     }
-    assumeTrue(there, program + " is not installed (Debian: " + debianPackage + ")");
+    assumeTrue(there, otherwise);
   }
 
   /** {@return what a program prints on stdout} It must end with status 0. */
@@ -51,11 +56,7 @@ final class Tools {
 
   /** Skips the test where a file of a package is not there; under CI its absence is a failure. */
   static void require(String file, String debianPackage) {
-    boolean there = Files.exists(Path.of(file));
-    if (!there && System.getenv("CI") != null) {
-      throw new AssertionError(file + " is missing: install Debian's " + debianPackage);
-    }
-    assumeTrue(there, file + " is not there (Debian: " + debianPackage + ")");
+    available(Files.exists(Path.of(file)), file + " is missing: install Debian's " + debianPackage);
   }
 
   /** Runs a program in a folder. It must end with status 0. */
