@@ -51,7 +51,7 @@ public final class FwCfg implements PortDevice {
     items.put(SIGNATURE, "QEMU".getBytes(StandardCharsets.US_ASCII));
     // Bit 0: the port interface; bit 1: DMA.
     number(ID, 4, 3);
-    directory();
+    late.put(DIRECTORY, this::directory);
   }
 
   /** Sets an item to a little-endian number. */
@@ -76,22 +76,23 @@ public final class FwCfg implements PortDevice {
   /** Adds a named file whose content is made when it is selected; its length stays the same. */
   public void file(String name, Supplier<byte[]> value) {
     files.put(name, value);
-    directory();
+    int key = FIRST_FILE;
+    for (Supplier<byte[]> f : files.values()) {
+      late.put(key++, f);
+    }
   }
 
-  private void directory() {
+  private byte[] directory() {
     ByteBuffer d = ByteBuffer.allocate(4 + 64 * files.size());
     d.putInt(files.size());
     int key = FIRST_FILE;
-    late.clear();
     for (Map.Entry<String, Supplier<byte[]>> f : files.entrySet()) {
       byte[] name = f.getKey().getBytes(StandardCharsets.US_ASCII);
-      d.putInt(f.getValue().get().length).putShort((short) key).putShort((short) 0);
+      d.putInt(f.getValue().get().length).putShort((short) key++).putShort((short) 0);
       d.put(name, 0, Math.min(name.length, NAME_LENGTH - 1));
       d.position(d.position() + NAME_LENGTH - Math.min(name.length, NAME_LENGTH - 1));
-      late.put(key++, f.getValue());
     }
-    items.put(DIRECTORY, d.array());
+    return d.array();
   }
 
   private void select(int key) {

@@ -242,7 +242,8 @@ public final class PcBoard {
     Hardware.Screen screen = parts.hardware().screen();
     if (screen == null) {
       // SeaBIOS shows on COM1 what would be on a screen.
-      cfg.file("etc/sercon-port", little(0x3F8, 8));
+      ByteBuffer port = ByteBuffer.allocate(8).order(ByteOrder.LITTLE_ENDIAN);
+      cfg.file("etc/sercon-port", port.putLong(0x3F8).array());
     } else if (screen.bios().length > 0) {
       cfg.file("pci1234,1111.rom", screen.bios());
     }
@@ -254,14 +255,6 @@ public final class PcBoard {
     if (f != null) {
       kernel(cfg, f);
     }
-  }
-
-  private static byte[] little(long v, int bytes) {
-    byte[] b = new byte[bytes];
-    for (int i = 0; i < bytes; i++) {
-      b[i] = (byte) (v >> 8 * i);
-    }
-    return b;
   }
 
   private void firmware(Platform.Firmware f) {
@@ -309,9 +302,8 @@ public final class PcBoard {
     for (int i = 0; i < PIRQ_LINES.length; i++) {
       router.route(i, PIRQ_LINES[i]);
     }
-    PciConfig power = powerManagement;
-    power.writeConfig(0x40, 4, PM_BASE | 1);
-    power.writeConfig(express ? 0x44 : 0x80, 1, express ? 0x80 : 1);
+    powerManagement.writeConfig(0x40, 4, PM_BASE | 1);
+    powerManagement.writeConfig(express ? 0x44 : 0x80, 1, express ? 0x80 : 1);
     pci.assign(IO_WINDOW, MEMORY_WINDOW, d -> PIRQ_LINES[PirqRouter.pirqOf(d)]);
     // Level-triggered lines of the 8259 pair: those of PCI, and the SCI.
     platform.ports.write(0x4D1, 1, 0x0E);
