@@ -18,6 +18,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.function.BiFunction;
 import java.util.function.LongSupplier;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -51,6 +52,14 @@ public final class Hypervisor {
   private static final int MOST_EXITS_WITHOUT_PROGRESS = 10_000;
 
   private static final long EVENT_VALID = 1L << 31;
+
+  // Delivery modes of interrupt commands and messages.
+  private static final int FIXED = 0;
+  private static final int LOWEST_PRIORITY = 1;
+  private static final int NMI = 4;
+  private static final int INIT = 5;
+  private static final int STARTUP = 6;
+
   private static final int TYPE_NMI = 2 << 8;
   private static final int TYPE_EXCEPTION = 3 << 8;
 
@@ -427,61 +436,48 @@ public final class Hypervisor {
     boolean logical = (address & 4) != 0;
     boolean level = (data >> 15 & 1) != 0;
     int delivery = data >> 8 & 7;
-    if (address >>> 20 != LocalApic.BASE >>> 20) {
-      return;
-    }
-    for (HostVcpu v : vcpus) {
-      LocalApic a = v.apic;
-      if (a == null || !a.addressedBy(destination, logical)) {
-        continue;
-      }
-      switch (delivery) {
-        case 0 -> a.request(data & 0xFF, level);
-        case 1 -> {
-          // The lowest-numbered one takes it: all of them have the same priority here.
-          a.request(data & 0xFF, level);
-          return;
-        }
-        case 4 -> v.nmi = true;
-        case 5 -> init(v);
-        default -> {
-          // SMI and ExtINT, as for commands
-        }
-      }
+    // No message starts a processor.
+    if (address >>> 20 == LocalApic.BASE >>> 20 && delivery != STARTUP) {
+      deliver(a -> a.addressedBy(destination, logical), delivery, data & 0xFF, level);
     }
   }
 
   /** An interrupt command of a local APIC (AMD APM volume 2, 16.5). */
   private void interruptCommand(int from, int command, int destination) {
-    int vector = command & 0xFF;
     int delivery = command >> 8 & 7;
     boolean logical = (command >> 11 & 1) != 0;
     boolean assertion = (command >> 14 & 1) != 0;
-    int shorthand = command >> 18 & 3;
+    if (delivery == INIT && !assertion) {
+      return;
+    }
+    LocalApic own = vcpus.get(from).apic;
+    Predicate<LocalApic> meant =
+        switch (command >> 18 & 3) {
+          case 0 -> a -> a.addressedBy(destination, logical);
+          case 1 -> a -> a == own;
+          case 2 -> a -> true;
+          default -> a -> a != own;
+        };
+    deliver(meant, delivery, command & 0xFF, false);
+  }
+
+  /** Hands an interrupt to the processors whose local APICs are meant. */
+  private void deliver(Predicate<LocalApic> meant, int delivery, int vector, boolean level) {
     for (HostVcpu v : vcpus) {
-      boolean meant =
-          switch (shorthand) {
-            case 0 -> v.apic != null && v.apic.addressedBy(destination, logical);
-            case 1 -> v.id == from;
-            case 2 -> true;
-            default -> v.id != from;
-          };
-      if (!meant || v.apic == null) {
+      LocalApic a = v.apic;
+      if (a == null || !meant.test(a)) {
         continue;
       }
       switch (delivery) {
-        case 0 -> v.apic.request(vector);
-        case 1 -> {
-          v.apic.request(vector);
+        case FIXED -> a.request(vector, level);
+        case LOWEST_PRIORITY -> {
+          // The lowest-numbered one takes it: all of them have the same priority here.
+          a.request(vector, level);
           return;
         }
-        case 4 -> v.nmi = true;
-        case 5 -> {
-          if (assertion) {
-            init(v);
-          }
-        }
-        case 6 -> startup(v, vector);
+        case NMI -> v.nmi = true;
+        case INIT -> init(v);
+        case STARTUP -> startup(v, vector);
         default -> {
           // SMI and ExtINT: there is no SMM, and nobody answers an acknowledge cycle
         }
