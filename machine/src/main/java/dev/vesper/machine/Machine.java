@@ -393,7 +393,7 @@ public final class Machine {
   /** {@return the picture on the screen as a PNG file, or null if it shows none} */
   public byte @Nullable [] screenPng() {
     Vga v = host.screen();
-    return v == null || !v.graphical() ? null : v.png();
+    return v == null ? null : v.png();
   }
 
   /** {@return the system physical address of the VMSA page, or -1} */

@@ -161,6 +161,10 @@ public record MachineOptions(
   }
 
   private MachineOptions copy(long bytes, Boot b, Ports p) {
+    return copy(bytes, b, hardware, p);
+  }
+
+  private MachineOptions copy(long bytes, Boot b, Hardware h, Ports p) {
     return new MachineOptions(
         mode,
         profile,
@@ -173,7 +177,7 @@ public record MachineOptions(
         intercepts,
         hostFaults,
         launch,
-        hardware,
+        h,
         p);
   }
 
@@ -244,20 +248,7 @@ public record MachineOptions(
 
   /** {@return a copy with other hardware} */
   public MachineOptions withHardware(Hardware h) {
-    return new MachineOptions(
-        mode,
-        profile,
-        processors,
-        memoryBytes,
-        boot,
-        cpuModel,
-        seed,
-        executeOnly,
-        intercepts,
-        hostFaults,
-        launch,
-        h,
-        ports);
+    return copy(memoryBytes, boot, h, ports);
   }
 
   private MachineOptions host(

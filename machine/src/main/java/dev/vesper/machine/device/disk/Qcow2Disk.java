@@ -15,7 +15,7 @@ import java.util.zip.Inflater;
  * before the table entry that leads to it, and a count before either, so that an image whose writer
  * dies has leaked clusters at worst.
  */
-public final class Qcow2Disk implements Disk {
+public final class Qcow2Disk extends ImageDisk {
   /** First bytes of such an image. */
   public static final int MAGIC = 0x5146_49FB;
 
@@ -27,8 +27,6 @@ public final class Qcow2Disk implements Disk {
   private static final long INCOMPATIBLE_DIRTY = 1;
   private static final int MOST_TABLE = 32 << 20;
 
-  private final Storage image;
-  private final boolean readOnly;
   private final int bits;
   private final int cluster;
   private final long size;
@@ -48,8 +46,7 @@ public final class Qcow2Disk implements Disk {
    *     which
    */
   public Qcow2Disk(Storage image, boolean readOnly) throws IOException {
-    this.image = image;
-    this.readOnly = readOnly;
+    super(image, readOnly);
     ByteBuffer h = ByteBuffer.wrap(bytes(0, HEADER));
     int version = h.getInt(4);
     bits = h.getInt(20);
@@ -114,11 +111,6 @@ public final class Qcow2Disk implements Disk {
   @Override
   public long sectors() {
     return size / SECTOR;
-  }
-
-  @Override
-  public boolean readOnly() {
-    return readOnly;
   }
 
   // ---- finding clusters
@@ -304,17 +296,5 @@ public final class Qcow2Disk implements Disk {
     for (int i = 0; i < oldClusters; i++) {
       count(old + (long) i * cluster, -1);
     }
-  }
-
-  @Override
-  public void flush() throws IOException {
-    if (!readOnly) {
-      image.flush();
-    }
-  }
-
-  @Override
-  public void close() throws IOException {
-    image.close();
   }
 }

@@ -6,6 +6,7 @@ import dev.vesper.machine.device.PortDevice;
 import dev.vesper.machine.device.pci.PciDevice;
 import dev.vesper.machine.memory.HostView;
 import java.nio.charset.StandardCharsets;
+import org.jspecify.annotations.Nullable;
 
 /**
  * QEMU's standard VGA (QEMU, docs/specs/standard-vga.txt): the registers of a VGA at 3B0h to 3DFh,
@@ -266,8 +267,7 @@ public final class Vga extends PciDevice implements PortDevice {
 
   // ---- what is to be seen
 
-  /** {@return whether graphics are shown and not text} */
-  public boolean graphical() {
+  private boolean graphical() {
     return (vbe[ENABLE] & ENABLED) != 0 && base >= 0;
   }
 
@@ -289,10 +289,10 @@ public final class Vga extends PciDevice implements PortDevice {
     return all.toString();
   }
 
-  /** {@return the picture on the screen as a PNG file; of one black pixel while text is shown} */
-  public byte[] png() {
+  /** {@return the picture on the screen as a PNG file, or null while text is shown} */
+  public byte @Nullable [] png() {
     if (!graphical()) {
-      return Png.of(1, 1, new int[1]);
+      return null;
     }
     int w = Math.max(1, vbe[X_RESOLUTION]);
     int h = Math.max(1, vbe[Y_RESOLUTION]);

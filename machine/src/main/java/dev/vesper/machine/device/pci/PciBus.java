@@ -5,8 +5,7 @@ import dev.vesper.machine.device.MmioBus;
 import dev.vesper.machine.device.MmioDevice;
 import dev.vesper.machine.device.PortBus;
 import dev.vesper.machine.device.PortDevice;
-import java.util.ArrayList;
-import java.util.List;
+import java.util.function.IntUnaryOperator;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -47,7 +46,7 @@ public final class PciBus implements PortDevice {
   /** Adds a function whose interrupt pin is wired to a line. */
   public void add(int device, int function, PciDevice d, PirqRouter.Line line) {
     functions[device << 3 | function] = d;
-    d.plug(ports, mmio, messages, line::set);
+    d.plug(ports, mmio, messages, line);
   }
 
   /**
@@ -82,20 +81,20 @@ public final class PciBus implements PortDevice {
    * @param memory first address of the window
    * @param line interrupt line of a device for the 8259 pair
    */
-  public void assign(int io, long memory, java.util.function.IntUnaryOperator line) {
+  public void assign(int io, long memory, IntUnaryOperator line) {
     int port = io;
     long at = memory;
     for (int f = 0; f < functions.length; f++) {
       if (!(functions[f] instanceof PciDevice d)) {
         continue;
       }
-      List<Integer> placed = new ArrayList<>();
+      boolean any = false;
       for (int r = 0; r < 6; r++) {
         long size = d.barSize(r);
         if (size == 0) {
           continue;
         }
-        placed.add(r);
+        any = true;
         if (d.barIsIo(r)) {
           port = port + (int) size - 1 & (int) -size;
           d.assign(r, port);
@@ -107,7 +106,7 @@ public final class PciBus implements PortDevice {
           at += whole;
         }
       }
-      if (!placed.isEmpty()) {
+      if (any) {
         d.writeConfig(4, 2, 7);
       }
       if (d.readConfig(INTERRUPT_LINE + 1, 1) != 0) {

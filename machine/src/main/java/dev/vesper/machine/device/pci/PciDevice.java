@@ -1,5 +1,6 @@
 package dev.vesper.machine.device.pci;
 
+import dev.vesper.machine.device.InterruptMessages;
 import dev.vesper.machine.device.MmioBus;
 import dev.vesper.machine.device.MmioDevice;
 import dev.vesper.machine.device.PortBus;
@@ -103,12 +104,7 @@ public abstract class PciDevice implements PciConfig {
 
   /** What a device is plugged into. */
   private record Attachment(
-      PortBus ports, MmioBus mmio, dev.vesper.machine.device.InterruptMessages messages, Pin pin) {}
-
-  /** Drives the interrupt pin of one device. */
-  interface Pin {
-    void set(boolean on);
-  }
+      PortBus ports, MmioBus mmio, InterruptMessages messages, PirqRouter.Line pin) {}
 
   private final ConfigSpace config = new ConfigSpace();
   private final @Nullable Bar[] bars = new Bar[6];
@@ -116,7 +112,10 @@ public abstract class PciDevice implements PciConfig {
   private int lastCapability;
   private int nextCapability = FIRST_CAPABILITY;
   private @Nullable MsiX msiX;
-  private @Nullable Msi msi;
+
+  /** Offset of the MSI capability: control at 2, address at 4 and 8, data at 12; 0 for none. */
+  private int msi;
+
   private boolean asserted;
 
   /**
@@ -218,28 +217,18 @@ public abstract class PciDevice implements PciConfig {
     msiX = m;
   }
 
-  /** Adds MSI with one message. */
+  /** Adds MSI with one message of 64 bits (PCI Local Bus 3.0, 6.8.1). */
   protected final void msi() {
-    Msi m = new Msi(capability(5, (byte) 0x80, (byte) 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0));
-    config.allow(m.at() + 2, 2, 1);
-    config.allow(m.at() + 4, 4, 0xFFFF_FFFC);
-    config.allow(m.at() + 8, 4, -1);
-    config.allow(m.at() + 12, 2, 0xFFFF);
-    msi = m;
+    byte[] body = new byte[12];
+    body[0] = (byte) 0x80;
+    msi = capability(5, body);
+    config.allow(msi + 2, 2, 1);
+    config.allow(msi + 4, 4, 0xFFFF_FFFC);
+    config.allow(msi + 8, 4, -1);
+    config.allow(msi + 12, 2, 0xFFFF);
   }
 
-  private int capability(int id, byte a, byte b, int... more) {
-    byte[] body = new byte[2 + more.length];
-    body[0] = a;
-    body[1] = b;
-    for (int i = 0; i < more.length; i++) {
-      body[i + 2] = (byte) more[i];
-    }
-    return capability(id, body);
-  }
-
-  final void plug(
-      PortBus ports, MmioBus mmio, dev.vesper.machine.device.InterruptMessages messages, Pin pin) {
+  final void plug(PortBus ports, MmioBus mmio, InterruptMessages messages, PirqRouter.Line pin) {
     attachment = new Attachment(ports, mmio, messages, pin);
     MsiX m = msiX;
     if (m != null) {
@@ -303,11 +292,9 @@ public abstract class PciDevice implements PciConfig {
     if (a == null) {
       return;
     }
-    Msi m = msi;
-    if (m != null && (config.get(m.at() + 2, 2) & 1) != 0) {
+    if (msi != 0 && (config.get(msi + 2, 2) & 1) != 0) {
       if (rises) {
-        a.messages.send(
-            config.get(m.at() + 4, 4) & 0xFFFF_FFFFL, config.get(m.at() + 12, 2) & 0xFFFF);
+        a.messages.send(config.get(msi + 4, 4) & 0xFFFF_FFFFL, config.get(msi + 12, 2) & 0xFFFF);
       }
       return;
     }

@@ -99,9 +99,7 @@ public final class VirtioBlock implements VirtioDevice {
         }
         case GET_ID -> {
           byte[] id = java.util.Arrays.copyOf(NAME, (int) Math.min(20, writable - 1));
-          if (id.length > 0) {
-            r.write(0, id, id.length);
-          }
+          r.write(0, id, id.length);
           moved = id.length;
           result = OK;
         }

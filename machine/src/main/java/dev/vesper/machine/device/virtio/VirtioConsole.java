@@ -24,18 +24,8 @@ public final class VirtioConsole implements VirtioDevice {
   }
 
   @Override
-  public long features() {
-    return 0;
-  }
-
-  @Override
   public int queues() {
     return 2;
-  }
-
-  @Override
-  public int config(int offset) {
-    return 0;
   }
 
   @Override
@@ -44,9 +34,7 @@ public final class VirtioConsole implements VirtioDevice {
       return -1;
     }
     byte[] b = new byte[(int) Math.min(MOST, r.readableBytes())];
-    if (b.length > 0) {
-      r.read(0, b, b.length);
-    }
+    r.read(0, b, b.length);
     for (byte c : b) {
       output.put(c & 0xFF);
     }

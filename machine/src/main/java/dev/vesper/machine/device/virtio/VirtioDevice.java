@@ -15,13 +15,17 @@ public interface VirtioDevice {
   int classCode();
 
   /** {@return feature bits that it offers, without those of the transport} */
-  long features();
+  default long features() {
+    return 0;
+  }
 
   /** {@return how many queues it has} */
   int queues();
 
   /** {@return a byte of its configuration space} */
-  int config(int offset);
+  default int config(int offset) {
+    return 0;
+  }
 
   /**
    * Works on a request.

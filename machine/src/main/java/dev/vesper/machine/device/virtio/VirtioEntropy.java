@@ -24,27 +24,15 @@ public final class VirtioEntropy implements VirtioDevice {
   }
 
   @Override
-  public long features() {
-    return 0;
-  }
-
-  @Override
   public int queues() {
     return 1;
-  }
-
-  @Override
-  public int config(int offset) {
-    return 0;
   }
 
   @Override
   public int process(int queue, VirtioRequest r) {
     byte[] b = new byte[(int) Math.min(MOST, r.writableBytes())];
     random.nextBytes(b);
-    if (b.length > 0) {
-      r.write(0, b, b.length);
-    }
+    r.write(0, b, b.length);
     return b.length;
   }
 }

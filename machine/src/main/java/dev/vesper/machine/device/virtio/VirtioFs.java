@@ -35,11 +35,6 @@ public final class VirtioFs implements VirtioDevice {
   }
 
   @Override
-  public long features() {
-    return 0;
-  }
-
-  @Override
   public int queues() {
     return 2;
   }
@@ -55,14 +50,10 @@ public final class VirtioFs implements VirtioDevice {
       return 0;
     }
     byte[] request = new byte[(int) r.readableBytes()];
-    if (request.length > 0) {
-      r.read(0, request, request.length);
-    }
+    r.read(0, request, request.length);
     byte[] answer = server.answer(request);
     int n = (int) Math.min(answer.length, r.writableBytes());
-    if (n > 0) {
-      r.write(0, answer, n);
-    }
+    r.write(0, answer, n);
     return n;
   }
 }

@@ -48,6 +48,9 @@ public final class VirtioRequest {
   }
 
   private void move(List<Buffer> list, long offset, byte[] data, int length, boolean store) {
+    if (length == 0) {
+      return;
+    }
     long skip = offset;
     int done = 0;
     for (Buffer b : list) {

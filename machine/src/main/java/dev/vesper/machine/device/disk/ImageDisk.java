@@ -1,0 +1,31 @@
+package dev.vesper.machine.device.disk;
+
+import java.io.IOException;
+
+/** A disk whose sectors are in an image, whatever that looks like. */
+abstract class ImageDisk implements Disk {
+  final Storage image;
+  private final boolean readOnly;
+
+  ImageDisk(Storage image, boolean readOnly) {
+    this.image = image;
+    this.readOnly = readOnly;
+  }
+
+  @Override
+  public final boolean readOnly() {
+    return readOnly;
+  }
+
+  @Override
+  public final void flush() throws IOException {
+    if (!readOnly) {
+      image.flush();
+    }
+  }
+
+  @Override
+  public final void close() throws IOException {
+    image.close();
+  }
+}
