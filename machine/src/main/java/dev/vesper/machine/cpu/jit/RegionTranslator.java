@@ -15,8 +15,11 @@ import org.jspecify.annotations.Nullable;
 
 /** Makes a hidden class of each region: it goes when the region goes. */
 public final class RegionTranslator implements Translator {
-  /** Instructions of a region at most. */
-  private static final int LIMIT = 120;
+  /**
+   * Instructions of a region at most. HotSpot takes more than twice as long for a method of twice
+   * the size, and neighbouring regions have many blocks in common.
+   */
+  private static final int LIMIT = 60;
 
   /** HotSpot does not compile methods of 8000 bytes and more. */
   private static final int MAX_BYTES = 7800;
