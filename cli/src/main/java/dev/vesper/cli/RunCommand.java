@@ -5,8 +5,6 @@ import dev.vesper.machine.Machine;
 import dev.vesper.machine.MachineOptions;
 import dev.vesper.machine.Tracer;
 import dev.vesper.machine.boot.BootException;
-import dev.vesper.machine.device.net.Network;
-import dev.vesper.machine.device.net.UserNetwork;
 import dev.vesper.machine.launch.CommandFailed;
 import dev.vesper.machine.launch.Measurement;
 import dev.vesper.machine.observe.Symbols;
@@ -84,10 +82,11 @@ final class RunCommand implements Options.Command {
         "-drive",
         "--drive");
     o.texts(
-        "user|none",
+        "user[,...]|none",
         "a virtio network adapter for profile kvm: user is a network with a gateway that gives"
-            + " addresses by DHCP and answers pings, and nothing behind it; may be repeated"
-            + " (default: none)",
+            + " addresses by DHCP and answers pings; hostfwd=tcp:[127.0.0.1]:PORT-[ADDRESS]:PORT"
+            + " lets 127.0.0.1 of the computer in, guestfwd=tcp:10.0.2.2:PORT-tcp:127.0.0.1:PORT"
+            + " the guest out, and nothing else is behind it; may be repeated (default: none)",
         v -> nic = v,
         "-nic",
         "--nic");
@@ -228,6 +227,7 @@ final class RunCommand implements Options.Command {
         OutputStream second = output("--virtio-console", virtioConsole);
         Drives drives = new Drives(drive, snapshot);
         Shares shares = new Shares(share);
+        Forwards networks = networks();
         TraceFiles files =
             new TraceFiles(trace, title(started, mode), checker, checkOptions::verdict)) {
       MachineOptions.Ports ports =
@@ -242,7 +242,7 @@ final class RunCommand implements Options.Command {
             new Hardware(
                 options.hardware().board(),
                 drives.list(),
-                networks(),
+                networks.list(),
                 guest.kvm() && !virtioConsole.equals("none"),
                 shares.list(),
                 screen());
@@ -337,18 +337,10 @@ final class RunCommand implements Options.Command {
     }
   }
 
-  private List<Network> networks() {
-    List<Network> all = new ArrayList<>();
-    for (String n : nic) {
-      switch (n) {
-        case "user" -> all.add(new UserNetwork());
-        case "none" -> {
-          // as without the option
-        }
-        default -> throw new UserError("-nic takes user or none, not '" + n + "'");
-      }
-    }
-    if (!all.isEmpty() && !guest.kvm()) {
+  private Forwards networks() {
+    Forwards all = new Forwards(nic);
+    if (!all.list().isEmpty() && !guest.kvm()) {
+      all.close();
       throw new UserError("-nic: profile openbsd has no network yet; use kvm");
     }
     return all;

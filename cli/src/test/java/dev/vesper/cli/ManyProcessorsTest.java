@@ -45,7 +45,7 @@ final class ManyProcessorsTest {
   }
 
   private static String run(Machine m, ByteArrayOutputStream console) {
-    m.limit(4_000_000_000L, Long.MAX_VALUE);
+    m.limit(12_000_000_000L, Long.MAX_VALUE);
     assertThat(m.run().reason()).isEqualTo("guest powered off");
     return console.toString(StandardCharsets.ISO_8859_1);
   }
@@ -60,6 +60,15 @@ final class ManyProcessorsTest {
     Machine b = machine(SevMode.ES, 4, Hardware.Board.AUTO, second);
     assertThat(run(b, second)).isEqualTo(text);
     assertThat(b.stateHash()).isEqualTo(a.stateHash());
+  }
+
+  @Test
+  void sixtyFourProcessorsUnderEs() throws BootException {
+    ByteArrayOutputStream console = new ByteArrayOutputStream();
+    Machine m = machine(SevMode.ES, 64, Hardware.Board.AUTO, console);
+    assertThat(run(m, console))
+        .contains("PROCESSORS 64")
+        .contains("544de7efc05687c08d41e535e24d295e00c5c399");
   }
 
   @Test

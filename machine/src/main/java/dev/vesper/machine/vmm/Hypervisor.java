@@ -6,6 +6,7 @@ import dev.vesper.machine.device.IoApic;
 import dev.vesper.machine.device.LocalApic;
 import dev.vesper.machine.device.Timed;
 import dev.vesper.machine.device.display.Vga;
+import dev.vesper.machine.device.net.Network;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.model.CpuModel;
 import dev.vesper.machine.observe.HostObserver;
@@ -367,6 +368,21 @@ public final class Hypervisor {
     v.state = HostVcpu.State.HALTED;
   }
 
+  /** {@return whether nobody outside can wake the guest} */
+  private boolean alone() {
+    return input.closed() && platform.live().isEmpty();
+  }
+
+  private void await(long nanos) {
+    List<Network> live = platform.live();
+    if (live.isEmpty()) {
+      input.await(nanos);
+    } else {
+      // A network has an event of its own soon.
+      live.get(0).await(nanos);
+    }
+  }
+
   /** Nobody can run: lets virtual time jump to the next event. */
   private void idle() {
     if (vcpus.stream().noneMatch(HostVcpu::canWake)) {
@@ -384,7 +400,7 @@ public final class Hypervisor {
     if (feedInput(true)) {
       return;
     }
-    if (++unseenEvents > MOST_UNSEEN_EVENTS && input.closed()) {
+    if (++unseenEvents > MOST_UNSEEN_EVENTS && alone()) {
       end(Outcome.GAVE_UP, "guest halted with every interrupt masked: nothing can wake it");
       return;
     }
@@ -394,13 +410,13 @@ public final class Hypervisor {
         next = Math.min(next, v.apic.nextEvent());
       }
     }
-    if (next == Timed.NEVER && input.closed()) {
+    if (next == Timed.NEVER && alone()) {
       end(Outcome.GAVE_UP, "guest halted with no timer set and no input: nothing can wake it");
       return;
     }
-    if (!input.closed()) {
+    if (!alone()) {
       // With somebody at the console idle time is real time, so that the computer idles too.
-      input.await(next == Timed.NEVER ? 50_000_000L : next - now());
+      await(next == Timed.NEVER ? 50_000_000L : next - now());
       if (feedInput(true)) {
         return;
       }

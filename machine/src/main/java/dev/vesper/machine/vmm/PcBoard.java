@@ -155,6 +155,7 @@ public final class PcBoard {
       // QEMU's addresses.
       byte[] mac = {0x52, 0x54, 0, 0x12, 0x34, (byte) (0x56 + number++)};
       add(virtio(new VirtioNet(mac, n)));
+      platform.network(n);
     }
     if (parts.hardware().virtioConsole()) {
       add(virtio(new VirtioConsole(parts.virtioConsole())));

@@ -14,6 +14,7 @@ import dev.vesper.machine.device.ResetPorts;
 import dev.vesper.machine.device.Timed;
 import dev.vesper.machine.device.Uart16550;
 import dev.vesper.machine.device.display.Vga;
+import dev.vesper.machine.device.net.Network;
 import dev.vesper.machine.device.pci.PciBus;
 import dev.vesper.machine.memory.HostView;
 import java.util.ArrayList;
@@ -93,6 +94,7 @@ public final class Platform {
   final Uart16550 com1;
   final ResetPorts reset = new ResetPorts();
   private final List<Timed> timers = new ArrayList<>();
+  private final List<Network> live = new ArrayList<>();
   private final long apJumpTable;
   private @Nullable AcpiPm power;
   @Nullable Vga screen;
@@ -157,6 +159,19 @@ public final class Platform {
   /** Adds a device with events of its own. */
   void timed(Timed t) {
     timers.add(t);
+  }
+
+  /** Adds a network that an adapter is plugged into. */
+  void network(Network n) {
+    timers.add(n);
+    if (n.live()) {
+      live.add(n);
+    }
+  }
+
+  /** {@return networks on which somebody outside may wake the guest} */
+  List<Network> live() {
+    return live;
   }
 
   /** {@return when the next event of a device is due, or {@link Timed#NEVER}} */

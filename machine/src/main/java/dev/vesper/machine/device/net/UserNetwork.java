@@ -2,16 +2,20 @@ package dev.vesper.machine.device.net;
 
 import java.nio.ByteBuffer;
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A network of the guest and a gateway, with the addresses of QEMU's user network: the guest gets
- * 10.0.2.15 by DHCP (RFC 2131), the gateway 10.0.2.2 answers ARP and ICMP echo, and refuses TCP and
- * UDP: nothing behind it is to be had.
+ * 10.0.2.15 by DHCP (RFC 2131), the gateway 10.0.2.2 answers ARP and ICMP echo. TCP is refused but
+ * for what {@link Outside} has; nothing else behind it is to be had.
  */
 public final class UserNetwork implements Network {
   private static final byte[] GATEWAY_MAC = {0x52, 0x55, 10, 0, 2, 2};
-  private static final int GATEWAY = 0x0A00_0202;
-  private static final int GUEST = 0x0A00_020F;
+  static final int GATEWAY = 0x0A00_0202;
+
+  /** The address that the guest gets. */
+  public static final int GUEST = 0x0A00_020F;
+
   private static final int MASK = 0xFFFF_FF00;
   private static final int LEASE_SECONDS = 86_400;
 
@@ -31,12 +35,56 @@ public final class UserNetwork implements Network {
   private static final int REQUEST = 3;
   private static final int ACK = 5;
   private static final int NAK = 6;
-  private static final int TCP_RESET = 4;
-  private static final int TCP_ACK = 16;
-  private static final int TCP_SYN = 2;
-  private static final int TCP_FIN = 1;
 
+  /** Virtual time between looks at what comes from outside. */
+  private static final long LOOK_NANOS = 1_000_000;
+
+  private final Outside outside;
+  private final TcpForwarding forwarding;
   private Receiver guest = b -> {};
+
+  /** The address of the guest's adapter, as its frames say. */
+  private byte @Nullable [] adapter;
+
+  private long now;
+  private long nextLook;
+
+  /** A network that nothing leads out of or into. */
+  public UserNetwork() {
+    this(Outside.NOBODY);
+  }
+
+  /**
+   * @param outside who may connect to the guest, and to whom the guest may
+   */
+  public UserNetwork(Outside outside) {
+    this.outside = outside;
+    forwarding = new TcpForwarding(outside, this::tcp);
+  }
+
+  @Override
+  public boolean live() {
+    return outside.any();
+  }
+
+  @Override
+  public void await(long nanos) {
+    outside.await(nanos);
+  }
+
+  @Override
+  public long nextEvent() {
+    return live() ? nextLook : NEVER;
+  }
+
+  @Override
+  public void advance(long time) {
+    now = time;
+    if (live() && time >= nextLook) {
+      nextLook = time + LOOK_NANOS;
+      forwarding.poll(adapter != null, time);
+    }
+  }
 
   @Override
   public void connect(Receiver receiver) {
@@ -49,6 +97,7 @@ public final class UserNetwork implements Network {
       return;
     }
     ByteBuffer f = ByteBuffer.wrap(frame);
+    adapter = macOf(f);
     switch (f.getShort(12) & 0xFFFF) {
       case ARP -> arp(f);
       case IPV4 -> ip(f);
@@ -100,9 +149,7 @@ public final class UserNetwork implements Network {
         }
       }
       case TCP -> {
-        if (body.capacity() >= 20) {
-          refuse(f, body, to);
-        }
+        forwarding.arrived(f.getInt(ETHERNET + 12), to, body, now);
       }
       default -> {
         // nobody listens
@@ -110,7 +157,8 @@ public final class UserNetwork implements Network {
     }
   }
 
-  private static int sum(ByteBuffer b, int from, int length, int start) {
+  /** Ones' complement sum of 16-bit words. */
+  static int sum(ByteBuffer b, int from, int length, int start) {
     long s = start & 0xFFFF_FFFFL;
     for (int i = 0; i + 1 < length; i += 2) {
       s += b.getShort(from + i) & 0xFFFF;
@@ -133,6 +181,13 @@ public final class UserNetwork implements Network {
     guest.frame(r.array());
   }
 
+  private void tcp(int from, int to, ByteBuffer segment) {
+    byte[] mac = adapter;
+    if (mac != null) {
+      answer(mac, TCP, from, to, segment.array());
+    }
+  }
+
   private void echo(ByteBuffer f, ByteBuffer body) {
     if (body.capacity() < 8 || body.get(0) != 8) {
       return;
@@ -143,25 +198,6 @@ public final class UserNetwork implements Network {
     r.put(0, (byte) 0).putShort(2, (short) 0);
     r.putShort(2, (short) ~sum(r, 0, b.length, 0));
     answer(macOf(f), ICMP, GATEWAY, f.getInt(ETHERNET + 12), b);
-  }
-
-  /** A reset, as a host gives it at whose port nobody listens (RFC 9293, 3.5.2). */
-  private void refuse(ByteBuffer f, ByteBuffer body, int to) {
-    int flags = body.get(13);
-    if ((flags & TCP_RESET) != 0) {
-      return;
-    }
-    int data = body.capacity() - ((body.get(12) >> 4 & 15) * 4);
-    int length = Math.max(0, data) + ((flags & (TCP_SYN | TCP_FIN)) != 0 ? 1 : 0);
-    ByteBuffer r = ByteBuffer.allocate(20);
-    r.putShort(body.getShort(2)).putShort(body.getShort(0));
-    boolean acked = (flags & TCP_ACK) != 0;
-    r.putInt(acked ? body.getInt(8) : 0).putInt(acked ? 0 : body.getInt(4) + length);
-    r.put((byte) 0x50).put((byte) (acked ? TCP_RESET : TCP_RESET | TCP_ACK));
-    int from = f.getInt(ETHERNET + 12);
-    ByteBuffer pseudo = ByteBuffer.allocate(12).putInt(to).putInt(from).putInt(TCP << 16 | 20);
-    r.putShort(16, (short) ~sum(r, 0, 20, sum(pseudo, 0, 12, 0)));
-    answer(macOf(f), TCP, to, from, r.array());
   }
 
   private static int option(ByteBuffer m, int code, int otherwise) {

@@ -1,6 +1,7 @@
 /**
  * Networks that a guest's adapter is plugged into. They see frames and nothing else of the guest,
- * and nothing of the computer's own network.
+ * and open no sockets: what of the computer they reach is behind {@link
+ * dev.vesper.machine.device.net.Outside}.
  */
 @NullMarked
 package dev.vesper.machine.device.net;
