@@ -331,7 +331,10 @@ final class RunCommand implements Options.Command {
     if (p.toString().endsWith(".txt")) {
       UserFiles.write(p, (text == null ? "" : text).getBytes(StandardCharsets.UTF_8));
     } else if (png == null) {
-      throw new UserError("--screenshot " + p + ": the screen shows text; name a .txt file");
+      throw new UserError(
+          "--screenshot "
+              + p
+              + ": the screen shows text and nobody has loaded a font; name a .txt file");
     } else {
       UserFiles.write(p, png);
     }

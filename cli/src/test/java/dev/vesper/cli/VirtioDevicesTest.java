@@ -11,22 +11,18 @@ import dev.vesper.machine.sev.SevMode;
 import dev.vesper.machine.vmm.Hardware;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
-import java.util.zip.DataFormatException;
-import java.util.zip.Inflater;
 import org.junit.jupiter.api.Tag;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
-/** Linux's own drivers of network, console and file system, and firmware's of the screen. */
+/** Linux's own drivers of network, console and file system. */
 @Tag("slow")
 final class VirtioDevicesTest {
   private static final String MODULES =
@@ -99,44 +95,5 @@ final class VirtioDevicesTest {
     assertThat(virtioConsole.toString(StandardCharsets.ISO_8859_1)).contains("to the console");
     assertThat(folder.resolve("d/e/to")).hasContent("the computer's");
     assertThat(Files.readAllLines(folder.resolve("d/long"))).hasSize(100_000).endsWith("100000");
-  }
-
-  /** OVMF finds the adapter, sets a mode and draws. */
-  @Test
-  void firmwareDrawsOnTheScreen() throws IOException, BootException, DataFormatException {
-    Tools.require("/usr/share/ovmf/OVMF.fd", "ovmf");
-    ByteArrayOutputStream console = new ByteArrayOutputStream();
-    Machine m =
-        new Machine(
-            MachineOptions.of(SevMode.OFF, new byte[0], console::write)
-                .withFirmware(
-                    MachineOptions.Firmware.of(
-                        Files.readAllBytes(Path.of("/usr/share/ovmf/OVMF.fd"))))
-                .withHardware(
-                    new Hardware(
-                        Hardware.Board.PC,
-                        List.of(),
-                        List.of(),
-                        false,
-                        List.of(),
-                        new Hardware.Screen(new byte[0]))));
-    m.limit(900_000_000L, Long.MAX_VALUE);
-    m.run();
-    byte[] png = m.screenPng();
-    assertThat(png).isNotNull();
-    ByteBuffer b = ByteBuffer.wrap(png);
-    int width = b.getInt(16);
-    int height = b.getInt(20);
-    assertThat(width).isGreaterThanOrEqualTo(640);
-    Inflater inflater = new Inflater();
-    inflater.setInput(png, 41, b.getInt(33));
-    byte[] rows = new byte[height * (1 + 3 * width)];
-    assertThat(inflater.inflate(rows)).isEqualTo(rows.length);
-    inflater.end();
-    int lit = 0;
-    for (byte c : rows) {
-      lit += c != 0 ? 1 : 0;
-    }
-    assertThat(lit).isGreaterThan(500);
   }
 }

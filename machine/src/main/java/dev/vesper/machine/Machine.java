@@ -192,7 +192,7 @@ public final class Machine {
 
   private static NestedMap nested(int guestPages, MmioMap mmio) {
     return frame ->
-        frame >= 0 && frame < guestPages || mmio.backed(frame)
+        frame >= 0 && frame < guestPages && !mmio.window(frame) || mmio.backed(frame)
             ? NestedMap.RAM
             : mmio.readOnly(frame)
                 ? NestedMap.ROM

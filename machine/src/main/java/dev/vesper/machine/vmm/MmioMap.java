@@ -19,19 +19,32 @@ public final class MmioMap {
   private @Nullable ParallelFlash flash;
   private long flashFirst;
   private long flashLast;
+  private long windowFirst;
+  private long windowLast = -1;
   private long videoFirst;
   private long videoLast = -1;
   private Runnable listener = () -> {};
 
   /** {@return whether a page is marked as MMIO} */
   public boolean installed(long frame) {
-    return commands(frame) || pages.contains(frame);
+    return window(frame) || commands(frame) || pages.contains(frame);
   }
 
   /** Puts memory into the map that writes do not change. */
   void rom(long base, long length) {
     romFirst = base >>> 12;
     romLast = base + length - 1 >>> 12;
+  }
+
+  /** Takes RAM out of the map where a device answers instead. */
+  void window(long base, long length) {
+    windowFirst = base >>> 12;
+    windowLast = base + length - 1 >>> 12;
+  }
+
+  /** {@return whether a device answers for a page that would be RAM} */
+  public boolean window(long frame) {
+    return frame >= windowFirst && frame <= windowLast;
   }
 
   /** Puts video memory into the map, or takes it away if {@code base} is -1. */

@@ -4,21 +4,30 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.machine.device.disk.Ahci;
 import dev.vesper.machine.device.disk.Disk;
+import dev.vesper.machine.device.display.Vga;
+import dev.vesper.machine.device.net.UserNetwork;
 import dev.vesper.machine.device.pci.PciBus;
 import dev.vesper.machine.device.pci.PciDevice;
+import dev.vesper.machine.device.share.FuseServer;
 import dev.vesper.machine.device.virtio.LegacyVirtioPci;
 import dev.vesper.machine.device.virtio.VirtioBlock;
 import dev.vesper.machine.device.virtio.VirtioConsole;
 import dev.vesper.machine.device.virtio.VirtioDevice;
 import dev.vesper.machine.device.virtio.VirtioEntropy;
+import dev.vesper.machine.device.virtio.VirtioFs;
+import dev.vesper.machine.device.virtio.VirtioNet;
 import dev.vesper.machine.device.virtio.VirtioPci;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.memory.PhysicalMemory;
 import java.io.IOException;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.Random;
 import java.util.function.IntFunction;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -40,8 +49,20 @@ final class DeviceFuzzTest {
   private final HostView memory = new PhysicalMemory(RAM, 0).hostView();
   private final PortBus ports = new PortBus();
   private final MmioBus mmio = new MmioBus();
+  @TempDir Path folder;
+  private FuseServer share;
   private long time;
   private long bytesMoved;
+
+  @BeforeEach
+  void open() throws IOException {
+    share = new FuseServer(folder, false);
+  }
+
+  @AfterEach
+  void close() throws IOException {
+    share.close();
+  }
 
   /** Fails the test where it is asked for what it has not. */
   private final class StrictDisk implements Disk {
@@ -105,11 +126,13 @@ final class DeviceFuzzTest {
     }
   }
 
-  private static VirtioDevice device(int n, StrictDisk disk) {
-    return switch (n % 3) {
+  private VirtioDevice device(int n, StrictDisk disk) {
+    return switch (n % 5) {
       case 0 -> new VirtioBlock(disk);
       case 1 -> new VirtioEntropy(1);
-      default -> new VirtioConsole(b -> {});
+      case 2 -> new VirtioConsole(b -> {});
+      case 3 -> new VirtioNet(new byte[6], new UserNetwork());
+      default -> new VirtioFs("folder", share);
     };
   }
 
@@ -143,7 +166,7 @@ final class DeviceFuzzTest {
     }
   }
 
-  /** A block request in the first three descriptors. */
+  /** A request of a disk or a file system in the first three descriptors. */
   private void sensible(int table, int available, Random r) {
     int[] lengths = {16, 512 * r.nextInt(20), 1};
     int[] flags = {1, 1 | r.nextInt(2) << 1, 2};
@@ -153,8 +176,15 @@ final class DeviceFuzzTest {
       memory.write(table + 16L * i + 12, 2, flags[i]);
       memory.write(table + 16L * i + 14, 2, i + 1);
     }
-    memory.write(0x2_0000, 4, r.nextInt(3));
-    memory.write(0x2_0008, 8, r.nextInt(SECTORS + 8));
+    if (r.nextBoolean()) {
+      memory.write(0x2_0000, 4, r.nextInt(3));
+      memory.write(0x2_0008, 8, r.nextInt(SECTORS + 8));
+    } else {
+      // FUSE: length, operation, number, inode; the rest is what was there.
+      memory.write(0x2_0000, 4, 16 + lengths[1]);
+      memory.write(0x2_0004, 4, r.nextInt(52));
+      memory.write(0x2_0010, 8, r.nextInt(4));
+    }
     memory.write(available + 4L, 2, 0);
     memory.write(available + 2L, 2, 1);
   }
@@ -183,7 +213,7 @@ final class DeviceFuzzTest {
     mmio.write(bar + 0x14, 1, 15);
     if (r.nextBoolean()) {
       // A request that makes sense, but for a number here and there.
-      mmio.write(bar + 0x16, 2, 0);
+      mmio.write(bar + 0x16, 2, r.nextInt(queues));
       sensible((int) mmio.read(bar + 0x20, 4), (int) mmio.read(bar + 0x28, 4), r);
     }
     for (int i = 0; i < 8; i++) {
@@ -200,7 +230,7 @@ final class DeviceFuzzTest {
   }
 
   @ParameterizedTest
-  @ValueSource(ints = {0, 1, 2})
+  @ValueSource(ints = {0, 1, 2, 3, 4})
   void virtioSurvivesAnyRing(int kind) {
     StrictDisk disk = new StrictDisk();
     for (int p = 0; p < PROGRAMS; p++) {
@@ -257,6 +287,33 @@ final class DeviceFuzzTest {
       }
     }
     assertThat(bytesMoved).as("some of the commands make sense").isPositive();
+  }
+
+  /** Registers of every kind, the window and video memory, with a look at the picture. */
+  @Test
+  void vgaSurvivesAnyProgram() {
+    int[] ports = {0x3C0, 0x3C4, 0x3CE, 0x3D4, 0x3B4, 0x3C8, 0x1CE, 0x1D0};
+    for (int p = 0; p < PROGRAMS; p++) {
+      Random r = new Random(p);
+      PortBus bus = new PortBus();
+      Vga v = new Vga(memory, bus, (address, length) -> {});
+      MmioDevice window = v.window();
+      for (int i = 0; i < ACCESSES; i++) {
+        int size = SIZES[r.nextInt(4)];
+        int port = r.nextInt(4) == 0 ? 0x3B0 + r.nextInt(0x30) : ports[r.nextInt(ports.length)];
+        bus.write(port, Math.min(4, size), r.nextInt(0x40) | r.nextInt(256) << 8);
+        bus.write(port + 1, 1, r.nextInt(256));
+        bus.read(r.nextBoolean() ? port : 0x1CE + r.nextInt(4), Math.min(4, size));
+        window.write(r.nextInt(0x10000), size, r.nextLong());
+        window.read(r.nextInt(0x10000), size);
+      }
+      if (p % 64 == 0) {
+        assertThat(v.text()).hasLineCount(25);
+      }
+      if (p % 1024 == 0) {
+        v.png();
+      }
+    }
   }
 
   @Test

@@ -11,7 +11,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * QEMU's standard VGA (QEMU, docs/specs/standard-vga.txt): the registers of a VGA at 3B0h to 3DFh,
  * the VBE interface of Bochs at 1CEh, 16 MiB of video memory in BAR 0 and the registers again in
- * BAR 2. Text is in the guest's memory at B8000h; graphics are the linear framebuffer's.
+ * BAR 2. Text is in the guest's memory at B8000h, and with it the CGA's graphics; planes and VBE's
+ * banks are behind the window at A0000h.
  */
 public final class Vga extends PciDevice implements PortDevice {
   /** Bytes of video memory. */
@@ -29,6 +30,7 @@ public final class Vga extends PciDevice implements PortDevice {
   private static final int Y_RESOLUTION = 2;
   private static final int DEPTH = 3;
   private static final int ENABLE = 4;
+  private static final int BANK = 5;
   private static final int VIRTUAL_WIDTH = 6;
   private static final int X_OFFSET = 8;
   private static final int Y_OFFSET = 9;
@@ -57,6 +59,8 @@ public final class Vga extends PciDevice implements PortDevice {
   private final byte[] controller = new byte[64];
   private final byte[] attributes = new byte[32];
   private final byte[] palette = new byte[768];
+  private final VgaPlanes planes = new VgaPlanes(sequencer, graphics);
+  private final VgaPicture picture;
   private int sequencerIndex;
   private int graphicsIndex;
   private int controllerIndex;
@@ -75,6 +79,7 @@ public final class Vga extends PciDevice implements PortDevice {
     super(ID, CLASS, SUBSYSTEM, false);
     this.memory = memory;
     this.placement = placement;
+    picture = new VgaPicture(memory, planes, sequencer, graphics, controller, attributes, palette);
     memoryBar(0, VIDEO_BYTES, video());
     memoryBar(2, 4096, registers());
     vbe[X_RESOLUTION] = 640;
@@ -95,6 +100,30 @@ public final class Vga extends PciDevice implements PortDevice {
       public void write(long offset, int bytes, long value) {
         for (int i = 0; base >= 0 && i < bytes && offset + i < VIDEO_BYTES; i++) {
           memory.write(base + offset + i, 1, value >>> 8 * i);
+        }
+      }
+    };
+  }
+
+  /** {@return what is at A0000h: planes, or a bank of video memory while VBE is on} */
+  public MmioDevice window() {
+    MmioDevice linear = video();
+    return new MmioDevice() {
+      private long bank() {
+        return (long) vbe[BANK] * VgaPlanes.WINDOW;
+      }
+
+      @Override
+      public long read(long offset, int bytes) {
+        return graphical() ? linear.read(bank() + offset, bytes) : planes.read(offset, bytes);
+      }
+
+      @Override
+      public void write(long offset, int bytes, long value) {
+        if (graphical()) {
+          linear.write(bank() + offset, bytes, value);
+        } else {
+          planes.write(offset, bytes, value);
         }
       }
     };
@@ -183,7 +212,7 @@ public final class Vga extends PciDevice implements PortDevice {
           }
         }
       }
-      case 5, VIRTUAL_WIDTH, X_OFFSET, Y_OFFSET -> vbe[n] = v;
+      case BANK, VIRTUAL_WIDTH, X_OFFSET, Y_OFFSET -> vbe[n] = v;
       default -> {
         // read-only
       }
@@ -289,10 +318,13 @@ public final class Vga extends PciDevice implements PortDevice {
     return all.toString();
   }
 
-  /** {@return the picture on the screen as a PNG file, or null while text is shown} */
+  /**
+   * {@return the picture on the screen as a PNG file, or null if it is text and nobody has loaded a
+   * font}
+   */
   public byte @Nullable [] png() {
     if (!graphical()) {
-      return null;
+      return picture.png();
     }
     int w = Math.max(1, vbe[X_RESOLUTION]);
     int h = Math.max(1, vbe[Y_RESOLUTION]);
