@@ -73,6 +73,7 @@ public final class ParallelFlash implements MmioDevice {
         // Programming clears bits.
         long old = memory.read(base + offset, 1);
         memory.write(base + offset, 1, old & v);
+        status |= READY;
         command = 0;
         enter(READ_STATUS);
       }
@@ -84,6 +85,7 @@ public final class ParallelFlash implements MmioDevice {
         } else {
           status |= SEQUENCE_ERROR;
         }
+        status |= READY;
         command = 0;
         enter(READ_STATUS);
       }
@@ -101,7 +103,11 @@ public final class ParallelFlash implements MmioDevice {
         command = ERASE;
         enter(READ_STATUS);
       }
-      case CLEAR_STATUS -> status = READY;
+      case CLEAR_STATUS -> {
+        // OVMF knows a flash by this: not ready until the next operation has ended.
+        status = 0;
+        enter(READ_ARRAY);
+      }
       case READ_STATUS, READ_ID -> enter(v);
       default -> enter(READ_ARRAY);
     }

@@ -41,11 +41,14 @@ public final class CpuModel {
     this.name = name;
   }
 
+  private static final String PHYS_BITS = "phys-bits=";
+  private static final int FEWEST_PHYS_BITS = 36;
+  private static final int MOST_PHYS_BITS = 52;
   private static final Map<String, CpuidFlag> FLAGS = CpuidFlag.load();
 
   /**
    * Makes a model from its description: the name of a built-in one, then features to add or take
-   * away, as in {@code vesper-min,+xsave,-rdrand}.
+   * away, as in {@code vesper-min,+xsave,-rdrand}, and {@code phys-bits=N}.
    *
    * @throws IllegalArgumentException if there is no such model or feature
    */
@@ -61,13 +64,17 @@ public final class CpuModel {
   }
 
   private void change(String feature) {
+    if (feature.startsWith(PHYS_BITS)) {
+      describePhysicalAddresses(feature.substring(PHYS_BITS.length()));
+      return;
+    }
     boolean on = feature.startsWith("+");
     String flag = feature.substring(Math.min(1, feature.length()));
     if (!on && !feature.startsWith("-") || !FLAGS.containsKey(flag)) {
       throw new IllegalArgumentException(
           "no CPU feature '"
               + feature
-              + "': write +NAME or -NAME with one of "
+              + "': write phys-bits=N, or +NAME or -NAME with one of "
               + String.join(" ", new java.util.TreeSet<>(FLAGS.keySet())));
     }
     set(flag, on);
@@ -108,6 +115,17 @@ public final class CpuModel {
           }
         });
     return names;
+  }
+
+  /** What CPUID says; the page tables of the processor keep to its own width, as under KVM. */
+  private void describePhysicalAddresses(String number) {
+    int bits = number.matches("\\d{2}") ? Integer.parseInt(number) : 0;
+    if (bits < FEWEST_PHYS_BITS || bits > MOST_PHYS_BITS) {
+      throw new IllegalArgumentException(
+          "phys-bits=" + number + ": physical addresses have 36 to 52 bits");
+    }
+    Leaf l = leaf(0x8000_0008, 0);
+    put(0x8000_0008, 0, new Leaf(l.eax() & ~0xFF | bits, l.ebx(), l.ecx(), l.edx()));
   }
 
   /** Makes the width of linear addresses agree with the features. */
