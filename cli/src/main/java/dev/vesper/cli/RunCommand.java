@@ -81,7 +81,7 @@ final class RunCommand implements Options.Command {
         v -> drive = v,
         "-drive",
         "--drive");
-    o.texts(
+    o.phrases(
         "user[,...]|none",
         "a virtio network adapter for profile kvm: user is a network with a gateway that gives"
             + " addresses by DHCP and answers pings; hostfwd=tcp:[127.0.0.1]:PORT-[ADDRESS]:PORT"

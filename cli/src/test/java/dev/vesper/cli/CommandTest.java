@@ -80,6 +80,8 @@ final class CommandTest {
     "'-M minimal -bios /usr/share/ovmf/OVMF.fd', -M pc",
     "--profile openbsd -M q35, kvm",
     "-nic bridge, user",
+    "'-nic user,hostfwd=tcp:0.0.0.0:2222-:22', only 127.0.0.1",
+    "'-cpu vesper-min,phys-bits=64', 36 to 52",
     "-vga cirrus, std",
     "--screenshot x.png, -vga std",
     "'--vga std --screenshot x.gif', .png",
