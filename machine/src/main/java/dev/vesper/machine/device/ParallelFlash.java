@@ -73,9 +73,7 @@ public final class ParallelFlash implements MmioDevice {
         // Programming clears bits.
         long old = memory.read(base + offset, 1);
         memory.write(base + offset, 1, old & v);
-        status |= READY;
-        command = 0;
-        enter(READ_STATUS);
+        finish();
       }
       case ERASE -> {
         if (v == CONFIRM) {
@@ -85,12 +83,17 @@ public final class ParallelFlash implements MmioDevice {
         } else {
           status |= SEQUENCE_ERROR;
         }
-        status |= READY;
-        command = 0;
-        enter(READ_STATUS);
+        finish();
       }
       default -> first(v);
     }
+  }
+
+  /** An operation of two cycles has ended. */
+  private void finish() {
+    status |= READY;
+    command = 0;
+    enter(READ_STATUS);
   }
 
   private void first(int v) {

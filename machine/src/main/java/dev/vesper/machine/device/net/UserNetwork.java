@@ -148,9 +148,7 @@ public final class UserNetwork implements Network {
           dhcp(f, body.slice(8, body.capacity() - 8));
         }
       }
-      case TCP -> {
-        forwarding.arrived(f.getInt(ETHERNET + 12), to, body, now);
-      }
+      case TCP -> forwarding.arrived(f.getInt(ETHERNET + 12), to, body, now);
       default -> {
         // nobody listens
       }
