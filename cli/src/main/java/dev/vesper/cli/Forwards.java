@@ -176,12 +176,17 @@ final class Forwards implements Closeable {
       if (to == null) {
         return null;
       }
+      Conversation s = null;
       try {
         SocketChannel c = SocketChannel.open();
-        Conversation s = new Conversation(c, selector);
+        s = new Conversation(c, selector);
         c.connect(new InetSocketAddress(InetAddress.getByName(LOOPBACK), to));
         return s;
       } catch (IOException e) {
+        // A guest may ask again and again where nobody listens.
+        if (s != null) {
+          s.close();
+        }
         return null;
       }
     }
