@@ -17,6 +17,7 @@ import dev.vesper.machine.sev.ResetState;
 import dev.vesper.machine.sev.SevMode;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.InputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -26,11 +27,14 @@ import java.util.Arrays;
 import java.util.Base64;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Objects;
 import java.util.Random;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** {@code measure}, {@code session} and what {@code run} does with a launch. */
 final class MeasureTest {
@@ -149,6 +153,54 @@ final class MeasureTest {
     Result base64 = measure(options + " --ovmf $small.fd --output-format base64");
     assertThat(Base64.getDecoder().decode(base64.out.trim()))
         .isEqualTo(HexFormat.of().parseHex(digest));
+  }
+
+  /** The vectors of sev-snp-measure's own tests; its files are described beside them. */
+  @ParameterizedTest
+  @CsvSource({
+    "--mode seves --vcpus 1 --vcpu-type EPYC-v4 --ovmf $AmdSev --kernel $empty --initrd $empty, '',"
+        + " 13810ae661ea11e2bb205621f582fee268f0367c8f97bc297b7fadef3e12002c",
+    "--mode seves --vcpus 4 --vcpu-type EPYC-v4 --ovmf $AmdSev --kernel $empty --initrd $empty, '',"
+        + " 0dccbcaba8e90b261bd0d2e1863a2f9da714768b7b2a19363cd6ae35aa90de91",
+    "--mode sev --ovmf $AmdSev --kernel $empty --initrd $empty, console=ttyS0 loglevel=7,"
+        + " 82a3ee5d537c3620628270c292ae30cb40c3c878666a7890ee7ef2a08fb535ff",
+    "--mode sev --ovmf $AmdSev --kernel $empty,,"
+        + " 77f613d7bbcdf12a73782ea9e88b0172aeda50d1a54201cb903594ff52846898",
+    "--mode sev --ovmf $OvmfX64,, b4c021e085fb83ceffe6571a3d357b4a98773c83c474e47f76c876708fe316da"
+  })
+  void digestsOfPublicVectors(String options, @Nullable String append, String digest)
+      throws IOException {
+    publicFirmware();
+    List<String> args = new ArrayList<>(List.of("measure"));
+    args.addAll(List.of(words(options)));
+    if (append != null) {
+      args.addAll(List.of("--append", append));
+    }
+
+    Result r = vesper(args.toArray(new String[0]));
+
+    assertThat(r.err).isEmpty();
+    assertThat(r.out.trim()).isEqualTo(digest);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"--mode sev", "--mode seves --vcpus 1 --vcpu-type EPYC-v4"})
+  void publicFirmwareWithoutPlaceForHashesRefusesAKernel(String mode) throws IOException {
+    publicFirmware();
+    Result r = measure(mode + " --ovmf $OvmfX64 --kernel $empty --initrd $empty");
+
+    assertThat(r.status).isEqualTo(2);
+    assertThat(r.out).isEmpty();
+    assertThat(r.err).contains("no place for hashes of the kernel").hasLineCount(1);
+  }
+
+  private void publicFirmware() throws IOException {
+    files();
+    for (String build : List.of("AmdSev", "OvmfX64")) {
+      try (InputStream in = getClass().getResourceAsStream("ovmf/ovmf_" + build + "_suffix.bin")) {
+        file(build, Objects.requireNonNull(in).readAllBytes());
+      }
+    }
   }
 
   @Test
