@@ -8,6 +8,11 @@ import dev.vesper.machine.memory.Page;
 import dev.vesper.x86.Insn;
 import java.lang.classfile.CodeBuilder;
 import java.lang.classfile.Label;
+import java.lang.classfile.attribute.StackMapFrameInfo;
+import java.lang.classfile.attribute.StackMapFrameInfo.ObjectVerificationTypeInfo;
+import java.lang.classfile.attribute.StackMapFrameInfo.SimpleVerificationTypeInfo;
+import java.lang.classfile.attribute.StackMapFrameInfo.VerificationTypeInfo;
+import java.lang.classfile.attribute.StackMapTableAttribute;
 import java.lang.constant.ClassDesc;
 import java.lang.constant.ConstantDescs;
 import java.lang.constant.MethodTypeDesc;
@@ -32,6 +37,11 @@ final class Emitter {
   private static final ClassDesc VOID = ConstantDescs.CD_void;
   private static final ClassDesc LONGS = LONG.arrayType();
   private static final ClassDesc DATA_TYPE = ConstantDescs.CD_byte.arrayType(2);
+
+  private static final VerificationTypeInfo INTEGER = SimpleVerificationTypeInfo.INTEGER;
+  private static final VerificationTypeInfo SELF =
+      ObjectVerificationTypeInfo.of(RegionTranslator.NAME);
+  private static final VerificationTypeInfo CPU_TYPE = ObjectVerificationTypeInfo.of(CPU);
 
   // Local variables. 0 is the region, 1 the processor, 2 what is left of the budget. What only
   // exits need is not kept in one but read again there: HotSpot has 15 registers to give.
@@ -78,6 +88,8 @@ final class Emitter {
   private final boolean[] used = new boolean[16];
   private final boolean[] written = new boolean[16];
   private final List<Runnable> deferred = new ArrayList<>();
+  private final List<Label> bound = new ArrayList<>();
+  private final List<StackMapFrameInfo> frames = new ArrayList<>();
   private final Label prologue;
   private final Label tail;
   private final Label tailWithRip;
@@ -114,6 +126,8 @@ final class Emitter {
     code.iconst_m1().ireturn();
     code.labelBinding(go);
     code.goto_(prologue);
+    frames.add(StackMapFrameInfo.of(go, List.of(SELF, CPU_TYPE, INTEGER), List.of()));
+    frames.add(StackMapFrameInfo.of(prologue, List.of(SELF, CPU_TYPE, INTEGER), List.of()));
   }
 
   /** Emits what was put off, the exit and the entry. */
@@ -122,14 +136,14 @@ final class Emitter {
     for (int i = 0; i < deferred.size(); i++) {
       deferred.get(i).run();
     }
-    code.labelBinding(tail);
+    bind(tail);
     code.aload(CPU_VAR).aload(CPU_VAR).getfield(CPU, "r", LONGS).bipush(CpuState.PAGE).laload();
     code.iload(TARGET).i2l().ladd();
     if (!wide) {
       code.loadConstant(LOW32).land();
     }
     code.putfield(CPU, "rip", LONG);
-    code.labelBinding(tailWithRip);
+    bind(tailWithRip);
     storeRegisters();
     storeFlags();
     code.aload(CPU_VAR).aload(CPU_VAR).getfield(CPU, "regionEnd", LONG);
@@ -145,10 +159,55 @@ final class Emitter {
     code.aload(CPU_VAR).aload(CPU_VAR).getfield(CPU, "icount", LONG);
     code.iload(LEFT).i2l().ladd().putfield(CPU, "regionEnd", LONG);
     code.aload(CPU_VAR).getfield(CPU, "r", LONGS).bipush(CpuState.PAGE).laload().lstore(ENTRY);
-    code.lconst_0().lstore(FB);
+    // Every label sees the same variables, which is what the verifier is told.
+    for (int v : new int[] {FB, ADDRESS, T1, T2}) {
+      code.lconst_0().lstore(v);
+    }
+    code.iconst_0().istore(COUNT);
     loadRegisters();
     loadFlags();
     code.goto_(first);
+    List<VerificationTypeInfo> variables = variables();
+    for (Label l : bound) {
+      frames.add(StackMapFrameInfo.of(l, variables, List.of()));
+    }
+    code.with(StackMapTableAttribute.of(frames));
+  }
+
+  /**
+   * Begins what is jumped to; the operand stack is empty there. Each label has a place of its own,
+   * because the verifier is told of each.
+   */
+  void bind(Label l) {
+    code.labelBinding(l).nop();
+    bound.add(l);
+  }
+
+  /** {@return the types of the local variables between prologue and exit} */
+  private List<VerificationTypeInfo> variables() {
+    VerificationTypeInfo longs = ObjectVerificationTypeInfo.of(LONGS);
+    List<VerificationTypeInfo> v =
+        new ArrayList<>(List.of(SELF, CPU_TYPE, INTEGER, INTEGER, INTEGER, INTEGER));
+    v.addAll(List.of(longs, longs, longs, ObjectVerificationTypeInfo.of(DATA_TYPE), INTEGER));
+    for (int slot = EPOCH + 1; slot < ENTRY; slot++) {
+      v.add(SimpleVerificationTypeInfo.TOP);
+    }
+    for (int slot = ENTRY; slot < COUNT; slot += 2) {
+      v.add(SimpleVerificationTypeInfo.LONG);
+    }
+    v.add(INTEGER);
+    int unused = 0;
+    for (boolean u : used) {
+      if (!u) {
+        unused += 2;
+        continue;
+      }
+      for (; unused > 0; unused--) {
+        v.add(SimpleVerificationTypeInfo.TOP);
+      }
+      v.add(SimpleVerificationTypeInfo.LONG);
+    }
+    return v;
   }
 
   private void tags(String method, int variable) {
@@ -221,7 +280,7 @@ final class Emitter {
     int length = blockLength;
     deferred.add(
         () -> {
-          code.labelBinding(l);
+          bind(l);
           sync(s);
           code.iinc(LEFT, length);
           code.loadConstant(number << 6 | from).istore(RESULT);
@@ -301,11 +360,10 @@ final class Emitter {
     int number = block;
     int length = blockLength;
     int at = index;
-    boolean last = at == length - 1;
-    Label dropped = code.newLabel();
+    Label dropped = at == length - 1 ? null : code.newLabel();
     deferred.add(
         () -> {
-          code.labelBinding(there);
+          bind(there);
           storeRegisters();
           storeFlags();
           code.aload(0).aload(CPU_VAR).loadConstant(number).loadConstant(at);
@@ -317,16 +375,16 @@ final class Emitter {
           code.invokevirtual(OP, "exec", MethodTypeDesc.of(VOID, CPU));
           loadRegisters();
           loadFlags();
-          if (!last) {
-            code.aload(CPU_VAR).getfield(CPU, "codeEpoch", INT).iload(EPOCH).if_icmpne(dropped);
+          if (dropped != null) {
+            checkEpoch(dropped);
           }
           code.goto_(back);
         });
     flags.set(LazyFlags.RAW, false);
-    if (!last) {
+    if (dropped != null) {
       resumeAt(dropped, at + 1);
     }
-    code.labelBinding(back);
+    bind(back);
   }
 
   /** Goes to a stub if code was dropped since the region was entered. */

@@ -20,9 +20,11 @@ final class FlagCode {
           Emitter.LONG);
 
   private final CodeBuilder code;
+  private final Emitter e;
   private final FlagState flags;
 
   FlagCode(Emitter e) {
+    this.e = e;
     code = e.code;
     flags = e.flags;
   }
@@ -168,7 +170,11 @@ final class FlagCode {
       case 0, 2 -> {
         // never
       }
-      case 1, 3 -> code.goto_(to);
+      case 1, 3 -> {
+        code.goto_(to);
+        // What follows is never reached, but the verifier looks at it.
+        e.bind(code.newLabel());
+      }
       case 6 -> {
         zero();
         code.ifeq(to);

@@ -205,7 +205,7 @@ final class IntegerCode {
     flags.jumpIf(cc, holds);
     e.getSigned(in.reg, n);
     code.lstore(T1);
-    code.labelBinding(holds);
+    e.bind(holds);
     code.lload(T1);
     e.set(in.reg, n);
     return true;
@@ -222,7 +222,7 @@ final class IntegerCode {
     code.lconst_1().lstore(T1);
     flags.jumpIf(cc, holds);
     code.lconst_0().lstore(T1);
-    code.labelBinding(holds);
+    e.bind(holds);
     if (in.mem) {
       e.store(ADDRESS, 1, T1);
     } else {
@@ -544,11 +544,11 @@ final class IntegerCode {
     code.lconst_0().lcmp().ifne(differ);
     storeRegister(e.numbered(in.reg, n), n);
     code.goto_(done);
-    code.labelBinding(differ);
+    e.bind(differ);
     // The old value is written back, which nobody can see here.
     code.lload(FB);
     e.set(RAX, n);
-    code.labelBinding(done);
+    e.bind(done);
     flags.set(LazyFlags.SUB, n);
     return true;
   }
@@ -640,9 +640,9 @@ final class IntegerCode {
     code.i2l();
     e.set(in.reg, n);
     code.lconst_1().lstore(FR).goto_(done);
-    code.labelBinding(zero);
+    e.bind(zero);
     code.lconst_0().lstore(FR);
-    code.labelBinding(done);
+    e.bind(done);
     e.flags.set(LazyFlags.RAW, false);
     return true;
   }

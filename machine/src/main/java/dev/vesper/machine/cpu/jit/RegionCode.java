@@ -132,7 +132,7 @@ final class RegionCode {
   private void block(int i) {
     Block b = shape.blocks.get(i);
     current = i;
-    code.labelBinding(labels[i]);
+    e.bind(labels[i]);
     if (incoming[i] == 1) {
       e.flags.copy(inherited[i]);
     } else {
@@ -163,7 +163,7 @@ final class RegionCode {
         e.checkEpoch(dropped);
         e.later(
             () -> {
-              code.labelBinding(dropped);
+              e.bind(dropped);
               leave(i, next);
             });
         edge(next);
@@ -276,7 +276,7 @@ final class RegionCode {
     }
     e.later(
         () -> {
-          code.labelBinding(label);
+          e.bind(label);
           if (!near) {
             e.ripOfPlace(place);
             code.lstore(T1);
@@ -321,7 +321,7 @@ final class RegionCode {
     code.lload(variable).lcmp().ifeq(there);
     e.later(
         () -> {
-          code.labelBinding(there);
+          e.bind(there);
           jump(from, place);
         });
   }
@@ -350,11 +350,11 @@ final class RegionCode {
     code.lload(T1).lcmp().ifeq(done);
     e.later(
         () -> {
-          code.labelBinding(done);
+          e.bind(done);
           Label dropped = code.newLabel();
           e.checkEpoch(dropped);
           jump(from, next);
-          code.labelBinding(dropped);
+          e.bind(dropped);
           e.leaveForVariable(T1);
         });
     e.leaveForVariable(T1);
@@ -390,7 +390,7 @@ final class RegionCode {
       e.checkBudget(need, low);
       e.later(
           () -> {
-            code.labelBinding(low);
+            e.bind(low);
             leave(from, place);
           });
     }
@@ -399,7 +399,7 @@ final class RegionCode {
       e.enterPage(n, refused);
       e.later(
           () -> {
-            code.labelBinding(refused);
+            e.bind(refused);
             e.resultOfPage(n);
             leave(from, place);
           });

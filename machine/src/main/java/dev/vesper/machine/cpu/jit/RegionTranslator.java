@@ -25,7 +25,12 @@ public final class RegionTranslator implements Translator {
   private static final int MAX_BYTES = 7800;
 
   private static final MethodHandles.Lookup LOOKUP = MethodHandles.lookup();
-  private static final ClassDesc NAME =
+
+  /** The emitter says what the verifier must know, which is the same everywhere. */
+  private static final ClassFile CLASS_FILE =
+      ClassFile.of(ClassFile.StackMapsOption.DROP_STACK_MAPS);
+
+  static final ClassDesc NAME =
       ClassDesc.of(RegionTranslator.class.getPackageName(), "Translated");
   private static final ClassDesc REGION = Region.class.describeConstable().orElseThrow();
   private static final ClassDesc CPU = Cpu.class.describeConstable().orElseThrow();
@@ -78,8 +83,7 @@ public final class RegionTranslator implements Translator {
   private static @Nullable Region translate(Cpu cpu, Shape shape) {
     boolean[] stack32 = {false};
     byte[] file =
-        ClassFile.of()
-            .build(
+        CLASS_FILE.build(
                 NAME,
                 c -> {
                   c.withSuperclass(REGION);
@@ -128,7 +132,7 @@ public final class RegionTranslator implements Translator {
 
   private static int codeLength(byte[] file) {
     int longest = 0;
-    for (MethodModel m : ClassFile.of().parse(file).methods()) {
+    for (MethodModel m : CLASS_FILE.parse(file).methods()) {
       longest = Math.max(longest, m.findAttribute(Attributes.code()).orElseThrow().codeLength());
     }
     return longest;

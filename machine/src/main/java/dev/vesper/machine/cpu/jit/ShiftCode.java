@@ -116,9 +116,9 @@ final class ShiftCode {
     Label done = code.newLabel();
     boolean plain = e.flags.plain;
     code.loadConstant(kind).istore(Emitter.KIND).goto_(done);
-    code.labelBinding(none);
+    e.bind(none);
     keep(in, register, n);
-    code.labelBinding(done);
+    e.bind(done);
     e.flags.unknown();
     e.flags.plain = plain;
   }
