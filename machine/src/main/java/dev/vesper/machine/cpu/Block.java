@@ -21,6 +21,9 @@ public final class Block {
   /** How often it was executed by the interpreter. */
   public int count;
 
+  /** The value of {@link #count} when it last became part of a region. */
+  int accounted;
+
   /** The region that begins here. */
   @Nullable Region region;
 

@@ -23,18 +23,6 @@ public final class Cpu extends ControlRegisters {
   /** Budget of a region in instructions, so that it fits an int. */
   private static final long LONGEST_RUN = 1 << 30;
 
-  private static final int MAX_TRANSLATIONS = 8;
-  private static final int FREQUENT_MISSES = 1000;
-
-  /** Interpretations between two looks whether a region is compiled. */
-  private static final int PATIENCE = 256;
-
-  /** Calls with each look, which make HotSpot compile. */
-  private static final int CALLS = 200;
-
-  /** Regions that may wait for HotSpot at a time. */
-  private static final int MAX_WAITING = 1;
-
   private final OpFactory factory;
   private final @Nullable Block[] cached = new Block[JUMP_CACHE];
   private final long[] cachedRip = new long[JUMP_CACHE];
@@ -48,11 +36,7 @@ public final class Cpu extends ControlRegisters {
   /** A host asked for #VMEXIT(VINTR) as soon as the guest can take an interrupt. */
   public boolean interruptWindow;
 
-  private @Nullable Translator translator;
-  private int threshold = Integer.MAX_VALUE;
-
-  /** Blocks whose regions are not compiled yet. */
-  private final List<Block> waiting = new ArrayList<>();
+  private final HotCode hot = new HotCode(this);
 
   private boolean exitAdvances;
   private final byte[] fetchBuffer = new byte[32];
@@ -67,8 +51,7 @@ public final class Cpu extends ControlRegisters {
 
   /** Has hot code translated that is decoded from now on, or none with null. */
   public void translateWith(@Nullable Translator t) {
-    translator = t;
-    threshold = t == null ? Integer.MAX_VALUE : t.threshold();
+    hot.translateWith(t);
   }
 
   // ---- exits
@@ -244,7 +227,7 @@ public final class Cpu extends ControlRegisters {
       Region region = b.region;
       if (region == null) {
         if (++b.count >= b.look) {
-          look(b);
+          hot.look(b);
           continue;
         }
       } else if (deadline - icount >= region.need() && region.fits(this)) {
@@ -254,11 +237,11 @@ public final class Cpu extends ControlRegisters {
         }
         if (left < 0) {
           if (left == Region.STALE) {
-            forget(b, threshold);
+            hot.forget(b);
           }
           continue;
         }
-        missed(b, region, left);
+        hot.missed(b, region, left);
         b = region.block(left >> Region.INDEX_BITS);
         i = left & (1 << Region.INDEX_BITS) - 1;
         ops = b.ops;
@@ -349,69 +332,6 @@ public final class Cpu extends ControlRegisters {
       return settle(running[runningAt], s, p) ? Region.DISPATCH : EXITED;
     } finally {
       single = true;
-    }
-  }
-
-  /**
-   * Has a block translated that is executed often, and enters the region once it is compiled.
-   * HotSpot compiles slowly: only a few regions wait for it at a time, so that what is hot now
-   * comes before what was.
-   */
-  private void look(Block b) {
-    Translator t = translator;
-    b.look = Integer.MAX_VALUE;
-    if (t == null || b.second != null || b.translations >= MAX_TRANSLATIONS) {
-      return;
-    }
-    b.look = b.count + PATIENCE;
-    waiting.removeIf(this::settled);
-    if (b.candidate != null || b.region != null || waiting.size() >= MAX_WAITING) {
-      return;
-    }
-    b.translations++;
-    Region made = t.translate(this, b, b.translations > MAX_TRANSLATIONS / 2);
-    if (made == null) {
-      b.look = Integer.MAX_VALUE;
-    } else if (threshold < PATIENCE) {
-      b.region = made;
-    } else {
-      b.candidate = made;
-      waiting.add(b);
-      settled(b);
-    }
-  }
-
-  /** {@return whether a block waits no more for its region} */
-  private boolean settled(Block b) {
-    Region candidate = b.candidate;
-    if (candidate == null || !b.current()) {
-      b.candidate = null;
-      return true;
-    }
-    if (candidate.compiled(this, CALLS)) {
-      b.region = candidate;
-      b.candidate = null;
-      return true;
-    }
-    return false;
-  }
-
-  private void forget(Block b, int interpretations) {
-    b.region = null;
-    b.look = b.count + interpretations;
-  }
-
-  /**
-   * Counts what translated code gave up on. Where that is frequent, the region is made anew: the
-   * translator leaves such an operation to its own method.
-   */
-  private void missed(Block head, Region region, int where) {
-    Op op = region.block(where >> Region.INDEX_BITS).ops[where & (1 << Region.INDEX_BITS) - 1];
-    op.misses = (short) Math.min(op.misses + 1, Short.MAX_VALUE);
-    if (op.misses == FREQUENT_MISSES
-        && head.translations < MAX_TRANSLATIONS
-        && region.entries < 64L * FREQUENT_MISSES) {
-      forget(head, 64);
     }
   }
 
@@ -585,7 +505,7 @@ public final class Cpu extends ControlRegisters {
     if (fit.isEmpty()) {
       gp(0);
     }
-    return new Block(fit.toArray(new Op[0]), b.page, b.mode, threshold);
+    return new Block(fit.toArray(new Op[0]), b.page, b.mode, hot.threshold());
   }
 
   private Block build(Page p, long la, int start, int mode) {
@@ -618,7 +538,7 @@ public final class Cpu extends ControlRegisters {
       observer.onBlock(this, rip, offset - start);
     }
     mark(p, start, Math.min(offset, Page.SIZE));
-    return new Block(ops.toArray(new Op[0]), p, mode, threshold);
+    return new Block(ops.toArray(new Op[0]), p, mode, hot.threshold());
   }
 
   private Op bind(@Nullable Insn valid, Insn in, int mode, int offset) {
@@ -665,7 +585,7 @@ public final class Cpu extends ControlRegisters {
       }
       mark(q, 0, end);
     }
-    Block b = new Block(new Op[] {op}, p, mode, threshold);
+    Block b = new Block(new Op[] {op}, p, mode, hot.threshold());
     b.second = q;
     b.secondVersion = q.codeVersion;
     return b;

@@ -101,6 +101,13 @@ public abstract class Region {
     return System.nanoTime() - start < SAMPLE * COMPILED_NANOS;
   }
 
+  /** Counts what its blocks were interpreted as spent on it, or takes that back. */
+  final void account(boolean spent) {
+    for (Block b : blocks) {
+      b.accounted = spent ? b.count : 0;
+    }
+  }
+
   final Block block(int i) {
     return blocks[i];
   }

@@ -11,6 +11,7 @@ import java.lang.constant.ClassDesc;
 import java.lang.constant.ConstantDescs;
 import java.lang.constant.MethodTypeDesc;
 import java.lang.invoke.MethodHandles;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** Makes a hidden class of each region: it goes when the region goes. */
@@ -30,8 +31,7 @@ public final class RegionTranslator implements Translator {
   private static final ClassFile CLASS_FILE =
       ClassFile.of(ClassFile.StackMapsOption.DROP_STACK_MAPS);
 
-  static final ClassDesc NAME =
-      ClassDesc.of(RegionTranslator.class.getPackageName(), "Translated");
+  static final ClassDesc NAME = ClassDesc.of(RegionTranslator.class.getPackageName(), "Translated");
   private static final ClassDesc REGION = Region.class.describeConstable().orElseThrow();
   private static final ClassDesc CPU = Cpu.class.describeConstable().orElseThrow();
 
@@ -70,43 +70,57 @@ public final class RegionTranslator implements Translator {
   }
 
   @Override
-  public @Nullable Region translate(Cpu cpu, Block head, boolean onePage) {
-    for (int limit = LIMIT; limit >= head.ops.length || limit == LIMIT; limit /= 2) {
-      Region r = translate(cpu, new Shape(cpu, head, limit, onePage));
-      if (r != null) {
-        return r;
+  public Plan plan(Cpu cpu, Block head, boolean onePage) {
+    Shape whole = new Shape(cpu, head, LIMIT, onePage);
+    return new Plan() {
+      @Override
+      public List<Block> blocks() {
+        return whole.blocks;
       }
-    }
-    return null;
+
+      @Override
+      public @Nullable Region region() {
+        return translate(cpu, whole);
+      }
+    };
   }
 
-  private static @Nullable Region translate(Cpu cpu, Shape shape) {
+  /** {@return a region of a shape, or of its beginning if it is too large for HotSpot} */
+  private static @Nullable Region translate(Cpu cpu, Shape whole) {
+    Region r = compile(cpu, whole);
+    int head = whole.blocks.get(0).ops.length;
+    for (int limit = LIMIT / 2; r == null && limit >= head; limit /= 2) {
+      r = compile(cpu, whole.upTo(limit));
+    }
+    return r;
+  }
+
+  private static @Nullable Region compile(Cpu cpu, Shape shape) {
     boolean[] stack32 = {false};
     byte[] file =
         CLASS_FILE.build(
-                NAME,
-                c -> {
-                  c.withSuperclass(REGION);
-                  c.withFlags(ClassFile.ACC_FINAL | ClassFile.ACC_SUPER);
-                  c.withMethodBody(
-                      ConstantDescs.INIT_NAME,
-                      ConstantDescs.MTD_void,
-                      ClassFile.ACC_PUBLIC,
-                      b ->
-                          b.aload(0)
-                              .invokespecial(
-                                  REGION, ConstantDescs.INIT_NAME, ConstantDescs.MTD_void)
-                              .return_());
-                  c.withMethodBody(
-                      "run",
-                      MethodTypeDesc.of(ConstantDescs.CD_int, CPU, ConstantDescs.CD_int),
-                      ClassFile.ACC_PUBLIC,
-                      b -> {
-                        RegionCode r = new RegionCode(shape, cpu.features, b);
-                        r.emit();
-                        stack32[0] = r.stack32();
-                      });
-                });
+            NAME,
+            c -> {
+              c.withSuperclass(REGION);
+              c.withFlags(ClassFile.ACC_FINAL | ClassFile.ACC_SUPER);
+              c.withMethodBody(
+                  ConstantDescs.INIT_NAME,
+                  ConstantDescs.MTD_void,
+                  ClassFile.ACC_PUBLIC,
+                  b ->
+                      b.aload(0)
+                          .invokespecial(REGION, ConstantDescs.INIT_NAME, ConstantDescs.MTD_void)
+                          .return_());
+              c.withMethodBody(
+                  "run",
+                  MethodTypeDesc.of(ConstantDescs.CD_int, CPU, ConstantDescs.CD_int),
+                  ClassFile.ACC_PUBLIC,
+                  b -> {
+                    RegionCode r = new RegionCode(shape, cpu.features, b);
+                    r.emit();
+                    stack32[0] = r.stack32();
+                  });
+            });
     if (file.length > MAX_BYTES && codeLength(file) > MAX_BYTES) {
       return null;
     }

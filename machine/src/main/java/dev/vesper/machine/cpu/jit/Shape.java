@@ -44,6 +44,25 @@ final class Shape {
     }
   }
 
+  private Shape(Shape whole, int limit) {
+    cpu = whole.cpu;
+    entry = whole.entry;
+    onePage = whole.onePage;
+    this.limit = limit;
+    for (int i = 0; i < whole.blocks.size(); i++) {
+      Block b = whole.blocks.get(i);
+      if (i > 0 && instructions + b.ops.length > limit) {
+        return;
+      }
+      add(b, whole.place(i));
+    }
+  }
+
+  /** {@return its first blocks, which have some instructions at most} */
+  Shape upTo(int instructions) {
+    return new Shape(this, instructions);
+  }
+
   private void add(Block b, int place) {
     numbers.put(place, blocks.size());
     blocks.add(b);
