@@ -538,7 +538,19 @@ public final class Cpu extends ControlRegisters {
       observer.onBlock(this, rip, offset - start);
     }
     mark(p, start, Math.min(offset, Page.SIZE));
-    return new Block(ops.toArray(new Op[0]), p, mode, hot.threshold());
+    return new Block(together(ops), p, mode, hot.threshold());
+  }
+
+  /**
+   * {@return copies of operations that lie side by side in the computer's memory} Decoding leaves
+   * much between them, and the interpreter's speed is that of the caches.
+   */
+  private static Op[] together(List<Op> ops) {
+    Op[] copies = new Op[ops.size()];
+    for (int i = 0; i < copies.length; i++) {
+      copies[i] = ops.get(i).copy();
+    }
+    return copies;
   }
 
   private Op bind(@Nullable Insn valid, Insn in, int mode, int offset) {

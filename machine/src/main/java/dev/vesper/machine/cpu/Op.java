@@ -7,7 +7,9 @@ import dev.vesper.x86.Insn;
  * run through hundreds of thousands of these, and the computer's caches decide how fast. It is
  * bound to a place in a physical page, not to an address: RIP is {@code r[PAGE]} plus an offset.
  */
-public abstract class Op {
+public abstract class Op implements Cloneable {
+  private static final Insn NOTHING = new Insn();
+
   /** Offset of the instruction in its page. */
   public short offset;
 
@@ -21,7 +23,7 @@ public abstract class Op {
   public boolean valid;
 
   /** What it was decoded from. */
-  public Insn insn = new Insn();
+  public Insn insn = NOTHING;
 
   /**
    * Executes the instruction. A fault leaves the processor as it was before it, but for progress of
@@ -29,6 +31,15 @@ public abstract class Op {
    * Cpu#rip} themselves.
    */
   public abstract void exec(Cpu c);
+
+  /** {@return a copy, which is the youngest object in the computer's memory} */
+  final Op copy() {
+    try {
+      return (Op) clone();
+    } catch (CloneNotSupportedException e) {
+      throw new IllegalStateException(e);
+    }
+  }
 
   /** Called once when offsets and {@link #insn} are set. */
   public void bound() {}

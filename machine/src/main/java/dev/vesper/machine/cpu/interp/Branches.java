@@ -21,18 +21,18 @@ final class Branches {
 
   abstract static class Branch extends MemOp {
     /** Target relative to the page's RIP. */
-    long displacement;
+    private long displacement;
 
-    /** Mask of the operand size. */
-    long width = -1;
+    /** Bits that the operand size lacks. */
+    private byte lost;
 
     final long target(Cpu c) {
-      return c.r[CpuState.PAGE] + displacement & width;
+      return c.r[CpuState.PAGE] + displacement & -1L >>> lost;
     }
 
     @Override
     public final void bound() {
-      width = insn.osize == 2 ? 0xFFFF : insn.osize == 4 ? 0xFFFF_FFFFL : -1L;
+      lost = (byte) (64 - 8 * insn.osize);
       displacement = next + insn.imm;
     }
 
@@ -108,7 +108,7 @@ final class Branches {
     @Override
     public void exec(Cpu c) {
       int bytes = insn.asize;
-      long n = c.reg(1, bytes) - 1 & mask;
+      long n = c.reg(1, bytes) - 1 & mask();
       boolean taken = n != 0 && (kind == 2 || c.zf() == (kind == 1));
       if (taken) {
         go(c, target(c));

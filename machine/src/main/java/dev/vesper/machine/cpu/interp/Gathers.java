@@ -116,7 +116,7 @@ final class Gathers {
   }
 
   private static long address(MemOp o, Cpu c, long index, int bytes, boolean write) {
-    long a = c.r[o.base] + (index << o.scale) + o.disp & o.mask;
+    long a = c.r[o.base] + (index << o.scale) + o.disp & o.mask();
     return o.segKind == Segmentation.SEG_NONE ? a : c.linear(o.segKind, o.seg, a, bytes, write);
   }
 }

@@ -405,7 +405,7 @@ final class IntegerOps {
     if (o.mem) {
       long ea = o.ea(c);
       if (!immediate) {
-        ea = ea + (index >> (n == 8 ? 6 : n == 4 ? 5 : 4)) * n & o.mask;
+        ea = ea + (index >> (n == 8 ? 6 : n == 4 ? 5 : 4)) * n & o.mask();
       }
       la = o.segKind == Segmentation.SEG_NONE ? ea : c.linear(o.segKind, o.seg, ea, n, op != 0);
       a = op == 0 ? c.rd(la, n) : c.rdw(la, n);
@@ -529,7 +529,7 @@ final class IntegerOps {
   private static void xlat(MemOp o, Cpu c) {
     int seg = o.insn.segOverride >= 0 ? o.insn.segOverride : CpuState.DS;
     int kind = MemOp.segmentKind(seg, c.codeMode());
-    long a = c.r[RBX] + c.reg8(RAX) & (o.mask);
+    long a = c.r[RBX] + c.reg8(RAX) & o.mask();
     long la = kind == Segmentation.SEG_NONE ? a : c.linear(kind, seg, a, 1, false);
     c.setReg8(RAX, c.rd8(la));
   }

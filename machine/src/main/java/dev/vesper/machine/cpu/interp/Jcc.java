@@ -8,8 +8,8 @@ import java.lang.invoke.MethodHandles;
 final class Jcc extends TemplateOp {
   private static final int K = Templates.key(MethodHandles.lookup());
 
-  /** Mask of the operand size. */
-  long width = -1;
+  /** Bits that the operand size lacks. */
+  private byte lost;
 
   @Override
   TemplateOp fresh() {
@@ -18,7 +18,7 @@ final class Jcc extends TemplateOp {
 
   @Override
   public void bound() {
-    width = insn.osize == 2 ? 0xFFFF : insn.osize == 4 ? 0xFFFF_FFFFL : -1L;
+    lost = (byte) (64 - 8 * insn.osize);
     imm = next + insn.imm;
   }
 
@@ -31,7 +31,7 @@ final class Jcc extends TemplateOp {
   public void exec(Cpu c) {
     long page = c.r[CpuState.PAGE];
     if (c.cond(K & 15)) {
-      Branches.go(c, page + imm & width);
+      Branches.go(c, page + imm & -1L >>> lost);
     } else {
       c.rip = page + next & c.ripMask();
     }

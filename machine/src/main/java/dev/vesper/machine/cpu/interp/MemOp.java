@@ -13,8 +13,8 @@ abstract class MemOp extends Op {
   byte scale;
   long disp;
 
-  /** Mask of the address size. */
-  long mask = -1;
+  /** Bits that the address size lacks: the mask itself would make operations larger than a line. */
+  byte narrow;
 
   byte segKind;
   byte seg;
@@ -41,7 +41,7 @@ abstract class MemOp extends Op {
     rm = (byte) in.rm;
     mem = in.mem;
     quads = (byte) (in.form().vectorBytes(in) / 8);
-    mask = in.addressMask();
+    narrow = (byte) (64 - 8 * in.asize);
     if (!in.mem) {
       return;
     }
@@ -69,10 +69,15 @@ abstract class MemOp extends Op {
         : Segmentation.SEG_CHECK;
   }
 
+  /** {@return the mask of the address size} */
+  final long mask() {
+    return -1L >>> narrow;
+  }
+
   /** {@return the operand's offset in its segment} */
   final long ea(Cpu c) {
     long[] r = c.r;
-    return r[base] + (r[index] << scale) + disp & mask;
+    return r[base] + (r[index] << scale) + disp & mask();
   }
 
   /** {@return the operand's linear address} */

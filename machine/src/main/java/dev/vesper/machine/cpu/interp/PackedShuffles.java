@@ -228,7 +228,7 @@ final class PackedShuffles {
     int seg = o.insn.segOverride >= 0 ? o.insn.segOverride : 3;
     int kind = MemOp.segmentKind(seg, c.codeMode());
     int n = wide ? 16 : 8;
-    long a = c.r[7] & o.mask;
+    long a = c.r[7] & o.mask();
     long la = kind == 0 ? a : c.linear(kind, seg, a, n, true);
     // The whole operand is checked, whatever the mask says.
     c.probeWrite(la, n);

@@ -96,7 +96,7 @@ final class PortOps {
     int p = (int) c.r[2] & 0xFFFF;
     checkPermission(c, p, n);
     boolean rep = o.insn.rep || o.insn.repne;
-    long count = rep ? c.r[1] & o.mask : 1;
+    long count = rep ? c.r[1] & o.mask() : 1;
     if (count == 0) {
       // No I/O happens, so nothing is intercepted.
       c.rip = o.nextRip(c);

@@ -59,7 +59,7 @@ final class StringOps {
     }
     boolean conditional = o.insn.form().conditionalRep();
     int asize = o.insn.asize;
-    long count = c.r[RCX] & o.mask;
+    long count = c.r[RCX] & o.mask();
     if (count == 0) {
       c.rip = o.nextRip(c);
       return;
@@ -76,7 +76,7 @@ final class StringOps {
     }
     for (int i = 0; i < (once ? 1 : 4096 / n); i++) {
       e.run(o, c, n, step);
-      count = count - 1 & o.mask;
+      count = count - 1 & o.mask();
       c.setReg(RCX, asize, count);
       if (count == 0 || conditional && c.zf() != o.insn.rep) {
         c.rip = o.nextRip(c);
@@ -90,14 +90,14 @@ final class StringOps {
   static long source(MemOp o, Cpu c, int bytes) {
     int seg = o.insn.segOverride >= 0 ? o.insn.segOverride : CpuState.DS;
     int kind = MemOp.segmentKind(seg, c.codeMode());
-    long a = c.r[RSI] & o.mask;
+    long a = c.r[RSI] & o.mask();
     return kind == Segmentation.SEG_NONE ? a : c.linear(kind, seg, a, bytes, false);
   }
 
   /** {@return the linear address of the destination operand} */
   static long destination(MemOp o, Cpu c, int bytes, boolean write) {
     int kind = MemOp.segmentKind(CpuState.ES, c.codeMode());
-    long a = c.r[RDI] & o.mask;
+    long a = c.r[RDI] & o.mask();
     return kind == Segmentation.SEG_NONE ? a : c.linear(kind, CpuState.ES, a, bytes, write);
   }
 
@@ -164,7 +164,7 @@ final class StringOps {
     }
     long from = source(o, c, n);
     long to = destination(o, c, n, true);
-    long k = fit(from, c.r[RSI], o.mask, n, fit(to, c.r[RDI], o.mask, n, count));
+    long k = fit(from, c.r[RSI], o.mask(), n, fit(to, c.r[RDI], o.mask(), n, count));
     if (k < 2) {
       return 0;
     }
@@ -185,7 +185,7 @@ final class StringOps {
       return 0;
     }
     long to = destination(o, c, n, true);
-    long k = fit(to, c.r[RDI], o.mask, n, count);
+    long k = fit(to, c.r[RDI], o.mask(), n, count);
     if (k < 2) {
       return 0;
     }
