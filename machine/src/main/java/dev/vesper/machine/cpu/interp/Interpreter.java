@@ -9,6 +9,7 @@ import dev.vesper.x86.Formatter;
 import dev.vesper.x86.Insn;
 import dev.vesper.x86.Opcode;
 import dev.vesper.x86.OperandSpec;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -25,7 +26,16 @@ public final class Interpreter implements OpFactory {
   private static final List<String> UNARY = List.of("inc", "dec", "not", "neg");
   private static final Map<String, Integer> LOOPS = Map.of("loopne", 0, "loope", 1, "loop", 2);
 
+  /** Makes the operations of one opcode form: what the form decides has been chosen. */
+  private interface Maker {
+    MemOp make(Insn in, int codeMode);
+  }
+
   private final CpuFeatures features;
+
+  /** By {@link Opcode#id}, as far as they have been asked for. */
+  private @Nullable Maker[] makers = new Maker[1024];
+
   private final Families families = new Families();
 
   /** An interpreter for processors with the given features; others are undefined. */
@@ -33,7 +43,7 @@ public final class Interpreter implements OpFactory {
     this.features = features;
   }
 
-  private static Op undefined() {
+  private static MemOp undefined() {
     return new PlainOp((o, c) -> c.ud(), false);
   }
 
@@ -42,56 +52,64 @@ public final class Interpreter implements OpFactory {
     if (insn == null) {
       return undefined();
     }
-    Opcode form = insn.form();
-    String m = form.mnemonic;
-    if (form.feature != null && !features.has(form.feature)) {
-      if (form.otherwise == null) {
-        return undefined();
-      }
-      m = form.otherwise;
-    }
-    MemOp op = choose(insn, form, m, codeMode);
+    MemOp op = maker(insn.form(), insn.evex).make(insn, codeMode);
     op.bind(insn, codeMode, offset);
     return op;
   }
 
-  private MemOp choose(Insn in, Opcode form, String m, int codeMode) {
+  private Maker maker(Opcode form, boolean evex) {
+    if (form.id >= makers.length) {
+      makers = Arrays.copyOf(makers, 2 * form.id);
+    }
+    Maker maker = makers[form.id];
+    if (maker == null) {
+      String m = form.mnemonic;
+      if (form.feature != null && !features.has(form.feature)) {
+        m = form.otherwise;
+      }
+      maker = m == null ? (in, mode) -> undefined() : choose(form, m, evex);
+      makers[form.id] = maker;
+    }
+    return maker;
+  }
+
+  private Maker choose(Opcode form, String m, boolean evex) {
     int alu = ALU.indexOf(m);
     if (alu >= 0) {
-      return alu(in, form, alu);
+      return (in, mode) -> alu(in, form, alu);
     }
     switch (m) {
       case "mov" -> {
-        return mov(in, form, codeMode);
+        return (in, mode) -> mov(in, form, mode);
       }
       case "movzx", "movsx", "movsxd" -> {
-        return movx(in, form, m, codeMode);
+        boolean signed = !m.equals("movzx");
+        return (in, mode) -> movx(in, form, signed, mode);
       }
       case "lea" -> {
-        TemplateOp t =
-            Templates.make(Mov.class, Mov.key(Mov.LEA, in.osize, in.osize, false, false));
-        t.dst = (byte) (in.reg);
-        return t;
+        return (in, mode) -> lea(in);
       }
       case "push", "pop" -> {
         if (form.operands.get(0).kind() == 'Z') {
-          TemplateOp t =
-              Templates.make(Stack.class, Stack.key(m.equals("pop"), in.osize, codeMode >> 1 == 2));
-          t.dst = (byte) (in.rm);
-          return t;
+          boolean pop = m.equals("pop");
+          return (in, mode) -> stack(in, pop, mode);
         }
       }
       case "jmp" -> {
-        return form.operands.get(0).kind() == 'J' ? new Branches.Jmp() : new Branches.JmpRm();
+        return form.operands.get(0).kind() == 'J'
+            ? (in, mode) -> new Branches.Jmp()
+            : (in, mode) -> new Branches.JmpRm();
       }
       case "call" -> {
-        return form.operands.get(0).kind() == 'J' ? new Branches.Call() : new Branches.CallRm();
+        return form.operands.get(0).kind() == 'J'
+            ? (in, mode) -> new Branches.Call()
+            : (in, mode) -> new Branches.CallRm();
       }
       case "ret" -> {
-        return new Branches.Ret();
+        return (in, mode) -> new Branches.Ret();
       }
       case "jcxz", "jecxz", "jrcxz" -> {
-        return new Branches.Jcxz();
+        return (in, mode) -> new Branches.Jcxz();
       }
       default -> {
         // found below
@@ -99,48 +117,40 @@ public final class Interpreter implements OpFactory {
     }
     Integer loop = LOOPS.get(m);
     if (loop != null) {
-      return new Branches.Loop(loop);
+      return (in, mode) -> new Branches.Loop(loop);
     }
     int unary = UNARY.indexOf(m);
     if (unary >= 0) {
-      int n = form.operands.get(0).bytes(in);
-      TemplateOp t = Templates.make(Unary.class, Unary.key(unary, n, in.mem));
-      t.dst = (byte) (n == 1 ? MemOp.code8(in.rm, in) : in.rm);
-      return t;
+      return (in, mode) -> unary(in, form, unary);
     }
     int shift = SHIFTS.indexOf(m);
     if (shift >= 0) {
-      int n = form.operands.get(0).bytes(in);
-      OperandSpec count = form.operands.get(1);
-      TemplateOp t = Templates.make(Shift.class, Shift.key(shift, n, in.mem, count.kind() == 'r'));
-      t.dst = (byte) (n == 1 ? MemOp.code8(in.rm, in) : in.rm);
-      t.imm = count.kind() == '1' ? 1 : in.imm;
-      return t;
+      return (in, mode) -> shift(in, form, shift);
     }
     if (m.startsWith("cmov") || m.startsWith("set")) {
       boolean set = m.charAt(0) == 's';
       int cc = CONDITIONS.indexOf(m.substring(set ? 3 : 4));
       if (cc >= 0) {
-        TemplateOp t = Templates.make(CondMove.class, CondMove.key(cc, set ? 1 : in.osize, set));
-        t.dst = (byte) (set ? MemOp.code8(in.rm, in) : in.reg);
-        t.src = (byte) (in.rm);
-        return t;
+        return (in, mode) -> conditional(in, cc, set);
       }
     }
     if (m.charAt(0) == 'j') {
       int cc = CONDITIONS.indexOf(m.substring(1));
       if (cc >= 0) {
-        return Templates.make(Jcc.class, cc);
+        return (in, mode) -> Templates.make(Jcc.class, cc);
       }
     }
     // The comparisons that give vectors under VEX give masks under EVEX.
-    boolean toMask = in.evex && form.operands.get(0).kind() == 'K';
+    boolean toMask = evex && form.operands.get(0).kind() == 'K';
     Families.Entry masked = toMask ? families.get(m + Families.TO_MASK) : null;
     Families.Entry e = masked != null ? masked : families.get(m);
     if (e == null) {
-      return new PlainOp(UNIMPLEMENTED, false);
+      return (in, mode) -> new PlainOp(UNIMPLEMENTED, false);
     }
-    return new PlainOp(in.suppress ? suppressing(e.semantics()) : e.semantics(), e.transfers());
+    Semantics plain = e.semantics();
+    Semantics suppressed = suppressing(plain);
+    boolean transfers = e.transfers();
+    return (in, mode) -> new PlainOp(in.suppress ? suppressed : plain, transfers);
   }
 
   /** EVEX.b with registers: no exception is reported, and the instruction may have a rounding. */
@@ -165,7 +175,8 @@ public final class Interpreter implements OpFactory {
     in.bits = form.validIn64() ? 64 : 32;
     in.osize = 4;
     in.asize = in.bits / 8;
-    return !(choose(in, form, form.mnemonic, 0) instanceof PlainOp p) || !p.is(UNIMPLEMENTED);
+    MemOp op = choose(form, form.mnemonic, false).make(in, 0);
+    return !(op instanceof PlainOp p) || !p.is(UNIMPLEMENTED);
   }
 
   private static final Semantics UNIMPLEMENTED = Interpreter::unimplemented;
@@ -244,16 +255,50 @@ public final class Interpreter implements OpFactory {
     return t;
   }
 
-  private static TemplateOp movx(Insn in, Opcode form, String m, int codeMode) {
+  private static TemplateOp movx(Insn in, Opcode form, boolean signed, int codeMode) {
     int from = form.operands.get(1).bytes(in);
     boolean seg = in.mem && MemOp.segmentKind(in.segment(), codeMode) != 0;
     int to = in.osize;
     TemplateOp t =
         Templates.make(
-            Mov.class,
-            Mov.key(in.mem ? Mov.LOAD : Mov.RR, to, Math.min(from, to), !m.equals("movzx"), seg));
+            Mov.class, Mov.key(in.mem ? Mov.LOAD : Mov.RR, to, Math.min(from, to), signed, seg));
     t.dst = (byte) (in.reg);
     t.src = (byte) (reg(in.rm, from, in));
+    return t;
+  }
+
+  private static TemplateOp lea(Insn in) {
+    TemplateOp t = Templates.make(Mov.class, Mov.key(Mov.LEA, in.osize, in.osize, false, false));
+    t.dst = (byte) in.reg;
+    return t;
+  }
+
+  private static TemplateOp stack(Insn in, boolean pop, int codeMode) {
+    TemplateOp t = Templates.make(Stack.class, Stack.key(pop, in.osize, codeMode >> 1 == 2));
+    t.dst = (byte) in.rm;
+    return t;
+  }
+
+  private static TemplateOp unary(Insn in, Opcode form, int op) {
+    int n = form.operands.get(0).bytes(in);
+    TemplateOp t = Templates.make(Unary.class, Unary.key(op, n, in.mem));
+    t.dst = (byte) reg(in.rm, n, in);
+    return t;
+  }
+
+  private static TemplateOp shift(Insn in, Opcode form, int op) {
+    int n = form.operands.get(0).bytes(in);
+    OperandSpec count = form.operands.get(1);
+    TemplateOp t = Templates.make(Shift.class, Shift.key(op, n, in.mem, count.kind() == 'r'));
+    t.dst = (byte) reg(in.rm, n, in);
+    t.imm = count.kind() == '1' ? 1 : in.imm;
+    return t;
+  }
+
+  private static TemplateOp conditional(Insn in, int cc, boolean set) {
+    TemplateOp t = Templates.make(CondMove.class, CondMove.key(cc, set ? 1 : in.osize, set));
+    t.dst = (byte) (set ? MemOp.code8(in.rm, in) : in.reg);
+    t.src = (byte) in.rm;
     return t;
   }
 }

@@ -4,8 +4,11 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.lang.constant.ConstantDescs;
 import java.lang.invoke.MethodHandles;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Makes specialised classes from template classes.
@@ -18,7 +21,9 @@ import java.util.Map;
 final class Templates {
   private static final MethodHandles.Lookup LOOKUP = MethodHandles.lookup();
   private static final Map<Class<?>, byte[]> FILES = new HashMap<>();
-  private static final Map<Class<?>, Map<Integer, TemplateOp>> MADE = new HashMap<>();
+
+  /** Specialisations by key; an array is replaced, never changed, so that it is read unlocked. */
+  private static final Map<Class<?>, @Nullable TemplateOp[]> MADE = new ConcurrentHashMap<>();
 
   private Templates() {}
 
@@ -38,11 +43,22 @@ final class Templates {
    * @param template the class to specialise
    * @param key its specialisation
    */
-  static synchronized TemplateOp make(Class<? extends TemplateOp> template, int key) {
-    TemplateOp prototype =
-        MADE.computeIfAbsent(template, t -> new HashMap<>())
-            .computeIfAbsent(key, k -> define(template, k));
-    return prototype.fresh();
+  static TemplateOp make(Class<? extends TemplateOp> template, int key) {
+    @Nullable TemplateOp[] made = MADE.get(template);
+    TemplateOp prototype = made == null || key >= made.length ? null : made[key];
+    return (prototype == null ? first(template, key) : prototype).fresh();
+  }
+
+  private static synchronized TemplateOp first(Class<? extends TemplateOp> template, int key) {
+    @Nullable TemplateOp[] made = MADE.getOrDefault(template, new TemplateOp[0]);
+    TemplateOp prototype = key < made.length ? made[key] : null;
+    if (prototype == null) {
+      prototype = define(template, key);
+      @Nullable TemplateOp[] more = Arrays.copyOf(made, Math.max(made.length, key + 1));
+      more[key] = prototype;
+      MADE.put(template, more);
+    }
+    return prototype;
   }
 
   private static TemplateOp define(Class<?> template, int key) {
