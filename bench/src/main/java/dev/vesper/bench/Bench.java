@@ -6,6 +6,7 @@ import dev.vesper.machine.boot.BootException;
 import dev.vesper.machine.sev.SevMode;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
@@ -23,6 +24,7 @@ public final class Bench {
       usage: vesper bench kernels                         hot guest code
              vesper bench vc                              round trips through a #VC handler
              vesper bench boot KERNEL INITRD [off|sev|es] a Linux boot, each pass in a new process
+             vesper bench firmware OVMF.fd [off|sev|es]   firmware to its shell, the same way
              vesper bench start                           time to the first byte of output
              vesper bench decode                          the decoder
       """;
@@ -41,14 +43,20 @@ public final class Bench {
         if (rest.size() < 2 || rest.size() > 3) {
           usage();
         }
-        Path kernel = Path.of(rest.get(0));
-        Path initrd = Path.of(rest.get(1));
-        String mode = rest.size() > 2 ? rest.get(2) : "es";
+        Path kernel = readable(rest.get(0));
+        Path initrd = readable(rest.get(1));
+        String mode = mode(rest, 2, "es");
         if (args[0].equals("boot")) {
           BootBench.run(kernel, initrd, mode);
         } else {
           BootBench.once(kernel, initrd, mode);
         }
+      }
+      case "firmware" -> {
+        if (rest.isEmpty() || rest.size() > 2) {
+          usage();
+        }
+        FirmwareBench.run(readable(rest.get(0)), mode(rest, 1, "off"));
       }
       default -> usage();
     }
@@ -57,6 +65,24 @@ public final class Bench {
   private static void usage() {
     System.err.print(USAGE);
     System.exit(2);
+  }
+
+  private static String mode(List<String> arguments, int at, String otherwise) {
+    String mode = arguments.size() > at ? arguments.get(at) : otherwise;
+    if (!List.of("off", "sev", "es").contains(mode)) {
+      System.err.println("vesper: unknown mode " + mode + ": say off, sev or es");
+      System.exit(2);
+    }
+    return mode;
+  }
+
+  private static Path readable(String name) {
+    Path file = Path.of(name);
+    if (!Files.isReadable(file)) {
+      System.err.println("vesper: cannot read " + name);
+      System.exit(2);
+    }
+    return file;
   }
 
   /** {@return CPU time of this thread} */

@@ -2,9 +2,11 @@ package dev.vesper.bench;
 
 import java.io.File;
 import java.io.IOException;
+import java.io.InputStream;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -57,6 +59,41 @@ final class Children {
       throw new IOException("no output from " + String.join(" ", command));
     }
     return millis;
+  }
+
+  /**
+   * Runs a command until it has written some texts, one after the other, and kills it.
+   *
+   * @return CPU seconds of the process, user and system, when each text was complete
+   */
+  static double[] cpuUntil(List<String> command, List<String> texts) throws IOException {
+    Process p = start(command);
+    try {
+      double[] seconds = new double[texts.size()];
+      InputStream in = p.getInputStream();
+      for (int i = 0; i < seconds.length; i++) {
+        awaitText(in, texts.get(i));
+        seconds[i] = p.info().totalCpuDuration().orElse(Duration.ZERO).toMillis() / 1e3;
+      }
+      return seconds;
+    } finally {
+      p.destroyForcibly();
+      await(p);
+    }
+  }
+
+  private static void awaitText(InputStream in, String text) throws IOException {
+    StringBuilder seen = new StringBuilder();
+    while (seen.indexOf(text) < 0) {
+      int b = in.read();
+      if (b < 0) {
+        throw new IOException("the guest ended before it wrote \"" + text + "\"");
+      }
+      if (seen.length() >= 2 * text.length()) {
+        seen.delete(0, text.length());
+      }
+      seen.append((char) b);
+    }
   }
 
   private static Process start(List<String> command) throws IOException {

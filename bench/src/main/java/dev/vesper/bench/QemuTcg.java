@@ -58,6 +58,12 @@ final class QemuTcg {
         mebibytes);
   }
 
+  /** {@return CPU seconds when firmware has written each of some texts to COM1} */
+  double[] firmware(Path image, int mebibytes, List<String> texts) throws IOException {
+    return Children.cpuUntil(
+        command(List.of("-bios", image.toString()), mebibytes, "stdio"), texts);
+  }
+
   /** {@return the median of several runs of a flat guest} */
   double flatMedian(String source) throws IOException {
     double[] v = new double[Bench.PASSES];
