@@ -44,7 +44,6 @@ import org.jspecify.annotations.Nullable;
  */
 public final class PcBoard {
   private static final int VGA_WINDOW = 0xA_0000;
-  private static final int VGA_WINDOW_BYTES = 0x1_0000;
   private static final int HOST_BRIDGE_I440FX = 0x1237_8086;
   private static final int ISA_BRIDGE_PIIX3 = 0x7000_8086;
   private static final int SCI = 9;
@@ -150,8 +149,8 @@ public final class PcBoard {
       // Where QEMU has it.
       Vga v = new Vga(parts.memory(), platform.ports, parts.mmio()::video);
       platform.screen = v;
-      platform.mmio.attach(v.window(), VGA_WINDOW, VGA_WINDOW_BYTES);
-      parts.mmio().window(VGA_WINDOW, VGA_WINDOW_BYTES);
+      platform.mmio.attach(v.window(), VGA_WINDOW, Vga.WINDOW_BYTES);
+      parts.mmio().window(VGA_WINDOW, Vga.WINDOW_BYTES);
       pci.add(VGA, v, on -> {});
     }
     int number = 0;

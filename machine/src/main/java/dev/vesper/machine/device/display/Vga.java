@@ -15,6 +15,9 @@ import org.jspecify.annotations.Nullable;
  * banks are behind the window at A0000h.
  */
 public final class Vga extends PciDevice implements PortDevice {
+  /** Size of {@link #window}. */
+  public static final int WINDOW_BYTES = VgaPlanes.WINDOW;
+
   /** Bytes of video memory. */
   public static final int VIDEO_BYTES = 16 << 20;
 
