@@ -10,11 +10,13 @@ import dev.vesper.machine.vmm.Hardware;
 import dev.vesper.machine.vmm.PcBoard;
 import java.util.HexFormat;
 import java.util.Random;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /** Damaged images: a clear refusal or a load, never anything else. */
+@Tag("slow")
 final class LoaderFuzzTest {
   private static final int ROUNDS = 100_000;
 

@@ -10,6 +10,7 @@ import java.util.HexFormat;
 import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -17,6 +18,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  * Every opcode with every prefix and ModRM.reg at CPL 0: it executes, faults or exits; none is
  * missing and none throws out of the processor.
  */
+@Tag("slow")
 final class EveryOpcodeTest {
   private static final int CODE = 0x4000;
 

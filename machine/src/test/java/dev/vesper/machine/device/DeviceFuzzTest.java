@@ -26,6 +26,7 @@ import java.util.Random;
 import java.util.function.IntFunction;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -35,6 +36,7 @@ import org.junit.jupiter.params.provider.ValueSource;
  * Programs of random register accesses, rings and descriptors for each device: whatever a guest
  * does, nothing is thrown, nothing goes on for ever, and a disk is asked for sectors that it has.
  */
+@Tag("slow")
 final class DeviceFuzzTest {
   /** Programs for each device; {@code -Ddevice.fuzz} asks for another number. */
   private static final int PROGRAMS = Integer.getInteger("device.fuzz", 100_000);
