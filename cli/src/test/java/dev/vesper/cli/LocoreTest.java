@@ -19,6 +19,7 @@ import java.util.Objects;
 import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.Arguments;
@@ -155,6 +156,7 @@ final class LocoreTest {
     assertThat(r.place()).as("%s%n%s", r.outcome(), r.console()).contains(place);
   }
 
+  @Tag("slow")
   @Test
   void tenRunsHaveOneTraceAndOneHash() throws BootException, IOException {
     String firstTrace = "";

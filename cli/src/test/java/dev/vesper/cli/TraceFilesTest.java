@@ -15,6 +15,7 @@ import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -166,6 +167,7 @@ final class TraceFilesTest {
     assertThat(text).contains("thread_name: \"vCPU 0\"").contains("name: \"#VC CPUID\"");
   }
 
+  @Tag("slow")
   @Test
   void wiresharkDissectsTheCapture() throws Exception {
     Tools.need("tshark", "tshark");
@@ -229,6 +231,7 @@ final class TraceFilesTest {
         .contains("SVM_VMEXIT_MSR: done");
   }
 
+  @Tag("slow")
   @Test
   void theReportIsOneFileThatABrowserShows() throws Exception {
     String page = Files.readString(file("t.html"));
