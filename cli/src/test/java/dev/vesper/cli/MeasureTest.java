@@ -73,9 +73,10 @@ final class MeasureTest {
             .toArray(String[]::new);
   }
 
-  private Result measure(String line) {
+  private Result measure(String line, String... more) {
     List<String> args = new ArrayList<>(List.of("measure"));
     args.addAll(List.of(words(line)));
+    args.addAll(List.of(more));
     return vesper(args.toArray(new String[0]));
   }
 
@@ -171,13 +172,7 @@ final class MeasureTest {
   void digestsOfPublicVectors(String options, @Nullable String append, String digest)
       throws IOException {
     publicFirmware();
-    List<String> args = new ArrayList<>(List.of("measure"));
-    args.addAll(List.of(words(options)));
-    if (append != null) {
-      args.addAll(List.of("--append", append));
-    }
-
-    Result r = vesper(args.toArray(new String[0]));
+    Result r = append == null ? measure(options) : measure(options, "--append", append);
 
     assertThat(r.err).isEmpty();
     assertThat(r.out.trim()).isEqualTo(digest);

@@ -122,7 +122,8 @@ public final class CpuModel {
     int bits = number.matches("\\d{2}") ? Integer.parseInt(number) : 0;
     if (bits < FEWEST_PHYS_BITS || bits > MOST_PHYS_BITS) {
       throw new IllegalArgumentException(
-          "phys-bits=" + number + ": physical addresses have 36 to 52 bits");
+          "phys-bits=%s: physical addresses have %d to %d bits"
+              .formatted(number, FEWEST_PHYS_BITS, MOST_PHYS_BITS));
     }
     Leaf l = leaf(0x8000_0008, 0);
     put(0x8000_0008, 0, new Leaf(l.eax() & ~0xFF | bits, l.ebx(), l.ecx(), l.edx()));

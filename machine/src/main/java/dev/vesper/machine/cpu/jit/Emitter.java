@@ -121,12 +121,8 @@ final class Emitter {
   // ---- the frame of the method
 
   void begin(int need) {
-    Label go = code.newLabel();
-    code.iload(LEFT).loadConstant(need).if_icmpge(go);
+    code.iload(LEFT).loadConstant(need).if_icmpge(prologue);
     code.iconst_m1().ireturn();
-    code.labelBinding(go);
-    code.goto_(prologue);
-    frames.add(StackMapFrameInfo.of(go, List.of(SELF, CPU_TYPE, INTEGER), List.of()));
     frames.add(StackMapFrameInfo.of(prologue, List.of(SELF, CPU_TYPE, INTEGER), List.of()));
   }
 
