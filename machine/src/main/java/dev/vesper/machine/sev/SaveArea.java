@@ -23,16 +23,6 @@ final class SaveArea {
   /** Save-area slot of each segment of {@link CpuState}: ES CS SS DS FS GS LDTR TR. */
   private static final int[] SEGMENTS = {0x000, 0x010, 0x020, 0x030, 0x040, 0x050, 0x070, 0x090};
 
-  /**
-   * What every exit stores in whole quadwords: EFER CR4 CR3 CR0 DR7 DR6 RFLAGS RIP RSP RAX STAR
-   * LSTAR CSTAR SFMASK KERNEL_GS_BASE SYSENTER_CS SYSENTER_ESP SYSENTER_EIP CR2 G_PAT DBGCTL. A
-   * table, because HotSpot compiles one access in a loop much sooner than twenty in a row.
-   */
-  private static final int[] QUADWORDS = {
-    0x0D0, 0x148, 0x150, 0x158, 0x160, 0x168, 0x170, RIP, RSP, RAX, 0x200, 0x208, 0x210, 0x218,
-    0x220, 0x228, 0x230, 0x238, 0x240, 0x268, 0x270
-  };
-
   private static final int[] GPR = {
     RAX, 0x308, 0x310, 0x318, RSP, 0x328, 0x330, 0x338, 0x340, 0x348, 0x350, 0x358, 0x360, 0x368,
     0x370, 0x378
@@ -75,32 +65,27 @@ final class SaveArea {
     putSegment(d, base + 0x060, 0, 0, c.gdtLimit, c.gdtBase);
     putSegment(d, base + 0x080, 0, 0, c.idtLimit, c.idtBase);
     d[base + 0x0CB] = (byte) c.cpl;
-    long[] v = {
-      c.efer,
-      c.cr4,
-      c.cr3,
-      c.cr0,
-      c.dr[7],
-      c.dr[6],
-      c.flags(),
-      c.rip,
-      c.r[4],
-      c.r[0],
-      c.star,
-      c.lstar,
-      c.cstar,
-      c.sfmask,
-      c.kernelGsBase,
-      c.sysenterCs,
-      c.sysenterEsp,
-      c.sysenterEip,
-      c.cr2,
-      c.pat,
-      c.debugCtl
-    };
-    for (int i = 0; i < v.length; i++) {
-      put(d, base + QUADWORDS[i], v[i]);
-    }
+    put(d, base + 0x0D0, c.efer);
+    put(d, base + 0x148, c.cr4);
+    put(d, base + 0x150, c.cr3);
+    put(d, base + 0x158, c.cr0);
+    put(d, base + 0x160, c.dr[7]);
+    put(d, base + 0x168, c.dr[6]);
+    put(d, base + 0x170, c.flags());
+    put(d, base + RIP, c.rip);
+    put(d, base + RSP, c.r[4]);
+    put(d, base + RAX, c.r[0]);
+    put(d, base + 0x200, c.star);
+    put(d, base + 0x208, c.lstar);
+    put(d, base + 0x210, c.cstar);
+    put(d, base + 0x218, c.sfmask);
+    put(d, base + 0x220, c.kernelGsBase);
+    put(d, base + 0x228, c.sysenterCs);
+    put(d, base + 0x230, c.sysenterEsp);
+    put(d, base + 0x238, c.sysenterEip);
+    put(d, base + 0x240, c.cr2);
+    put(d, base + 0x268, c.pat);
+    put(d, base + 0x270, c.debugCtl);
   }
 
   /** Stores what only a VMSA holds: general registers, XCR0 and the FPU. */
@@ -184,31 +169,27 @@ final class SaveArea {
     c.idtLimit = (int) Page.INT.get(d, base + 0x084) & 0xFFFF;
     c.idtBase = get(d, base + 0x088);
     c.cpl = d[base + 0x0CB] & 3;
-    long[] v = new long[QUADWORDS.length];
-    for (int i = 0; i < v.length; i++) {
-      v[i] = get(d, base + QUADWORDS[i]);
-    }
-    c.efer = v[0];
-    c.cr4 = v[1];
-    c.cr3 = v[2];
-    c.cr0 = v[3];
-    c.dr[7] = v[4];
-    c.dr[6] = v[5];
-    c.setFlags((int) v[6]);
-    c.rip = v[7];
-    c.r[4] = v[8];
-    c.r[0] = v[9];
-    c.star = v[10];
-    c.lstar = v[11];
-    c.cstar = v[12];
-    c.sfmask = v[13];
-    c.kernelGsBase = v[14];
-    c.sysenterCs = v[15];
-    c.sysenterEsp = v[16];
-    c.sysenterEip = v[17];
-    c.cr2 = v[18];
-    c.pat = v[19];
-    c.debugCtl = v[20];
+    c.efer = get(d, base + 0x0D0);
+    c.cr4 = get(d, base + 0x148);
+    c.cr3 = get(d, base + 0x150);
+    c.cr0 = get(d, base + 0x158);
+    c.dr[7] = get(d, base + 0x160);
+    c.dr[6] = get(d, base + 0x168);
+    c.setFlags((int) get(d, base + 0x170));
+    c.rip = get(d, base + RIP);
+    c.r[4] = get(d, base + RSP);
+    c.r[0] = get(d, base + RAX);
+    c.star = get(d, base + 0x200);
+    c.lstar = get(d, base + 0x208);
+    c.cstar = get(d, base + 0x210);
+    c.sfmask = get(d, base + 0x218);
+    c.kernelGsBase = get(d, base + 0x220);
+    c.sysenterCs = get(d, base + 0x228);
+    c.sysenterEsp = get(d, base + 0x230);
+    c.sysenterEip = get(d, base + 0x238);
+    c.cr2 = get(d, base + 0x240);
+    c.pat = get(d, base + 0x268);
+    c.debugCtl = get(d, base + 0x270);
     if (flush) {
       c.flushTlb(true);
     } else {
