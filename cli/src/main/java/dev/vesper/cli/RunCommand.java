@@ -172,7 +172,7 @@ final class RunCommand implements Options.Command {
         "--measure-only");
     o.integer(
         "N",
-        "translate a block of code when it has been interpreted N times (default: 50000); 1"
+        "translate a block of code when it has been interpreted N times (default: 10000); 1"
             + " translates everything, 0 nothing; results are the same",
         v -> translateAfter = v,
         "--translate-after");

@@ -13,6 +13,11 @@ public final class Block {
 
   public final Page page;
 
+  /**
+   * Offset of the first instruction in its page: a region's head needs no look at its operations.
+   */
+  final int start;
+
   /** The page that the only instruction runs on into, or null. */
   public @Nullable Page second;
 
@@ -56,6 +61,7 @@ public final class Block {
     this.mode = mode;
     this.look = look;
     version = page.codeVersion;
+    start = ops[0].offset;
     Op last = ops[ops.length - 1];
     this.transfers = last.setsRip();
     this.indirect = transfers && last.goesThroughOperand();
@@ -118,6 +124,6 @@ public final class Block {
 
   /** {@return bytes from the first instruction to the end of the last} */
   int span() {
-    return ops[ops.length - 1].next - ops[0].offset;
+    return ops[ops.length - 1].next - start;
   }
 }

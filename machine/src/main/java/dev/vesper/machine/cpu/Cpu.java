@@ -20,12 +20,17 @@ public final class Cpu extends ControlRegisters {
   /** {@link #codeMode} of 64-bit code. */
   private static final int WIDE = 4;
 
-  /** Budget of a region in instructions, so that it fits an int. */
-  private static final long LONGEST_RUN = 1 << 30;
+  /**
+   * Blocks that are executed before the inner loop returns. HotSpot counts calls: from a loop that
+   * goes on it makes code for the loop's middle first, and for the whole method later.
+   */
+  private static final int TURNS = 64;
+
+  /** Instructions of a region before it returns, for the same reason. */
+  private static final long LONGEST_RUN = 1 << 12;
 
   private final OpFactory factory;
   private final @Nullable Block[] cached = new Block[JUMP_CACHE];
-  private final long[] cachedRip = new long[JUMP_CACHE];
 
   /** Tells the observer about each instruction. */
   public boolean following;
@@ -177,20 +182,27 @@ public final class Cpu extends ControlRegisters {
    */
   public void run(long deadline) {
     exitIntInfo = 0;
+    while (goOn(deadline)) {
+      // Until something makes it exit.
+    }
+  }
+
+  /** Executes some blocks; false means #VMEXIT. */
+  private boolean goOn(long deadline) {
     Block from = null;
     Block last = null;
-    for (; ; ) {
+    for (int turn = 0; turn < TURNS; turn++) {
       if (icount >= deadline) {
         exitCode = 0x60;
         exitInfo1 = 0;
         exitInfo2 = 0;
-        return;
+        return false;
       }
       if (interruptWindow && (eflags & IF) != 0 && !interruptShadow) {
         exitCode = 0x64;
         exitInfo1 = 0;
         exitInfo2 = 0;
-        return;
+        return false;
       }
       Block b = last == null ? null : follower(last);
       if (b == null) {
@@ -200,7 +212,7 @@ public final class Cpu extends ControlRegisters {
           last = null;
           from = null;
           if (!settle(s, rip, rip)) {
-            return;
+            return false;
           }
           continue;
         }
@@ -213,12 +225,10 @@ public final class Cpu extends ControlRegisters {
         from.wentTo(rip - r[PAGE]);
         from = null;
       }
-      Op[] ops = b.ops;
-      int n = ops.length;
-      r[PAGE] = rip - ops[0].offset;
+      r[PAGE] = rip - b.start;
       if ((eflags & (TF | RF)) != 0 || interruptShadow || breakpoints.active() || following) {
-        if (!step(ops[0], b.page)) {
-          return;
+        if (!step(b.ops[0], b.page)) {
+          return false;
         }
         continue;
       }
@@ -233,7 +243,7 @@ public final class Cpu extends ControlRegisters {
       } else if (deadline - icount >= region.need() && region.fits(this)) {
         int left = runRegion(region, (int) Math.min(deadline - icount, LONGEST_RUN));
         if (left == EXITED) {
-          return;
+          return false;
         }
         if (left < 0) {
           if (left == Region.STALE) {
@@ -244,9 +254,9 @@ public final class Cpu extends ControlRegisters {
         hot.missed(b, region, left);
         b = region.block(left >> Region.INDEX_BITS);
         i = left & (1 << Region.INDEX_BITS) - 1;
-        ops = b.ops;
-        n = ops.length;
       }
+      Op[] ops = b.ops;
+      int n = ops.length;
       if (n > deadline - icount) {
         n = (int) (deadline - icount);
       }
@@ -276,10 +286,11 @@ public final class Cpu extends ControlRegisters {
         icount += i;
         Op op = ops[i];
         if (!settle(op, s, b.page)) {
-          return;
+          return false;
         }
       }
     }
+    return true;
   }
 
   /**
@@ -300,16 +311,16 @@ public final class Cpu extends ControlRegisters {
   private Block cachedBlock() {
     int h = (int) (rip ^ rip >>> 15) & JUMP_CACHE - 1;
     Block b = cached[h];
+    long la = codeLinear(rip);
     if (b == null
-        || cachedRip[h] != rip
+        || b.start != ((int) la & Page.SIZE - 1)
         || b.mode != codeMode()
-        || b.page != codePage(codeLinear(rip))
+        || b.page != codePage(la)
         || !b.current()
         || b.second != null
         || b.mode < WIDE && rip + b.span() - 1 > segLimit[CS]) {
       b = findBlock();
       cached[h] = b;
-      cachedRip[h] = rip;
     }
     return b;
   }

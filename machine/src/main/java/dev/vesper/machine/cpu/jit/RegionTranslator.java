@@ -36,7 +36,7 @@ public final class RegionTranslator implements Translator {
   private static final ClassDesc CPU = Cpu.class.describeConstable().orElseThrow();
 
   /** What {@link #standard} takes where the property {@link #PROPERTY} is not set. */
-  public static final int THRESHOLD = 50_000;
+  public static final int THRESHOLD = 10_000;
 
   /** System property that sets the threshold of every machine; 0 leaves the translator out. */
   public static final String PROPERTY = "vesper.jit";
