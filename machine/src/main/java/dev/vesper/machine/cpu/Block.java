@@ -16,7 +16,7 @@ public final class Block {
   /**
    * Offset of the first instruction in its page: a region's head needs no look at its operations.
    */
-  final int start;
+  public final int start;
 
   /** The page that the only instruction runs on into, or null. */
   public @Nullable Page second;

@@ -509,7 +509,7 @@ public final class Cpu extends ControlRegisters {
   private Block limited(Block b) {
     List<Op> fit = new ArrayList<>();
     for (Op o : b.ops) {
-      if (rip + (o.next - b.ops[0].offset) - 1 <= segLimit[CS]) {
+      if (rip + (o.next - b.start) - 1 <= segLimit[CS]) {
         fit.add(o);
       }
     }
@@ -628,7 +628,7 @@ public final class Cpu extends ControlRegisters {
     intercepts.vector3 &= ~(1 << 27 | 1 << 29);
     try {
       Block b = findBlock();
-      r[PAGE] = rip - b.ops[0].offset;
+      r[PAGE] = rip - b.start;
       return step(b.ops[0], b.page);
     } catch (Signal s) {
       return settle(s, rip, rip);

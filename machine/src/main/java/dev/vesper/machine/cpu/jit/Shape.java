@@ -38,7 +38,7 @@ final class Shape {
     this.cpu = cpu;
     this.limit = limit;
     entry = cpu.r[CpuState.PAGE];
-    add(head, head.ops[0].offset);
+    add(head, head.start);
     for (int i = 0; i < blocks.size() && blocks.size() < MAX_PLACES; i++) {
       grow(i, head);
     }
@@ -124,7 +124,7 @@ final class Shape {
       return null;
     }
     Block b = cpu.blockAt(entry + place);
-    return b == null || b.ops[0].offset != (place & 0xFFF) ? null : b;
+    return b == null || b.start != (place & 0xFFF) ? null : b;
   }
 
   private void offer(int place, Block head) {
