@@ -88,6 +88,7 @@ public final class Hpet implements MmioDevice, Timed {
     long distance = t.comparator - counterAt(now);
     if ((t.config & Timer.ONLY_32) != 0) {
       distance &= 0xFFFF_FFFFL;
+      distance = distance == 0 ? 1L << 32 : distance;
     }
     // A comparator that has just passed matches after the counter has come around.
     boolean soon = distance > 0 && distance < Long.MAX_VALUE / TICK / 2;
@@ -141,7 +142,8 @@ public final class Hpet implements MmioDevice, Timed {
       }
       raise(i);
       t.due = NEVER;
-      if ((t.config & Timer.PERIODIC) != 0) {
+      if ((t.config & (Timer.PERIODIC | Timer.ONLY_32)) != 0) {
+        // Half a minute later 32 bits have come around, for one that is not periodic too.
         schedule(t);
       }
     }
