@@ -150,6 +150,9 @@ public final class I8042 implements PortDevice {
       case 0xC0 -> give(0x80, false);
       case 0xD0 -> give(outputPort | (output.isEmpty() ? 0 : 0x10), false);
       case 0xD1, 0xD2, 0xD3, 0xD4 -> pending = v;
+      // Address line 20 is never held low here; the port says what software asked for.
+      case 0xDD -> outputPort &= ~2;
+      case 0xDF -> outputPort |= 2;
       default -> {
         if (v >= 0x60 && v < 0x80) {
           pending = v;
