@@ -1,0 +1,59 @@
+package dev.vesper.machine;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.vesper.machine.sev.SevMode;
+import dev.vesper.machine.vmm.Hardware;
+import dev.vesper.machine.vmm.Outcome;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.util.List;
+import java.util.zip.GZIPInputStream;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvFileSource;
+
+/**
+ * Small guests that look at one rule each and end with the status that a processor would give.
+ * Their sources and what each looks at are in the resource folder {@code faults}.
+ */
+final class FaultGuestsTest {
+  private static final String CPU = "EPYC-Genoa";
+  private static final long MOST_INSTRUCTIONS = 50_000_000;
+
+  /** What one guest is run with. */
+  private static Machine machine(String file, String cpu, ByteArrayOutputStream console)
+      throws Exception {
+    byte[] image = bytes(file);
+    boolean firmware = file.endsWith(".rom.gz");
+    MachineOptions o =
+        MachineOptions.of(SevMode.OFF, firmware ? new byte[0] : image, console::write)
+            .withMemory(64L << 20)
+            .withCpu(cpu)
+            .withHardware(new Hardware(Hardware.Board.PC, List.of()));
+    return new Machine(firmware ? o.withFirmware(MachineOptions.Firmware.of(image)) : o);
+  }
+
+  private static byte[] bytes(String file) throws IOException {
+    try (InputStream in = FaultGuestsTest.class.getResourceAsStream("faults/" + file)) {
+      assertThat(in).as(file).isNotNull();
+      return file.endsWith(".gz") ? new GZIPInputStream(in).readAllBytes() : in.readAllBytes();
+    }
+  }
+
+  @ParameterizedTest
+  @CsvFileSource(resources = "faults/guests.csv", numLinesToSkip = 1)
+  void aGuestEndsAsItDoesOnAProcessor(String file, int status) throws Exception {
+    for (int translated : new int[] {0, 1}) {
+      ByteArrayOutputStream console = new ByteArrayOutputStream();
+      Machine m = machine(file, CPU, console);
+      m.translateAfter(translated);
+      m.limit(MOST_INSTRUCTIONS, Long.MAX_VALUE);
+      Outcome end = m.run();
+      assertThat(end.status())
+          .as("%s, %s, %s", file, end.reason(), console.toString(StandardCharsets.ISO_8859_1))
+          .isEqualTo(status);
+    }
+  }
+}
