@@ -5,6 +5,9 @@ module dev.vesper.machine {
   requires transitive dev.vesper.x86;
 
   exports dev.vesper.machine;
+  // What the command lists of the instruction set.
+  exports dev.vesper.machine.cpu.interp to
+      dev.vesper.cli;
   exports dev.vesper.machine.boot;
   exports dev.vesper.machine.vmm;
   exports dev.vesper.machine.model;

@@ -3,7 +3,6 @@ package dev.vesper.cli;
 import dev.vesper.guest.Locore;
 import dev.vesper.machine.Machine;
 import dev.vesper.machine.MachineOptions;
-import dev.vesper.machine.Tracer;
 import dev.vesper.machine.boot.BootException;
 import dev.vesper.machine.launch.CommandFailed;
 import dev.vesper.machine.launch.Measurement;
@@ -92,8 +91,8 @@ final class RunCommand implements Options.Command {
         "--nic");
     o.text(
         "std|none",
-        "a screen for profile kvm: QEMU's standard VGA; std,romfile=F names the VGA BIOS that SeaBIOS"
-            + " needs (default: none)",
+        "a screen for profile kvm: QEMU's standard VGA; std,romfile=F names the VGA BIOS that"
+            + " SeaBIOS needs (default: none)",
         v -> vga = v,
         "-vga",
         "--vga");
@@ -104,8 +103,8 @@ final class RunCommand implements Options.Command {
         "--screenshot");
     o.phrases(
         "path=DIR,tag=TAG",
-        "a folder that the guest can mount: mount -t virtiofs TAG /mnt; readonly=on; profile kvm; may"
-            + " be repeated",
+        "a folder that the guest can mount: mount -t virtiofs TAG /mnt; readonly=on; profile kvm;"
+            + " may be repeated",
         v -> share = v,
         "--share");
     o.flag(
@@ -162,8 +161,8 @@ final class RunCommand implements Options.Command {
     o.texts(
         "F",
         "put a secret into the area that the firmware publishes: a file, GUID=FILE for an entry of"
-            + " the table that efi_secret reads (may be repeated), or HEADER,PAYLOAD as sevctl seals"
-            + " them",
+            + " the table that efi_secret reads (may be repeated), or HEADER,PAYLOAD as sevctl"
+            + " seals them",
         v -> secret = v,
         "--secret");
     o.flag(
@@ -263,10 +262,7 @@ final class RunCommand implements Options.Command {
         return 0;
       }
       requireLines(m.symbols());
-      Tracer tracer = tracer(files, checker);
-      if (tracer != null) {
-        m.trace(tracer);
-      }
+      boolean traced = trace(m, files, checker);
       long end = timeout > 0 ? System.nanoTime() + (long) (timeout * 1e9) : Long.MAX_VALUE;
       m.limit(limitInsns, end);
       if (translateAfter != null) {
@@ -281,9 +277,9 @@ final class RunCommand implements Options.Command {
       int success = successStatus != null ? successStatus : reference ? Locore.PASS << 1 | 1 : -1;
       Outcome shown = o.status() == success ? new Outcome(Outcome.POWER_OFF, o.reason()) : o;
       report(m, shown, mode);
-      if (tracer != null) {
+      if (traced) {
         files.close();
-        writeCoverage(tracer, started == null ? "locore" : started.toString());
+        writeCoverage(m, started == null ? "locore" : started.toString());
       }
       int found = check ? checkOptions.conclude(checker) : 0;
       return found != 0 && shown.status() != Outcome.DEFECT ? found : shown.status();
@@ -399,14 +395,15 @@ final class RunCommand implements Options.Command {
     }
   }
 
-  private @Nullable Tracer tracer(TraceFiles files, Checker checker) {
+  /** {@return whether anybody wants to see what happens} */
+  private boolean trace(Machine m, TraceFiles files, Checker checker) {
     boolean judged = check || TraceFiles.showsFindings(trace);
     boolean deep = judged || !trace.isEmpty();
     if (!deep && !verbose && coverage.isEmpty()) {
-      return null;
+      return false;
     }
     TextWriter text = new TextWriter(System.err);
-    return new Tracer(
+    m.trace(
         e -> {
           if (verbose) {
             text.accept(e);
@@ -417,6 +414,7 @@ final class RunCommand implements Options.Command {
           files.accept(e);
         },
         deep);
+    return true;
   }
 
   private static String title(@Nullable Path file, SevMode mode) {
@@ -451,13 +449,13 @@ final class RunCommand implements Options.Command {
     }
   }
 
-  private void writeCoverage(Tracer t, String path) {
+  private void writeCoverage(Machine m, String path) {
     for (Path p : coverage) {
       if (p.toString().endsWith(".drcov")) {
-        UserFiles.write(p, t.coverage().drcov(path));
+        UserFiles.write(p, m.drcov(path));
         continue;
       }
-      UserFiles.write(p, t.coverage().lcov(t.symbols()).getBytes(StandardCharsets.UTF_8));
+      UserFiles.write(p, m.lcov().getBytes(StandardCharsets.UTF_8));
     }
   }
 

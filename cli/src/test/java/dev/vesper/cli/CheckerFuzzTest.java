@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.vesper.guest.Locore;
 import dev.vesper.machine.Machine;
 import dev.vesper.machine.MachineOptions;
-import dev.vesper.machine.Tracer;
 import dev.vesper.machine.boot.BootException;
 import dev.vesper.machine.observe.check.Checker;
 import dev.vesper.machine.observe.check.Finding;
@@ -33,7 +32,7 @@ final class CheckerFuzzTest {
   private static List<Finding> check(MachineOptions o, long limit) throws BootException {
     Machine m = new Machine(o);
     Checker c = new Checker();
-    m.trace(new Tracer(c::accept, true));
+    m.trace(c::accept, true);
     m.limit(limit, Long.MAX_VALUE);
     assertThat(m.run().status()).isNotEqualTo(125);
     Verdict v = Verdict.of(c, Set.of(), Set.of());

@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.machine.Machine;
 import dev.vesper.machine.MachineOptions;
-import dev.vesper.machine.Tracer;
 import dev.vesper.machine.boot.BootException;
 import dev.vesper.machine.observe.Event;
 import dev.vesper.machine.observe.check.Checker;
@@ -57,7 +56,7 @@ final class LinuxCheckTest {
     ByteArrayOutputStream console = new ByteArrayOutputStream();
     Machine m = new Machine(options(console, ""));
     Checker c = new Checker();
-    m.trace(new Tracer(c::accept, true));
+    m.trace(c::accept, true);
     m.limit(3_000_000_000L, Long.MAX_VALUE);
     m.run();
     assertThat(console.toString(StandardCharsets.ISO_8859_1)).contains("MARK-DONE");
@@ -100,18 +99,16 @@ final class LinuxCheckTest {
     Machine moved = new Machine(options(new ByteArrayOutputStream(), ""));
     moved.name(Machine.readSymbols("System.map", map.getBytes(StandardCharsets.UTF_8)));
     List<Event> serial = new ArrayList<>();
-    Tracer t =
-        new Tracer(
-            e -> {
-              if (e.kind().equals("vc") && e.symbol().equals("io_serial_in+0x14")) {
-                serial.add(e);
-              }
-            },
-            false);
-    moved.trace(t);
+    moved.trace(
+        e -> {
+          if (e.kind().equals("vc") && e.symbol().equals("io_serial_in+0x14")) {
+            serial.add(e);
+          }
+        },
+        false);
     moved.limit(500_000_000L, Long.MAX_VALUE);
     moved.run();
-    assertThat(t.symbols().slide()).isNotZero();
+    assertThat(moved.symbols().slide()).isNotZero();
     assertThat(serial).hasSizeGreaterThan(100).allMatch(e -> e.instruction().equals("in al,dx"));
   }
 }

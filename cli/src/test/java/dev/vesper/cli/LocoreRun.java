@@ -3,7 +3,6 @@ package dev.vesper.cli;
 import dev.vesper.guest.Locore;
 import dev.vesper.machine.Machine;
 import dev.vesper.machine.MachineOptions;
-import dev.vesper.machine.Tracer;
 import dev.vesper.machine.boot.BootException;
 import dev.vesper.machine.observe.Event;
 import dev.vesper.machine.sev.SevMode;
@@ -55,7 +54,7 @@ record LocoreRun(
   static LocoreRun run(MachineOptions o, ByteArrayOutputStream out) throws BootException {
     Machine m = new Machine(o);
     List<Event> events = new ArrayList<>();
-    m.trace(new Tracer(events::add, true));
+    m.trace(events::add, true);
     m.limit(50_000_000L, Long.MAX_VALUE);
     Outcome end = m.run();
     String console = out.toString(StandardCharsets.ISO_8859_1);

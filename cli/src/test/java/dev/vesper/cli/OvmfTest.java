@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.machine.Machine;
 import dev.vesper.machine.MachineOptions;
-import dev.vesper.machine.Tracer;
 import dev.vesper.machine.boot.BootException;
 import dev.vesper.machine.observe.check.Checker;
 import dev.vesper.machine.observe.check.HandlerCoverage.Cell;
@@ -80,7 +79,7 @@ final class OvmfTest {
     ByteArrayOutputStream console = new ByteArrayOutputStream();
     Machine m = new Machine(options(SevMode.ES, console));
     Checker c = new Checker();
-    m.trace(new Tracer(c::accept, true));
+    m.trace(c::accept, true);
     m.limit(720_000_000L, Long.MAX_VALUE);
     m.run();
     assertThat(console.toString(StandardCharsets.ISO_8859_1)).contains(SHELL);

@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.vesper.guest.Locore;
 import dev.vesper.machine.Machine;
 import dev.vesper.machine.MachineOptions;
-import dev.vesper.machine.Tracer;
 import dev.vesper.machine.boot.BootException;
 import dev.vesper.machine.observe.check.Checker;
 import dev.vesper.machine.observe.check.Finding;
@@ -63,7 +62,7 @@ final class RulesTest {
       o = withFaults ? o.withHostFaults(faults) : o;
       Machine m = new Machine(xo ? o.withExecuteOnlyText() : o);
       Checker c = new Checker();
-      m.trace(new Tracer(c::accept, true));
+      m.trace(c::accept, true);
       m.limit(50_000_000L, Long.MAX_VALUE);
       m.run();
       return c.findings();

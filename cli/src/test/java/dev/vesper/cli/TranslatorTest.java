@@ -5,7 +5,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.vesper.guest.Locore;
 import dev.vesper.machine.Machine;
 import dev.vesper.machine.MachineOptions;
-import dev.vesper.machine.Tracer;
 import dev.vesper.machine.boot.BootException;
 import dev.vesper.machine.observe.Event;
 import dev.vesper.machine.sev.SevMode;
@@ -37,7 +36,7 @@ final class TranslatorTest {
     m.translateAfter(after);
     List<Event> events = new ArrayList<>();
     if (traced) {
-      m.trace(new Tracer(events::add, true));
+      m.trace(events::add, true);
     }
     m.limit(3_000_000_000L, Long.MAX_VALUE);
     m.run();

@@ -2,7 +2,6 @@ package dev.vesper.junit;
 
 import dev.vesper.machine.Machine;
 import dev.vesper.machine.MachineOptions;
-import dev.vesper.machine.Tracer;
 import dev.vesper.machine.boot.BootException;
 import dev.vesper.machine.observe.Event;
 import dev.vesper.machine.sev.SevMode;
@@ -31,7 +30,7 @@ public record GuestRun(Outcome outcome, String console, List<Event> events, Stri
     ByteArrayOutputStream out = new ByteArrayOutputStream();
     Machine m = new Machine(MachineOptions.of(mode, image, out::write).withMemory(64L << 20));
     List<Event> events = new ArrayList<>();
-    m.trace(new Tracer(events::add, true));
+    m.trace(events::add, true);
     m.limit(limit, Long.MAX_VALUE);
     Outcome o = m.run();
     return new GuestRun(o, out.toString(StandardCharsets.ISO_8859_1), events, m.stateHash());

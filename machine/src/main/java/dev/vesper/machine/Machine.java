@@ -20,6 +20,7 @@ import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PhysicalMemory;
 import dev.vesper.machine.model.CpuModel;
+import dev.vesper.machine.observe.EventSink;
 import dev.vesper.machine.observe.Symbols;
 import dev.vesper.machine.sev.EncryptedVcpu;
 import dev.vesper.machine.sev.PlainVcpu;
@@ -27,6 +28,8 @@ import dev.vesper.machine.sev.SecureProcessor;
 import dev.vesper.machine.sev.SevMode;
 import dev.vesper.machine.sev.VirtualCpu;
 import dev.vesper.machine.sev.Vmcb;
+import dev.vesper.machine.trace.CodeCoverage;
+import dev.vesper.machine.trace.Tracer;
 import dev.vesper.machine.vmm.ExtraIntercepts;
 import dev.vesper.machine.vmm.Hardware;
 import dev.vesper.machine.vmm.HostFaults;
@@ -263,7 +266,8 @@ public final class Machine {
     FirmwareTable.Area a = f == null ? null : new FirmwareTable(f.code()).secrets();
     if (a == null) {
       throw new IllegalArgumentException(
-          "there is no place for a launch secret: it takes firmware that publishes one, as OVMF does");
+          "there is no place for a launch secret: it takes firmware that publishes one, as OVMF"
+              + " does");
     }
     if (secret.payload().length > a.length()) {
       throw new IllegalArgumentException(
@@ -336,8 +340,13 @@ public final class Machine {
     symbols = names;
   }
 
-  /** Writes events to a tracer. */
-  public void trace(Tracer t) {
+  /**
+   * Tells a sink of everything that happens. Before the run only.
+   *
+   * @param deep also watches what the guest itself does with its GHCB, which the checker needs
+   */
+  public void trace(EventSink sink, boolean deep) {
+    Tracer t = new Tracer(sink, deep);
     tracer = t;
     t.attach(cpus, symbols);
     cpus.forEach(c -> c.observer = t);
@@ -433,13 +442,34 @@ public final class Machine {
     return processor.digest(handle);
   }
 
-  /** {@return names of the image's places} */
+  /** {@return names of the image's places; of a traced run, moved to where the guest runs} */
   public Symbols symbols() {
-    return symbols;
+    return tracer == null ? symbols : tracer.symbols();
+  }
+
+  /** {@return which lines of source a traced run has executed, as an lcov tracefile} */
+  public String lcov() {
+    return coverage().lcov(symbols());
+  }
+
+  /**
+   * {@return which code a traced run has executed, as a drcov file of one module}
+   *
+   * @param path of the image
+   */
+  public byte[] drcov(String path) {
+    return coverage().drcov(path);
+  }
+
+  private CodeCoverage coverage() {
+    if (tracer == null) {
+      throw new IllegalStateException("coverage is that of a traced run");
+    }
+    return tracer.coverage();
   }
 
   /** {@return registers and the instruction at RIP, for people} */
   public String dump() {
-    return Tracer.dump(cpus.get(0), tracer == null ? symbols : tracer.symbols());
+    return Tracer.dump(cpus.get(0), symbols());
   }
 }

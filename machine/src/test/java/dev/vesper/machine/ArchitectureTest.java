@@ -30,6 +30,8 @@ final class ArchitectureTest {
         .consideringOnlyDependenciesInLayers()
         .layer("face")
         .definedBy(ROOT)
+        .layer("trace")
+        .definedBy(ROOT + ".trace..")
         .layer("boot")
         .definedBy(ROOT + ".boot..")
         .layer("vmm")
@@ -48,6 +50,8 @@ final class ArchitectureTest {
         .mayNotAccessAnyLayer()
         .whereLayer("face")
         .mayNotBeAccessedByAnyLayer()
+        .whereLayer("trace")
+        .mayOnlyBeAccessedByLayers("face")
         .whereLayer("boot")
         .mayOnlyBeAccessedByLayers("face")
         .whereLayer("vmm")
@@ -57,7 +61,7 @@ final class ArchitectureTest {
         .whereLayer("sev")
         .mayOnlyBeAccessedByLayers("face", "boot", "vmm", "device")
         .whereLayer("cpu")
-        .mayOnlyBeAccessedByLayers("face", "sev")
+        .mayOnlyBeAccessedByLayers("face", "trace", "sev")
         .check(CLASSES);
   }
 

@@ -2,7 +2,7 @@ package dev.vesper.machine.oracle;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.vesper.machine.InstructionSet;
+import dev.vesper.machine.cpu.interp.InstructionSet;
 import dev.vesper.x86.Decoder;
 import dev.vesper.x86.Insn;
 import java.io.BufferedReader;
@@ -23,10 +23,10 @@ import org.junit.jupiter.api.Test;
 /** The list of recorded cases by instruction form that {@code vesper isa} shows. */
 final class RecordedCasesTest {
   private static final String HEADER =
-      "# Recorded cases of real processors by form of the opcode table: mnemonic, operands, encoding,"
-          + " cases that contain it.\n"
-          + "# Written by RecordedCasesTest with -Disa.write=FILE; the test fails where this differs"
-          + " from the recordings.\n";
+      "# Recorded cases of real processors by form of the opcode table: mnemonic, operands,"
+          + " encoding, cases that contain it.\n"
+          + "# Written by RecordedCasesTest with -Disa.write=FILE; the test fails where this"
+          + " differs from the recordings.\n";
 
   private static String count() throws IOException {
     Map<String, Integer> cases = new TreeMap<>();

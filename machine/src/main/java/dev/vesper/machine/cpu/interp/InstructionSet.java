@@ -1,7 +1,6 @@
-package dev.vesper.machine;
+package dev.vesper.machine.cpu.interp;
 
 import dev.vesper.machine.cpu.CpuFeatures;
-import dev.vesper.machine.cpu.interp.Interpreter;
 import dev.vesper.machine.model.CpuModel;
 import dev.vesper.x86.Opcode;
 import dev.vesper.x86.OpcodeTable;

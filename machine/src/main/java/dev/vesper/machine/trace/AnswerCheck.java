@@ -1,4 +1,4 @@
-package dev.vesper.machine;
+package dev.vesper.machine.trace;
 
 import dev.vesper.x86.Insn;
 import dev.vesper.x86.OperandSpec;

@@ -1,4 +1,4 @@
-package dev.vesper.machine;
+package dev.vesper.machine.trace;
 
 import dev.vesper.ghcb.ExitCode;
 import dev.vesper.ghcb.GhcbField;
@@ -87,7 +87,7 @@ public final class Tracer implements HostObserver, CpuObserver, MemoryObserver {
     this.deep = deep;
   }
 
-  void attach(List<Cpu> all, Symbols names) {
+  public void attach(List<Cpu> all, Symbols names) {
     cpus = all;
     symbols = names;
     all.forEach(c -> vcpus.add(new Vcpu()));
@@ -560,7 +560,7 @@ public final class Tracer implements HostObserver, CpuObserver, MemoryObserver {
   // ---- the rest of the world
 
   /** Takes a byte of the console; whole lines become events. */
-  void console(int b) {
+  public void console(int b) {
     if (b == '\n' || line.length() >= MOST_LINE) {
       byte[] text = line.toString().getBytes(StandardCharsets.ISO_8859_1);
       line.setLength(0);
@@ -575,7 +575,7 @@ public final class Tracer implements HostObserver, CpuObserver, MemoryObserver {
   }
 
   /** The guest was launched: what its owner can know of it. */
-  void launched(GuestPolicy policy, String digest, Measurement m) {
+  public void launched(GuestPolicy policy, String digest, Measurement m) {
     HexFormat hex = HexFormat.of();
     emit(
         "launch",
@@ -589,7 +589,7 @@ public final class Tracer implements HostObserver, CpuObserver, MemoryObserver {
   }
 
   /** The run is over. */
-  void ended(int status, String reason) {
+  public void ended(int status, String reason) {
     if (!line.isEmpty()) {
       console('\n');
     }
@@ -600,7 +600,8 @@ public final class Tracer implements HostObserver, CpuObserver, MemoryObserver {
         new Details().with("status", Integer.toString(status)).with("reason", reason));
   }
 
-  static String dump(Cpu c, Symbols symbols) {
+  /** {@return registers and the instruction at RIP, for people} */
+  public static String dump(Cpu c, Symbols symbols) {
     String[] n = {
       "rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8 ", "r9 ", "r10", "r11", "r12",
       "r13", "r14", "r15"

@@ -1,4 +1,4 @@
-package dev.vesper.machine;
+package dev.vesper.machine.trace;
 
 import dev.vesper.ghcb.GhcbField;
 import dev.vesper.ghcb.GhcbPage;
