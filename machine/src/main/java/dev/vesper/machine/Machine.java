@@ -101,6 +101,7 @@ public final class Machine {
     for (int i = 0; i < o.processors(); i++) {
       Cpu c = new Cpu(memory, nested, features, interpreter, o.seed() + i);
       c.configureEncryption(key, cBit);
+      c.configurePhysicalBits(model.physicalBits());
       c.timeStampCounter = tsc;
       RegionTranslator.attach(c, RegionTranslator.standard());
       cpus.add(c);

@@ -11,6 +11,7 @@ import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.zip.GZIPInputStream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvFileSource;
 
@@ -43,11 +44,12 @@ final class FaultGuestsTest {
   }
 
   @ParameterizedTest
-  @CsvFileSource(resources = "faults/guests.csv", numLinesToSkip = 1)
-  void aGuestEndsAsItDoesOnAProcessor(String file, int status) throws Exception {
+  @CsvFileSource(resources = "faults/guests.csv", numLinesToSkip = 1, quoteCharacter = '\'')
+  void aGuestEndsAsItDoesOnAProcessor(String file, int status, @Nullable String cpu)
+      throws Exception {
     for (int translated : new int[] {0, 1}) {
       ByteArrayOutputStream console = new ByteArrayOutputStream();
-      Machine m = machine(file, CPU, console);
+      Machine m = machine(file, cpu == null ? CPU : cpu, console);
       m.translateAfter(translated);
       m.limit(MOST_INSTRUCTIONS, Long.MAX_VALUE);
       Outcome end = m.run();

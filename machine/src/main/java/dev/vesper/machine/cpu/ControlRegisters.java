@@ -87,6 +87,7 @@ public abstract class ControlRegisters extends Exceptions {
       allowed |= features.has(e.getKey()) ? e.getValue() : 0;
     }
     cr4Allowed = allowed;
+    configureFiveLevels(features.has("la57"));
     nullClearsBase = features.has("null-sel-clr-base");
     random = seed;
   }
@@ -160,7 +161,7 @@ public abstract class ControlRegisters extends Exceptions {
    */
   public final void writeCr3(long v) {
     long value = (cr4 & CR4_PCIDE) != 0 ? v & Long.MAX_VALUE : v;
-    if (longMode() && (value & ~cBit & 0xFFF0_0000_0000_0000L) != 0) {
+    if (longMode() && (value & reservedInCr3()) != 0) {
       gp(0);
     }
     cr3 = value;
@@ -242,7 +243,7 @@ public abstract class ControlRegisters extends Exceptions {
   }
 
   private long canonicalOrGp(long v) {
-    if (!canonical(v)) {
+    if (!canonicalBase(v)) {
       gp(0);
     }
     return v;
@@ -301,8 +302,9 @@ public abstract class ControlRegisters extends Exceptions {
   public final void writeMsr(int msr, long v) {
     switch (msr) {
       case MSR_SYSENTER_CS -> sysenterCs = v & 0xFFFF_FFFFL;
-      case MSR_SYSENTER_ESP -> sysenterEsp = canonicalOrGp(v);
-      case MSR_SYSENTER_EIP -> sysenterEip = canonicalOrGp(v);
+      // Legacy mode alone has SYSENTER here, which takes 32 bits of these.
+      case MSR_SYSENTER_ESP -> sysenterEsp = v;
+      case MSR_SYSENTER_EIP -> sysenterEip = v;
       case MSR_DEBUGCTL -> debugCtl = v & 0x7F;
       case MSR_PAT -> {
         for (int i = 0; i < 64; i += 8) {

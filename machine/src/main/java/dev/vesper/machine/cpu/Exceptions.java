@@ -121,9 +121,7 @@ public abstract class Exceptions extends TaskSwitching {
       fault(vector == 8 ? 8 : 13, vector == 8 ? 0 : -1);
     }
     long entry = sysRead(idtBase + vector * 4L, 4);
-    pokeStack(-2, 2, saved & 0xFFFF);
-    pokeStack(-4, 2, selector[CS]);
-    pokeStack(-6, 2, rip);
+    pokeAll(2, saved, selector[CS], rip);
     setSp(r[4] - 6);
     eflags &= ~(IF | TF | AC | RF);
     selector[CS] = (int) (entry >>> 16);
@@ -181,8 +179,7 @@ public abstract class Exceptions extends TaskSwitching {
     if (error >= 0) {
       f.push(error);
     }
-    f.commit();
-    installCode(sel, d, level);
+    f.enter(sel, d);
     rip = target;
     eflags &= ~(TF | NT | RF | VM | (kind == 14 ? IF : 0));
   }
@@ -190,7 +187,7 @@ public abstract class Exceptions extends TaskSwitching {
   private long readDescriptorExt(int sel, int ext) {
     boolean ldt = (sel & 4) != 0;
     long l = ldt ? segLimit[LDTR] : gdtLimit & 0xFFFFL;
-    if (ldt && (selector[LDTR] & ~3) == 0 || (sel & ~7) + 7 > l) {
+    if (ldt && !usable(LDTR) || (sel & ~7) + 7 > l) {
       gp(sel & 0xFFFC | ext);
     }
     return sysRead((ldt ? segBase[LDTR] : gdtBase) + (sel & ~7), 8);
@@ -244,7 +241,7 @@ public abstract class Exceptions extends TaskSwitching {
     } else if (inner) {
       int oldSs = selector[SS];
       long oldSp = r[4];
-      StackFrame f = new StackFrame(dpl, size, sel);
+      StackFrame f = new StackFrame(dpl, size);
       f.push(oldSs);
       f.push(oldSp);
       f.push(saved);
@@ -253,20 +250,13 @@ public abstract class Exceptions extends TaskSwitching {
       if (error >= 0) {
         f.push(error);
       }
-      f.commit();
-      installCode(sel, d, dpl);
+      f.enter(sel, d);
     } else {
-      long at = -size;
-      pokeStack(at, size, saved);
-      pokeStack(at - size, size, selector[CS]);
-      pokeStack(at - 2L * size, size, rip);
-      long used = 3L * size;
-      if (error >= 0) {
-        pokeStack(-4L * size, size, error);
-        used += size;
-      }
-      setSp(r[4] - used);
-      installCode(sel, d, cpl);
+      long[] frame =
+          error >= 0
+              ? new long[] {saved, selector[CS], rip, error}
+              : new long[] {saved, selector[CS], rip};
+      interruptSameLevel(sel, d, size, frame);
     }
     rip = target;
     eflags &= ~(TF | NT | RF | VM | (kind == 6 || kind == 14 ? IF : 0));
@@ -290,7 +280,11 @@ public abstract class Exceptions extends TaskSwitching {
    * @param next RIP after it, for a task that is left
    */
   public final void interruptReturn(int osize, long next) {
+    returnFromInterrupt(osize, next);
     nmiBlocked = false;
+  }
+
+  private void returnFromInterrupt(int osize, long next) {
     if (!protectedMode() || v86()) {
       returnReal(osize);
       return;
@@ -437,9 +431,7 @@ public abstract class Exceptions extends TaskSwitching {
       if ((sysRead(segBase[TR] + at, 1) >>> (vector & 7) & 1) == 0) {
         boolean vif = sensitive();
         long entry = rd(vector * 4L, 4);
-        pokeStack(-2, 2, vif ? virtualFlags() : flags());
-        pokeStack(-4, 2, selector[CS]);
-        pokeStack(-6, 2, next);
+        pokeAll(2, vif ? virtualFlags() : flags(), selector[CS], next);
         setSp(r[4] - 6);
         eflags &= ~(TF | (vif ? VIF : IF));
         selector[CS] = (int) (entry >>> 16);
@@ -457,7 +449,7 @@ public abstract class Exceptions extends TaskSwitching {
 
   /** Leaves virtual-8086 mode for a handler at CPL 0. */
   private void deliverFromVirtual(int sel, long d, int size, long error, int saved) {
-    StackFrame f = new StackFrame(0, size, sel);
+    StackFrame f = new StackFrame(0, size);
     for (int s : new int[] {GS, FS, DS, ES, SS}) {
       f.push(selector[s]);
     }
@@ -468,9 +460,8 @@ public abstract class Exceptions extends TaskSwitching {
     if (error >= 0) {
       f.push(error);
     }
+    f.enter(sel, d);
     eflags &= ~VM;
-    f.commit();
-    installCode(sel, d, 0);
     for (int s : new int[] {ES, DS, FS, GS}) {
       selector[s] = 0;
       segAttr[s] = 0;

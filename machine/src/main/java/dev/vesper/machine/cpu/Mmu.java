@@ -41,7 +41,13 @@ public abstract class Mmu extends CpuState {
   /** The C-bit as a mask, 0 without SEV. */
   public long cBit;
 
-  /** Reserved bits of page table entries above the physical width. */
+  /** Address bits of page table entries and of CR3. */
+  private static final long ADDRESS_BITS = 0x000F_FFFF_FFFF_F000L;
+
+  /** Bits of physical addresses that the processor has. */
+  private int physicalBits = 48;
+
+  /** Reserved bits of page table entries: those above the physical width but for the C-bit. */
   private long reserved = 0x000F_0000_0000_0000L;
 
   public @Nullable ExternalBus bus;
@@ -116,6 +122,9 @@ public abstract class Mmu extends CpuState {
   /** Left shift that drops the bits above the widest linear address. */
   private int canonicalShift = 16;
 
+  /** The same for what holds addresses: the processor's width, whatever the paging mode uses. */
+  private int widestShift = 16;
+
   protected Mmu(PhysicalMemory memory, NestedMap nested) {
     this.memory = memory;
     this.nested = nested;
@@ -140,8 +149,19 @@ public abstract class Mmu extends CpuState {
   public final void configureEncryption(int guestKey, long cBitMask) {
     key = guestKey;
     cBit = cBitMask;
-    reserved = 0x000F_0000_0000_0000L & ~cBitMask;
+    configurePhysicalBits(physicalBits);
+  }
+
+  /** Sets the width of physical addresses: page table entries have no address bits above it. */
+  public final void configurePhysicalBits(int bits) {
+    physicalBits = bits;
+    reserved = ADDRESS_BITS & -1L << bits & ~cBit;
     flushTlb(true);
+  }
+
+  /** {@return the bits of CR3 that must be zero in long mode} */
+  protected final long reservedInCr3() {
+    return reserved | -1L << 52;
   }
 
   private void frameChanged(int frame) {
@@ -300,9 +320,30 @@ public abstract class Mmu extends CpuState {
     return la << canonicalShift >> canonicalShift == la;
   }
 
-  /** Mask of linear addresses in the current mode. */
+  /** Says that the processor has five-level paging, and so 57-bit linear addresses. */
+  protected final void configureFiveLevels(boolean there) {
+    widestShift = there ? 7 : 16;
+  }
+
+  /**
+   * {@return whether segment bases, table bases, address MSRs and operands of TLB invalidations may
+   * have a value} Where the processor has five-level paging these take 57 bits, used or not.
+   */
+  public final boolean canonicalBase(long v) {
+    return v << widestShift >> widestShift == v;
+  }
+
+  /** Mask of linear addresses of instructions in the current mode. */
   public final long linearMask() {
     return mode64() ? -1L : 0xFFFF_FFFFL;
+  }
+
+  /**
+   * Mask of the linear addresses that the processor forms itself, for descriptor tables, task state
+   * and stacks of other levels: compatibility mode does not cut these.
+   */
+  private long implicitMask() {
+    return longMode() ? -1L : 0xFFFF_FFFFL;
   }
 
   // ---- page walk
@@ -343,6 +384,27 @@ public abstract class Mmu extends CpuState {
     return access == EXEC && reported ? 0x10 : 0;
   }
 
+  /** {@return the bits that must be zero in an entry of 64 bits} */
+  private long reservedBits(int level, int shift, boolean large, boolean lm, boolean nxe) {
+    if (level == 3 && !lm) {
+      return reserved | 0xFFF0_0000_0000_01E6L;
+    }
+    long bad = reserved | (nxe ? 0 : 1L << 63);
+    if (!lm) {
+      bad |= 0x7FF0_0000_0000_0000L;
+    }
+    if (large) {
+      return bad | (1L << shift) - 0x2000 & 0x3FFF_E000L;
+    }
+    // G has no meaning above the last two levels, and there are no larger pages.
+    return bad | (level >= 4 ? 0x180 : level == 3 ? 0x100 : 0);
+  }
+
+  /** {@return the same of a 4 MiB entry of 32 bits, whose bits 20:13 are address bits 39:32} */
+  private long reservedInLargeEntry() {
+    return 0x20_0000 | reserved >>> 19 & 0x1F_E000;
+  }
+
   /** Walks the guest's tables, sets A and D bits, leaves the result in the walk fields. */
   private void walk(long la, int access, int privilege) {
     walkGlobal = false;
@@ -360,7 +422,7 @@ public abstract class Mmu extends CpuState {
     boolean lm = (efer & EFER_LMA) != 0;
     int size = pae ? 8 : 4;
     int level = topLevel(lm, pae);
-    long table = cr3 & ~cBit & (lm ? 0x000F_FFFF_FFFF_F000L : pae ? 0xFFFF_FFE0L : 0xFFFF_F000L);
+    long table = cr3 & ~cBit & (lm ? ADDRESS_BITS : pae ? 0xFFFF_FFE0L : 0xFFFF_F000L);
     int bitsPerLevel = pae ? 9 : 10;
     boolean nxe = (efer & EFER_NXE) != 0;
     for (; ; ) {
@@ -374,22 +436,8 @@ public abstract class Mmu extends CpuState {
       boolean pdpt32 = pae && !lm && level == 3;
       boolean large =
           level > 1 && !pdpt32 && (e & 0x80) != 0 && (pae ? level < 4 : (cr4 & CR4_PSE) != 0);
-      long bad = 0;
-      if (pae) {
-        bad = reserved | (nxe && !pdpt32 ? 0 : 1L << 63);
-        if (pdpt32) {
-          bad |= 0x1E6;
-        } else if (level >= 4) {
-          bad |= 0x80;
-        } else if (large) {
-          bad |= (1L << shift) - 0x2000 & 0x3FFF_E000L;
-        }
-        if (!lm && !pdpt32) {
-          bad |= 0x7FF0_0000_0000_0000L;
-        }
-      } else if (large) {
-        bad = 0x20_0000;
-      }
+      long bad =
+          pae ? reservedBits(level, shift, large, lm, nxe) : large ? reservedInLargeEntry() : 0;
       if ((e & bad) != 0) {
         pageFault(la, errorCode(1, access, privilege) | 8 | fetchBit(access));
       }
@@ -413,7 +461,7 @@ public abstract class Mmu extends CpuState {
         walkGlobal = (e & 0x100) != 0 && (cr4 & CR4_PGE) != 0;
         walkPrivate = !pae || (e & cBit) != 0;
         long offset = large ? la & (1L << shift) - 1 & PAGE_MASK : 0;
-        long frame = e & (pae ? 0x000F_FFFF_FFFF_F000L : 0xFFFF_F000L) & ~cBit;
+        long frame = e & (pae ? ADDRESS_BITS : 0xFFFF_F000L) & ~cBit;
         if (large) {
           frame &= -(1L << shift);
           if (!pae) {
@@ -423,7 +471,7 @@ public abstract class Mmu extends CpuState {
         walkAddress = frame | offset;
         return;
       }
-      table = e & (pae ? 0x000F_FFFF_FFFF_F000L : 0xFFFF_F000L) & ~cBit;
+      table = e & (pae ? ADDRESS_BITS : 0xFFFF_F000L) & ~cBit;
       level--;
     }
   }
@@ -573,9 +621,16 @@ public abstract class Mmu extends CpuState {
 
   // ---- slow paths
 
-  private void checkLinear(long la, int bytes, int privilege) {
-    // Flat segments need no check but this one: an operand may not wrap at the end of the segment.
-    if (mode64() ? !canonical(la) || !canonical(la + bytes - 1) : la + bytes - 1 > 0xFFFF_FFFFL) {
+  private void checkLinear(long la, int bytes, int privilege, long mask) {
+    if (mask == -1L) {
+      if (!canonical(la) || !canonical(la + bytes - 1)) {
+        if (privilege == IMPLICIT) {
+          gp(0);
+        }
+        nonCanonical();
+      }
+    } else if (privilege != IMPLICIT && la + bytes - 1 > 0xFFFF_FFFFL) {
+      // Flat segments need no check but this one: an operand may not wrap at the segment's end.
       nonCanonical();
     }
     if (privilege == USER && (eflags & AC) != 0 && (cr0 & CR0_AM) != 0 && (la & bytes - 1) != 0) {
@@ -615,9 +670,9 @@ public abstract class Mmu extends CpuState {
     }
   }
 
-  private long readSlow(long linear, int bytes, boolean forWrite, int privilege) {
-    long la = linear & linearMask();
-    checkLinear(la, bytes, privilege);
+  private long readSlow(long linear, int bytes, boolean forWrite, int privilege, long mask) {
+    long la = linear & mask;
+    checkLinear(la, bytes, privilege, mask);
     int access = forWrite ? WRITE : READ;
     int o = (int) la & 0xFFF;
     if (o + bytes <= Page.SIZE) {
@@ -634,11 +689,11 @@ public abstract class Mmu extends CpuState {
     }
     // Both pages must be there before anything is read.
     lookup(la, access, privilege);
-    lookup(la + bytes - 1 & linearMask() & PAGE_MASK, access, privilege);
+    lookup(la + bytes - 1 & mask & PAGE_MASK, access, privilege);
     watch(la, bytes, false, privilege);
     long v = 0;
     for (int i = 0; i < bytes; i++) {
-      long a = la + i & linearMask();
+      long a = la + i & mask;
       Page p = lookup(a, access, privilege);
       long b =
           p == null ? bus().readMemory(walkAddress | a & 0xFFF, 1) : p.data[(int) a & 0xFFF] & 0xFF;
@@ -650,9 +705,9 @@ public abstract class Mmu extends CpuState {
     return v;
   }
 
-  private void writeSlow(long linear, int bytes, long v, int privilege) {
-    long la = linear & linearMask();
-    checkLinear(la, bytes, privilege);
+  private void writeSlow(long linear, int bytes, long v, int privilege, long mask) {
+    long la = linear & mask;
+    checkLinear(la, bytes, privilege, mask);
     int o = (int) la & 0xFFF;
     if (o + bytes <= Page.SIZE) {
       Page p = lookup(la, WRITE, privilege);
@@ -670,7 +725,7 @@ public abstract class Mmu extends CpuState {
     }
     int first = Page.SIZE - o;
     Page p1 = lookup(la, WRITE, privilege);
-    Page p2 = lookup(la + first & linearMask(), WRITE, privilege);
+    Page p2 = lookup(la + first & mask, WRITE, privilege);
     watch(la, bytes, true, privilege);
     if (p1 != null) {
       storing(p1, o, first);
@@ -679,7 +734,7 @@ public abstract class Mmu extends CpuState {
       storing(p2, 0, bytes - first);
     }
     for (int i = 0; i < bytes; i++) {
-      long a = la + i & linearMask();
+      long a = la + i & mask;
       Page p = lookup(a, WRITE, privilege);
       if (p == null) {
         bus().writeMemory(walkAddress | a & 0xFFF, 1, v >>> 8 * i & 0xFF);
@@ -699,7 +754,7 @@ public abstract class Mmu extends CpuState {
     if (tr[i] == (la & PAGE_MASK)) {
       return td[i][(int) la & 0xFFF] & 0xFF;
     }
-    return (int) readSlow(la, 1, false, privilege());
+    return (int) readSlow(la, 1, false, privilege(), linearMask());
   }
 
   public final int rd16(long la) {
@@ -708,7 +763,7 @@ public abstract class Mmu extends CpuState {
     if (tr[i] == (la & PAGE_MASK) && o <= 4094) {
       return (short) Page.SHORT.get(td[i], o) & 0xFFFF;
     }
-    return (int) readSlow(la, 2, false, privilege());
+    return (int) readSlow(la, 2, false, privilege(), linearMask());
   }
 
   public final int rd32(long la) {
@@ -717,7 +772,7 @@ public abstract class Mmu extends CpuState {
     if (tr[i] == (la & PAGE_MASK) && o <= 4092) {
       return (int) Page.INT.get(td[i], o);
     }
-    return (int) readSlow(la, 4, false, privilege());
+    return (int) readSlow(la, 4, false, privilege(), linearMask());
   }
 
   public final long rd64(long la) {
@@ -726,7 +781,7 @@ public abstract class Mmu extends CpuState {
     if (tr[i] == (la & PAGE_MASK) && o <= 4088) {
       return (long) Page.LONG.get(td[i], o);
     }
-    return readSlow(la, 8, false, privilege());
+    return readSlow(la, 8, false, privilege(), linearMask());
   }
 
   /** Reads 1, 2, 4 or 8 bytes, zero-extended. */
@@ -752,7 +807,7 @@ public abstract class Mmu extends CpuState {
         default -> (long) Page.LONG.get(d, o);
       };
     }
-    return readSlow(la, bytes, true, privilege());
+    return readSlow(la, bytes, true, privilege(), linearMask());
   }
 
   public final void wr8(long la, int v) {
@@ -761,7 +816,7 @@ public abstract class Mmu extends CpuState {
       td[i][(int) la & 0xFFF] = (byte) v;
       return;
     }
-    writeSlow(la, 1, v, privilege());
+    writeSlow(la, 1, v, privilege(), linearMask());
   }
 
   public final void wr16(long la, int v) {
@@ -771,7 +826,7 @@ public abstract class Mmu extends CpuState {
       Page.SHORT.set(td[i], o, (short) v);
       return;
     }
-    writeSlow(la, 2, v, privilege());
+    writeSlow(la, 2, v, privilege(), linearMask());
   }
 
   public final void wr32(long la, int v) {
@@ -781,7 +836,7 @@ public abstract class Mmu extends CpuState {
       Page.INT.set(td[i], o, v);
       return;
     }
-    writeSlow(la, 4, v, privilege());
+    writeSlow(la, 4, v, privilege(), linearMask());
   }
 
   public final void wr64(long la, long v) {
@@ -791,7 +846,7 @@ public abstract class Mmu extends CpuState {
       Page.LONG.set(td[i], o, v);
       return;
     }
-    writeSlow(la, 8, v, privilege());
+    writeSlow(la, 8, v, privilege(), linearMask());
   }
 
   /** Writes 1, 2, 4 or 8 bytes. */
@@ -852,19 +907,44 @@ public abstract class Mmu extends CpuState {
     return p == null || p.watched || write && p.codeLines != 0 ? null : p;
   }
 
+  // ---- accesses of the processor itself
+
   /** Reads as the supervisor, for descriptor tables and task state. */
   public final long sysRead(long la, int bytes) {
-    return readSlow(la, bytes, false, IMPLICIT);
+    return readSlow(la, bytes, false, IMPLICIT, implicitMask());
   }
 
   /** Raises the fault that a supervisor's store to these bytes of one page would raise. */
   protected final void probeSystemWrite(long la, int bytes) {
-    readSlow(la, bytes, true, IMPLICIT);
+    readSlow(la, bytes, true, IMPLICIT, implicitMask());
   }
 
   /** Writes as the supervisor. */
   public final void sysWrite(long la, int bytes, long v) {
-    writeSlow(la, bytes, v, IMPLICIT);
+    writeSlow(la, bytes, v, IMPLICIT, implicitMask());
+  }
+
+  /**
+   * The rights of an access to the stack of a level. RFLAGS.AC of user code does not open user
+   * pages to the levels that it enters.
+   */
+  private int stackRights(int level) {
+    return level == 3 ? USER : cpl == 3 ? IMPLICIT : SUPERVISOR;
+  }
+
+  /** Raises the fault that {@link #writeFrame} would raise. */
+  protected final void probeFrame(long la, int bytes, int level) {
+    long m = implicitMask();
+    lookup(la & m, WRITE, stackRights(level));
+    long end = la + bytes - 1 & m;
+    if ((end & PAGE_MASK) != (la & m & PAGE_MASK)) {
+      lookup(end & PAGE_MASK, WRITE, stackRights(level));
+    }
+  }
+
+  /** Writes to the stack of a privilege level that is entered, with that level's rights. */
+  protected final void writeFrame(long la, int bytes, long v, int level) {
+    writeSlow(la, bytes, v, stackRights(level), implicitMask());
   }
 
   // ---- for observers: look without touching anything
@@ -897,7 +977,7 @@ public abstract class Mmu extends CpuState {
     boolean pae = (cr4 & CR4_PAE) != 0;
     boolean lm = longMode();
     int level = topLevel(lm, pae);
-    long table = cr3 & ~cBit & (lm ? 0x000F_FFFF_FFFF_F000L : pae ? 0xFFFF_FFE0L : 0xFFFF_F000L);
+    long table = cr3 & ~cBit & (lm ? ADDRESS_BITS : pae ? 0xFFFF_FFE0L : 0xFFFF_F000L);
     for (; ; level--) {
       int shift = 12 + (pae ? 9 : 10) * (level - 1);
       long index = la >>> shift & (pae ? (level == 3 && !lm ? 3 : 511) : 1023);
@@ -913,7 +993,7 @@ public abstract class Mmu extends CpuState {
         return -1;
       }
       boolean large = level > 1 && !(pae && !lm && level == 3) && (e & 0x80) != 0 && level < 4;
-      long next = e & (pae ? 0x000F_FFFF_FFFF_F000L : 0xFFFF_F000L) & ~cBit;
+      long next = e & (pae ? ADDRESS_BITS : 0xFFFF_F000L) & ~cBit;
       quietUser &= (e & 4) != 0;
       if (level == 1 || large) {
         quietPrivate = !pae || (e & cBit) != 0;

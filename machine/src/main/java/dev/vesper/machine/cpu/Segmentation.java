@@ -43,8 +43,8 @@ public abstract class Segmentation extends Mmu {
   public final long checked(int seg, long offset, int bytes, boolean write) {
     int a = segAttr[seg];
     int vector = seg == SS ? 12 : 13;
-    if ((a & 0x80) == 0 || (selector[seg] & ~3) == 0 && protectedMode() && !v86()) {
-      fault(vector == 12 ? 12 : 13, 0);
+    if ((a & 0x80) == 0) {
+      fault(vector, 0);
     }
     boolean code = (a & 8) != 0;
     if (protectedMode() && !v86() && (write ? code || (a & 2) == 0 : code && (a & 2) == 0)) {
@@ -108,6 +108,29 @@ public abstract class Segmentation extends Mmu {
     return rd(stackLinear(sp, bytes, false), bytes);
   }
 
+  /**
+   * Stores values below RSP, the first one highest, without moving it. Nothing is stored if a part
+   * cannot be.
+   */
+  public final void pokeAll(int bytes, long... values) {
+    for (int i = 1; i <= values.length; i++) {
+      probeStack(-(long) i * bytes, bytes, true);
+    }
+    for (int i = 1; i <= values.length; i++) {
+      pokeStack(-(long) i * bytes, bytes, values[i - 1]);
+    }
+  }
+
+  /** Raises the fault that an access at a distance from RSP would raise. */
+  public final void probeStack(long distance, int bytes, boolean write) {
+    long la = stackLinear(r[4] + distance & stackMask(), bytes, write);
+    if (write) {
+      probeWrite(la, bytes);
+    } else {
+      probeRead(la, bytes);
+    }
+  }
+
   /** Stores below or above RSP without moving it. */
   public final void pokeStack(long distance, int bytes, long v) {
     long sp = r[4] + distance & stackMask();
@@ -129,11 +152,16 @@ public abstract class Segmentation extends Mmu {
     return (int) (d >>> 40) & 0xFF | (int) (d >>> 44) & 0xF00;
   }
 
+  /** {@return whether a segment register holds a segment: its hidden part says so} */
+  protected final boolean usable(int seg) {
+    return (segAttr[seg] & 0x80) != 0;
+  }
+
   private long descriptorAddress(int sel, int bytes, int vector) {
     boolean ldt = (sel & 4) != 0;
     long b = ldt ? segBase[LDTR] : gdtBase;
     long l = ldt ? segLimit[LDTR] : gdtLimit & 0xFFFFL;
-    if (ldt && (selector[LDTR] & ~3) == 0 || (sel & ~7) + bytes - 1 > l) {
+    if (ldt && !usable(LDTR) || (sel & ~7) + bytes - 1 > l) {
       fault(vector, sel & 0xFFFC);
     }
     return b + (sel & ~7);
@@ -254,6 +282,10 @@ public abstract class Segmentation extends Mmu {
   /** Sets CS from a checked descriptor; RPL becomes the privilege level. */
   protected final void installCode(int sel, long d, int level) {
     setAccessed(sel, d);
+    installAccessedCode(sel, d, level);
+  }
+
+  private void installAccessedCode(int sel, long d, int level) {
     install(CS, sel & ~3 | level, d | 1L << 40);
     cpl = level;
   }
@@ -394,6 +426,9 @@ public abstract class Segmentation extends Mmu {
     }
   }
 
+  /** 31 parameters of a call gate, SS, RSP, CS and RIP. */
+  private static final int MOST_PUSHES = 35;
+
   private record Gate(int sel, long ip, int count) {}
 
   private Gate gate(int sel, long d) {
@@ -421,11 +456,9 @@ public abstract class Segmentation extends Mmu {
    */
   public final void callFar(int sel, long ip, int osize, long next) {
     if (!protectedMode() || v86()) {
-      pokeStack(-osize, osize, selector[CS]);
-      pokeStack(-2L * osize, osize, next);
-      long sp = r[4] - 2L * osize;
+      pokeAll(osize, selector[CS], next);
       jumpReal(sel, osize == 2 ? ip & 0xFFFF : ip);
-      setSp(sp);
+      setSp(r[4] - 2L * osize);
       return;
     }
     if ((sel & ~3) == 0) {
@@ -435,15 +468,7 @@ public abstract class Segmentation extends Mmu {
     int a = attr(d);
     if ((a & 0x10) != 0) {
       checkCode(sel, d);
-      // The return address is pushed with the old stack width; the target is checked first.
-      pokeStack(-osize, osize, selector[CS]);
-      pokeStack(-2L * osize, osize, next);
-      checkTarget(ip, sel, a);
-      long sp = r[4] - 2L * osize;
-      setSp(sp);
-      installCode(sel, d, cpl);
-      rip = ip;
-      codeSegmentChanged();
+      callSameLevel(sel, d, ip, osize, next);
       return;
     }
     int type = a & 15;
@@ -466,6 +491,25 @@ public abstract class Segmentation extends Mmu {
     }
   }
 
+  /** Pushes the return address with the old stack's width and goes to a checked code segment. */
+  private void callSameLevel(int sel, long d, long ip, int size, long next) {
+    pokeAll(size, selector[CS], next);
+    checkTarget(ip, sel, attr(d));
+    setAccessed(sel, d);
+    setSp(r[4] - 2L * size);
+    installAccessedCode(sel, d, cpl);
+    rip = ip;
+    codeSegmentChanged();
+  }
+
+  /** Pushes the frame of an interrupt that stays at its level and takes CS over. */
+  protected final void interruptSameLevel(int sel, long d, int size, long[] frame) {
+    pokeAll(size, frame);
+    setAccessed(sel, d);
+    setSp(r[4] - (long) frame.length * size);
+    installAccessedCode(sel, d, cpl);
+  }
+
   private void callGate(int sel, long d, int type, long next) {
     if (type == 4 && longMode()) {
       gp(sel & 0xFFFC);
@@ -485,39 +529,40 @@ public abstract class Segmentation extends Mmu {
     }
     int size = longMode() ? 8 : type == 4 ? 2 : 4;
     boolean inner = (ca & 4) == 0 && cdpl < cpl;
-    if (!inner) {
-      pokeStack(-size, size, selector[CS]);
-      pokeStack(-2L * size, size, next);
-      checkTarget(g.ip, g.sel, ca);
-      setSp(r[4] - 2L * size);
-      installCode(g.sel, cd, cpl);
-      rip = g.ip;
-      codeSegmentChanged();
+    if (!inner && !longMode()) {
+      callSameLevel(g.sel, cd, g.ip, size, next);
       return;
     }
-    int oldSs = selector[SS];
-    long oldSp = r[4];
-    long[] parameters = new long[longMode() ? 0 : g.count];
-    for (int i = 0; i < parameters.length; i++) {
-      parameters[i] = peekStack((long) i * size, size);
-    }
-    int oldCs = selector[CS];
     checkTarget(g.ip, g.sel, ca);
-    StackFrame f = new StackFrame(cdpl, size, g.sel);
-    f.push(oldSs);
-    f.push(oldSp);
-    for (int i = parameters.length - 1; i >= 0; i--) {
-      f.push(parameters[i]);
+    if (!inner) {
+      // The gate leads to 64-bit code, which has a 64-bit stack.
+      StackFrame f = new StackFrame(r[4], cpl);
+      f.push(selector[CS]);
+      f.push(next);
+      f.enter(g.sel, cd);
+    } else {
+      long[] parameters = new long[longMode() ? 0 : g.count];
+      for (int i = 0; i < parameters.length; i++) {
+        parameters[i] = peekStack((long) i * size, size);
+      }
+      StackFrame f = new StackFrame(cdpl, size);
+      f.push(selector[SS]);
+      f.push(r[4]);
+      for (int i = parameters.length - 1; i >= 0; i--) {
+        f.push(parameters[i]);
+      }
+      f.push(selector[CS]);
+      f.push(next);
+      f.enter(g.sel, cd);
     }
-    f.push(oldCs);
-    f.push(next);
-    f.commit();
-    installCode(g.sel, cd, cdpl);
     rip = g.ip;
     codeSegmentChanged();
   }
 
-  /** A frame being built on the stack of an inner privilege level; nothing changes until commit. */
+  /**
+   * A frame for the stack of a privilege level that is entered. Nothing changes before {@link
+   * #enter}, and nothing there unless all of it can be stored.
+   */
   protected final class StackFrame {
     private final int level;
     private final int bytes;
@@ -527,8 +572,14 @@ public abstract class Segmentation extends Mmu {
     private long sp;
     private final boolean lm;
 
+    /** What is pushed, and where it goes: SS, RSP, RFLAGS, CS, RIP, error, segments, parameters. */
+    private final long[] values = new long[MOST_PUSHES];
+
+    private final long[] places = new long[MOST_PUSHES];
+    private int pushes;
+
     /** Takes SS:RSP from the TSS. */
-    StackFrame(int level, int bytes, int codeSelector) {
+    StackFrame(int level, int bytes) {
       this.level = level;
       this.bytes = bytes;
       lm = longMode();
@@ -573,12 +624,13 @@ public abstract class Segmentation extends Mmu {
     }
 
     void push(long v) {
+      values[pushes] = v;
       if (lm) {
         sp -= 8;
-        if (!canonical(sp)) {
+        if (!canonical(sp) || !canonical(sp + 7)) {
           fault(12, 0);
         }
-        sysWrite(sp, 8, v);
+        places[pushes++] = sp;
         return;
       }
       sp = sp - bytes & (wide ? 0xFFFF_FFFFL : 0xFFFF);
@@ -589,20 +641,31 @@ public abstract class Segmentation extends Mmu {
       if (!ok) {
         fault(12, newSs & 0xFFFC);
       }
-      sysWrite(base(ssDescriptor) + sp & 0xFFFF_FFFFL, bytes, v);
+      places[pushes++] = base(ssDescriptor) + sp & 0xFFFF_FFFFL;
     }
 
-    void commit() {
-      if (lm) {
+    /** Stores the frame, takes over the stack and CS from a checked descriptor. */
+    void enter(int codeSelector, long codeDescriptor) {
+      for (int i = 0; i < pushes; i++) {
+        probeFrame(places[i], bytes, level);
+      }
+      setAccessed(codeSelector, codeDescriptor);
+      if (!lm) {
+        setAccessed(newSs, ssDescriptor);
+      }
+      for (int i = 0; i < pushes; i++) {
+        writeFrame(places[i], bytes, values[i], level);
+      }
+      if (!lm) {
+        install(SS, newSs, ssDescriptor | 1L << 40);
+        r[4] = wide ? sp : r[4] & ~0xFFFFL | sp;
+      } else {
         if (level != cpl) {
           nullStackSegment(level);
         }
         r[4] = sp;
-        return;
       }
-      setAccessed(newSs, ssDescriptor);
-      install(SS, newSs, ssDescriptor | 1L << 40);
-      r[4] = wide ? sp : r[4] & ~0xFFFFL | sp;
+      installAccessedCode(codeSelector, codeDescriptor, level);
     }
   }
 
@@ -670,16 +733,23 @@ public abstract class Segmentation extends Mmu {
     if (to64 ? !canonical(ip) : ip > limit(d)) {
       gp(0);
     }
+    long stack = outer ? returnStack(newSs, rpl, to64) : 0;
+    setAccessed(sel, d);
+    if (stack != 0) {
+      setAccessed(newSs, stack);
+    }
     if (!outer) {
-      long sp = r[4] + used + extra;
-      setSp(sp);
-      installCode(sel, d, cpl);
+      setSp(r[4] + used + extra);
+      installAccessedCode(sel, d, cpl);
     } else {
-      loadReturnStack(newSs, rpl, to64);
-      installCode(sel, d, rpl);
-      long m = stackMask();
-      long sp = m == -1L ? newSp : m == 0xFFFF_FFFFL ? newSp & m : r[4] & ~m | newSp & m;
-      r[4] = sp;
+      if (stack == 0) {
+        nullStackSegment(rpl);
+        selector[SS] = newSs;
+      } else {
+        install(SS, newSs, stack | 1L << 40);
+      }
+      installAccessedCode(sel, d, rpl);
+      setSp(newSp);
       setSp(r[4] + extra);
       dropPrivilegedSegments();
     }
@@ -687,14 +757,13 @@ public abstract class Segmentation extends Mmu {
     codeSegmentChanged();
   }
 
-  private void loadReturnStack(int sel, int rpl, boolean to64) {
+  /** {@return the checked descriptor of the stack that is returned to, or 0 for a null one} */
+  private long returnStack(int sel, int rpl, boolean to64) {
     if ((sel & ~3) == 0) {
       if (!to64 || rpl == 3 || (sel & 3) != rpl) {
         gp(sel & 0xFFFC);
       }
-      nullStackSegment(rpl);
-      selector[SS] = sel;
-      return;
+      return 0;
     }
     long d = readDescriptor(sel, 13);
     int a = attr(d);
@@ -704,24 +773,39 @@ public abstract class Segmentation extends Mmu {
     if ((a & 0x80) == 0) {
       fault(12, sel & 0xFFFC);
     }
-    setAccessed(sel, d);
-    install(SS, sel, d | 1L << 40);
+    return d;
   }
 
+  /**
+   * Takes the segments away that the outer level may not have. Their selectors become null, and so
+   * do those that were null with an RPL; bases stay, as 64-bit code can see of FS and GS.
+   */
   private void dropPrivilegedSegments() {
     for (int s : new int[] {ES, DS, FS, GS}) {
       int a = segAttr[s];
-      boolean conforming = (a & 0xC) == 0xC;
-      if ((a & 0x80) != 0 && (a & 0x10) != 0 && !conforming && (a >> 5 & 3) < cpl) {
+      boolean conforming = (a & 0x1C) == 0x1C;
+      if (!usable(s) || !conforming && (a >> 5 & 3) < cpl) {
         selector[s] = 0;
-        segAttr[s] = 0;
-        segBase[s] = 0;
-        segLimit[s] = 0;
+        segAttr[s] = a & ~0x80;
+      } else if ((selector[s] & ~3) == 0) {
+        selector[s] = 0;
       }
     }
   }
 
   // ---- system segments and queries
+
+  /** {@return bits 63:32 of the base in a checked LDT or TSS descriptor} */
+  private long systemBase(int sel, long d) {
+    if (!longMode()) {
+      return 0;
+    }
+    long high = sysRead(descriptorAddress(sel, 16, 13) + 8, 8);
+    if ((high >>> 40 & 31) != 0 || !canonicalBase(high << 32 | base(d))) {
+      gp(sel & 0xFFFC);
+    }
+    return high << 32;
+  }
 
   /** LLDT. */
   public final void loadLdt(int sel) {
@@ -740,9 +824,9 @@ public abstract class Segmentation extends Mmu {
     if ((attr(d) & 0x80) == 0) {
       fault(11, sel & 0xFFFC);
     }
-    long high = longMode() ? sysRead(descriptorAddress(sel, 16, 13) + 8, 8) : 0;
+    long high = systemBase(sel, d);
     install(LDTR, sel, d);
-    segBase[LDTR] |= high << 32;
+    segBase[LDTR] |= high;
   }
 
   /** Sets TR from a TSS descriptor, which counts as busy. */
@@ -779,10 +863,10 @@ public abstract class Segmentation extends Mmu {
     if ((attr(d) & 0x80) == 0) {
       fault(11, sel & 0xFFFC);
     }
-    long high = longMode() ? sysRead(descriptorAddress(sel, 16, 13) + 8, 8) : 0;
+    long high = systemBase(sel, d);
     sysWrite(descriptorAddress(sel, 8, 13) + 5, 1, d >>> 40 & 0xFF | 2);
     install(TR, sel, d | 1L << 41);
-    segBase[TR] |= high << 32;
+    segBase[TR] |= high;
   }
 
   /** {@return a descriptor that LAR, LSL, VERR and VERW may look at, or 0} */
@@ -792,7 +876,7 @@ public abstract class Segmentation extends Mmu {
     }
     boolean ldt = (sel & 4) != 0;
     long l = ldt ? segLimit[LDTR] : gdtLimit & 0xFFFFL;
-    if (ldt && (selector[LDTR] & ~3) == 0 || (sel & ~7) + 7 > l) {
+    if (ldt && !usable(LDTR) || (sel & ~7) + 7 > l) {
       return 0;
     }
     return sysRead((ldt ? segBase[LDTR] : gdtBase) + (sel & ~7), 8);

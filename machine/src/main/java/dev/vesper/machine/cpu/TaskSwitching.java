@@ -128,9 +128,14 @@ public abstract class TaskSwitching extends Segmentation {
       fault(10, target & 0xFFFC | ext);
     }
     Task task = read(baseOfDescriptor(d), wide);
-    save(next, back ? flags() & ~NT : flags());
     int old = selector[TR];
     boolean nested = cause == TASK_CALL || cause == TASK_GATE || cause == TASK_SOFTWARE;
+    probeSystemWrite(gdtBase + (old & ~7) + 5, 1);
+    probeSystemWrite(gdtBase + (target & ~7) + 5, 1);
+    if (nested) {
+      probeSystemWrite(baseOfDescriptor(d), 2);
+    }
+    save(next, back ? flags() & ~NT : flags());
     if (!nested) {
       setBusy(old, false);
     }
@@ -139,6 +144,9 @@ public abstract class TaskSwitching extends Segmentation {
     }
     if (nested) {
       sysWrite(baseOfDescriptor(d), 2, old);
+    }
+    if (back) {
+      nmiBlocked = false;
     }
     load(target, d, task, nested);
     if (error >= 0) {

@@ -117,7 +117,11 @@ public final class CpuModel {
     return names;
   }
 
-  /** What CPUID says; the page tables of the processor keep to its own width, as under KVM. */
+  /** {@return the width of physical addresses: page table entries have no address bits above} */
+  public int physicalBits() {
+    return leaf(0x8000_0008, 0).eax() & 0xFF;
+  }
+
   private void describePhysicalAddresses(String number) {
     int bits = number.matches("\\d{2}") ? Integer.parseInt(number) : 0;
     if (bits < FEWEST_PHYS_BITS || bits > MOST_PHYS_BITS) {

@@ -221,7 +221,7 @@ final class SystemOps {
     long la = o.la(c, n + 2, false);
     int limit = c.rd16(la);
     long base = c.rd(la + 2, n);
-    if (wide && !c.canonical(base)) {
+    if (wide && !c.canonicalBase(base)) {
       c.gp(0);
     }
     if (!wide && o.insn.osize == 2) {
@@ -267,7 +267,7 @@ final class SystemOps {
   private static void writeBase(MemOp o, Cpu c, int seg) {
     requireFsGsBase(c);
     long v = c.reg(o.rm, o.insn.osize == 8 ? 8 : 4);
-    if (!c.canonical(v)) {
+    if (!c.canonicalBase(v)) {
       c.gp(0);
     }
     c.segBase[seg] = v;
@@ -336,7 +336,7 @@ final class SystemOps {
     long address = c.rd64(la + 8);
     if (Long.compareUnsigned(type, 3) > 0
         || type < 2 && (pcid >>> 12 != 0 || pcid != 0 && (c.cr4 & CpuState.CR4_PCIDE) == 0)
-        || type == 0 && !c.canonical(address)) {
+        || type == 0 && !c.canonicalBase(address)) {
       c.gp(0);
     }
     if (type == 0) {
