@@ -914,9 +914,11 @@ public abstract class Mmu extends CpuState {
     return readSlow(la, bytes, false, IMPLICIT, implicitMask());
   }
 
-  /** Raises the fault that a supervisor's store to these bytes of one page would raise. */
-  protected final void probeSystemWrite(long la, int bytes) {
-    readSlow(la, bytes, true, IMPLICIT, implicitMask());
+  /** Raises the fault that {@link #sysWrite} of a byte would raise. */
+  protected final void probeSystemWrite(long la) {
+    long a = la & implicitMask();
+    checkLinear(a, 1, IMPLICIT, implicitMask());
+    lookup(a, WRITE, IMPLICIT);
   }
 
   /** Writes as the supervisor. */

@@ -113,11 +113,15 @@ public abstract class Segmentation extends Mmu {
    * cannot be.
    */
   public final void pokeAll(int bytes, long... values) {
-    for (int i = 1; i <= values.length; i++) {
-      probeStack(-(long) i * bytes, bytes, true);
-    }
+    probeAll(bytes, values.length);
     for (int i = 1; i <= values.length; i++) {
       pokeStack(-(long) i * bytes, bytes, values[i - 1]);
+    }
+  }
+
+  private void probeAll(int bytes, int values) {
+    for (int i = 1; i <= values; i++) {
+      probeStack(-(long) i * bytes, bytes, true);
     }
   }
 
@@ -172,8 +176,21 @@ public abstract class Segmentation extends Mmu {
     return sysRead(descriptorAddress(sel, 8, vector), 8);
   }
 
+  private static boolean accessed(long d) {
+    return (d >>> 40 & 1) != 0;
+  }
+
+  /** Sets the accessed bits of a code segment and of its stack, both or neither. */
+  private void setAccessed(int sel, long d, int stackSel, long stack) {
+    if (!accessed(d) && !accessed(stack)) {
+      probeSystemWrite(descriptorAddress(stackSel, 8, 13) + 5);
+    }
+    setAccessed(sel, d);
+    setAccessed(stackSel, stack);
+  }
+
   private void setAccessed(int sel, long d) {
-    if ((d >>> 40 & 1) == 0) {
+    if (!accessed(d)) {
       long a = descriptorAddress(sel, 8, 13) + 5;
       sysWrite(a, 1, d >>> 40 & 0xFF | 1);
     }
@@ -314,10 +331,14 @@ public abstract class Segmentation extends Mmu {
     return limit(readDescriptor(sel, 13));
   }
 
-  private void jumpReal(int sel, long ip) {
+  private void checkReal(long ip) {
     if (ip > segLimit[CS]) {
       gp(0);
     }
+  }
+
+  private void jumpReal(int sel, long ip) {
+    checkReal(ip);
     setRealMode(CS, sel);
     rip = ip;
     codeSegmentChanged();
@@ -456,8 +477,10 @@ public abstract class Segmentation extends Mmu {
    */
   public final void callFar(int sel, long ip, int osize, long next) {
     if (!protectedMode() || v86()) {
+      long target = osize == 2 ? ip & 0xFFFF : ip;
+      checkReal(target);
       pokeAll(osize, selector[CS], next);
-      jumpReal(sel, osize == 2 ? ip & 0xFFFF : ip);
+      jumpReal(sel, target);
       setSp(r[4] - 2L * osize);
       return;
     }
@@ -493,9 +516,10 @@ public abstract class Segmentation extends Mmu {
 
   /** Pushes the return address with the old stack's width and goes to a checked code segment. */
   private void callSameLevel(int sel, long d, long ip, int size, long next) {
-    pokeAll(size, selector[CS], next);
     checkTarget(ip, sel, attr(d));
+    probeAll(size, 2);
     setAccessed(sel, d);
+    pokeAll(size, selector[CS], next);
     setSp(r[4] - 2L * size);
     installAccessedCode(sel, d, cpl);
     rip = ip;
@@ -504,8 +528,9 @@ public abstract class Segmentation extends Mmu {
 
   /** Pushes the frame of an interrupt that stays at its level and takes CS over. */
   protected final void interruptSameLevel(int sel, long d, int size, long[] frame) {
-    pokeAll(size, frame);
+    probeAll(size, frame.length);
     setAccessed(sel, d);
+    pokeAll(size, frame);
     setSp(r[4] - (long) frame.length * size);
     installAccessedCode(sel, d, cpl);
   }
@@ -649,9 +674,10 @@ public abstract class Segmentation extends Mmu {
       for (int i = 0; i < pushes; i++) {
         probeFrame(places[i], bytes, level);
       }
-      setAccessed(codeSelector, codeDescriptor);
-      if (!lm) {
-        setAccessed(newSs, ssDescriptor);
+      if (lm) {
+        setAccessed(codeSelector, codeDescriptor);
+      } else {
+        setAccessed(codeSelector, codeDescriptor, newSs, ssDescriptor);
       }
       for (int i = 0; i < pushes; i++) {
         writeFrame(places[i], bytes, values[i], level);
@@ -734,9 +760,10 @@ public abstract class Segmentation extends Mmu {
       gp(0);
     }
     long stack = outer ? returnStack(newSs, rpl, to64) : 0;
-    setAccessed(sel, d);
-    if (stack != 0) {
-      setAccessed(newSs, stack);
+    if (stack == 0) {
+      setAccessed(sel, d);
+    } else {
+      setAccessed(sel, d, newSs, stack);
     }
     if (!outer) {
       setSp(r[4] + used + extra);

@@ -79,8 +79,8 @@ public abstract class TaskSwitching extends Segmentation {
     long base = segBase[TR];
     int n = wide ? 4 : 2;
     // Nothing is stored if a part cannot be.
-    probeSystemWrite(base + (wide ? EIP_32 : IP_16), 1);
-    probeSystemWrite(base + selectorOffset(wide, wide ? 5 : 3), 1);
+    probeSystemWrite(base + (wide ? EIP_32 : IP_16));
+    probeSystemWrite(base + selectorOffset(wide, wide ? 5 : 3));
     sysWrite(base + (wide ? EIP_32 : IP_16), n, ip);
     sysWrite(base + (wide ? EIP_32 + 4 : IP_16 + 2), n, flags);
     for (int i = 0; i < 8; i++) {
@@ -130,10 +130,10 @@ public abstract class TaskSwitching extends Segmentation {
     Task task = read(baseOfDescriptor(d), wide);
     int old = selector[TR];
     boolean nested = cause == TASK_CALL || cause == TASK_GATE || cause == TASK_SOFTWARE;
-    probeSystemWrite(gdtBase + (old & ~7) + 5, 1);
-    probeSystemWrite(gdtBase + (target & ~7) + 5, 1);
+    probeSystemWrite(gdtBase + (old & ~7) + 5);
+    probeSystemWrite(gdtBase + (target & ~7) + 5);
     if (nested) {
-      probeSystemWrite(baseOfDescriptor(d), 2);
+      probeSystemWrite(baseOfDescriptor(d));
     }
     save(next, back ? flags() & ~NT : flags());
     if (!nested) {

@@ -230,9 +230,7 @@ final class SseConversions {
       Vectors.put(o, c, o.rm, z, 2 * v.length);
       return;
     }
-    if (o.insn.mask == 0) {
-      c.probeWrite(o.la(c, bytes, true), bytes);
-    }
+    Vectors.probeRm(o, c, bytes);
     SseArithmetic.commit(c, s.flags);
     Vectors.putRm(o, c, z, bytes);
   }

@@ -62,9 +62,11 @@ final class StackOps {
 
   private static void pusha(MemOp o, Cpu c) {
     int n = o.insn.osize;
-    for (int i = 7; i >= 0; i--) {
-      c.pokeStack(-(i + 1L) * n, n, c.reg(i, n));
+    long[] values = new long[8];
+    for (int i = 0; i < 8; i++) {
+      values[i] = c.reg(i, n);
     }
+    c.pokeAll(n, values);
     c.setSp(c.r[4] - 8L * n);
   }
 
@@ -109,6 +111,15 @@ final class StackOps {
     long mask = c.stackMask();
     long sp = c.r[4];
     long frame = sp - n & mask;
+    // The last byte of the new frame must be writable.
+    long newSp = sp - n * (1L + level) - size & mask;
+    for (int i = 1; i <= level + 1; i++) {
+      c.probeStack(-(long) i * n, n, true);
+    }
+    for (int i = 1; i < level; i++) {
+      c.probeStack(c.r[5] - (long) i * n - sp, n, false);
+    }
+    c.probeStack(newSp - sp, n, true);
     c.pokeStack(-n, n, c.reg(5, n));
     long at = -n;
     long bp = c.r[5];
@@ -123,12 +134,6 @@ final class StackOps {
       at -= n;
       c.pokeStack(at, n, frame);
     }
-    at -= size;
-    // The last byte of the new frame must be writable.
-    long newSp = sp + at & mask;
-    if (c.mode64() || mask != 0) {
-      c.probeWrite(stackLinear(c, newSp, n), n);
-    }
     if (n == 8) {
       c.r[5] = frame;
     } else if (mask == 0xFFFFL || n == 2) {
@@ -137,16 +142,6 @@ final class StackOps {
       c.r[5] = frame & 0xFFFF_FFFFL;
     }
     c.setSp(newSp);
-  }
-
-  private static long stackLinear(Cpu c, long sp, int bytes) {
-    if (c.mode64()) {
-      if (!c.canonical(sp)) {
-        c.fault(12, 0);
-      }
-      return sp;
-    }
-    return c.checked(CpuState.SS, sp, bytes, true);
   }
 
   private static void leave(MemOp o, Cpu c) {

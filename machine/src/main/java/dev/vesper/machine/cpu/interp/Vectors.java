@@ -272,19 +272,28 @@ final class Vectors {
       }
       return;
     }
+    probeRm(o, c, bytes);
     int n = o.insn.form().elementBytes;
     long on = c.k[o.insn.mask];
-    for (int pass = 0; pass < 2; pass++) {
-      for (int i = 0; i < bytes / n; i++) {
-        long at = la + (long) i * n;
-        if ((on >>> i & 1) == 0) {
-          continue;
-        }
-        if (pass == 0) {
-          c.probeWrite(at, n);
-        } else {
-          c.wr(at, n, PackedShuffles.element(v, i, 8 * n));
-        }
+    for (int i = 0; i < bytes / n; i++) {
+      if ((on >>> i & 1) != 0) {
+        c.wr(la + (long) i * n, n, PackedShuffles.element(v, i, 8 * n));
+      }
+    }
+  }
+
+  /** Raises the fault that a store of a vector, but for its masked elements, would raise. */
+  static void probeRm(MemOp o, Cpu c, int bytes) {
+    long la = o.la(c, bytes, true);
+    if (o.insn.mask == 0) {
+      c.probeWrite(la, bytes);
+      return;
+    }
+    int n = o.insn.form().elementBytes;
+    long on = c.k[o.insn.mask];
+    for (int i = 0; i < bytes / n; i++) {
+      if ((on >>> i & 1) != 0) {
+        c.probeWrite(la + (long) i * n, n);
       }
     }
   }

@@ -2,6 +2,7 @@ package dev.vesper.machine.cpu.interp;
 
 import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuState;
+import dev.vesper.machine.cpu.Signal;
 import dev.vesper.machine.cpu.fp.Num;
 import dev.vesper.machine.cpu.fp.SoftFloat;
 
@@ -33,6 +34,38 @@ final class X87 {
     c.fip = o.thisRip(c);
     c.fcs = c.selector[CpuState.CS];
     c.fop = (o.insn.bytes[opcodeAt(o)] & 7) << 8 | o.insn.modrm & 0xFF;
+  }
+
+  /**
+   * Registers an instruction that {@link #enter enters} the unit and may access memory: where an
+   * access fails, the pointers to the last instruction and the status word are as before.
+   */
+  static void add(Families f, String mnemonic, Semantics s) {
+    f.add(
+        mnemonic,
+        (o, c) -> {
+          if (!o.insn.mem) {
+            s.run(o, c);
+            return;
+          }
+          long fip = c.fip;
+          long fdp = c.fdp;
+          int fcs = c.fcs;
+          int fds = c.fds;
+          int fop = c.fop;
+          int fsw = c.fsw;
+          try {
+            s.run(o, c);
+          } catch (Signal again) {
+            c.fip = fip;
+            c.fdp = fdp;
+            c.fcs = fcs;
+            c.fds = fds;
+            c.fop = fop;
+            c.fsw = fsw;
+            throw again;
+          }
+        });
   }
 
   private static int opcodeAt(MemOp o) {

@@ -20,7 +20,7 @@ final class X87Control {
     f.add("ffreep", (o, c) -> ffree(o, c, true));
     f.add("fincstp", (o, c) -> rotate(o, c, 1));
     f.add("fdecstp", (o, c) -> rotate(o, c, -1));
-    f.add("fldcw", X87Control::fldcw);
+    X87.add(f, "fldcw", X87Control::fldcw);
     f.add("fnstcw", X87Control::fnstcw);
     f.add("fnstsw", X87Control::fnstsw);
     f.add("fnstenv", X87Control::fnstenv);

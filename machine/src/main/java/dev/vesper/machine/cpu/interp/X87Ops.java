@@ -16,42 +16,42 @@ final class X87Ops {
     for (int i = 0; i < 8; i++) {
       int op = i;
       if (!names[i].isEmpty()) {
-        f.add("f" + names[i], (o, c) -> arithmetic(o, c, op, false));
-        f.add("f" + names[i] + "p", (o, c) -> arithmetic(o, c, op, true));
-        f.add("fi" + names[i], (o, c) -> arithmetic(o, c, op, false));
+        X87.add(f, "f" + names[i], (o, c) -> arithmetic(o, c, op, false));
+        X87.add(f, "f" + names[i] + "p", (o, c) -> arithmetic(o, c, op, true));
+        X87.add(f, "fi" + names[i], (o, c) -> arithmetic(o, c, op, false));
       }
     }
     for (String n : List.of("fcom", "ficom", "fucom")) {
       boolean quiet = n.equals("fucom");
-      f.add(n, (o, c) -> compare(o, c, quiet, 0));
-      f.add(n + "p", (o, c) -> compare(o, c, quiet, 1));
+      X87.add(f, n, (o, c) -> compare(o, c, quiet, 0));
+      X87.add(f, n + "p", (o, c) -> compare(o, c, quiet, 1));
       if (!n.equals("ficom")) {
-        f.add(n + "pp", (o, c) -> compare(o, c, quiet, 2));
-        f.add(n + "i", (o, c) -> compareFlags(o, c, quiet, false));
-        f.add(n + "ip", (o, c) -> compareFlags(o, c, quiet, true));
+        X87.add(f, n + "pp", (o, c) -> compare(o, c, quiet, 2));
+        X87.add(f, n + "i", (o, c) -> compareFlags(o, c, quiet, false));
+        X87.add(f, n + "ip", (o, c) -> compareFlags(o, c, quiet, true));
       }
     }
-    f.add("ftst", X87Ops::ftst);
-    f.add("fxam", X87Ops::fxam);
-    f.add("fld", X87Ops::fld);
-    f.add("fild", X87Ops::fild);
-    f.add("fst", (o, c) -> fst(o, c, false));
-    f.add("fstp", (o, c) -> fst(o, c, true));
-    f.add("fstpnce", (o, c) -> fst(o, c, true));
-    f.add("fist", (o, c) -> fist(o, c, false, false));
-    f.add("fistp", (o, c) -> fist(o, c, true, false));
-    f.add("fisttp", (o, c) -> fist(o, c, true, true));
-    f.add("fbld", X87Ops::fbld);
-    f.add("fbstp", X87Ops::fbstp);
-    f.add("fxch", X87Ops::fxch);
-    f.add("fabs", (o, c) -> sign(o, c, true));
-    f.add("fchs", (o, c) -> sign(o, c, false));
+    X87.add(f, "ftst", X87Ops::ftst);
+    X87.add(f, "fxam", X87Ops::fxam);
+    X87.add(f, "fld", X87Ops::fld);
+    X87.add(f, "fild", X87Ops::fild);
+    X87.add(f, "fst", (o, c) -> fst(o, c, false));
+    X87.add(f, "fstp", (o, c) -> fst(o, c, true));
+    X87.add(f, "fstpnce", (o, c) -> fst(o, c, true));
+    X87.add(f, "fist", (o, c) -> fist(o, c, false, false));
+    X87.add(f, "fistp", (o, c) -> fist(o, c, true, false));
+    X87.add(f, "fisttp", (o, c) -> fist(o, c, true, true));
+    X87.add(f, "fbld", X87Ops::fbld);
+    X87.add(f, "fbstp", X87Ops::fbstp);
+    X87.add(f, "fxch", X87Ops::fxch);
+    X87.add(f, "fabs", (o, c) -> sign(o, c, true));
+    X87.add(f, "fchs", (o, c) -> sign(o, c, false));
     String[] cc = {"b", "e", "be", "u"};
     int[] codes = {2, 4, 6, 10};
     for (int i = 0; i < 4; i++) {
       int code = codes[i];
-      f.add("fcmov" + cc[i], (o, c) -> fcmov(o, c, code));
-      f.add("fcmovn" + cc[i], (o, c) -> fcmov(o, c, code + 1));
+      X87.add(f, "fcmov" + cc[i], (o, c) -> fcmov(o, c, code));
+      X87.add(f, "fcmovn" + cc[i], (o, c) -> fcmov(o, c, code + 1));
     }
     constant(f, "fld1", 1L << 63, 0x3FFF, 0);
     constant(f, "fldl2t", 0xD49A_784B_CD1B_8AFEL, 0x4000, 2);
