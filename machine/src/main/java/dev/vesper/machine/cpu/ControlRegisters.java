@@ -95,6 +95,9 @@ public abstract class ControlRegisters extends Exceptions {
   /** Exits after the instruction. */
   protected abstract Signal exitAfter(int code, long info1, long info2);
 
+  /** An indirect branch prediction barrier. */
+  protected abstract void forgetBranches();
+
   /** {@return virtual time in nanoseconds: one an instruction, and what idling skipped} */
   public final long now() {
     return icount + idleTime;
@@ -351,6 +354,9 @@ public abstract class ControlRegisters extends Exceptions {
         require("ibpb");
         if ((v & ~1L) != 0) {
           gp(0);
+        }
+        if (v != 0) {
+          forgetBranches();
         }
       }
       case MSR_XSS -> {

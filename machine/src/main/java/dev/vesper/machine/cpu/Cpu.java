@@ -32,8 +32,16 @@ public final class Cpu extends ControlRegisters {
   private final OpFactory factory;
   private final @Nullable Block[] cached = new Block[JUMP_CACHE];
 
-  /** Tells the observer about each instruction. */
-  public boolean following;
+  private boolean following;
+
+  /** What has retired, for performance counters, or null while none needs it. */
+  private @Nullable RetiredEvents counting;
+
+  /** What has retired while it was counted. */
+  private final RetiredEvents retired = new RetiredEvents();
+
+  /** Each instruction is executed by itself: it is followed or counted. */
+  private boolean eachAlone;
 
   /** RIP of the instruction that exited last. */
   public long exitRip;
@@ -57,6 +65,47 @@ public final class Cpu extends ControlRegisters {
   /** Has hot code translated that is decoded from now on, or none with null. */
   public void translateWith(@Nullable Translator t) {
     hot.translateWith(t);
+  }
+
+  /** Tells the observer about each instruction, or no longer. */
+  public void follow(boolean on) {
+    following = on;
+    eachAlone = on || counting != null;
+  }
+
+  /** Counts what instructions are retired, which takes time, or no longer. */
+  public void countRetired(boolean on) {
+    if (on && counting == null) {
+      retired.forget();
+    }
+    counting = on ? retired : null;
+    eachAlone = on || following;
+  }
+
+  /** {@return what was counted} */
+  public RetiredEvents retired() {
+    return retired;
+  }
+
+  @Override
+  protected void delivered(int type) {
+    if (counting != null) {
+      counting.delivered(type == INTERRUPT, cpl == 3);
+    }
+  }
+
+  /** The host has executed an instruction that the processor skips. */
+  public void skipped(boolean cpuid) {
+    if (counting != null) {
+      counting.emulated(cpl == 3, cpuid);
+    }
+  }
+
+  @Override
+  protected void forgetBranches() {
+    if (counting != null) {
+      counting.forget();
+    }
   }
 
   // ---- exits
@@ -226,7 +275,7 @@ public final class Cpu extends ControlRegisters {
         from = null;
       }
       r[PAGE] = rip - b.start;
-      if ((eflags & (TF | RF)) != 0 || interruptShadow || breakpoints.active() || following) {
+      if ((eflags & (TF | RF)) != 0 || interruptShadow || breakpoints.active() || eachAlone) {
         if (!step(b.ops[0], b.page)) {
           return false;
         }
@@ -384,6 +433,7 @@ public final class Cpu extends ControlRegisters {
     stackSwitchShadow = false;
     executing = page;
     breakpoints.met = 0;
+    boolean user = cpl == 3;
     try {
       op.exec(this);
     } catch (Signal s) {
@@ -393,6 +443,9 @@ public final class Cpu extends ControlRegisters {
     long next = start + (op.next - op.offset) & ripMask();
     if (!op.setsRip()) {
       rip = next;
+    }
+    if (counting != null) {
+      counting.retired(op.insn, user, start, next, rip);
     }
     if (interruptShadow && shadow) {
       // Back-to-back STI or MOV SS shadow only the first instruction.
@@ -435,8 +488,12 @@ public final class Cpu extends ControlRegisters {
         executing = page;
         op.exec(this);
         icount++;
+        long next = start + (op.next - op.offset) & ripMask();
         if (!op.setsRip()) {
-          rip = start + (op.next - op.offset) & ripMask();
+          rip = next;
+        }
+        if (counting != null) {
+          counting.retired(op.insn, cpl == 3, start, next, rip);
         }
         return true;
       } catch (Signal again) {

@@ -114,7 +114,11 @@ public abstract class Exceptions extends TaskSwitching {
     interruptShadow = false;
     stackSwitchShadow = false;
     codeSegmentChanged();
+    delivered(type);
   }
+
+  /** An event has been delivered. */
+  protected abstract void delivered(int type);
 
   private void deliverReal(int vector, int saved) {
     if (vector * 4 + 3 > idtLimit) {

@@ -173,6 +173,11 @@ public final class CpuModel {
     return hasXsave() ? XsaveLayout.standardBytes(xcr0) : 0;
   }
 
+  /** {@return bytes of a compacted XSAVE area for components; 0 without XSAVE} */
+  public int xsaveCompactSize(long components) {
+    return hasXsave() ? XsaveLayout.compactBytes(components) : 0;
+  }
+
   /** {@return whether the model offers XSAVE} */
   public boolean hasXsave() {
     return has("xsave");

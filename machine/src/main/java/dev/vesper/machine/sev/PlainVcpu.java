@@ -80,6 +80,7 @@ public final class PlainVcpu extends VirtualCpu {
   public void skip() {
     vmcb().set(Vmcb.SAVE_AREA + SaveArea.RIP, vmcb().get(Vmcb.NRIP));
     cpu.icount++;
+    cpu.skipped((int) vmcb().get(Vmcb.EXITCODE) == CPUID_EXIT);
     vmcb().set(Vmcb.INTERRUPT_SHADOW, 0);
   }
 
@@ -108,6 +109,16 @@ public final class PlainVcpu extends VirtualCpu {
     return cpu.xcr0;
   }
 
+  /** {@return XSS} */
+  public long xss() {
+    return cpu.xss;
+  }
+
+  /** {@return whether it executes 64-bit code} */
+  public boolean wide() {
+    return cpu.mode64();
+  }
+
   /** Sets XCR0, for a host that intercepts XSETBV. */
   public void setXcr0(long v) {
     cpu.xcr0 = v;
@@ -119,6 +130,7 @@ public final class PlainVcpu extends VirtualCpu {
   }
 
   private static final int TASK_SWITCH = 0x7D;
+  private static final int CPUID_EXIT = 0x72;
 
   /** Delivers an event whose task switch was intercepted. */
   private boolean deliverByTaskGate(long event) {

@@ -3,6 +3,7 @@ package dev.vesper.machine.sev;
 import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuState;
 import dev.vesper.machine.cpu.Intercepts;
+import dev.vesper.machine.cpu.RetiredEvents;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PhysicalMemory;
 import java.security.MessageDigest;
@@ -46,6 +47,27 @@ public abstract sealed class VirtualCpu permits PlainVcpu, EncryptedVcpu {
   /** {@return instructions executed so far} */
   public final long instructions() {
     return cpu.icount;
+  }
+
+  /** Counts the events of {@link #events} from now on, which takes time, or no longer. */
+  public final void countEvents(boolean on) {
+    cpu.countRetired(on);
+  }
+
+  /** {@return whether performance counters can count an event} */
+  public static boolean counts(int select) {
+    return RetiredEvents.Kind.of(select) != null;
+  }
+
+  /**
+   * {@return how many events there were while they were counted}
+   *
+   * @param select the event's number in a performance counter's control
+   * @param edges only those without one at the instruction before
+   */
+  public final long events(int select, boolean supervisor, boolean user, boolean edges) {
+    RetiredEvents.Kind k = RetiredEvents.Kind.of(select);
+    return k == null ? 0 : cpu.retired().count(k, supervisor, user, edges);
   }
 
   /** Lets virtual time pass while the guest is halted. */

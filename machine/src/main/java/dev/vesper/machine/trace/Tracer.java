@@ -281,7 +281,7 @@ public final class Tracer implements HostObserver, CpuObserver, MemoryObserver {
     if (!write) {
       if (MsrRequest.info(value) != 0) {
         v.answerCheck.begin();
-        c.following = true;
+        c.follow(true);
       }
       return;
     }
@@ -351,7 +351,7 @@ public final class Tracer implements HostObserver, CpuObserver, MemoryObserver {
   public void onInstruction(Cpu c, Insn insn) {
     AnswerCheck a = vcpu().answerCheck;
     a.step(insn, () -> vcpu().accesses.add(Accesses.Kind.COMPARE, 0, 8, 0, c.rip));
-    c.following = a.active();
+    c.follow(a.active());
   }
 
   // ---- the host

@@ -13,6 +13,15 @@ final class CpuidService {
   private static final int SEV = 0x8000_001F;
   private static final int TOPOLOGY = 0xB;
   private static final int LAST_LEVEL_CACHE = 3;
+  private static final int FEATURES = 7;
+  private static final int XSAVE = 0xD;
+  private static final int EXTENDED_FEATURES = 0x8000_0001;
+  private static final int PERFORMANCE = 0x8000_0022;
+  private static final int CORE_COUNTERS = 6;
+  private static final int OSXSAVE = 1 << 27;
+  private static final int OSPKE = 1 << 4;
+  private static final int CR4_OSXSAVE = 18;
+  private static final int CR4_PKE = 22;
 
   private final CpuModel model;
   private final SevMode mode;
@@ -44,8 +53,9 @@ final class CpuidService {
    *
    * @param v the vCPU that asks
    * @param xcr0 XCR0 as the guest says or the host sees it, for the sizes of leaf 0xD
+   * @param xss the same of XSS
    */
-  CpuModel.Leaf answer(HostVcpu v, int leaf, int subleaf, long xcr0) {
+  CpuModel.Leaf answer(HostVcpu v, int leaf, int subleaf, long xcr0, long xss) {
     CpuModel.Leaf l = model.leaf(leaf, subleaf);
     if (leaf == SEV) {
       return switch (mode) {
@@ -65,14 +75,17 @@ final class CpuidService {
       return CpuModel.Leaf.ZERO;
     }
     if (leaf == 1) {
-      int ecx = l.ecx() | (int) (v.cr4() >> 18 & 1) << 27 & l.ecx() << 1;
-      return !localApics
-          ? new CpuModel.Leaf(l.eax(), l.ebx(), ecx & ~X2APIC, l.edx() & ~APIC)
-          : new CpuModel.Leaf(
-              l.eax(),
-              l.ebx() & 0xFFFF | v.id << 24 | processors << 16,
-              ecx,
-              l.edx() | APIC | (processors > 1 ? HTT : 0));
+      return features(v, l);
+    }
+    if (leaf == EXTENDED_FEATURES && localApics) {
+      return new CpuModel.Leaf(l.eax(), l.ebx(), l.ecx(), l.edx() | APIC);
+    }
+    if (leaf == FEATURES && subleaf == 0) {
+      int ospke = model.has("pku") && (v.cr4() >> CR4_PKE & 1) != 0 ? OSPKE : 0;
+      return new CpuModel.Leaf(l.eax(), l.ebx(), l.ecx() | ospke, l.edx());
+    }
+    if (leaf == PERFORMANCE && model.has("perfmon-v2")) {
+      return new CpuModel.Leaf(l.eax(), l.ebx() | CORE_COUNTERS, l.ecx(), l.edx());
     }
     if (leaf == TOPOLOGY && model.leaf(TOPOLOGY, 0).ecx() != 0) {
       if (l.ecx() == 0) {
@@ -89,9 +102,26 @@ final class CpuidService {
     if (leaf == 0x8000_001E && model.has("topoext")) {
       return new CpuModel.Leaf(v.id, v.id, 0, 0);
     }
-    if (leaf == 0xD && subleaf == 0) {
+    if (leaf == XSAVE && subleaf == 0) {
       return new CpuModel.Leaf(l.eax(), model.xsaveSize(xcr0), l.ecx(), l.edx());
     }
+    if (leaf == XSAVE && subleaf == 1 && (model.has("xsavec") || model.has("xsaves"))) {
+      return new CpuModel.Leaf(l.eax(), model.xsaveCompactSize(xcr0 | xss), l.ecx(), l.edx());
+    }
     return l;
+  }
+
+  /** Leaf 1: who asks, whether its local APIC is on, and what it has switched on. */
+  private CpuModel.Leaf features(HostVcpu v, CpuModel.Leaf l) {
+    boolean saves = model.hasXsave() && (v.cr4() >> CR4_OSXSAVE & 1) != 0;
+    int ecx = l.ecx() | (saves ? OSXSAVE : 0);
+    if (v.apic == null) {
+      return new CpuModel.Leaf(l.eax(), l.ebx(), ecx & ~X2APIC, l.edx() & ~APIC);
+    }
+    return new CpuModel.Leaf(
+        l.eax(),
+        l.ebx() & 0xFFFF | v.id << 24 | processors << 16,
+        ecx,
+        l.edx() & ~APIC | (v.apic.enabled() ? APIC : 0) | (processors > 1 ? HTT : 0));
   }
 }

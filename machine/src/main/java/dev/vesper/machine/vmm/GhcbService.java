@@ -30,13 +30,12 @@ final class GhcbService {
   private static final int INVALID_INPUT = 5;
   private static final int INVALID_EVENT = 6;
   private static final long GP_EVENT = 0x8000_030DL;
-  private static final long ENOSYS = -1000;
-  private static final long EPERM = -1;
 
   private final Hypervisor host;
   private final HostView memory;
   private final CpuidService cpuid;
   private final KvmMsrs msrs;
+  private final KvmHypercalls hypercalls;
   private final int cBit;
   private final byte[] snapshot = new byte[GhcbPage.SIZE];
   private final GhcbPage request = new GhcbPage(snapshot);
@@ -46,7 +45,8 @@ final class GhcbService {
 
   private @Nullable HostVcpu current;
 
-  GhcbService(Hypervisor host, CpuidService cpuid, KvmMsrs msrs) {
+  GhcbService(Hypervisor host, CpuidService cpuid, KvmMsrs msrs, KvmHypercalls hypercalls) {
+    this.hypercalls = hypercalls;
     this.host = host;
     this.memory = host.memory;
     this.cpuid = cpuid;
@@ -149,7 +149,17 @@ final class GhcbService {
       case ExitCode.RDTSC, ExitCode.RDTSCP -> rdtsc(code == ExitCode.RDTSCP);
       case ExitCode.RDPMC -> rdpmc();
       case ExitCode.VMMCALL ->
-          answer.put(GhcbField.RAX, value(GhcbField.CPL) == 0 ? ENOSYS : EPERM);
+          answer.put(
+              GhcbField.RAX,
+              hypercalls.serve(
+                  vcpu(),
+                  (int) value(GhcbField.CPL) & 0xFF,
+                  true,
+                  value(GhcbField.RAX),
+                  value(GhcbField.RBX),
+                  value(GhcbField.RCX),
+                  value(GhcbField.RDX),
+                  value(GhcbField.RSI)));
       case ExitCode.MMIO_READ -> mmio(info1, info2, true);
       case ExitCode.MMIO_WRITE -> mmio(info1, info2, false);
       case ExitCode.AP_RESET_HOLD -> {
@@ -213,9 +223,16 @@ final class GhcbService {
   // ---- events
 
   private void cpuid() {
+    HostVcpu v = vcpu();
+    if (request.isValid(GhcbField.XCR0)) {
+      v.guestXcr0 = request.get(GhcbField.XCR0);
+    }
+    if (request.isValid(GhcbField.XSS)) {
+      v.guestXss = request.get(GhcbField.XSS);
+    }
     CpuModel.Leaf l =
         cpuid.answer(
-            vcpu(), (int) value(GhcbField.RAX), (int) value(GhcbField.RCX), value(GhcbField.XCR0));
+            v, (int) value(GhcbField.RAX), (int) value(GhcbField.RCX), v.guestXcr0, v.guestXss);
     answer.put(GhcbField.RAX, l.eax() & 0xFFFF_FFFFL);
     answer.put(GhcbField.RBX, l.ebx() & 0xFFFF_FFFFL);
     answer.put(GhcbField.RCX, l.ecx() & 0xFFFF_FFFFL);
@@ -233,9 +250,10 @@ final class GhcbService {
   }
 
   private void rdpmc() {
-    if (value(GhcbField.RCX) < 4) {
-      answer.put(GhcbField.RAX, 0L);
-      answer.put(GhcbField.RDX, 0L);
+    OptionalLong count = vcpu().counters.counter((int) value(GhcbField.RCX), vcpu().cpu);
+    if (count.isPresent()) {
+      answer.put(GhcbField.RAX, count.getAsLong() & 0xFFFF_FFFFL);
+      answer.put(GhcbField.RDX, count.getAsLong() >>> 32);
     } else {
       // KVM queues the exception the ordinary way: the guest takes it right after VMGEXIT.
       host.injectException(vcpu(), 13, true);
@@ -362,7 +380,8 @@ final class GhcbService {
         return MsrRequest.sevInfo(MAX_VERSION, MIN_VERSION, cBit);
       }
       case MsrRequest.CPUID_REQ -> {
-        CpuModel.Leaf l = cpuid.answer(vcpu(), (int) (msr >>> 32), 0, 1);
+        CpuModel.Leaf l =
+            cpuid.answer(vcpu(), (int) (msr >>> 32), 0, vcpu().guestXcr0, vcpu().guestXss);
         int v = l.register((int) (msr >>> 30) & 3);
         return (long) v << 32 | msr & 0xFFFF_F000L | MsrRequest.CPUID_RESP;
       }

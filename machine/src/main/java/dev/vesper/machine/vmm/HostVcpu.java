@@ -1,6 +1,7 @@
 package dev.vesper.machine.vmm;
 
 import dev.vesper.machine.device.LocalApic;
+import dev.vesper.machine.model.CpuModel;
 import dev.vesper.machine.sev.EncryptedVcpu;
 import dev.vesper.machine.sev.PlainVcpu;
 import dev.vesper.machine.sev.VirtualCpu;
@@ -28,11 +29,22 @@ final class HostVcpu {
 
   boolean everEnabledInterrupts;
 
-  final MachineCheckBanks machineChecks = new MachineCheckBanks();
-  final PerformanceCounters counters = new PerformanceCounters();
+  final MachineCheckBanks machineChecks;
+  final PerformanceCounters counters;
+
+  /** What KVM keeps of its MSRs. */
+  final KvmVcpu kvm = new KvmVcpu();
+
+  /** Another vCPU has woken it before it halted. */
+  boolean kicked;
 
   /** CR4 as the last write trap of an SEV-ES guest showed it. */
   long shadowCr4;
+
+  /** XCR0 and XSS as an SEV-ES guest has said them last. */
+  long guestXcr0 = 1;
+
+  long guestXss;
 
   /** Exits in a row without an instruction between them. */
   int stuck;
@@ -42,7 +54,9 @@ final class HostVcpu {
 
   long timerWait;
 
-  HostVcpu(int id, VirtualCpu cpu, @Nullable LocalApic apic) {
+  HostVcpu(int id, VirtualCpu cpu, @Nullable LocalApic apic, CpuModel model) {
+    machineChecks = new MachineCheckBanks(model.has("mce") && model.has("mca"));
+    counters = new PerformanceCounters(model);
     this.id = id;
     this.cpu = cpu;
     this.apic = apic;

@@ -80,6 +80,7 @@ public final class Hypervisor {
   private long latest;
   private @Nullable Outcome outcome;
   private int unseenEvents;
+  private boolean externalUp;
   private long instructionLimit = Long.MAX_VALUE;
   private long realDeadline = Long.MAX_VALUE;
 
@@ -115,10 +116,18 @@ public final class Hypervisor {
           public void ended(int vector) {
             interruptEnded(vector);
           }
+
+          @Override
+          public void nmi(int to) {
+            nonMaskable(vcpus.get(to));
+          }
         };
     for (int i = 0; i < cpus.size(); i++) {
       LocalApic apic = !localApics ? null : new LocalApic(i, i == 0, commands);
-      vcpus.add(new HostVcpu(i, cpus.get(i), apic));
+      if (apic != null) {
+        apic.offerDeadlines(model.has("tsc-deadline"));
+      }
+      vcpus.add(new HostVcpu(i, cpus.get(i), apic, model));
     }
     current = vcpus.get(0);
     this.platform = platform.apply(this::now, this::interruptMessage);
@@ -221,6 +230,8 @@ public final class Hypervisor {
       if (v.apic != null) {
         v.apic.advance(now);
       }
+      lookAtCounters(v);
+      lookAtExternal();
       feedInput(false);
       checkLimits();
       if (outcome != null) {
@@ -271,8 +282,28 @@ public final class Hypervisor {
   }
 
   private long nextEvent(HostVcpu v) {
-    long next = platform.nextEvent();
+    long next = Math.min(platform.nextEvent(), v.counters.nextOverflow(v.cpu));
     return v.apic == null ? next : Math.min(next, v.apic.nextEvent());
+  }
+
+  /** Counters that have overflowed interrupt where they are told to. */
+  private static void lookAtCounters(HostVcpu v) {
+    if (v.counters.overflows(v.cpu) && v.apic != null) {
+      v.apic.performanceCounter();
+    }
+  }
+
+  /** The 8259 pair's output goes to every processor's LINT0. */
+  private void lookAtExternal() {
+    boolean up = platform.pic.requesting();
+    if (up && !externalUp) {
+      for (HostVcpu v : vcpus) {
+        if (v.apic != null) {
+          v.apic.externalRises();
+        }
+      }
+    }
+    externalUp = up;
   }
 
   private void checkLimits() {
@@ -365,7 +396,24 @@ public final class Hypervisor {
 
   /** HLT. */
   void halt(HostVcpu v) {
+    if (v.kicked) {
+      v.kicked = false;
+      return;
+    }
     v.state = HostVcpu.State.HALTED;
+  }
+
+  /** Wakes the vCPU whose local APIC has a number from HLT, or from the next one. */
+  void kick(int apic) {
+    for (HostVcpu v : vcpus) {
+      if (v.apic != null && v.apic.numbered(apic)) {
+        if (v.state == HostVcpu.State.HALTED) {
+          wake(v);
+        } else {
+          v.kicked = true;
+        }
+      }
+    }
   }
 
   /** {@return whether nobody outside can wake the guest} */
@@ -447,14 +495,18 @@ public final class Hypervisor {
 
   /** A device or I/O APIC writes a message (AMD APM volume 2, 16.10). */
   private void interruptMessage(long address, int data) {
-    int field = (int) (address >>> 12) & 0xFF;
-    int destination = field == 0xFF ? -1 : field;
+    int destination = (int) (address >>> 12) & 0xFF;
     boolean logical = (address & 4) != 0;
+    boolean redirected = (address & 8) != 0;
     boolean level = (data >> 15 & 1) != 0;
     int delivery = data >> 8 & 7;
     // No message starts a processor.
     if (address >>> 20 == LocalApic.BASE >>> 20 && delivery != STARTUP) {
-      deliver(a -> a.addressedBy(destination, logical), delivery, data & 0xFF, level);
+      deliver(
+          a -> a.addressedBy(destination, logical, true),
+          delivery == FIXED && redirected ? LOWEST_PRIORITY : delivery,
+          data & 0xFF,
+          level);
     }
   }
 
@@ -463,35 +515,36 @@ public final class Hypervisor {
     int delivery = command >> 8 & 7;
     boolean logical = (command >> 11 & 1) != 0;
     boolean assertion = (command >> 14 & 1) != 0;
-    if (delivery == INIT && !assertion) {
+    boolean level = (command >> 15 & 1) != 0;
+    if (!assertion && (level || delivery == INIT)) {
       return;
     }
     LocalApic own = vcpus.get(from).apic;
     Predicate<LocalApic> meant =
         switch (command >> 18 & 3) {
-          case 0 -> a -> a.addressedBy(destination, logical);
+          case 0 -> a -> a.addressedBy(destination, logical, false);
           case 1 -> a -> a == own;
           case 2 -> a -> true;
           default -> a -> a != own;
         };
-    deliver(meant, delivery, command & 0xFF, false);
+    deliver(meant, delivery, command & 0xFF, level);
   }
 
-  /** Hands an interrupt to the processors whose local APICs are meant. */
-  private void deliver(Predicate<LocalApic> meant, int delivery, int vector, boolean level) {
+  /** Hands an interrupt to the processors whose local APICs are meant; {@return to how many} */
+  int deliver(Predicate<LocalApic> meant, int delivery, int vector, boolean level) {
+    if (delivery == LOWEST_PRIORITY) {
+      return deliverLowest(meant, vector, level);
+    }
+    int n = 0;
     for (HostVcpu v : vcpus) {
       LocalApic a = v.apic;
-      if (a == null || !meant.test(a)) {
+      if (a == null || !a.enabled() || !meant.test(a)) {
         continue;
       }
+      n++;
       switch (delivery) {
         case FIXED -> a.request(vector, level);
-        case LOWEST_PRIORITY -> {
-          // The lowest-numbered one takes it: all of them have the same priority here.
-          a.request(vector, level);
-          return;
-        }
-        case NMI -> v.nmi = true;
+        case NMI -> nonMaskable(v);
         case INIT -> init(v);
         case STARTUP -> startup(v, vector);
         default -> {
@@ -499,6 +552,30 @@ public final class Hypervisor {
         }
       }
     }
+    return n;
+  }
+
+  /** The processor that has least to do takes it, of several the lowest-numbered one. */
+  private int deliverLowest(Predicate<LocalApic> meant, int vector, boolean level) {
+    LocalApic best = null;
+    for (HostVcpu v : vcpus) {
+      LocalApic a = v.apic;
+      if (a != null
+          && a.accepts()
+          && meant.test(a)
+          && (best == null || a.arbitrationPriority() < best.arbitrationPriority())) {
+        best = a;
+      }
+    }
+    if (best == null) {
+      return 0;
+    }
+    best.request(vector, level);
+    return 1;
+  }
+
+  private static void nonMaskable(HostVcpu v) {
+    v.nmi = true;
   }
 
   /** INIT: an application processor waits for SIPI. The VMSA of an SEV-ES guest stays as it is. */
@@ -507,7 +584,7 @@ public final class Hypervisor {
       return;
     }
     if (v.apic != null) {
-      v.apic.reset();
+      v.apic.init();
     }
     if (v.cpu instanceof PlainVcpu) {
       v.state = HostVcpu.State.WAIT_FOR_SIPI;
@@ -582,8 +659,12 @@ public final class Hypervisor {
 
   /** Reads the local APIC of a vCPU or the empty bus, 1 to 8 bytes. */
   long readMmio(HostVcpu v, long gpa, int bytes) {
-    if (v.apic != null && !v.apic.x2Mode() && gpa >>> 12 == LocalApic.BASE >>> 12) {
-      int r = v.apic.read((int) gpa & 0xFF0, v.cpu.now());
+    LocalApic a = v.apic;
+    if (a != null && a.covers(gpa)) {
+      if (!a.enabled() || a.x2Mode()) {
+        return -1L >>> 64 - 8 * bytes;
+      }
+      int r = a.read((int) gpa & 0xFF0, v.cpu.now());
       return (r & 0xFFFF_FFFFL) >>> 8 * ((int) gpa & 3) & -1L >>> 64 - 8 * bytes;
     }
     waitForDevice(v);
@@ -592,9 +673,10 @@ public final class Hypervisor {
 
   /** Writes to the local APIC of a vCPU or the empty bus. */
   void writeMmio(HostVcpu v, long gpa, int bytes, long value) {
-    if (v.apic != null && !v.apic.x2Mode() && gpa >>> 12 == LocalApic.BASE >>> 12) {
-      if (bytes == 4 && (gpa & 15) == 0) {
-        v.apic.write((int) gpa & 0xFF0, (int) value, v.cpu.now());
+    LocalApic a = v.apic;
+    if (a != null && a.covers(gpa)) {
+      if (a.enabled() && !a.x2Mode() && bytes == 4 && (gpa & 15) == 0) {
+        a.write((int) gpa & 0xFF0, (int) value, v.cpu.now());
       }
       return;
     }

@@ -9,22 +9,25 @@ import dev.vesper.machine.sev.PlainVcpu;
 final class KvmHandlers implements Handlers {
   private static final int GP = 13;
   private static final int UD = 6;
-  private static final int ENOSYS = 1000;
 
   private final Hypervisor host;
   private final CpuidService cpuid;
-  private final KvmMsrs msrs = new KvmMsrs();
+  private final KvmMsrs msrs;
+  private final KvmHypercalls hypercalls;
   private final GhcbService ghcb;
 
   KvmHandlers(Hypervisor host) {
     this.host = host;
     cpuid = new CpuidService(host.model, host.mode, host.processors(), host.localApics);
-    ghcb = new GhcbService(host, cpuid, msrs);
+    msrs = new KvmMsrs(host);
+    hypercalls = new KvmHypercalls(host, msrs.clock);
+    ghcb = new GhcbService(host, cpuid, msrs, hypercalls);
     ghcb.jumpTable(host.platform.apJumpTable());
   }
 
   @Override
   public void created(HostVcpu v) {
+    msrs.created(v, !host.platform.hasFirmware());
     ghcb.created(v);
   }
 
@@ -107,8 +110,10 @@ final class KvmHandlers implements Handlers {
       case ExitCode.RDPMC -> rdpmc(hv, v);
       case ExitCode.RDPRU -> host.injectException(hv, UD, false);
       case ExitCode.VMMCALL -> {
-        // KVM_HC_*: none is offered, and none may be called from user mode.
-        v.setGpr(0, v.cpl() == 0 ? -ENOSYS : -1);
+        v.setGpr(
+            0,
+            hypercalls.serve(
+                hv, v.cpl(), v.wide(), v.gpr(0), v.gpr(3), v.gpr(1), v.gpr(2), v.gpr(6)));
         v.skip();
       }
       case 0x7A, 0x80, 0x82, 0x83, 0x84, 0x85, 0x86, 0x73 -> host.injectException(hv, UD, false);
@@ -118,7 +123,7 @@ final class KvmHandlers implements Handlers {
   }
 
   private void rdpmc(HostVcpu hv, PlainVcpu v) {
-    var count = hv.counters.counter((int) v.gpr(1), v.now());
+    var count = hv.counters.counter((int) v.gpr(1), v);
     if (count.isEmpty()) {
       host.injectException(hv, GP, true);
       return;
@@ -139,7 +144,11 @@ final class KvmHandlers implements Handlers {
   }
 
   private void cpuid(HostVcpu hv, PlainVcpu v) {
-    CpuModel.Leaf l = cpuid.answer(hv, (int) v.gpr(0), (int) v.gpr(1), v.xcr0());
+    if (v.cpl() != 0 && KvmMsrs.cpuidFaults(hv)) {
+      host.injectException(hv, GP, true);
+      return;
+    }
+    CpuModel.Leaf l = cpuid.answer(hv, (int) v.gpr(0), (int) v.gpr(1), v.xcr0(), v.xss());
     CpuidService.give(l, v);
     v.skip();
   }

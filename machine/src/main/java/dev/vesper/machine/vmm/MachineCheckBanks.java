@@ -3,8 +3,10 @@ package dev.vesper.machine.vmm;
 import java.util.OptionalLong;
 
 /**
- * Machine-check registers of one vCPU as KVM keeps them: ten banks in which no error ever appears
- * unless the guest writes one there (AMD APM volume 2, 9.3).
+ * Machine-check registers of one vCPU as KVM keeps them: banks in which no error ever appears
+ * unless the guest writes one there (AMD APM volume 2, 9.3). QEMU sets ten of them up for a
+ * processor that has machine checks; for another one KVM's 32 stay, without a register that
+ * controls them all.
  */
 final class MachineCheckBanks {
   private static final int P5_ADDR = 0;
@@ -14,35 +16,53 @@ final class MachineCheckBanks {
   private static final int MCG_CTL = 0x17B;
   private static final int FIRST = 0x400;
   private static final int BANKS = 10;
+  private static final int BANKS_NOT_SET_UP = 32;
   private static final int CTL = 0;
   private static final int STATUS = 1;
 
-  /** MCG_CTL is present, software error recovery is supported. */
-  private static final long CAPABILITIES = 1 << 8 | 1 << 24 | BANKS;
+  /** MCG_CTL is present. */
+  private static final long CONTROL_PRESENT = 1 << 8;
 
-  private final long[] banks = new long[4 * BANKS];
+  /** Software error recovery is supported. */
+  private static final long RECOVERY = 1 << 24;
+
+  private final long[] banks;
+  private final long capabilities;
   private long status;
-  private long control = -1;
+  private long control;
 
-  MachineCheckBanks() {
-    for (int i = CTL; i < banks.length; i += 4) {
+  /**
+   * Registers after RESET.
+   *
+   * @param present the processor has machine checks
+   */
+  MachineCheckBanks(boolean present) {
+    int n = present ? BANKS : BANKS_NOT_SET_UP;
+    banks = new long[4 * n];
+    capabilities = n | (present ? CONTROL_PRESENT | RECOVERY : 0);
+    control = present ? -1 : 0;
+    for (int i = CTL; present && i < banks.length; i += 4) {
       banks[i] = -1;
     }
+  }
+
+  private boolean controlled() {
+    return (capabilities & CONTROL_PRESENT) != 0;
   }
 
   /** {@return the value, or nothing if the register is none of these} */
   OptionalLong read(int msr) {
     return switch (msr) {
       case P5_ADDR, P5_TYPE -> OptionalLong.of(0);
-      case MCG_CAP -> OptionalLong.of(CAPABILITIES);
+      case MCG_CAP -> OptionalLong.of(capabilities);
       case MCG_STATUS -> OptionalLong.of(status);
-      case MCG_CTL -> OptionalLong.of(control);
+      case MCG_CTL -> controlled() ? OptionalLong.of(control) : OptionalLong.empty();
       default -> bank(msr) ? OptionalLong.of(banks[msr - FIRST]) : OptionalLong.empty();
     };
   }
 
-  private static boolean bank(int msr) {
-    return msr >= FIRST && msr < FIRST + 4 * BANKS;
+  private boolean bank(int msr) {
+    return msr >= FIRST && msr < FIRST + banks.length;
   }
 
   /**
@@ -55,7 +75,7 @@ final class MachineCheckBanks {
     switch (msr) {
       case MCG_STATUS -> status = v;
       case MCG_CTL -> {
-        if (v != 0 && v != -1) {
+        if (!controlled() || v != 0 && v != -1) {
           return false;
         }
         control = v;
@@ -63,7 +83,7 @@ final class MachineCheckBanks {
       default -> {
         int kind = msr & 3;
         if (!bank(msr)
-            || kind == CTL && v != 0 && (v | 1 << 10) != -1
+            || kind == CTL && v != 0 && (v | 1 << 10 | 1) != -1
             || kind == STATUS && v != 0 && !statusWritable) {
           return false;
         }

@@ -4,7 +4,7 @@ import java.util.OptionalLong;
 
 /**
  * Memory type range registers as state: eight variable ranges, the fixed ranges, and a default type
- * that starts as enabled write-back, as firmware leaves it (AMD APM volume 2, 7.7).
+ * (AMD APM volume 2, 7.7). They start with 0, or with enabled write-back, as firmware leaves it.
  */
 final class MtrrState {
   private static final int CAPABILITIES = 0xFE;
@@ -16,7 +16,21 @@ final class MtrrState {
 
   private final long[] variable = new long[16];
   private final long[] fixed = new long[FIXED.length];
-  private long defaultType = 0x806;
+  private long defaultType;
+
+  /** Physical address bits that the processor does not have. */
+  private final long beyond;
+
+  /**
+   * Registers at the start.
+   *
+   * @param left whether firmware has set them up
+   * @param width of physical addresses
+   */
+  MtrrState(boolean left, int width) {
+    defaultType = left ? 0x806 : 0;
+    beyond = -1L << width;
+  }
 
   private static int fixedIndex(int msr) {
     for (int i = 0; i < FIXED.length; i++) {
@@ -54,7 +68,8 @@ final class MtrrState {
       return true;
     }
     if (msr >= VARIABLE && msr < VARIABLE + 16) {
-      if ((msr & 1) == 0 && !type(v & 0xFF)) {
+      boolean mask = (msr & 1) != 0;
+      if ((v & (beyond | (mask ? 0x7FF : 0xF00))) != 0 || !mask && !type(v & 0xFF)) {
         return false;
       }
       variable[msr - VARIABLE] = v;

@@ -96,6 +96,7 @@ public final class Platform {
   private final List<Timed> timers = new ArrayList<>();
   private final List<Network> live = new ArrayList<>();
   private final long apJumpTable;
+  private final boolean firmware;
   private @Nullable AcpiPm power;
   @Nullable Vga screen;
 
@@ -118,6 +119,7 @@ public final class Platform {
     timers.add(pit);
     com1 = new Uart16550(0x3F8, 4, lines, p.console);
     apJumpTable = p.apJumpTable;
+    firmware = p.firmware != null;
     ports.attach(pic, 0x20, 0x21);
     ports.attach(pic, 0xA0, 0xA1);
     ports.attach(pic, 0x4D0, 0x4D1);
@@ -188,6 +190,11 @@ public final class Platform {
     for (Timed t : timers) {
       t.advance(now);
     }
+  }
+
+  /** {@return whether firmware runs at reset, and not as if it had run before} */
+  boolean hasFirmware() {
+    return firmware;
   }
 
   /** {@return address of the AP jump table that firmware has published, or 0} */

@@ -28,8 +28,8 @@ final class LocalApicTest {
   @Test
   void higherVectorsComeFirstAndEoiFreesThem() {
     enable();
-    apic.request(0x41);
-    apic.request(0x62);
+    apic.request(0x41, false);
+    apic.request(0x62, false);
     assertThat(apic.acknowledge()).isEqualTo(0x62);
     assertThat(apic.requesting()).as("0x41 waits for 0x62").isFalse();
     assertThat(apic.read(0xA0, 0)).as("PPR").isEqualTo(0x60);
@@ -45,10 +45,12 @@ final class LocalApicTest {
 
   @Test
   void aDisabledApicTakesNothing() {
-    apic.request(0x41);
+    apic.request(0x41, false);
     assertThat(apic.requesting()).isFalse();
     enable();
-    apic.request(5);
+    apic.request(5, false);
+    assertThat(apic.read(0x280, 0)).as("ESR before it is written").isZero();
+    apic.write(0x280, 0, 0);
     assertThat(apic.read(0x280, 0)).as("ESR: illegal vector").isEqualTo(0x40);
     assertThat(apic.requesting()).isFalse();
   }
@@ -82,11 +84,155 @@ final class LocalApicTest {
     apic.write(0x310, 0x0200_0000, 0);
     apic.write(0x300, 0x4607, 0);
     assertThat(sent).containsExactly(0x2_0000_4607L);
-    assertThat(apic.addressedBy(1, false)).isTrue();
-    assertThat(apic.addressedBy(2, false)).isFalse();
-    apic.write(0xD0, 0x0400_0000, 0);
-    assertThat(apic.addressedBy(6, true)).isTrue();
-    assertThat(apic.addressedBy(1, true)).isFalse();
+    assertThat(apic.addressedBy(1, false, false)).isTrue();
+    assertThat(apic.addressedBy(2, false, false)).isFalse();
+    apic.write(0x20, 0x0700_0000, 0);
+    assertThat(apic.addressedBy(1, false, false)).as("its number before").isFalse();
+    assertThat(apic.addressedBy(7, false, false)).isTrue();
+    assertThat(apic.addressedBy(0xFF, false, false)).as("all").isTrue();
+    assertThat(apic.addressedBy(0xFF, true, false)).as("all, with a logical number of 0").isTrue();
+  }
+
+  @Test
+  void logicalDestinationsAreFlatOrClusters() {
+    apic.write(0xD0, 0x2400_0000, 0);
+    assertThat(apic.addressedBy(0x04, true, false)).as("flat: one bit").isTrue();
+    assertThat(apic.addressedBy(0x20, true, false)).as("flat: the other").isTrue();
+    assertThat(apic.addressedBy(0x11, true, false)).isFalse();
+    apic.write(0xE0, 0, 0);
+    assertThat(apic.addressedBy(0x26, true, false)).as("its cluster, its bit").isTrue();
+    assertThat(apic.addressedBy(0x23, true, false)).as("its cluster").isFalse();
+    assertThat(apic.addressedBy(0x34, true, false)).as("another cluster").isFalse();
+    apic.write(0xE0, 0x5000_0000, 0);
+    assertThat(apic.addressedBy(0x24, true, false)).as("a model that is none").isFalse();
+  }
+
+  @Test
+  void theOneThatHasLeastToDoIsTold() {
+    enable();
+    assertThat(apic.arbitrationPriority()).isZero();
+    apic.write(0x80, 0x35, 0);
+    assertThat(apic.arbitrationPriority()).as("task").isEqualTo(0x35);
+    apic.request(0x62, false);
+    assertThat(apic.arbitrationPriority()).as("request").isEqualTo(0x60);
+    apic.acknowledge();
+    assertThat(apic.read(0x90, 0)).as("in service").isEqualTo(0x60);
+  }
+
+  @Test
+  void anExpiredCountStaysAtZeroUntilItIsStartedAgain() {
+    enable();
+    apic.write(0x3E0, 0xB, 0);
+    apic.write(0x320, 0x50, 0);
+    apic.write(0x380, 1000, 0);
+    apic.advance(1000);
+    assertThat(apic.acknowledge()).isEqualTo(0x50);
+    apic.write(0xB0, 0, 1000);
+    apic.write(0x320, 0x2_0050, 1500);
+    assertThat(apic.read(0x390, 1700)).as("periodic now").isZero();
+    assertThat(apic.nextEvent()).isEqualTo(Timed.NEVER);
+    apic.write(0x3E0, 0, 1800);
+    assertThat(apic.nextEvent()).as("another divisor").isEqualTo(Timed.NEVER);
+    assertThat(apic.read(0x380, 1800)).as("initial count").isEqualTo(1000);
+    apic.write(0x380, 1000, 2000);
+    assertThat(apic.nextEvent()).isEqualTo(4000);
+  }
+
+  @Test
+  void aRunningCountGoesOnWhenItsModeOrDivisorChanges() {
+    enable();
+    apic.write(0x3E0, 0xB, 0);
+    apic.write(0x320, 0x50, 0);
+    apic.write(0x380, 1000, 0);
+    apic.write(0x320, 0x2_0050, 600);
+    assertThat(apic.read(0x390, 600)).isEqualTo(400);
+    apic.write(0x3E0, 0, 800);
+    assertThat(apic.read(0x390, 800)).isEqualTo(200);
+    assertThat(apic.nextEvent()).isEqualTo(1200);
+    apic.advance(1200);
+    assertThat(apic.nextEvent()).as("the next period").isEqualTo(3200);
+    apic.write(0x320, 0x50, 2000);
+    apic.advance(3200);
+    assertThat(apic.nextEvent()).as("one count again").isEqualTo(Timed.NEVER);
+  }
+
+  @Test
+  void deadlineModeForgetsCountsAndTheyForgetIt() {
+    enable();
+    apic.write(0x320, 0x4_0050, 0);
+    assertThat(apic.read(0x320, 0)).as("not offered").isEqualTo(0x50);
+    apic.offerDeadlines(true);
+    apic.write(0x380, 1000, 0);
+    apic.write(0x320, 0x4_0050, 0);
+    assertThat(apic.read(0x380, 0)).as("initial count").isZero();
+    apic.write(0x380, 77, 0);
+    assertThat(apic.read(0x380, 0)).as("ignored").isZero();
+    apic.setDeadline(500, 0);
+    assertThat(apic.deadline()).isEqualTo(500);
+    apic.write(0x320, 0x50, 100);
+    assertThat(apic.nextEvent()).isEqualTo(Timed.NEVER);
+    assertThat(apic.deadline()).isZero();
+    apic.write(0x320, 0x4_0050, 200);
+    assertThat(apic.deadline()).as("forgotten").isZero();
+    apic.setDeadline(100, 300);
+    apic.advance(300);
+    assertThat(apic.acknowledge()).as("one in the past is due at once").isEqualTo(0x50);
+    assertThat(apic.deadline()).isZero();
+  }
+
+  @Test
+  void localSourcesDoWhatTheirEntriesSay() {
+    List<Integer> nmis = new ArrayList<>();
+    LocalApic a =
+        new LocalApic(
+            3,
+            false,
+            new LocalApic.Commands() {
+              @Override
+              public void send(int from, int command, int destination) {}
+
+              @Override
+              public void nmi(int to) {
+                nmis.add(to);
+              }
+            });
+    a.write(0xF0, 0x1FF, 0);
+    a.write(0x340, 0x461, 0);
+    a.performanceCounter();
+    assertThat(nmis).containsExactly(3);
+    a.write(0x340, 0x61, 0);
+    a.performanceCounter();
+    assertThat(a.acknowledge()).isEqualTo(0x61);
+    a.write(0x350, 0x71, 0);
+    a.externalRises();
+    assertThat(a.acknowledge()).isEqualTo(0x71);
+    a.write(0x350, 0x700, 0);
+    a.externalRises();
+    assertThat(a.acceptsExternal()).isTrue();
+    assertThat(a.read(0x270, 0) | a.read(0x230, 0)).as("nothing requested").isZero();
+    a.write(0xF0, 0xFF, 0);
+    assertThat(a.read(0x350, 0)).as("masked by software disable").isEqualTo(0x1_0700);
+    a.externalRises();
+    assertThat(nmis).hasSize(1);
+  }
+
+  @Test
+  void whatWaitsWhenSoftwareDisablesItIsStillTaken() {
+    enable();
+    apic.request(0x41, false);
+    apic.write(0xF0, 0xFF, 0);
+    apic.request(0x51, false);
+    assertThat(apic.requesting()).isTrue();
+    assertThat(apic.acknowledge()).isEqualTo(0x41);
+  }
+
+  @Test
+  void initKeepsModeAndIdentity() {
+    long x2 = LocalApic.BASE | LocalApic.ENABLE | LocalApic.EXTENDED;
+    assertThat(apic.setBase(x2, 0)).isTrue();
+    apic.init();
+    assertThat(apic.x2Mode()).isTrue();
+    assertThat(apic.readMsr(0x80F, 0)).hasValue(0xFF);
   }
 
   @Test
@@ -110,7 +256,10 @@ final class LocalApicTest {
     LocalApic a =
         new LocalApic(0x23, false, (from, c, d) -> sent.add((long) d << 32 | c & 0xFFFF_FFFFL));
     assertThat(a.readMsr(0x802, 0)).as("before x2APIC mode").isEmpty();
-    a.enterX2Mode();
+    long x2 = LocalApic.BASE | LocalApic.ENABLE | LocalApic.EXTENDED;
+    assertThat(a.setBase(x2, LocalApic.EXTENDED)).as("not offered").isFalse();
+    assertThat(a.setBase(x2, 0)).isTrue();
+    assertThat(a.setBase(x2 & ~LocalApic.EXTENDED, 0)).as("back").isFalse();
     assertThat(a.readMsr(0x802, 0)).hasValue(0x23);
     assertThat(a.readMsr(0x80D, 0)).as("LDR").hasValue(0x2_0008);
     assertThat(a.readMsr(0x80E, 0)).as("there is no DFR").isEmpty();
@@ -124,9 +273,22 @@ final class LocalApicTest {
     assertThat(a.writeMsr(0x80B, 0, 0)).isTrue();
     assertThat(a.writeMsr(0x802, 0, 0)).as("read-only").isFalse();
     assertThat(a.writeMsr(0x808, 1L << 32, 0)).as("reserved bits").isFalse();
-    assertThat(a.addressedBy(0x2_0008, true)).isTrue();
-    assertThat(a.addressedBy(0x1_0008, true)).isFalse();
-    assertThat(a.addressedBy(-1, true)).isTrue();
-    assertThat(a.addressedBy(0x23, false)).isTrue();
+    assertThat(a.writeMsr(0x808, 0x100, 0)).as("reserved bits").isFalse();
+    assertThat(a.writeMsr(0x80F, 0x3FF, 0)).isTrue();
+    assertThat(a.writeMsr(0x80F, 1 << 14, 0)).as("reserved bits").isFalse();
+    assertThat(a.writeMsr(0x830, 1 << 20, 0)).as("reserved bits").isFalse();
+    assertThat(a.writeMsr(0x832, 1 << 20, 0)).as("reserved bits").isFalse();
+    assertThat(a.writeMsr(0x828, 1, 0)).as("ESR takes zero only").isFalse();
+    assertThat(a.writeMsr(0x83F, 0x100, 0)).as("reserved bits").isFalse();
+    assertThat(a.readMsr(0x83F, 0)).as("write-only").isEmpty();
+    assertThat(a.readMsr(0x809, 0)).as("no arbitration priority").isEmpty();
+    assertThat(a.addressedBy(0x2_0008, true, false)).isTrue();
+    assertThat(a.addressedBy(0x1_0008, true, false)).isFalse();
+    assertThat(a.addressedBy(-1, true, false)).isTrue();
+    assertThat(a.addressedBy(0xFF, false, false)).as("a number").isFalse();
+    assertThat(a.addressedBy(0xFF, false, true)).as("a message to all").isTrue();
+    assertThat(a.addressedBy(0x23, false, false)).isTrue();
+    assertThat(a.setBase(LocalApic.BASE, 0)).isTrue();
+    assertThat(a.addressedBy(0x23, false, false)).as("disabled").isFalse();
   }
 }

@@ -76,8 +76,14 @@ final class GhcbServiceTest {
             SevMode.ES,
             new MmioMap(),
             ConsoleInput.NONE);
-    service = new GhcbService(host, new CpuidService(model, SevMode.ES, 1, false), new KvmMsrs());
-    hostVcpu = new HostVcpu(0, vcpu, null);
+    KvmMsrs msrs = new KvmMsrs(host);
+    service =
+        new GhcbService(
+            host,
+            new CpuidService(model, SevMode.ES, 1, false),
+            msrs,
+            new KvmHypercalls(host, msrs.clock));
+    hostVcpu = new HostVcpu(0, vcpu, null, model);
     service.created(hostVcpu);
   }
 

@@ -47,7 +47,7 @@ final class VmmGhcbTest {
     vcpu =
         new EncryptedVcpu(
             new Cpu(memory, map, f, new Interpreter(f), 1), memory, memory.createKey(1));
-    hostVcpu = new HostVcpu(0, vcpu, null);
+    hostVcpu = new HostVcpu(0, vcpu, null, CpuModel.named("vesper-min"));
     start(NEW);
   }
 
