@@ -31,9 +31,14 @@ import org.jspecify.annotations.Nullable;
 /** {@code vesper run}. */
 final class RunCommand implements Options.Command {
   private final GuestOptions guest = new GuestOptions();
+
+  /** What QEMU calls the exit port that every board has. */
+  private static final String DEBUG_EXIT = "isa-debug-exit,iobase=0xf4,iosize=0x4";
+
   private String serial = "stdio";
   private List<String> drive = List.of();
   private List<String> nic = List.of();
+  private List<String> device = List.of();
   private List<String> share = List.of();
   private String vga = "none";
   private @Nullable Path screenshot;
@@ -96,6 +101,14 @@ final class RunCommand implements Options.Command {
         v -> vga = v,
         "-vga",
         "--vga");
+    o.phrases(
+        "pc-testdev",
+        "QEMU's test device of ports, interrupt lines and memory, for profile kvm;"
+            + " isa-debug-exit,iobase=0xf4,iosize=0x4 is taken too, which every board has; may be"
+            + " repeated",
+        v -> device = v,
+        "-device",
+        "--device");
     o.path(
         "F",
         "write what the screen shows at the end: .png for graphics, .txt for text",
@@ -239,12 +252,13 @@ final class RunCommand implements Options.Command {
       try {
         Hardware h =
             new Hardware(
-                options.hardware().board(),
-                drives.list(),
-                networks.list(),
-                guest.kvm() && !virtioConsole.equals("none"),
-                shares.list(),
-                screen());
+                    options.hardware().board(),
+                    drives.list(),
+                    networks.list(),
+                    guest.kvm() && !virtioConsole.equals("none"),
+                    shares.list(),
+                    screen())
+                .withTestDevice(testDevice());
         m =
             new Machine(
                 options.withHardware(h).withHost(executeOnly, intercept, hostFaults, ports));
@@ -393,6 +407,23 @@ final class RunCommand implements Options.Command {
               + Json.quote(m.stateHash())
               + "}");
     }
+  }
+
+  /** {@return whether a -device option asks for the test device} */
+  private boolean testDevice() {
+    boolean any = false;
+    for (String d : device) {
+      String plain = d.replace(" ", "");
+      if (plain.equals("pc-testdev")) {
+        any = true;
+      } else if (!plain.equals(DEBUG_EXIT)) {
+        throw new UserError("-device takes pc-testdev or " + DEBUG_EXIT + ", not '" + d + "'");
+      }
+    }
+    if (any && !guest.kvm()) {
+      throw new UserError("-device pc-testdev is for profile kvm");
+    }
+    return any;
   }
 
   /** {@return whether anybody wants to see what happens} */

@@ -148,6 +148,7 @@ public record LaunchPlan(GuestPolicy policy, List<Item> items) {
     boolean needed =
         b.firmware() != null
             || o.hardware().needsPci()
+            || o.hardware().testDevice()
             || o.processors() > 1 && ImageLoader.isLinux(b.image());
     return needed ? Hardware.Board.PC : Hardware.Board.MINIMAL;
   }

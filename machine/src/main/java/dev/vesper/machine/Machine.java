@@ -147,6 +147,9 @@ public final class Machine {
             o.mode(),
             mmio,
             p.input());
+    if (guest.bios() && board != Hardware.Board.MINIMAL) {
+      host.afterBios();
+    }
     mmio.onChange(() -> cpus.forEach(c -> c.flushTlb(true)));
     host.commit(new HostFaults(o.hostFaults()));
     if (o.executeOnly()) {

@@ -1,7 +1,5 @@
 package dev.vesper.machine.boot;
 
-import dev.vesper.machine.device.acpi.AcpiTables;
-import dev.vesper.machine.device.acpi.Board;
 import dev.vesper.machine.sev.LaunchState;
 import java.nio.charset.StandardCharsets;
 import org.jspecify.annotations.Nullable;
@@ -16,9 +14,6 @@ final class BzImage {
   private static final long COMMAND_LINE = 0x2_0000;
   private static final long PAGE_TABLES = 0x7_0000;
   private static final long INITRD = 0x800_0000;
-
-  /** Where the RSDP and behind it the other tables are. */
-  private static final long ACPI = 0xE_0000;
 
   private static final int RAM = 1;
   private static final int RESERVED = 2;
@@ -137,19 +132,17 @@ final class BzImage {
    */
   private static void memoryMap(BootOptions o, GuestWriter w, byte[] page) throws BootException {
     long lowEnd = 0x9_FC00;
-    Board acpi = o.acpi();
     if (parked(o)) {
       FirmwareRemains.place((at, bytes) -> w.put("firmware remains", at, bytes));
       lowEnd = FirmwareRemains.BASE;
     }
     e820(page, 0, lowEnd, RAM);
-    if (acpi != null) {
+    long rsdp = AcpiRemains.place(o, w);
+    if (rsdp != 0) {
       e820(page, lowEnd, 0xA_0000 - lowEnd, RESERVED);
       // Linux maps memory of this type as private, and finds the tables encrypted.
-      e820(page, ACPI, 0x10_0000 - ACPI, ACPI_TABLES);
-      byte[] tables = new AcpiTables(acpi).linked(ACPI);
-      w.put("ACPI tables", ACPI, tables);
-      Bytes.put(page, 0x70, 8, ACPI);
+      e820(page, rsdp, AcpiRemains.END - rsdp, ACPI_TABLES);
+      Bytes.put(page, 0x70, 8, rsdp);
     }
     e820(page, 0x10_0000, w.size() - 0x10_0000, RAM);
   }

@@ -16,6 +16,7 @@ import java.util.List;
  *     in order
  * @param text guest physical ranges of code that nobody writes
  * @param symbols of the image
+ * @param bios a BIOS is taken to have run, and has left the interrupt controllers and the timer
  */
 public record LoadedGuest(
     String format,
@@ -25,7 +26,8 @@ public record LoadedGuest(
     long apJumpTable,
     List<Range> ranges,
     List<Range> text,
-    Symbols symbols) {
+    Symbols symbols,
+    boolean bios) {
   /**
    * A guest physical range.
    *
@@ -36,7 +38,7 @@ public record LoadedGuest(
   /** {@return a guest whose other vCPUs are as after RESET} */
   static LoadedGuest of(String format, LaunchState state, List<Range> ranges) {
     return new LoadedGuest(
-        format, state, new LaunchState(), false, 0, ranges, List.of(), Symbols.NONE);
+        format, state, new LaunchState(), false, 0, ranges, List.of(), Symbols.NONE, false);
   }
 
   /** {@return registers that a vCPU starts with} */
@@ -45,7 +47,7 @@ public record LoadedGuest(
   }
 
   LoadedGuest startingAps(LaunchState aps) {
-    return new LoadedGuest(format, state, aps, apsParked, apJumpTable, ranges, text, symbols);
+    return new LoadedGuest(format, state, aps, apsParked, apJumpTable, ranges, text, symbols, bios);
   }
 
   /** {@return the guest with other vCPUs where {@link FirmwareRemains} has left them} */
@@ -58,11 +60,18 @@ public record LoadedGuest(
         FirmwareRemains.JUMP_TABLE,
         ranges,
         text,
-        symbols);
+        symbols,
+        bios);
   }
 
   LoadedGuest with(List<Range> newText, Symbols newSymbols) {
     return new LoadedGuest(
-        format, state, apState, apsParked, apJumpTable, ranges, newText, newSymbols);
+        format, state, apState, apsParked, apJumpTable, ranges, newText, newSymbols, bios);
+  }
+
+  /** {@return the guest with chips as a BIOS has left them} */
+  LoadedGuest afterBios() {
+    return new LoadedGuest(
+        format, state, apState, apsParked, apJumpTable, ranges, text, symbols, true);
   }
 }

@@ -33,6 +33,11 @@ final class Multiboot {
               + Long.toHexString(flags & 0xFFF8)
               + " that are not offered");
     }
+    AcpiRemains.place(o, w);
+    boolean bios = o.cBit() == 0;
+    if (bios) {
+      BiosRemains.place(w);
+    }
     long entry;
     long end;
     if ((flags & ADDRESSES) != 0) {
@@ -66,7 +71,8 @@ final class Multiboot {
         .set(LaunchState.RIP, entry)
         .set(LaunchState.RAX, BOOT_MAGIC)
         .set(LaunchState.RBX, INFO);
-    return LoadedGuest.of("multiboot", s, w.ranges());
+    LoadedGuest g = LoadedGuest.of("multiboot", s, w.ranges());
+    return bios ? g.afterBios() : g;
   }
 
   private static void info(BootOptions o, GuestWriter w, long end) throws BootException {

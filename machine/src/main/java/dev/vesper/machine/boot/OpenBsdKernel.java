@@ -87,6 +87,7 @@ final class OpenBsdKernel {
     put("boot arguments", BOOTARGS_PAGE, Arrays.copyOf(arguments, (int) PAGE));
     stack(end, arguments.length);
     gdt(compatibility && elf.bits() == 64);
+    AcpiRemains.place(options, (at, bytes) -> put("ACPI tables", at, bytes));
     String way =
         switch (options.openBsd()) {
           case VMD_COMPATIBILITY -> "vmd, compatibility mode";
@@ -104,7 +105,8 @@ final class OpenBsdKernel {
           FirmwareRemains.JUMP_TABLE,
           encrypted.list(),
           List.of(),
-          dev.vesper.machine.observe.Symbols.NONE);
+          dev.vesper.machine.observe.Symbols.NONE,
+          false);
     }
     return LoadedGuest.of(format, s, encrypted.list());
   }

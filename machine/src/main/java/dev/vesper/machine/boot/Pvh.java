@@ -9,10 +9,18 @@ import java.nio.charset.StandardCharsets;
 final class Pvh {
   private static final long START_INFO = 0x9_0000;
   private static final long MAGIC = 0x336E_C578L;
+  private static final long LOW_END = 0x9_FC00;
+
+  // Types of memory, as in an E820 map.
+  private static final int RAM = 1;
+  private static final int RESERVED = 2;
+  private static final int ACPI_TABLES = 3;
 
   private Pvh() {}
 
   static LoadedGuest load(BootOptions o, GuestWriter w, ElfImage elf) throws BootException {
+    long rsdp = AcpiRemains.place(o, w);
+    BiosRemains.place(w);
     elf.place(w);
     byte[] line = o.commandLine().getBytes(StandardCharsets.UTF_8);
     if (line.length > 0x7FF) {
@@ -42,19 +50,26 @@ final class Pvh {
       w.put(modules + 8, 8, initrd.length);
     }
     w.put(START_INFO + 24, 8, text);
+    w.put(START_INFO + 32, 8, rsdp);
     w.put(START_INFO + 40, 8, map);
-    w.put(START_INFO + 48, 4, 2);
-    entry(w, map, 0, 0x9_FC00);
-    entry(w, map + 24, 0x10_0000, w.size() - 0x10_0000);
+    int entries = 0;
+    entry(w, map, entries++, 0, LOW_END, RAM);
+    if (rsdp != 0) {
+      entry(w, map, entries++, LOW_END, 0xA_0000, RESERVED);
+      entry(w, map, entries++, rsdp, AcpiRemains.END, ACPI_TABLES);
+    }
+    entry(w, map, entries++, 0x10_0000, w.size(), RAM);
+    w.put(START_INFO + 48, 4, entries);
     LaunchState s = BzImage.protectedMode();
     s.flat(0x08, 0xC9B, 0x10).set(LaunchState.RIP, elf.pvhEntry()).set(LaunchState.RBX, START_INFO);
-    return LoadedGuest.of("PVH", s, w.ranges());
+    return LoadedGuest.of("PVH", s, w.ranges()).afterBios();
   }
 
-  private static void entry(GuestWriter w, long at, long address, long length)
+  private static void entry(GuestWriter w, long map, int n, long from, long to, int type)
       throws BootException {
-    w.put(at, 8, address);
-    w.put(at + 8, 8, length);
-    w.put(at + 16, 4, 1);
+    long at = map + 24L * n;
+    w.put(at, 8, from);
+    w.put(at + 8, 8, to - from);
+    w.put(at + 16, 4, type);
   }
 }

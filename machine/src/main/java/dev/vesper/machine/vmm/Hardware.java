@@ -15,6 +15,7 @@ import org.jspecify.annotations.Nullable;
  * @param virtioConsole whether there is a virtio console; vmd's board always has one
  * @param shares folders of the computer that the guest can mount
  * @param screen a VGA adapter, or null
+ * @param testDevice QEMU's {@code pc-testdev}
  */
 public record Hardware(
     Board board,
@@ -22,7 +23,8 @@ public record Hardware(
     List<Network> networks,
     boolean virtioConsole,
     List<Share> shares,
-    @Nullable Screen screen) {
+    @Nullable Screen screen,
+    boolean testDevice) {
   /** What QEMU calls a machine. */
   public enum Board {
     /** The least that boots what is launched: {@link #PC} if that needs firmware's work. */
@@ -62,6 +64,22 @@ public record Hardware(
   /** A board with disks. */
   public Hardware(Board board, List<Drive> drives) {
     this(board, drives, List.of(), false, List.of(), null);
+  }
+
+  /** Hardware without the test device. */
+  public Hardware(
+      Board board,
+      List<Drive> drives,
+      List<Network> networks,
+      boolean virtioConsole,
+      List<Share> shares,
+      @Nullable Screen screen) {
+    this(board, drives, networks, virtioConsole, shares, screen, false);
+  }
+
+  /** {@return the same with the test device, or without} */
+  public Hardware withTestDevice(boolean present) {
+    return new Hardware(board, drives, networks, virtioConsole, shares, screen, present);
   }
 
   /** {@return whether there is anything that hangs on PCI} */

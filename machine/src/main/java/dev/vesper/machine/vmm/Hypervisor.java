@@ -178,6 +178,11 @@ public final class Hypervisor {
     vcpus.get(id).state = HostVcpu.State.RUNNABLE;
   }
 
+  /** Takes a BIOS as having run: it has left interrupt controllers and timer as it does. */
+  public void afterBios() {
+    platform.afterBios();
+  }
+
   /** {@return the screen, or null if there is none} */
   public @Nullable Vga screen() {
     return platform.screen;

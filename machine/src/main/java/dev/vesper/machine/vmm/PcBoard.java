@@ -7,6 +7,7 @@ import dev.vesper.machine.device.I8042;
 import dev.vesper.machine.device.InterruptLines;
 import dev.vesper.machine.device.IoApic;
 import dev.vesper.machine.device.ParallelFlash;
+import dev.vesper.machine.device.PcTestDevice;
 import dev.vesper.machine.device.Rom;
 import dev.vesper.machine.device.acpi.AcpiTables;
 import dev.vesper.machine.device.acpi.Board;
@@ -128,6 +129,10 @@ public final class PcBoard {
     platform.ports.attach(platform.reset, 0x92, 0x92);
     platform.ports.attach(pci, 0xCF8, 0xCFF);
     platform.ports.attach(platform.reset, 0xCF9, 0xCF9);
+    if (parts.hardware().testDevice()) {
+      new PcTestDevice((n, on) -> (n < 16 ? platform.lines : ioApic).line(n, on))
+          .attach(platform.ports, platform.mmio);
+    }
   }
 
   private void chipset() {

@@ -205,6 +205,11 @@ final class Aml {
     return window(0x87, 0, 1, first, last, 4);
   }
 
+  /** {@return memory above 4 GiB that a bridge passes on, cacheable and writable} */
+  static byte[] wideMemoryWindow(long first, long last) {
+    return window(0x8A, 0, 3, first, last, 8);
+  }
+
   private static byte[] window(int tag, int type, int flags, long first, long last, int width) {
     byte[] body =
         join(

@@ -28,4 +28,12 @@ public record Board(
 
   /** Least address of what bridges pass on. */
   public static final long WINDOW_START = 0x8000_0000L;
+
+  /** Least address above 4 GiB of what bridges pass on. */
+  public static final long WIDE_WINDOW_START = 1L << 32;
+
+  /** {@return bytes above 4 GiB that bridges pass on: as many as QEMU's board of that kind} */
+  long wideWindowBytes() {
+    return express ? 1L << 35 : 1L << 31;
+  }
 }

@@ -85,6 +85,8 @@ final class Dsdt {
     if (from < Board.WINDOW_END) {
       l.add(Aml.memoryWindow(from, Board.WINDOW_END - 1));
     }
+    long wide = Board.WIDE_WINDOW_START;
+    l.add(Aml.wideMemoryWindow(wide, wide + b.wideWindowBytes() - 1));
     return resources(l.toArray(new byte[0][]));
   }
 
