@@ -16,8 +16,6 @@ public final class DebugConsole implements PortDevice {
 
   @Override
   public void write(int port, int bytes, int value) {
-    for (int i = 0; i < bytes; i++) {
-      sink.put(value >> 8 * i & 0xFF);
-    }
+    sink.put(value & 0xFF);
   }
 }

@@ -106,13 +106,14 @@ public final class FwCfg implements PortDevice {
   }
 
   @Override
+  public int width(int port) {
+    return port >= 0x514 ? Integer.lowestOneBit(port & 3 | 4) : port == 0x510 ? 2 : 1;
+  }
+
+  @Override
   public int read(int port, int bytes) {
     if (port == 0x511) {
-      int v = 0;
-      for (int i = 0; i < bytes; i++) {
-        v |= next() << 8 * i;
-      }
-      return v;
+      return next();
     }
     if (port >= 0x514 && port < 0x51C) {
       // The signature, big-endian over both registers.

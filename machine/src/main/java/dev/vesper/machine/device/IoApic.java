@@ -77,6 +77,11 @@ public final class IoApic implements MmioDevice, InterruptLines {
   }
 
   @Override
+  public int width(long offset) {
+    return 4;
+  }
+
+  @Override
   public long read(long offset, int bytes) {
     long v =
         switch ((int) offset & 0xFF0) {

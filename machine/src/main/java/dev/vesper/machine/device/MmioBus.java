@@ -6,7 +6,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Physical addresses behind which devices are: of several at one place the first answers. Where
- * nobody is, reads give ones.
+ * nobody is, reads give ones. An access that is wider than the register at its address, or not
+ * aligned, is split.
  */
 public final class MmioBus {
   private record Range(long base, long length, MmioDevice device) {}
@@ -32,18 +33,35 @@ public final class MmioBus {
     return null;
   }
 
+  private static int piece(@Nullable Range r, long address, int left) {
+    int aligned = AccessSplit.alignment(address);
+    int width = r == null ? aligned : Math.min(aligned, r.device.width(address - r.base));
+    return AccessSplit.piece(left, width);
+  }
+
   /** Reads 1 to 8 bytes, zero-extended. */
   public long read(long address, int bytes) {
-    Range r = at(address);
-    long ones = -1L >>> 64 - 8 * bytes;
-    return r == null ? ones : r.device.read(address - r.base, bytes) & ones;
+    long value = 0;
+    for (int done = 0; done < bytes; ) {
+      Range r = at(address + done);
+      int n = piece(r, address + done, bytes - done);
+      long ones = -1L >>> 64 - 8 * n;
+      value |= (r == null ? ones : r.device.read(address + done - r.base, n) & ones) << 8 * done;
+      done += n;
+    }
+    return value;
   }
 
   /** Writes 1 to 8 bytes. */
   public void write(long address, int bytes, long value) {
-    Range r = at(address);
-    if (r != null) {
-      r.device.write(address - r.base, bytes, value & -1L >>> 64 - 8 * bytes);
+    for (int done = 0; done < bytes; ) {
+      Range r = at(address + done);
+      int n = piece(r, address + done, bytes - done);
+      if (r != null) {
+        long v = value >>> 8 * done & -1L >>> 64 - 8 * n;
+        r.device.write(address + done - r.base, n, v);
+      }
+      done += n;
     }
   }
 }

@@ -71,8 +71,8 @@ public final class ParallelFlash implements MmioDevice {
     switch (command) {
       case WRITE_BYTE -> {
         // Programming clears bits.
-        long old = memory.read(base + offset, 1);
-        memory.write(base + offset, 1, old & v);
+        long old = memory.read(base + offset, bytes);
+        memory.write(base + offset, bytes, old & value);
         finish();
       }
       case ERASE -> {

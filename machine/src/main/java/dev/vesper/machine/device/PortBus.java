@@ -2,7 +2,10 @@ package dev.vesper.machine.device;
 
 import org.jspecify.annotations.Nullable;
 
-/** The 64 Ki I/O ports. Ports that nobody claims read as ones and swallow writes. */
+/**
+ * The 64 Ki I/O ports. Ports that nobody claims read as ones and swallow writes. An access that is
+ * wider than the register at its port goes on to the ports behind it, whoever has those.
+ */
 public final class PortBus {
   private final @Nullable PortDevice[] devices = new PortDevice[0x1_0000];
 
@@ -34,19 +37,37 @@ public final class PortBus {
     }
   }
 
+  private static int ones(int bytes) {
+    return bytes == 4 ? -1 : (1 << 8 * bytes) - 1;
+  }
+
+  private static int piece(@Nullable PortDevice d, int port, int left) {
+    return AccessSplit.piece(left, d == null ? 1 : d.width(port));
+  }
+
   /** Reads 1, 2 or 4 bytes, zero-extended to an int. */
   public int read(int port, int bytes) {
-    PortDevice d = devices[port & 0xFFFF];
-    int ones = bytes == 4 ? -1 : (1 << 8 * bytes) - 1;
-    return d == null ? ones : d.read(port & 0xFFFF, bytes) & ones;
+    int value = 0;
+    for (int done = 0; done < bytes; ) {
+      int at = port + done & 0xFFFF;
+      PortDevice d = devices[at];
+      int n = piece(d, at, bytes - done);
+      value |= (d == null ? ones(n) : d.read(at, n) & ones(n)) << 8 * done;
+      done += n;
+    }
+    return value;
   }
 
   /** Writes 1, 2 or 4 bytes. */
   public void write(int port, int bytes, int value) {
-    PortDevice d = devices[port & 0xFFFF];
-    if (d != null) {
-      int ones = bytes == 4 ? -1 : (1 << 8 * bytes) - 1;
-      d.write(port & 0xFFFF, bytes, value & ones);
+    for (int done = 0; done < bytes; ) {
+      int at = port + done & 0xFFFF;
+      PortDevice d = devices[at];
+      int n = piece(d, at, bytes - done);
+      if (d != null) {
+        d.write(at, n, value >> 8 * done & ones(n));
+      }
+      done += n;
     }
   }
 }

@@ -69,21 +69,22 @@ public final class Ahci extends PciDevice implements MmioDevice {
   }
 
   @Override
+  public int width(long offset) {
+    return 4;
+  }
+
+  @Override
   public long read(long offset, int bytes) {
-    int o = (int) offset & ~3;
-    long v = word(o) & 0xFFFF_FFFFL | (bytes == 8 ? (long) word(o + 4) << 32 : 0);
-    return v >>> 8 * ((int) offset & 3);
+    return (word((int) offset & ~3) & 0xFFFF_FFFFL) >>> 8 * ((int) offset & 3);
   }
 
   @Override
   public void write(long offset, int bytes, long value) {
-    if ((offset & 3) != 0 || bytes < 4) {
-      return;
+    // Only whole words can be written.
+    if (bytes == 4) {
+      put((int) offset, (int) value);
+      update();
     }
-    for (int i = 0; i < bytes / 4; i++) {
-      put((int) offset + 4 * i, (int) (value >>> 32 * i));
-    }
-    update();
   }
 
   private void put(int offset, int v) {

@@ -143,6 +143,11 @@ public final class Vga extends PciDevice implements PortDevice {
   private MmioDevice registers() {
     return new MmioDevice() {
       @Override
+      public int width(long offset) {
+        return offset >= 0x500 ? 2 : 1;
+      }
+
+      @Override
       public long read(long offset, int bytes) {
         int o = (int) offset;
         if (o >= 0x400 && o < 0x420) {
@@ -232,6 +237,12 @@ public final class Vga extends PciDevice implements PortDevice {
   // ---- registers of a VGA
 
   @Override
+  public int width(int port) {
+    // Those of VBE are words at whatever address; a word to a VGA index is index and data.
+    return port < 0x3B0 ? 2 : 1;
+  }
+
+  @Override
   public int read(int port, int bytes) {
     return switch (port) {
       case 0x1CE -> vbeIndex;
@@ -242,7 +253,11 @@ public final class Vga extends PciDevice implements PortDevice {
       case 0x3C5 -> sequencer[sequencerIndex & 7];
       case 0x3C7 -> 3;
       case 0x3C8 -> paletteWrite / 3;
-      case 0x3C9 -> palette[paletteRead++ % 768];
+      case 0x3C9 -> {
+        int at = paletteRead;
+        paletteRead = (at + 1) % palette.length;
+        yield palette[at];
+      }
       case 0x3CC -> miscellaneous;
       case 0x3CE -> graphicsIndex;
       case 0x3CF -> graphics[graphicsIndex & 15];
@@ -282,7 +297,10 @@ public final class Vga extends PciDevice implements PortDevice {
       case 0x3C5 -> sequencer[sequencerIndex] = v;
       case 0x3C7 -> paletteRead = (v & 0xFF) * 3;
       case 0x3C8 -> paletteWrite = (v & 0xFF) * 3;
-      case 0x3C9 -> palette[paletteWrite++ % 768] = (byte) (v & 63);
+      case 0x3C9 -> {
+        palette[paletteWrite] = (byte) (v & 63);
+        paletteWrite = (paletteWrite + 1) % palette.length;
+      }
       case 0x3CE -> graphicsIndex = v & 15;
       case 0x3CF -> graphics[graphicsIndex] = v;
       case 0x3B4, 0x3D4 -> controllerIndex = v & 63;
@@ -290,10 +308,6 @@ public final class Vga extends PciDevice implements PortDevice {
       default -> {
         // nothing is there
       }
-    }
-    // A word to an index register sets the data register as well.
-    if (bytes == 2 && (port == 0x3C4 || port == 0x3CE || port == 0x3D4 || port == 0x3B4)) {
-      write(port + 1, 1, value >> 8 & 0xFF);
     }
   }
 

@@ -73,25 +73,23 @@ final class MsiX implements MmioDevice {
   }
 
   @Override
+  public int width(long offset) {
+    return 4;
+  }
+
+  @Override
   public long read(long offset, int bytes) {
-    int o = (int) offset & ~3;
-    long v = word(o) | word(o + 4) << 32;
-    return v >>> 8 * ((int) offset & 3);
+    return word((int) offset & ~3) >>> 8 * ((int) offset & 3);
   }
 
   @Override
   public void write(long offset, int bytes, long value) {
+    int n = (int) offset / 4;
     // Only whole words can be written.
-    if ((offset & 3) != 0 || bytes < 4) {
-      return;
-    }
-    for (int i = 0; i < bytes / 4; i++) {
-      int n = (int) offset / 4 + i;
-      if (n < table.length) {
-        table[n] = (int) (value >>> 32 * i) & ((n & 3) == 3 ? MASKED : -1);
-        if ((n & 3) == 3) {
-          deliver(n / 4);
-        }
+    if (bytes == 4 && n < table.length) {
+      table[n] = (int) value & ((n & 3) == 3 ? MASKED : -1);
+      if ((n & 3) == 3) {
+        deliver(n / 4);
       }
     }
   }

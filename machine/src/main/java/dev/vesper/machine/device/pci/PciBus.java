@@ -121,14 +121,17 @@ public final class PciBus implements PortDevice {
   }
 
   @Override
+  public int width(int port) {
+    return Integer.lowestOneBit(port & 3 | 4);
+  }
+
+  @Override
   public int read(int port, int bytes) {
     if (port < 0xCFC) {
       return port == 0xCF8 && bytes == 4 ? address : -1;
     }
     PciConfig f = selected();
-    return f == null || (port & 3) + bytes > 4
-        ? -1
-        : f.readConfig((address & 0xFC) + (port & 3), bytes);
+    return f == null ? -1 : f.readConfig((address & 0xFC) + (port & 3), bytes);
   }
 
   @Override
@@ -140,7 +143,7 @@ public final class PciBus implements PortDevice {
       return;
     }
     PciConfig f = selected();
-    if (f != null && (port & 3) + bytes <= 4) {
+    if (f != null) {
       f.writeConfig((address & 0xFC) + (port & 3), bytes, value);
     }
   }
@@ -156,14 +159,16 @@ public final class PciBus implements PortDevice {
       }
 
       @Override
+      public int width(long offset) {
+        return 4;
+      }
+
+      @Override
       public long read(long offset, int bytes) {
         PciConfig f = at(offset);
         int register = (int) offset & 0xFFF;
-        if (f == null || (register & 3) + bytes > 4) {
-          return bytes == 8 && f != null && register <= 0xF8
-              ? f.readConfig(register, 4) & 0xFFFF_FFFFL
-                  | (long) f.readConfig(register + 4, 4) << 32
-              : -1L;
+        if (f == null) {
+          return -1L;
         }
         return register > 0xFF ? 0 : f.readConfig(register, bytes) & 0xFFFF_FFFFL;
       }
@@ -172,7 +177,7 @@ public final class PciBus implements PortDevice {
       public void write(long offset, int bytes, long value) {
         PciConfig f = at(offset);
         int register = (int) offset & 0xFFF;
-        if (f != null && register <= 0xFF && (register & 3) + bytes <= 4) {
+        if (f != null && register <= 0xFF) {
           f.writeConfig(register, bytes, (int) value);
         }
       }

@@ -45,6 +45,11 @@ public abstract class PciDevice implements PciConfig {
       ports =
           new PortDevice() {
             @Override
+            public int width(int port) {
+              return Math.min(Integer.lowestOneBit(port & 3 | 4), device.width(port - mapped));
+            }
+
+            @Override
             public int read(int port, int bytes) {
               return (int) device.read(port - (int) mapped, bytes);
             }

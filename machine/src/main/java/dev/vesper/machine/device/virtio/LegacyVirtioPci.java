@@ -52,6 +52,11 @@ public final class LegacyVirtioPci extends PciDevice implements MmioDevice {
   }
 
   @Override
+  public int width(long at) {
+    return at < 0x0C || at >= CONFIG ? 4 : at < 0x12 ? 2 : 1;
+  }
+
+  @Override
   public long read(long at, int bytes) {
     int offset = (int) at;
     return switch (offset) {

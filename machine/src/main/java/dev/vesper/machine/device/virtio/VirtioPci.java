@@ -153,6 +153,16 @@ public final class VirtioPci extends PciDevice implements MmioDevice {
   // ---- the structures
 
   @Override
+  public int width(long offset) {
+    int o = (int) offset & 0xFFF;
+    return switch ((int) offset & 0xF000) {
+      case COMMON -> o < 0x10 || o >= 0x20 ? 4 : o == 0x14 || o == 0x15 ? 1 : 2;
+      case ISR -> 1;
+      default -> 4;
+    };
+  }
+
+  @Override
   public long read(long offset, int bytes) {
     int o = (int) offset & 0xFFF;
     return switch ((int) offset & 0xF000) {
@@ -249,17 +259,17 @@ public final class VirtioPci extends PciDevice implements MmioDevice {
         }
       }
       default -> {
-        if (q != null && !q.enabled && o >= 0x20 && o < 0x38 && bytes >= 4) {
-          address(q, o, bytes, v);
+        if (q != null && !q.enabled && o >= 0x20 && o < 0x38 && bytes == 4) {
+          address(q, o, v);
         }
       }
     }
   }
 
-  private static void address(Queue q, int o, int bytes, long v) {
+  private static void address(Queue q, int o, long v) {
     long old = o < 0x28 ? q.descriptors : o < 0x30 ? q.driver : q.device;
     int shift = 8 * (o & 4);
-    long mask = (bytes == 8 ? -1L : 0xFFFF_FFFFL) << shift;
+    long mask = 0xFFFF_FFFFL << shift;
     long now = old & ~mask | v << shift & mask;
     if (o < 0x28) {
       q.descriptors = now;
