@@ -2,6 +2,9 @@ package dev.vesper.machine.device;
 
 /** The pair of 8259A interrupt controllers at 20h and A0h, the second on line 2 of the first. */
 public final class Pic8259 implements PortDevice, InterruptLines {
+  /** The line of the first on which the second is, as a bit. */
+  private static final int CASCADE = 4;
+
   private static final class Chip {
     int irr;
     int isr;
@@ -9,9 +12,14 @@ public final class Pic8259 implements PortDevice, InterruptLines {
     int lines;
     int base;
     int icw;
+    boolean single;
     boolean needIcw4;
     boolean readIsr;
     boolean autoEoi;
+
+    /** Lines that are no bar to themselves: the cascade in the special fully nested mode. */
+    int nested;
+
     boolean special;
     boolean poll;
     boolean rotateOnAeoi;
@@ -36,7 +44,7 @@ public final class Pic8259 implements PortDevice, InterruptLines {
       if (request < 0) {
         return -1;
       }
-      int serving = highest(special ? isr & ~imr : isr);
+      int serving = highest((special ? isr & ~imr : isr) & ~nested);
       int rank = request - lowest - 1 & 7;
       return serving < 0 || rank < (serving - lowest - 1 & 7) ? request : -1;
     }
@@ -86,11 +94,11 @@ public final class Pic8259 implements PortDevice, InterruptLines {
   private void cascade() {
     boolean on = slave.pending() >= 0;
     if (on) {
-      master.lines |= 4;
-      master.irr |= 4;
+      master.lines |= CASCADE;
+      master.irr |= CASCADE;
     } else {
-      master.lines &= ~4;
-      master.irr &= ~4;
+      master.lines &= ~CASCADE;
+      master.irr &= ~CASCADE;
     }
   }
 
@@ -155,15 +163,16 @@ public final class Pic8259 implements PortDevice, InterruptLines {
     cascade();
   }
 
-  private static void data(Chip c, int v) {
+  private void data(Chip c, int v) {
     switch (c.icw) {
       case 2 -> {
         c.base = v & 0xF8;
-        c.icw = 3;
+        c.icw = !c.single ? 3 : c.needIcw4 ? 4 : 0;
       }
       case 3 -> c.icw = c.needIcw4 ? 4 : 0;
       case 4 -> {
         c.autoEoi = (v & 2) != 0;
+        c.nested = (v & 0x10) != 0 && c == master ? CASCADE : 0;
         c.icw = 0;
       }
       default -> c.imr = v;
@@ -174,6 +183,8 @@ public final class Pic8259 implements PortDevice, InterruptLines {
   private static void command(Chip c, int v) {
     if ((v & 0x10) != 0) {
       c.icw = 2;
+      c.initialised = false;
+      c.single = (v & 2) != 0;
       c.needIcw4 = (v & 1) != 0;
       c.imr = 0;
       c.isr = 0;
@@ -182,6 +193,7 @@ public final class Pic8259 implements PortDevice, InterruptLines {
       c.readIsr = false;
       c.special = false;
       c.autoEoi = false;
+      c.nested = 0;
       return;
     }
     if ((v & 8) != 0) {
@@ -198,7 +210,7 @@ public final class Pic8259 implements PortDevice, InterruptLines {
       case 0 -> c.rotateOnAeoi = false;
       case 4 -> c.rotateOnAeoi = true;
       case 1, 5 -> {
-        int line = c.highest(c.isr);
+        int line = c.highest(c.special ? c.isr & ~c.imr : c.isr);
         if (line >= 0) {
           c.isr &= ~(1 << line);
           if (v >> 5 == 5) {
