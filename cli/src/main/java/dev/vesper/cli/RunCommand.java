@@ -43,6 +43,7 @@ final class RunCommand implements Options.Command {
   private String vga = "none";
   private @Nullable Path screenshot;
   private boolean snapshot;
+  private String rtc = "";
   private String virtioConsole = "none";
   private boolean executeOnly;
   private List<String> intercept = new ArrayList<>();
@@ -130,6 +131,13 @@ final class RunCommand implements Options.Command {
         "where a virtio console goes (default: none)",
         v -> virtioConsole = v,
         "--virtio-console");
+    o.text(
+        "base=utc|localtime|DATE",
+        "what the clock says at the start, as in base=2026-06-17T16:01:21; utc and localtime take"
+            + " it from the computer, so that runs differ (default: 2027-01-01)",
+        v -> rtc = v,
+        "-rtc",
+        "--rtc");
     o.flag(
         "data reads of the image's text fault while paging is on",
         () -> executeOnly = true,
@@ -258,7 +266,8 @@ final class RunCommand implements Options.Command {
                     guest.kvm() && !virtioConsole.equals("none"),
                     shares.list(),
                     screen())
-                .withTestDevice(testDevice());
+                .withTestDevice(testDevice())
+                .withClock(Clock.start(rtc));
         m =
             new Machine(
                 options.withHardware(h).withHost(executeOnly, intercept, hostFaults, ports));

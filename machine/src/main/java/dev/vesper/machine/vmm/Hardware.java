@@ -16,6 +16,7 @@ import org.jspecify.annotations.Nullable;
  * @param shares folders of the computer that the guest can mount
  * @param screen a VGA adapter, or null
  * @param testDevice QEMU's {@code pc-testdev}
+ * @param startSeconds what the clock says at virtual time 0, in seconds since 1970
  */
 public record Hardware(
     Board board,
@@ -24,7 +25,11 @@ public record Hardware(
     boolean virtioConsole,
     List<Share> shares,
     @Nullable Screen screen,
-    boolean testDevice) {
+    boolean testDevice,
+    long startSeconds) {
+  /** 2027-01-01 00:00:00 UTC: where the clock starts unless somebody says otherwise. */
+  public static final long START_SECONDS = 1_798_761_600L;
+
   /** What QEMU calls a machine. */
   public enum Board {
     /** The least that boots what is launched: {@link #PC} if that needs firmware's work. */
@@ -66,7 +71,7 @@ public record Hardware(
     this(board, drives, List.of(), false, List.of(), null);
   }
 
-  /** Hardware without the test device. */
+  /** Hardware without the test device, whose clock starts where it does in every run. */
   public Hardware(
       Board board,
       List<Drive> drives,
@@ -74,12 +79,19 @@ public record Hardware(
       boolean virtioConsole,
       List<Share> shares,
       @Nullable Screen screen) {
-    this(board, drives, networks, virtioConsole, shares, screen, false);
+    this(board, drives, networks, virtioConsole, shares, screen, false, START_SECONDS);
   }
 
   /** {@return the same with the test device, or without} */
   public Hardware withTestDevice(boolean present) {
-    return new Hardware(board, drives, networks, virtioConsole, shares, screen, present);
+    return new Hardware(
+        board, drives, networks, virtioConsole, shares, screen, present, startSeconds);
+  }
+
+  /** {@return the same with a clock that starts elsewhere, in seconds since 1970} */
+  public Hardware withClock(long seconds) {
+    return new Hardware(
+        board, drives, networks, virtioConsole, shares, screen, testDevice, seconds);
   }
 
   /** {@return whether there is anything that hangs on PCI} */

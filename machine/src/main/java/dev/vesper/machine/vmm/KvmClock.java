@@ -50,10 +50,15 @@ final class KvmClock {
   }
 
   private final HostView memory;
+  private final long startSeconds;
   private long wallClock;
 
-  KvmClock(HostView memory) {
+  /**
+   * @param startSeconds date and time at virtual time 0, in seconds since 1970
+   */
+  KvmClock(HostView memory, long startSeconds) {
     this.memory = memory;
+    this.startSeconds = startSeconds;
   }
 
   OptionalLong read(HostVcpu v, int msr) {
@@ -128,7 +133,7 @@ final class KvmClock {
     if (wallClock != 0 && memory.contains(wallClock, WALL_CLOCK_BYTES)) {
       long old = memory.read(wallClock, 4);
       long version = old + (old & 1) + 2;
-      memory.write(wallClock + 4, 4, Platform.START_SECONDS);
+      memory.write(wallClock + 4, 4, startSeconds);
       memory.write(wallClock + 8, 4, 0);
       memory.write(wallClock, 4, version);
     }
@@ -159,7 +164,7 @@ final class KvmClock {
     }
     long now = v.cpu.now();
     memory.write(address, new byte[PAIRING_BYTES], 0, PAIRING_BYTES);
-    memory.write(address, 8, Platform.START_SECONDS + now / NANOS);
+    memory.write(address, 8, startSeconds + now / NANOS);
     memory.write(address + 8, 8, now % NANOS);
     memory.write(address + 16, 8, Hypervisor.guestTsc(v));
     return true;

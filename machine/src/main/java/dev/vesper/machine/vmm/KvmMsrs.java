@@ -108,7 +108,7 @@ final class KvmMsrs {
     osvw = m.has("osvw");
     adjustable = m.has("tsc-adjust");
     width = m.leaf(0x8000_0008, 0).eax() & 0xFF;
-    clock = new KvmClock(host.memory);
+    clock = new KvmClock(host.memory, host.platform.startSeconds());
   }
 
   /** Sets what a vCPU starts with. */

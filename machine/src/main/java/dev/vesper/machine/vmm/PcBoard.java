@@ -80,7 +80,7 @@ public final class PcBoard {
     LateLines timer = new LateLines();
     platform = new Platform(p, ioApic, timer);
     Hpet hpet = new Hpet(p.clock(), platform.lines);
-    // In legacy replacement the HPET drives what is the 8254's otherwise.
+    // In legacy replacement the HPET drives what is the 8254's and the clock's otherwise.
     timer.to =
         (n, on) -> {
           if (!hpet.legacyReplacement()) {

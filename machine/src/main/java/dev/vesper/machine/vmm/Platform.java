@@ -79,9 +79,6 @@ public final class Platform {
       byte @Nullable [] initrd,
       String commandLine) {}
 
-  /** 2024-01-01 00:00:00 UTC: where the clock starts in every run. */
-  static final long START_SECONDS = 1_704_067_200L;
-
   final PortBus ports = new PortBus();
   final MmioBus mmio = new MmioBus();
   final Pic8259 pic = new Pic8259();
@@ -91,6 +88,8 @@ public final class Platform {
 
   final @Nullable IoApic ioApic;
   final Pit8254 pit;
+  final CmosRtc rtc;
+  private final long startSeconds;
   final Uart16550 com1;
   final ResetPorts reset = new ResetPorts();
   private final List<Timed> timers = new ArrayList<>();
@@ -104,7 +103,7 @@ public final class Platform {
    * What every board has.
    *
    * @param apic an I/O APIC beside the 8259 pair, or null
-   * @param timer where the 8254 drives its interrupt
+   * @param timer where 8254 and clock drive their interrupts
    */
   Platform(Parts p, @Nullable IoApic apic, @Nullable InterruptLines timer) {
     ioApic = apic;
@@ -115,8 +114,12 @@ public final class Platform {
               pic.line(n, on);
               apic.line(n, on);
             };
-    pit = new Pit8254(p.clock, timer == null ? lines : timer);
+    InterruptLines own = timer == null ? lines : timer;
+    pit = new Pit8254(p.clock, own);
     timers.add(pit);
+    startSeconds = p.hardware.startSeconds();
+    rtc = new CmosRtc(p.clock, own, startSeconds, p.memory.guestBytes());
+    timers.add(rtc);
     com1 = new Uart16550(0x3F8, 4, lines, p.console);
     apJumpTable = p.apJumpTable;
     firmware = p.firmware != null;
@@ -125,7 +128,7 @@ public final class Platform {
     ports.attach(pic, 0x4D0, 0x4D1);
     ports.attach(pit, 0x40, 0x43);
     ports.attach(pit, 0x61, 0x61);
-    ports.attach(new CmosRtc(p.clock, START_SECONDS, p.memory.guestBytes()), 0x70, 0x71);
+    ports.attach(rtc, 0x70, 0x71);
     ports.attach(com1, 0x3F8, 0x3FF);
     ports.attach(reset, 0xF4, 0xF4);
     DebugConsole d = new DebugConsole(p.debug);
@@ -170,6 +173,11 @@ public final class Platform {
     for (int[] w : writes) {
       ports.write(w[0], 1, w[1]);
     }
+  }
+
+  /** {@return date and time at virtual time 0, in seconds since 1970} */
+  long startSeconds() {
+    return startSeconds;
   }
 
   /** Tells where ACPI's timer is. */

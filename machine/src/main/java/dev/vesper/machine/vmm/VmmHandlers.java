@@ -31,7 +31,7 @@ final class VmmHandlers implements Handlers {
     this.host = host;
     this.profile = profile;
     cpuid = new VmmCpuid(host.model, host.mode);
-    msrs = new VmmMsrs(profile, host.memory, Platform.START_SECONDS);
+    msrs = new VmmMsrs(profile, host.memory, host.platform.startSeconds());
     ghcb = new VmmGhcb(host, profile, this);
   }
 
