@@ -17,12 +17,18 @@ import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
 /** The disks of {@code -drive} options, open until this is closed. */
 final class Drives implements Closeable {
   private static final String USAGE =
       "-drive takes file=F[,format=raw|qcow2][,if=virtio|ide][,readonly=on][,snapshot=on]";
+
+  /** Where readers lock: behind the end of any image. */
+  private static final long FIRST_READER = 1L << 60;
+
+  private static final AtomicInteger READERS = new AtomicInteger();
 
   private final List<Hardware.Drive> open = new ArrayList<>();
 
@@ -101,9 +107,7 @@ final class Drives implements Closeable {
           fixed
               ? FileChannel.open(path, StandardOpenOption.READ)
               : FileChannel.open(path, StandardOpenOption.READ, StandardOpenOption.WRITE);
-      if (!fixed && c.tryLock() == null) {
-        throw new IOException("another program uses it");
-      }
+      lock(c, fixed);
       Storage s = new FileStorage(c);
       boolean qcow2 = format == null ? magic(c) == Qcow2Disk.MAGIC : format.equals("qcow2");
       Disk d = qcow2 ? new Qcow2Disk(s, fixed) : new RawDisk(s, fixed);
@@ -121,6 +125,20 @@ final class Drives implements Closeable {
               ? UserError.reason(io)
               : "it is named twice; a disk can be written by one only";
       throw new UserError("cannot open the disk " + path + ": " + why);
+    }
+  }
+
+  /**
+   * Readers share an image, a writer has it alone. A reader locks a byte of its own, because one
+   * program cannot lock a byte twice, and a writer locks them all.
+   */
+  private static void lock(FileChannel c, boolean reader) throws IOException {
+    if (reader) {
+      if (c.tryLock(FIRST_READER + READERS.getAndIncrement(), 1, true) == null) {
+        throw new IOException("another program writes it");
+      }
+    } else if (c.tryLock() == null) {
+      throw new IOException("another program uses it");
     }
   }
 

@@ -25,6 +25,7 @@ public final class Qcow2Disk extends ImageDisk {
   private static final long ZERO = 1;
   private static final int HEADER = 104;
   private static final long INCOMPATIBLE_DIRTY = 1;
+  private static final int AUTOCLEAR = 88;
   private static final int MOST_TABLE = 32 << 20;
 
   private final int bits;
@@ -38,6 +39,12 @@ public final class Qcow2Disk extends ImageDisk {
   private long[] counts;
   private final Map<Long, long[]> tables = new HashMap<>();
   private long end;
+
+  /** Where the file ends at most: each cluster and table is moved once, and all is counted. */
+  private final long most;
+
+  /** Features that a writer may not know, and so takes back before it writes. */
+  private boolean autoclear;
 
   /**
    * Opens an image.
@@ -84,6 +91,11 @@ public final class Qcow2Disk extends ImageDisk {
     l1 = longs(l1Offset, l1Size);
     counts = longs(countTable, (int) (countBytes / 8));
     end = image.length() + cluster - 1 & -cluster;
+    autoclear = version == 3 && h.getLong(AUTOCLEAR) != 0;
+    long own = (size + cluster - 1 >> bits) + l1Size;
+    // Counts take two bytes a cluster, and each of their blocks eight in a table that can move.
+    long blocks = ((end >> bits) + own) / (cluster / 2) + 2;
+    most = end + (own + 2 * blocks + 2 * (blocks / perTable + 2) << bits);
   }
 
   private static void require(boolean holds, String message) throws IOException {
@@ -105,7 +117,7 @@ public final class Qcow2Disk extends ImageDisk {
   }
 
   private void put(long at, long value) throws IOException {
-    image.write(at, ByteBuffer.allocate(8).putLong(0, value).array(), 0, 8);
+    store(at, ByteBuffer.allocate(8).putLong(0, value).array(), 0, 8);
   }
 
   @Override
@@ -174,6 +186,26 @@ public final class Qcow2Disk extends ImageDisk {
 
   // ---- writing
 
+  /** Writes to the file, never behind its end: that moves by {@link #extend} alone. */
+  private void store(long at, byte[] from, int offset, int length) throws IOException {
+    require(at >= 0 && at <= end - length, "a table of the image leads outside it");
+    if (autoclear) {
+      autoclear = false;
+      image.write(AUTOCLEAR, new byte[8], 0, 8);
+    }
+    image.write(at, from, offset, length);
+  }
+
+  /** {@return where clusters begin that the file has now in addition} */
+  private long extend(int clusters) throws IOException {
+    long at = end;
+    require(
+        (long) clusters << bits <= most - at,
+        "it would grow beyond its size of " + size + " bytes: its tables are damaged");
+    end += (long) clusters << bits;
+    return at;
+  }
+
   @Override
   public void write(long sector, byte[] from, int bytes) throws IOException {
     long at = sector * SECTOR;
@@ -189,7 +221,7 @@ public final class Qcow2Disk extends ImageDisk {
     int in = (int) position & cluster - 1;
     long e = entry(position);
     if ((e & COPIED) != 0 && (e & (COMPRESSED | ZERO)) == 0) {
-      image.write((e & OFFSET) + in, from, offset, n);
+      store((e & OFFSET) + in, from, offset, n);
       return;
     }
     byte[] all = new byte[cluster];
@@ -200,7 +232,7 @@ public final class Qcow2Disk extends ImageDisk {
     }
     System.arraycopy(from, offset, all, in, n);
     long fresh = allocate();
-    image.write(fresh, all, 0, cluster);
+    store(fresh, all, 0, cluster);
     int l1Index = (int) (position >> bits) / perTable;
     int l2Index = (int) (position >> bits) % perTable;
     long[] t = ownTable(l1Index);
@@ -223,7 +255,7 @@ public final class Qcow2Disk extends ImageDisk {
     long at = allocate();
     ByteBuffer b = ByteBuffer.allocate(cluster);
     b.asLongBuffer().put(t);
-    image.write(at, b.array(), 0, cluster);
+    store(at, b.array(), 0, cluster);
     l1[n] = at | COPIED;
     put(l1Offset + 8L * n, l1[n]);
     tables.put(at, t);
@@ -248,8 +280,7 @@ public final class Qcow2Disk extends ImageDisk {
 
   /** {@return a new cluster at the end, counted once} */
   private long allocate() throws IOException {
-    long at = end;
-    end += cluster;
+    long at = extend(1);
     count(at, 1);
     return at;
   }
@@ -263,9 +294,8 @@ public final class Qcow2Disk extends ImageDisk {
       growCounts(block);
     }
     if (counts[block] == 0) {
-      long fresh = end;
-      end += cluster;
-      image.write(fresh, new byte[cluster], 0, cluster);
+      long fresh = extend(1);
+      store(fresh, new byte[cluster], 0, cluster);
       counts[block] = fresh;
       put(countTable + 8L * block, fresh);
       count(fresh, 1);
@@ -273,26 +303,25 @@ public final class Qcow2Disk extends ImageDisk {
     long place = (counts[block] & OFFSET) + 2 * (number % perBlock);
     ByteBuffer v = ByteBuffer.wrap(bytes(place, 2));
     v.putShort(0, (short) Math.max(0, v.getShort(0) + change));
-    image.write(place, v.array(), 0, 2);
+    store(place, v.array(), 0, 2);
   }
 
   /** Moves the table of count blocks to a larger place. */
   private void growCounts(int block) throws IOException {
     int clusters = (block * 2 + perTable) / perTable;
-    long at = end;
-    end += (long) clusters * cluster;
+    long at = extend(clusters);
     long old = countTable;
     int oldClusters = counts.length / perTable;
     counts = Arrays.copyOf(counts, clusters * perTable);
     ByteBuffer b = ByteBuffer.allocate(clusters * cluster);
     b.asLongBuffer().put(counts);
-    image.write(at, b.array(), 0, b.capacity());
+    store(at, b.array(), 0, b.capacity());
     countTable = at;
     for (int i = 0; i < clusters; i++) {
       count(at + (long) i * cluster, 1);
     }
     ByteBuffer h = ByteBuffer.allocate(12).putLong(0, at).putInt(8, clusters);
-    image.write(48, h.array(), 0, 12);
+    store(48, h.array(), 0, 12);
     for (int i = 0; i < oldClusters; i++) {
       count(old + (long) i * cluster, -1);
     }
