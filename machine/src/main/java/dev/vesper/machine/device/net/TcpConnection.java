@@ -42,14 +42,15 @@ final class TcpConnection {
 
   private static final int BUFFER = 1 << 16;
   private static final int LARGEST_SEGMENT = 1460;
+  private static final int LARGEST_SEGMENT_V6 = 1440;
   private static final int SMALLEST_SEGMENT = 64;
   private static final long RETRANSMIT_NANOS = 200_000_000L;
   private static final long LINGER_NANOS = 1_000_000_000L;
   private static final int MOST_RETRIES = 8;
 
-  final int guest;
+  final IpAddress guest;
   final int guestPort;
-  final int gateway;
+  final IpAddress gateway;
   final int gatewayPort;
   private final Outside.Stream stream;
   private final Wire wire;
@@ -80,9 +81,9 @@ final class TcpConnection {
   private long since;
 
   private TcpConnection(
-      int guest,
+      IpAddress guest,
       int guestPort,
-      int gateway,
+      IpAddress gateway,
       int gatewayPort,
       Outside.Stream stream,
       Wire wire,
@@ -107,7 +108,14 @@ final class TcpConnection {
    * @param number the first sequence number
    */
   static TcpConnection toGuest(
-      int to, int toPort, int from, int fromPort, Outside.Stream s, Wire w, int number, long now) {
+      IpAddress to,
+      int toPort,
+      IpAddress from,
+      int fromPort,
+      Outside.Stream s,
+      Wire w,
+      int number,
+      long now) {
     TcpConnection c = new TcpConnection(to, toPort, from, fromPort, s, w, State.SYN_SENT, number);
     c.next++;
     c.since = now;
@@ -117,9 +125,9 @@ final class TcpConnection {
 
   /** {@return the connection that the guest's segment asks for} */
   static TcpConnection fromGuest(
-      int guest,
+      IpAddress guest,
       int guestPort,
-      int gateway,
+      IpAddress gateway,
       int gatewayPort,
       Outside.Stream s,
       Wire w,
@@ -135,16 +143,24 @@ final class TcpConnection {
   private void learn(Segment s) {
     peerWindow = s.window;
     if (s.mss > 0) {
-      mss = Math.max(SMALLEST_SEGMENT, Math.min(s.mss, LARGEST_SEGMENT));
+      mss = Math.max(SMALLEST_SEGMENT, Math.min(s.mss, largestSegment()));
     }
+  }
+
+  /** {@return bytes that a segment can carry in a frame of 1500} */
+  int largestSegment() {
+    return guest.isV4() ? LARGEST_SEGMENT : LARGEST_SEGMENT_V6;
   }
 
   boolean closed() {
     return state == State.CLOSED;
   }
 
-  boolean is(int address, int port, int toAddress, int toPort) {
-    return guest == address && guestPort == port && gateway == toAddress && gatewayPort == toPort;
+  boolean is(IpAddress address, int port, IpAddress toAddress, int toPort) {
+    return guestPort == port
+        && gatewayPort == toPort
+        && guest.equals(address)
+        && gateway.equals(toAddress);
   }
 
   private void send(int flags, int sequence, byte[] data) {

@@ -17,13 +17,13 @@ final class TcpForwarding implements TcpConnection.Wire {
   /** Distance of the first sequence numbers of connections. */
   private static final int NUMBER_STEP = 64_000;
 
-  /** Segment size option: 1460 bytes. */
-  private static final int MSS_OPTION = 0x0204_05B4;
+  /** Kind and length of the segment size option. */
+  private static final int MSS_OPTION = 0x0204 << 16;
 
   /** Takes TCP segments for the guest, without their IP header. */
   @FunctionalInterface
   interface Ip {
-    void send(int from, int to, ByteBuffer segment);
+    void send(IpAddress from, IpAddress to, ByteBuffer segment);
   }
 
   private final Outside outside;
@@ -52,9 +52,9 @@ final class TcpForwarding implements TcpConnection.Wire {
       port = (port + 1) % PORTS;
       connections.add(
           TcpConnection.toGuest(
-              v.address(),
+              IpAddress.v4(v.address()),
               v.port(),
-              UserNetwork.GATEWAY,
+              IpAddress.v4(UserNetwork.GATEWAY),
               FIRST_PORT + port,
               v.stream(),
               this,
@@ -68,7 +68,7 @@ final class TcpForwarding implements TcpConnection.Wire {
   }
 
   /** The guest has sent a segment. */
-  void arrived(int from, int to, ByteBuffer b, long now) {
+  void arrived(IpAddress from, IpAddress to, ByteBuffer b, long now) {
     int header = b.capacity() < HEADER ? 0 : (b.get(12) >> 4 & 15) * 4;
     if (header < HEADER || header > b.capacity()) {
       return;
@@ -94,14 +94,16 @@ final class TcpForwarding implements TcpConnection.Wire {
     connections.removeIf(TcpConnection::closed);
   }
 
-  private @Nullable TcpConnection find(int from, int fromPort, int to, int toPort, Segment s) {
+  private @Nullable TcpConnection find(
+      IpAddress from, int fromPort, IpAddress to, int toPort, Segment s) {
     for (TcpConnection c : connections) {
       if (c.is(from, fromPort, to, toPort)) {
         return c;
       }
     }
     boolean asks = (s.flags() & (TcpConnection.SYN | TcpConnection.ACK)) == TcpConnection.SYN;
-    if (!asks || to != UserNetwork.GATEWAY || connections.size() >= MOST_CONNECTIONS) {
+    boolean own = to.equals(IpAddress.v4(UserNetwork.GATEWAY)) || Ipv6Host.router(to);
+    if (!asks || !own || connections.size() >= MOST_CONNECTIONS) {
       return null;
     }
     Outside.Stream stream = outside.connect(toPort);
@@ -129,8 +131,8 @@ final class TcpForwarding implements TcpConnection.Wire {
   }
 
   /** A reset, as a host gives it at whose port nobody listens (RFC 9293, 3.5.2). */
-  private void refuse(int from, int to, ByteBuffer b, Segment s) {
-    if ((s.flags() & TcpConnection.RST) != 0) {
+  private void refuse(IpAddress from, IpAddress to, ByteBuffer b, Segment s) {
+    if ((s.flags() & TcpConnection.RST) != 0 || from.isUnspecified() || to.isMulticast()) {
       return;
     }
     int counted = (s.flags() & (TcpConnection.SYN | TcpConnection.FIN)) != 0 ? 1 : 0;
@@ -154,18 +156,16 @@ final class TcpForwarding implements TcpConnection.Wire {
     r.put((byte) (HEADER + options << 2)).put((byte) flags).putShort((short) window);
     r.putInt(0);
     if (options != 0) {
-      r.putInt(MSS_OPTION);
+      r.putInt(MSS_OPTION | c.largestSegment());
     }
     r.put(data);
     send(c.gateway, c.guest, r);
   }
 
-  private void send(int from, int to, ByteBuffer segment) {
+  private void send(IpAddress from, IpAddress to, ByteBuffer segment) {
     int length = segment.capacity();
-    ByteBuffer pseudo =
-        ByteBuffer.allocate(12).putInt(from).putInt(to).putInt(PROTOCOL << 16 | length);
-    int start = UserNetwork.sum(pseudo, 0, 12, 0);
-    segment.putShort(16, (short) ~UserNetwork.sum(segment, 0, length, start));
+    int start = Checksum.pseudo(from, to, PROTOCOL, length);
+    segment.putShort(16, (short) ~Checksum.sum(segment, 0, length, start));
     ip.send(from, to, segment);
   }
 }

@@ -6,8 +6,9 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * A network of the guest and a gateway, with the addresses of QEMU's user network: the guest gets
- * 10.0.2.15 by DHCP (RFC 2131), the gateway 10.0.2.2 answers ARP and ICMP echo. TCP is refused but
- * for what {@link Outside} has; nothing else behind it is to be had.
+ * 10.0.2.15 by DHCP (RFC 2131), the gateway 10.0.2.2 answers ARP and ICMP echo, and is a router of
+ * IPv6 with the prefix fec0::/64. TCP is refused but for what {@link Outside} has; nothing else
+ * behind it is to be had.
  */
 public final class UserNetwork implements Network {
   private static final byte[] GATEWAY_MAC = {0x52, 0x55, 10, 0, 2, 2};
@@ -41,6 +42,7 @@ public final class UserNetwork implements Network {
 
   private final Outside outside;
   private final TcpForwarding forwarding;
+  private final Ipv6Host ipv6;
   private Receiver guest = b -> {};
 
   /** The address of the guest's adapter, as its frames say. */
@@ -60,6 +62,7 @@ public final class UserNetwork implements Network {
   public UserNetwork(Outside outside) {
     this.outside = outside;
     forwarding = new TcpForwarding(outside, this::tcp);
+    ipv6 = new Ipv6Host(b -> guest.frame(b), (from, to, b) -> forwarding.arrived(from, to, b, now));
   }
 
   @Override
@@ -74,12 +77,13 @@ public final class UserNetwork implements Network {
 
   @Override
   public long nextEvent() {
-    return live() ? nextLook : NEVER;
+    return Math.min(ipv6.nextEvent(), live() ? nextLook : NEVER);
   }
 
   @Override
   public void advance(long time) {
     now = time;
+    ipv6.advance(time);
     if (live() && time >= nextLook) {
       nextLook = time + LOOK_NANOS;
       forwarding.poll(adapter != null, time);
@@ -101,8 +105,9 @@ public final class UserNetwork implements Network {
     switch (f.getShort(12) & 0xFFFF) {
       case ARP -> arp(f);
       case IPV4 -> ip(f);
+      case Ipv6Host.ETHERTYPE -> ipv6.arrived(macOf(f), f);
       default -> {
-        // IPv6 and the rest: nobody listens
+        // nobody listens
       }
     }
   }
@@ -148,26 +153,12 @@ public final class UserNetwork implements Network {
           dhcp(f, body.slice(8, body.capacity() - 8));
         }
       }
-      case TCP -> forwarding.arrived(f.getInt(ETHERNET + 12), to, body, now);
+      case TCP ->
+          forwarding.arrived(IpAddress.v4(f.getInt(ETHERNET + 12)), IpAddress.v4(to), body, now);
       default -> {
         // nobody listens
       }
     }
-  }
-
-  /** Ones' complement sum of 16-bit words. */
-  static int sum(ByteBuffer b, int from, int length, int start) {
-    long s = start & 0xFFFF_FFFFL;
-    for (int i = 0; i + 1 < length; i += 2) {
-      s += b.getShort(from + i) & 0xFFFF;
-    }
-    if ((length & 1) != 0) {
-      s += (b.get(from + length - 1) & 0xFF) << 8;
-    }
-    while (s >> 16 != 0) {
-      s = (s & 0xFFFF) + (s >> 16);
-    }
-    return (int) s;
   }
 
   private void answer(byte[] mac, int protocol, int from, int to, byte[] body) {
@@ -175,14 +166,19 @@ public final class UserNetwork implements Network {
     r.putShort((short) 0x4500).putShort((short) (IP_HEADER + body.length));
     r.putInt(0x0000_4000).put((byte) 64).put((byte) protocol).putShort((short) 0);
     r.putInt(from).putInt(to).put(body);
-    r.putShort(ETHERNET + 10, (short) ~sum(r, ETHERNET, IP_HEADER, 0));
+    r.putShort(ETHERNET + 10, (short) ~Checksum.sum(r, ETHERNET, IP_HEADER, 0));
     guest.frame(r.array());
   }
 
-  private void tcp(int from, int to, ByteBuffer segment) {
+  private void tcp(IpAddress from, IpAddress to, ByteBuffer segment) {
     byte[] mac = adapter;
-    if (mac != null) {
-      answer(mac, TCP, from, to, segment.array());
+    if (mac == null) {
+      return;
+    }
+    if (from.isV4()) {
+      answer(mac, TCP, from.asV4(), to.asV4(), segment.array());
+    } else {
+      ipv6.send(mac, TCP, from, to, segment);
     }
   }
 
@@ -194,7 +190,7 @@ public final class UserNetwork implements Network {
     body.get(0, b);
     ByteBuffer r = ByteBuffer.wrap(b);
     r.put(0, (byte) 0).putShort(2, (short) 0);
-    r.putShort(2, (short) ~sum(r, 0, b.length, 0));
+    r.putShort(2, (short) ~Checksum.sum(r, 0, b.length, 0));
     answer(macOf(f), ICMP, GATEWAY, f.getInt(ETHERNET + 12), b);
   }
 
