@@ -64,7 +64,7 @@ final class AcpiTablesTest {
       value = Hardware.Board.class,
       names = {"PC", "Q35"})
   void everyTableIsWhatItShouldBe(Hardware.Board board) throws IOException, InterruptedException {
-    AcpiTables a = new AcpiTables(PcBoard.describe(board, 64, 1L << 30));
+    AcpiTables a = new AcpiTables(PcBoard.describe(board, 64, 1L << 30, true));
     Map<String, byte[]> found = tables(a.linked(BASE));
     assertThat(found).containsKeys("APIC", "DSDT", "FACP", "HPET");
     assertThat(found.containsKey("MCFG")).isEqualTo(board == Hardware.Board.Q35);

@@ -157,7 +157,7 @@ public record LaunchPlan(GuestPolicy policy, List<Item> items) {
     Hardware.Board board = board(o, profile);
     return board == Hardware.Board.MINIMAL
         ? null
-        : PcBoard.describe(board, o.processors(), o.memoryBytes());
+        : PcBoard.describe(board, o.processors(), o.memoryBytes(), o.mode() == SevMode.OFF);
   }
 
   private static OpenBsdLaunch openBsdLaunch(Profile profile) {

@@ -5,6 +5,7 @@ import dev.vesper.machine.boot.FirmwareImage;
 import dev.vesper.machine.boot.FirmwareTable;
 import dev.vesper.machine.boot.LoadedGuest;
 import dev.vesper.machine.boot.SymbolFile;
+import dev.vesper.machine.boot.WakingVector;
 import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuFeatures;
 import dev.vesper.machine.cpu.NestedMap;
@@ -151,6 +152,7 @@ public final class Machine {
       host.afterBios();
     }
     mmio.onChange(() -> cpus.forEach(c -> c.flushTlb(true)));
+    host.resumesAt(firmware == null ? () -> WakingVector.state(view) : guest::state);
     host.commit(new HostFaults(o.hostFaults()));
     if (o.executeOnly()) {
       BitSet text = textFrames(guest);

@@ -1,13 +1,14 @@
 package dev.vesper.machine.device;
 
 import java.util.function.LongSupplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The fixed hardware of ACPI (ACPI 6.4, 4.8) as PIIX4 and ICH9 have it behind a movable block of
  * ports: PM1 status at 0, enable at 2, control at 4, the 24-bit timer of 3.579545 MHz at 8, and
  * general-purpose events at 20h. The machine is always in ACPI mode; there is no SMM.
  */
-public final class AcpiPm implements PortDevice {
+public final class AcpiPm implements PortDevice, Timed {
   /** Ports of the block. */
   public static final int LENGTH = 0x40;
 
@@ -23,10 +24,24 @@ public final class AcpiPm implements PortDevice {
   /** What SLP_TYP is for soft off. */
   public static final int SOFT_OFF = 0;
 
+  /** What it is for suspend to RAM. */
+  public static final int SUSPEND = 1;
+
+  /** What it is for suspend to disk, after which the machine is off. */
+  public static final int HIBERNATE = 2;
+
   private static final long FREQUENCY = 3_579_545L;
   private static final int SLEEP_ENABLE = 1 << 13;
   private static final int SCI_ENABLE = 1;
+
+  // Bits of status and enable.
+  private static final int TIMER_CARRY = 1;
   private static final int POWER_BUTTON = 1 << 8;
+  private static final int RTC_ALARM = 1 << 10;
+  private static final int WAKE = 1 << 15;
+
+  /** The carry is a change of the timer's highest bit. */
+  private static final int CARRY_SHIFT = 23;
 
   private final PortBus ports;
   private final LongSupplier clock;
@@ -38,6 +53,10 @@ public final class AcpiPm implements PortDevice {
   private int status;
   private int enable;
   private int control = SCI_ENABLE;
+  private @Nullable Runnable sleep;
+
+  /** Carries of the timer that status knows of. */
+  private long carries;
 
   /**
    * @param ports where the block appears
@@ -71,6 +90,59 @@ public final class AcpiPm implements PortDevice {
     return base;
   }
 
+  /**
+   * Lets software suspend; without, it can only power off.
+   *
+   * @param suspend called when it suspends to RAM
+   */
+  public void sleepsBy(Runnable suspend) {
+    sleep = suspend;
+  }
+
+  /** {@return whether something has happened that wakes the machine} */
+  public boolean wakes() {
+    settle();
+    return (status & enable & (TIMER_CARRY | POWER_BUTTON | RTC_ALARM)) != 0;
+  }
+
+  /** The machine has woken: takes over what woke it from before the reset. */
+  public void wokenBy(AcpiPm before) {
+    carries = before.carries;
+    status = before.status | WAKE;
+  }
+
+  /** The alarm of the real-time clock interrupts. */
+  public void alarm() {
+    status |= RTC_ALARM;
+    update();
+  }
+
+  private void settle() {
+    long n = ticks(clock.getAsLong()) >> CARRY_SHIFT;
+    if (n != carries) {
+      carries = n;
+      status |= TIMER_CARRY;
+    }
+  }
+
+  @Override
+  public long nextEvent() {
+    if ((enable & TIMER_CARRY) == 0 || (status & TIMER_CARRY) != 0) {
+      return NEVER;
+    }
+    long carry = carries + 1 << CARRY_SHIFT;
+    // Whole microseconds, as the timer counts.
+    return (carry * 1_000_000 / FREQUENCY + 1) * 1000;
+  }
+
+  @Override
+  public void advance(long now) {
+    if (now >= nextEvent()) {
+      settle();
+      update();
+    }
+  }
+
   /** Somebody presses the power button. */
   public void pressPowerButton() {
     status |= POWER_BUTTON;
@@ -81,9 +153,13 @@ public final class AcpiPm implements PortDevice {
     lines.line(irq, (status & enable) != 0);
   }
 
+  private static long ticks(long nanoseconds) {
+    return nanoseconds / 1000 * FREQUENCY / 1_000_000;
+  }
+
   /** {@return the timer at a time} */
   static int timer(long nanoseconds) {
-    return (int) (nanoseconds / 1000 * FREQUENCY / 1_000_000 & 0xFF_FFFF);
+    return (int) (ticks(nanoseconds) & 0xFF_FFFF);
   }
 
   private int register(int offset) {
@@ -99,35 +175,28 @@ public final class AcpiPm implements PortDevice {
 
   @Override
   public int read(int port, int bytes) {
+    settle();
     int o = port - base;
-    if (o >= EVENTS + 8 && o < EVENTS + 16) {
-      return eventEnable[o - EVENTS - 8] & 0xFF;
-    }
-    if (o == TIMER && bytes == 4) {
-      return timer(clock.getAsLong());
-    }
-    int v = register(o) | (bytes == 4 ? register(o + 2) << 16 : 0);
-    return v >>> 8 * (o & 1);
+    return o >= EVENTS + 8 && o < EVENTS + 16
+        ? eventEnable[o - EVENTS - 8] & 0xFF
+        : register(o) >>> 8 * (o & 1) & 0xFF;
   }
 
   @Override
   public void write(int port, int bytes, int value) {
-    int o = port - base;
-    if (o >= EVENTS + 8 && o < EVENTS + 16) {
-      for (int i = 0; i < bytes && o + i < EVENTS + 16; i++) {
-        eventEnable[o - EVENTS - 8 + i] = (byte) (value >> 8 * i);
-      }
+    settle();
+    put(port - base, value & 0xFF);
+    update();
+    if ((control & SLEEP_ENABLE) == 0) {
       return;
     }
-    for (int i = 0; i < bytes; i++) {
-      put(o + i, value >> 8 * i & 0xFF);
-    }
-    update();
-    if ((control & SLEEP_ENABLE) != 0) {
-      control &= ~SLEEP_ENABLE;
-      if ((control >> 10 & 7) == SOFT_OFF) {
-        powerOff.run();
-      }
+    control &= ~SLEEP_ENABLE;
+    Runnable suspend = sleep;
+    int type = control >> 10 & 7;
+    if (type == SOFT_OFF || type == HIBERNATE && suspend != null) {
+      powerOff.run();
+    } else if (type == SUSPEND && suspend != null) {
+      suspend.run();
     }
   }
 
@@ -141,6 +210,9 @@ public final class AcpiPm implements PortDevice {
       case CONTROL + 1 -> control = control & 0xFF | v << 8;
       default -> {
         // the timer is read-only; no general-purpose event ever happens
+        if (offset >= EVENTS + 8 && offset < EVENTS + 16) {
+          eventEnable[offset - EVENTS - 8] = (byte) v;
+        }
       }
     }
   }

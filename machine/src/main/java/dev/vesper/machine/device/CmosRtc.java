@@ -10,8 +10,10 @@ import java.util.function.LongSupplier;
  * base of 32768 Hz only, and it does not change to daylight saving time.
  */
 public final class CmosRtc implements PortDevice, Timed {
-  /** The shutdown status byte, by which a BIOS knows why the processor was reset. */
-  public static final int SHUTDOWN_STATUS = 0x0F;
+  /** The byte by which a BIOS knows why the processor was reset, and QEMU's value for waking. */
+  private static final int SHUTDOWN_STATUS = 0x0F;
+
+  private static final int WAKES = 0xFE;
 
   private static final int SECOND = 0;
   private static final int MINUTE = 2;
@@ -97,18 +99,24 @@ public final class CmosRtc implements PortDevice, Timed {
     ram[at + 1] = (byte) (v >> 8);
   }
 
-  /** Puts a byte into memory, as a chipset does. */
-  public void store(int at, int v) {
-    ram[at & 0x7F] = (byte) v;
-  }
-
-  /** The reset pin: no interrupts; time and alarm stay. */
-  public void reset() {
-    settle(clock.getAsLong());
+  /**
+   * The reset pin: no interrupts; time, alarm and memory are those of the chip as it was.
+   *
+   * @param before the chip before the reset, which keeps the battery
+   */
+  public void resetFrom(CmosRtc before) {
+    before.settle(clock.getAsLong());
+    System.arraycopy(before.ram, 0, ram, 0, ram.length);
+    phase = before.phase;
+    settled = before.settled;
     ram[B] &= ~(INTERRUPTS | SQUARE_WAVE);
     ram[C] = 0;
-    index = 0;
     drive();
+  }
+
+  /** Says by the shutdown status that the processor is reset because the machine wakes. */
+  public void sayThatItWakes() {
+    ram[SHUTDOWN_STATUS] = (byte) WAKES;
   }
 
   // ---- numbers

@@ -7,6 +7,7 @@ package dev.vesper.machine.device;
 public final class ResetPorts implements PortDevice {
   private boolean resetRequested;
   private boolean off;
+  private boolean asleep;
   private int exitValue = -1;
   private int port92 = 2;
   private int cf9;
@@ -24,6 +25,16 @@ public final class ResetPorts implements PortDevice {
   /** The guest enters soft off. */
   public void powerOff() {
     off = true;
+  }
+
+  /** The guest suspends to RAM. */
+  public void sleep() {
+    asleep = true;
+  }
+
+  /** {@return whether the guest sleeps} */
+  public boolean asleep() {
+    return asleep;
   }
 
   /** {@return whether the guest has powered itself off} */

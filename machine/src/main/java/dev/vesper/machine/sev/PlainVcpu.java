@@ -21,6 +21,16 @@ public final class PlainVcpu extends VirtualCpu {
     SaveArea.store(cpu, vmcb().page.data, Vmcb.SAVE_AREA);
   }
 
+  /** RESET: no event waits, and registers are those to start with. */
+  public void reset(LaunchState state) {
+    vmcb().set(Vmcb.EVENTINJ, 0);
+    vmcb().set(Vmcb.EXITINTINFO, 0);
+    vmcb().set(Vmcb.INTERRUPT_SHADOW, 0);
+    cpu.nmiBlocked = false;
+    launch(state);
+    cpu.flushTlb(true);
+  }
+
   @Override
   boolean enter() {
     byte[] d = vmcb().page.data;

@@ -1,6 +1,7 @@
 package dev.vesper.machine.vmm;
 
 import dev.vesper.ghcb.ExitCode;
+import dev.vesper.machine.device.AcpiPm;
 import dev.vesper.machine.device.InterruptMessages;
 import dev.vesper.machine.device.IoApic;
 import dev.vesper.machine.device.LocalApic;
@@ -20,6 +21,7 @@ import java.util.List;
 import java.util.function.BiFunction;
 import java.util.function.LongSupplier;
 import java.util.function.Predicate;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -65,13 +67,17 @@ public final class Hypervisor {
   private static final int TYPE_EXCEPTION = 3 << 8;
 
   final HostView memory;
-  final Platform platform;
+  Platform platform;
   final MmioMap mmio;
   final CpuModel model;
   final SevMode mode;
   final boolean localApics;
+  private final List<? extends VirtualCpu> cpus;
+  private final BiFunction<LongSupplier, InterruptMessages, Platform> devices;
+  private final Profile profile;
   private final List<HostVcpu> vcpus = new ArrayList<>();
-  private final Handlers handlers;
+  private Supplier<@Nullable LaunchState> resume = () -> null;
+  private Handlers handlers;
   private final ConsoleInput input;
   private HostFaults faults = new HostFaults(List.of());
   @Nullable HostObserver observer;
@@ -87,13 +93,13 @@ public final class Hypervisor {
   /**
    * @param cpus the vCPUs, the boot processor first
    * @param localApics whether they have local APICs
-   * @param platform makes the devices, given their clock and where their messages go
+   * @param devices makes them, given their clock and where their messages go
    */
   public Hypervisor(
       List<? extends VirtualCpu> cpus,
       boolean localApics,
       HostView memory,
-      BiFunction<LongSupplier, InterruptMessages, Platform> platform,
+      BiFunction<LongSupplier, InterruptMessages, Platform> devices,
       Profile profile,
       CpuModel model,
       SevMode mode,
@@ -105,6 +111,17 @@ public final class Hypervisor {
     this.model = model;
     this.mode = mode;
     this.input = input;
+    this.cpus = cpus;
+    this.devices = devices;
+    this.profile = profile;
+    createVcpus();
+    current = vcpus.get(0);
+    platform = devices.apply(this::now, this::interruptMessage);
+    handlers = profile.handlers(this);
+    vcpus.forEach(handlers::created);
+  }
+
+  private void createVcpus() {
     LocalApic.Commands commands =
         new LocalApic.Commands() {
           @Override
@@ -129,8 +146,14 @@ public final class Hypervisor {
       }
       vcpus.add(new HostVcpu(i, cpus.get(i), apic, model));
     }
+  }
+
+  /** RESET: processors, devices and what the host keeps of them are as at power-on. */
+  private void reset() {
+    vcpus.clear();
+    createVcpus();
     current = vcpus.get(0);
-    this.platform = platform.apply(this::now, this::interruptMessage);
+    platform = devices.apply(this::now, this::interruptMessage);
     handlers = profile.handlers(this);
     vcpus.forEach(handlers::created);
   }
@@ -181,6 +204,15 @@ public final class Hypervisor {
   /** Takes a BIOS as having run: it has left interrupt controllers and timer as it does. */
   public void afterBios() {
     platform.afterBios();
+  }
+
+  /**
+   * Says where the boot processor continues when a sleeping machine wakes.
+   *
+   * @param state makes its registers, or null if the guest has left no place
+   */
+  public void resumesAt(Supplier<@Nullable LaunchState> state) {
+    resume = state;
   }
 
   /** {@return the screen, or null if there is none} */
@@ -258,6 +290,10 @@ public final class Hypervisor {
       v.everEnabledInterrupts |= v.interruptsEnabled();
       handleExit(v);
       checkPorts();
+      if (outcome == null && platform.reset.asleep()) {
+        sleep();
+        continue;
+      }
       v.stuck = v.cpu.instructions() == before ? v.stuck + 1 : 0;
       if (v.stuck > MOST_EXITS_WITHOUT_PROGRESS) {
         end(Outcome.GAVE_UP, "the guest exits again and again without executing an instruction");
@@ -327,6 +363,34 @@ public final class Hypervisor {
       end(Outcome.POWER_OFF, "guest powered off");
     } else if (platform.reset.resetRequested()) {
       end(Outcome.POWER_OFF, "guest asked for a reset");
+    }
+  }
+
+  // ---- sleep
+
+  /** Suspend to RAM: nothing runs but clock and timer, until one of them wakes the machine. */
+  private void sleep() {
+    AcpiPm pm = platform.power();
+    while (pm != null && !pm.wakes() && outcome == null) {
+      long next = platform.nextWakeEvent();
+      if (next == Timed.NEVER) {
+        end(Outcome.GAVE_UP, "guest sleeps, and no alarm is set that could wake it");
+        return;
+      }
+      vcpus.forEach(v -> v.cpu.idleUntil(next));
+      platform.advance(next);
+      checkLimits();
+    }
+    LaunchState state = resume.get();
+    if (state == null) {
+      end(Outcome.GAVE_UP, "guest wakes, but its FACS has no waking vector");
+    }
+    if (outcome == null && state != null && vcpus.get(0).cpu instanceof PlainVcpu p) {
+      Platform before = platform;
+      reset();
+      platform.wokenFrom(before);
+      p.reset(state);
+      started(vcpus.get(0), "woken from suspend to RAM");
     }
   }
 

@@ -94,6 +94,9 @@ public final class PcBoard {
     router = new PirqRouter(platform.pic, ioApic, express ? FIRST_INPUT_Q35 : FIRST_INPUT_PC);
     pm = new AcpiPm(platform.ports, p.clock(), platform.reset::powerOff, platform.lines, SCI);
     platform.power(pm);
+    if (!p.encrypted()) {
+      pm.sleepsBy(platform.reset::sleep);
+    }
     powerManagement = express ? new Ich9Lpc(pm, router) : new Piix4Pm(pm);
   }
 
@@ -210,11 +213,12 @@ public final class PcBoard {
         // Before firmware has said where: tables must not change their length.
         h == null ? 0 : h.base() == 0 ? ECAM_BASE : h.base(),
         h == null ? ECAM_BUSES : h.buses(),
-        pm.base());
+        pm.base(),
+        !parts.encrypted());
   }
 
   private static Board describe(
-      boolean express, int processors, long ram, long ecam, int buses, int pmBase) {
+      boolean express, int processors, long ram, long ecam, int buses, int pmBase, boolean sleeps) {
     return new Board(
         processors,
         ram,
@@ -224,17 +228,19 @@ public final class PcBoard {
         pmBase,
         express ? FIRST_INPUT_Q35 : FIRST_INPUT_PC,
         express ? ROUTES_Q35 : ROUTES_PC,
-        express ? LPC : 1);
+        express ? LPC : 1,
+        sleeps);
   }
 
   /**
    * {@return what ACPI tables say of a board that firmware has set up}
    *
    * @param board {@link Hardware.Board#PC} or {@link Hardware.Board#Q35}
+   * @param sleeps software may suspend: nobody can wake a guest whose memory firmware cannot read
    */
-  public static Board describe(Hardware.Board board, int processors, long ram) {
+  public static Board describe(Hardware.Board board, int processors, long ram, boolean sleeps) {
     boolean express = board == Hardware.Board.Q35;
-    return describe(express, processors, ram, express ? ECAM_BASE : 0, ECAM_BUSES, PM_BASE);
+    return describe(express, processors, ram, express ? ECAM_BASE : 0, ECAM_BUSES, PM_BASE, sleeps);
   }
 
   // ---- firmware
@@ -255,6 +261,19 @@ public final class PcBoard {
       cfg.file("etc/sercon-port", port.putLong(0x3F8).array());
     } else if (screen.bios().length > 0) {
       cfg.file("pci1234,1111.rom", screen.bios());
+    }
+    if (!parts.encrypted()) {
+      // S0, S3 with its type, S4 with its type, S5 (QEMU's etc/system-states).
+      int there = 0x80;
+      byte[] states = {
+        (byte) there,
+        0,
+        0,
+        (byte) (there | AcpiPm.SUSPEND),
+        (byte) (there | AcpiPm.HIBERNATE),
+        (byte) there
+      };
+      cfg.file("etc/system-states", states);
     }
     // Tables speak of what firmware has set up by the time that it reads them.
     cfg.file(AcpiTables.TABLES, () -> new AcpiTables(described()).tables());

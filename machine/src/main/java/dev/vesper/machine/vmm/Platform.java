@@ -180,9 +180,33 @@ public final class Platform {
     return startSeconds;
   }
 
-  /** Tells where ACPI's timer is. */
+  /** Tells where ACPI's registers are. */
   void power(AcpiPm pm) {
     power = pm;
+    timers.add(pm);
+    rtc.onAlarm(pm::alarm);
+  }
+
+  /** {@return what wakes the machine when it sleeps, or null if it never does} */
+  @Nullable AcpiPm power() {
+    return power;
+  }
+
+  /** {@return when something may happen that wakes a sleeping machine, or {@link Timed#NEVER}} */
+  long nextWakeEvent() {
+    AcpiPm pm = power;
+    return Math.min(rtc.nextEvent(), pm == null ? Timed.NEVER : pm.nextEvent());
+  }
+
+  /** Takes over what has its own battery, and what woke the machine. */
+  void wokenFrom(Platform before) {
+    rtc.resetFrom(before.rtc);
+    rtc.sayThatItWakes();
+    AcpiPm now = power;
+    AcpiPm then = before.power;
+    if (now != null && then != null) {
+      now.wokenBy(then);
+    }
   }
 
   /** {@return the port of ACPI's timer, or -1} */

@@ -110,7 +110,9 @@ final class LoaderFuzzTest {
                     OpenBsdLaunch.values()[i % 3],
                     i % 7 == 0,
                     1 + i % 2,
-                    i % 3 == 0 ? PcBoard.describe(Hardware.Board.PC, 2, view.guestBytes()) : null,
+                    i % 3 == 0
+                        ? PcBoard.describe(Hardware.Board.PC, 2, view.guestBytes(), true)
+                        : null,
                     i % 2 == 0,
                     i,
                     LAUNCH),

@@ -12,6 +12,7 @@ package dev.vesper.machine.device.acpi;
  * @param firstInput input of the I/O APIC for pin A of device 0
  * @param routes offset of the registers that route interrupts in the ISA bridge
  * @param isaBridge device number of the ISA bridge
+ * @param sleeps software may suspend to RAM and to disk
  */
 public record Board(
     int processors,
@@ -22,7 +23,8 @@ public record Board(
     int pmBase,
     int firstInput,
     int routes,
-    int isaBridge) {
+    int isaBridge,
+    boolean sleeps) {
   /** Where what bridges pass on ends: I/O APIC and local APICs are behind it. */
   public static final long WINDOW_END = 0xFEC0_0000L;
 

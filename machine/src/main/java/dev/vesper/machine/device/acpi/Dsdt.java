@@ -27,7 +27,7 @@ import dev.vesper.machine.device.pci.PirqRouter;
 import java.util.ArrayList;
 import java.util.List;
 
-/** The differentiated description of a board: its PCI bus, ISA devices, and soft off. */
+/** The differentiated description of a board: its PCI bus, ISA devices, and sleeping states. */
 final class Dsdt {
   private static final int DEVICES = 32;
   private static final int DISABLED = 0x80;
@@ -36,13 +36,25 @@ final class Dsdt {
   private Dsdt() {}
 
   static byte[] of(Board b) {
-    byte[] sleep =
-        name(
-            "\\_S5_",
-            packageOf(integer(AcpiPm.SOFT_OFF), integer(AcpiPm.SOFT_OFF), integer(0), integer(0)));
+    byte[] sleep = state("\\_S5_", AcpiPm.SOFT_OFF);
+    if (b.sleeps()) {
+      // Nothing has to be told beforehand, and nothing afterwards.
+      sleep =
+          join(
+              sleep,
+              state("\\_S3_", AcpiPm.SUSPEND),
+              state("\\_S4_", AcpiPm.HIBERNATE),
+              method("\\_PTS", 1),
+              method("\\_WAK", 1, giveBack(packageOf(integer(0), integer(0)))));
+    }
     byte[] mode =
         join(name("\\PICF", integer(0)), method("\\_PIC", 1, store(Aml.ARG0, ref("PICF"))));
     return join(sleep, mode, scope("\\_SB", bridge(b), hpet(), reserved(b)));
+  }
+
+  /** A sleeping state: what SLP_TYP is for it in both control registers. */
+  private static byte[] state(String name, int type) {
+    return name(name, packageOf(integer(type), integer(type), integer(0), integer(0)));
   }
 
   private static byte[] bridge(Board b) {
