@@ -3,6 +3,7 @@ package dev.vesper.machine.cpu.interp;
 import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuState;
 import dev.vesper.machine.cpu.fp.Num;
+import dev.vesper.machine.cpu.fp.Reciprocals;
 import dev.vesper.machine.cpu.fp.SoftFloat;
 
 /**
@@ -442,39 +443,12 @@ final class SseArithmetic {
     Vectors.put(o, c, b);
   }
 
-  private static long approximation(Cpu c, long bits, boolean root) {
-    Num n = c.na;
-    n.fromFloat((int) bits);
-    if (n.isNan()) {
-      return (bits | 0x40_0000) & 0xFFFF_FFFFL;
-    }
-    if (n.denormal) {
-      n.setZero(n.sign);
-    }
-    if (n.kind == Num.ZERO) {
-      return n.sign ? 0xFF80_0000L : 0x7F80_0000L;
-    }
-    if (root && n.sign) {
-      return 0xFFC0_0000L;
-    }
-    if (n.kind == Num.INF) {
-      return n.sign ? 0x8000_0000L : 0;
-    }
-    float v = Float.intBitsToFloat((int) bits);
-    float r = (float) (root ? 1 / Math.sqrt(v) : 1.0 / v);
-    if (Math.abs(r) < Float.MIN_NORMAL) {
-      r = Math.copySign(0f, r);
-    }
-    // Twelve significant bits, as the architecture promises at least.
-    int b = Float.floatToRawIntBits(r);
-    return (b + 0x400 & ~0x7FF) & 0xFFFF_FFFFL;
-  }
-
   private static void approximate(MemOp o, Cpu c, boolean all, boolean root) {
     Vectors.enter(o, c);
     long[] b = all ? Vectors.second(o, c) : new long[] {Vectors.scalar(o, c, 4)};
     for (int i = 0; i < (all ? 2 * b.length : 1); i++) {
-      set(b, i, 4, approximation(c, get(b, i, 4), root));
+      int x = (int) get(b, i, 4);
+      set(b, i, 4, root ? Reciprocals.reciprocalRoot(x) : Reciprocals.reciprocal(x));
     }
     finish(o, c, b, 4, all);
   }
