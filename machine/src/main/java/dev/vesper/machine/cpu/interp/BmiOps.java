@@ -3,7 +3,10 @@ package dev.vesper.machine.cpu.interp;
 import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuState;
 
-/** BMI1, BMI2 and LZCNT (AMD APM volume 3). The VEX-encoded ones exist in protected mode only. */
+/**
+ * BMI1, BMI2 and LZCNT (AMD APM volume 3). The VEX-encoded ones exist in protected mode only. Flags
+ * that the manual leaves undefined are as AMD processors leave them.
+ */
 final class BmiOps {
   private BmiOps() {}
 
@@ -33,9 +36,10 @@ final class BmiOps {
     return o.insn.osize == 8 ? 8 : 4;
   }
 
-  private static int signZero(long v, int n) {
-    return ((v & -1L >>> 64 - 8 * n) == 0 ? CpuState.ZF : 0)
-        | ((v >>> 8 * n - 1 & 1) != 0 ? CpuState.SF : 0);
+  /** Sets SF, ZF and PF of a result, and CF; clears OF and AF. */
+  private static void flags(Cpu c, long v, int n, boolean carry) {
+    c.setLogic(MemOp.signExtend(v, n));
+    c.setCf(carry);
   }
 
   private static void count(MemOp o, Cpu c, boolean leading) {
@@ -47,14 +51,16 @@ final class BmiOps {
             ? bits
             : leading ? Long.numberOfLeadingZeros(v) - (64 - bits) : Long.numberOfTrailingZeros(v);
     o.writeReg(c, n, z);
-    c.setArith((v == 0 ? CpuState.CF : 0) | (z == 0 ? CpuState.ZF : 0));
+    boolean overflow = c.of();
+    c.setArith(z == 0 ? CpuState.ZF : 0);
+    c.setCfOf(v == 0, overflow);
   }
 
   private static void andn(MemOp o, Cpu c) {
     int n = vex(o, c);
     long z = ~c.reg(o.insn.vvvv, n) & o.readRm(c, n);
     o.writeReg(c, n, z);
-    c.setArith(signZero(z, n));
+    flags(c, z, n, false);
   }
 
   /** BLSR clears the lowest set bit, BLSMSK makes a mask up to it, BLSI isolates it. */
@@ -68,9 +74,7 @@ final class BmiOps {
           default -> v & -v;
         };
     c.setReg(o.insn.vvvv, n, z);
-    boolean carry = kind == 2 ? v != 0 : v == 0;
-    int zero = kind == 1 ? signZero(z, n) & CpuState.SF : signZero(z, n);
-    c.setArith(zero | (carry ? CpuState.CF : 0));
+    flags(c, z, n, kind == 2 ? v != 0 : v == 0);
   }
 
   private static void bextr(MemOp o, Cpu c) {
@@ -82,7 +86,8 @@ final class BmiOps {
     long z = start >= 64 ? 0 : v >>> start;
     z &= length >= 64 ? -1L : (1L << length) - 1;
     o.writeReg(c, n, z);
-    c.setArith(signZero(z, n) & CpuState.ZF);
+    boolean parity = (Long.bitCount(z & 0xFF) & 1) == 0;
+    c.setArith((z == 0 ? CpuState.ZF : 0) | (parity ? CpuState.PF : 0) | CpuState.AF);
   }
 
   private static void bzhi(MemOp o, Cpu c) {
@@ -91,7 +96,7 @@ final class BmiOps {
     long v = o.readRm(c, n);
     long z = index >= 8 * n ? v : v & (1L << index) - 1;
     o.writeReg(c, n, z);
-    c.setArith(signZero(z, n) | (index >= 8 * n ? CpuState.CF : 0));
+    flags(c, z, n, index >= 8 * n);
   }
 
   private static void scatter(MemOp o, Cpu c, boolean deposit) {

@@ -99,17 +99,27 @@ final class Branches {
 
   /** LOOP, LOOPE and LOOPNE. */
   static final class Loop extends Branch {
+    private static final int ALWAYS = 2;
+
     private final int kind;
 
+    /**
+     * @param kind 0 for LOOPNE, 1 for LOOPE, 2 for LOOP
+     */
     Loop(int kind) {
       this.kind = kind;
+    }
+
+    /** A repeat prefix chooses the condition, as it does for string instructions. */
+    private boolean whileZero() {
+      return insn.rep || kind == 1 && !insn.repne;
     }
 
     @Override
     public void exec(Cpu c) {
       int bytes = insn.asize;
       long n = c.reg(1, bytes) - 1 & mask();
-      boolean taken = n != 0 && (kind == 2 || c.zf() == (kind == 1));
+      boolean taken = n != 0 && (kind == ALWAYS || c.zf() == whileZero());
       if (taken) {
         go(c, target(c));
       } else {

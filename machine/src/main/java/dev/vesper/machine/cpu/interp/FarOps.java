@@ -191,15 +191,12 @@ final class FarOps {
 
   private static void arpl(MemOp o, Cpu c) {
     requireProtected(c);
-    long la = o.mem ? o.la(c, 2, true) : 0;
-    int a = (int) (o.mem ? c.rdw(la, 2) : o.readRm(c, 2));
+    // Unlike other read-modify-write instructions it asks for the right to write only to write.
+    int a = (int) o.readRm(c, 2);
     int b = (int) o.readReg(c, 2);
     boolean less = (a & 3) < (b & 3);
-    int v = less ? a & ~3 | b & 3 : a;
-    if (o.mem) {
-      c.wr(la, 2, v);
-    } else {
-      o.writeRm(c, 2, v);
+    if (less) {
+      o.writeRm(c, 2, a & ~3 | b & 3);
     }
     setZf(c, less);
   }

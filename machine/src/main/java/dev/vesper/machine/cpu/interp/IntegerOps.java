@@ -57,8 +57,8 @@ final class IntegerOps {
     f.add("stc", (o, c) -> c.setCf(true));
     f.add("cld", (o, c) -> c.eflags &= ~CpuState.DF);
     f.add("std", (o, c) -> c.eflags |= CpuState.DF);
-    f.add("aaa", (o, c) -> adjust(c, 0x106));
-    f.add("aas", (o, c) -> adjust(c, -6));
+    f.add("aaa", (o, c) -> adjust(c, true));
+    f.add("aas", (o, c) -> adjust(c, false));
     f.add("daa", (o, c) -> decimal(c, true));
     f.add("das", (o, c) -> decimal(c, false));
     f.add("aam", IntegerOps::aam);
@@ -290,8 +290,7 @@ final class IntegerOps {
         q = qr[0];
         rem = qr[1];
       }
-      c.r[RAX] = q;
-      c.r[RDX] = rem;
+      storeQuotient(c, n, q, rem);
       return;
     }
     long a = n == 1 ? c.r[RAX] & 0xFFFF : c.reg(RDX, n) << 8 * n | c.reg(RAX, n);
@@ -310,6 +309,8 @@ final class IntegerOps {
       c.setReg(RAX, n, q);
       c.setReg(RDX, n, rem);
     }
+    // Undefined by the manual: AMD processors set AF, clear SF, ZF and PF, and leave CF and OF.
+    c.setArith(c.flags() & (CpuState.CF | CpuState.OF) | CpuState.AF);
   }
 
   private static void idiv(MemOp o, Cpu c) {
@@ -336,8 +337,7 @@ final class IntegerOps {
       if (q < 0 && !(qNegative && q == Long.MIN_VALUE)) {
         c.fault(0, -1);
       }
-      c.r[RAX] = qNegative ? -q : q;
-      c.r[RDX] = negative ? -qr[1] : qr[1];
+      storeQuotient(c, n, qNegative ? -q : q, negative ? -qr[1] : qr[1]);
       return;
     }
     long a =
@@ -449,18 +449,17 @@ final class IntegerOps {
       v = left ? wide << count >>> 32 : wide >>> count;
       cf = (left ? a >>> 32 - count & 1 : a >>> count - 1 & 1) != 0;
     } else {
-      // Counts above 16 shift the source in once more, as AMD processors do.
-      long wide = left ? a << 32 | b << 16 | a : a << 32 | b << 16 | a;
-      if (left) {
-        v = wide << count >>> 32;
-        cf = (wide >>> 48 - count & 1) != 0;
-      } else {
-        v = wide >>> count;
-        cf = (wide >>> count - 1 & 1) != 0;
-      }
+      // Counts above 16 shift the source in once more on AMD processors.
+      long wide = left ? a << 32 | b << 16 | b : b << 32 | b << 16 | a;
+      v = left ? wide << count >>> 32 : wide >>> count;
+      cf = count <= 16 && (left ? a >>> 16 - count & 1 : a >>> count - 1 & 1) != 0;
     }
     v &= -1L >>> 64 - bits;
-    boolean of = ((a ^ v) >>> bits - 1 & 1) != 0;
+    // Undefined for counts other than one: AMD processors see only the last step.
+    boolean of =
+        left
+            ? (count < bits && (v >>> bits - 1 & 1) != 0) != cf
+            : ((v ^ v << 1) >>> bits - 1 & 1) != 0;
     if (o.mem) {
       c.wr(la, n, v);
     } else {
@@ -476,38 +475,38 @@ final class IntegerOps {
     c.setArith(f | (c.of() ? CpuState.OF : 0));
   }
 
-  private static void adjust(Cpu c, int delta) {
+  /** AAA and AAS: SF, ZF, PF and OF are those of the 16-bit step, as AMD processors leave them. */
+  private static void adjust(Cpu c, boolean add) {
     boolean need = (c.r[RAX] & 15) > 9 || c.af();
-    if (need) {
-      // AAS subtracts 6 from AX and then 1 from AH; AAA adds 0x106.
-      long ax = (c.r[RAX] & 0xFFFF) + delta - (delta < 0 ? 0x100 : 0);
-      c.setReg16(RAX, ax);
+    long ax = c.r[RAX] & 0xFFFF;
+    long by = need ? 0x106 : 0;
+    long v = add ? ax + by : ax - by;
+    if (add) {
+      flagsAdd(c, ax, by, v, 2);
+    } else {
+      flagsSub(c, ax, by, v, 2);
     }
-    c.setReg8(RAX, c.r[RAX] & 15);
-    int f = c.flags() & ~(CpuState.AF | CpuState.CF);
-    c.setArith(need ? f | CpuState.AF | CpuState.CF : f);
+    c.setCf(need);
+    c.fAx = need ? CpuState.AF : 0;
+    c.setReg16(RAX, v & 0xFF0F);
   }
 
+  /** DAA and DAS: OF is that of one addition of both corrections, as AMD processors leave it. */
   private static void decimal(Cpu c, boolean add) {
     int al = c.reg8(RAX);
-    boolean oldCf = c.cf();
-    boolean af = (al & 15) > 9 || c.af();
-    boolean cf = oldCf || al > 0x99;
-    int v = al;
-    boolean borrow = false;
-    if (af) {
-      borrow = add ? v + 6 > 0xFF : v < 6;
-      v += add ? 6 : -6;
-    }
-    if (al > 0x99 || oldCf) {
-      v += add ? 0x60 : -0x60;
+    boolean low = (al & 15) > 9 || c.af();
+    boolean high = al > 0x99 || c.cf();
+    int by = (low ? 6 : 0) + (high ? 0x60 : 0);
+    int v = add ? al + by : al - by;
+    boolean borrow = low && (add ? al + 6 > 0xFF : al < 6);
+    if (add) {
+      flagsAdd(c, al, by, v, 1);
     } else {
-      cf = oldCf || !add && borrow || add && borrow;
+      flagsSub(c, al, by, v, 1);
     }
+    c.setCf(high || borrow);
+    c.fAx = low ? CpuState.AF : 0;
     c.setReg8(RAX, v);
-    c.setLogic((byte) v);
-    c.setCf(cf);
-    c.fAx = af ? CpuState.AF : 0;
   }
 
   private static void aam(MemOp o, Cpu c) {
@@ -521,9 +520,10 @@ final class IntegerOps {
   }
 
   private static void aad(MemOp o, Cpu c) {
-    int v = c.reg8(RAX) + c.reg8(32) * ((int) o.insn.imm & 0xFF) & 0xFF;
-    c.setReg16(RAX, v);
-    c.setLogic((byte) v);
+    int al = c.reg8(RAX);
+    int by = c.reg8(32) * ((int) o.insn.imm & 0xFF) & 0xFF;
+    c.setReg16(RAX, al + by & 0xFF);
+    flagsAdd(c, al, by, al + by, 1);
   }
 
   private static void xlat(MemOp o, Cpu c) {

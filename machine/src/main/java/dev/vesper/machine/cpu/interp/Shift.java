@@ -80,7 +80,7 @@ final class Shift extends TemplateOp {
       case 5 -> {
         v = n > BITS ? 0 : a >>> 1 >>> n - 1;
         cf = n <= BITS && (a >>> n - 1 & 1) != 0;
-        of = (a >>> BITS - 1 & 1) != 0;
+        of = n == 1 && (a >>> BITS - 1 & 1) != 0;
       }
       default -> {
         long s = a << SHIFT >> SHIFT;
@@ -97,7 +97,7 @@ final class Shift extends TemplateOp {
     c.setCfOf(cf, of);
     if (OP >= 4) {
       c.fRes = v << SHIFT >> SHIFT;
-      // Undefined by the manual; AMD processors set AF.
+      // Undefined by the manual, as OF of other counts than one: AMD processors set AF.
       c.fAx = 0x10;
     }
   }

@@ -103,7 +103,7 @@ final class LazyFlags {
       of = msb != cf;
     } else if (operation == SHR) {
       cf = n <= bits && (a >>> n - 1 & 1) != 0;
-      of = (a >>> bits - 1 & 1) != 0;
+      of = n == 1 && (a >>> bits - 1 & 1) != 0;
     } else {
       cf = (a >> n - 1 & 1) != 0;
       of = false;
