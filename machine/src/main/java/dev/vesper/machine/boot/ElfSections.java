@@ -13,8 +13,22 @@ final class ElfSections {
   private static final int SHF_COMPRESSED = 0x800;
   private static final int MOST_INFLATED = 512 << 20;
 
-  /** One section. */
-  record Section(String name, int type, long flags, long offset, long size, int link) {}
+  /**
+   * One section.
+   *
+   * @param size in the file, 0 if it lies outside of it
+   * @param address linked address, 0 if it is not loaded
+   * @param length in memory
+   */
+  record Section(
+      String name,
+      int type,
+      long flags,
+      long offset,
+      long size,
+      int link,
+      long address,
+      long length) {}
 
   private final byte[] b;
   private final boolean wide;
@@ -45,7 +59,9 @@ final class ElfSections {
               flags,
               offset(h),
               inside && type != SHT_NOBITS ? size : 0,
-              link < 0 ? Integer.MAX_VALUE : link));
+              link < 0 ? Integer.MAX_VALUE : link,
+              wide ? Bytes.u64(b, h + 16) : Bytes.u32(b, h + 12),
+              size));
     }
   }
 

@@ -27,12 +27,11 @@ final class ElfSymbols {
    */
   static Symbols read(byte[] b, long alias) {
     List<Symbols.Symbol> out = new ArrayList<>();
-    boolean wide = Bytes.u8(b, 4) == 2;
     ElfSections sections = new ElfSections(b);
     for (ElfSections.Section s : sections.all()) {
       if (s.type() == SHT_SYMTAB && s.link() < sections.all().size()) {
         ElfSections.Section names = sections.all().get(s.link());
-        symbols(b, s.offset(), s.size(), names.offset(), wide, out);
+        symbols(b, s, names.offset(), sections.all(), out);
       }
     }
     byte[] lines = sections.contents(".debug_line");
@@ -45,17 +44,28 @@ final class ElfSymbols {
   }
 
   private static void symbols(
-      byte[] b, long offset, long bytes, long names, boolean wide, List<Symbols.Symbol> out) {
+      byte[] b,
+      ElfSections.Section table,
+      long names,
+      List<ElfSections.Section> sections,
+      List<Symbols.Symbol> out) {
+    boolean wide = Bytes.u8(b, 4) == 2;
     int entry = wide ? 24 : 16;
-    for (long at = offset;
-        at >= 0 && at + entry <= Math.min(b.length, offset + bytes);
-        at += entry) {
+    long end = Math.min(b.length, table.offset() + table.size());
+    for (long at = table.offset(); at >= 0 && at + entry <= end; at += entry) {
       int type = Bytes.u8(b, wide ? at + 4 : at + 12) & 15;
       int section = Bytes.u16(b, wide ? at + 6 : at + 14);
       long value = wide ? Bytes.u64(b, at + 8) : Bytes.u32(b, at + 4);
+      long size = wide ? Bytes.u64(b, at + 16) : Bytes.u32(b, at + 8);
       String name = string(b, names + Bytes.u32(b, at));
       if (type <= 2 && section != 0 && section < 0xFF00 && !name.isEmpty() && out.size() < MOST) {
-        out.add(new Symbols.Symbol(name, value));
+        out.add(new Symbols.Symbol(name, value, size, true));
+      }
+    }
+    // A label at the end of a section does not reach beyond it.
+    for (ElfSections.Section s : sections) {
+      if (s.address() != 0) {
+        out.add(new Symbols.Symbol("", s.address() + s.length(), 0, false));
       }
     }
   }

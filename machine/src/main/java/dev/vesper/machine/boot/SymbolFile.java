@@ -46,6 +46,7 @@ public final class SymbolFile {
 
   private static Symbols systemMap(String name, String text) throws BootException {
     List<Symbols.Symbol> out = new ArrayList<>();
+    boolean named = false;
     int number = 0;
     for (String line : text.split("\n")) {
       number++;
@@ -61,12 +62,12 @@ public final class SymbolFile {
                 + " is not 'address type name'");
       }
       long address = Long.parseUnsignedLong(m.group(1), 16);
-      // Absolute symbols below the image are offsets into per-CPU areas and sizes.
-      if ("tTwWvV".contains(m.group(2)) && address != 0) {
-        out.add(new Symbols.Symbol(m.group(3), address));
-      }
+      // Absolute symbols below the image are offsets into per-CPU areas and sizes; data ends code.
+      boolean code = "tTwWvV".contains(m.group(2)) && address != 0;
+      named |= code;
+      out.add(new Symbols.Symbol(m.group(3), address, 0, code));
     }
-    if (out.isEmpty()) {
+    if (!named) {
       throw new BootException(
           name
               + " names no code with an address; /proc/kallsyms shows addresses to root alone, and"

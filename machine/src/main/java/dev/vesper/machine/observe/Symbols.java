@@ -1,21 +1,43 @@
 package dev.vesper.machine.observe;
 
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 
-/** Names of code addresses, for people. */
+/**
+ * Names of code addresses, for people. Addresses are compared without a sign: a guest's code may
+ * lie anywhere in 64 bits.
+ */
 public final class Symbols {
   /** No names. */
   public static final Symbols NONE = new Symbols(List.of(), LineTable.NONE, 0);
 
-  /** A name and where it begins. */
-  public record Symbol(String name, long address) {}
+  /**
+   * A name and where it begins.
+   *
+   * @param address linked address
+   * @param size in bytes, 0 if the table does not tell: it then reaches to the next symbol
+   * @param named whether people are shown it; others only end the one before them
+   */
+  public record Symbol(String name, long address, long size, boolean named) {
+    /** A symbol that is shown and whose size is not known. */
+    public Symbol(String name, long address) {
+      this(name, address, 0, true);
+    }
+  }
 
-  /** A name further away than this says nothing. */
+  /** A name of unknown size further away than this says nothing. */
   private static final long REACH = 1 << 20;
 
   private final long[] addresses;
+
+  /** First byte that is no longer the symbol's. */
+  private final long[] ends;
+
+  /** The symbol around this one, which goes on where this one has ended; -1 for none. */
+  private final int[] around;
+
   private final String[] names;
   private final long alias;
   private final LineTable lines;
@@ -27,26 +49,66 @@ public final class Symbols {
    *     that runs before paging is found too
    */
   public Symbols(List<Symbol> symbols, LineTable lines, long alias) {
-    Symbol[] s = symbols.toArray(new Symbol[0]);
-    Arrays.sort(
-        s,
-        (a, b) ->
-            Long.compareUnsigned(a.address, b.address) != 0
-                ? Long.compareUnsigned(a.address, b.address)
-                : Comparator.<String>naturalOrder().compare(a.name, b.name));
-    addresses = new long[s.length];
-    names = new String[s.length];
-    for (int i = 0; i < s.length; i++) {
-      addresses[i] = s[i].address;
-      names[i] = s[i].name;
-    }
     this.alias = alias;
     this.lines = lines;
     slide = 0;
+    Symbol[] all = symbols.toArray(new Symbol[0]);
+    // At one address the last one is shown: a function rather than a label.
+    Arrays.sort(
+        all,
+        Comparator.comparing(Symbol::address, Long::compareUnsigned)
+            .thenComparing(s -> s.size != 0)
+            .thenComparing(Symbol::name));
+    Symbol[] shown = Arrays.stream(all).filter(Symbol::named).toArray(Symbol[]::new);
+    addresses = Arrays.stream(shown).mapToLong(Symbol::address).toArray();
+    names = Arrays.stream(shown).map(Symbol::name).toArray(String[]::new);
+    ends = ends(all, shown.length);
+    around = new int[shown.length];
+    int outer = -1;
+    for (int i = 0; i < shown.length; i++) {
+      while (outer >= 0 && Long.compareUnsigned(ends[outer], addresses[i]) <= 0) {
+        outer = around[outer];
+      }
+      around[i] = outer;
+      if (shown[i].size != 0) {
+        outer = i;
+      } else if (outer >= 0) {
+        ends[i] = lesser(ends[i], ends[outer]);
+      }
+    }
+  }
+
+  /** {@return where each named symbol of a sorted table ends} */
+  private static long[] ends(Symbol[] all, int named) {
+    long[] ends = new long[named];
+    long next = -1;
+    int n = named;
+    for (int i = all.length - 1; i >= 0; i--) {
+      Symbol s = all[i];
+      if (i + 1 < all.length && all[i + 1].address != s.address) {
+        next = all[i + 1].address;
+      }
+      if (s.named) {
+        ends[--n] = s.size != 0 ? end(s.address, s.size) : lesser(next, end(s.address, REACH));
+      }
+    }
+    return ends;
+  }
+
+  private static long lesser(long a, long b) {
+    return Long.compareUnsigned(a, b) < 0 ? a : b;
+  }
+
+  /** {@return the end of a range, which cannot lie beyond that of all addresses} */
+  private static long end(long address, long size) {
+    long end = address + size;
+    return Long.compareUnsigned(end, address) < 0 ? -1 : end;
   }
 
   private Symbols(Symbols other, long slide) {
     addresses = other.addresses;
+    ends = other.ends;
+    around = other.around;
     names = other.names;
     alias = other.alias;
     lines = other.lines;
@@ -75,7 +137,7 @@ public final class Symbols {
 
   /** {@return all names with their linked addresses, in order of address} */
   public List<Symbol> all() {
-    List<Symbol> l = new java.util.ArrayList<>();
+    List<Symbol> l = new ArrayList<>();
     for (int i = 0; i < names.length; i++) {
       l.add(new Symbol(names[i], addresses[i]));
     }
@@ -117,11 +179,15 @@ public final class Symbols {
         high = mid;
       }
     }
-    if (low == 0 || address - addresses[low - 1] > REACH) {
+    int i = low - 1;
+    while (i >= 0 && Long.compareUnsigned(address, ends[i]) >= 0) {
+      i = around[i];
+    }
+    if (i < 0) {
       return "";
     }
-    long offset = address - addresses[low - 1];
-    return names[low - 1] + (offset == 0 ? "" : "+0x" + Long.toHexString(offset));
+    long offset = address - addresses[i];
+    return names[i] + (offset == 0 ? "" : "+0x" + Long.toHexString(offset));
   }
 
   /** {@return the linked address of a name, or -1} */

@@ -30,7 +30,7 @@ public final class CodeCoverage {
   /** {@return whether code at an address was executed} */
   public boolean executed(long address) {
     Map.Entry<Long, Integer> e = blocks.floorEntry(address);
-    return e != null && address - e.getKey() < e.getValue();
+    return e != null && Long.compareUnsigned(address - e.getKey(), e.getValue()) < 0;
   }
 
   private boolean executed(long[] addresses) {
