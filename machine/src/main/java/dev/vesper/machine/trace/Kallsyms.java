@@ -9,8 +9,10 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The symbol table that a Linux kernel carries in its own read-only data (kernel/kallsyms.c, layout
- * of scripts/kallsyms.c of Linux 5.x to 6.3): offsets, base, count, compressed names, markers,
- * token table, token index. It has the addresses at which the kernel runs, KASLR included.
+ * of scripts/kallsyms.c). It has the addresses at which the kernel runs, KASLR included. In the
+ * middle are always count, compressed names, markers, token table and token index; the offsets that
+ * addresses are made of lie before the count up to Linux 6.3 and behind the index since, and they
+ * are of three kinds ({@link #addresses}).
  */
 final class Kallsyms {
   private static final int NAMES_PER_MARKER = 256;
@@ -22,20 +24,26 @@ final class Kallsyms {
   private static final byte[] DIGITS =
       "0\0001\0002\0003\0004\0005\0006\0007\0008\0009\000".getBytes(StandardCharsets.ISO_8859_1);
 
-  private final byte[] b;
+  /** Symbols lie within this distance of the table. */
+  private static final long REACH = 1L << 30;
 
-  private Kallsyms(byte[] image) {
+  private final byte[] b;
+  private final long linear;
+
+  private Kallsyms(byte[] image, long linear) {
     b = image;
+    this.linear = linear;
   }
 
   /**
    * {@return the symbols in a kernel image, or null if it has none that can be read}
    *
    * @param image memory of the kernel
+   * @param linear linear address of its first byte, a multiple of 8
    */
-  static @Nullable Symbols read(byte[] image) {
+  static @Nullable Symbols read(byte[] image, long linear) {
     try {
-      return new Kallsyms(image).read();
+      return new Kallsyms(image, linear).read();
     } catch (IndexOutOfBoundsException e) {
       return null;
     }
@@ -54,33 +62,33 @@ final class Kallsyms {
   }
 
   private @Nullable Symbols read() {
-    for (int from = 0; ; ) {
-      int digits = find(from);
-      if (digits < 0) {
-        return null;
-      }
-      from = digits + 1;
-      int table = digits;
-      // Forty-eight tokens come before that of '0'.
-      for (int n = 0; n <= '0' && table > 0; n++) {
-        table--;
-        while (table > 0 && b[table - 1] != 0) {
-          table--;
+    for (int digits = find(0); digits >= 0; digits = find(digits + 1)) {
+      int second = second(digits);
+      // The first token has no end of another one before it, but the table is aligned.
+      for (int table = second - 1 & -4;
+          table > Math.max(0, second - LONGEST_NAME) && b[table] != 0;
+          table -= 4) {
+        String[] tokens = new String[256];
+        int index = tokens(table, tokens);
+        Symbols s = index < 0 ? null : names(table, index + 2 * tokens.length, tokens);
+        if (s != null) {
+          return s;
         }
-        if (n == '0' - 1) {
-          break;
-        }
-      }
-      String[] tokens = new String[256];
-      int index = tokens(table, tokens);
-      if (index < 0) {
-        continue;
-      }
-      Symbols s = names(table, tokens);
-      if (s != null) {
-        return s;
       }
     }
+    return null;
+  }
+
+  /** {@return where the second token begins, forty-seven before that of '0'} */
+  private int second(int digits) {
+    int at = digits;
+    for (int n = 1; n < '0' && at > 0; n++) {
+      at--;
+      while (at > 0 && b[at - 1] != 0) {
+        at--;
+      }
+    }
+    return at;
   }
 
   private int find(int from) {
@@ -122,16 +130,18 @@ final class Kallsyms {
   }
 
   /**
-   * The markers lie before the token table; kernels that can look names up by a binary search have
-   * another table of three bytes a symbol between them.
+   * The markers lie before the token table; Linux 6.2 and 6.3 have another table of three bytes a
+   * symbol between them, for a binary search of names.
+   *
+   * @param behind where the token index ends
    */
-  private @Nullable Symbols names(int table, String[] tokens) {
+  private @Nullable Symbols names(int table, int behind, String[] tokens) {
     int lowest = Math.max(16, table - 3 * MOST_SYMBOLS);
-    for (int first = table - 8 & -8; first > lowest; first -= 8) {
+    for (int first = table - 8 & -4; first > lowest; first -= 4) {
       int count = markers(first, table);
       // What follows the last marker may look like one more.
       for (int n = count; n > LEAST_MARKERS && n > count - 3; n--) {
-        Symbols s = names(first, n, tokens);
+        Symbols s = names(first, n, behind, tokens);
         if (s != null) {
           return s;
         }
@@ -156,16 +166,21 @@ final class Kallsyms {
     return n;
   }
 
-  /** The names end before the markers, and their count before the names says how many. */
-  private @Nullable Symbols names(int markers, int count, String[] tokens) {
+  /**
+   * The names end before the markers, and their count before the names says how many. Tables begin
+   * at multiples of 8, and of 4 since addresses have no base.
+   */
+  private @Nullable Symbols names(int markers, int count, int behind, String[] tokens) {
     int last = u32(markers + 4 * (count - 1));
-    for (int start = markers - last & -8;
+    for (int start = markers - last & -4;
         start > markers - last - NAMES_PER_MARKER * LONGEST_NAME && start > 16;
-        start -= 8) {
-      int symbols = u32(start - 8);
-      boolean fits = (symbols + NAMES_PER_MARKER - 1) / NAMES_PER_MARKER == count;
-      if (fits && symbols > 0 && symbols < MOST_SYMBOLS && second(start, markers)) {
-        return symbols(start, symbols, tokens);
+        start -= 4) {
+      for (int alignment = 4; alignment <= 8; alignment += 4) {
+        int symbols = u32(start - alignment);
+        boolean fits = (symbols + NAMES_PER_MARKER - 1) / NAMES_PER_MARKER == count;
+        if (fits && symbols > 0 && symbols < MOST_SYMBOLS && second(start, markers)) {
+          return addresses(expand(start, symbols, tokens), start - alignment, behind);
+        }
       }
     }
     return null;
@@ -184,10 +199,9 @@ final class Kallsyms {
     return b[at] < 0 ? b[at] & 0x7F | (b[at + 1] & 0xFF) << 7 : b[at];
   }
 
-  private Symbols symbols(int start, int count, String[] tokens) {
-    long base = u64(start - 16);
-    int offsets = start - 16 - (4 * count + 7 & ~7);
-    List<Symbols.Symbol> out = new ArrayList<>(count);
+  /** {@return all names, each behind the letter of its type} */
+  private String[] expand(int start, int count, String[] tokens) {
+    String[] names = new String[count];
     int at = start;
     for (int i = 0; i < count; i++) {
       int n = length(at);
@@ -197,10 +211,65 @@ final class Kallsyms {
         name.append(tokens[b[at + j] & 0xFF]);
       }
       at += n;
-      int offset = u32(offsets + 4 * i);
-      // Addresses above the base are stored as negative numbers; the others are per-CPU offsets.
-      if (offset < 0 && name.length() > 1 && "tTwW".indexOf(name.charAt(0)) >= 0) {
-        out.add(new Symbols.Symbol(name.substring(1), base - 1 - offset));
+      names[i] = name.toString();
+    }
+    return names;
+  }
+
+  private static boolean code(String name) {
+    return name.length() > 1 && "tTwW".indexOf(name.charAt(0)) >= 0;
+  }
+
+  /** How an offset becomes an address. */
+  private interface Encoding {
+    long address(int offset, int at);
+  }
+
+  /**
+   * Tries the three kinds of offsets. Up to Linux 6.14 addresses from the base up are stored as
+   * negative numbers, and the others are per-CPU offsets; then all are counted from the base; and
+   * kernels without a base (7.x) count from where the offset is stored.
+   *
+   * @param count where the count of symbols is
+   * @param behind where the token index ends
+   */
+  private @Nullable Symbols addresses(String[] names, int count, int behind) {
+    int length = 4 * names.length + 7 & -8;
+    Symbols s = based(names, count - 8 - length, count - 8);
+    int later = behind + 7 & -8;
+    s = s != null ? s : based(names, later, later + length);
+    return s != null ? s : symbols(names, behind + 3 & -4, (o, at) -> linear + at + o);
+  }
+
+  private @Nullable Symbols based(String[] names, int offsets, int baseAt) {
+    long base = u64(baseAt);
+    if (!near(base)) {
+      return null;
+    }
+    Symbols s = symbols(names, offsets, (o, at) -> o < 0 ? base - 1 - o : o);
+    return s != null ? s : symbols(names, offsets, (o, at) -> base + (o & 0xFFFF_FFFFL));
+  }
+
+  private boolean near(long address) {
+    return Math.abs(address - linear) < REACH;
+  }
+
+  /** {@return the symbols, or null if this encoding gives code no place or no order} */
+  private @Nullable Symbols symbols(String[] names, int offsets, Encoding encoding) {
+    List<Symbols.Symbol> out = new ArrayList<>(names.length);
+    long last = 0;
+    for (int i = 0; i < names.length; i++) {
+      int at = offsets + 4 * i;
+      long address = encoding.address(u32(at), at);
+      boolean code = code(names[i]);
+      if (code && (!near(address) || Long.compareUnsigned(address, last) < 0)) {
+        return null;
+      }
+      if (code) {
+        last = address;
+      }
+      if (code || near(address)) {
+        out.add(new Symbols.Symbol(names[i].substring(code ? 1 : 0), address, 0, code));
       }
     }
     return new Symbols(out, LineTable.NONE, 0);

@@ -34,7 +34,8 @@ final class KaslrSlide {
     if (handler != lastHandler) {
       lastHandler = handler;
       if (s.isEmpty() && handler < 0 && attempts++ < MOST_ATTEMPTS) {
-        Symbols own = Kallsyms.read(around(c, handler));
+        long from = (handler & -ALIGNMENT) - BEFORE;
+        Symbols own = Kallsyms.read(mapped(c, from), from);
         return own == null ? s : own;
       }
       Symbols found = fit(s, VC_HANDLERS, handler);
@@ -64,9 +65,8 @@ final class KaslrSlide {
     return s;
   }
 
-  /** {@return the mapped memory around an address, zeroes where there is none} */
-  private static byte[] around(Cpu c, long address) {
-    long from = (address & -ALIGNMENT) - BEFORE;
+  /** {@return the mapped memory from an address on, zeroes where there is none} */
+  private static byte[] mapped(Cpu c, long from) {
     byte[] all = new byte[BEFORE + AFTER];
     byte[] page = new byte[PAGE];
     for (int i = 0; i < all.length; i += PAGE) {
