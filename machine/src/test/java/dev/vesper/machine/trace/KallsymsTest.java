@@ -1,4 +1,4 @@
-package dev.vesper.machine;
+package dev.vesper.machine.trace;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
