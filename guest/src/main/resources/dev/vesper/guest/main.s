@@ -359,26 +359,26 @@ first_avail_check:
 
 ; HWCR keeps a bit under KVM; vmm drops that write, but has PAT.
 wrmsr_check:
+    ; A bit of HWCR that KVM keeps, or of a PAT entry where HWCR is nobody's.
     mov ecx, 0xc0010015
+    mov ebx, 0x40000
     cmp dword [hv_vendor], 0x6e65704f
     jne .wrmsr_bit
     mov ecx, 0x277
+    mov ebx, 0x100
 .wrmsr_bit:
     rdmsr
     mov r12d, eax
-    xor eax, 0x100
+    xor eax, ebx
     mov r13d, edx
     wrmsr
     xor eax, eax
     rdmsr
-    xor eax, 0x100
-    cmp ecx, 0x277
-    jne .wrmsr_compare
+    xor eax, ebx
     ; Back to what it was.
     push rax
     wrmsr
     pop rax
-.wrmsr_compare:
     xor edx, r13d
     xor eax, r12d
     or eax, edx

@@ -82,7 +82,7 @@ final class InstructionRestartTest {
       }
     }
     assertThat(g.wrong).isEmpty();
-    assertThat(g.troubles).isGreaterThan(10_000);
+    assertThat(g.troubles).isGreaterThan(5_000);
   }
 
   private static String hex(int b) {
@@ -105,8 +105,9 @@ final class InstructionRestartTest {
     int length = in.vex ? in.form().vectorBytes(in) : 0;
     Object kind =
         new Kind(in.form(), in.osize, in.mem, in.rep || in.repne, length, Math.min(in.mask, 1));
-    // MASKMOVQ marks the registers valid even if its store faults, as AMD processors do.
-    if (!seen.add(kind) || in.mnemonic().equals("maskmovq")) {
+    // MASKMOVQ marks the registers valid even if its store faults, and ENTER has stored what it has
+    // pushed by then, as AMD processors do (recorded results).
+    if (!seen.add(kind) || in.mnemonic().equals("maskmovq") || in.mnemonic().equals("enter")) {
       return;
     }
     boolean repeated = in.rep || in.repne || in.form().hasVectorIndex();

@@ -111,15 +111,6 @@ final class StackOps {
     long mask = c.stackMask();
     long sp = c.r[4];
     long frame = sp - n & mask;
-    // The last byte of the new frame must be writable.
-    long newSp = sp - n * (1L + level) - size & mask;
-    for (int i = 1; i <= level + 1; i++) {
-      c.probeStack(-(long) i * n, n, true);
-    }
-    for (int i = 1; i < level; i++) {
-      c.probeStack(c.r[5] - (long) i * n - sp, n, false);
-    }
-    c.probeStack(newSp - sp, n, true);
     c.pokeStack(-n, n, c.reg(5, n));
     long at = -n;
     long bp = c.r[5];
@@ -134,6 +125,10 @@ final class StackOps {
       at -= n;
       c.pokeStack(at, n, frame);
     }
+    at -= size;
+    // The last byte of the new frame must be writable.
+    long newSp = sp + at & mask;
+    c.probeStack(at, n, true);
     if (n == 8) {
       c.r[5] = frame;
     } else if (mask == 0xFFFFL || n == 2) {
