@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * A processor with memory that can be put back to where it was before an instruction, and of which
  * any one page can be taken away: what the tests need that interrupt an instruction at each of its
- * accesses.
+ * accesses. Identity mapping, flat segments, an IDT whose gates all lead to {@link #HANDLER}.
  */
 final class RestartGuest {
   static final int FRAMES = 21;
@@ -180,7 +180,10 @@ final class RestartGuest {
 
   private void tables(int bits) {
     put(0x1000, 8, 0x2007);
+    // The same memory once more above 4 GiB and at the highest addresses.
+    put(0x1000 + 8 * 508, 8, 0x2007);
     put(0x2000, 8, 0x3007);
+    put(0x2000 + 8 * 4, 8, 0x3007);
     put(0x3000, 8, 0x4007);
     put(0x5000, 8, 0x3001);
     for (int f = 0; f < FRAMES; f++) {
