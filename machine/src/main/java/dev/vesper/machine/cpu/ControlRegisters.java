@@ -17,6 +17,7 @@ public abstract class ControlRegisters extends Exceptions {
   public static final int MSR_SYSENTER_EIP = 0x176;
   public static final int MSR_DEBUGCTL = 0x1D9;
   public static final int MSR_PAT = 0x277;
+  public static final int MSR_PKRS = 0x6E1;
   public static final int MSR_XSS = 0xDA0;
   public static final int MSR_HWCR = 0xC001_0015;
   public static final int MSR_PSTATE0 = 0xC001_0064;
@@ -59,6 +60,7 @@ public abstract class ControlRegisters extends Exceptions {
           "smap", CR4_SMAP,
           "pcid", CR4_PCIDE,
           "pku", CR4_PKE,
+          "pks", CR4_PKS,
           "umip", CR4_UMIP,
           "la57", CR4_LA57);
 
@@ -181,7 +183,8 @@ public abstract class ControlRegisters extends Exceptions {
     }
     cr4 = v;
     long paging =
-        CR4_PSE | CR4_PAE | CR4_PGE | CR4_SMEP | CR4_SMAP | CR4_PKE | CR4_PCIDE | CR4_LA57;
+        CR4_PSE | CR4_PAE | CR4_PGE | CR4_SMEP | CR4_SMAP | CR4_PKE | CR4_PKS | CR4_PCIDE
+            | CR4_LA57;
     if ((changed & paging) != 0) {
       flushTlb(true);
     }
@@ -195,6 +198,17 @@ public abstract class ControlRegisters extends Exceptions {
       if ((cr4 & CR4_PKE) != 0) {
         flushTlb(true);
       }
+    }
+  }
+
+  private void writePkrs(long v) {
+    require("pks");
+    if (v >>> 32 != 0) {
+      gp(0);
+    }
+    if ((int) v != pkrs) {
+      pkrs = (int) v;
+      flushTlb(true);
     }
   }
 
@@ -288,6 +302,10 @@ public abstract class ControlRegisters extends Exceptions {
         require("spec-ctrl");
         yield specCtrl;
       }
+      case MSR_PKRS -> {
+        require("pks");
+        yield pkrs & 0xFFFF_FFFFL;
+      }
       // Both count at the one frequency that there is.
       case MSR_MPERF, MSR_APERF -> tsc();
       // Read-only identity of the processor, for hosts that pass it through: TscFreqSel, and a
@@ -342,6 +360,7 @@ public abstract class ControlRegisters extends Exceptions {
           observer.onGhcbMsr(self(), true, v);
         }
       }
+      case MSR_PKRS -> writePkrs(v);
       case MSR_SPEC_CTRL -> {
         require("spec-ctrl");
         // IBRS, STIBP, SSBD, PSFD.

@@ -67,6 +67,7 @@ public record CpuFeatures(Set<String> names) {
               "monitorx",
               "pcid",
               "pku",
+              "pks",
               "smep",
               "smap",
               "umip",

@@ -72,6 +72,7 @@ public abstract class CpuState {
   public static final long CR4_SMEP = 0x10_0000;
   public static final long CR4_SMAP = 0x20_0000;
   public static final long CR4_PKE = 0x40_0000;
+  public static final long CR4_PKS = 0x100_0000;
 
   public static final long EFER_SCE = 1;
   public static final long EFER_LME = 0x100;
@@ -147,6 +148,9 @@ public abstract class CpuState {
 
   /** Protection-key rights: access-disable and write-disable of each of 16 keys. */
   public int pkru;
+
+  /** The same of the keys of supervisor pages. */
+  public int pkrs;
 
   public long sevStatus;
 
@@ -423,6 +427,7 @@ public abstract class CpuState {
     xcr0 = 1;
     xss = 0;
     pkru = 0;
+    pkrs = 0;
     specCtrl = 0;
   }
 }

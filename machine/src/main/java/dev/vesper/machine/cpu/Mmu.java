@@ -448,7 +448,7 @@ public abstract class Mmu extends CpuState {
       walkNoExec |= pae && nxe && e < 0;
       boolean leaf = level == 1 || large;
       if (leaf) {
-        walkKey = lm && walkUser && (cr4 & CR4_PKE) != 0 ? (int) (e >>> 59) & 15 : 0;
+        walkKey = (int) (e >>> 59) & 15;
         checkAccess(la, access, privilege);
       }
       int set = 0x20 | (leaf && access == WRITE ? 0x40 : 0);
@@ -480,12 +480,13 @@ public abstract class Mmu extends CpuState {
     return lm ? (cr4 & CR4_LA57) != 0 ? 5 : 4 : pae ? 3 : 2;
   }
 
-  /** {@return whether PKRU forbids an access to the page of the last walk} */
+  /** {@return whether the rights of a key forbid an access to the page of the last walk} */
   private boolean keyForbids(int access, int privilege) {
-    if (access == EXEC || !walkUser || (cr4 & CR4_PKE) == 0 || !longMode()) {
+    long enabled = walkUser ? CR4_PKE : CR4_PKS;
+    if (access == EXEC || (cr4 & enabled) == 0 || !longMode() || !walkUser && privilege == USER) {
       return false;
     }
-    int rights = pkru >>> 2 * walkKey;
+    int rights = (walkUser ? pkru : pkrs) >>> 2 * walkKey;
     boolean protectedWrite = privilege == USER || (cr0 & CR0_WP) != 0;
     return (rights & 1) != 0 || (rights & 2) != 0 && access == WRITE && protectedWrite;
   }

@@ -105,6 +105,9 @@ public record KvmProfile() implements Profile {
     if (host.has("xsaves")) {
       p.open(0xDA0, true, true);
     }
+    if (host.has("pks")) {
+      p.open(0x6E1, true, true);
+    }
     if (host.features().contains("spec-ctrl")) {
       p.open(0x48, true, true);
     }

@@ -184,6 +184,7 @@ final class RestartGuest {
     put(0x1000 + 8 * 508, 8, 0x2007);
     put(0x2000, 8, 0x3007);
     put(0x2000 + 8 * 4, 8, 0x3007);
+    put(0x2000 + 8 * 5, 8, 0x3007);
     put(0x3000, 8, 0x4007);
     put(0x5000, 8, 0x3001);
     for (int f = 0; f < FRAMES; f++) {
