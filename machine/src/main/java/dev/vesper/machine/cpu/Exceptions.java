@@ -520,9 +520,7 @@ public abstract class Exceptions extends TaskSwitching {
       // The flags come back whole, but RF and VM.
       int f = (int) r[11];
       if (osize == 8) {
-        if (!canonical(r[1])) {
-          gp(0);
-        }
+        // An address that is not canonical faults at the fetch, in user mode.
         flatSegment(CS, sel + 16 | 3, 0xAFB);
         rip = r[1];
       } else {

@@ -268,6 +268,20 @@ final class SegmentRulesTest {
   }
 
   @Test
+  void sysretToAnAddressThatIsNotCanonicalFaultsInUserMode() {
+    prepare(64);
+    cpu.r[1] = 1L << 47;
+    cpu.r[11] = 2;
+    cpu.star = 0x10L << 48;
+    // REX.W SYSRET
+    assertThat(run(64, "db 0x48, 0x0F, 0x07")).isEqualTo(-1);
+    assertThat(cpu.cpl).isEqualTo(3);
+    cpu.run(cpu.icount + 1);
+    assertThat(cpu.exitCode).isEqualTo(0x40 + GP);
+    assertThat(cpu.rip).isEqualTo(1L << 47);
+  }
+
+  @Test
   void sysenterRegistersTakeAnything() {
     for (int msr :
         new int[] {ControlRegisters.MSR_SYSENTER_EIP, ControlRegisters.MSR_SYSENTER_ESP}) {
