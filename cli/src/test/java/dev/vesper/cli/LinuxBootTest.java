@@ -10,6 +10,7 @@ import dev.vesper.machine.sev.SevMode;
 import dev.vesper.machine.vmm.ConsoleInput;
 import dev.vesper.machine.vmm.Outcome;
 import java.io.ByteArrayOutputStream;
+import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
 import java.util.Deque;
@@ -18,6 +19,7 @@ import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 
 /** The unmodified kernel of Debian 12 with a busybox initramfs. */
 @Tag("slow")
@@ -173,5 +175,29 @@ final class LinuxBootTest {
     String second = run(options(SevMode.ES, b, "quiet")).stateHash();
     assertThat(second).isEqualTo(first);
     assertThat(b.toByteArray()).isEqualTo(a.toByteArray());
+  }
+
+  /**
+   * The initrd holds one static 32-bit program, which writes a line and ends: {@code write(1, "UT32
+   * alive")} and {@code exit} by INT 80h, made for this project.
+   */
+  @ParameterizedTest
+  @EnumSource(
+      value = SevMode.class,
+      names = {"OFF", "ES"})
+  void a32BitProgramRuns(SevMode mode) throws Exception {
+    ByteArrayOutputStream console = new ByteArrayOutputStream();
+    byte[] initrd;
+    try (InputStream in = LinuxBootTest.class.getResourceAsStream("init32.gz")) {
+      assertThat(in).isNotNull();
+      initrd = in.readAllBytes();
+    }
+    Machine m =
+        new Machine(
+            MachineOptions.of(mode, DebianKernel.image(), console::write)
+                .with("console=ttyS0 cryptomgr.notests=1 panic=-1", initrd));
+    m.limit(3_000_000_000L, Long.MAX_VALUE);
+    m.run();
+    assertThat(console.toString(StandardCharsets.ISO_8859_1)).contains("UT32 alive");
   }
 }
