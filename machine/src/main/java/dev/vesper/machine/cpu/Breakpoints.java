@@ -19,7 +19,10 @@ public final class Breakpoints {
   private boolean data;
   private boolean io;
 
-  /** DR6 bits of data and I/O breakpoints that the instruction under way has met. */
+  /**
+   * DR6 bits of data and I/O breakpoints that the instruction under way has met. Those of a load of
+   * SS stay for the next instruction.
+   */
   public int met;
 
   /**

@@ -396,6 +396,11 @@ public abstract class ControlRegisters extends Exceptions {
     }
   }
 
+  /** B3 to B0, which each breakpoint and general detect sets anew (AMD APM volume 2, 13.1.1.3). */
+  static final long DR6_BREAKPOINTS = 15;
+
+  private static final long DR6_BD = 0x2000;
+
   /** {@return a debug register} CR4.DE decides about DR4 and DR5. */
   public final long readDr(int n) {
     checkDr(n);
@@ -406,10 +411,9 @@ public abstract class ControlRegisters extends Exceptions {
     if (n > 7 || (n == 4 || n == 5) && (cr4 & CR4_DE) != 0) {
       ud();
     }
-    if ((dr[7] & 0x2000) != 0) {
-      dr[6] |= 0x2000;
-      dr[7] &= ~0x2000L;
-      fault(1, -1);
+    if ((dr[7] & DR7_GD) != 0) {
+      dr[6] = dr[6] & ~DR6_BREAKPOINTS | DR6_BD;
+      fault(DEBUG, -1);
     }
   }
 

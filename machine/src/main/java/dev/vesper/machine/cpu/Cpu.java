@@ -195,7 +195,7 @@ public final class Cpu extends ControlRegisters {
     try {
       executing = null;
       if (type == EXCEPTION) {
-        raise(vector, error, vector != 3 && vector != 4 && vector != 1);
+        raise(vector, error, vector != 3 && vector != 4 && vector != DEBUG);
       } else {
         deliverOrFault(vector, type);
       }
@@ -410,34 +410,45 @@ public final class Cpu extends ControlRegisters {
     return b == null || !b.current() || b.second != null ? null : b;
   }
 
-  private static final long DEBUGCTL_BTF = 2;
+  private static final long DR6_BS = 0x4000;
+  private static final int DB_INTERCEPT = 0x41;
+  private static final long EVENT_VALID = 1L << 31;
 
   /** Executes exactly one instruction with TF, RF, breakpoints and the shadows observed. */
   private boolean step(Op op, Page page) {
-    boolean trap = (eflags & TF) != 0;
-    boolean shadow = interruptShadow;
-    boolean stackSwitch = stackSwitchShadow;
-    if ((eflags & RF) == 0 && !stackSwitch && breakpoints.active()) {
+    int resume = eflags & RF;
+    if (resume == 0 && breakpoints.active()) {
       int hit = breakpoints.atInstruction((mode64() ? rip : rip + segBase[CS]) & linearMask());
       if (hit != 0) {
-        dr[6] |= hit;
-        return deliverDebugException();
+        // It counts as an instruction: a breakpoint in the handler of #DB would go on for ever.
+        icount++;
+        return debugException(hit, false);
       }
     }
     long start = rip;
     if (following && observer != null) {
       observer.onInstruction(this, op.insn);
     }
+    boolean shadow = interruptShadow;
+    boolean held = stackSwitchShadow;
+    breakpoints.met = held ? breakpoints.met : 0;
+    int met = breakpoints.met;
     eflags &= ~RF;
     interruptShadow = false;
     stackSwitchShadow = false;
-    executing = page;
-    breakpoints.met = 0;
     boolean user = cpl == 3;
-    try {
-      op.exec(this);
-    } catch (Signal s) {
-      return settle(op, s, page);
+    singleStep = (eflags & TF) != 0;
+    Signal s = executed(op, page, start);
+    if (s == Signal.STEPPED) {
+      singleStep = true;
+    } else if (s != null) {
+      if (s == Signal.EXIT && !exitAdvances) {
+        eflags |= resume;
+        interruptShadow = shadow;
+        stackSwitchShadow = held;
+        breakpoints.met = met;
+      }
+      return settle(op, s, start);
     }
     icount++;
     long next = start + (op.next - op.offset) & ripMask();
@@ -447,32 +458,66 @@ public final class Cpu extends ControlRegisters {
     if (counting != null) {
       counting.retired(op.insn, user, start, next, rip);
     }
-    if (interruptShadow && shadow) {
-      // Back-to-back STI or MOV SS shadow only the first instruction.
-      interruptShadow = stackSwitchShadow;
+    boolean between = rip == start && repeats(op);
+    if (between) {
+      // The instruction goes on: its breakpoint must not be met again.
+      eflags |= resume;
     }
-    if (trap && (debugCtl & DEBUGCTL_BTF) != 0) {
+    if (stackSwitchShadow) {
+      // What is due waits for the next instruction; a single step has that one's trap instead.
+      return true;
+    }
+    if (singleStep && (debugCtl & DEBUGCTL_BTF) != 0) {
       // Single steps go from branch to branch.
-      trap = rip != next;
+      singleStep = rip != next && !between;
     }
-    if ((trap || breakpoints.met != 0) && !stackSwitchShadow) {
-      dr[6] |= breakpoints.met | (trap ? 0x4000 : 0);
-      breakpoints.met = 0;
-      if (trap) {
-        debugCtl &= ~DEBUGCTL_BTF;
-      }
-      return deliverDebugException();
-    }
-    return true;
+    return !singleStep && breakpoints.met == 0 || debugException(breakpoints.met, singleStep);
   }
 
-  private boolean deliverDebugException() {
+  private static boolean repeats(Op op) {
+    return op.valid && (op.insn.rep || op.insn.repne) && op.insn.form().repeatable();
+  }
+
+  /**
+   * Delivers #DB.
+   *
+   * @param hits DR6 bits of the breakpoints that were met
+   * @param stepped it is a single-step trap too
+   */
+  private boolean debugException(int hits, boolean stepped) {
+    if (hits != 0) {
+      dr[6] = dr[6] & ~DR6_BREAKPOINTS | hits;
+    }
+    dr[6] |= stepped ? DR6_BS : 0;
+    debugCtl &= ~DEBUGCTL_BTF;
     executing = null;
     try {
-      raise(1, -1, false);
+      raise(DEBUG, -1, false);
       return true;
     } catch (Signal s) {
+      if (exitCode != DB_INTERCEPT) {
+        // The instruction will not raise it again: the host must.
+        exitIntInfo = EVENT_VALID | EXCEPTION << 8 | DEBUG;
+      }
       return false;
+    }
+  }
+
+  /** Executes one operation; the result is null, or the signal that it ended with. */
+  private @Nullable Signal executed(Op op, Page page, long start) {
+    for (; ; ) {
+      try {
+        executing = page;
+        op.exec(this);
+        return null;
+      } catch (Signal s) {
+        if (s != Signal.SELF_MODIFYING) {
+          return s;
+        }
+        // The decoded code is gone; the operation itself is still good and its store goes through
+        // now.
+        rip = start;
+      }
     }
   }
 
@@ -480,13 +525,10 @@ public final class Cpu extends ControlRegisters {
   private boolean settle(Op op, Signal signal, Page page) {
     long start = r[PAGE] + op.offset & ripMask();
     Signal s = signal;
-    while (s == Signal.SELF_MODIFYING) {
-      // The decoded code is gone; the operation itself is still good and its store goes through
-      // now.
+    if (s == Signal.SELF_MODIFYING) {
       rip = start;
-      try {
-        executing = page;
-        op.exec(this);
+      s = executed(op, page, start);
+      if (s == null) {
         icount++;
         long next = start + (op.next - op.offset) & ripMask();
         if (!op.setsRip()) {
@@ -496,10 +538,19 @@ public final class Cpu extends ControlRegisters {
           counting.retired(op.insn, cpl == 3, start, next, rip);
         }
         return true;
-      } catch (Signal again) {
-        s = again;
       }
     }
+    if (s == Signal.STEPPED) {
+      icount++;
+      if (counting != null) {
+        counting.retired(op.insn, false, start, start + (op.next - op.offset) & ripMask(), rip);
+      }
+      return debugException(0, true);
+    }
+    return settle(op, s, start);
+  }
+
+  private boolean settle(Op op, Signal s, long start) {
     if (s == Signal.FAULT && faultNonCanonical && op.stackOperand()) {
       faultVector = 12;
     }
@@ -520,7 +571,7 @@ public final class Cpu extends ControlRegisters {
     icount++;
     executing = null;
     try {
-      raise(faultVector, faultError, faultVector != 1);
+      raise(faultVector, faultError, faultVector != DEBUG);
       return true;
     } catch (Signal e) {
       return false;
@@ -681,8 +732,8 @@ public final class Cpu extends ControlRegisters {
   public boolean emulateOne(ExternalBus external) {
     bus = external;
     int v3 = intercepts.vector3;
-    // Ports go to the bus; a task switch that was intercepted is to be done now.
-    intercepts.vector3 &= ~(1 << 27 | 1 << 29);
+    // Ports go to the bus; a task switch or IRET that was intercepted is to be done now.
+    intercepts.vector3 &= ~(1 << 20 | 1 << 27 | 1 << 29);
     try {
       Block b = findBlock();
       r[PAGE] = rip - b.start;

@@ -16,6 +16,15 @@ public abstract class Exceptions extends TaskSwitching {
 
   public static final int VC = 29;
 
+  /** The vector of #DB. */
+  static final int DEBUG = 1;
+
+  /** General detect, which #DB turns off. */
+  static final long DR7_GD = 0x2000;
+
+  /** Single steps go from branch to branch, until #DB. */
+  static final long DEBUGCTL_BTF = 2;
+
   public final Intercepts intercepts = new Intercepts();
 
   protected Exceptions(PhysicalMemory memory, NestedMap nested) {
@@ -113,6 +122,16 @@ public abstract class Exceptions extends TaskSwitching {
     }
     interruptShadow = false;
     stackSwitchShadow = false;
+    singleStep = false;
+    if (type == EXCEPTION) {
+      // An instruction that ends in an exception takes nothing that a load of SS held along; one
+      // that ends in the handler of a software interrupt does.
+      breakpoints.met = 0;
+    }
+    if (type == EXCEPTION && vector == DEBUG) {
+      dr[7] &= ~DR7_GD;
+      debugCtl &= ~DEBUGCTL_BTF;
+    }
     codeSegmentChanged();
     delivered(type);
   }
@@ -438,6 +457,7 @@ public abstract class Exceptions extends TaskSwitching {
         pokeAll(2, vif ? virtualFlags() : flags(), selector[CS], next);
         setSp(r[4] - 6);
         eflags &= ~(TF | (vif ? VIF : IF));
+        singleStep = false;
         selector[CS] = (int) (entry >>> 16);
         segBase[CS] = entry >>> 16 << 4;
         rip = entry & 0xFFFF;
@@ -475,6 +495,9 @@ public abstract class Exceptions extends TaskSwitching {
   }
 
   // ---- SYSCALL, SYSRET, SYSENTER, SYSEXIT (AMD APM volume 3)
+  // For SYSCALL and SYSRET the TF that they leave behind decides about a single-step trap, for
+  // every
+  // other instruction the one that it begins with.
 
   private void flatSegment(int seg, int sel, int attr) {
     selector[seg] = sel;
@@ -505,6 +528,7 @@ public abstract class Exceptions extends TaskSwitching {
     flatSegment(SS, sel + 8, 0xC93);
     cpl = 0;
     codeSegmentChanged();
+    singleStep = (eflags & TF) != 0;
   }
 
   /** SYSRET. */
@@ -541,6 +565,10 @@ public abstract class Exceptions extends TaskSwitching {
     segLimit[SS] = 0xFFFF_FFFFL;
     cpl = 3;
     codeSegmentChanged();
+    singleStep = false;
+    if ((eflags & TF) != 0) {
+      throw Signal.STEPPED;
+    }
   }
 
   /** SYSENTER: not in long mode on AMD processors. */

@@ -13,6 +13,9 @@ public final class Signal extends RuntimeException {
   /** A store hit code of the page being executed; the instruction restarts on its own. */
   public static final Signal SELF_MODIFYING = new Signal("self-modifying code");
 
+  /** The instruction is complete, with RIP behind it, and a single-step trap follows. */
+  public static final Signal STEPPED = new Signal("single-step trap");
+
   private Signal(String name) {
     super(name, null, false, false);
   }

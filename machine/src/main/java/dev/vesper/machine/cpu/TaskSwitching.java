@@ -31,6 +31,9 @@ public abstract class TaskSwitching extends Segmentation {
    */
   protected boolean switched;
 
+  /** A single-step trap follows the instruction under way, unless it clears this. */
+  protected boolean singleStep;
+
   protected TaskSwitching(PhysicalMemory memory, NestedMap nested) {
     super(memory, nested);
   }
@@ -165,6 +168,9 @@ public abstract class TaskSwitching extends Segmentation {
   /** Takes the new task's state over. From here on faults are the new task's. */
   private void load(int target, long d, Task task, boolean nested) {
     switched = true;
+    // Traps that are due belong to the task that is left.
+    singleStep = false;
+    breakpoints.met = 0;
     installTaskRegister(target, d);
     cr0 |= CR0_TS;
     // Breakpoints that are local to a task end with it.

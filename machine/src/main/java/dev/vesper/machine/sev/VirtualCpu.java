@@ -163,6 +163,8 @@ public abstract sealed class VirtualCpu permits PlainVcpu, EncryptedVcpu {
     loadControls();
     cpu.ghcbMsr = vmcb.get(Vmcb.GHCB_GPA);
     cpu.interruptShadow = vmcb.interruptShadow();
+    // What a load of SS holds back ends with its shadow.
+    cpu.stackSwitchShadow &= cpu.interruptShadow;
     long event = vmcb.get(Vmcb.EVENTINJ);
     vmcb.set(Vmcb.EVENTINJ, 0);
     boolean running = true;

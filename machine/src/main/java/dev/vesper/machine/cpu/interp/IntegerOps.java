@@ -89,8 +89,8 @@ final class IntegerOps {
   }
 
   private static void clflush(MemOp o, Cpu c) {
-    // Memory is always coherent here; the instruction still faults as a load does.
-    c.probeRead(o.la(c, 1, false), 1);
+    // Memory is always coherent here; faults and watchpoints are those of a load.
+    c.rd8(o.la(c, 1, false));
   }
 
   private static void xchg(MemOp o, Cpu c) {
