@@ -11,6 +11,7 @@ public final class ExitCode {
   public static final int RDTSC = 0x6E;
   public static final int RDPMC = 0x6F;
   public static final int CPUID = 0x72;
+  public static final int IRET = 0x74;
   public static final int INVD = 0x76;
   public static final int HLT = 0x78;
   public static final int IOIO = 0x7B;

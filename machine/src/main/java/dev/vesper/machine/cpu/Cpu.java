@@ -731,6 +731,7 @@ public final class Cpu extends ControlRegisters {
    */
   public boolean emulateOne(ExternalBus external) {
     bus = external;
+    exitIntInfo = 0;
     int v3 = intercepts.vector3;
     // Ports go to the bus; a task switch or IRET that was intercepted is to be done now.
     intercepts.vector3 &= ~(1 << 20 | 1 << 27 | 1 << 29);

@@ -1,6 +1,7 @@
 package dev.vesper.machine.sev;
 
 import dev.vesper.machine.cpu.Cpu;
+import dev.vesper.machine.cpu.CpuState;
 import dev.vesper.machine.cpu.ExternalBus;
 import dev.vesper.machine.memory.PhysicalMemory;
 
@@ -18,6 +19,10 @@ public final class PlainVcpu extends VirtualCpu {
   public void launch(LaunchState state) {
     SaveArea.load(cpu, state.page, 0);
     SaveArea.loadProtected(cpu, state.page);
+    cpu.nmiBlocked = false;
+    vmcb().set(Vmcb.INTERRUPT_SHADOW, 0);
+    vmcb().set(Vmcb.EVENTINJ, 0);
+    vmcb().set(Vmcb.EXITINTINFO, 0);
     SaveArea.store(cpu, vmcb().page.data, Vmcb.SAVE_AREA);
   }
 
@@ -86,17 +91,28 @@ public final class PlainVcpu extends VirtualCpu {
   /**
    * Moves RIP past the instruction that exited, to the next RIP that the processor saved. The
    * instruction counts as executed.
+   *
+   * @return RFLAGS.TF: a processor would raise #DB now, which is the host's to inject
    */
-  public void skip() {
+  public boolean skip() {
     vmcb().set(Vmcb.SAVE_AREA + SaveArea.RIP, vmcb().get(Vmcb.NRIP));
     cpu.icount++;
     cpu.skipped((int) vmcb().get(Vmcb.EXITCODE) == CPUID_EXIT);
     vmcb().set(Vmcb.INTERRUPT_SHADOW, 0);
+    long flags = save(SaveArea.RFLAGS) & ~CpuState.RF;
+    vmcb().set(Vmcb.SAVE_AREA + SaveArea.RFLAGS, flags);
+    return (flags & CpuState.TF) != 0;
+  }
+
+  /** Says in DR6 that the #DB to come is that of a single step: BS is set, B3 to B0 are clear. */
+  public void reportStep() {
+    long dr6 = save(SaveArea.DR6) & ~DR6_BREAKPOINTS | DR6_BS;
+    vmcb().set(Vmcb.SAVE_AREA + SaveArea.DR6, dr6);
   }
 
   /** {@return RFLAGS.IF} */
   public boolean interruptsEnabled() {
-    return (save(0x170) & 0x200) != 0;
+    return (save(SaveArea.RFLAGS) & CpuState.IF) != 0;
   }
 
   /** {@return whether NMIs are blocked until IRET} */
@@ -141,6 +157,8 @@ public final class PlainVcpu extends VirtualCpu {
 
   private static final int TASK_SWITCH = 0x7D;
   private static final int CPUID_EXIT = 0x72;
+  private static final long DR6_BREAKPOINTS = 15;
+  private static final long DR6_BS = 0x4000;
 
   /** Delivers an event whose task switch was intercepted. */
   private boolean deliverByTaskGate(long event) {
@@ -188,6 +206,9 @@ public final class PlainVcpu extends VirtualCpu {
                 bus.writePort(port, bytes, value);
               }
             });
+    // A debug exception behind it may have been lost to an exit.
+    vmcb().set(Vmcb.EXITINTINFO, cpu.exitIntInfo);
+    done |= cpu.exitIntInfo != 0;
     SaveArea.store(cpu, vmcb().page.data, Vmcb.SAVE_AREA);
     vmcb().set(Vmcb.INTERRUPT_SHADOW, cpu.interruptShadow ? 1 : 0);
     vmcb().set(Vmcb.V_INTR, vmcb().get(Vmcb.V_INTR) & ~15L | cpu.cr8);

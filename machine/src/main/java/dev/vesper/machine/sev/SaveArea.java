@@ -9,6 +9,8 @@ import dev.vesper.machine.memory.Page;
  * VMCB that has the same layout (spec: sev-es-architecture 9.1).
  */
 final class SaveArea {
+  static final int DR6 = 0x168;
+  static final int RFLAGS = 0x170;
   static final int RIP = 0x178;
   static final int RSP = 0x1D8;
   static final int RAX = 0x1F8;
@@ -70,8 +72,8 @@ final class SaveArea {
     put(d, base + 0x150, c.cr3);
     put(d, base + 0x158, c.cr0);
     put(d, base + 0x160, c.dr[7]);
-    put(d, base + 0x168, c.dr[6]);
-    put(d, base + 0x170, c.flags());
+    put(d, base + DR6, c.dr[6]);
+    put(d, base + RFLAGS, c.flags());
     put(d, base + RIP, c.rip);
     put(d, base + RSP, c.r[4]);
     put(d, base + RAX, c.r[0]);
@@ -174,8 +176,8 @@ final class SaveArea {
     c.cr3 = get(d, base + 0x150);
     c.cr0 = get(d, base + 0x158);
     c.dr[7] = get(d, base + 0x160);
-    c.dr[6] = get(d, base + 0x168);
-    c.setFlags((int) get(d, base + 0x170));
+    c.dr[6] = get(d, base + DR6);
+    c.setFlags((int) get(d, base + RFLAGS));
     c.rip = get(d, base + RIP);
     c.r[4] = get(d, base + RSP);
     c.r[0] = get(d, base + RAX);
@@ -243,7 +245,7 @@ final class SaveArea {
     return (efer & CpuState.EFER_SVME) == 0
         || (cr0 & CpuState.CR0_CD) == 0 && (cr0 & CpuState.CR0_NW) != 0
         || cr0 >>> 32 != 0
-        || get(d, base + 0x168) >>> 32 != 0
+        || get(d, base + DR6) >>> 32 != 0
         || get(d, base + 0x160) >>> 32 != 0
         || lme && pg && ((cr4 & CpuState.CR4_PAE) == 0 || (cr0 & CpuState.CR0_PE) == 0)
         || lme && pg && (cr4 & CpuState.CR4_PAE) != 0 && (cs & 0x600) == 0x600;

@@ -7,6 +7,7 @@ import dev.vesper.machine.sev.PlainVcpu;
 
 /** What KVM does at exits (spec: hypervisor-behaviour section 1). */
 final class KvmHandlers implements Handlers {
+  private static final int DB = 1;
   private static final int GP = 13;
   private static final int UD = 6;
 
@@ -102,11 +103,14 @@ final class KvmHandlers implements Handlers {
       case ExitCode.IOIO -> ioio(hv, v, info1);
       case ExitCode.MSR -> msr(hv, v, info1 != 0);
       case ExitCode.HLT -> {
-        v.skip();
-        host.halt(hv);
+        // A single step ends the wait at once.
+        if (!skip(hv, v)) {
+          host.halt(hv);
+        }
       }
       case ExitCode.RDTSC, ExitCode.RDTSCP -> rdtsc(hv, v, code == ExitCode.RDTSCP);
-      case ExitCode.WBINVD, ExitCode.INVD, ExitCode.MONITOR, ExitCode.MWAIT -> v.skip();
+      case ExitCode.WBINVD, ExitCode.INVD, ExitCode.MONITOR, ExitCode.MWAIT -> skip(hv, v);
+      case ExitCode.IRET -> emulate(hv, v);
       case ExitCode.RDPMC -> rdpmc(hv, v);
       case ExitCode.RDPRU -> host.injectException(hv, UD, false);
       case ExitCode.VMMCALL -> {
@@ -114,12 +118,26 @@ final class KvmHandlers implements Handlers {
             0,
             hypercalls.serve(
                 hv, v.cpl(), v.wide(), v.gpr(0), v.gpr(3), v.gpr(1), v.gpr(2), v.gpr(6)));
-        v.skip();
+        skip(hv, v);
       }
       case 0x7A, 0x80, 0x82, 0x83, 0x84, 0x85, 0x86, 0x73 -> host.injectException(hv, UD, false);
       case ExitCode.TASK_SWITCH -> emulate(hv, v);
       default -> host.end(Outcome.GAVE_UP, "no handler for " + ExitCode.name(code));
     }
+  }
+
+  /**
+   * Goes on behind an instruction that was emulated. It single-steps like any other.
+   *
+   * @return whether it did, so that #DB comes next
+   */
+  private boolean skip(HostVcpu hv, PlainVcpu v) {
+    boolean stepped = v.skip();
+    if (stepped) {
+      v.reportStep();
+      host.injectException(hv, DB, false);
+    }
+    return stepped;
   }
 
   private void rdpmc(HostVcpu hv, PlainVcpu v) {
@@ -130,7 +148,7 @@ final class KvmHandlers implements Handlers {
     }
     v.setGpr(0, count.getAsLong() & 0xFFFF_FFFFL);
     v.setGpr(2, count.getAsLong() >>> 32);
-    v.skip();
+    skip(hv, v);
   }
 
   private void rdtsc(HostVcpu hv, PlainVcpu v, boolean withAux) {
@@ -140,7 +158,7 @@ final class KvmHandlers implements Handlers {
     if (withAux) {
       v.setGpr(1, v.tscAux());
     }
-    v.skip();
+    skip(hv, v);
   }
 
   private void cpuid(HostVcpu hv, PlainVcpu v) {
@@ -150,7 +168,7 @@ final class KvmHandlers implements Handlers {
     }
     CpuModel.Leaf l = cpuid.answer(hv, (int) v.gpr(0), (int) v.gpr(1), v.xcr0(), v.xss());
     CpuidService.give(l, v);
-    v.skip();
+    skip(hv, v);
   }
 
   private void msr(HostVcpu hv, PlainVcpu v, boolean write) {
@@ -169,7 +187,7 @@ final class KvmHandlers implements Handlers {
       v.setGpr(0, r.getAsLong() & 0xFFFF_FFFFL);
       v.setGpr(2, r.getAsLong() >>> 32);
     }
-    v.skip();
+    skip(hv, v);
   }
 
   private void ioio(HostVcpu hv, PlainVcpu v, long info) {
@@ -185,7 +203,7 @@ final class KvmHandlers implements Handlers {
     } else {
       host.writePort(hv, port, bytes, (int) v.gpr(0));
     }
-    v.skip();
+    skip(hv, v);
   }
 
   /** MMIO and string I/O: the host emulates the instruction. */

@@ -8,6 +8,7 @@ import dev.vesper.machine.sev.Vmcb;
 
 /** What vmm(4) does at exits, and vmd(8) behind it (spec: openbsd sections 3.3 and 4.4). */
 final class VmmHandlers implements Handlers {
+  private static final int DB = 1;
   private static final int GP = 13;
   private static final int UD = 6;
   private static final int SHADOW_EFER = Vmcb.SAVE_AREA + 0x0D0;
@@ -159,12 +160,12 @@ final class VmmHandlers implements Handlers {
   private void plain(HostVcpu hv, PlainVcpu v, int code, long info1) {
     switch (code) {
       case ExitCode.HLT -> {
-        v.skip();
+        skip(hv, v);
         host.halt(hv);
       }
       case ExitCode.CPUID -> {
         CpuidService.give(cpuid(hv, (int) v.gpr(0), (int) v.gpr(1)), v);
-        v.skip();
+        skip(hv, v);
       }
       case ExitCode.MSR -> msr(hv, v, info1 != 0);
       case ExitCode.IOIO -> ioio(hv, v, info1);
@@ -183,11 +184,18 @@ final class VmmHandlers implements Handlers {
     }
   }
 
+  /** Goes on behind an instruction; vmm injects #DB for a single step and leaves DR6 alone. */
+  private void skip(HostVcpu hv, PlainVcpu v) {
+    if (v.skip()) {
+      host.injectException(hv, DB, false);
+    }
+  }
+
   private void msr(HostVcpu hv, PlainVcpu v, boolean write) {
     int n = (int) v.gpr(1);
     if (write) {
       if (writeMsr(hv, n, v.gpr(2) << 32 | v.gpr(0) & 0xFFFF_FFFFL)) {
-        v.skip();
+        skip(hv, v);
       }
       return;
     }
@@ -196,7 +204,7 @@ final class VmmHandlers implements Handlers {
     if (hv.cpu.vmcb().get(Vmcb.EVENTINJ) == 0) {
       v.setGpr(0, r & 0xFFFF_FFFFL);
       v.setGpr(2, r >>> 32);
-      v.skip();
+      skip(hv, v);
     }
   }
 
@@ -211,6 +219,7 @@ final class VmmHandlers implements Handlers {
     } else {
       host.writePort(hv, port, bytes, (int) v.gpr(0));
     }
+    // vmd moves RIP on here and knows nothing of single steps.
     v.skip();
   }
 
@@ -222,6 +231,6 @@ final class VmmHandlers implements Handlers {
       return;
     }
     v.setXcr0(value);
-    v.skip();
+    skip(hv, v);
   }
 }

@@ -133,7 +133,7 @@ final class DebugRulesTest {
       }
       all.add(vector == 1 ? "1:" + Long.toHexString(cpu.dr[6] & 0xE00F) + at : vector + at);
       cpu.dr[6] = 0xFFFF_0FF0L;
-      cpu.rip++;
+      cpu.rip = HANDLERS + vector * HANDLER_BYTES + 1;
     }
     return all;
   }
@@ -290,5 +290,17 @@ final class DebugRulesTest {
     assertThat(cpu.interruptShadow).isTrue();
     cpu.r[1] = DATA + 8;
     assertThat(events()).containsExactly("1:1@4004");
+  }
+
+  @Test
+  void theHandlerOfVcThatMovesRipOnHidesTheStepOverItsInstruction() {
+    // IRET brings TF back, so that the trap follows the second instruction, as on a processor.
+    program("cpuid; nop; nop");
+    byte[] handler = Assembler.assemble(64, "add qword [rsp+8], 2\nadd rsp, 8\niretq");
+    System.arraycopy(handler, 0, page(HANDLERS), 29 * HANDLER_BYTES, handler.length);
+    cpu.intercepts.es = true;
+    cpu.intercepts.vector3 |= 1 << 18;
+    step();
+    assertThat(events()).containsExactly("1:4000@4003", "1:4000@4004");
   }
 }
