@@ -66,8 +66,8 @@ final class HostVcpu {
   /** The GHCB that an AP reset hold event is answered in. */
   long holdGhcb;
 
-  /** An NMI waits to be injected. */
-  boolean nmi;
+  /** NMIs that wait to be injected: at most two, one while another is in delivery or blocks. */
+  int nmis;
 
   /** The guest has not said yet that its NMI handler is done. */
   boolean nmiMasked;
@@ -86,9 +86,19 @@ final class HostVcpu {
     };
   }
 
+  /** An NMI arrives. */
+  void nonMaskable() {
+    nmis = Math.min(nmis + 1, nmiBlocked() ? 1 : 2);
+  }
+
   /** {@return whether it halts and an interrupt could end that} */
   boolean canWake() {
-    return state == State.HALTED && (interruptsEnabled() || nmi);
+    return state == State.HALTED && (interruptsEnabled() || nmiDue());
+  }
+
+  /** {@return whether an NMI waits that nothing but another event or a shadow can hold up} */
+  boolean nmiDue() {
+    return nmis > 0 && !nmiBlocked();
   }
 
   /** {@return RFLAGS.IF as far as the host can know it} */

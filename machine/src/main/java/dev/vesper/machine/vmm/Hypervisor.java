@@ -63,7 +63,8 @@ public final class Hypervisor {
   private static final int INIT = 5;
   private static final int STARTUP = 6;
 
-  private static final int TYPE_NMI = 2 << 8;
+  private static final int NMI_EVENT = 2;
+  private static final int TYPE_NMI = NMI_EVENT << 8;
   private static final int TYPE_EXCEPTION = 3 << 8;
 
   final HostView memory;
@@ -87,6 +88,10 @@ public final class Hypervisor {
   private @Nullable Outcome outcome;
   private int unseenEvents;
   private boolean externalUp;
+
+  /** No local APIC of a halted vCPU has an event before this. */
+  private long haltedEvent = Timed.NEVER;
+
   private long instructionLimit = Long.MAX_VALUE;
   private long realDeadline = Long.MAX_VALUE;
 
@@ -136,7 +141,7 @@ public final class Hypervisor {
 
           @Override
           public void nmi(int to) {
-            nonMaskable(vcpus.get(to));
+            vcpus.get(to).nonMaskable();
           }
         };
     for (int i = 0; i < cpus.size(); i++) {
@@ -251,6 +256,9 @@ public final class Hypervisor {
   /** Runs the guest to its end. */
   public Outcome run() {
     while (outcome == null) {
+      if (now() >= haltedEvent) {
+        advanceHalted();
+      }
       HostVcpu v = next();
       if (v == null) {
         idle();
@@ -276,6 +284,7 @@ public final class Hypervisor {
       }
       prepareInterrupt(v);
       long deadline = Math.min(nextEvent(v), now + (vcpus.size() == 1 ? SLICE : QUANTUM));
+      deadline = Math.min(deadline, Math.min(haltedEvent, nmiWindow(v, now)));
       long left = instructionLimit - instructions();
       if (left < deadline - now) {
         deadline = now + left;
@@ -306,7 +315,7 @@ public final class Hypervisor {
   private @Nullable HostVcpu next() {
     HostVcpu best = null;
     for (HostVcpu v : vcpus) {
-      if (v.canWake() && (requesting(v) || v.nmi)) {
+      if (v.canWake() && (!v.interruptsEnabled() || requesting(v) || v.nmiDue())) {
         wake(v);
       }
       if (v.state == HostVcpu.State.RUNNABLE && (best == null || v.cpu.now() < best.cpu.now())) {
@@ -415,8 +424,8 @@ public final class Hypervisor {
       v.set(Vmcb.EVENTINJ, lost);
     }
     v.set(Vmcb.EXITINTINFO, 0);
-    if (hv.nmi && !hv.nmiBlocked() && (v.get(Vmcb.EVENTINJ) & EVENT_VALID) == 0) {
-      hv.nmi = false;
+    if (hv.nmiDue() && !v.interruptShadow() && (v.get(Vmcb.EVENTINJ) & EVENT_VALID) == 0) {
+      hv.nmis--;
       hv.nmiMasked = true;
       inject(hv, 2 | TYPE_NMI);
     }
@@ -430,8 +439,13 @@ public final class Hypervisor {
         window = true;
       }
     }
-    int vector3 = v.getInt(Vmcb.INTERCEPT_VECTOR3);
-    v.setInt(Vmcb.INTERCEPT_VECTOR3, window ? vector3 | 16 : vector3 & ~16);
+    // An NMI that waits behind another one follows its IRET. Of an SEV-ES guest's IRET a host can
+    // see nothing: the guest says itself when it is ready.
+    boolean awaitsIret = hv.nmis > 0 && hv.cpu instanceof PlainVcpu;
+    int vector3 = v.getInt(Vmcb.INTERCEPT_VECTOR3) & ~(Intercept.VINTR | Intercept.IRET);
+    v.setInt(
+        Vmcb.INTERCEPT_VECTOR3,
+        vector3 | (window ? Intercept.VINTR : 0) | (awaitsIret ? Intercept.IRET : 0));
     long tpr = hv.apic == null ? v.get(Vmcb.V_INTR) & 15 : hv.apic.taskPriority();
     v.set(Vmcb.V_INTR, tpr | 1L << 24 | (window ? Vmcb.V_IRQ | 1L << 20 : 0));
   }
@@ -470,6 +484,34 @@ public final class Hypervisor {
       return;
     }
     v.state = HostVcpu.State.HALTED;
+    if (v.apic != null) {
+      haltedEvent = Math.min(haltedEvent, v.apic.nextEvent());
+    }
+  }
+
+  /** Lets the timers of halted vCPUs run on while others execute. */
+  private void advanceHalted() {
+    haltedEvent = Timed.NEVER;
+    for (HostVcpu v : vcpus) {
+      if (v.apic != null && v.state == HostVcpu.State.HALTED) {
+        v.apic.advance(now());
+        haltedEvent = Math.min(haltedEvent, v.apic.nextEvent());
+      }
+    }
+  }
+
+  /**
+   * {@return until when a vCPU may run before it can take an NMI that it is ready for} Another
+   * event is delivered before it, or a shadow ends with the next instruction.
+   */
+  private static long nmiWindow(HostVcpu v, long now) {
+    Vmcb b = v.cpu.vmcb();
+    long event = b.get(Vmcb.EVENTINJ);
+    boolean delivers = (event & EVENT_VALID) != 0;
+    boolean blocks = delivers && (event >>> 8 & 7) == NMI_EVENT;
+    return v.nmiDue() && !blocks && v.cpu instanceof PlainVcpu
+        ? now + (delivers ? 0 : 1)
+        : Timed.NEVER;
   }
 
   /** Wakes the vCPU whose local APIC has a number from HLT, or from the next one. */
@@ -613,7 +655,7 @@ public final class Hypervisor {
       n++;
       switch (delivery) {
         case FIXED -> a.request(vector, level);
-        case NMI -> nonMaskable(v);
+        case NMI -> v.nonMaskable();
         case INIT -> init(v);
         case STARTUP -> startup(v, vector);
         default -> {
@@ -643,10 +685,6 @@ public final class Hypervisor {
     return 1;
   }
 
-  private static void nonMaskable(HostVcpu v) {
-    v.nmi = true;
-  }
-
   /** INIT: an application processor waits for SIPI. The VMSA of an SEV-ES guest stays as it is. */
   private void init(HostVcpu v) {
     if (v.id == 0) {
@@ -657,6 +695,7 @@ public final class Hypervisor {
     }
     if (v.cpu instanceof PlainVcpu) {
       v.state = HostVcpu.State.WAIT_FOR_SIPI;
+      v.nmis = 0;
     }
   }
 

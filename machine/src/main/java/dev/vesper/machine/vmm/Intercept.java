@@ -17,10 +17,12 @@ final class Intercept {
   static final int NMI = 1 << 1;
   static final int SMI = 1 << 2;
   static final int INIT = 1 << 3;
+  static final int VINTR = 1 << 4;
   static final int RDTSC = 1 << 14;
   static final int RDPMC = 1 << 15;
   static final int CPUID = 1 << 18;
   static final int RSM = 1 << 19;
+  static final int IRET = 1 << 20;
   static final int INVD = 1 << 22;
   static final int HLT = 1 << 24;
   static final int INVLPGA = 1 << 26;
