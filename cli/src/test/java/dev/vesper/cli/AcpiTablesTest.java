@@ -77,6 +77,9 @@ final class AcpiTablesTest {
     String source = Files.readString(folder.resolve("DSDT.dsl"));
     assertThat(source)
         .contains("Device (PCI0)")
+        .contains(
+            "QWordMemory (ResourceProducer, PosDecode, MinFixed, MaxFixed, Cacheable, ReadWrite")
+        .contains("0x0000000100000000, // Range Minimum")
         .contains("Method (_PRT, 0, NotSerialized)")
         .contains("Name (\\_S5, Package (0x04)")
         .doesNotContain("Unknown")

@@ -6,9 +6,11 @@ import dev.vesper.machine.Machine;
 import dev.vesper.machine.MachineOptions;
 import dev.vesper.machine.boot.BootException;
 import dev.vesper.machine.sev.SevMode;
+import dev.vesper.machine.vmm.Hardware;
 import dev.vesper.x86.Assembler;
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
+import java.util.List;
 import org.junit.jupiter.api.Test;
 
 /** What a kernel finds when it is entered by each boot protocol. */
@@ -27,7 +29,16 @@ final class BootFormatsTest {
 
   /** Writes a zero-terminated string at ESI to COM1. */
   private static final String PUTS =
-      "puts: lodsb\ntest al, al\nje done\nmov edx, 0x3f8\nout dx, al\njmp short puts\ndone: mov al, 7\nout 0xf4, al\nbad: mov al, 9\nout 0xf4, al\n";
+      "puts: lodsb\n"
+          + "test al, al\n"
+          + "je done\n"
+          + "mov edx, 0x3f8\n"
+          + "out dx, al\n"
+          + "jmp short puts\n"
+          + "done: mov al, 7\n"
+          + "out 0xf4, al\n"
+          + "bad: mov al, 9\n"
+          + "out 0xf4, al\n";
 
   @Test
   void multibootGivesCommandLineModulesAndMap() throws BootException {
@@ -118,5 +129,33 @@ final class BootFormatsTest {
     assertThat(r.format).isEqualTo("PVH");
     assertThat(r.console).isEqualTo("a=b");
     assertThat(r.status).isEqualTo(15);
+  }
+
+  @Test
+  void pvhPointsToAcpiTablesOnABoardThatHasThem() throws BootException {
+    String s =
+        """
+        mov edx, [ebx+32]
+        cmp dword [edx], 0x20445352
+        jne bad
+        cmp dword [ebx+48], 4
+        jne bad
+        mov edx, [ebx+40]
+        cmp dword [edx+48], 0xe0000
+        jne bad
+        cmp dword [edx+64], 3
+        jne bad
+        mov esi, [ebx+24]
+        """;
+    ByteArrayOutputStream out = new ByteArrayOutputStream();
+    Machine m =
+        new Machine(
+            MachineOptions.of(SevMode.OFF, pvh(s + PUTS), out::write)
+                .with("tables", null)
+                .withMemory(160L << 20)
+                .withHardware(new Hardware(Hardware.Board.PC, List.of())));
+    m.limit(1_000_000, Long.MAX_VALUE);
+    assertThat(m.run().status()).isEqualTo(15);
+    assertThat(out.toString(StandardCharsets.ISO_8859_1)).isEqualTo("tables");
   }
 }

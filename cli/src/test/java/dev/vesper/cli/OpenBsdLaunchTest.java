@@ -8,14 +8,17 @@ import dev.vesper.machine.MachineOptions;
 import dev.vesper.machine.boot.BootException;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.sev.SevMode;
+import dev.vesper.machine.vmm.Hardware;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
@@ -24,6 +27,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 final class OpenBsdLaunchTest {
   private static final long C_BIT = 1L << 51;
   private static final int MEMORY = 64 << 20;
+  private static final byte[] RSDP = "RSD PTR ".getBytes(StandardCharsets.US_ASCII);
 
   private static Machine machine(String profile, SevMode mode) throws BootException {
     return new Machine(
@@ -88,6 +92,17 @@ final class OpenBsdLaunchTest {
     assertThat(v.getInt(0x408)).as("MXCSR").isEqualTo(0x1F80);
     assertThat(v.getShort(0x410)).as("FCW").isEqualTo((short) 0x37F);
     assertThat(v.get(0x0CB)).as("CPL").isZero();
+  }
+
+  @ParameterizedTest
+  @EnumSource(SevMode.class)
+  void aKernelOnABoardWithTablesFindsThem(SevMode mode) throws BootException {
+    Machine m =
+        new Machine(
+            MachineOptions.of(mode, Locore.image(), b -> {})
+                .withMemory(MEMORY)
+                .withHardware(new Hardware(Hardware.Board.PC, List.of())));
+    assertThat(m.observePrivate(0xE_0000, 8)).as("in what was launched").isEqualTo(RSDP);
   }
 
   @ParameterizedTest
