@@ -154,6 +154,38 @@ final class GhcbServiceTest {
   }
 
   @Test
+  void theSizesOfLeafDFollowXcr0AndXssAsTheGuestSaysThem() {
+    CpuModel model = CpuModel.named("EPYC-Milan");
+    CpuidService cpuid = new CpuidService(model, SevMode.ES, 1, false);
+    KvmMsrs msrs = new KvmMsrs(host);
+    service = new GhcbService(host, cpuid, msrs, new KvmHypercalls(host, msrs.clock));
+    long[][] expected = {{0x207, 840}, {7, 832}, {3, 576}};
+    for (long[] e : expected) {
+      request(ExitCode.CPUID, 0, 0);
+      ghcb.set(GhcbField.RAX, 0xD);
+      ghcb.set(GhcbField.RCX, 1);
+      ghcb.set(GhcbField.XCR0, e[0]);
+      ghcb.set(GhcbField.XSS, 0);
+      exit();
+      assertThat(ghcb.get(GhcbField.RBX)).as("XCR0 0x%x", e[0]).isEqualTo(e[1]);
+    }
+  }
+
+  @Test
+  void hypercallsAreServed() {
+    request(ExitCode.VMMCALL, 0, 0);
+    ghcb.set(GhcbField.RAX, 11);
+    ghcb.set(GhcbField.CPL, 0);
+    exit();
+    assertThat(ghcb.get(GhcbField.RAX)).as("SCHED_YIELD").isZero();
+    request(ExitCode.VMMCALL, 0, 0);
+    ghcb.set(GhcbField.RAX, 11);
+    ghcb.set(GhcbField.CPL, 3);
+    exit();
+    assertThat(ghcb.get(GhcbField.RAX)).as("from user mode").isEqualTo(-1);
+  }
+
+  @Test
   void anUnknownMsrIsGp() {
     request(ExitCode.MSR, 0, 0);
     ghcb.set(GhcbField.RCX, 0x1234_5678);
