@@ -26,11 +26,7 @@ final class BzImage {
     byte[] b = o.image();
     int version = Bytes.u16(b, 0x206);
     if (version < 0x20A) {
-      throw new BootException(
-          o.name()
-              + " has boot protocol 0x"
-              + Integer.toHexString(version)
-              + ": 2.10 or newer is needed");
+      throw old(o, version);
     }
     int setup = Bytes.u8(b, 0x1F1);
     int from = ((setup == 0 ? 4 : setup) + 1) * 512;
@@ -66,6 +62,23 @@ final class BzImage {
     LoadedGuest g =
         LoadedGuest.of("bzImage, " + (o.entry32() ? "32" : "64") + "-bit entry", s, w.ranges());
     return parked(o) ? g.withParkedAps() : g;
+  }
+
+  /**
+   * Without a preferred address and what memory it needs a kernel is entered in real mode alone.
+   */
+  private static BootException old(BootOptions o, int version) {
+    String has =
+        o.name()
+            + " has boot protocol "
+            + (version >> 8)
+            + String.format(".%02d", version & 0xFF)
+            + " and is entered in real mode, which needs a BIOS: ";
+    return new BootException(
+        has
+            + (o.cBit() == 0
+                ? "give one with -bios (bios-256k.bin of Debian's package seabios)"
+                : "an encrypted guest has none, use --sev off with -bios"));
   }
 
   /** {@return whether other processors wait where firmware has left them} */

@@ -6,6 +6,7 @@ import dev.vesper.machine.device.Hpet;
 import dev.vesper.machine.device.I8042;
 import dev.vesper.machine.device.InterruptLines;
 import dev.vesper.machine.device.IoApic;
+import dev.vesper.machine.device.LinuxBootRom;
 import dev.vesper.machine.device.ParallelFlash;
 import dev.vesper.machine.device.PcTestDevice;
 import dev.vesper.machine.device.Rom;
@@ -299,7 +300,7 @@ public final class PcBoard {
   }
 
   /** The kernel's real-mode part and the rest apart, as firmware wants them. */
-  private static void kernel(FwCfg cfg, Platform.Firmware f) {
+  private void kernel(FwCfg cfg, Platform.Firmware f) {
     byte[] k = f.kernel();
     if (k == null || k.length < 0x202) {
       return;
@@ -307,16 +308,35 @@ public final class PcBoard {
     int sectors = k[0x1F1] == 0 ? 4 : k[0x1F1] & 0xFF;
     int setup = Math.min(k.length, (sectors + 1) * 512);
     cfg.number(FwCfg.SETUP_SIZE, 4, setup);
-    cfg.put(FwCfg.SETUP_DATA, Arrays.copyOf(k, setup));
+    byte[] realMode = Arrays.copyOf(k, setup);
+    cfg.put(FwCfg.SETUP_DATA, realMode);
     cfg.number(FwCfg.KERNEL_SIZE, 4, k.length - setup);
     cfg.put(FwCfg.KERNEL_DATA, Arrays.copyOfRange(k, setup, k.length));
     byte[] line = (f.commandLine() + "\0").getBytes(StandardCharsets.ISO_8859_1);
     cfg.number(FwCfg.CMDLINE_SIZE, 4, line.length);
     cfg.put(FwCfg.CMDLINE_DATA, line);
     byte[] disk = f.initrd();
+    int diskBytes = disk == null ? 0 : disk.length;
+    if (!parts.encrypted()) {
+      // What an encrypted guest is handed is measured as it is, and no BIOS runs there.
+      bootRom(cfg, LinuxBootRom.of(realMode, k.length - setup, line.length, diskBytes, ram()));
+    }
     if (disk != null) {
       cfg.number(FwCfg.INITRD_SIZE, 4, disk.length);
       cfg.put(FwCfg.INITRD_DATA, disk);
+    }
+  }
+
+  private long ram() {
+    return parts.memory().guestBytes();
+  }
+
+  private static void bootRom(FwCfg cfg, @Nullable LinuxBootRom rom) {
+    if (rom != null) {
+      cfg.put(FwCfg.SETUP_DATA, rom.setup());
+      cfg.file(LinuxBootRom.FILE, rom.rom());
+      String order = LinuxBootRom.BOOT_ORDER_ENTRY + "\0";
+      cfg.file("bootorder", order.getBytes(StandardCharsets.US_ASCII));
     }
   }
 
