@@ -68,7 +68,13 @@ public final class LinuxBootRom {
     line = anywhere ? LINE : OLD_LINE_END - (lineBytes + 15 & -16);
     high = (this.setup.get(0x211) & LOADED_HIGH) != 0 ? HIGH : LOW;
     long most = version() >= 0x203 ? this.setup.getInt(0x22C) & 0xFFFF_FFFFL : INITRD_MAX;
-    initrd = (int) (Math.min(most + 1, ram - TABLES) - initrdBytes) & -4096;
+    long at = Math.min(most + 1, ram - TABLES) - initrdBytes & -4096L;
+    if (at < high + highBytes || line < real + setup.length) {
+      throw new IllegalArgumentException(
+          "kernel, command line and initrd do not fit into the guest's memory where its boot"
+              + " protocol wants them: give it more with -m, or less of them");
+    }
+    initrd = (int) at;
     patch();
   }
 
@@ -80,6 +86,7 @@ public final class LinuxBootRom {
    * @param lineBytes length of the command line with its end
    * @param initrdBytes length of the initial RAM disk, or 0
    * @param ram bytes of guest memory
+   * @throws IllegalArgumentException if they do not fit
    */
   public static @Nullable LinuxBootRom of(
       byte[] setup, int kernelBytes, int lineBytes, int initrdBytes, long ram) {

@@ -1,0 +1,67 @@
+package dev.vesper.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.vesper.machine.Machine;
+import dev.vesper.machine.MachineOptions;
+import dev.vesper.machine.boot.BootException;
+import dev.vesper.machine.device.net.UserNetwork;
+import dev.vesper.machine.sev.SevMode;
+import dev.vesper.machine.vmm.Hardware;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+
+/** Other people's boot loaders, to their prompts. */
+@Tag("slow")
+final class BootLoadersTest {
+  private static byte[] file(String path, String packageName) throws IOException {
+    Tools.require(path, packageName);
+    return Files.readAllBytes(Path.of(path));
+  }
+
+  private static void run(MachineOptions o, long instructions) throws BootException {
+    Machine m = new Machine(o);
+    m.limit(instructions, Long.MAX_VALUE);
+    m.run();
+  }
+
+  @Test
+  void uBootComesToItsPrompt() throws IOException, BootException {
+    byte[] rom = file("/usr/lib/u-boot/qemu-x86/u-boot.rom", "u-boot-qemu");
+    Dialogue user =
+        new Dialogue().when("stop autoboot", " ").when("=> ", "version\n").when("=> ", "reset\n");
+    MachineOptions o =
+        MachineOptions.of(SevMode.OFF, new byte[0], user::write)
+            .withFirmware(MachineOptions.Firmware.of(rom))
+            .withHardware(new Hardware(Hardware.Board.PC, List.of()))
+            .withInput(user);
+    run(o, 1_000_000_000L);
+    assertThat(user.text()).contains("U-Boot 20", "Model: QEMU x86", "=> version", "resetting");
+  }
+
+  /** A kernel of boot protocol 2.07, which SeaBIOS enters in real mode. */
+  @Test
+  void ipxeIsBootedInRealMode() throws IOException, BootException {
+    byte[] bios = file("/usr/share/seabios/bios-256k.bin", "seabios");
+    byte[] ipxe = file("/boot/ipxe.lkrn", "ipxe");
+    Dialogue user = new Dialogue();
+    MachineOptions o =
+        MachineOptions.of(SevMode.OFF, ipxe, user::write)
+            .withFirmware(MachineOptions.Firmware.of(bios))
+            .withHardware(
+                new Hardware(
+                    Hardware.Board.PC,
+                    List.of(),
+                    List.of(new UserNetwork()),
+                    false,
+                    List.of(),
+                    null))
+            .withInput(user);
+    run(o, 500_000_000L);
+    assertThat(user.text()).contains("Booting from ROM", "iPXE initialising devices");
+  }
+}
