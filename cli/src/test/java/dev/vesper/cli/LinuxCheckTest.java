@@ -101,7 +101,7 @@ final class LinuxCheckTest {
     List<Event> serial = new ArrayList<>();
     moved.trace(
         e -> {
-          if (e.kind().equals("vc") && e.symbol().equals("io_serial_in+0x14")) {
+          if (e instanceof Event.VcRaised && e.at().symbol().equals("io_serial_in+0x14")) {
             serial.add(e);
           }
         },
@@ -109,6 +109,8 @@ final class LinuxCheckTest {
     moved.limit(500_000_000L, Long.MAX_VALUE);
     moved.run();
     assertThat(moved.symbols().slide()).isNotZero();
-    assertThat(serial).hasSizeGreaterThan(100).allMatch(e -> e.instruction().equals("in al,dx"));
+    assertThat(serial)
+        .hasSizeGreaterThan(100)
+        .allMatch(e -> e.at().instruction().equals("in al,dx"));
   }
 }

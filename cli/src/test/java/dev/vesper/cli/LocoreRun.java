@@ -36,9 +36,9 @@ record LocoreRun(
     return (lines.isEmpty() ? "" : lines.getLast()) + "\n" + dump.lines().toList().getLast();
   }
 
-  /** {@return the events of a kind} */
-  Stream<Event> events(String kind) {
-    return events.stream().filter(e -> e.kind().equals(kind));
+  /** {@return the events of a type} */
+  <T extends Event> Stream<T> events(Class<T> type) {
+    return events.stream().filter(type::isInstance).map(type::cast);
   }
 
   /** {@return an unsigned 64-bit variable of the guest} */

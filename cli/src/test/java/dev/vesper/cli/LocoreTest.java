@@ -2,10 +2,17 @@ package dev.vesper.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.vesper.ghcb.ExitCode;
+import dev.vesper.ghcb.MsrRequest;
 import dev.vesper.guest.Locore;
 import dev.vesper.machine.Machine;
 import dev.vesper.machine.MachineOptions;
 import dev.vesper.machine.boot.BootException;
+import dev.vesper.machine.observe.Event;
+import dev.vesper.machine.observe.Event.GhcbExchange;
+import dev.vesper.machine.observe.Event.MsrExchange;
+import dev.vesper.machine.observe.Event.VcRaised;
+import dev.vesper.machine.observe.format.EventCodec;
 import dev.vesper.machine.observe.format.JsonLinesWriter;
 import dev.vesper.machine.sev.SevMode;
 import java.io.BufferedWriter;
@@ -68,7 +75,10 @@ final class LocoreTest {
   @Test
   void underEsEveryHandlerAndExchangeIsSeen() throws BootException {
     LocoreRun r = LocoreRun.run(SevMode.ES, Locore.image());
-    var names = r.events().stream().map(e -> e.kind() + " " + e.name()).collect(Collectors.toSet());
+    var names =
+        r.events().stream()
+            .map(e -> EventCodec.kind(e) + " " + EventCodec.name(e))
+            .collect(Collectors.toSet());
     assertThat(names)
         .contains(
             "vc SVM_VMEXIT_CPUID",
@@ -85,12 +95,11 @@ final class LocoreTest {
     assertThat(r.events())
         .anyMatch(
             e ->
-                e.kind().equals("msr_protocol")
-                    && e.details().toString().contains("CPUID_REQ leaf=0x8000001f"));
-    assertThat(r.events())
-        .anyMatch(e -> e.kind().equals("vc") && e.instruction().equals("cpuid") && e.bits() == 32);
-    assertThat(r.events())
-        .anyMatch(e -> e.kind().equals("vc") && e.instruction().equals("in al,0x71"));
+                e instanceof MsrExchange x
+                    && MsrRequest.explain(x.request()).contains("CPUID_REQ leaf=0x8000001f"));
+    assertThat(r.events(VcRaised.class).map(VcRaised::at))
+        .anyMatch(at -> at.instruction().equals("cpuid") && at.bits() == 32)
+        .anyMatch(at -> at.instruction().equals("in al,0x71"));
   }
 
   /** Traces name places, early code at its physical address too. */
@@ -98,30 +107,28 @@ final class LocoreTest {
   void tracesHaveSymbols() throws BootException {
     LocoreRun r = LocoreRun.run(SevMode.ES, Locore.image());
     // The launch comes before the first instruction.
-    assertThat(r.events().get(0).kind()).isEqualTo("launch");
-    assertThat(r.events().stream().skip(1))
-        .noneMatch(e -> e.vcpu() == 0 && e.cpl() == 0 && e.symbol().isEmpty());
-    assertThat(r.events())
-        .anyMatch(e -> e.kind().equals("vc") && e.bits() == 32 && e.symbol().startsWith("start+"))
-        .anyMatch(
-            e ->
-                e.kind().equals("msr_protocol")
-                    && e.bits() == 32
-                    && e.symbol().startsWith("vc_cpuid32+"))
-        .anyMatch(e -> e.kind().equals("ghcb") && e.symbol().startsWith("ghcb_vmgexit+"));
+    assertThat(r.events().get(0)).isInstanceOf(Event.Launched.class);
+    assertThat(r.events().stream().skip(1).map(Event::at))
+        .noneMatch(at -> at.vcpu() == 0 && at.cpl() == 0 && at.symbol().isEmpty());
+    assertThat(r.events(VcRaised.class).map(VcRaised::at))
+        .anyMatch(at -> at.bits() == 32 && at.symbol().startsWith("start+"));
+    assertThat(r.events(MsrExchange.class).map(MsrExchange::at))
+        .anyMatch(at -> at.bits() == 32 && at.symbol().startsWith("vc_cpuid32+"));
+    assertThat(r.events(GhcbExchange.class).map(GhcbExchange::at))
+        .anyMatch(at -> at.symbol().startsWith("ghcb_vmgexit+"));
   }
 
   @Test
   void theSecondProcessorComesOutOfResetHoldThroughTheJumpTable() throws BootException {
     LocoreRun r = LocoreRun.run(SevMode.ES, Locore.image());
-    var second = r.events("msr_protocol").filter(e -> e.vcpu() == 1).toList();
-    assertThat(second.get(0).details().get("request")).isEqualTo("AP_RESET_HOLD_REQ");
-    assertThat(second.get(0).bits()).isEqualTo(16);
-    assertThat(r.events().stream().filter(e -> e.vcpu() == 1))
-        .anyMatch(e -> e.kind().equals("vc") && e.symbol().startsWith("ap_main+"))
-        .anyMatch(e -> e.kind().equals("ghcb"));
-    assertThat(r.events())
-        .anyMatch(e -> e.name().equals("SVM_VMGEXIT_AP_JUMP_TABLE") && e.vcpu() == 0);
+    var second = r.events(MsrExchange.class).filter(e -> e.at().vcpu() == 1).toList();
+    assertThat(second.get(0).request()).isEqualTo(MsrRequest.AP_RESET_HOLD_REQ);
+    assertThat(second.get(0).at().bits()).isEqualTo(16);
+    assertThat(r.events().stream().filter(e -> e.at().vcpu() == 1))
+        .anyMatch(e -> e instanceof VcRaised && e.at().symbol().startsWith("ap_main+"))
+        .anyMatch(e -> e instanceof GhcbExchange);
+    assertThat(r.events(GhcbExchange.class))
+        .anyMatch(e -> e.exit() == ExitCode.AP_JUMP_TABLE && e.at().vcpu() == 0);
   }
 
   private static Stream<Arguments> mutants() throws IOException {

@@ -2,11 +2,20 @@ package dev.vesper.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.vesper.ghcb.ExitCode;
+import dev.vesper.ghcb.GhcbField;
+import dev.vesper.ghcb.MsrRequest;
 import dev.vesper.guest.FlatGuest;
 import dev.vesper.guest.Locore;
 import dev.vesper.machine.MachineOptions;
 import dev.vesper.machine.boot.BootException;
-import dev.vesper.machine.observe.Event;
+import dev.vesper.machine.observe.At;
+import dev.vesper.machine.observe.Event.AutomaticExit;
+import dev.vesper.machine.observe.Event.GhcbExchange;
+import dev.vesper.machine.observe.Event.MsrExchange;
+import dev.vesper.machine.observe.Event.VcRaised;
+import dev.vesper.machine.observe.Event.WriteTrap;
+import dev.vesper.machine.observe.format.EventCodec;
 import dev.vesper.machine.sev.SevMode;
 import dev.vesper.machine.vmm.Outcome;
 import java.io.ByteArrayOutputStream;
@@ -30,10 +39,8 @@ final class ThreadTest {
     return LocoreRun.run(profile, SevMode.ES, image);
   }
 
-  private static String info1(Event e) {
-    String request = e.text("request");
-    int at = request.indexOf("SW_EXITINFO1=");
-    return request.substring(at + 13).split(" ", 2)[0];
+  private static long info1(GhcbExchange x) {
+    return x.request().get(GhcbField.SW_EXITINFO1);
   }
 
   // ---- "*when* is this used by vmd?" and "Legacy mode should also work, no?"
@@ -47,14 +54,19 @@ final class ThreadTest {
   })
   void whenTheEarlyHandlersAreUsed(String profile, String handler, int bits) throws BootException {
     LocoreRun r = es(profile, Locore.image());
-    List<Event> early =
-        r.events("msr_protocol")
-            .filter(e -> e.text("request").startsWith("CPUID_REQ") && e.number("vc") != 0)
+    List<At> early =
+        r.events(MsrExchange.class)
+            .filter(e -> MsrRequest.info(e.request()) == MsrRequest.CPUID_REQ && e.vc() != 0)
+            .map(MsrExchange::at)
             .toList();
     assertThat(early).isNotEmpty();
     // VMGEXIT is in the handler of the entry mode; the CPUID itself is always in 32-bit code.
     assertThat(early).allMatch(e -> e.bits() == bits && e.symbol().startsWith(handler + "+"));
-    assertThat(r.events("vc").filter(e -> e.symbol().startsWith("start+")).toList())
+    assertThat(
+            r.events(VcRaised.class)
+                .map(VcRaised::at)
+                .filter(at -> at.symbol().startsWith("start+"))
+                .toList())
         .isNotEmpty()
         .allMatch(e -> e.bits() == 32);
   }
@@ -82,8 +94,8 @@ final class ThreadTest {
     // Later users of first_avail start behind all of them, and leave the early page tables alone.
     assertThat(r.variable("first_avail")).isGreaterThan(earlyPte + 0x3000);
     assertThat(r.machine().observePrivate(earlyPte, 0x3000)).containsOnly(0);
-    assertThat(r.events("ghcb").map(e -> e.text("ghcb")).distinct().toList())
-        .isEqualTo(ghcbs == 0 ? List.of() : List.of("0x" + Long.toHexString(lowest)));
+    assertThat(r.events(GhcbExchange.class).map(GhcbExchange::ghcb).distinct().toList())
+        .isEqualTo(ghcbs == 0 ? List.of() : List.of(lowest));
   }
 
   /** Without the adjustment the early page tables would lie on the GHCB. */
@@ -123,14 +135,15 @@ final class ThreadTest {
             out);
     String names =
         r.events().stream()
-            .filter(e -> e.kind().equals("msr_protocol") || e.name().contains("VMMCALL"))
-            .filter(e -> !e.kind().equals("vc_return"))
             .map(
                 e ->
-                    e.kind().equals("msr_protocol")
-                        ? "VMGEXIT"
-                        : e.name().replace("SVM_VMEXIT_", "")
-                            + (e.kind().equals("vc") ? " as #VC" : ""))
+                    switch (e) {
+                      case MsrExchange x -> "VMGEXIT";
+                      case AutomaticExit x when x.exit() == ExitCode.VMMCALL -> "VMMCALL";
+                      case VcRaised x when x.exit() == ExitCode.VMMCALL -> "VMMCALL as #VC";
+                      default -> "";
+                    })
+            .filter(n -> !n.isEmpty())
             .collect(Collectors.joining(","));
     assertThat(names).isEqualTo(seen);
   }
@@ -159,8 +172,8 @@ final class ThreadTest {
                 .withExecuteOnlyText(),
             out);
     assertThat(r.outcome().status()).isEqualTo(Outcome.GUEST_TERMINATED);
-    assertThat(r.events("vc").toList().getLast().name()).isEqualTo("SVM_VMEXIT_IOIO");
-    assertThat(r.events("vc").anyMatch(e -> e.name().equals("SVM_VMEXIT_CPUID"))).isTrue();
+    assertThat(r.events(VcRaised.class).toList().getLast().exit()).isEqualTo(ExitCode.IOIO);
+    assertThat(r.events(VcRaised.class).anyMatch(e -> e.exit() == ExitCode.CPUID)).isTrue();
   }
 
   // ---- "0xe4 just means in $xxx, %al, it doesn't mean $0x71"
@@ -177,14 +190,14 @@ final class ThreadTest {
             + OFF_END;
     LocoreRun r = es(profile, Locore.withMain(source));
     assertThat(r.outcome().status()).isEqualTo(LocoreRun.PASSED);
-    List<String> ports =
-        r.events("ghcb")
-            .filter(e -> e.name().equals("SVM_VMEXIT_IOIO") && info1(e).endsWith("11"))
+    List<Long> ports =
+        r.events(GhcbExchange.class)
+            .filter(e -> e.exit() == ExitCode.IOIO && (info1(e) & 0xFF) == 0x11)
             .map(ThreadTest::info1)
-            .filter(s -> Long.decode(s) >>> 16 < 0x100)
+            .filter(i -> i >>> 16 < 0x100)
             .distinct()
             .toList();
-    assertThat(ports).hasSize(256).contains("0x710011", "0x11", "0xff0011");
+    assertThat(ports).hasSize(256).contains(0x71_0011L, 0x11L, 0xFF_0011L);
   }
 
   // ---- "What does this XXX mean": XCR0
@@ -206,11 +219,11 @@ final class ThreadTest {
         """;
     LocoreRun es = es("openbsd", Locore.withMain(source + OFF_END));
     assertThat(es.outcome().status()).isEqualTo(LocoreRun.PASSED);
-    assertThat(es.events()).noneMatch(e -> e.name().contains("XSETBV"));
+    assertThat(es.events()).noneMatch(e -> EventCodec.name(e).contains("XSETBV"));
     // A guest whose XCR0 the host can reach exits.
     LocoreRun sev = LocoreRun.run("openbsd", SevMode.SEV, Locore.withMain(source + OFF_END));
     assertThat(sev.outcome().status()).isEqualTo(LocoreRun.PASSED);
-    assertThat(sev.events("exit")).anyMatch(e -> e.name().equals("SVM_VMEXIT_XSETBV"));
+    assertThat(sev.events(AutomaticExit.class)).anyMatch(e -> e.exit() == ExitCode.XSETBV);
   }
 
   // ---- "no state for CR8?"
@@ -226,10 +239,12 @@ final class ThreadTest {
     String source = "    mov eax, 9\n    mov cr8, rax\n    mov rbx, cr8\n    cmp ebx, 9\n";
     LocoreRun r = es(profile, Locore.withMain(source + OFF_END));
     assertThat(r.outcome().status()).isEqualTo(LocoreRun.PASSED);
-    List<Event> traps =
-        r.events("write_trap").filter(e -> e.name().contains("CR8_WRITE_TRAP")).toList();
+    List<WriteTrap> traps =
+        r.events(WriteTrap.class)
+            .filter(e -> ExitCode.name(e.exit()).contains("CR8_WRITE_TRAP"))
+            .toList();
     assertThat(traps).hasSize(trap ? 1 : 0);
-    assertThat(traps).allMatch(e -> "0x9".equals(e.text("info1")));
+    assertThat(traps).allMatch(e -> e.info1() == 9);
     // V_TPR of the VMCB holds it: the host needs no state of its own.
     assertThat(r.machine().virtualTpr()).isEqualTo(9);
   }
@@ -239,20 +254,24 @@ final class ThreadTest {
   @Test
   void aSignedShiftOfThePortShows() throws BootException {
     String source =
-        "    mov edx, 0x8000\n    in al, dx\n    mov edx, 0x7fff\n    in al, dx\n    xor eax, eax\n";
+        "    mov edx, 0x8000\n"
+            + "    in al, dx\n"
+            + "    mov edx, 0x7fff\n"
+            + "    in al, dx\n"
+            + "    xor eax, eax\n";
     String june = "    movsx rcx, cx\n    shl rcx, 16\n    or rcx, r9\n    mov edi, GHCB_RAX";
     byte[] signed =
         Locore.withMain(
             source + OFF_END, "    shl rcx, 16\n    or rcx, r9\n    mov edi, GHCB_RAX", june);
-    List<String> wrong =
-        es("openbsd:2025-06", signed).events("ghcb").map(ThreadTest::info1).toList();
-    assertThat(wrong).contains("0xffffffff80000011", "0x7fff0011").doesNotContain("0x80000011");
-    List<String> right =
+    List<Long> wrong =
+        es("openbsd:2025-06", signed).events(GhcbExchange.class).map(ThreadTest::info1).toList();
+    assertThat(wrong).contains(0xFFFF_FFFF_8000_0011L, 0x7FFF_0011L).doesNotContain(0x8000_0011L);
+    List<Long> right =
         es("openbsd:2025-06", Locore.withMain(source + OFF_END))
-            .events("ghcb")
+            .events(GhcbExchange.class)
             .map(ThreadTest::info1)
             .toList();
-    assertThat(right).contains("0x80000011", "0x7fff0011");
+    assertThat(right).contains(0x8000_0011L, 0x7FFF_0011L);
   }
 
   // ---- rows of the difference table (spec openbsd 5.2) that show in a guest
@@ -286,7 +305,7 @@ final class ThreadTest {
             "    cmp eax, 0x36\n    je .vc32_dr\n    cmp eax, 0x37\n    je .vc32_dr\n", "");
     LocoreRun r = es("kvm", june);
     assertThat(r.outcome().reason()).contains("reason set 0 code 0");
-    assertThat(r.events("vc").toList().getLast().name()).isEqualTo("SVM_VMEXIT_DR7_WRITE");
+    assertThat(r.events(VcRaised.class).toList().getLast().exit()).isEqualTo(ExitCode.DR7_WRITE);
     assertThat(es("openbsd:2026", june).outcome().status()).isEqualTo(LocoreRun.PASSED);
   }
 

@@ -28,7 +28,7 @@ final class TranslatorTest {
       /bin/busybox poweroff -f
       """;
 
-  private record Result(String hash, long instructions, String console, String events) {}
+  private record Result(String hash, long instructions, String console, List<Event> events) {}
 
   private static Result run(MachineOptions o, ByteArrayOutputStream out, int after, boolean traced)
       throws BootException {
@@ -40,7 +40,7 @@ final class TranslatorTest {
     }
     m.limit(3_000_000_000L, Long.MAX_VALUE);
     m.run();
-    return new Result(m.stateHash(), m.instructions(), out.toString(), events.toString());
+    return new Result(m.stateHash(), m.instructions(), out.toString(), events);
   }
 
   private static Result locore(SevMode mode, int after, boolean traced) throws BootException {

@@ -2,6 +2,7 @@ package dev.vesper.ghcb;
 
 import java.util.HashMap;
 import java.util.Map;
+import java.util.OptionalInt;
 
 /**
  * Every exit code by name: {@code SVM_VMEXIT_*} of AMD APM volume 2, appendix C, and the
@@ -150,5 +151,30 @@ public final class ExitCode {
     }
     String n = OTHERS.get(code);
     return n != null ? n : "0x" + Integer.toHexString(code);
+  }
+
+  /** Codes by the names that are words. */
+  private static final Map<String, Integer> BY_NAME = new HashMap<>();
+
+  static {
+    for (int code = 0; code < 0xA0; code++) {
+      BY_NAME.put(name(code), code);
+    }
+    OTHERS.forEach((code, name) -> BY_NAME.put(name, code));
+  }
+
+  /**
+   * {@return the exit code that {@link #name} gives a name, or nothing if it gives that to none}
+   */
+  public static OptionalInt of(String name) {
+    Integer code = BY_NAME.get(name);
+    if (code != null) {
+      return OptionalInt.of(code);
+    }
+    if (!name.matches("0x[0-9a-f]{1,8}")) {
+      return OptionalInt.empty();
+    }
+    int number = Integer.parseUnsignedInt(name, 2, name.length(), 16);
+    return name.equals(name(number)) ? OptionalInt.of(number) : OptionalInt.empty();
   }
 }

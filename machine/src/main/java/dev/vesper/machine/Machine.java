@@ -355,9 +355,9 @@ public final class Machine {
     Tracer t = new Tracer(sink, deep);
     tracer = t;
     t.attach(cpus, symbols);
-    cpus.forEach(c -> c.observer = t);
-    memory.observe(t);
-    host.observe(t);
+    cpus.forEach(c -> c.observer = t.processor());
+    memory.observe(t.memory());
+    host.observe(t.host());
     Measurement m = measurement;
     if (m != null) {
       t.launched(policy, launchDigest(), m);

@@ -2,33 +2,31 @@ package dev.vesper.machine.observe;
 
 import java.util.Arrays;
 
-/**
- * What a guest did with its GHCB between two events, in order. As text: {@code
- * r398:8=0@ffffffff81000000}, a read of 8 bytes at offset 398 with the value and the instruction's
- * address; {@code w} is a write; {@code R} and {@code W} are RDMSR and WRMSR of the GHCB MSR;
- * {@code c} is a comparison of what RDMSR has read. Items are separated by spaces.
- */
+/** What a guest did with its GHCB between two events, in order. */
 public final class Accesses {
   /** Kinds of accesses. */
   public enum Kind {
-    READ('r'),
-    WRITE('w'),
-    MSR_READ('R'),
-    MSR_WRITE('W'),
-    COMPARE('c');
-
-    final char letter;
-
-    Kind(char letter) {
-      this.letter = letter;
-    }
+    /** Of the page. */
+    READ,
+    /** Of the page. */
+    WRITE,
+    /** RDMSR of the GHCB MSR. */
+    MSR_READ,
+    /** WRMSR of the GHCB MSR. */
+    MSR_WRITE,
+    /** Of what RDMSR has read, with anything. */
+    COMPARE
   }
+
+  /** An instruction's most bytes. */
+  public static final int MOST_BYTES = 255;
 
   /**
    * One access.
    *
    * @param offset in the GHCB page
-   * @param bytes at most 8
+   * @param bytes at most {@link #MOST_BYTES}
+   * @param value of the first 8 bytes
    */
   public record Access(Kind kind, int offset, int bytes, long value, long rip) {
     /** {@return whether it touches a range of the page} */
@@ -40,10 +38,16 @@ public final class Accesses {
   }
 
   private static final int WORDS = 3;
+  private static final int FIRST = 16 * WORDS;
   private static final int MOST = 1 << 16;
   private static final Kind[] KINDS = Kind.values();
 
-  private long[] data = new long[48];
+  private static final long[] EMPTY = {};
+
+  /** None at all: not to be added to. */
+  public static final Accesses NONE = new Accesses();
+
+  private long[] data = EMPTY;
   private int used;
 
   /** Adds an access; what a guest does beyond 20,000 of them is dropped. */
@@ -52,7 +56,7 @@ public final class Accesses {
       if (used >= MOST) {
         return;
       }
-      data = Arrays.copyOf(data, used * 2);
+      data = Arrays.copyOf(data, Math.max(FIRST, used * 2));
     }
     data[used] = (long) kind.ordinal() << 32 | (long) offset << 8 | bytes;
     data[used + 1] = value;
@@ -77,42 +81,17 @@ public final class Accesses {
   }
 
   @Override
-  public String toString() {
-    StringBuilder b = new StringBuilder(used * 10);
-    for (int i = 0; i < used; i += WORDS) {
-      b.append(i == 0 ? "" : " ").append(KINDS[(int) (data[i] >>> 32)].letter);
-      b.append(Integer.toHexString((int) data[i] >>> 8)).append(':').append(data[i] & 0xFF);
-      b.append('=').append(Long.toHexString(data[i + 1]));
-      b.append('@').append(Long.toHexString(data[i + 2]));
-    }
-    return b.toString();
+  public boolean equals(Object o) {
+    return o instanceof Accesses a && Arrays.equals(data, 0, used, a.data, 0, a.used);
   }
 
-  /** {@return what {@link #toString} wrote; items that are damaged are left out} */
-  public static Accesses parse(String text) {
-    Accesses a = new Accesses();
-    for (String t : text.split(" ")) {
-      int colon = t.indexOf(':');
-      int equals = t.indexOf('=');
-      int at = t.indexOf('@');
-      if (colon < 2 || equals < colon || at < equals) {
-        continue;
-      }
-      try {
-        for (Kind k : KINDS) {
-          if (k.letter == t.charAt(0)) {
-            a.add(
-                k,
-                Integer.parseInt(t, 1, colon, 16),
-                Integer.parseInt(t, colon + 1, equals, 10),
-                Long.parseUnsignedLong(t, equals + 1, at, 16),
-                Long.parseUnsignedLong(t, at + 1, t.length(), 16));
-          }
-        }
-      } catch (NumberFormatException e) {
-        // a damaged item says nothing
-      }
-    }
-    return a;
+  @Override
+  public int hashCode() {
+    return Arrays.hashCode(Arrays.copyOf(data, used));
+  }
+
+  @Override
+  public String toString() {
+    return size() + " accesses";
   }
 }

@@ -3,10 +3,11 @@ package dev.vesper.machine.trace;
 import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuState;
 import dev.vesper.machine.memory.Page;
+import dev.vesper.machine.observe.Bytes;
+import dev.vesper.machine.observe.Operand;
 import dev.vesper.x86.Insn;
 import dev.vesper.x86.OperandSpec;
-import java.util.HexFormat;
-import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /** Where the memory operands of an instruction lie, looked at without touching anything. */
 final class MemoryOperands {
@@ -23,22 +24,46 @@ final class MemoryOperands {
     };
   }
 
-  /** Adds {@code operand}, {@code source} and {@code dest} as far as the instruction has them. */
-  static void describe(Cpu c, Insn in, Map<String, Object> to) {
+  /** {@return whether it is port I/O} */
+  static boolean isPort(Insn in) {
+    return switch (in.mnemonic()) {
+      case "in", "ins", "out", "outs" -> true;
+      default -> false;
+    };
+  }
+
+  /** {@return whether port I/O is output} */
+  static boolean isOutput(Insn in) {
+    return in.mnemonic().startsWith("out");
+  }
+
+  /** {@return the size of a port access in bytes} */
+  static int portBytes(Insn in) {
+    return in.form().operands.get(isOutput(in) ? 1 : 0).width(in);
+  }
+
+  /** {@return the memory operand that an instruction names, or null} */
+  static @Nullable Operand operand(Cpu c, Insn in) {
     if (in.mem) {
-      to.put("operand", place(c, linear(c, in.segment(), offset(c, in), in)));
-    } else if (absolute(in)) {
-      to.put("operand", place(c, linear(c, segment(in), in.imm, in)));
+      return place(c, linear(c, in.segment(), offset(c, in), in));
     }
-    if (isString(in)) {
-      String m = in.mnemonic();
-      if (!m.equals("ins") && !m.equals("stos")) {
-        to.put("source", place(c, source(c, in)));
-      }
-      if (!m.equals("outs") && !m.equals("lods")) {
-        to.put("dest", place(c, destination(c, in)));
-      }
-    }
+    return absolute(in) ? place(c, linear(c, segment(in), in.imm, in)) : null;
+  }
+
+  /** {@return what a string instruction reads, or null} */
+  static @Nullable Operand source(Cpu c, Insn in) {
+    return switch (in.mnemonic()) {
+      case "outs", "movs", "lods" -> place(c, sourceAddress(c, in));
+      default -> null;
+    };
+  }
+
+  /** {@return what a string instruction writes, or null} */
+  static @Nullable Operand destination(Cpu c, Insn in) {
+    return switch (in.mnemonic()) {
+      case "ins", "movs", "stos" -> place(c, destinationAddress(c, in));
+      default -> null;
+    };
   }
 
   private static boolean absolute(Insn in) {
@@ -73,40 +98,30 @@ final class MemoryOperands {
     return (offset & in.addressMask()) + base & c.linearMask();
   }
 
-  private static long source(Cpu c, Insn in) {
+  /** {@return the linear address of the first element that a string instruction reads} */
+  static long sourceAddress(Cpu c, Insn in) {
     return linear(c, segment(in), c.r[6], in);
   }
 
-  private static long destination(Cpu c, Insn in) {
+  /** {@return the linear address of the first element that a string instruction writes} */
+  static long destinationAddress(Cpu c, Insn in) {
     return linear(c, CpuState.ES, c.r[7], in);
   }
 
-  /** {@return linear address, guest physical address, C-bit and user bit of a place} */
-  static String place(Cpu c, long la) {
+  private static Operand place(Cpu c, long la) {
     long gpa = c.translateQuietly(la);
-    String at = "0x" + Long.toHexString(la);
     return gpa < 0
-        ? at + " unmapped"
-        : at
-            + " 0x"
-            + Long.toHexString(gpa)
-            + " c="
-            + (c.quietPrivate() ? 1 : 0)
-            + " u="
-            + (c.quietUser() ? 1 : 0);
+        ? Operand.unmapped(la)
+        : new Operand(la, true, gpa, c.quietPrivate(), c.quietUser());
   }
 
   /**
-   * {@return in hex the bytes that OUTS is about to send, in the order in which it does}
+   * {@return the elements of memory from an address on, nothing if one of them is not there}
    *
-   * @param elements at most this many
+   * @param elements how many; the first ones if they are too many to show
+   * @param down towards lower addresses
    */
-  static String sent(Cpu c, Insn in, int bytes, long elements) {
-    return elements(c, source(c, in), bytes, elements, (c.flags() & CpuState.DF) != 0);
-  }
-
-  /** {@return in hex the elements of memory from an address on} */
-  static String elements(Cpu c, long first, int bytes, long elements, boolean down) {
+  static Bytes elements(Cpu c, long first, int bytes, long elements, boolean down) {
     int n = (int) Math.min(elements, MOST_BYTES / bytes);
     byte[] out = new byte[Math.max(n, 0) * bytes];
     for (int i = 0; i < out.length; i++) {
@@ -114,22 +129,18 @@ final class MemoryOperands {
       long la = first + (down ? -(long) e * bytes : (long) e * bytes) + i % bytes;
       long gpa = c.translateQuietly(la & c.linearMask());
       if (gpa < 0 || gpa >>> 12 >= c.memory.guestPages()) {
-        return "";
+        return Bytes.NONE;
       }
       int domain = c.quietPrivate() ? c.key : Page.SHARED;
       int at = (int) gpa & 0xFFF;
       out[i] = (byte) (c.memory.peekLong((int) (gpa >>> 12), domain, at & ~7) >>> 8 * (at & 7));
     }
-    return HexFormat.of().formatHex(out);
+    return Bytes.of(out);
   }
 
-  /** {@return the linear address that INS writes to first} */
-  static long received(Cpu c, Insn in) {
-    return destination(c, in);
-  }
-
-  /** {@return whether the I/O map of the TSS and IOPL let the current code use ports} */
-  static boolean portsAllowed(Cpu c, int port, int bytes) {
+  /** {@return whether the I/O map of the TSS and IOPL let the current code do port I/O} */
+  static boolean portsAllowed(Cpu c, Insn in) {
+    int port = hasImmediate(in) ? (int) in.imm & 0xFF : (int) c.r[2] & 0xFFFF;
     if (c.protectedMode() && c.cpl <= (c.eflags >> 12 & 3)) {
       return true;
     }
@@ -139,7 +150,11 @@ final class MemoryOperands {
       return false;
     }
     int bits = (int) quiet(c, c.segBase[CpuState.TR] + at, 2);
-    return (bits >> (port & 7) & (1 << bytes) - 1) == 0;
+    return (bits >> (port & 7) & (1 << portBytes(in)) - 1) == 0;
+  }
+
+  private static boolean hasImmediate(Insn in) {
+    return in.form().operands.stream().anyMatch(o -> o.kind() == 'I');
   }
 
   /**

@@ -5,7 +5,10 @@ import dev.vesper.ghcb.GhcbField;
 import dev.vesper.ghcb.GhcbPage;
 import dev.vesper.machine.observe.Accesses.Access;
 import dev.vesper.machine.observe.Accesses.Kind;
-import dev.vesper.machine.observe.Event;
+import dev.vesper.machine.observe.At;
+import dev.vesper.machine.observe.ByteRange;
+import dev.vesper.machine.observe.Event.GhcbExchange;
+import dev.vesper.machine.observe.Event.VcReturned;
 import java.util.BitSet;
 import java.util.EnumSet;
 import java.util.Set;
@@ -21,43 +24,43 @@ final class AnswerReads {
   private static final Set<GhcbField> OUTPUTS =
       EnumSet.of(GhcbField.RAX, GhcbField.RBX, GhcbField.RCX, GhcbField.RDX, GhcbField.DR7);
 
-  private final Event event;
-  private final Exchange exchange;
-  private final long vc;
+  private final GhcbExchange exchange;
   private final Findings findings;
   private final BitSet bitmap = new BitSet();
 
   /** Bytes of fields that were read. */
   private final BitSet read = new BitSet();
 
-  private @Nullable Event clobbered;
+  private @Nullable VcReturned clobbered;
   private boolean info1;
   private boolean over;
 
-  AnswerReads(Event event, Exchange exchange, long vc, Findings findings) {
-    this.event = event;
+  AnswerReads(GhcbExchange exchange, Findings findings) {
     this.exchange = exchange;
-    this.vc = vc;
     this.findings = findings;
   }
 
   /** The guest is through with the answer: a failure that it did not look at is remembered. */
   void finish(VcpuState v) {
-    VcpuState.Service s = v.find(vc);
+    VcpuState.Service s = v.find(exchange.vc());
     if (s != null && exchange.status() != 0 && !info1) {
-      s.ignored = event;
+      s.ignored = exchange;
     }
     v.answer = null;
   }
 
+  private String name() {
+    return ExitCode.name(exchange.exit());
+  }
+
   /** A nested #VC has changed the page while the answer was still in it. */
-  void clobbered(Event by) {
+  void clobbered(VcReturned by) {
     clobbered = by;
   }
 
   /** Takes an access, in order; {@code seen} is the event that brought it. */
-  void access(Access a, Event seen, long current) {
-    if (over || current != vc) {
+  void access(Access a, At seen, long current) {
+    if (over || current != exchange.vc()) {
       return;
     }
     if (a.kind() == Kind.WRITE) {
@@ -74,13 +77,13 @@ final class AnswerReads {
     if (clobbered != null && (a.offset() < SAVE_AREA || readsBuffer(a))) {
       findings.add(
           Rule.NESTED_CLOBBER,
-          clobbered,
-          clobbered.number("vc_rip"),
-          vc,
+          clobbered.at(),
+          clobbered.vcRip(),
+          exchange.vc(),
           "a #VC within the service of "
-              + event.name()
+              + name()
               + " changed the answer (bytes "
-              + clobbered.text("ghcb_changed")
+              + ByteRange.text(clobbered.ghcbChanged())
               + ") that is read at "
               + "0x"
               + Long.toHexString(a.rip())
@@ -107,13 +110,13 @@ final class AnswerReads {
 
   private boolean readsBuffer(Access a) {
     boolean returnsData =
-        exchange.code() == ExitCode.MMIO_READ
-            || exchange.code() == ExitCode.IOIO
-                && (exchange.asked(GhcbField.SW_EXITINFO1) & 5) == 5;
+        exchange.exit() == ExitCode.MMIO_READ
+            || exchange.exit() == ExitCode.IOIO
+                && (exchange.request().get(GhcbField.SW_EXITINFO1) & 5) == 5;
     return returnsData && a.touches(GhcbPage.SHARED_BUFFER, GhcbPage.SHARED_BUFFER_SIZE);
   }
 
-  private void output(Access a, Event seen, GhcbField f) {
+  private void output(Access a, At seen, GhcbField f) {
     if (!info1) {
       early(a, seen, f.name());
     }
@@ -122,10 +125,10 @@ final class AnswerReads {
           Rule.OUTPUT_UNCHECKED,
           seen,
           a.rip(),
-          vc,
+          exchange.vc(),
           f
               + " of the answer to "
-              + event.name()
+              + name()
               + " is read without a look at bit "
               + f.bit()
               + " of the valid bitmap");
@@ -133,20 +136,20 @@ final class AnswerReads {
     once(a, seen, f);
   }
 
-  private void early(Access a, Event seen, String what) {
+  private void early(Access a, At seen, String what) {
     findings.add(
         Rule.INFO1_UNREAD,
         seen,
         a.rip(),
-        vc,
+        exchange.vc(),
         what
             + " of the answer to "
-            + event.name()
+            + name()
             + " is read before SW_EXITINFO1, which is 0x"
-            + Long.toHexString(exchange.answered(GhcbField.SW_EXITINFO1)));
+            + Long.toHexString(exchange.answer().get(GhcbField.SW_EXITINFO1)));
   }
 
-  private void once(Access a, Event seen, GhcbField f) {
+  private void once(Access a, At seen, GhcbField f) {
     boolean again = false;
     for (int i = 0; i < a.bytes(); i++) {
       int at = a.offset() + i;
@@ -160,8 +163,8 @@ final class AnswerReads {
           Rule.DOUBLE_FETCH,
           seen,
           a.rip(),
-          vc,
-          f + " of the answer to " + event.name() + " is read a second time");
+          exchange.vc(),
+          f + " of the answer to " + name() + " is read a second time");
     }
   }
 }

@@ -1,12 +1,33 @@
 package dev.vesper.machine.observe.check;
 
+import dev.vesper.ghcb.ExitCode;
 import dev.vesper.ghcb.GhcbField;
 import dev.vesper.ghcb.MsrRequest;
 import dev.vesper.ghcb.NaeEvent;
 import dev.vesper.machine.observe.Accesses;
 import dev.vesper.machine.observe.Accesses.Access;
+import dev.vesper.machine.observe.At;
+import dev.vesper.machine.observe.ByteRange;
 import dev.vesper.machine.observe.Event;
+import dev.vesper.machine.observe.Event.AutomaticExit;
+import dev.vesper.machine.observe.Event.ConsoleLine;
+import dev.vesper.machine.observe.Event.DmaNoise;
+import dev.vesper.machine.observe.Event.Ended;
+import dev.vesper.machine.observe.Event.ExecuteOnlyRead;
+import dev.vesper.machine.observe.Event.GhcbExchange;
+import dev.vesper.machine.observe.Event.HostAccess;
+import dev.vesper.machine.observe.Event.Injected;
+import dev.vesper.machine.observe.Event.Launched;
+import dev.vesper.machine.observe.Event.MsrExchange;
+import dev.vesper.machine.observe.Event.PageStateChanged;
+import dev.vesper.machine.observe.Event.Place;
+import dev.vesper.machine.observe.Event.VcRaised;
+import dev.vesper.machine.observe.Event.VcReturned;
+import dev.vesper.machine.observe.Event.VcpuStarted;
+import dev.vesper.machine.observe.Event.WriteTrap;
 import dev.vesper.machine.observe.EventSink;
+import dev.vesper.machine.observe.GhcbUse;
+import dev.vesper.machine.observe.PageState;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -25,6 +46,9 @@ public final class Checker implements EventSink {
 
   /** Which vCPU used a GHCB page last. */
   private final Map<Long, Integer> owners = new HashMap<>();
+
+  /** Type of an injected exception. */
+  private static final int EXCEPTION = 3;
 
   private boolean negotiated;
   private int minVersion = 1;
@@ -54,35 +78,41 @@ public final class Checker implements EventSink {
 
   @Override
   public void accept(Event e) {
-    if (e.kind().equals("place")) {
-      findings.place(e);
+    if (e instanceof Place p) {
+      findings.place(p.at());
       return;
     }
-    VcpuState v = vcpus.computeIfAbsent(e.vcpu(), k -> new VcpuState());
-    accesses(e, v);
-    switch (e.kind()) {
-      case "vc" -> {
-        TrapFrame f = TrapFrame.of(e);
+    VcpuState v = vcpus.computeIfAbsent(e.at().vcpu(), k -> new VcpuState());
+    accesses(e.at(), v);
+    switch (e) {
+      case VcRaised x -> {
+        TrapFrame f = TrapFrame.of(x);
         coverage.add(f);
         v.push(new VcpuState.Service(f));
       }
-      case "vc_return" -> returned(e, v);
-      case "ghcb" -> exchange(e, v);
-      case "msr_protocol" -> msrProtocol(e, v);
-      case "inject" -> injected(e, v);
-      case "host_private" -> host.privateAccess(e, v.current());
-      case "dma_noise" -> host.noise(e, v.current());
-      case "page_state" -> pageState(e, v);
-      case "execute_only" -> executeOnly(e);
-      case "end" -> vcpus.values().forEach(s -> closeResponse(s, true));
-      default -> {
-        // nothing to judge
-      }
+      case VcReturned x -> returned(x, v);
+      case GhcbExchange x -> exchange(x, v);
+      case MsrExchange x -> msrProtocol(x, v);
+      case Injected x -> injected(x, v);
+      case HostAccess x -> host.privateAccess(x, v.current());
+      case DmaNoise x -> host.noise(x, v.current());
+      case PageStateChanged x -> pageState(x, v);
+      case ExecuteOnlyRead x -> executeOnly(x);
+      case Ended x -> vcpus.values().forEach(s -> closeResponse(s, true));
+      case AutomaticExit x -> nothing();
+      case WriteTrap x -> nothing();
+      case VcpuStarted x -> nothing();
+      case ConsoleLine x -> nothing();
+      case Place x -> nothing();
+      case Launched x -> nothing();
     }
   }
 
-  private void accesses(Event e, VcpuState v) {
-    Accesses a = e.accesses();
+  /** There is nothing to judge. */
+  private static void nothing() {}
+
+  private void accesses(At at, VcpuState v) {
+    Accesses a = at.accesses();
     for (int i = 0; i < a.size(); i++) {
       Access x = a.get(i);
       switch (x.kind()) {
@@ -102,7 +132,7 @@ public final class Checker implements EventSink {
         case MSR_WRITE -> closeResponse(v, MsrRequest.info(x.value()) == MsrRequest.TERM_REQ);
         case READ, WRITE -> {
           if (v.answer != null) {
-            v.answer.access(x, e, v.current());
+            v.answer.access(x, at, v.current());
           }
         }
       }
@@ -122,27 +152,27 @@ public final class Checker implements EventSink {
     }
   }
 
-  private void returned(Event e, VcpuState v) {
+  private void returned(VcReturned e, VcpuState v) {
     closeResponse(v, false);
     closeAnswer(v);
-    VcpuState.Service s = v.pop(e.number("vc"));
+    VcpuState.Service s = v.pop(e.vc());
     if (s == null) {
       return;
     }
-    if (e.has("ghcb_changed")) {
+    if (!e.ghcbChanged().isEmpty()) {
       clobbered(e, s, v);
     }
     outcomes.returned(e, s, v);
   }
 
-  private void clobbered(Event e, VcpuState.Service s, VcpuState v) {
-    if (s.frame.event().text("ghcb_open").equals("request")) {
+  private void clobbered(VcReturned e, VcpuState.Service s, VcpuState v) {
+    if (s.frame.event().ghcbOpen() == GhcbUse.REQUEST) {
       findings.add(
           Rule.NESTED_CLOBBER,
-          s.frame.event(),
+          s.frame.at(),
           s.id(),
           "this #VC came while a request was being written and changed its bytes "
-              + e.text("ghcb_changed"));
+              + ByteRange.text(e.ghcbChanged()));
     } else if (v.answer != null) {
       v.answer.clobbered(e);
     }
@@ -156,60 +186,54 @@ public final class Checker implements EventSink {
     }
   }
 
-  private void exchange(Event e, VcpuState v) {
+  private void exchange(GhcbExchange x, VcpuState v) {
     closeResponse(v, false);
     closeAnswer(v);
-    long vc = e.number("vc");
-    if (e.name().equals("no page")) {
+    if (x.page() == PageState.OUTSIDE) {
       findings.add(
           Rule.GHCB_NOT_SHARED,
-          e,
-          vc,
-          "the GHCB MSR holds 0x" + Long.toHexString(e.number("ghcb")) + ", which is no memory");
+          x.at(),
+          x.vc(),
+          "the GHCB MSR holds " + Event.hex(x.ghcb()) + ", which is no memory");
       return;
     }
-    negotiation(e, v, vc);
-    Integer owner = owners.put(e.number("ghcb"), e.vcpu());
-    if (owner != null && owner != e.vcpu()) {
+    negotiation(x, v);
+    Integer owner = owners.put(x.ghcb(), x.at().vcpu());
+    if (owner != null && owner != x.at().vcpu()) {
       findings.add(
           Rule.GHCB_IN_USE,
-          e,
-          vc,
-          "the GHCB at 0x"
-              + Long.toHexString(e.number("ghcb"))
-              + " is that of vCPU "
-              + owner
-              + " too");
+          x.at(),
+          x.vc(),
+          "the GHCB at 0x" + Long.toHexString(x.ghcb()) + " is that of vCPU " + owner + " too");
     }
-    Exchange x = Exchange.of(e);
-    if (requests.page(e, vc)) {
-      requests.request(e, x, vc);
-      features(e, x, vc);
-      VcpuState.Service s = v.find(vc);
+    if (requests.page(x)) {
+      requests.request(x);
+      features(x);
+      VcpuState.Service s = v.find(x.vc());
       if (s != null) {
-        requests.against(e, x, s);
+        requests.against(x, s);
         s.add(x);
       }
     }
-    host.answer(e, x, vc);
-    v.answer = new AnswerReads(e, x, vc, findings);
+    host.answer(x);
+    v.answer = new AnswerReads(x, findings);
   }
 
-  private void negotiation(Event e, VcpuState v, long vc) {
+  private void negotiation(GhcbExchange x, VcpuState v) {
     if (!negotiated) {
       findings.add(
           Rule.VERSION_NOT_NEGOTIATED,
-          e,
-          vc,
+          x.at(),
+          x.vc(),
           "the GHCB is used, but nobody has asked for the protocol versions");
       negotiated = true;
     }
-    long version = e.number("version");
+    int version = x.version();
     if (version != 0 && (version < minVersion || version > maxVersion)) {
       findings.add(
           Rule.PROTOCOL_VERSION,
-          e,
-          vc,
+          x.at(),
+          x.vc(),
           "PROTOCOL_VERSION is "
               + version
               + "; the hypervisor offers "
@@ -217,19 +241,19 @@ public final class Checker implements EventSink {
               + " to "
               + maxVersion);
     }
-    if (v.refused == e.number("ghcb")) {
+    if (v.refused == x.ghcb()) {
       findings.add(
           Rule.GHCB_UNREGISTERED,
-          e,
-          vc,
+          x.at(),
+          x.vc(),
           "the GHCB at 0x" + Long.toHexString(v.refused) + " is used although it was refused");
     }
   }
 
-  private void features(Event e, Exchange x, long vc) {
-    NaeEvent event = NaeEvent.of(x.code());
+  private void features(GhcbExchange x) {
+    NaeEvent event = NaeEvent.of(x.exit());
     if (event == NaeEvent.HV_FEATURES && x.status() == 0) {
-      features = x.answered(GhcbField.SW_EXITINFO2);
+      features = x.answer().get(GhcbField.SW_EXITINFO2);
       featuresKnown = true;
     }
     if (event == null || event.version < 2) {
@@ -244,9 +268,9 @@ public final class Checker implements EventSink {
     if (maxVersion < 2 || bit != 0 && (!featuresKnown || (features & bit) == 0)) {
       findings.add(
           Rule.FEATURES_NOT_NEGOTIATED,
-          e,
-          vc,
-          e.name()
+          x.at(),
+          x.vc(),
+          ExitCode.name(x.exit())
               + (maxVersion < 2
                   ? " needs protocol version 2"
                   : featuresKnown
@@ -255,11 +279,11 @@ public final class Checker implements EventSink {
     }
   }
 
-  private void msrProtocol(Event e, VcpuState v) {
-    long request = e.number("request_msr");
+  private void msrProtocol(MsrExchange e, VcpuState v) {
+    long request = e.request();
     closeResponse(v, MsrRequest.info(request) == MsrRequest.TERM_REQ);
     closeAnswer(v);
-    long response = e.number("response_msr");
+    long response = e.response();
     if (MsrRequest.info(response) == MsrRequest.SEV_INFO) {
       negotiated(response);
     } else if (MsrRequest.info(response) == MsrRequest.HV_FEATURES_RESP) {
@@ -272,46 +296,45 @@ public final class Checker implements EventSink {
     if (r.refusedGhcb() != -1) {
       v.refused = r.refusedGhcb();
     }
-    VcpuState.Service s = v.find(e.number("vc"));
+    VcpuState.Service s = v.find(e.vc());
     if (s != null) {
-      s.add(Exchange.of(e));
+      s.add(e);
     }
   }
 
-  private void injected(Event e, VcpuState v) {
+  private void injected(Injected e, VcpuState v) {
     host.injected(e, v.current());
     VcpuState.Service s = v.innermost();
-    if (s != null && e.text("type").equals("3")) {
+    if (s != null && e.type() == EXCEPTION) {
       s.injected = true;
     }
   }
 
-  private void pageState(Event e, VcpuState v) {
-    if (e.text("ghcb_open").equals("request")) {
+  private void pageState(PageStateChanged e, VcpuState v) {
+    if (e.ghcbOpen() == GhcbUse.REQUEST) {
       findings.add(
           Rule.GHCB_IN_USE,
-          e,
+          e.at(),
           v.current(),
           "the GHCB at 0x"
-              + Long.toHexString(e.number("gpa"))
+              + Long.toHexString(e.gpa())
               + " becomes "
-              + e.name()
+              + e.to()
               + " while a request is being written to it");
     }
   }
 
-  private void executeOnly(Event e) {
-    boolean inHandler = e.number("vc") != 0;
+  private void executeOnly(ExecuteOnlyRead e) {
+    boolean inHandler = e.vc() != 0;
     findings.add(
         Rule.EXECUTE_ONLY_READ,
-        e,
-        e.number("vc"),
+        e.at(),
+        e.vc(),
         "execute-only text at 0x"
-            + Long.toHexString(e.number("address"))
+            + Long.toHexString(e.address())
             + " is read as data"
             + (inHandler
-                ? " by the #VC handler for the instruction at 0x"
-                    + Long.toHexString(e.number("vc_rip"))
+                ? " by the #VC handler for the instruction at 0x" + Long.toHexString(e.vcRip())
                 : ""));
   }
 }

@@ -1,6 +1,6 @@
 package dev.vesper.machine.observe.check;
 
-import dev.vesper.machine.observe.Event;
+import dev.vesper.machine.observe.At;
 
 /**
  * A breach of a rule.
@@ -36,6 +36,6 @@ public record Finding(
 
   /** {@return the place for people} */
   public String place() {
-    return Event.place(rip, symbol, source);
+    return At.place(rip, symbol, source);
   }
 }

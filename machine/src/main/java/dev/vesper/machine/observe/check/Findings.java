@@ -1,6 +1,6 @@
 package dev.vesper.machine.observe.check;
 
-import dev.vesper.machine.observe.Event;
+import dev.vesper.machine.observe.At;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -14,10 +14,10 @@ final class Findings {
 
   private final Map<String, Finding> first = new LinkedHashMap<>();
   private final Map<String, Integer> count = new HashMap<>();
-  private final Map<Long, Event> places = new HashMap<>();
+  private final Map<Long, At> places = new HashMap<>();
 
   /** Remembers the name of an address. */
-  void place(Event e) {
+  void place(At e) {
     if (places.size() < MOST) {
       places.put(e.rip(), e);
     }
@@ -28,17 +28,17 @@ final class Findings {
    *
    * @param vc number of the #VC in service
    */
-  void add(Rule rule, Event at, long vc, String message) {
+  void add(Rule rule, At at, long vc, String message) {
     add(rule, at, at.rip(), vc, message);
   }
 
   /** Reports a breach at an address that the guest accessed its GHCB from, seen by an event. */
-  void add(Rule rule, Event seen, long rip, long vc, String message) {
+  void add(Rule rule, At seen, long rip, long vc, String message) {
     String key = rule.id() + " " + rip;
     if (count.merge(key, 1, Integer::sum) > 1 || first.size() >= MOST) {
       return;
     }
-    Event p = rip == seen.rip() ? seen : places.getOrDefault(rip, seen);
+    At p = rip == seen.rip() ? seen : places.getOrDefault(rip, seen);
     boolean named = p.rip() == rip;
     first.put(
         key,

@@ -1,6 +1,6 @@
 package dev.vesper.machine.observe.check;
 
-import dev.vesper.machine.observe.Event;
+import dev.vesper.ghcb.ExitCode;
 import dev.vesper.x86.Insn;
 import dev.vesper.x86.OperandSpec;
 import java.util.ArrayList;
@@ -52,8 +52,9 @@ public final class HandlerCoverage {
   private final Map<Key, Integer> cells = new TreeMap<>();
 
   void add(TrapFrame f) {
-    Event e = f.event();
-    cells.merge(new Key(e.name(), form(f.insn()), e.bits(), e.cpl()), 1, Integer::sum);
+    String exit = ExitCode.name(f.event().exit());
+    Key key = new Key(exit, form(f.insn()), f.at().bits(), f.at().cpl());
+    cells.merge(key, 1, Integer::sum);
   }
 
   private static String form(@org.jspecify.annotations.Nullable Insn in) {

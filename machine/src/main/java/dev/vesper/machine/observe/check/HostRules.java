@@ -4,7 +4,12 @@ import dev.vesper.ghcb.ExitCode;
 import dev.vesper.ghcb.GhcbField;
 import dev.vesper.ghcb.GhcbPage;
 import dev.vesper.ghcb.NaeEvent;
+import dev.vesper.machine.observe.ByteRange;
 import dev.vesper.machine.observe.Event;
+import dev.vesper.machine.observe.Event.DmaNoise;
+import dev.vesper.machine.observe.Event.GhcbExchange;
+import dev.vesper.machine.observe.Event.HostAccess;
+import dev.vesper.machine.observe.Event.Injected;
 import java.util.EnumSet;
 import java.util.Set;
 
@@ -25,16 +30,21 @@ final class HostRules {
     this.findings = findings;
   }
 
+  private static String name(GhcbExchange x) {
+    return ExitCode.name(x.exit());
+  }
+
   /** Judges an answer. */
-  void answer(Event e, Exchange x, long vc) {
-    int code = x.code();
-    if (e.has("ended")) {
+  void answer(GhcbExchange x) {
+    int code = x.exit();
+    String ended = x.ended();
+    if (ended != null) {
       if (code != ExitCode.TERMINATION && code != ExitCode.UNSUPPORTED_EVENT) {
         findings.add(
             Rule.HOST_EVENT_FATAL,
-            e,
-            vc,
-            "the hypervisor ends the guest at " + e.name() + ": " + e.text("ended"));
+            x.at(),
+            x.vc(),
+            "the hypervisor ends the guest at " + name(x) + ": " + ended);
       }
       return;
     }
@@ -42,43 +52,43 @@ final class HostRules {
       // The answer comes with the SIPI.
       return;
     }
-    infos(e, x, vc);
+    infos(x);
     NaeEvent event = NaeEvent.of(code);
     Set<GhcbField> outputs = EnumSet.noneOf(GhcbField.class);
     if (event != null && x.status() == 0) {
-      outputs.addAll(event.answered(x::asked));
+      outputs.addAll(event.answered(x.request()::get));
     }
     outputs.add(GhcbField.SW_EXITINFO1);
     outputs.add(GhcbField.SW_EXITINFO2);
     Set<GhcbField> missing = EnumSet.copyOf(outputs);
-    missing.removeAll(x.answer().keySet());
+    missing.removeAll(x.answer().valid().keySet());
     if (!missing.isEmpty()) {
       findings.add(
           Rule.HOST_OUTPUT_INVALID,
-          e,
-          vc,
-          "the answer to " + e.name() + " does not mark valid: " + missing);
+          x.at(),
+          x.vc(),
+          "the answer to " + name(x) + " does not mark valid: " + missing);
     }
-    touches(e, x, vc);
+    touches(x);
     if (code == ExitCode.CPUID && x.status() == 0) {
-      xsave(e, x, vc);
+      xsave(x);
     }
   }
 
-  private void infos(Event e, Exchange x, long vc) {
-    long info1 = x.answered(GhcbField.SW_EXITINFO1);
-    long info2 = x.answered(GhcbField.SW_EXITINFO2);
+  private void infos(GhcbExchange x) {
+    long info1 = x.answer().get(GhcbField.SW_EXITINFO1);
+    long info2 = x.answer().get(GhcbField.SW_EXITINFO2);
     boolean same =
         info1 != 0
-            && info1 == x.asked(GhcbField.SW_EXITINFO1)
-            && info2 == x.asked(GhcbField.SW_EXITINFO2);
+            && info1 == x.request().get(GhcbField.SW_EXITINFO1)
+            && info2 == x.request().get(GhcbField.SW_EXITINFO2);
     if (same || x.status() < 0 || x.status() > 2) {
       findings.add(
           Rule.HOST_STALE_INFO,
-          e,
-          vc,
+          x.at(),
+          x.vc(),
           "SW_EXITINFO1 of the answer to "
-              + e.name()
+              + name(x)
               + " is "
               + Event.hex(info1)
               + (same ? ", as the guest sent it" : ""));
@@ -90,28 +100,22 @@ final class HostRules {
       if (!good) {
         findings.add(
             Rule.HOST_BAD_EXCEPTION,
-            e,
-            vc,
-            "the answer to " + e.name() + " asks for the exception " + Event.hex(info2));
+            x.at(),
+            x.vc(),
+            "the answer to " + name(x) + " asks for the exception " + Event.hex(info2));
       }
     }
   }
 
-  private void touches(Event e, Exchange x, long vc) {
-    for (String range : e.text("changed").split(" ")) {
-      String[] t = range.split("-");
-      if (t.length != 2) {
-        continue;
-      }
-      int from = Integer.parseInt(t[0], 16);
-      int to = Integer.parseInt(t[1], 16);
-      for (int i = from; i <= to; i++) {
-        if (!mayTouch(i, e, x)) {
+  private void touches(GhcbExchange x) {
+    for (ByteRange range : x.changed()) {
+      for (int i = range.from(); i <= range.to(); i++) {
+        if (!mayTouch(i, x)) {
           findings.add(
               Rule.HOST_TOUCHES,
-              e,
-              vc,
-              "the answer to " + e.name() + " changes bytes " + range + " of the GHCB");
+              x.at(),
+              x.vc(),
+              "the answer to " + name(x) + " changes bytes " + range + " of the GHCB");
           return;
         }
       }
@@ -119,7 +123,7 @@ final class HostRules {
   }
 
   /** {@return whether an answer may change a byte of the page} */
-  private static boolean mayTouch(int at, Event e, Exchange x) {
+  private static boolean mayTouch(int at, GhcbExchange x) {
     if (at >= GhcbPage.VALID_BITMAP && at < GhcbPage.VALID_BITMAP + 16) {
       return true;
     }
@@ -137,30 +141,31 @@ final class HostRules {
       }
     }
     boolean data =
-        x.code() == ExitCode.MMIO_READ
-            || x.code() == ExitCode.IOIO && (x.asked(GhcbField.SW_EXITINFO1) & 5) == 5;
-    long offset = x.asked(GhcbField.SW_SCRATCH) - e.number("ghcb");
-    return data && at >= offset && at < offset + x.answerBuffer().length;
+        x.exit() == ExitCode.MMIO_READ
+            || x.exit() == ExitCode.IOIO && (x.request().get(GhcbField.SW_EXITINFO1) & 5) == 5;
+    long offset = x.request().get(GhcbField.SW_SCRATCH) - x.ghcb();
+    return data && at >= offset && at < offset + x.answer().buffer().length();
   }
 
-  private void xsave(Event e, Exchange x, long vc) {
-    long xcr0 = x.asked(GhcbField.XCR0);
-    boolean sizes = x.asked(GhcbField.RAX) == 0xD && (int) x.asked(GhcbField.RCX) == 0;
+  private void xsave(GhcbExchange x) {
+    long xcr0 = x.request().get(GhcbField.XCR0);
+    boolean sizes =
+        x.request().get(GhcbField.RAX) == 0xD && (int) x.request().get(GhcbField.RCX) == 0;
     if (!sizes
-        || !x.request().containsKey(GhcbField.XCR0)
+        || !x.request().has(GhcbField.XCR0)
         || xcr0 == 0
         || xcr0 > 7
-        || x.answered(GhcbField.RAX) == 0) {
+        || x.answer().get(GhcbField.RAX) == 0) {
       return;
     }
     int want = (xcr0 & 4) != 0 ? XSAVE_AVX : XSAVE_LEGACY;
-    if (x.answered(GhcbField.RBX) != want) {
+    if (x.answer().get(GhcbField.RBX) != want) {
       findings.add(
           Rule.HOST_XSAVE_SIZE,
-          e,
-          vc,
+          x.at(),
+          x.vc(),
           "CPUID leaf 0xD returns EBX "
-              + x.answered(GhcbField.RBX)
+              + x.answer().get(GhcbField.RBX)
               + " for XCR0 "
               + Event.hex(xcr0)
               + ", which needs "
@@ -169,12 +174,12 @@ final class HostRules {
   }
 
   /** Judges an injected event. */
-  void injected(Event e, long vc) {
-    long event = e.number("eventinj");
+  void injected(Injected e, long vc) {
+    long event = e.event();
     if ((event & 0xFF) == VC && (event >>> 8 & 7) == TYPE_EXCEPTION) {
       findings.add(
           Rule.HOST_INJECTED_VC,
-          e,
+          e.at(),
           vc,
           "the hypervisor injects #VC with error code " + ExitCode.name((int) (event >>> 32)));
     }
@@ -184,26 +189,25 @@ final class HostRules {
    * Judges an access of the host's side to a page that the guest touched last as private. A device
    * that writes to one does no harm if the guest has shared it meanwhile: {@link #noise} tells.
    */
-  void privateAccess(Event e, long vc) {
-    String what = e.name() + " of the private page at " + Event.hex(e.number("gpa"));
-    boolean write = e.name().equals("write");
-    if (!e.text("by").equals("device")) {
-      if (write) {
-        findings.add(Rule.HOST_TOUCHES, e, vc, "the hypervisor's " + what);
+  void privateAccess(HostAccess e, long vc) {
+    String what = (e.write() ? "write" : "read") + " of the private page at " + Event.hex(e.gpa());
+    if (!e.device()) {
+      if (e.write()) {
+        findings.add(Rule.HOST_TOUCHES, e.at(), vc, "the hypervisor's " + what);
       }
-    } else if (!write) {
-      findings.add(Rule.DMA_PRIVATE, e, vc, "a device's " + what + ": it is given ciphertext");
+    } else if (!e.write()) {
+      findings.add(Rule.DMA_PRIVATE, e.at(), vc, "a device's " + what + ": it is given ciphertext");
     }
   }
 
   /** Judges a read of what a device has written, by a private mapping. */
-  void noise(Event e, long vc) {
+  void noise(DmaNoise e, long vc) {
     findings.add(
         Rule.DMA_PRIVATE,
-        e,
+        e.at(),
         vc,
         "what a device has written to "
-            + Event.hex(e.number("gpa"))
+            + Event.hex(e.gpa())
             + " is read by a private mapping: it is noise");
   }
 }

@@ -1,22 +1,22 @@
 package dev.vesper.machine.observe.check;
 
 import dev.vesper.ghcb.MsrRequest;
-import dev.vesper.machine.observe.Event;
+import dev.vesper.machine.observe.Event.MsrExchange;
 
 /** An MSR-protocol exchange, and what the guest makes of the response. */
 final class MsrResponse {
-  private final Event event;
+  private final MsrExchange event;
   private final long request;
   private final long response;
   private final Findings findings;
   private boolean read;
   private boolean compared;
 
-  MsrResponse(Event event, Findings findings) {
+  MsrResponse(MsrExchange event, Findings findings) {
     this.event = event;
     this.findings = findings;
-    request = event.number("request_msr");
-    response = event.number("response_msr");
+    request = event.request();
+    response = event.response();
   }
 
   /** {@return the response code of a request code} Requests are even, their responses odd. */
@@ -37,7 +37,7 @@ final class MsrResponse {
   /** The hypervisor's side. */
   void checkHost() {
     int info = MsrRequest.info(request);
-    if (info == MsrRequest.TERM_REQ || event.has("ended")) {
+    if (info == MsrRequest.TERM_REQ || event.ended() != null) {
       return;
     }
     boolean known =
@@ -56,8 +56,8 @@ final class MsrResponse {
     if (known && (wrong() || !echo)) {
       findings.add(
           Rule.HOST_MSR_RESPONSE,
-          event,
-          event.number("vc"),
+          event.at(),
+          event.vc(),
           "the response to "
               + MsrRequest.explain(request)
               + " is 0x"
@@ -95,20 +95,20 @@ final class MsrResponse {
       return;
     }
     String what = "the response to " + MsrRequest.explain(request);
-    long vc = event.number("vc");
+    long vc = event.vc();
     if (!read) {
-      findings.add(Rule.MSR_RESPONSE_UNREAD, event, vc, what + " is never read");
+      findings.add(Rule.MSR_RESPONSE_UNREAD, event.at(), vc, what + " is never read");
     } else if (!compared) {
       findings.add(
           Rule.MSR_RESPONSE_UNCHECKED,
-          event,
+          event.at(),
           vc,
           what + " is read, but its code is compared with nothing");
     }
     if (wrong() && !terminates) {
       findings.add(
           Rule.MSR_RESPONSE_IGNORED,
-          event,
+          event.at(),
           vc,
           what
               + " has the code 0x"

@@ -1,9 +1,10 @@
 package dev.vesper.machine.observe.check;
 
 import dev.vesper.ghcb.ExitCode;
+import dev.vesper.machine.observe.Bytes;
 import dev.vesper.machine.observe.Event;
+import dev.vesper.machine.observe.Event.VcReturned;
 import dev.vesper.x86.Insn;
-import java.util.Arrays;
 import java.util.HexFormat;
 
 /** Compares what a handler leaves behind with what the reference {@link Vctrap} would leave. */
@@ -30,44 +31,44 @@ final class OutcomeRules {
   }
 
   /** Judges a return of a handler. */
-  void returned(Event back, VcpuState.Service s, VcpuState v) {
+  void returned(VcReturned back, VcpuState.Service s, VcpuState v) {
     TrapFrame f = s.frame;
     Insn in = f.insn();
     if (in == null) {
       return;
     }
-    Vctrap.Outcome want = Vctrap.outcome(f, in, s.exchanges, v.dr7);
+    Vctrap.Outcome want = Vctrap.outcome(s, in, v.dr7);
     long next = want.rip.get(0);
-    if (s.ignored != null && back.rip() == next) {
+    if (s.ignored != null && back.at().rip() == next) {
       findings.add(
           Rule.ERROR_IGNORED,
-          s.ignored,
+          s.ignored.at(),
           s.id(),
           "the answer says: "
-              + s.ignored.text("action")
+              + s.ignored.action()
               + "; the guest goes on behind {"
-              + f.event().instruction()
+              + f.at().instruction()
               + "} as if it were done");
     }
     if (want.refused || s.injected) {
       return;
     }
-    boolean went = want.rip.contains(back.rip()) || finishedRepeat(back, want, f, in);
+    boolean went = want.rip.contains(back.at().rip()) || finishedRepeat(back, want, f, in);
     if (!went) {
-      long distance = back.rip() - f.event().rip();
+      long distance = back.at().rip() - f.at().rip();
       boolean inside = distance > 0 && distance < in.length;
       boolean served = want.served && Math.abs(distance) <= NEAR;
       if (inside || served) {
         findings.add(
             in.mnemonic().equals("rdtscp") ? Rule.RESULT_RDTSCP : Rule.RIP_ADVANCE,
-            f.event(),
+            f.at(),
             s.id(),
             "the handler goes on at "
-                + Event.hex(back.rip())
+                + Event.hex(back.at().rip())
                 + " instead of "
                 + Event.hex(next)
                 + " after {"
-                + f.event().instruction()
+                + f.at().instruction()
                 + "} of "
                 + in.length
                 + " bytes");
@@ -79,14 +80,15 @@ final class OutcomeRules {
     registers(back, s, want, in);
     memory(back, s, want);
     if (Vctrap.exitCode(in, f) == ExitCode.DR7_WRITE && went) {
-      v.dr7 = dr7(f.r()[in.rm]);
+      v.dr7 = dr7(f.r(in.rm));
     }
   }
 
   /** A repeated instruction that the handler has finished without leaving. */
-  private static boolean finishedRepeat(Event back, Vctrap.Outcome want, TrapFrame f, Insn in) {
-    long next = f.event().rip() + in.length;
-    return want.rip.contains(f.event().rip()) && back.rip() == next && in.rep;
+  private static boolean finishedRepeat(
+      VcReturned back, Vctrap.Outcome want, TrapFrame f, Insn in) {
+    long next = f.at().rip() + in.length;
+    return want.rip.contains(f.at().rip()) && back.at().rip() == next && in.rep;
   }
 
   /** {@return what DR7 holds after a value is written to it} */
@@ -94,16 +96,15 @@ final class OutcomeRules {
     return v & Vctrap.DR7_FREE | DR7_ONE;
   }
 
-  private void registers(Event back, VcpuState.Service s, Vctrap.Outcome want, Insn in) {
+  private void registers(VcReturned back, VcpuState.Service s, Vctrap.Outcome want, Insn in) {
     TrapFrame f = s.frame;
-    long[] r = TrapFrame.registers(back);
-    long mask = f.event().bits() == 64 ? -1L : 0xFFFF_FFFFL;
+    long mask = f.at().bits() == 64 ? -1L : 0xFFFF_FFFFL;
     for (int i = 0; i < 16; i++) {
       boolean result = (want.results >> i & 1) != 0;
       if (i == RSP || (want.unknown >> i & 1) != 0) {
         continue;
       }
-      long have = r[i] & mask;
+      long have = back.registers().get(i) & mask;
       long need = want.r[i] & mask;
       if (result && Vctrap.exitCode(in, f) == ExitCode.DR7_READ) {
         have = dr7(have);
@@ -112,28 +113,28 @@ final class OutcomeRules {
       if (have != need) {
         findings.add(
             result ? classify(f, in, i, have, need, want) : Rule.RESULT_REGISTER,
-            f.event(),
+            f.at(),
             s.id(),
             NAMES[i]
                 + " is "
                 + Event.hex(have)
                 + " after {"
-                + f.event().instruction()
+                + f.at().instruction()
                 + "}; it must be "
                 + Event.hex(need)
                 + (result ? "" : ": the instruction does not change it"));
       }
     }
-    long flags = (back.number("rflags") ^ f.event().number("rflags")) & FLAGS;
+    long flags = (back.rflags() ^ f.event().rflags()) & FLAGS;
     if (flags != 0) {
       findings.add(
           Rule.RESULT_REGISTER,
-          f.event(),
+          f.at(),
           s.id(),
           "RFLAGS changes by "
               + Event.hex(flags)
               + " over {"
-              + f.event().instruction()
+              + f.at().instruction()
               + "}: it must not");
     }
   }
@@ -168,18 +169,18 @@ final class OutcomeRules {
     };
   }
 
-  private void memory(Event back, VcpuState.Service s, Vctrap.Outcome want) {
-    byte[] have = Exchange.bytes(back.text("memory"));
-    int n = Math.min(have.length, want.memory.length);
-    if (n > 0 && !Arrays.equals(have, 0, n, want.memory, 0, n)) {
+  private void memory(VcReturned back, VcpuState.Service s, Vctrap.Outcome want) {
+    Bytes have = back.memory();
+    int n = Math.min(have.length(), want.memory.length);
+    if (n > 0 && !have.matches(0, Bytes.of(want.memory), 0, n)) {
       findings.add(
           Rule.RESULT_MEMORY,
-          s.frame.event(),
+          s.frame.at(),
           s.id(),
           "memory holds "
-              + HexFormat.of().formatHex(have, 0, Math.min(n, 16))
+              + have.hex(0, Math.min(n, 16))
               + " after {"
-              + s.frame.event().instruction()
+              + s.frame.at().instruction()
               + "}; the answer was "
               + HexFormat.of().formatHex(want.memory, 0, Math.min(n, 16)));
     }

@@ -7,8 +7,14 @@ import dev.vesper.ghcb.NaeEvent;
 import dev.vesper.machine.observe.Accesses;
 import dev.vesper.machine.observe.Accesses.Access;
 import dev.vesper.machine.observe.Accesses.Kind;
+import dev.vesper.machine.observe.At;
+import dev.vesper.machine.observe.ByteRange;
+import dev.vesper.machine.observe.Bytes;
 import dev.vesper.machine.observe.Event;
-import dev.vesper.machine.observe.check.TrapFrame.Operand;
+import dev.vesper.machine.observe.Event.GhcbExchange;
+import dev.vesper.machine.observe.Event.VcRaised;
+import dev.vesper.machine.observe.Operand;
+import dev.vesper.machine.observe.PageState;
 import dev.vesper.x86.Insn;
 import java.util.Arrays;
 import java.util.EnumSet;
@@ -42,23 +48,23 @@ final class RequestRules {
    *
    * @return whether the host could read what the guest wrote
    */
-  boolean page(Event e, long vc) {
-    String state = e.text("page_state");
-    String mapping = e.text("mapping");
-    boolean isPrivate = state.equals("private");
-    if (isPrivate && !mapping.equals("shared")) {
+  boolean page(GhcbExchange x) {
+    PageState state = x.page();
+    PageState mapping = x.mapping();
+    boolean isPrivate = state == PageState.PRIVATE;
+    if (isPrivate && mapping != PageState.SHARED) {
       findings.add(
           Rule.GHCB_NOT_SHARED,
-          e,
-          vc,
-          "the GHCB at 0x" + hex(e, "ghcb") + " is private: the host sees ciphertext");
-    } else if (isPrivate || !mapping.isEmpty() && !mapping.equals("shared")) {
+          x.at(),
+          x.vc(),
+          "the GHCB at " + Event.hex(x.ghcb()) + " is private: the host sees ciphertext");
+    } else if (isPrivate || mapping != PageState.UNKNOWN && mapping != PageState.SHARED) {
       findings.add(
           Rule.GHCB_STALE_TLB,
-          e,
-          vc,
-          "the GHCB at 0x"
-              + hex(e, "ghcb")
+          x.at(),
+          x.vc(),
+          "the GHCB at "
+              + Event.hex(x.ghcb())
               + " is "
               + mapping
               + " in the page tables, but was written as "
@@ -68,72 +74,73 @@ final class RequestRules {
     return !isPrivate;
   }
 
-  private static String hex(Event e, String key) {
-    return Long.toHexString(e.number(key));
+  private static String name(GhcbExchange x) {
+    return ExitCode.name(x.exit());
   }
 
   /** Judges a request on its own. */
-  void request(Event e, Exchange x, long vc) {
-    if ((e.number("rflags") & IF) != 0) {
+  void request(GhcbExchange x) {
+    if ((x.rflags() & IF) != 0) {
       findings.add(
           Rule.GHCB_INTERRUPTIBLE,
-          e,
-          vc,
-          "VMGEXIT for " + e.name() + " with RFLAGS.IF set: an interrupt may use the GHCB");
+          x.at(),
+          x.vc(),
+          "VMGEXIT for " + name(x) + " with RFLAGS.IF set: an interrupt may use the GHCB");
     }
-    if (e.number("usage") != 0) {
-      findings.add(Rule.GHCB_USAGE, e, vc, "GHCB_USAGE is 0x" + hex(e, "usage"));
+    if (x.usage() != 0) {
+      findings.add(Rule.GHCB_USAGE, x.at(), x.vc(), "GHCB_USAGE is " + Event.hex(x.usage()));
       return;
     }
-    if (!e.text("reserved").isEmpty()) {
-      reserved(e, vc);
+    if (!x.reserved().isEmpty()) {
+      reserved(x);
     }
-    valid(e, x, vc);
-    NaeEvent event = NaeEvent.of(x.code());
+    valid(x);
+    NaeEvent event = NaeEvent.of(x.exit());
     if (event != null) {
-      leaks(e, x, event, vc);
+      leaks(x, event);
     }
-    scratch(e, x, vc);
+    scratch(x);
   }
 
-  private void reserved(Event e, long vc) {
-    String[] range = e.text("reserved").split(" ")[0].split("-");
-    int from = Integer.parseInt(range[0], 16);
-    int to = Integer.parseInt(range[range.length - 1], 16);
+  private void reserved(GhcbExchange x) {
+    ByteRange first = x.reserved().get(0);
     findings.add(
         Rule.RESERVED_WRITE,
-        e,
-        writer(e, from, to - from + 1),
-        vc,
-        "reserved bytes of the GHCB are not zero: " + e.text("reserved"));
+        x.at(),
+        writer(x.at(), first.from(), first.to() - first.from() + 1),
+        x.vc(),
+        "reserved bytes of the GHCB are not zero: " + ByteRange.text(x.reserved()));
   }
 
   /** {@return the instruction that wrote to a range last, or VMGEXIT if nobody was seen} */
-  private static long writer(Event e, int from, int length) {
-    Accesses a = e.accesses();
+  private static long writer(At at, int from, int length) {
+    Accesses a = at.accesses();
     for (int i = a.size() - 1; i >= 0; i--) {
       Access x = a.get(i);
       if (x.kind() == Kind.WRITE && x.touches(from, length)) {
         return x.rip();
       }
     }
-    return e.rip();
+    return at.rip();
   }
 
-  private void valid(Event e, Exchange x, long vc) {
+  private void valid(GhcbExchange x) {
     Set<GhcbField> basics =
         EnumSet.of(GhcbField.SW_EXITCODE, GhcbField.SW_EXITINFO1, GhcbField.SW_EXITINFO2);
-    basics.removeAll(x.request().keySet());
+    basics.removeAll(x.request().valid().keySet());
     if (!basics.isEmpty()) {
       findings.add(
-          Rule.EXIT_FIELDS_VALID, e, vc, "not marked valid for " + e.name() + ": " + basics);
+          Rule.EXIT_FIELDS_VALID,
+          x.at(),
+          x.vc(),
+          "not marked valid for " + name(x) + ": " + basics);
     }
-    NaeEvent event = NaeEvent.of(x.code());
+    NaeEvent event = NaeEvent.of(x.exit());
     if (event == null) {
       return;
     }
-    Set<GhcbField> missing = event.required(x::asked);
-    missing.removeAll(x.request().keySet());
+    Set<GhcbField> missing = event.required(x.request()::get);
+    missing.removeAll(x.request().valid().keySet());
     if (missing.isEmpty()) {
       return;
     }
@@ -141,25 +148,25 @@ final class RequestRules {
         missing.contains(GhcbField.SW_SCRATCH)
             ? Rule.SCRATCH_VALID
             : event == NaeEvent.CPUID ? Rule.CPUID_INPUTS_VALID : Rule.INPUTS_VALID;
-    findings.add(r, e, vc, "not marked valid for " + e.name() + ": " + missing);
+    findings.add(r, x.at(), x.vc(), "not marked valid for " + name(x) + ": " + missing);
   }
 
-  private void leaks(Event e, Exchange x, NaeEvent event, long vc) {
-    Set<GhcbField> allowed = event.allowed(x::asked);
+  private void leaks(GhcbExchange x, NaeEvent event) {
+    Set<GhcbField> allowed = event.allowed(x.request()::get);
     Set<GhcbField> extra = EnumSet.noneOf(GhcbField.class);
-    extra.addAll(x.request().keySet());
+    extra.addAll(x.request().valid().keySet());
     extra.removeAll(allowed);
     extra.retainAll(REGISTERS);
     if (!extra.isEmpty()) {
       GhcbField f = extra.iterator().next();
       findings.add(
           Rule.REGISTER_LEAK,
-          e,
-          writer(e, f.offset, f.bytes),
-          vc,
-          e.name() + " does not need " + extra + ", which the guest exports");
+          x.at(),
+          writer(x.at(), f.offset, f.bytes),
+          x.vc(),
+          name(x) + " does not need " + extra + ", which the guest exports");
     }
-    Accesses a = e.accesses();
+    Accesses a = x.at().accesses();
     for (int i = 0; i < a.size(); i++) {
       Access w = a.get(i);
       if (w.kind() != Kind.WRITE || w.value() == 0) {
@@ -168,55 +175,54 @@ final class RequestRules {
       for (GhcbField f : REGISTERS) {
         if (w.touches(f.offset, f.bytes)
             && !allowed.contains(f)
-            && !x.request().containsKey(f)
-            && x.unmarked().containsKey(f)) {
+            && !x.request().has(f)
+            && x.request().unmarked().containsKey(f)) {
           findings.add(
               Rule.UNMARKED_LEAK,
-              e,
+              x.at(),
               w.rip(),
-              vc,
-              f + " is written to the shared page, though " + e.name() + " does not need it");
+              x.vc(),
+              f + " is written to the shared page, though " + name(x) + " does not need it");
         }
       }
     }
   }
 
-  private static boolean usesScratch(Exchange x) {
-    return x.code() == ExitCode.MMIO_READ
-        || x.code() == ExitCode.MMIO_WRITE
-        || x.code() == ExitCode.IOIO && (x.asked(GhcbField.SW_EXITINFO1) & 4) != 0;
+  private static boolean usesScratch(GhcbExchange x) {
+    return x.exit() == ExitCode.MMIO_READ
+        || x.exit() == ExitCode.MMIO_WRITE
+        || x.exit() == ExitCode.IOIO && (x.request().get(GhcbField.SW_EXITINFO1) & 4) != 0;
   }
 
-  private void scratch(Event e, Exchange x, long vc) {
+  private void scratch(GhcbExchange x) {
     if (!usesScratch(x)) {
       return;
     }
-    long bytes = x.asked(GhcbField.SW_EXITINFO2);
-    if (x.code() == ExitCode.IOIO) {
-      bytes *= x.asked(GhcbField.SW_EXITINFO1) >> 4 & 7;
+    long bytes = x.request().get(GhcbField.SW_EXITINFO2);
+    if (x.exit() == ExitCode.IOIO) {
+      bytes *= x.request().get(GhcbField.SW_EXITINFO1) >> 4 & 7;
     }
-    long at = x.asked(GhcbField.SW_SCRATCH);
-    long offset = at - e.number("ghcb");
+    long at = x.request().get(GhcbField.SW_SCRATCH);
+    long offset = at - x.ghcb();
     boolean inPage = offset >= 0 && offset < GhcbPage.SIZE;
-    boolean elsewhere =
-        !inPage && e.number("version") < 2 && !e.text("scratch_state").equals("outside");
+    boolean elsewhere = !inPage && x.version() < 2 && !(x.scratch() == PageState.OUTSIDE);
     boolean inBuffer =
         offset >= GhcbPage.SHARED_BUFFER && bytes >= 0 && bytes <= BUFFER_END - offset;
     if (!elsewhere && !inBuffer) {
       findings.add(
           Rule.SCRATCH_BOUNDS,
-          e,
-          vc,
+          x.at(),
+          x.vc(),
           bytes
               + " bytes at SW_SCRATCH 0x"
               + Long.toHexString(at)
-              + " lie outside the shared buffer of the GHCB at 0x"
-              + hex(e, "ghcb"));
-    } else if (!inPage && e.text("scratch_state").equals("private")) {
+              + " lie outside the shared buffer of the GHCB at "
+              + Event.hex(x.ghcb()));
+    } else if (!inPage && x.scratch() == PageState.PRIVATE) {
       findings.add(
           Rule.SCRATCH_PRIVATE,
-          e,
-          vc,
+          x.at(),
+          x.vc(),
           "SW_SCRATCH 0x" + Long.toHexString(at) + " is in a private page");
     }
   }
@@ -226,108 +232,108 @@ final class RequestRules {
   /**
    * Compares a request with what the reference handler would ask for.
    *
-   * @param before exchanges of the same service
+   * @param s the service that it belongs to, with the exchanges before
    */
-  void against(Event e, Exchange x, VcpuState.Service s) {
+  void against(GhcbExchange x, VcpuState.Service s) {
     TrapFrame f = s.frame;
     Insn in = f.insn();
     if (in == null) {
       return;
     }
     Vctrap.Request want = Vctrap.request(f, in);
-    boolean mmio = x.code() == ExitCode.MMIO_READ || x.code() == ExitCode.MMIO_WRITE;
-    int asCode = mmio ? ExitCode.NPF : x.code();
+    boolean mmio = x.exit() == ExitCode.MMIO_READ || x.exit() == ExitCode.MMIO_WRITE;
+    int asCode = mmio ? ExitCode.NPF : x.exit();
     if (asCode != want.code()) {
-      if (asCode == f.code()) {
+      if (asCode == f.event().exit()) {
         findings.add(
             Rule.OPCODE_MISMATCH,
-            f.event(),
+            f.at(),
             s.id(),
             "error code "
-                + f.event().name()
+                + ExitCode.name(f.event().exit())
                 + " is served, but the instruction is {"
-                + f.event().instruction()
+                + f.at().instruction()
                 + "}");
       }
       return;
     }
-    if (f.event().cpl() == 3) {
+    if (f.at().cpl() == 3) {
       user(f, x, s.id());
     }
     if (mmio) {
-      mmio(e, x, f, in, s.id());
-    } else if (x.code() == ExitCode.IOIO) {
-      ioio(e, x, s, in, want);
-    } else if (x.code() == ExitCode.MSR
-        && (x.asked(GhcbField.SW_EXITINFO1) != 0) != (want.info1() != 0)) {
+      mmio(x, f, in, s.id());
+    } else if (x.exit() == ExitCode.IOIO) {
+      ioio(x, s, in, want);
+    } else if (x.exit() == ExitCode.MSR
+        && (x.request().get(GhcbField.SW_EXITINFO1) != 0) != (want.info1() != 0)) {
       findings.add(
           Rule.MSR_DIRECTION,
-          e,
+          x.at(),
           s.id(),
           "SW_EXITINFO1 is "
-              + x.asked(GhcbField.SW_EXITINFO1)
+              + x.request().get(GhcbField.SW_EXITINFO1)
               + " for {"
-              + f.event().instruction()
+              + f.at().instruction()
               + "}, which needs "
               + want.info1());
     }
-    values(e, x, want, s.id());
-    if (x.code() == ExitCode.CPUID && x.request().containsKey(GhcbField.XCR0)) {
-      long xcr0 = f.event().number("xcr0");
-      if ((int) f.r()[0] == 0xD && x.asked(GhcbField.XCR0) != xcr0) {
+    values(x, want, s.id());
+    if (x.exit() == ExitCode.CPUID && x.request().has(GhcbField.XCR0)) {
+      long xcr0 = f.event().xcr0();
+      if ((int) f.r(0) == 0xD && x.request().get(GhcbField.XCR0) != xcr0) {
         findings.add(
             Rule.CPUID_XCR0,
-            e,
+            x.at(),
             s.id(),
             "CPUID leaf 0xD is asked with XCR0 0x"
-                + Long.toHexString(x.asked(GhcbField.XCR0))
+                + Long.toHexString(x.request().get(GhcbField.XCR0))
                 + "; XCR0 is 0x"
                 + Long.toHexString(xcr0));
       }
     }
   }
 
-  private void values(Event e, Exchange x, Vctrap.Request want, long vc) {
+  private void values(GhcbExchange x, Vctrap.Request want, long vc) {
     for (Map.Entry<GhcbField, Long> w : want.fields().entrySet()) {
       GhcbField f = w.getKey();
-      if (!x.request().containsKey(f)) {
+      if (!x.request().has(f)) {
         continue;
       }
       long mask = want.masks().getOrDefault(f, -1L);
-      long have = x.asked(f);
+      long have = x.request().get(f);
       if ((have & mask) != w.getValue()) {
         findings.add(
-            x.code() == ExitCode.MSR && f == GhcbField.RCX ? Rule.MSR_NUMBER : Rule.EXPORT_VALUE,
-            e,
-            writer(e, f.offset, f.bytes),
+            x.exit() == ExitCode.MSR && f == GhcbField.RCX ? Rule.MSR_NUMBER : Rule.EXPORT_VALUE,
+            x.at(),
+            writer(x.at(), f.offset, f.bytes),
             vc,
             f
                 + " is exported as 0x"
                 + Long.toHexString(have & mask)
                 + " for "
-                + e.name()
+                + name(x)
                 + "; the interrupted code has 0x"
                 + Long.toHexString(w.getValue()));
-      } else if ((have & ~mask) != 0 && x.code() != ExitCode.DR7_WRITE) {
+      } else if ((have & ~mask) != 0 && x.exit() != ExitCode.DR7_WRITE) {
         findings.add(
             Rule.UPPER_HALF_LEAK,
-            e,
-            writer(e, f.offset, f.bytes),
+            x.at(),
+            writer(x.at(), f.offset, f.bytes),
             vc,
             f
                 + " is exported as 0x"
                 + Long.toHexString(have)
                 + "; "
-                + e.name()
+                + name(x)
                 + " uses only the bits of 0x"
                 + Long.toHexString(mask));
       }
     }
   }
 
-  private void user(TrapFrame f, Exchange x, long vc) {
+  private void user(TrapFrame f, GhcbExchange x, long vc) {
     @Nullable String why =
-        switch (x.code()) {
+        switch (x.exit()) {
           case ExitCode.MSR,
               ExitCode.WBINVD,
               ExitCode.INVD,
@@ -337,20 +343,23 @@ final class RequestRules {
               ExitCode.DR7_WRITE ->
               "the instruction is privileged";
           case ExitCode.IOIO ->
-              f.event().has("ports_allowed") && f.event().number("ports_allowed") == 0
+              Boolean.FALSE.equals(f.event().portsAllowed())
                   ? "IOPL and the I/O map forbid the port"
                   : kernelOperand(f);
           default -> kernelOperand(f);
         };
     if (why != null) {
       findings.add(
-          Rule.USER_VC, f.event(), vc, f.event().name() + " of user code is served, but " + why);
+          Rule.USER_VC,
+          f.at(),
+          vc,
+          ExitCode.name(f.event().exit()) + " of user code is served, but " + why);
     }
   }
 
   private static @Nullable String kernelOperand(TrapFrame f) {
-    for (String s : new String[] {"operand", "source", "dest"}) {
-      Operand o = f.operand(s);
+    VcRaised e = f.event();
+    for (@Nullable Operand o : Arrays.asList(e.operand(), e.source(), e.dest())) {
       if (o != null && o.mapped() && !o.user()) {
         return "its operand at 0x" + Long.toHexString(o.linear()) + " belongs to the kernel";
       }
@@ -358,19 +367,19 @@ final class RequestRules {
     return null;
   }
 
-  private void mmio(Event e, Exchange x, TrapFrame f, Insn in, long vc) {
-    boolean write = x.code() == ExitCode.MMIO_WRITE;
+  private void mmio(GhcbExchange x, TrapFrame f, Insn in, long vc) {
+    boolean write = x.exit() == ExitCode.MMIO_WRITE;
     Operand o = Vctrap.mmioOperand(f, write);
     if (o == null || !o.mapped()) {
       return;
     }
-    long gpa = x.asked(GhcbField.SW_EXITINFO1);
-    long bytes = x.asked(GhcbField.SW_EXITINFO2);
+    long gpa = x.request().get(GhcbField.SW_EXITINFO1);
+    long bytes = x.request().get(GhcbField.SW_EXITINFO2);
     int size = Vctrap.accessBytes(in);
     if (o.isPrivate()) {
       findings.add(
           Rule.MMIO_PRIVATE,
-          f.event(),
+          f.at(),
           vc,
           "MMIO at 0x"
               + Long.toHexString(o.gpa())
@@ -382,7 +391,7 @@ final class RequestRules {
     if (size != 0 && !part) {
       findings.add(
           Rule.MMIO_REQUEST,
-          e,
+          x.at(),
           vc,
           "the request is for "
               + bytes
@@ -395,29 +404,29 @@ final class RequestRules {
       return;
     }
     byte[] stored = write ? Vctrap.stored(f, in) : null;
-    if (stored != null && bytes == size && !Arrays.equals(stored, x.buffer())) {
+    if (stored != null && bytes == size && !Bytes.of(stored).equals(x.request().buffer())) {
       findings.add(
           Rule.EXPORT_VALUE,
-          e,
+          x.at(),
           vc,
           "the buffer holds "
-              + HexFormat.of().formatHex(x.buffer())
+              + x.request().buffer()
               + "; the instruction stores "
               + HexFormat.of().formatHex(stored));
     }
   }
 
-  private void ioio(Event e, Exchange x, VcpuState.Service s, Insn in, Vctrap.Request want) {
-    long info1 = x.asked(GhcbField.SW_EXITINFO1);
+  private void ioio(GhcbExchange x, VcpuState.Service s, Insn in, Vctrap.Request want) {
+    long info1 = x.request().get(GhcbField.SW_EXITINFO1);
     if ((info1 & Vctrap.IOIO_MEANING) != want.info1()) {
       findings.add(
           Rule.IOIO_INFO,
-          e,
+          x.at(),
           s.id(),
           "SW_EXITINFO1 is 0x"
               + Long.toHexString(info1)
               + " for {"
-              + s.frame.event().instruction()
+              + s.frame.at().instruction()
               + "}, which needs 0x"
               + Long.toHexString(want.info1()));
       return;
@@ -425,21 +434,21 @@ final class RequestRules {
     if (!in.mnemonic().equals("outs") || x.status() != 0) {
       return;
     }
-    byte[] memory = Exchange.bytes(s.frame.event().text("memory"));
+    Bytes memory = s.frame.event().memory();
     int from = 0;
-    for (Exchange b : s.exchanges) {
-      from += b.code() == ExitCode.IOIO ? b.buffer().length : 0;
+    for (GhcbExchange b : s.exchanges) {
+      from += b.exit() == ExitCode.IOIO ? b.request().buffer().length() : 0;
     }
-    int n = Math.min(memory.length - from, x.buffer().length);
-    if (n > 0 && !Arrays.equals(memory, from, from + n, x.buffer(), 0, n)) {
+    int n = Math.min(memory.length() - from, x.request().buffer().length());
+    if (n > 0 && !memory.matches(from, x.request().buffer(), 0, n)) {
       findings.add(
           Rule.EXPORT_VALUE,
-          e,
+          x.at(),
           s.id(),
           "the buffer holds "
-              + HexFormat.of().formatHex(x.buffer(), 0, Math.min(n, 16))
+              + x.request().buffer().hex(0, Math.min(n, 16))
               + "; the string that OUTS sends is "
-              + HexFormat.of().formatHex(memory, from, from + Math.min(n, 16)));
+              + memory.hex(from, from + Math.min(n, 16)));
     }
   }
 }

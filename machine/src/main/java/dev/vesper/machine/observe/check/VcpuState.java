@@ -1,6 +1,7 @@
 package dev.vesper.machine.observe.check;
 
-import dev.vesper.machine.observe.Event;
+import dev.vesper.machine.observe.Event.GhcbExchange;
+import dev.vesper.machine.observe.Event.MsrExchange;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -16,10 +17,15 @@ final class VcpuState {
   /** A #VC whose handler has not returned. */
   static final class Service {
     final TrapFrame frame;
-    final List<Exchange> exchanges = new ArrayList<>();
+
+    /** Its exchanges by the GHCB. */
+    final List<GhcbExchange> exchanges = new ArrayList<>();
+
+    /** Its exchanges by the MSR protocol. */
+    final List<MsrExchange> byMsr = new ArrayList<>();
 
     /** An answer said that the request failed, and the guest did not look. */
-    @Nullable Event ignored;
+    @Nullable GhcbExchange ignored;
 
     /** The hypervisor has injected an exception since: the handler may take it for the answer. */
     boolean injected;
@@ -29,16 +35,26 @@ final class VcpuState {
     }
 
     /** Adds an exchange. A handler that makes too many of them is not judged by its outcome. */
-    void add(Exchange x) {
-      if (exchanges.size() == MOST_EXCHANGES) {
-        exchanges.clear();
-        injected = true;
-      }
+    void add(GhcbExchange x) {
+      bound();
       exchanges.add(x);
     }
 
+    void add(MsrExchange x) {
+      bound();
+      byMsr.add(x);
+    }
+
+    private void bound() {
+      if (exchanges.size() + byMsr.size() == MOST_EXCHANGES) {
+        exchanges.clear();
+        byMsr.clear();
+        injected = true;
+      }
+    }
+
     long id() {
-      return frame.event().number("vc");
+      return frame.event().vc();
     }
   }
 

@@ -3,7 +3,9 @@ package dev.vesper.machine.observe.check;
 import dev.vesper.ghcb.ExitCode;
 import dev.vesper.ghcb.GhcbField;
 import dev.vesper.ghcb.MsrRequest;
-import dev.vesper.machine.observe.check.TrapFrame.Operand;
+import dev.vesper.machine.observe.Event.GhcbExchange;
+import dev.vesper.machine.observe.Event.MsrExchange;
+import dev.vesper.machine.observe.Operand;
 import dev.vesper.x86.Insn;
 import dev.vesper.x86.OperandSpec;
 import dev.vesper.x86.Reg;
@@ -72,8 +74,8 @@ final class Vctrap {
       case "mov" ->
           debugRegister(in) >= 0
               ? isWriteToDebug(in) ? ExitCode.DR7_WRITE : ExitCode.DR7_READ
-              : f.operand("operand") != null ? ExitCode.NPF : 0;
-      default -> f.operand("operand") != null || f.operand("source") != null ? ExitCode.NPF : 0;
+              : f.event().operand() != null ? ExitCode.NPF : 0;
+      default -> f.event().operand() != null || f.event().source() != null ? ExitCode.NPF : 0;
     };
   }
 
@@ -129,7 +131,7 @@ final class Vctrap {
         return (int) in.imm & 0xFF;
       }
     }
-    return (int) f.r()[RDX] & 0xFFFF;
+    return (int) f.r(RDX) & 0xFFFF;
   }
 
   /** {@return what must be asked for} */
@@ -137,27 +139,26 @@ final class Vctrap {
     Map<GhcbField, Long> v = new EnumMap<>(GhcbField.class);
     Map<GhcbField, Long> m = new EnumMap<>(GhcbField.class);
     int code = exitCode(in, f);
-    long[] r = f.r();
     long info1 = 0;
     switch (code) {
       case ExitCode.CPUID -> {
-        put(v, m, GhcbField.RAX, r[RAX], LOW);
-        put(v, m, GhcbField.RCX, r[RCX], LOW);
+        put(v, m, GhcbField.RAX, f.r(RAX), LOW);
+        put(v, m, GhcbField.RCX, f.r(RCX), LOW);
       }
       case ExitCode.MSR -> {
-        put(v, m, GhcbField.RCX, r[RCX], LOW);
+        put(v, m, GhcbField.RCX, f.r(RCX), LOW);
         if (in.mnemonic().equals("wrmsr")) {
           info1 = 1;
-          put(v, m, GhcbField.RAX, r[RAX], LOW);
-          put(v, m, GhcbField.RDX, r[RDX], LOW);
+          put(v, m, GhcbField.RAX, f.r(RAX), LOW);
+          put(v, m, GhcbField.RDX, f.r(RDX), LOW);
         }
       }
-      case ExitCode.RDPMC -> put(v, m, GhcbField.RCX, r[RCX], LOW);
+      case ExitCode.RDPMC -> put(v, m, GhcbField.RCX, f.r(RCX), LOW);
       case ExitCode.VMMCALL -> {
-        put(v, m, GhcbField.RAX, r[RAX], f.event().bits() == 64 ? -1L : LOW);
-        put(v, m, GhcbField.CPL, f.event().cpl(), 0xFF);
+        put(v, m, GhcbField.RAX, f.r(RAX), f.at().bits() == 64 ? -1L : LOW);
+        put(v, m, GhcbField.CPL, f.at().cpl(), 0xFF);
       }
-      case ExitCode.DR7_WRITE -> put(v, m, GhcbField.RAX, r[in.rm], DR7_FREE);
+      case ExitCode.DR7_WRITE -> put(v, m, GhcbField.RAX, f.r(in.rm), DR7_FREE);
       case ExitCode.IOIO -> {
         int size = accessBytes(in);
         boolean string = isString(in);
@@ -169,7 +170,7 @@ final class Vctrap {
                 | (string ? STRING : 0)
                 | (string && (in.rep || in.repne) ? REP : 0);
         if (!string && !input) {
-          put(v, m, GhcbField.RAX, r[RAX], LOW >>> 32 - 8 * size);
+          put(v, m, GhcbField.RAX, f.r(RAX), LOW >>> 32 - 8 * size);
         }
       }
       default -> {
@@ -211,7 +212,7 @@ final class Vctrap {
     boolean refused;
 
     Outcome(long[] r) {
-      this.r = r.clone();
+      this.r = r;
     }
 
     private void result(int reg, long value) {
@@ -223,19 +224,20 @@ final class Vctrap {
   /**
    * {@return what must be there when the handler returns}
    *
-   * @param exchanges those of the handler, in order
+   * @param s the service of it, with its exchanges
    * @param dr7 the value that was written to DR7 last
    */
-  static Outcome outcome(TrapFrame f, Insn in, List<Exchange> exchanges, long dr7) {
-    Outcome o = new Outcome(f.r());
-    long next = f.event().rip() + in.length;
-    long ripMask = f.event().bits() == 64 ? -1L : f.event().bits() == 32 ? LOW : 0xFFFFL;
+  static Outcome outcome(VcpuState.Service s, Insn in, long dr7) {
+    TrapFrame f = s.frame;
+    Outcome o = new Outcome(f.event().registers().toArray());
+    long next = f.at().rip() + in.length;
+    long ripMask = f.at().bits() == 64 ? -1L : f.at().bits() == 32 ? LOW : 0xFFFFL;
     next &= ripMask;
-    List<Exchange> own = new ArrayList<>();
+    List<GhcbExchange> own = new ArrayList<>();
     int code = exitCode(in, f);
-    for (Exchange e : exchanges) {
-      boolean mmio = e.code() == ExitCode.MMIO_READ || e.code() == ExitCode.MMIO_WRITE;
-      if (!e.byMsr() && (e.code() == code || code == ExitCode.NPF && mmio)) {
+    for (GhcbExchange e : s.exchanges) {
+      boolean mmio = e.exit() == ExitCode.MMIO_READ || e.exit() == ExitCode.MMIO_WRITE;
+      if (e.exit() == code || code == ExitCode.NPF && mmio) {
         own.add(e);
         o.served = true;
         o.refused |= e.status() != 0;
@@ -246,7 +248,7 @@ final class Vctrap {
       return o;
     }
     switch (code) {
-      case ExitCode.CPUID -> cpuid(f, exchanges, own, o);
+      case ExitCode.CPUID -> cpuid(f, s.byMsr, own, o);
       case ExitCode.MSR -> {
         if (in.mnemonic().equals("rdmsr")) {
           pair(own, o);
@@ -261,7 +263,7 @@ final class Vctrap {
         if (own.isEmpty()) {
           o.unknown |= 1;
         } else {
-          o.result(RAX, own.getLast().answered(GhcbField.RAX));
+          o.result(RAX, own.getLast().answer().get(GhcbField.RAX));
         }
         // What else a hypercall returns is a matter between guest and hypervisor.
         o.unknown |= 1 << RCX | 1 << RDX | 1 << RBX | 1 << RSI | 1 << RDI | 1 << 8;
@@ -274,7 +276,7 @@ final class Vctrap {
           if (own.isEmpty()) {
             o.unknown |= 1;
           } else {
-            o.result(RAX, merge(f.r()[RAX], own.getLast().answered(GhcbField.RAX), bytes(in, 0)));
+            o.result(RAX, merge(f.r(RAX), own.getLast().answer().get(GhcbField.RAX), bytes(in, 0)));
           }
         }
       }
@@ -296,29 +298,30 @@ final class Vctrap {
     };
   }
 
-  private static void low(List<Exchange> own, Outcome o, int reg, GhcbField field) {
+  private static void low(List<GhcbExchange> own, Outcome o, int reg, GhcbField field) {
     if (own.isEmpty()) {
       o.unknown |= 1 << reg;
     } else {
-      o.result(reg, own.getLast().answered(field) & LOW);
+      o.result(reg, own.getLast().answer().get(field) & LOW);
     }
   }
 
-  private static void pair(List<Exchange> own, Outcome o) {
+  private static void pair(List<GhcbExchange> own, Outcome o) {
     low(own, o, RAX, GhcbField.RAX);
     low(own, o, RDX, GhcbField.RDX);
   }
 
-  private static void cpuid(TrapFrame f, List<Exchange> all, List<Exchange> own, Outcome o) {
+  private static void cpuid(TrapFrame f, List<MsrExchange> all, List<GhcbExchange> own, Outcome o) {
     int[] reg = {RAX, RBX, RCX, RDX};
     GhcbField[] field = {GhcbField.RAX, GhcbField.RBX, GhcbField.RCX, GhcbField.RDX};
     for (int i = 0; i < 4; i++) {
       o.unknown |= 1 << reg[i];
-      for (Exchange e : all) {
-        if (e.cpuidLeaf() == (f.r()[RAX] & LOW)
-            && (int) (e.requestMsr() >>> 30 & 3) == i
-            && MsrRequest.info(e.responseMsr()) == MsrRequest.CPUID_RESP) {
-          o.result(reg[i], e.responseMsr() >>> 32);
+      for (MsrExchange e : all) {
+        if (MsrRequest.info(e.request()) == MsrRequest.CPUID_REQ
+            && e.request() >>> 32 == (f.r(RAX) & LOW)
+            && (int) (e.request() >>> 30 & 3) == i
+            && MsrRequest.info(e.response()) == MsrRequest.CPUID_RESP) {
+          o.result(reg[i], e.response() >>> 32);
           o.unknown &= ~(1 << reg[i]);
         }
       }
@@ -329,30 +332,30 @@ final class Vctrap {
     }
   }
 
-  private static void string(TrapFrame f, Insn in, List<Exchange> own, Outcome o) {
+  private static void string(TrapFrame f, Insn in, List<GhcbExchange> own, Outcome o) {
     int size = accessBytes(in);
     boolean rep = in.rep || in.repne;
     boolean input = in.mnemonic().equals("ins");
     long moved = 0;
     java.io.ByteArrayOutputStream data = new java.io.ByteArrayOutputStream();
-    for (Exchange e : own) {
-      moved += e.asked(GhcbField.SW_EXITINFO2);
-      data.writeBytes(e.answerBuffer());
+    for (GhcbExchange e : own) {
+      moved += e.request().get(GhcbField.SW_EXITINFO2);
+      data.writeBytes(e.answer().buffer().toArray());
     }
     int reg = input ? RDI : RSI;
-    long step = (f.event().number("rflags") & DF) != 0 ? -size : size;
+    long step = (f.event().rflags() & DF) != 0 ? -size : size;
     if (moved != 0) {
-      o.result(reg, address(f.r()[reg], f.r()[reg] + step * moved, in.asize));
+      o.result(reg, address(f.r(reg), f.r(reg) + step * moved, in.asize));
     }
     if (rep) {
-      long left = (f.r()[RCX] & in.addressMask()) - moved;
+      long left = (f.r(RCX) & in.addressMask()) - moved;
       if (moved != 0) {
-        o.result(RCX, address(f.r()[RCX], left, in.asize));
+        o.result(RCX, address(f.r(RCX), left, in.asize));
       }
       if (left != 0) {
         // The instruction goes on: it traps again, or the handler finishes it by itself.
         o.rip.clear();
-        o.rip.add(f.event().rip());
+        o.rip.add(f.at().rip());
       }
     }
     o.memory = input ? data.toByteArray() : new byte[0];
@@ -363,7 +366,7 @@ final class Vctrap {
     return asize == 8 ? v : asize == 4 ? v & LOW : old & ~0xFFFFL | v & 0xFFFF;
   }
 
-  private static void mmio(TrapFrame f, Insn in, List<Exchange> own, Outcome o) {
+  private static void mmio(TrapFrame f, Insn in, List<GhcbExchange> own, Outcome o) {
     switch (in.mnemonic()) {
       case "mov" -> load(f, in, own, o, bytes(in, 0), false);
       case "movzx" -> load(f, in, own, o, bytes(in, 1), false);
@@ -371,18 +374,18 @@ final class Vctrap {
       case "movs", "stos" -> {
         // Source and destination are two accesses; the handler may finish them one by one.
         o.unknown |= 1 << RSI | 1 << RDI | 1 << RCX;
-        o.rip.add(f.event().rip());
+        o.rip.add(f.at().rip());
       }
       default -> {
         // Read-modify-write of a device: nothing is predicted but where it goes on.
         o.unknown = 0xFFFF;
-        o.rip.add(f.event().rip());
+        o.rip.add(f.at().rip());
       }
     }
   }
 
   private static void load(
-      TrapFrame f, Insn in, List<Exchange> own, Outcome o, int from, boolean signed) {
+      TrapFrame f, Insn in, List<GhcbExchange> own, Outcome o, int from, boolean signed) {
     OperandSpec first = in.form().operands.get(0);
     if ((first.kind() == 'E' || first.kind() == 'M') && in.mem || first.kind() == 'O') {
       return;
@@ -391,7 +394,7 @@ final class Vctrap {
     int width = bytes(in, 0);
     boolean high = width == 1 && in.rex == 0 && to >= 4;
     int reg = high ? to - 4 : to;
-    byte[] data = own.isEmpty() ? new byte[0] : own.getLast().answerBuffer();
+    byte[] data = own.isEmpty() ? new byte[0] : own.getLast().answer().buffer().toArray();
     if (data.length < from || first.kind() == 'S') {
       o.unknown |= 1 << reg;
       return;
@@ -404,13 +407,13 @@ final class Vctrap {
       int shift = 64 - 8 * from;
       v = v << shift >> shift;
     }
-    o.result(reg, high ? f.r()[reg] & ~0xFF00L | (v & 0xFF) << 8 : merge(f.r()[reg], v, width));
+    o.result(reg, high ? f.r(reg) & ~0xFF00L | (v & 0xFF) << 8 : merge(f.r(reg), v, width));
   }
 
   /** {@return where the MMIO of an exchange must be, or null if that cannot be said} */
   static @Nullable Operand mmioOperand(TrapFrame f, boolean write) {
-    Operand o = f.operand("operand");
-    return o != null ? o : f.operand(write ? "dest" : "source");
+    Operand o = f.event().operand();
+    return o != null ? o : (write ? f.event().dest() : f.event().source());
   }
 
   /** {@return the bytes that a store to MMIO carries, or null if that cannot be said} */
@@ -424,10 +427,10 @@ final class Vctrap {
     if (second.kind() == 'I') {
       v = in.imm;
     } else if (second.kind() == 'r') {
-      v = f.r()[RAX];
+      v = f.r(RAX);
     } else if (second.kind() == 'G') {
       boolean high = n == 1 && in.rex == 0 && in.reg >= 4;
-      v = high ? f.r()[in.reg - 4] >>> 8 : f.r()[in.reg];
+      v = high ? f.r(in.reg - 4) >>> 8 : f.r(in.reg);
     } else {
       return null;
     }

@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.BiConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -34,6 +35,20 @@ public final class JsonTree {
       throw t.wrong("the end");
     }
     return v;
+  }
+
+  /**
+   * Reads an object, member by member: of a name that occurs twice, both.
+   *
+   * @throws IllegalArgumentException if it is not JSON of this kind
+   */
+  static void members(String text, BiConsumer<String, Object> to) {
+    JsonTree t = new JsonTree(text);
+    t.members(to);
+    t.space();
+    if (t.at != text.length()) {
+      throw t.wrong("the end");
+    }
   }
 
   /** {@return an object's members; IllegalArgumentException if it is none} */
@@ -118,18 +133,22 @@ public final class JsonTree {
 
   private Map<String, Object> members() {
     Map<String, Object> m = new LinkedHashMap<>();
+    members(m::put);
+    return m;
+  }
+
+  private void members(BiConsumer<String, Object> to) {
     expect('{');
-    while (peek() != '}') {
-      if (!m.isEmpty()) {
+    for (boolean first = true; peek() != '}'; first = false) {
+      if (!first) {
         expect(',');
         space();
       }
       String key = string();
       expect(':');
-      m.put(key, value());
+      to.accept(key, value());
     }
     expect('}');
-    return m;
   }
 
   private List<Object> elements() {

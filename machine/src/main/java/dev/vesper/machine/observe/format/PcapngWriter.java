@@ -1,15 +1,32 @@
 package dev.vesper.machine.observe.format;
 
-import dev.vesper.ghcb.GhcbField;
 import dev.vesper.ghcb.GhcbPage;
+import dev.vesper.machine.observe.At;
 import dev.vesper.machine.observe.Event;
+import dev.vesper.machine.observe.Event.AutomaticExit;
+import dev.vesper.machine.observe.Event.ConsoleLine;
+import dev.vesper.machine.observe.Event.DmaNoise;
+import dev.vesper.machine.observe.Event.Ended;
+import dev.vesper.machine.observe.Event.ExecuteOnlyRead;
+import dev.vesper.machine.observe.Event.GhcbExchange;
+import dev.vesper.machine.observe.Event.HostAccess;
+import dev.vesper.machine.observe.Event.Injected;
+import dev.vesper.machine.observe.Event.Launched;
+import dev.vesper.machine.observe.Event.MsrExchange;
+import dev.vesper.machine.observe.Event.PageStateChanged;
+import dev.vesper.machine.observe.Event.Place;
+import dev.vesper.machine.observe.Event.VcRaised;
+import dev.vesper.machine.observe.Event.VcReturned;
+import dev.vesper.machine.observe.Event.VcpuStarted;
+import dev.vesper.machine.observe.Event.WriteTrap;
+import dev.vesper.machine.observe.GhcbContents;
+import dev.vesper.machine.observe.PageState;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.UncheckedIOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
-import java.util.HexFormat;
 
 /**
  * Writes the exchanges as packets of a pcapng file (link type USER0), a request and an answer each;
@@ -73,7 +90,7 @@ public final class PcapngWriter implements TraceWriter {
 
   private void packet(Event e, byte[] data) {
     ByteBuffer b = buffer(data.length + 64);
-    b.putInt(0).putInt((int) (e.time() >>> 32)).putInt((int) e.time());
+    b.putInt(0).putInt((int) (e.at().time() >>> 32)).putInt((int) e.at().time());
     b.putInt(data.length).putInt(data.length).put(data);
     b.position(b.position() + 3 & ~3);
     block(ENHANCED_PACKET, b);
@@ -85,15 +102,19 @@ public final class PcapngWriter implements TraceWriter {
     b.putShort((short) n).put(t, 0, n);
   }
 
-  private static ByteBuffer header(Event e, int type, long value, String action) {
+  /** The parts of a packet's header that are not where and when. */
+  private record Head(int type, boolean isPrivate, long vc, int exit, long value, String action) {}
+
+  private static ByteBuffer header(Event e, Head h) {
+    At at = e.at();
     ByteBuffer b = buffer(8192);
-    b.put((byte) 1).put((byte) type).putShort((short) e.vcpu()).put((byte) e.cpl());
-    b.put((byte) (e.text("page_state").equals("private") ? 1 : 0)).put((byte) e.bits());
-    b.put((byte) 0).putInt((int) e.number("vc")).putInt((int) e.number("error_code"));
-    b.putLong(e.rip()).putLong(value);
-    text(b, e.place());
-    text(b, e.instruction());
-    text(b, action);
+    b.put((byte) 1).put((byte) h.type).putShort((short) at.vcpu()).put((byte) at.cpl());
+    b.put((byte) (h.isPrivate ? 1 : 0)).put((byte) at.bits());
+    b.put((byte) 0).putInt((int) h.vc).putInt(h.exit);
+    b.putLong(at.rip()).putLong(h.value);
+    text(b, at.place());
+    text(b, at.instruction());
+    text(b, h.action);
     return b;
   }
 
@@ -103,61 +124,63 @@ public final class PcapngWriter implements TraceWriter {
     return d;
   }
 
-  private static void page(ByteBuffer b, Event e, String which) {
+  private static void page(ByteBuffer b, GhcbExchange x, GhcbContents c) {
     byte[] save = new byte[GhcbPage.SIZE];
     GhcbPage p = new GhcbPage(save);
-    fields(p, e.text(which));
-    fields(p, e.text(which + "_unmarked"));
-    hex(e.text(which + "_valid"), save, GhcbPage.VALID_BITMAP);
+    c.valid().forEach(p::put);
+    c.unmarked().forEach(p::put);
+    byte[] bitmap = c.bitmap().toArray();
+    System.arraycopy(bitmap, 0, save, GhcbPage.VALID_BITMAP, Math.min(bitmap.length, 16));
     b.put(save, 0, SAVE_AREA);
-    b.putInt((int) e.number("usage")).putShort((short) e.number("version"));
-    String data = e.text(which.equals("request") ? "buffer" : "answer_buffer");
-    byte[] buffer = new byte[Math.min(data.length() / 2, GhcbPage.SHARED_BUFFER_SIZE)];
-    hex(data, buffer, 0);
-    b.putShort((short) buffer.length).put(buffer);
+    b.putInt((int) x.usage()).putShort((short) x.version());
+    int n = Math.min(c.buffer().length(), GhcbPage.SHARED_BUFFER_SIZE);
+    b.putShort((short) n).put(c.buffer().toArray(), 0, n);
   }
 
-  private static void fields(GhcbPage p, String text) {
-    for (String t : text.split(" ")) {
-      int at = t.indexOf('=');
-      for (GhcbField f : GhcbField.values()) {
-        if (at > 0 && f.name().contentEquals(t.subSequence(0, at))) {
-          p.put(f, Event.parse(t.substring(at + 1)));
-        }
-      }
-    }
+  private void vc(Event e, int type, long vc, int exit) {
+    Head h = new Head(type, false, vc, exit, exit & 0xFFFF_FFFFL, EventCodec.name(e));
+    packet(e, bytes(header(e, h)));
   }
 
-  private static void hex(String s, byte[] to, int at) {
-    for (int i = 0; i + 2 <= s.length() && at + i / 2 < to.length; i += 2) {
-      if (HexFormat.isHexDigit(s.charAt(i)) && HexFormat.isHexDigit(s.charAt(i + 1))) {
-        to[at + i / 2] = (byte) HexFormat.fromHexDigits(s, i, i + 2);
-      }
-    }
+  private void exchange(GhcbExchange x) {
+    boolean isPrivate = x.page() == PageState.PRIVATE;
+    ByteBuffer request = header(x, new Head(1, isPrivate, x.vc(), 0, x.ghcb(), EventCodec.name(x)));
+    page(request, x, x.request());
+    packet(x, bytes(request));
+    ByteBuffer answer = header(x, new Head(2, isPrivate, x.vc(), 0, x.ghcb(), x.action()));
+    page(answer, x, x.answer());
+    packet(x, bytes(answer));
   }
 
   @Override
   public void accept(Event e) {
-    switch (e.kind()) {
-      case "ghcb" -> {
-        ByteBuffer request = header(e, 1, e.number("ghcb"), e.name());
-        page(request, e, "request");
-        packet(e, bytes(request));
-        ByteBuffer answer = header(e, 2, e.number("ghcb"), e.text("action"));
-        page(answer, e, "answer");
-        packet(e, bytes(answer));
+    switch (e) {
+      case GhcbExchange x -> exchange(x);
+      case MsrExchange x -> {
+        String asked = EventCodec.request(x);
+        String said = EventCodec.response(x);
+        packet(e, bytes(header(e, new Head(3, false, x.vc(), 0, x.request(), asked))));
+        packet(e, bytes(header(e, new Head(4, false, x.vc(), 0, x.response(), said))));
       }
-      case "msr_protocol" -> {
-        packet(e, bytes(header(e, 3, e.number("request_msr"), e.text("request"))));
-        packet(e, bytes(header(e, 4, e.number("response_msr"), e.text("response"))));
-      }
-      case "vc" -> packet(e, bytes(header(e, 5, e.number("error_code"), e.name())));
-      case "vc_return" -> packet(e, bytes(header(e, 6, e.number("error_code"), e.name())));
-      default -> {
-        // no exchange
-      }
+      case VcRaised v -> vc(e, 5, v.vc(), v.exit());
+      case VcReturned v -> vc(e, 6, v.vc(), v.exit());
+      case AutomaticExit x -> noExchange();
+      case WriteTrap x -> noExchange();
+      case Injected x -> noExchange();
+      case PageStateChanged x -> noExchange();
+      case HostAccess x -> noExchange();
+      case DmaNoise x -> noExchange();
+      case ExecuteOnlyRead x -> noExchange();
+      case VcpuStarted x -> noExchange();
+      case ConsoleLine x -> noExchange();
+      case Place x -> noExchange();
+      case Launched x -> noExchange();
+      case Ended x -> noExchange();
     }
   }
+
+  /** A capture has exchanges alone. */
+  private static void noExchange() {}
 
   @Override
   public void close() throws IOException {

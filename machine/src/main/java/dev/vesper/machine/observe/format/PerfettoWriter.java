@@ -1,6 +1,22 @@
 package dev.vesper.machine.observe.format;
 
 import dev.vesper.machine.observe.Event;
+import dev.vesper.machine.observe.Event.AutomaticExit;
+import dev.vesper.machine.observe.Event.ConsoleLine;
+import dev.vesper.machine.observe.Event.DmaNoise;
+import dev.vesper.machine.observe.Event.Ended;
+import dev.vesper.machine.observe.Event.ExecuteOnlyRead;
+import dev.vesper.machine.observe.Event.GhcbExchange;
+import dev.vesper.machine.observe.Event.HostAccess;
+import dev.vesper.machine.observe.Event.Injected;
+import dev.vesper.machine.observe.Event.Launched;
+import dev.vesper.machine.observe.Event.MsrExchange;
+import dev.vesper.machine.observe.Event.PageStateChanged;
+import dev.vesper.machine.observe.Event.Place;
+import dev.vesper.machine.observe.Event.VcRaised;
+import dev.vesper.machine.observe.Event.VcReturned;
+import dev.vesper.machine.observe.Event.VcpuStarted;
+import dev.vesper.machine.observe.Event.WriteTrap;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.UncheckedIOException;
@@ -92,20 +108,22 @@ public final class PerfettoWriter implements TraceWriter {
   private void event(Event e, int type, long track, String name) {
     ProtoBuffer t = new ProtoBuffer().number(EVENT_TYPE, type).number(EVENT_TRACK, track);
     if (type != END) {
-      t.text(EVENT_CATEGORY, e.kind()).text(EVENT_NAME, name);
+      t.text(EVENT_CATEGORY, EventCodec.kind(e)).text(EVENT_NAME, name);
       if (track != CONSOLE) {
-        annotate(t, "rip", e.place());
-        annotate(t, "instruction", e.instruction());
-        annotate(t, "mode", e.bits() + "-bit CPL " + e.cpl());
+        annotate(t, "rip", e.at().place());
+        annotate(t, "instruction", e.at().instruction());
+        annotate(t, "mode", e.at().bits() + "-bit CPL " + e.at().cpl());
       }
-      for (Map.Entry<String, Object> d : e.details().entrySet()) {
-        if (Details.forMachines(d.getKey())) {
-          continue;
-        }
-        annotate(t, d.getKey(), Event.print(d.getValue()));
-      }
+      EventCodec.details(
+          e,
+          (key, value) -> {
+            if (!key.forMachines()) {
+              annotate(t, key.text, EventCodec.print(key, value));
+            }
+          });
     }
-    packet(new ProtoBuffer().number(PACKET_TIMESTAMP, e.time()).message(PACKET_TRACK_EVENT, t));
+    packet(
+        new ProtoBuffer().number(PACKET_TIMESTAMP, e.at().time()).message(PACKET_TRACK_EVENT, t));
   }
 
   private static void annotate(ProtoBuffer t, String name, String value) {
@@ -116,28 +134,45 @@ public final class PerfettoWriter implements TraceWriter {
 
   @Override
   public void accept(Event e) {
-    if (e.kind().equals("place")) {
+    if (e instanceof Place) {
       return;
     }
-    Deque<Long> open = vcpu(e.vcpu());
-    last = Math.max(last, e.time());
-    long track = FIRST_VCPU + e.vcpu();
-    switch (e.kind()) {
-      case "vc" -> {
-        open.push(e.number("vc"));
-        event(e, BEGIN, track, e.name().replace("SVM_VMEXIT_", "#VC "));
+    Deque<Long> open = vcpu(e.at().vcpu());
+    last = Math.max(last, e.at().time());
+    long track = FIRST_VCPU + e.at().vcpu();
+    switch (e) {
+      case VcRaised v -> {
+        open.push(v.vc());
+        event(e, BEGIN, track, EventCodec.name(e).replace("SVM_VMEXIT_", "#VC "));
       }
-      case "vc_return" -> {
-        long id = e.number("vc");
-        while (open.contains(id)) {
+      case VcReturned v -> {
+        while (open.contains(v.vc())) {
           // Handlers inside that never returned end here too.
           event(e, END, track, "");
           open.pop();
         }
       }
-      case "console" -> event(e, INSTANT, CONSOLE, e.text("text"));
-      default -> event(e, INSTANT, track, e.kind() + " " + e.name());
+      case ConsoleLine c -> event(e, INSTANT, CONSOLE, c.text());
+      case GhcbExchange x -> instant(e, track);
+      case MsrExchange x -> instant(e, track);
+      case AutomaticExit x -> instant(e, track);
+      case WriteTrap x -> instant(e, track);
+      case Injected x -> instant(e, track);
+      case PageStateChanged x -> instant(e, track);
+      case HostAccess x -> instant(e, track);
+      case DmaNoise x -> instant(e, track);
+      case ExecuteOnlyRead x -> instant(e, track);
+      case VcpuStarted x -> instant(e, track);
+      case Launched x -> instant(e, track);
+      case Ended x -> instant(e, track);
+      case Place x -> {
+        // names are where they are used
+      }
     }
+  }
+
+  private void instant(Event e, long track) {
+    event(e, INSTANT, track, EventCodec.kind(e) + " " + EventCodec.name(e));
   }
 
   @Override

@@ -1,15 +1,24 @@
 package dev.vesper.machine.observe.format;
 
+import dev.vesper.machine.observe.At;
 import dev.vesper.machine.observe.Event;
 import dev.vesper.machine.observe.EventSink;
 import java.io.PrintStream;
-import java.util.Map;
+import java.util.EnumSet;
 import java.util.Set;
 
 /** Writes one readable line an event. What only machines read is left out. */
 public final class TextWriter implements EventSink {
-  private static final Set<String> SHOWN_OTHERWISE =
-      Set.of("vc", "buffer", "rflags", "answer_buffer", "memory", "source", "dest", "operand");
+  private static final Set<Key> LEFT_OUT =
+      EnumSet.of(
+          Key.VC,
+          Key.BUFFER,
+          Key.RFLAGS,
+          Key.ANSWER_BUFFER,
+          Key.MEMORY,
+          Key.SOURCE,
+          Key.DEST,
+          Key.OPERAND);
 
   private final PrintStream out;
 
@@ -19,25 +28,26 @@ public final class TextWriter implements EventSink {
 
   @Override
   public void accept(Event e) {
-    if (e.kind().equals("place")) {
+    if (e instanceof Event.Place) {
       return;
     }
+    At at = e.at();
     StringBuilder b = new StringBuilder(160);
-    b.append('[').append(e.time() / 1000).append("us] cpu").append(e.vcpu()).append(' ');
-    b.append(e.kind()).append(' ').append(e.name());
-    if (!e.kind().equals("console") && !e.kind().equals("end")) {
-      b.append(" rip=").append(e.place()).append(" cpl").append(e.cpl()).append(' ');
-      b.append(e.bits()).append("-bit {").append(e.instruction()).append('}');
+    b.append('[').append(at.time() / 1000).append("us] cpu").append(at.vcpu()).append(' ');
+    b.append(EventCodec.kind(e)).append(' ').append(EventCodec.name(e));
+    if (!(e instanceof Event.ConsoleLine) && !(e instanceof Event.Ended)) {
+      b.append(" rip=").append(at.place()).append(" cpl").append(at.cpl()).append(' ');
+      b.append(at.bits()).append("-bit {").append(at.instruction()).append('}');
     }
-    for (Map.Entry<String, Object> d : e.details().entrySet()) {
-      String v =
-          SHOWN_OTHERWISE.contains(d.getKey()) || Details.forMachines(d.getKey())
-              ? ""
-              : Event.print(d.getValue());
-      if (!v.isEmpty()) {
-        b.append(' ').append(d.getKey()).append("=[").append(v).append(']');
-      }
-    }
+    EventCodec.details(
+        e,
+        (key, value) -> {
+          if (!LEFT_OUT.contains(key) && !key.forMachines()) {
+            b.append(' ').append(key).append("=[");
+            EventCodec.append(b, key, value);
+            b.append(']');
+          }
+        });
     out.println(b);
   }
 }

@@ -1,16 +1,36 @@
 package dev.vesper.machine.observe.html;
 
+import dev.vesper.machine.observe.At;
 import dev.vesper.machine.observe.Event;
+import dev.vesper.machine.observe.Event.AutomaticExit;
+import dev.vesper.machine.observe.Event.ConsoleLine;
+import dev.vesper.machine.observe.Event.DmaNoise;
+import dev.vesper.machine.observe.Event.Ended;
+import dev.vesper.machine.observe.Event.ExecuteOnlyRead;
+import dev.vesper.machine.observe.Event.GhcbExchange;
+import dev.vesper.machine.observe.Event.HostAccess;
+import dev.vesper.machine.observe.Event.Injected;
+import dev.vesper.machine.observe.Event.Launched;
+import dev.vesper.machine.observe.Event.MsrExchange;
+import dev.vesper.machine.observe.Event.PageStateChanged;
+import dev.vesper.machine.observe.Event.Place;
+import dev.vesper.machine.observe.Event.VcRaised;
+import dev.vesper.machine.observe.Event.VcReturned;
+import dev.vesper.machine.observe.Event.VcpuStarted;
+import dev.vesper.machine.observe.Event.WriteTrap;
 import dev.vesper.machine.observe.check.Checker;
 import dev.vesper.machine.observe.check.Finding;
 import dev.vesper.machine.observe.check.HandlerCoverage.Cell;
 import dev.vesper.machine.observe.check.Verdict;
+import dev.vesper.machine.observe.format.EventCodec;
 import dev.vesper.machine.observe.format.Json;
+import dev.vesper.machine.observe.format.Key;
 import dev.vesper.machine.observe.format.TraceWriter;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.Writer;
 import java.nio.charset.StandardCharsets;
+import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
@@ -33,9 +53,9 @@ public final class HtmlReport implements TraceWriter {
   /** Longer texts, such as a full shared buffer in hex, are cut. */
   private static final int MOST_TEXT = 6_000;
 
-  private static final Set<String> LONG =
-      Set.of("regs", "accesses", "request_valid", "answer_valid");
-  private static final Set<String> HIDDEN = Set.of("vc", "action");
+  private static final Set<Key> LONG =
+      EnumSet.of(Key.REGS, Key.ACCESSES, Key.REQUEST_VALID, Key.ANSWER_VALID);
+  private static final Set<Key> HIDDEN = EnumSet.of(Key.VC, Key.ACTION);
 
   private final Writer out;
   private final String title;
@@ -82,11 +102,11 @@ public final class HtmlReport implements TraceWriter {
 
   @Override
   public void accept(Event e) {
-    if (e.kind().equals("place")) {
+    if (e instanceof Place) {
       return;
     }
     boolean finding = checker.size() > findings;
-    vcpus.add(e.vcpu());
+    vcpus.add(e.at().vcpu());
     if (kept >= MOST_ROWS && !finding) {
       dropped++;
       return;
@@ -95,11 +115,11 @@ public final class HtmlReport implements TraceWriter {
     for (; findings < all.size(); findings++) {
       Finding f = all.get(findings);
       // A finding of an earlier #VC belongs to its row, if that was kept.
-      boolean own = f.rip() == e.rip() || !rowOfVc.containsKey(f.vc());
+      boolean own = f.rip() == e.at().rip() || !rowOfVc.containsKey(f.vc());
       rowOfFinding.put(f, own ? kept : rowOfVc.getOrDefault(f.vc(), kept));
     }
-    if (e.kind().equals("vc")) {
-      rowOfVc.put(e.number("vc"), kept);
+    if (e instanceof VcRaised v) {
+      rowOfVc.put(v.vc(), kept);
     }
     row(e, finding || kept < MOST_LONG);
     kept++;
@@ -107,36 +127,67 @@ public final class HtmlReport implements TraceWriter {
 
   private void row(Event e, boolean complete) {
     StringBuilder d = new StringBuilder();
-    e.details()
-        .forEach(
-            (k, v) -> {
-              if (!HIDDEN.contains(k) && (complete || !LONG.contains(k))) {
-                d.append(d.isEmpty() ? "" : "\n").append(k).append('=').append(Event.print(v));
-              }
-            });
-    rows.append(kept == 0 ? "" : ",\n").append('[').append(e.time()).append(',');
-    rows.append(e.vcpu()).append(',').append(string(e.kind())).append(',').append(e.cpl());
-    rows.append(',').append(e.bits()).append(',');
-    rows.append(string("0x" + Long.toHexString(e.rip()))).append(',');
-    rows.append(string(e.symbol())).append(',').append(string(e.source())).append(',');
-    rows.append(string(e.instruction())).append(',').append(string(e.name())).append(',');
-    rows.append(string(summary(e))).append(',');
-    rows.append(e.has("spent") ? e.text("spent") : "-1").append(',').append(e.number("vc"));
+    EventCodec.details(
+        e,
+        (k, v) -> {
+          if (!HIDDEN.contains(k) && (complete || !LONG.contains(k))) {
+            d.append(d.isEmpty() ? "" : "\n").append(k).append('=');
+            EventCodec.append(d, k, v);
+          }
+        });
+    At at = e.at();
+    rows.append(kept == 0 ? "" : ",\n").append('[').append(at.time()).append(',');
+    rows.append(at.vcpu()).append(',').append(string(EventCodec.kind(e))).append(',');
+    rows.append(at.cpl()).append(',').append(at.bits()).append(',');
+    rows.append(string(Event.hex(at.rip()))).append(',');
+    rows.append(string(at.symbol())).append(',').append(string(at.source())).append(',');
+    rows.append(string(at.instruction())).append(',').append(string(EventCodec.name(e)));
+    rows.append(',').append(string(summary(e))).append(',');
+    rows.append(e instanceof VcReturned v ? v.spent() : -1).append(',').append(vc(e));
     rows.append(',').append(string(d.toString())).append(']');
+  }
+
+  /** {@return the #VC that an event belongs to, 0 for none} */
+  private static long vc(Event e) {
+    return switch (e) {
+      case VcRaised v -> v.vc();
+      case VcReturned v -> v.vc();
+      case GhcbExchange x -> x.vc();
+      case MsrExchange x -> x.vc();
+      case ExecuteOnlyRead x -> x.vc();
+      case AutomaticExit x -> 0;
+      case WriteTrap x -> 0;
+      case Injected x -> 0;
+      case PageStateChanged x -> 0;
+      case HostAccess x -> 0;
+      case DmaNoise x -> 0;
+      case VcpuStarted x -> 0;
+      case ConsoleLine x -> 0;
+      case Place x -> 0;
+      case Launched x -> 0;
+      case Ended x -> 0;
+    };
   }
 
   /** {@return the column that says what happened} */
   private static String summary(Event e) {
-    return switch (e.kind()) {
-      case "ghcb" -> e.text("action");
-      case "msr_protocol" -> e.text("request") + " → " + e.text("response");
-      case "console" -> e.text("text");
-      case "page_state" -> e.text("gpa") + ": " + e.text("from") + " → " + e.text("to");
-      case "write_trap" -> "new value " + e.text("info1");
-      case "end" -> e.text("reason");
-      case "ap_start" -> e.text("how");
-      case "vc" -> "error code " + e.text("error_code");
-      default -> "";
+    return switch (e) {
+      case GhcbExchange x -> x.action();
+      case MsrExchange x -> EventCodec.request(x) + " → " + EventCodec.response(x);
+      case ConsoleLine c -> c.text();
+      case PageStateChanged p -> Event.hex(p.gpa()) + ": " + p.from() + " → " + p.to();
+      case WriteTrap t -> "new value " + Event.hex(t.info1());
+      case Ended x -> x.reason();
+      case VcpuStarted s -> s.how();
+      case VcRaised v -> "error code " + Event.hex(v.exit() & 0xFFFF_FFFFL);
+      case VcReturned x -> "";
+      case AutomaticExit x -> "";
+      case Injected x -> "";
+      case HostAccess x -> "";
+      case DmaNoise x -> "";
+      case ExecuteOnlyRead x -> "";
+      case Place x -> "";
+      case Launched x -> "";
     };
   }
 

@@ -1,0 +1,235 @@
+package dev.vesper.machine.observe.format;
+
+import dev.vesper.ghcb.GhcbField;
+import dev.vesper.ghcb.GhcbPage;
+import dev.vesper.machine.observe.Accesses;
+import dev.vesper.machine.observe.ByteRange;
+import dev.vesper.machine.observe.Bytes;
+import dev.vesper.machine.observe.Operand;
+import dev.vesper.machine.observe.Registers;
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.HashMap;
+import java.util.HexFormat;
+import java.util.List;
+import java.util.Map;
+
+/**
+ * How the values of events are spelled, and how they are read again. What a reader is given may be
+ * anything: it throws IllegalArgumentException for what no writer writes.
+ */
+final class Grammar {
+  private static final Map<String, GhcbField> FIELDS = new HashMap<>();
+  private static final Accesses.Kind[] KINDS = Accesses.Kind.values();
+
+  /** Letters of {@link #KINDS}: reads, writes, RDMSR, WRMSR, comparisons. */
+  private static final String LETTERS = "rwRWc";
+
+  static {
+    for (GhcbField f : GhcbField.values()) {
+      FIELDS.put(f.name(), f);
+    }
+  }
+
+  private Grammar() {}
+
+  // ---- writing
+
+  /** Appends a number in hex with its prefix. */
+  static void number(StringBuilder b, long v) {
+    b.append("0x");
+    digits(b, v);
+  }
+
+  private static void digits(StringBuilder b, long v) {
+    for (int shift = 60 - Long.numberOfLeadingZeros(v | 1) / 4 * 4; shift >= 0; shift -= 4) {
+      b.append(Character.forDigit((int) (v >>> shift) & 15, 16));
+    }
+  }
+
+  /** Appends {@code 1 2f ...}: sixteen numbers. */
+  static void registers(StringBuilder b, Registers r) {
+    for (int i = 0; i < Registers.COUNT; i++) {
+      if (i != 0) {
+        b.append(' ');
+      }
+      digits(b, r.get(i));
+    }
+  }
+
+  /** Appends bytes in hex, with a space between them or without. */
+  static void bytes(StringBuilder b, Bytes v, boolean spaced) {
+    for (int i = 0; i < v.length(); i++) {
+      if (spaced && i != 0) {
+        b.append(' ');
+      }
+      b.append(Character.forDigit(v.get(i) >> 4 & 15, 16));
+      b.append(Character.forDigit(v.get(i) & 15, 16));
+    }
+  }
+
+  /** Appends {@code RAX=0x1 RCX=0x2}. */
+  static void fields(StringBuilder b, Map<?, ?> fields) {
+    boolean first = true;
+    for (Map.Entry<?, ?> f : fields.entrySet()) {
+      b.append(first ? "" : " ").append(f.getKey()).append('=');
+      number(b, (Long) f.getValue());
+      first = false;
+    }
+  }
+
+  /** Appends {@code 3f0-3ff 800-807}. */
+  static void ranges(StringBuilder b, List<?> ranges) {
+    for (int i = 0; i < ranges.size(); i++) {
+      b.append(i == 0 ? "" : " ").append(ranges.get(i));
+    }
+  }
+
+  /** Appends {@code 0x1000 0x2000 c=1 u=0}, or {@code 0x1000 unmapped}. */
+  static void operand(StringBuilder b, Operand o) {
+    number(b, o.linear());
+    if (!o.mapped()) {
+      b.append(" unmapped");
+      return;
+    }
+    b.append(' ');
+    number(b, o.gpa());
+    b.append(o.isPrivate() ? " c=1" : " c=0").append(o.user() ? " u=1" : " u=0");
+  }
+
+  /** Appends {@code r398:8=0@ffffffff81000000}: kind, offset, bytes, value, address. */
+  static void accesses(StringBuilder b, Accesses a) {
+    for (int i = 0; i < a.size(); i++) {
+      Accesses.Access x = a.get(i);
+      if (i != 0) {
+        b.append(' ');
+      }
+      b.append(LETTERS.charAt(x.kind().ordinal()));
+      digits(b, x.offset());
+      b.append(':').append(x.bytes()).append('=');
+      digits(b, x.value());
+      b.append('@');
+      digits(b, x.rip());
+    }
+  }
+
+  // ---- reading
+
+  private static IllegalArgumentException damaged(Key k) {
+    return new IllegalArgumentException("its " + k + " is damaged");
+  }
+
+  /** {@return a number: hex with its prefix, or decimal} */
+  static long number(String s) {
+    return s.startsWith("0x") ? Long.parseUnsignedLong(s, 2, s.length(), 16) : Long.parseLong(s);
+  }
+
+  static Registers registers(Key k, String s) {
+    String[] t = s.split(" ", -1);
+    if (t.length != Registers.COUNT) {
+      throw damaged(k);
+    }
+    long[] r = new long[Registers.COUNT];
+    for (int i = 0; i < r.length; i++) {
+      r[i] = Long.parseUnsignedLong(t[i], 16);
+    }
+    return Registers.of(r);
+  }
+
+  static Bytes bytes(Key k, String s) {
+    String hex = s.indexOf(' ') < 0 ? s : s.replace(" ", "");
+    if (hex.length() % 2 != 0) {
+      throw damaged(k);
+    }
+    byte[] b = new byte[hex.length() / 2];
+    for (int i = 0; i < hex.length(); i++) {
+      if (!HexFormat.isHexDigit(hex.charAt(i))) {
+        throw damaged(k);
+      }
+      b[i / 2] = (byte) (b[i / 2] << 4 | HexFormat.fromHexDigit(hex.charAt(i)));
+    }
+    return Bytes.of(b);
+  }
+
+  static Map<GhcbField, Long> fields(Key k, String s) {
+    Map<GhcbField, Long> m = new EnumMap<>(GhcbField.class);
+    for (String t : s.split(" ", -1)) {
+      int at = t.indexOf('=');
+      GhcbField f = at < 0 ? null : FIELDS.get(t.substring(0, at));
+      if (f == null) {
+        throw damaged(k);
+      }
+      m.put(f, number(t.substring(at + 1)));
+    }
+    return m;
+  }
+
+  static List<ByteRange> ranges(Key k, String s) {
+    List<ByteRange> l = new ArrayList<>();
+    for (String t : s.split(" ", -1)) {
+      int hyphen = t.indexOf('-');
+      if (hyphen < 1) {
+        throw damaged(k);
+      }
+      int from = Integer.parseInt(t, 0, hyphen, 16);
+      int to = Integer.parseInt(t, hyphen + 1, t.length(), 16);
+      if (from < 0 || from > to || to >= GhcbPage.SIZE || l.size() >= GhcbPage.SIZE) {
+        throw damaged(k);
+      }
+      l.add(new ByteRange(from, to));
+    }
+    return List.copyOf(l);
+  }
+
+  static Operand operand(Key k, String s) {
+    String[] t = s.split(" ", -1);
+    if (t.length == 2 && t[1].equals("unmapped")) {
+      return Operand.unmapped(number(t[0]));
+    }
+    if (t.length != 4 || !t[2].matches("c=[01]") || !t[3].matches("u=[01]")) {
+      throw damaged(k);
+    }
+    return new Operand(number(t[0]), true, number(t[1]), t[2].equals("c=1"), t[3].equals("u=1"));
+  }
+
+  static Accesses accesses(Key k, String s) {
+    Accesses a = new Accesses();
+    for (String t : s.split(" ", -1)) {
+      int colon = t.indexOf(':');
+      int equals = t.indexOf('=', colon + 1);
+      int at = t.indexOf('@', equals + 1);
+      int kind = colon < 2 || equals < 0 || at < 0 ? -1 : LETTERS.indexOf(t.charAt(0));
+      if (kind < 0) {
+        throw damaged(k);
+      }
+      int offset = Integer.parseInt(t, 1, colon, 16);
+      int bytes = Integer.parseInt(t, colon + 1, equals, 10);
+      if (offset < 0 || offset >= GhcbPage.SIZE || bytes < 0 || bytes > Accesses.MOST_BYTES) {
+        throw damaged(k);
+      }
+      a.add(
+          KINDS[kind],
+          offset,
+          bytes,
+          Long.parseUnsignedLong(t, equals + 1, at, 16),
+          Long.parseUnsignedLong(t, at + 1, t.length(), 16));
+    }
+    return a;
+  }
+
+  /** {@return the constant of an enum whose text this is} */
+  static <T extends Enum<T>> T word(Key k, String s, Class<T> type) {
+    for (T c : type.getEnumConstants()) {
+      if (c.toString().equals(s)) {
+        return c;
+      }
+    }
+    throw damaged(k);
+  }
+
+  /** {@return a stranger's text for a message: cut, and on one line} */
+  static String shown(String s) {
+    String cut = s.length() > 40 ? s.substring(0, 40) + "..." : s;
+    return cut.replaceAll("\\p{Cntrl}", "?");
+  }
+}

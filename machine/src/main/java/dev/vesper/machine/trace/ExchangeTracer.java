@@ -1,0 +1,168 @@
+package dev.vesper.machine.trace;
+
+import dev.vesper.ghcb.ExitCode;
+import dev.vesper.ghcb.GhcbField;
+import dev.vesper.ghcb.MsrRequest;
+import dev.vesper.machine.cpu.Cpu;
+import dev.vesper.machine.cpu.CpuState;
+import dev.vesper.machine.memory.Page;
+import dev.vesper.machine.observe.At;
+import dev.vesper.machine.observe.Event.AutomaticExit;
+import dev.vesper.machine.observe.Event.GhcbExchange;
+import dev.vesper.machine.observe.Event.Injected;
+import dev.vesper.machine.observe.Event.MsrExchange;
+import dev.vesper.machine.observe.Event.VcpuStarted;
+import dev.vesper.machine.observe.Event.WriteTrap;
+import dev.vesper.machine.observe.GhcbContents;
+import dev.vesper.machine.observe.GhcbUse;
+import dev.vesper.machine.observe.HostObserver;
+import dev.vesper.machine.observe.PageState;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** Follows the host: exits, and VMGEXITs with their answers. */
+final class ExchangeTracer implements HostObserver {
+  private static final int LAST_WRITE_TRAP = 0x9F;
+
+  private final Recorder recorder;
+  private final GhcbSnapshot before = new GhcbSnapshot();
+  private final GhcbSnapshot after = new GhcbSnapshot();
+
+  // The VMGEXIT in service.
+  private long requestMsr;
+  private long servedPage = -1;
+  private PageState page = PageState.UNKNOWN;
+  private PageState mapping = PageState.UNKNOWN;
+  private PageState scratch = PageState.UNKNOWN;
+
+  ExchangeTracer(Recorder recorder) {
+    this.recorder = recorder;
+  }
+
+  /** {@return whether an address is that of the GHCB whose request is served or was served last} */
+  boolean serving(long gpa) {
+    return gpa == servedPage;
+  }
+
+  @Override
+  public void running(int vcpu) {
+    recorder.running(vcpu);
+  }
+
+  @Override
+  public void exit(int code, long info1, long info2) {
+    At at = recorder.at(recorder.cpu().exitRip);
+    boolean trap = code >= ExitCode.EFER_WRITE_TRAP && code <= LAST_WRITE_TRAP;
+    recorder.record(
+        trap ? new WriteTrap(at, code, info1, info2) : new AutomaticExit(at, code, info1, info2));
+  }
+
+  @Override
+  public void vmgexit(long msr) {
+    requestMsr = msr;
+    servedPage = -1;
+  }
+
+  @Override
+  public void serves(long gpa) {
+    servedPage = gpa;
+    int frame = (int) (gpa >>> 12);
+    page = state(frame);
+    mapping = mappingOf(frame);
+    recorder.peekShared(frame, before.bytes);
+    long at = before.page.get(GhcbField.SW_SCRATCH) >>> 12;
+    scratch = at < recorder.memory().guestPages() ? state((int) at) : PageState.OUTSIDE;
+  }
+
+  private PageState state(int frame) {
+    return recorder.memory().domain(frame) == Page.SHARED ? PageState.SHARED : PageState.PRIVATE;
+  }
+
+  /** How the guest's page tables have the GHCB now, whatever the TLB still says. */
+  private PageState mappingOf(int frame) {
+    Cpu c = recorder.cpu();
+    TracedVcpu v = recorder.vcpu();
+    long la = frame == v.ghcbFrame && v.ghcbLinear != -1 ? v.ghcbLinear : c.linearOf(frame);
+    if (la == -1 || (c.cr0 & CpuState.CR0_PG) == 0) {
+      return PageState.UNKNOWN;
+    }
+    long gpa = c.translateQuietly(la);
+    return gpa >>> 12 != frame
+        ? PageState.UNMAPPED
+        : c.quietPrivate() ? PageState.PRIVATE : PageState.SHARED;
+  }
+
+  private long flags() {
+    return recorder.cpu().flags() & 0xFFFF_FFFFL;
+  }
+
+  @Override
+  public void answered(long msr, @Nullable String ended) {
+    long vc = recorder.vcpu().inService();
+    long exit = recorder.cpu().exitRip;
+    if (servedPage >= 0) {
+      recorder.record(answeredPage(recorder.at(exit), vc, ended));
+      recorder.vcpu().open = GhcbUse.ANSWER;
+    } else if (MsrRequest.info(requestMsr) == 0) {
+      recorder.record(
+          new GhcbExchange(
+              recorder.at(exit),
+              vc,
+              flags(),
+              requestMsr,
+              requestMsr,
+              PageState.OUTSIDE,
+              PageState.UNKNOWN,
+              GhcbContents.NONE,
+              GhcbContents.NONE,
+              0,
+              0,
+              List.of(),
+              List.of(),
+              PageState.UNKNOWN,
+              ended == null ? "nothing: no such page" : ended,
+              null));
+    } else {
+      recorder.record(new MsrExchange(recorder.at(exit), vc, flags(), requestMsr, msr, ended));
+    }
+  }
+
+  private GhcbExchange answeredPage(At at, long vc, @Nullable String ended) {
+    recorder.peekShared((int) (servedPage >>> 12), after.bytes);
+    int code = (int) before.page.get(GhcbField.SW_EXITCODE);
+    long info1 = before.page.get(GhcbField.SW_EXITINFO1);
+    long bytes = before.page.get(GhcbField.SW_EXITINFO2);
+    boolean string = code == ExitCode.IOIO && (info1 & 4) != 0;
+    bytes = string ? bytes * (info1 >> 4 & 7) : bytes;
+    boolean buffered = string || code == ExitCode.MMIO_READ || code == ExitCode.MMIO_WRITE;
+    long offset = before.page.get(GhcbField.SW_SCRATCH) - servedPage;
+    long length = buffered ? bytes : 0;
+    return new GhcbExchange(
+        at,
+        vc,
+        flags(),
+        servedPage,
+        requestMsr,
+        page,
+        mapping,
+        before.contents(offset, length),
+        after.contents(offset, length),
+        before.page.protocolVersion(),
+        before.page.usage() & 0xFFFF_FFFFL,
+        before.reserved(),
+        after.written(before.bytes),
+        buffered ? scratch : PageState.UNKNOWN,
+        ended != null ? ended : AnswerWords.of(after.page),
+        ended);
+  }
+
+  @Override
+  public void inject(long event) {
+    recorder.record(new Injected(recorder.at(recorder.cpu().rip), event));
+  }
+
+  @Override
+  public void started(int vcpu, String how) {
+    recorder.record(new VcpuStarted(recorder.at(recorder.cpu().rip), vcpu, how));
+  }
+}

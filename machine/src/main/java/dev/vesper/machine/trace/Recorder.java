@@ -1,0 +1,121 @@
+package dev.vesper.machine.trace;
+
+import dev.vesper.machine.cpu.Cpu;
+import dev.vesper.machine.memory.Page;
+import dev.vesper.machine.memory.PhysicalMemory;
+import dev.vesper.machine.observe.Accesses;
+import dev.vesper.machine.observe.At;
+import dev.vesper.machine.observe.Event;
+import dev.vesper.machine.observe.EventSink;
+import dev.vesper.machine.observe.Symbols;
+import dev.vesper.x86.Formatter;
+import dev.vesper.x86.Insn;
+import java.util.ArrayList;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
+
+/** What the tracers of a machine share: whom they look at, and where their events go. */
+final class Recorder {
+  /** Addresses that are named; a guest may use ever new ones. */
+  private static final int MOST_PLACES = 100_000;
+
+  private final EventSink sink;
+  private final Formatter formatter = new Formatter(Formatter.Syntax.INTEL);
+  private final Set<Long> places = new HashSet<>();
+  private final KaslrSlide kaslr = new KaslrSlide();
+  private final List<TracedVcpu> vcpus = new ArrayList<>();
+  private List<Cpu> cpus = List.of();
+  private Symbols symbols = Symbols.NONE;
+  private int running;
+
+  Recorder(EventSink sink) {
+    this.sink = sink;
+  }
+
+  void attach(List<Cpu> all, Symbols names) {
+    cpus = all;
+    symbols = names;
+    all.forEach(c -> vcpus.add(new TracedVcpu()));
+  }
+
+  /** Another vCPU's turn has come. */
+  void running(int vcpu) {
+    running = vcpu;
+  }
+
+  /** {@return the processor whose turn it is} */
+  Cpu cpu() {
+    return cpus.get(running);
+  }
+
+  /** {@return what is known about the vCPU whose turn it is} */
+  TracedVcpu vcpu() {
+    return vcpus.get(running);
+  }
+
+  PhysicalMemory memory() {
+    return cpus.get(0).memory;
+  }
+
+  Symbols symbols() {
+    return symbols;
+  }
+
+  /** Looks whether the processor's tables show where the guest's kernel runs. */
+  void adjustSymbols(Cpu c) {
+    symbols = kaslr.adjust(c, symbols);
+  }
+
+  void record(Event e) {
+    sink.accept(e);
+  }
+
+  /**
+   * {@return the present and a place, with the accesses to the GHCB until now} The event that it is
+   * for must be recorded next.
+   */
+  At at(long rip) {
+    Accesses a = vcpu().takeAccesses();
+    for (int i = 0; i < a.size(); i++) {
+      long from = a.get(i).rip();
+      if (places.size() < MOST_PLACES && places.add(from)) {
+        record(new Event.Place(at(from, Accesses.NONE)));
+      }
+    }
+    return at(rip, a);
+  }
+
+  private At at(long rip, Accesses accesses) {
+    Cpu c = cpu();
+    Insn in = c.insnAt(rip);
+    return new At(
+        c.now(),
+        c.icount,
+        running,
+        c.codeBits(),
+        c.cpl,
+        rip,
+        symbols.at(rip),
+        symbols.source(rip),
+        in == null ? "?" : formatter.format(in, rip),
+        accesses);
+  }
+
+  /** Has accesses to a page reported, or no longer. */
+  void watch(int frame, boolean on) {
+    if (memory().watch(frame, on)) {
+      cpus.forEach(c -> c.watchFrame(frame, on));
+    }
+  }
+
+  /** {@return whether a page is some vCPU's GHCB} */
+  boolean isGhcb(int frame) {
+    return vcpus.stream().anyMatch(v -> v.ghcbFrame == frame);
+  }
+
+  /** Copies a page as the host sees it. */
+  void peekShared(int frame, byte[] to) {
+    memory().peek(frame, Page.SHARED, to);
+  }
+}

@@ -1,0 +1,200 @@
+package dev.vesper.machine.trace;
+
+import dev.vesper.ghcb.ExitCode;
+import dev.vesper.ghcb.GhcbPage;
+import dev.vesper.ghcb.MsrRequest;
+import dev.vesper.machine.cpu.Cpu;
+import dev.vesper.machine.cpu.CpuObserver;
+import dev.vesper.machine.cpu.CpuState;
+import dev.vesper.machine.memory.Page;
+import dev.vesper.machine.observe.Accesses;
+import dev.vesper.machine.observe.Bytes;
+import dev.vesper.machine.observe.Event.ExecuteOnlyRead;
+import dev.vesper.machine.observe.Event.VcRaised;
+import dev.vesper.machine.observe.Event.VcReturned;
+import dev.vesper.machine.observe.GhcbUse;
+import dev.vesper.machine.observe.Operand;
+import dev.vesper.machine.observe.Registers;
+import dev.vesper.x86.Insn;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** Follows the processor: #VC and its handler, and what the guest does with its GHCB. */
+final class VcTracer implements CpuObserver {
+  private static final int VC = 29;
+
+  /** End of the GHCB's save area. */
+  private static final int SAVE_AREA = 0x400;
+
+  private final Recorder recorder;
+  private final boolean deep;
+  private final MemoryTracer memory;
+  private final CodeCoverage coverage;
+  private final GhcbSnapshot now = new GhcbSnapshot();
+  private int lastVc;
+
+  /**
+   * @param deep watches accesses to the GHCB
+   * @param memory is told of accesses to watched pages
+   */
+  VcTracer(Recorder recorder, boolean deep, MemoryTracer memory, CodeCoverage coverage) {
+    this.recorder = recorder;
+    this.deep = deep;
+    this.memory = memory;
+    this.coverage = coverage;
+  }
+
+  @Override
+  public void onVc(Cpu c, int code) {
+    recorder.adjustSymbols(c);
+    TracedVcpu v = recorder.vcpu();
+    PendingVc.Frame outer = v.pending.top();
+    v.pending.interrupted(c);
+    PendingVc.Frame f = new PendingVc.Frame(c, ++lastVc, code);
+    GhcbUse open = v.ghcbFrame < 0 ? GhcbUse.NONE : v.open;
+    if (open != GhcbUse.NONE) {
+      f.ghcbFrame = v.ghcbFrame;
+      f.ghcb = new byte[GhcbPage.SIZE];
+      recorder.peekShared(v.ghcbFrame, f.ghcb);
+    }
+    Insn in = c.insnAt(c.rip);
+    // A hypervisor that injects #VC can name a code at any instruction.
+    boolean port = in != null && code == ExitCode.IOIO && MemoryOperands.isPort(in);
+    @Nullable Operand none = null;
+    recorder.record(
+        new VcRaised(
+            recorder.at(c.rip),
+            code,
+            f.id,
+            c.flags() & 0xFFFF_FFFFL,
+            Registers.of(c.r),
+            in == null ? Bytes.NONE : Bytes.of(in.bytes),
+            in == null ? none : MemoryOperands.operand(c, in),
+            in == null ? none : MemoryOperands.source(c, in),
+            in == null ? none : MemoryOperands.destination(c, in),
+            port && c.cpl == 3 ? MemoryOperands.portsAllowed(c, in) : null,
+            port ? string(c, in, f) : Bytes.NONE,
+            code == ExitCode.CPUID ? c.xcr0 : 0,
+            open,
+            outer != null && v.pending.top() == outer ? outer.id : 0));
+    v.pending.push(f);
+  }
+
+  /** {@return what OUTS is about to send} Where INS writes to is remembered. */
+  private static Bytes string(Cpu c, Insn in, PendingVc.Frame f) {
+    if (!MemoryOperands.isString(in)) {
+      return Bytes.NONE;
+    }
+    boolean down = (c.flags() & CpuState.DF) != 0;
+    int bytes = MemoryOperands.portBytes(in);
+    long count = in.rep || in.repne ? c.r[1] & in.addressMask() : 1;
+    if (MemoryOperands.isOutput(in)) {
+      return MemoryOperands.elements(c, MemoryOperands.sourceAddress(c, in), bytes, count, down);
+    }
+    f.insAddress = MemoryOperands.destinationAddress(c, in);
+    f.insBytes = bytes;
+    f.insElements = count;
+    f.down = down;
+    return Bytes.NONE;
+  }
+
+  @Override
+  public void onDelivery(Cpu c, int vector, int type) {
+    if (vector != VC) {
+      recorder.vcpu().pending.interrupted(c);
+    }
+  }
+
+  @Override
+  public void onReturn(Cpu c) {
+    TracedVcpu v = recorder.vcpu();
+    PendingVc.Frame f = v.pending.returned(c);
+    if (f == null) {
+      return;
+    }
+    if (f.ghcbFrame >= 0) {
+      recorder.peekShared(f.ghcbFrame, now.bytes);
+    }
+    recorder.record(
+        new VcReturned(
+            recorder.at(c.rip),
+            f.code,
+            f.id,
+            f.rip,
+            c.flags() & 0xFFFF_FFFFL,
+            c.icount - f.start,
+            Registers.of(c.r),
+            f.insAddress == -1
+                ? Bytes.NONE
+                : MemoryOperands.elements(c, f.insAddress, f.insBytes, f.insElements, f.down),
+            f.ghcbFrame < 0 ? List.of() : now.changed(f.ghcb)));
+    if (v.pending.top() == null) {
+      v.open = GhcbUse.NONE;
+    }
+  }
+
+  @Override
+  public void onGhcbMsr(Cpu c, boolean write, long value) {
+    if (!deep) {
+      return;
+    }
+    TracedVcpu v = recorder.vcpu();
+    Accesses.Kind kind = write ? Accesses.Kind.MSR_WRITE : Accesses.Kind.MSR_READ;
+    v.access(kind, 0, 8, value, c.instructionRip());
+    if (!write) {
+      if (MsrRequest.info(value) != 0) {
+        v.answerCheck.begin();
+        c.follow(true);
+      }
+      return;
+    }
+    if (MsrRequest.info(value) == 0
+        && value != 0
+        && value >>> 12 < recorder.memory().guestPages()) {
+      int frame = (int) (value >>> 12);
+      if (frame != v.ghcbFrame) {
+        v.ghcbFrame = frame;
+        v.ghcbLinear = -1;
+        v.open = GhcbUse.NONE;
+        recorder.watch(frame, true);
+      }
+    }
+  }
+
+  @Override
+  public void onWatched(
+      Cpu c, Page page, long la, int offset, int bytes, boolean write, long value) {
+    memory.afterDevice(c, page, offset, bytes, write);
+    TracedVcpu v = recorder.vcpu();
+    if (page.frame != v.ghcbFrame) {
+      return;
+    }
+    v.ghcbLinear = la & -4096L;
+    if (write && offset < SAVE_AREA) {
+      // Zeroes wipe what was there; anything else is the next request.
+      v.open = value != 0 ? GhcbUse.REQUEST : v.open == GhcbUse.ANSWER ? GhcbUse.NONE : v.open;
+    }
+    long masked = bytes >= 8 ? value : value & (1L << 8 * bytes) - 1;
+    Accesses.Kind kind = write ? Accesses.Kind.WRITE : Accesses.Kind.READ;
+    v.access(kind, offset, bytes, masked, c.instructionRip());
+  }
+
+  @Override
+  public void onExecuteOnly(Cpu c, long la) {
+    TracedVcpu v = recorder.vcpu();
+    recorder.record(
+        new ExecuteOnlyRead(recorder.at(c.instructionRip()), la, v.inService(), v.interrupted()));
+  }
+
+  @Override
+  public void onBlock(Cpu c, long address, int bytes) {
+    coverage.add(address, bytes);
+  }
+
+  @Override
+  public void onInstruction(Cpu c, Insn insn) {
+    TracedVcpu v = recorder.vcpu();
+    v.answerCheck.step(insn, () -> v.access(Accesses.Kind.COMPARE, 0, 8, 0, c.rip));
+    c.follow(v.answerCheck.active());
+  }
+}
