@@ -21,7 +21,8 @@ public final class Decoder {
     TOO_LONG
   }
 
-  private static final int MAX_LENGTH = 15;
+  /** Bytes that an instruction has at most. */
+  public static final int MAX_LENGTH = 15;
 
   private static final class More extends RuntimeException {
     private static final long serialVersionUID = 1;

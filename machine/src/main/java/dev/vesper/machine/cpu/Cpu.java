@@ -760,11 +760,28 @@ public final class Cpu extends ControlRegisters {
    * be read}
    */
   public @Nullable Insn insnAt(long address) {
+    byte[] b = new byte[Decoder.MAX_LENGTH];
+    return decode(b, fetchQuietly(address, b));
+  }
+
+  /** {@return the instruction that bytes are in the current code segment, or null if none} */
+  public @Nullable Insn decode(byte[] b, int got) {
+    Insn in = new Insn();
+    Decoder.Outcome o = Decoder.decode(b, 0, got, codeBits(), in);
+    return o == Decoder.Outcome.OK || o == Decoder.Outcome.UNDEFINED ? in : null;
+  }
+
+  /**
+   * Reads code at an address of the current code segment without touching anything.
+   *
+   * @param b takes up to 15 bytes
+   * @return how many there are
+   */
+  public int fetchQuietly(long address, byte[] b) {
     long la = (mode64() ? address : address + segBase[CS]) & linearMask();
-    byte[] b = new byte[16];
     int got = 0;
     long frame = -1;
-    while (got < 15) {
+    while (got < Decoder.MAX_LENGTH) {
       long a = la + got & linearMask();
       int at = (int) a & 0xFFF;
       if (frame == -1 || at == 0) {
@@ -777,10 +794,8 @@ public final class Cpu extends ControlRegisters {
       long eight = memory.peekLong((int) frame, key, at & ~7);
       do {
         b[got++] = (byte) (eight >>> 8 * (at++ & 7));
-      } while (got < 15 && (at & 7) != 0);
+      } while (got < Decoder.MAX_LENGTH && (at & 7) != 0);
     }
-    Insn in = new Insn();
-    Decoder.Outcome o = Decoder.decode(b, 0, got, codeBits(), in);
-    return o == Decoder.Outcome.OK || o == Decoder.Outcome.UNDEFINED ? in : null;
+    return got;
   }
 }

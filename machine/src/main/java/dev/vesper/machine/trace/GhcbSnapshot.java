@@ -5,6 +5,9 @@ import dev.vesper.ghcb.GhcbPage;
 import dev.vesper.machine.observe.ByteRange;
 import dev.vesper.machine.observe.Bytes;
 import dev.vesper.machine.observe.GhcbContents;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.EnumMap;
@@ -46,46 +49,73 @@ final class GhcbSnapshot {
         buffer(offset, length));
   }
 
-  private static final boolean[] USED = new boolean[GhcbPage.SIZE];
+  /** Which bits of each quadword belong to nothing. */
+  private static final long[] RESERVED = new long[GhcbPage.SIZE / 8];
+
+  private static final VarHandle LONGS =
+      MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN);
 
   static {
-    for (GhcbField f : GhcbField.values()) {
-      Arrays.fill(USED, f.offset, f.offset + f.bytes, true);
+    byte[] mask = new byte[GhcbPage.SIZE];
+    Arrays.fill(mask, (byte) -1);
+    for (GhcbField f : FIELDS) {
+      Arrays.fill(mask, f.offset, f.offset + f.bytes, (byte) 0);
     }
-    Arrays.fill(USED, GhcbPage.VALID_BITMAP, SAVE_AREA + 8, true);
-    Arrays.fill(
-        USED, GhcbPage.SHARED_BUFFER, GhcbPage.SHARED_BUFFER + GhcbPage.SHARED_BUFFER_SIZE, true);
-    Arrays.fill(USED, GhcbPage.PROTOCOL_VERSION, GhcbPage.SIZE, true);
+    Arrays.fill(mask, GhcbPage.VALID_BITMAP, SAVE_AREA + 8, (byte) 0);
+    int end = GhcbPage.SHARED_BUFFER + GhcbPage.SHARED_BUFFER_SIZE;
+    Arrays.fill(mask, GhcbPage.SHARED_BUFFER, end, (byte) 0);
+    Arrays.fill(mask, GhcbPage.PROTOCOL_VERSION, GhcbPage.SIZE, (byte) 0);
+    for (int i = 0; i < RESERVED.length; i++) {
+      RESERVED[i] = (long) LONGS.get(mask, 8 * i);
+    }
   }
 
   /** {@return ranges of reserved bytes that are not zero} */
   List<ByteRange> reserved() {
-    return ranges(0, GhcbPage.SIZE, i -> !USED[i] && bytes[i] != 0);
+    for (int i = 0; i < RESERVED.length; i++) {
+      if (((long) LONGS.get(bytes, 8 * i) & RESERVED[i]) != 0) {
+        return ranges(8 * i, at -> (RESERVED[at / 8] >>> 8 * (at % 8) & 0xFF & bytes[at]) != 0);
+      }
+    }
+    return List.of();
   }
 
   /** {@return ranges that differ from another page} */
   List<ByteRange> changed(byte[] other) {
     int first = Arrays.mismatch(bytes, other);
-    return first < 0 ? List.of() : ranges(first, GhcbPage.SIZE, i -> bytes[i] != other[i]);
+    return first < 0 ? List.of() : ranges(first, i -> bytes[i] != other[i]);
   }
 
   /** {@return ranges in which something other than zero was written over another page} */
   List<ByteRange> written(byte[] other) {
-    int first = Arrays.mismatch(bytes, other);
-    // Mostly nothing changes behind the save area.
-    int end =
-        Arrays.equals(bytes, SAVE_AREA, GhcbPage.SIZE, other, SAVE_AREA, GhcbPage.SIZE)
-            ? SAVE_AREA
-            : GhcbPage.SIZE;
-    return first < 0 ? List.of() : ranges(first, end, i -> bytes[i] != other[i] && bytes[i] != 0);
+    List<ByteRange> all = List.of();
+    int i = 0;
+    while (i < GhcbPage.SIZE) {
+      int next = Arrays.mismatch(bytes, i, GhcbPage.SIZE, other, i, GhcbPage.SIZE);
+      if (next < 0) {
+        break;
+      }
+      i += next;
+      int from = i;
+      while (i < GhcbPage.SIZE && bytes[i] != other[i] && bytes[i] != 0) {
+        i++;
+      }
+      if (i > from) {
+        all = all.isEmpty() ? new ArrayList<>() : all;
+        all.add(new ByteRange(from, i - 1));
+      } else {
+        i++;
+      }
+    }
+    return all;
   }
 
-  private static List<ByteRange> ranges(int first, int end, IntPredicate in) {
+  private static List<ByteRange> ranges(int first, IntPredicate in) {
     List<ByteRange> all = new ArrayList<>();
-    for (int i = first; i < end; i++) {
+    for (int i = first; i < GhcbPage.SIZE; i++) {
       if (in.test(i)) {
         int from = i;
-        while (i < end && in.test(i)) {
+        while (i < GhcbPage.SIZE && in.test(i)) {
           i++;
         }
         all.add(new ByteRange(from, i - 1));

@@ -8,12 +8,12 @@ import dev.vesper.machine.observe.At;
 import dev.vesper.machine.observe.Event;
 import dev.vesper.machine.observe.EventSink;
 import dev.vesper.machine.observe.Symbols;
-import dev.vesper.x86.Formatter;
 import dev.vesper.x86.Insn;
 import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /** What the tracers of a machine share: whom they look at, and where their events go. */
 final class Recorder {
@@ -21,7 +21,7 @@ final class Recorder {
   private static final int MOST_PLACES = 100_000;
 
   private final EventSink sink;
-  private final Formatter formatter = new Formatter(Formatter.Syntax.INTEL);
+  private final CodePlaces code = new CodePlaces();
   private final Set<Long> places = new HashSet<>();
   private final KaslrSlide kaslr = new KaslrSlide();
   private final List<TracedVcpu> vcpus = new ArrayList<>();
@@ -67,6 +67,11 @@ final class Recorder {
     symbols = kaslr.adjust(c, symbols);
   }
 
+  /** {@return the instruction at an address, or null if it cannot be read} Not to be changed. */
+  @Nullable Insn insn(long rip) {
+    return code.at(cpu(), rip, symbols).insn();
+  }
+
   void record(Event e) {
     sink.accept(e);
   }
@@ -88,17 +93,17 @@ final class Recorder {
 
   private At at(long rip, Accesses accesses) {
     Cpu c = cpu();
-    Insn in = c.insnAt(rip);
+    CodePlaces.Code k = code.at(c, rip, symbols);
     return new At(
         c.now(),
         c.icount,
         running,
-        c.codeBits(),
+        k.bits(),
         c.cpl,
         rip,
-        symbols.at(rip),
-        symbols.source(rip),
-        in == null ? "?" : formatter.format(in, rip),
+        k.symbol(),
+        k.source(),
+        k.text(),
         accesses);
   }
 

@@ -57,7 +57,7 @@ final class VcTracer implements CpuObserver {
       f.ghcb = new byte[GhcbPage.SIZE];
       recorder.peekShared(v.ghcbFrame, f.ghcb);
     }
-    Insn in = c.insnAt(c.rip);
+    Insn in = recorder.insn(c.rip);
     // A hypervisor that injects #VC can name a code at any instruction.
     boolean port = in != null && code == ExitCode.IOIO && MemoryOperands.isPort(in);
     @Nullable Operand none = null;
