@@ -41,6 +41,7 @@ public final class Checker implements EventSink {
   private final RequestRules requests = new RequestRules(findings);
   private final HostRules host = new HostRules(findings);
   private final OutcomeRules outcomes = new OutcomeRules(findings);
+  private final Instructions instructions = new Instructions();
   private final HandlerCoverage coverage = new HandlerCoverage();
   private final Map<Integer, VcpuState> vcpus = new HashMap<>();
 
@@ -86,9 +87,9 @@ public final class Checker implements EventSink {
     accesses(e.at(), v);
     switch (e) {
       case VcRaised x -> {
-        TrapFrame f = TrapFrame.of(x);
-        coverage.add(f);
-        v.push(new VcpuState.Service(f));
+        Instructions.Known k = instructions.of(x);
+        coverage.add(x, k.form());
+        v.push(new VcpuState.Service(new TrapFrame(x, k.insn())));
       }
       case VcReturned x -> returned(x, v);
       case GhcbExchange x -> exchange(x, v);

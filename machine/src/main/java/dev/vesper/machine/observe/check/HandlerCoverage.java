@@ -1,13 +1,12 @@
 package dev.vesper.machine.observe.check;
 
 import dev.vesper.ghcb.ExitCode;
-import dev.vesper.x86.Insn;
-import dev.vesper.x86.OperandSpec;
+import dev.vesper.machine.observe.Event.VcRaised;
 import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.StringJoiner;
-import java.util.TreeMap;
 
 /** Which non-automatic exits the guest's #VC handlers have seen, by operand form, mode and CPL. */
 public final class HandlerCoverage {
@@ -39,56 +38,37 @@ public final class HandlerCoverage {
    */
   public record Cell(String exit, String form, String mode, int cpl, int count) {}
 
-  private record Key(String exit, String form, int bits, int cpl) implements Comparable<Key> {
-    @Override
-    public int compareTo(Key o) {
-      int c = exit.compareTo(o.exit);
-      c = c != 0 ? c : form.compareTo(o.form);
-      c = c != 0 ? c : Integer.compare(bits, o.bits);
-      return c != 0 ? c : Integer.compare(cpl, o.cpl);
-    }
-  }
+  private record Key(int exit, String form, int bits, int cpl) {}
 
-  private final Map<Key, Integer> cells = new TreeMap<>();
+  private final Map<Key, Integer> seen = new HashMap<>();
 
-  void add(TrapFrame f) {
-    String exit = ExitCode.name(f.event().exit());
-    Key key = new Key(exit, form(f.insn()), f.at().bits(), f.at().cpl());
-    cells.merge(key, 1, Integer::sum);
-  }
-
-  private static String form(@org.jspecify.annotations.Nullable Insn in) {
-    if (in == null) {
-      return "?";
-    }
-    StringJoiner j = new StringJoiner(",");
-    for (OperandSpec o : in.form().operands) {
-      int bits = o.width(in) * 8;
-      j.add(
-          switch (o.kind()) {
-            case 'E', 'M' -> in.mem ? "m" + bits : "r" + bits;
-            case 'O', 'X', 'Y' -> "m" + bits;
-            case 'I' -> "imm" + bits;
-            case 'r' -> o.size() == 0 ? o.reg().name() : "r" + bits;
-            case 'D' -> "dr" + in.reg;
-            default -> "r" + bits;
-          });
-    }
-    String repeat = in.rep && in.modrm == -1 ? "rep " : "";
-    return (repeat + in.mnemonic() + " " + j).strip();
+  /** A #VC has come for an instruction of a form. */
+  void add(VcRaised e, String form) {
+    seen.merge(new Key(e.exit(), form, e.at().bits(), e.at().cpl()), 1, Integer::sum);
   }
 
   /** {@return the cells in order of exit and form} */
   public List<Cell> cells() {
     List<Cell> out = new ArrayList<>();
-    cells.forEach((k, n) -> out.add(new Cell(k.exit, k.form, k.bits + "-bit", k.cpl, n)));
+    seen.entrySet().stream()
+        .sorted(
+            Comparator.comparing((Map.Entry<Key, Integer> e) -> ExitCode.name(e.getKey().exit))
+                .thenComparing(e -> e.getKey().form)
+                .thenComparing(e -> e.getKey().bits)
+                .thenComparing(e -> e.getKey().cpl))
+        .forEach(
+            e -> {
+              Key k = e.getKey();
+              String exit = ExitCode.name(k.exit);
+              out.add(new Cell(exit, k.form, k.bits + "-bit", k.cpl, e.getValue()));
+            });
     return out;
   }
 
   /** {@return the exits of {@link #EXITS} that the handlers have not seen} */
   public List<String> unseen() {
     return EXITS.stream()
-        .filter(x -> cells.keySet().stream().noneMatch(k -> k.exit.equals(x)))
+        .filter(x -> seen.keySet().stream().noneMatch(k -> ExitCode.name(k.exit).equals(x)))
         .toList();
   }
 }

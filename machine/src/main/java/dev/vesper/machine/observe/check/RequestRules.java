@@ -166,17 +166,24 @@ final class RequestRules {
           x.vc(),
           name(x) + " does not need " + extra + ", which the guest exports");
     }
+    Set<GhcbField> stray = EnumSet.noneOf(GhcbField.class);
+    stray.addAll(x.request().unmarked().keySet());
+    stray.retainAll(REGISTERS);
+    stray.removeAll(allowed);
+    if (!stray.isEmpty()) {
+      unmarked(x, stray);
+    }
+  }
+
+  private void unmarked(GhcbExchange x, Set<GhcbField> stray) {
     Accesses a = x.at().accesses();
     for (int i = 0; i < a.size(); i++) {
       Access w = a.get(i);
       if (w.kind() != Kind.WRITE || w.value() == 0) {
         continue;
       }
-      for (GhcbField f : REGISTERS) {
-        if (w.touches(f.offset, f.bytes)
-            && !allowed.contains(f)
-            && !x.request().has(f)
-            && x.request().unmarked().containsKey(f)) {
+      for (GhcbField f : stray) {
+        if (w.touches(f.offset, f.bytes) && !x.request().has(f)) {
           findings.add(
               Rule.UNMARKED_LEAK,
               x.at(),

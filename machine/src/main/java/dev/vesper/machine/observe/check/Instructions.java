@@ -1,0 +1,68 @@
+package dev.vesper.machine.observe.check;
+
+import dev.vesper.machine.observe.Bytes;
+import dev.vesper.machine.observe.Event.VcRaised;
+import dev.vesper.x86.Decoder;
+import dev.vesper.x86.Insn;
+import dev.vesper.x86.OperandSpec;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.StringJoiner;
+import org.jspecify.annotations.Nullable;
+
+/** The instructions that #VC interrupts: few, again and again. */
+final class Instructions {
+  /** A guest may make ever new ones. */
+  private static final int MOST = 1 << 12;
+
+  private record Encoding(Bytes bytes, int bits) {}
+
+  /**
+   * An instruction.
+   *
+   * @param insn null if it could not be read
+   * @param form mnemonic and kinds of operands, as in {@code in al,imm8}; {@code ?} without one
+   */
+  record Known(@Nullable Insn insn, String form) {}
+
+  private final Map<Encoding, Known> known = new HashMap<>();
+
+  /** {@return the instruction of a #VC} */
+  Known of(VcRaised e) {
+    Encoding key = new Encoding(e.bytes(), e.at().bits());
+    Known k = known.get(key);
+    if (k == null) {
+      k = decode(e.bytes().toArray(), key.bits);
+      if (known.size() >= MOST) {
+        known.clear();
+      }
+      known.put(key, k);
+    }
+    return k;
+  }
+
+  private static Known decode(byte[] b, int bits) {
+    Insn in = new Insn();
+    return b.length != 0 && Decoder.decode(b, 0, b.length, bits, in) == Decoder.Outcome.OK
+        ? new Known(in, form(in))
+        : new Known(null, "?");
+  }
+
+  private static String form(Insn in) {
+    StringJoiner j = new StringJoiner(",");
+    for (OperandSpec o : in.form().operands) {
+      int bits = o.width(in) * 8;
+      j.add(
+          switch (o.kind()) {
+            case 'E', 'M' -> in.mem ? "m" + bits : "r" + bits;
+            case 'O', 'X', 'Y' -> "m" + bits;
+            case 'I' -> "imm" + bits;
+            case 'r' -> o.size() == 0 ? o.reg().name() : "r" + bits;
+            case 'D' -> "dr" + in.reg;
+            default -> "r" + bits;
+          });
+    }
+    String repeat = in.rep && in.modrm == -1 ? "rep " : "";
+    return (repeat + in.mnemonic() + " " + j).strip();
+  }
+}
