@@ -401,6 +401,12 @@ ioio_test:
     out 0x70, al
     mov al, 0x33
     out 0x71, al
+    mov al, 0x0e
+    out 0x70, al
+    mov al, 0x44
+    out 0x71, al
+    mov al, 0x0f
+    out 0x70, al
     mov rax, 0x1234567800
     in al, 0x71
     mov rcx, 0x1234567833
