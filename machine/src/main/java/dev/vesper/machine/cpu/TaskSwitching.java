@@ -6,7 +6,7 @@ import dev.vesper.machine.memory.PhysicalMemory;
  * Hardware task switches of legacy mode: far transfers to a TSS or a task gate, task gates in the
  * IDT, IRET with NT set (AMD APM volume 2, chapter 12).
  */
-public abstract class TaskSwitching extends Segmentation {
+public abstract class TaskSwitching extends FarTransfers {
   private static final int SMALL_TSS_LIMIT = 0x2B;
   private static final int TSS_LIMIT = 0x67;
   private static final int BUSY = 2;

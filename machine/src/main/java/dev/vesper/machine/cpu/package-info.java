@@ -5,9 +5,10 @@
  *
  * <p>The classes form one chain, each adding one concern to the state below it: {@link
  * dev.vesper.machine.cpu.CpuState} (registers), {@link dev.vesper.machine.cpu.Mmu} (memory), {@link
- * dev.vesper.machine.cpu.Segmentation} (descriptors), {@link dev.vesper.machine.cpu.Exceptions}
- * (delivery), {@link dev.vesper.machine.cpu.Cpu} (running). Fields are public for the interpreter's
- * sake; the package is not exported.
+ * dev.vesper.machine.cpu.Segmentation} (descriptors), {@link dev.vesper.machine.cpu.FarTransfers}
+ * (gates, levels), {@link dev.vesper.machine.cpu.Exceptions} (delivery), {@link
+ * dev.vesper.machine.cpu.Cpu} (running). Fields are public for the interpreter's sake; the package
+ * is not exported.
  */
 @NullMarked
 package dev.vesper.machine.cpu;
