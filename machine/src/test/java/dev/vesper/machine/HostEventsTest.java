@@ -137,7 +137,7 @@ final class HostEventsTest {
 
   private final ByteArrayOutputStream console = new ByteArrayOutputStream();
 
-  private Outcome run(String profile, int processors, String body, String nmi, String ap)
+  private Machine machine(String profile, int processors, String body, String nmi, String ap)
       throws Exception {
     String source =
         PROLOGUE
@@ -152,14 +152,17 @@ final class HostEventsTest {
       source = source.replaceAll("mov dword \\[0xfee000f0\\].*", "");
     }
     Hardware.Board board = profile.equals("kvm") ? Hardware.Board.PC : Hardware.Board.AUTO;
-    Machine m =
-        new Machine(
-            MachineOptions.of(
-                    SevMode.OFF, new Assembler(BASE, 32).add(source).finish(), console::write)
-                .withMemory(16L << 20)
-                .withProfile(profile)
-                .withProcessors(processors)
-                .withHardware(new Hardware(board, List.of())));
+    return new Machine(
+        MachineOptions.of(SevMode.OFF, new Assembler(BASE, 32).add(source).finish(), console::write)
+            .withMemory(16L << 20)
+            .withProfile(profile)
+            .withProcessors(processors)
+            .withHardware(new Hardware(board, List.of())));
+  }
+
+  private Outcome run(String profile, int processors, String body, String nmi, String ap)
+      throws Exception {
+    Machine m = machine(profile, processors, body, nmi, ap);
     m.limit(MOST_INSTRUCTIONS, Long.MAX_VALUE);
     return m.run();
   }
@@ -273,5 +276,34 @@ final class HostEventsTest {
                 + "; mov dword [0xfee00380], "
                 + after
                 + "; again: sti; hlt; jmp again"));
+  }
+
+  @Test
+  void theTimeLimitEndsAGuestWhoseInstructionsTakeLong() throws Exception {
+    // 4 GiB of addresses that all lie in the first 4 MiB, read byte by byte with interrupts off.
+    String body =
+        """
+        mov eax, 0x87
+        mov edi, 0x200000
+        mov ecx, 1024
+        rep stosd
+        mov eax, cr4
+        or al, 0x10
+        mov cr4, eax
+        mov eax, 0x200000
+        mov cr3, eax
+        mov eax, cr0
+        or eax, 0x80000000
+        mov cr0, eax
+        slow: mov ecx, 0xffffffff
+        xor esi, esi
+        rep lodsb
+        jmp slow
+        """;
+    Machine m = machine("kvm", 1, body, "nop", "hlt");
+    long start = System.nanoTime();
+    m.limit(Long.MAX_VALUE, start + 500_000_000L);
+    assertThat(m.run().status()).isEqualTo(124);
+    assertThat(System.nanoTime() - start).isLessThan(8_000_000_000L);
   }
 }

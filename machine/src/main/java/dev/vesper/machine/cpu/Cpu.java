@@ -51,6 +51,9 @@ public final class Cpu extends ControlRegisters {
 
   private final HotCode hot = new HotCode(this);
 
+  /** The run has come to its end, in the middle of whatever the guest does. */
+  private volatile boolean stopped;
+
   private boolean exitAdvances;
   private final byte[] fetchBuffer = new byte[32];
 
@@ -232,8 +235,18 @@ public final class Cpu extends ControlRegisters {
   public void run(long deadline) {
     exitIntInfo = 0;
     while (goOn(deadline)) {
-      // Until something makes it exit.
+      if (stopped) {
+        exitCode = INTR;
+        exitInfo1 = 0;
+        exitInfo2 = 0;
+        return;
+      }
     }
+  }
+
+  /** Has {@link #run} return soon, from any thread, and from then on each time. */
+  public void stop() {
+    stopped = true;
   }
 
   /** Executes some blocks; false means #VMEXIT. */
@@ -242,7 +255,7 @@ public final class Cpu extends ControlRegisters {
     Block last = null;
     for (int turn = 0; turn < TURNS; turn++) {
       if (icount >= deadline) {
-        exitCode = 0x60;
+        exitCode = INTR;
         exitInfo1 = 0;
         exitInfo2 = 0;
         return false;
@@ -375,6 +388,7 @@ public final class Cpu extends ControlRegisters {
   }
 
   private static final int EXITED = -3;
+  private static final int INTR = 0x60;
 
   /** Enters a region; the result is the region's own, or {@link #EXITED}. */
   private int runRegion(Region region, int budget) {

@@ -70,6 +70,11 @@ public abstract sealed class VirtualCpu permits PlainVcpu, EncryptedVcpu {
     return k == null ? 0 : cpu.retired().count(k, supervisor, user, edges);
   }
 
+  /** Has VMRUN exit soon, from any thread, and from then on each time: the run is over. */
+  public final void stop() {
+    cpu.stop();
+  }
+
   /** Lets virtual time pass while the guest is halted. */
   public final void idleUntil(long time) {
     if (time > cpu.now()) {

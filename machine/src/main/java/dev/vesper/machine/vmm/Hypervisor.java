@@ -18,6 +18,7 @@ import dev.vesper.machine.sev.VirtualCpu;
 import dev.vesper.machine.sev.Vmcb;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.locks.LockSupport;
 import java.util.function.BiFunction;
 import java.util.function.LongSupplier;
 import java.util.function.Predicate;
@@ -255,6 +256,30 @@ public final class Hypervisor {
 
   /** Runs the guest to its end. */
   public Outcome run() {
+    if (realDeadline == Long.MAX_VALUE) {
+      return loop();
+    }
+    // What a guest executes may take ten thousand times as long as it usually does.
+    Thread clock = Thread.ofPlatform().daemon().name("time limit").start(this::stopInTime);
+    try {
+      return loop();
+    } finally {
+      clock.interrupt();
+    }
+  }
+
+  private void stopInTime() {
+    long left;
+    while ((left = realDeadline - System.nanoTime()) > 0) {
+      LockSupport.parkNanos(left);
+      if (Thread.interrupted()) {
+        return;
+      }
+    }
+    vcpus.forEach(v -> v.cpu.stop());
+  }
+
+  private Outcome loop() {
     while (outcome == null) {
       if (now() >= haltedEvent) {
         advanceHalted();
@@ -532,7 +557,11 @@ public final class Hypervisor {
     return input.closed() && platform.live().isEmpty();
   }
 
-  private void await(long nanos) {
+  private void await(long virtualNanos) {
+    long nanos = virtualNanos;
+    if (realDeadline != Long.MAX_VALUE) {
+      nanos = Math.max(0, Math.min(nanos, realDeadline - System.nanoTime()));
+    }
     List<Network> live = platform.live();
     if (live.isEmpty()) {
       input.await(nanos);
