@@ -61,7 +61,7 @@ final class BootLoadersTest {
                     List.of(),
                     null))
             .withInput(user);
-    run(o, 500_000_000L);
+    run(o, 300_000_000L);
     assertThat(user.text()).contains("Booting from ROM", "iPXE initialising devices");
   }
 }
