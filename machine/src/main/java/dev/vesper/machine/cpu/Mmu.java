@@ -333,6 +333,11 @@ public abstract class Mmu extends CpuState {
     return v << widestShift >> widestShift == v;
   }
 
+  /** {@return a canonical address with the low 48 or 57 bits of another} */
+  public final long madeCanonical(long la) {
+    return la << canonicalShift >> canonicalShift;
+  }
+
   /** Mask of linear addresses of instructions in the current mode. */
   public final long linearMask() {
     return mode64() ? -1L : 0xFFFF_FFFFL;

@@ -77,6 +77,7 @@ final class X87Control {
   private static void ffree(MemOp o, Cpu c, boolean pop) {
     X87.enter(o, c);
     c.fvalid &= ~(1 << X87.phys(c, o.rm & 7));
+    X87.c1(c, false);
     if (pop) {
       X87.pop(c);
     }
@@ -197,6 +198,7 @@ final class X87Control {
       c.fcs = c.rd16(la + 8);
       c.fdp = c.rd16(la + 10);
       c.fds = c.rd16(la + 12);
+      c.fop = 0;
     }
     c.fcw = cw & 0x1F7F | 0x40;
     setTagWord(c, tw);
@@ -264,7 +266,9 @@ final class X87Control {
 
   private static void fxsave(MemOp o, Cpu c) {
     long la = fxArea(o, c, true);
-    c.probeWrite(la, 512);
+    // The end first, as AMD processors do.
+    c.probeWrite(la + 511, 1);
+    c.probeWrite(la, 1);
     storeX87(c, la, o.insn.osize == 8);
     storeMxcsr(c, la);
     if (withXmm(c)) {
@@ -278,9 +282,13 @@ final class X87Control {
     c.wr16(la + 2, statusWord(c));
     c.wr8(la + 4, c.fvalid);
     c.wr8(la + 5, 0);
-    // AMD processors store the pointers only while an exception is pending, or always where CPUID
-    // says so.
-    boolean pointers = (c.fsw & X87.ES) != 0 || c.features.has("xsaveerptr");
+    // AMD processors show the pointers only while an exception is pending; where CPUID does not
+    // say that error pointers are always saved, the area keeps what it has in their place.
+    boolean pointers = (c.fsw & X87.ES) != 0;
+    storeRegisters(c, la);
+    if (!pointers && !c.features.has("xsaveerptr")) {
+      return;
+    }
     c.wr16(la + 6, pointers ? c.fop : 0);
     long ip = pointers ? c.fip : 0;
     long dp = pointers ? c.fdp : 0;
@@ -291,6 +299,9 @@ final class X87Control {
       c.wr64(la + 8, ip & 0xFFFF_FFFFL | (pointers ? (long) c.fcs << 32 : 0));
       c.wr64(la + 16, dp & 0xFFFF_FFFFL | (pointers ? (long) c.fds << 32 : 0));
     }
+  }
+
+  private static void storeRegisters(Cpu c, long la) {
     for (int i = 0; i < 8; i++) {
       int p = X87.phys(c, i);
       c.wr64(la + 32 + 16L * i, c.fpMant[p]);
@@ -313,7 +324,8 @@ final class X87Control {
 
   private static void fxrstor(MemOp o, Cpu c) {
     long la = fxArea(o, c, false);
-    c.probeRead(la, 512);
+    c.probeRead(la + 511, 1);
+    c.probeRead(la, 1);
     int mx = readMxcsr(c, la);
     loadX87(c, la, o.insn.osize == 8);
     c.mxcsr = mx;
@@ -337,9 +349,14 @@ final class X87Control {
     int sw = c.rd16(la + 2);
     c.fvalid = c.rd8(la + 4);
     c.fop = c.rd16(la + 6) & 0x7FF;
-    c.fip = wide ? c.rd64(la + 8) : c.rd32(la + 8) & 0xFFFF_FFFFL;
-    c.fdp = wide ? c.rd64(la + 16) : c.rd32(la + 16) & 0xFFFF_FFFFL;
-    if (!wide) {
+    if (wide) {
+      c.fip = c.madeCanonical(c.rd64(la + 8));
+      c.fdp = c.madeCanonical(c.rd64(la + 16));
+      c.fcs = 0;
+      c.fds = 0;
+    } else {
+      c.fip = c.rd32(la + 8) & 0xFFFF_FFFFL;
+      c.fdp = c.rd32(la + 16) & 0xFFFF_FFFFL;
       c.fcs = c.rd16(la + 12);
       c.fds = c.rd16(la + 20);
     }

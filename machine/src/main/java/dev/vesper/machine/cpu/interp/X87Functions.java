@@ -229,6 +229,7 @@ final class X87Functions {
       }
     }
     if (!X87.finish(c, s, 0, z)) {
+      c.fsw &= ~X87.C2;
       return;
     }
     if (z.kind == Num.QNAN) {
@@ -289,7 +290,9 @@ final class X87Functions {
         z.set(a);
         s.flags |= SoftFloat.PE;
       } else if (a.exp == 0 && a.sig == 1L << 63) {
+        // Exact, and reported as inexact all the same.
         z.setMagnitude(a.sign, a.sign ? -1 : 0, 1L << 63, 0);
+        s.flags |= SoftFloat.PE;
       } else {
         denormals(s, a, a);
         if (a.exp < -60) {

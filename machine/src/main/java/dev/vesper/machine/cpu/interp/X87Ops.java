@@ -37,7 +37,7 @@ final class X87Ops {
     X87.add(f, "fild", X87Ops::fild);
     X87.add(f, "fst", (o, c) -> fst(o, c, false));
     X87.add(f, "fstp", (o, c) -> fst(o, c, true));
-    X87.add(f, "fstpnce", (o, c) -> fst(o, c, true));
+    X87.add(f, "fstpnce", X87Ops::storeQuietly);
     X87.add(f, "fist", (o, c) -> fist(o, c, false, false));
     X87.add(f, "fistp", (o, c) -> fist(o, c, true, false));
     X87.add(f, "fisttp", (o, c) -> fist(o, c, true, true));
@@ -206,7 +206,6 @@ final class X87Ops {
   private static void compareFlags(MemOp o, Cpu c, boolean quiet, boolean pop) {
     X87.enter(o, c);
     int i = o.rm & 7;
-    X87.c1(c, false);
     int codes;
     if (X87.empty(c, 0) || X87.empty(c, i)) {
       boolean masked = X87.stackFault(c, false);
@@ -313,7 +312,8 @@ final class X87Ops {
     }
     int flags = c.na.kind == Num.SNAN ? X87.IE : c.na.denormal ? X87.DE : 0;
     X87.c1(c, false);
-    if (X87.raise(c, flags)) {
+    // An unmasked denormal exception is reported with the number loaded, as AMD processors do.
+    if (X87.raise(c, flags) && flags == X87.IE) {
       return;
     }
     if (c.na.kind == Num.SNAN) {
@@ -407,6 +407,17 @@ final class X87Ops {
     if (pop) {
       X87.pop(c);
     }
+  }
+
+  /** FSTPNCE: FSTP of a register, but an empty ST(0) is popped without an exception. */
+  private static void storeQuietly(MemOp o, Cpu c) {
+    if (!X87.empty(c, 0)) {
+      fst(o, c, true);
+      return;
+    }
+    X87.enter(o, c);
+    X87.c1(c, false);
+    X87.pop(c);
   }
 
   private static void fist(MemOp o, Cpu c, boolean pop, boolean truncate) {
@@ -539,7 +550,6 @@ final class X87Ops {
   private static void fcmov(MemOp o, Cpu c, int cc) {
     X87.enter(o, c);
     int i = o.rm & 7;
-    X87.c1(c, false);
     if (X87.empty(c, 0) || X87.empty(c, i)) {
       if (X87.stackFault(c, false)) {
         X87.indefinite(c, 0);

@@ -107,7 +107,8 @@ final class XsaveOps {
     long wanted = c.xcr0 & edxEax(c);
     int bytes = XsaveLayout.standardBytes(wanted);
     long la = area(o, c, bytes, true);
-    c.probeWrite(la, bytes);
+    c.probeWrite(la, 1);
+    c.probeWrite(la + bytes - 1, 1);
     long used = inUse(c);
     long stored = optimised ? wanted & used : wanted;
     storeLegacy(o, c, la, stored);
@@ -127,7 +128,8 @@ final class XsaveOps {
     long wanted = c.xcr0 & edxEax(c);
     int bytes = XsaveLayout.compactBytes(wanted);
     long la = area(o, c, bytes, true);
-    c.probeWrite(la, bytes);
+    c.probeWrite(la, 1);
+    c.probeWrite(la + bytes - 1, 1);
     long stored = wanted & inUse(c);
     if (has(wanted, XsaveLayout.SSE) && c.mxcsr != MXCSR_RESET) {
       stored |= 1 << XsaveLayout.SSE;
@@ -210,8 +212,9 @@ final class XsaveOps {
   /** XRSTOR, and XRSTORS, which takes the compacted form only. */
   private static void restore(MemOp o, Cpu c, boolean onlyCompacted) {
     long la = area(o, c, XsaveLayout.LEGACY_BYTES, false);
-    c.probeRead(la, XsaveLayout.LEGACY_BYTES);
     long at = la + XsaveLayout.HEADER;
+    c.probeRead(la, 1);
+    c.probeRead(at, 1);
     long present = c.rd64(at);
     long form = c.rd64(at + 8);
     boolean compacted = form < 0;
@@ -233,7 +236,7 @@ final class XsaveOps {
         compacted
             ? XsaveLayout.compactBytes(form & ~COMPACTED)
             : XsaveLayout.standardBytes(wanted & present);
-    c.probeRead(la, bytes);
+    c.probeRead(la + bytes - 1, 1);
     restoreLegacy(o, c, la, wanted, present, compacted);
     for (int i = XsaveLayout.AVX; i <= XsaveLayout.PKRU; i++) {
       if (has(wanted & present, i)) {
