@@ -2,7 +2,6 @@ package dev.vesper.machine.oracle;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.vesper.machine.cpu.CpuFeatures;
 import java.io.IOException;
 import java.io.InputStream;
 import java.util.List;
@@ -42,7 +41,7 @@ final class OracleTest {
   @ParameterizedTest
   @ValueSource(strings = {"open-1", "seed-a"})
   void resultsEqualThoseOfTheCpu(String set) throws IOException {
-    OracleReplay o = new OracleReplay(CpuFeatures.ALL);
+    OracleReplay o = OracleReplay.ofEverything();
     try (InputStream in =
         OracleTest.class.getResourceAsStream("/dev/vesper/machine/oracle/" + set + ".jsonl.gz")) {
       o.runAll(new GZIPInputStream(in));
@@ -64,7 +63,7 @@ final class OracleTest {
   @ParameterizedTest
   @ValueSource(strings = {"vector-more", "avx512"})
   void vectorInstructionsWithNoSseForm(String set) throws IOException {
-    OracleReplay o = new OracleReplay(CpuFeatures.ALL);
+    OracleReplay o = OracleReplay.ofEverything();
     try (InputStream in =
         OracleTest.class.getResourceAsStream("/dev/vesper/machine/oracle/" + set + ".jsonl.gz")) {
       o.runAll(new GZIPInputStream(in));
