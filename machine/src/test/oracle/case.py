@@ -32,6 +32,7 @@ class G:
         s.pointers = False               # compare FOP, FIP and FDP
         s.segments = False               # compare segment registers
         s.cross = False                  # put operands across pages
+        s.wrap = False                   # put operands at the end of 4 GiB
         s.unmask = False                 # unmask floating-point exceptions
         s.mix = False                    # add prefixes
     def val(s, n):
@@ -61,6 +62,11 @@ class G:
         k = r.random()
         if fault is None: fault = k < 0.01
         lo = window or 0
+        if s.wrap:
+            b = s.pick(avoid)
+            s.setr(b, 0x100000000 - r.randrange(1, size + 2))
+            s.lastoff = 0
+            return ('m', b, None, 1, r.choice([0, 0, 1, -1]), 'b', None)
         if s.cross:
             off = r.choice([0x1000 - r.randrange(0, size + 1), 0x1000 - r.randrange(1, max(2, size)), DSZ - r.randrange(1, size + 1), -r.randrange(1, size + 1)])
             off -= off % align if r.random() < .5 else 0

@@ -32,7 +32,7 @@ MORE = [
     ('trans', c_transcendental, (M64,), 3), ('x87_32', c_x87, (M32,), 3), ('x87_16', c_x87, (M16,), 2), ('mmx32', c_mmx, (M32,), 1),
     ('pointers', c_pointers, (M64,), 3), ('pointers32', c_pointers, (M32,), 2), ('pointers16', c_pointers, (M16,), 1),
     ('xsave', c_xsave, (M64,), 6), ('xsave32', c_xsave, (M32,), 2), ('mxcsr', c_mxcsr, (M64,), 2),
-    ('cross', c_cross, (M64,), 6), ('cross32', c_cross, (M32,), 2), ('cross16', c_cross, (M16,), 2),
+    ('cross', c_cross, (M64,), 6), ('cross32', c_cross, (M32,), 2), ('cross16', c_cross, (M16,), 2), ('wrap', c_wrap, (M64,), 1), ('wrap32', c_wrap, (M32,), 2),
     ('unmasked', c_unmasked, (M64,), 6), ('unmasked32', c_unmasked, (M32,), 2), ('mix', c_mix, (M64,), 5), ('mix32', c_mix, (M32,), 2),
     ('mix16', c_mix, (M16,), 2), ('lock', c_lock, (M64,), 2), ('lock32', c_lock, (M32,), 1),
     ('step', c_step, (M64,), 3), ('step32', c_step, (M32,), 1), ('segment', c_segment, (M64,), 2), ('segment32', c_segment, (M32,), 2),

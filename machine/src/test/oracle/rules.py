@@ -18,6 +18,12 @@ def c_cross(g):
     c = INTEGER + ([c_x87, c_mmx] if g.r.random() < .4 else []) + (VECTOR + [c_bmi] if g.mode == M64 else [c_sse2, c_sse34] if g.mode == M32 else [])
     choose(g, *c)
 
+def c_wrap(g):
+    """operands at the end of 32-bit addresses"""
+    g.wrap = True
+    choose(g, *INTEGER, c_x87, c_mmx, c_sse2, c_sse34)
+    if g.mode == M64: g.code = b'\x67' + g.code
+
 def c_unmasked(g):
     g.unmask = True
     choose(g, c_x87, c_x87, *(VECTOR if g.mode == M64 else [c_sse2]))
@@ -33,7 +39,7 @@ def c_lock(g):
     rm = ('r', g.anyreg()) if r.random() < .25 else g.memop(8)
     op = bytes([r.choice([0x00, 0x01, 0x02, 0x03, 0x08, 0x11, 0x19, 0x21, 0x29, 0x31, 0x38, 0x39, 0x84, 0x86, 0x87, 0x88, 0x89, 0x8a, 0x8d, 0x90, 0x98, 0x50, 0xa4, 0xfe, 0xff, 0xf6, 0xf7, 0x80, 0x81, 0x83, 0xd0, 0xd3, 0x8f, 0xc6])])
     if r.random() < .4: op = b'\x0f' + bytes([r.choice([0xa3, 0xab, 0xb3, 0xbb, 0xba, 0xb0, 0xb1, 0xc0, 0xc1, 0xc7, 0x0d, 0x1f, 0x40, 0x90, 0xa4, 0xaf, 0xb6, 0xbc, 0xc8, 0x10, 0x58, 0xae, 0xc3])])
-    g.ins(op, r.randrange(8), rm, imm=g.imm(32), lock=True, o16=r.random() < .2, w=int(g.mode == M64 and r.random() < .3))
+    g.ins(op, r.randrange(8), rm, imm=g.imm(32).replace(b'\xf1', b'\xf0'), lock=True, o16=r.random() < .2, w=int(g.mode == M64 and r.random() < .3))
     g.fm &= ~(ARITH & ~CF) if op in (b'\x0f\xba',) else FULL
 
 def c_step(g):
@@ -115,12 +121,11 @@ def c_cache(g):
     elif k == 3: g.setr(RAX, DATA + r.choice([0x1000, 0xff0, 0x1007, DSZ - 3, DSZ, -1])); g.ins(b'\x0f\x01\xfc', pfx=r.choice([b'', b'', b'\x67'])); g.feat = ['clzero']
     elif k == 4: g.ins(b'\x0f\x0d', r.randrange(8), g.memop(1, fault=r.random() < .3))
     elif k == 5: g.ins(b'\x0f\xae' + bytes([0xc0 | r.getrandbits(6)]), mand=r.choice([None, 0x66, 0xf2]))
-    elif k == 6: g.code = r.choice([b'\x0f\x01\xee', b'\x0f\x01\xef', b'\x0f\x0f\xc1\x9e', b'\x0f\x0e', b'\x0f\x01\xc8', b'\x0f\x01\xc9', b'\x0f\x01\xd4', b'\x0f\x01\xd5', b'\x0f\x01\xd6', b'\x0f\x01\xd1', b'\x0f\x37', b'\x0f\x01\xf8', b'\x0f\x01\xca', b'\x0f\x01\xcb', b'\x0f\x01\xd8', b'\x0f\x01\xda', b'\x0f\x01\xdb', b'\x0f\x01\xdc', b'\x0f\x01\xdd', b'\x0f\x01\xde', b'\x0f\x01\xdf'])
+    elif k == 6: g.code = r.choice([b'\x0f\x01\xee', b'\x0f\x01\xef', b'\x0f\x0f\xc1\x9e', b'\x0f\x0e', b'\x0f\x01\xc8', b'\x0f\x01\xc9', b'\x0f\x01\xd4', b'\x0f\x01\xd5', b'\x0f\x01\xd6', b'\x0f\x01\xd1', b'\x0f\x37', b'\x0f\x01\xf8', b'\x0f\x01\xca', b'\x0f\x01\xcb', b'\x0f\x01\xd0'])
     elif k == 7: g.ins(b'\x0f' + bytes([r.choice([0x18, 0x19, 0x1a, 0x1b, 0x1c, 0x1d, 0x1e, 0x1f])]), r.randrange(8), g.memop(1, fault=r.random() < .3) if r.random() < .7 else ('r', g.anyreg()), mand=r.choice([None, 0x66, 0xf3, 0xf2]))
     else: g.ins(b'\x0f\xae', r.randrange(4), ('r', g.anyreg()), mand=0xf3, w=r.randrange(2)); g.feat = ['fsgsbase']; g.segments = True
 
-# instructions that Linux emulates, that say something about the computer, or that leave the case
-OUT = {0x00: range(2), 0x01: range(5)}
+# not instructions that Linux or a hypervisor emulates, that say something about the computer, or that leave the case
 def allowed(g):
     c = g.code; i = 0
     while i < len(c) and c[i] in (0x66, 0x67, 0xf2, 0xf3, 0x2e, 0x3e, 0x26, 0x36, 0x64, 0x65, 0xf0): i += 1
@@ -128,11 +133,11 @@ def allowed(g):
     if c[i] in (0xf1,) or c[i] == 0xcd and c[i + 1] in (0x80, 0x01): return False
     if c[i] != 0x0f: return True
     o = c[i + 1]
-    if o in (0x05, 0x34, 0xa2, 0x31, 0x33): return False
+    if o in (0x05, 0x34, 0x35, 0xa2, 0x31, 0x33): return False
     if o in (0, 1):
         reg = c[i + 2] >> 3 & 7
         if o == 0 and reg < 2: return False
-        if o == 1 and (reg in (0, 1, 4) and c[i + 2] not in range(0xc0, 0xe0) or c[i + 2] in (0xf9, 0xc0, 0xc1, 0xc2, 0xc3, 0xc4, 0xd9)): return False
+        if o == 1 and (reg in (0, 1, 4) and c[i + 2] not in range(0xc0, 0xe0) or c[i + 2] in (0xf9, 0xc0, 0xc1, 0xc2, 0xc3, 0xc4, 0xd8, 0xd9, 0xda, 0xdb, 0xdc, 0xdd, 0xde, 0xdf)): return False
     if o == 0xc7 and c[i + 2] >= 0xf0: return False
     return True
 def c_anything(g):
@@ -146,7 +151,7 @@ def c_anything(g):
         g.code = p + o + bytes([r.choice([0xc0 | r.getrandbits(6), r.getrandbits(8)])]) + bytes(r.getrandbits(8) for _ in range(10))
         if allowed(g): break
     else: assert False
-    g.code = g.code[:15]
+    g.code = g.code[:15].replace(b'\xf1', b'\xf0').replace(b'\x0f\x35', b'\x0f\x3f')
     machine(g)
 def machine(g):
     r = g.r; n = 16 if g.mode == M64 else 8
@@ -166,4 +171,4 @@ def c_vex(g):
     b2 = r.choice([0, 0, 0x80]) | r.choice([0x78, r.getrandbits(4) << 3]) | r.getrandbits(1) << 2 | r.choice([1, r.getrandbits(2)])
     pf = bytes(r.choice([0x66, 0xf2, 0xf3, 0xf0, 0x67, 0x64, 0x41 if g.mode == M64 else 0x66]) for _ in range(r.choice([0] * 12 + [1])))
     op = bytes([0xc4, hi | mp, b2]) if r.random() < .8 else bytes([0xc5, b2 | 0x80])
-    g.code = (pf + op + bytes([r.getrandbits(8)]) + modrm + bytes(r.getrandbits(8) for _ in range(8)))[:15]
+    g.code = (pf + op + bytes([r.getrandbits(8)]) + modrm + bytes(r.getrandbits(8) for _ in range(8)))[:15].replace(b'\xf1', b'\xf0')

@@ -179,7 +179,9 @@ final class BinutilsFuzzTest {
   private static final String UNKNOWN_TO_THEM =
       "fwait|v(p?gather).*|bsf|bsr|fcomp?|fstp|fstpnce|fxch|mfence|sfence|lfence|monitorx?|mwaitx?|nop|salc|wbinvd|"
           + "clzero|rdpru|swapgs|rdtscp|invlpga|skinit|vm[a-z]+|stgi|clgi|rdrand|rdseed|ud[01]|"
-          + "prefetch.*|xchg|popcnt|l?tzcnt|clts|invd|syscall|sysret";
+          + "prefetch.*|xchg|popcnt|l?tzcnt|clts|invd|syscall|sysret|"
+          // AMD processors ignore VEX.W of these.
+          + "vpermq|vpermpd";
 
   /** {@return what kind of difference there is, or null if there is none or it has a reason} */
   private static @Nullable String difference(Sample s, String theirs, boolean bad, int length) {

@@ -319,9 +319,9 @@ public abstract class Exceptions extends TaskSwitching {
       taskSwitch((int) sysRead(segBase[TR], 2), 0, TASK_IRET, next, -1);
       return;
     }
-    long ip = peekStack(0, osize);
-    int sel = (int) peekStack(osize, osize) & 0xFFFF;
     int f = (int) peekStack(2L * osize, osize);
+    int sel = (int) peekStack(osize, osize) & 0xFFFF;
+    long ip = peekStack(0, osize);
     if ((f & VM) != 0 && cpl == 0 && !longMode() && osize == 4) {
       enterVirtual(ip, sel, f);
       return;

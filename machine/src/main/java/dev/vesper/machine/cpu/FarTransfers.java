@@ -407,8 +407,8 @@ public abstract class FarTransfers extends Segmentation {
    * @param extra bytes of parameters to release
    */
   public final void returnFar(int osize, int extra) {
-    long ip = peekStack(0, osize);
     int sel = (int) peekStack(osize, osize) & 0xFFFF;
+    long ip = peekStack(0, osize);
     if (!protectedMode() || v86()) {
       long sp = r[4] + 2L * osize + extra;
       jumpReal(sel, ip);
@@ -426,12 +426,20 @@ public abstract class FarTransfers extends Segmentation {
    */
   protected final void returnTo(
       int sel, long ip, int osize, long used, int extra, boolean iret, int newFlags) {
+    int rpl = sel & 3;
+    boolean outer = rpl > cpl || iret && mode64();
+    long newSp = 0;
+    int newSs = 0;
+    if (outer || rpl < cpl) {
+      // AMD processors read the outer stack, SS first, before they look at the selector of CS.
+      newSs = (int) peekStack(used + extra + osize, osize) & 0xFFFF;
+      newSp = peekStack(used + extra, osize);
+    }
     if ((sel & ~3) == 0) {
       gp(0);
     }
     long d = readDescriptor(sel, 13);
     int a = attr(d);
-    int rpl = sel & 3;
     int dpl = a >> 5 & 3;
     if (rpl < cpl
         || (a & 0x18) != 0x18
@@ -441,13 +449,6 @@ public abstract class FarTransfers extends Segmentation {
     }
     if ((a & 0x80) == 0) {
       fault(11, sel & 0xFFFC);
-    }
-    boolean outer = rpl > cpl || iret && mode64();
-    long newSp = 0;
-    int newSs = 0;
-    if (outer) {
-      newSp = peekStack(used + extra, osize);
-      newSs = (int) peekStack(used + extra + osize, osize) & 0xFFFF;
     }
     boolean to64 = longMode() && (a & 0x200) != 0;
     if (to64 ? !canonical(ip) : ip > limit(d)) {

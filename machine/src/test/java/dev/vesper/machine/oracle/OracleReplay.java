@@ -237,7 +237,9 @@ public final class OracleReplay {
             (name, v) -> {
               int s = SEGMENTS.indexOf(name);
               int field = s == CpuState.CS ? 1 : s == CpuState.SS ? 4 : -1;
-              check(bad, name, num(v), field < 0 ? cpu.selector[s] : world.frame(vec, field));
+              long got = field < 0 ? cpu.selector[s] : world.frame(vec, field);
+              // Linux returns to its signal handler by an IRET that clears null selectors.
+              check(bad, name, num(v), field < 0 && got < 4 ? 0 : got);
             });
     if (out.get("base") instanceof List<?> base && bits == 64) {
       check(bad, "fsbase", num(base.get(0)), cpu.segBase[CpuState.FS]);

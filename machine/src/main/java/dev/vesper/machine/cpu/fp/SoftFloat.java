@@ -127,6 +127,12 @@ public final class SoftFloat {
           if (roundBits(z, f.precision())) {
             flags |= PE;
           }
+          if (z.exp < f.emin()) {
+            // FSCALE alone gets there.
+            flags |= PE;
+            roundedUp = false;
+            z.setZero(z.sign);
+          }
           return;
         }
         // The trap keeps the result back; precision is that of the result with any exponent.
@@ -155,9 +161,15 @@ public final class SoftFloat {
       flags |= OE;
       if ((masks & OE) == 0 && scaleUnmasked) {
         z.exp -= 24576;
+        if (z.exp > f.emax()) {
+          flags |= PE;
+          roundedUp = true;
+          z.setInf(z.sign);
+        }
         return;
       }
-      flags |= PE;
+      // A trap keeps the result back; precision is that of the result with any exponent.
+      flags |= (masks & OE) != 0 ? PE : 0;
       boolean toInf = rounding == 0 || rounding == (z.sign ? 1 : 2);
       roundedUp = toInf;
       if (toInf) {

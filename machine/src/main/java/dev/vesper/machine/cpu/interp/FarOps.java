@@ -116,7 +116,7 @@ final class FarOps {
     long off = c.rd(la, k);
     int sel = (int) c.rd(la + k, 2);
     c.loadSegment(seg, sel);
-    c.setReg(o.reg, n, n == 8 ? (int) off : off);
+    c.setReg(o.reg, n, off);
   }
 
   private static void requireProtected(Cpu c) {

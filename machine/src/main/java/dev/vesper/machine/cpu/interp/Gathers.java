@@ -48,24 +48,20 @@ final class Gathers {
     int quads = o.insn.vlen / 8;
     int n = 64 * quads / Math.max(width, indexWidth);
     long[] index = Vectors.register(c, vector, 4);
-    long[] top = Vectors.register(c, maskRegister, 4);
+    long[] mask = Vectors.register(c, maskRegister, 4);
     long[] z = Vectors.register(c, o.reg, 4);
-    long[] mask = new long[4];
-    for (int i = 0; i < 64 * quads / width; i++) {
-      PackedShuffles.set(mask, i, width, Ssse3.signed(top, i, width) >> width - 1);
-    }
     try {
       for (int i = 0; i < n; i++) {
-        if (PackedShuffles.element(mask, i, width) != 0) {
+        if (Ssse3.signed(mask, i, width) < 0) {
           long at = address(o, c, Ssse3.signed(index, i, indexWidth), width / 8, false);
           long v = c.rd(at, width / 8);
           PackedShuffles.clear(z, i, width);
           PackedShuffles.set(z, i, width, v);
-          PackedShuffles.clear(mask, i, width);
-          java.util.Arrays.fill(z, quads, 4, 0);
         }
+        PackedShuffles.clear(mask, i, width);
       }
-      // Only a gather that ends clears what lies above its elements, in both registers.
+      // Only a gather that ends clears what lies above its elements, in both registers; one that
+      // faults leaves the mask of what it has not come to as it is, on AMD processors.
       java.util.Arrays.fill(z, n * width / 64, 4, 0);
       java.util.Arrays.fill(mask, 0);
     } finally {

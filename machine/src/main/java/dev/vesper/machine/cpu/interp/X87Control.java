@@ -96,7 +96,8 @@ final class X87Control {
   }
 
   private static void fldcw(MemOp o, Cpu c) {
-    X87.enter(o, c);
+    available(c);
+    X87.pending(c);
     c.fcw = c.rd16(o.la(c, 2, false)) & 0x1F7F | 0x40;
     summary(c);
   }

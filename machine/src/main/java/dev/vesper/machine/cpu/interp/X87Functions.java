@@ -339,9 +339,16 @@ final class X87Functions {
         } else {
           if (x.sign && x.exp >= 0) {
             // At and below -1 the manual leaves the result open; AMD processors give the operand
-            // back.
-            z.set(x);
-            s.flags |= SoftFloat.PE;
+            // back, or the product's sign with a factor of zero or infinity.
+            denormals(s, x, y);
+            if (y.kind == Num.ZERO) {
+              z.setZero(!y.sign);
+            } else if (y.kind == Num.INF) {
+              z.setInf(!y.sign);
+            } else {
+              z.set(x);
+              s.flags |= SoftFloat.PE;
+            }
             if (X87.finish(c, s, 1, z)) {
               X87.pop(c);
             }
@@ -493,10 +500,21 @@ final class X87Functions {
     }
   }
 
+  /** z := a number next to z and nearer to zero, with a sticky bit. */
+  private static void justBelow(Num z) {
+    z.low = -1;
+    z.sig--;
+    if (z.sig >= 0) {
+      z.sig = -1;
+      z.exp--;
+    }
+  }
+
   private static void angle(SoftFloat s, Num a, Num z, Num second, int which) {
     Transcendental.Angle v = a.exp < -100 ? null : new Transcendental.Angle(a);
     if (v == null) {
-      // The sine is the angle, less what rounding sees of the cube; the cosine is one, less.
+      // The sine is the angle, less what rounding sees of the cube; the cosine is one, less. The
+      // tangent is the angle: AMD processors see something of the cube in denormal ones only.
       second.setMagnitude(false, -1, -1L, -1L);
       if (which == 1) {
         z.set(second);
@@ -505,7 +523,13 @@ final class X87Functions {
       }
       z.set(a);
       z.denormal = false;
-      tinyInexact(s, z);
+      if (which == 3) {
+        z.low |= z.exp < SoftFloat.EXTENDED.emin() ? 1 : 0;
+        tinyInexact(s, z);
+      } else {
+        justBelow(z);
+        inexact(s, z);
+      }
     } else if (which == 1) {
       v.cos(z);
       inexact(s, z);

@@ -48,7 +48,9 @@ final class XsaveOps {
     if (which != 0 && !(which == 1 && c.features.has("xgetbv1"))) {
       c.gp(0);
     }
-    long v = which == 0 ? c.xcr0 : c.xcr0 & inUse(c);
+    // A changed MXCSR counts here, though not in what the XSAVE family stores.
+    long mxcsr = c.mxcsr == MXCSR_RESET ? 0 : 1 << XsaveLayout.SSE;
+    long v = which == 0 ? c.xcr0 : c.xcr0 & (inUse(c) | mxcsr);
     c.r[0] = v & 0xFFFF_FFFFL;
     c.r[2] = v >>> 32;
   }
@@ -222,7 +224,7 @@ final class XsaveOps {
         compacted
             ? !c.features.has("xsavec")
                 || (form & ~COMPACTED & ~c.xcr0) != 0
-                || (present & ~form) != 0
+                || (present & ~(form & ~COMPACTED)) != 0
             : onlyCompacted || form != 0 || (present & ~c.xcr0) != 0;
     bad |= c.rd64(at + 16) != 0;
     for (int i = 24; i < 64 && compacted; i += 8) {
@@ -233,9 +235,7 @@ final class XsaveOps {
     }
     long wanted = c.xcr0 & edxEax(c);
     int bytes =
-        compacted
-            ? XsaveLayout.compactBytes(form & ~COMPACTED)
-            : XsaveLayout.standardBytes(wanted & present);
+        compacted ? XsaveLayout.compactBytes(form & ~COMPACTED) : XsaveLayout.standardBytes(wanted);
     c.probeRead(la + bytes - 1, 1);
     restoreLegacy(o, c, la, wanted, present, compacted);
     for (int i = XsaveLayout.AVX; i <= XsaveLayout.PKRU; i++) {
