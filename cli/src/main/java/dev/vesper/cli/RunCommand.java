@@ -3,6 +3,7 @@ package dev.vesper.cli;
 import dev.vesper.guest.Locore;
 import dev.vesper.machine.Machine;
 import dev.vesper.machine.MachineOptions;
+import dev.vesper.machine.Restarts;
 import dev.vesper.machine.boot.BootException;
 import dev.vesper.machine.launch.CommandFailed;
 import dev.vesper.machine.launch.Measurement;
@@ -88,7 +89,7 @@ final class RunCommand implements Options.Command {
         "--drive");
     o.phrases(
         "user[,...]|none",
-        "a virtio network adapter for profile kvm: user is a network with a gateway that gives"
+        "a virtio network adapter: user is a network with a gateway that gives"
             + " addresses by DHCP and answers pings; hostfwd=tcp:[127.0.0.1]:PORT-[ADDRESS]:PORT"
             + " lets 127.0.0.1 of the computer in, guestfwd=tcp:10.0.2.2:PORT-tcp:127.0.0.1:PORT"
             + " the guest out, and nothing else is behind it; may be repeated (default: none)",
@@ -256,27 +257,19 @@ final class RunCommand implements Options.Command {
               b -> System.err.write(b),
               b -> write(second, b),
               serial.equals("stdio") ? new StandardInput() : ConsoleInput.NONE);
-      Machine m;
-      try {
-        Hardware h =
-            new Hardware(
-                    options.hardware().board(),
-                    drives.list(),
-                    networks.list(),
-                    guest.kvm() && !virtioConsole.equals("none"),
-                    shares.list(),
-                    screen())
-                .withTestDevice(testDevice())
-                .withClock(Clock.start(rtc));
-        m =
-            new Machine(
-                options.withHardware(h).withHost(executeOnly, intercept, hostFaults, ports));
-      } catch (BootException | IllegalArgumentException | CommandFailed e) {
-        throw new UserError(String.valueOf(e.getMessage()));
-      }
-      if (names != null) {
-        m.name(names);
-      }
+      Hardware h =
+          new Hardware(
+                  options.hardware().board(),
+                  drives.list(),
+                  networks.list(),
+                  !virtioConsole.equals("none"),
+                  shares.list(),
+                  screen())
+              .withTestDevice(testDevice())
+              .withClock(Clock.start(rtc));
+      MachineOptions whole =
+          options.withHardware(h).withHost(executeOnly, intercept, hostFaults, ports);
+      Machine m = launch(whole, names);
       if (verbose) {
         m.launchCommands().forEach(c -> System.err.println("[launch] " + c));
       }
@@ -287,11 +280,19 @@ final class RunCommand implements Options.Command {
       requireLines(m.symbols());
       boolean traced = trace(m, files, checker);
       long end = timeout > 0 ? System.nanoTime() + (long) (timeout * 1e9) : Long.MAX_VALUE;
-      m.limit(limitInsns, end);
-      if (translateAfter != null) {
-        m.translateAfter(translateAfter);
+      Restarts restarts = new Restarts(whole.profile());
+      long executed = 0;
+      Outcome o = run(m, limitInsns, end);
+      while (restarts.isReset(o) && restarts.again(m.virtualTime())) {
+        System.err.println("vesper: " + o.reason() + ": vmd(8) resets the VM");
+        executed += m.instructions();
+        m = launch(whole, names);
+        trace(m, files, checker);
+        o = run(m, limitInsns - executed, end);
       }
-      Outcome o = m.run();
+      if (restarts.isReset(o)) {
+        o = new Outcome(o.status(), o.reason() + "; vmd(8): restarted too quickly");
+      }
       keepVariables(options, m);
       writeScreenshot(m);
       console.flush();
@@ -307,6 +308,26 @@ final class RunCommand implements Options.Command {
       int found = check ? checkOptions.conclude(checker) : 0;
       return found != 0 && shown.status() != Outcome.DEFECT ? found : shown.status();
     }
+  }
+
+  private static Machine launch(MachineOptions o, @Nullable Symbols names) {
+    try {
+      Machine m = new Machine(o);
+      if (names != null) {
+        m.name(names);
+      }
+      return m;
+    } catch (BootException | IllegalArgumentException | CommandFailed e) {
+      throw new UserError(String.valueOf(e.getMessage()));
+    }
+  }
+
+  private Outcome run(Machine m, long instructions, long end) {
+    m.limit(instructions, end);
+    if (translateAfter != null) {
+      m.translateAfter(translateAfter);
+    }
+    return m.run();
   }
 
   private Hardware.@Nullable Screen screen() {
@@ -360,12 +381,7 @@ final class RunCommand implements Options.Command {
   }
 
   private Forwards networks() {
-    Forwards all = new Forwards(nic);
-    if (!all.list().isEmpty() && !guest.kvm()) {
-      all.close();
-      throw new UserError("-nic: profile openbsd has no network yet; use kvm");
-    }
-    return all;
+    return new Forwards(nic);
   }
 
   /** Writes the variable store back if the guest has changed it. */

@@ -319,7 +319,7 @@ final class ThreadTest {
             xor edx, edx
             wrmsr
             rep vmmcall
-            mov edx, 0x3ff
+            mov edx, 0x3fb
             in al, dx
             xor eax, eax
         """;

@@ -236,7 +236,7 @@ main:
     mov rsi, msg_nested
     call step
     mov qword [gs:CI_NEST_PROBE], 1
-    mov edx, 0x3ff
+    mov edx, 0x3fb
     mov eax, 0xffffff00
     in al, dx
     mov ecx, [gs:CI_NEST_SEEN]
@@ -387,7 +387,7 @@ wrmsr_check:
 ioio_test:
     mov rsi, msg_io8
     call step
-    mov edx, 0x3ff
+    mov edx, 0x3fb
     mov al, 0x5b
     out dx, al
     mov rax, 0x1234567899aabb00
@@ -642,19 +642,19 @@ mmio_test:
 
 pv_io_check:
     mov dword [pv_value], 0xa6
-    mov edi, 0x3ff
+    mov edi, 0x3fb
     mov esi, GHCB_SZ8
     mov rdx, pv_value
     xor ecx, ecx
     call ghcb_io_rw
     mov dword [pv_value], 0
-    mov edi, 0x3ff
+    mov edi, 0x3fb
     mov esi, GHCB_SZ8
     mov rdx, pv_value
     mov ecx, 1
     call ghcb_io_rw
     mov ebx, [pv_value]
-    mov edx, 0x3ff
+    mov edx, 0x3fb
     mov al, 0x5b
     out dx, al
     cmp ebx, 0xa6

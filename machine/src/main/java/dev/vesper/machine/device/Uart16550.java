@@ -1,12 +1,10 @@
 package dev.vesper.machine.device;
 
-import java.util.ArrayDeque;
-
 /**
  * A 16550A UART. Transmission takes no time; received bytes wait in a queue of the host until the
  * FIFO has room.
  */
-public final class Uart16550 implements PortDevice {
+public final class Uart16550 extends SerialPort {
   /** Where transmitted bytes go. */
   @FunctionalInterface
   public interface Sink {
@@ -15,12 +13,14 @@ public final class Uart16550 implements PortDevice {
   }
 
   private static final int FIFO = 16;
+
+  /** MCR: loopback. */
+  private static final int LOOP = 0x10;
+
   private final InterruptLines lines;
   private final int irq;
   private final int base;
   private final Sink sink;
-  private final ArrayDeque<Integer> received = new ArrayDeque<>();
-  private int ier;
   private int lcr;
   private int mcr;
   private int fcr;
@@ -29,9 +29,6 @@ public final class Uart16550 implements PortDevice {
   private boolean transmitPending;
   private boolean overrun;
 
-  /** Looks at an empty receiver since the last byte. */
-  private int polls;
-
   public Uart16550(int base, int irq, InterruptLines lines, Sink sink) {
     this.base = base;
     this.irq = irq;
@@ -39,30 +36,25 @@ public final class Uart16550 implements PortDevice {
     this.sink = sink;
   }
 
-  /** {@return whether the receiver can take another byte} */
-  public boolean canReceive() {
+  private boolean room() {
     return received.size() < ((fcr & 1) != 0 ? FIFO : 1);
   }
 
-  /**
-   * {@return whether the guest listens: it enabled the receive interrupt, or it polls for data}
-   *
-   * @param idle the guest is halted
-   */
-  public boolean wantsInput(boolean idle) {
-    return (ier & 1) != 0 || polls > (idle ? 0 : 64);
+  @Override
+  public boolean canReceive() {
+    // While it talks to itself nothing of the line is heard.
+    return room() && (mcr & LOOP) == 0;
   }
 
-  /** Receives a byte. */
+  @Override
   public void receive(int b) {
-    if ((mcr & 0x10) != 0) {
-      return;
+    if ((mcr & LOOP) == 0) {
+      accept(b);
     }
-    accept(b);
   }
 
   private void accept(int b) {
-    if (canReceive()) {
+    if (room()) {
       received.add(b & 0xFF);
     } else {
       overrun = true;
@@ -96,7 +88,7 @@ public final class Uart16550 implements PortDevice {
         if ((lcr & 0x80) != 0) {
           return divisor & 0xFF;
         }
-        Integer b = received.poll();
+        Integer b = take();
         update();
         return b == null ? 0 : b;
       }
@@ -120,12 +112,12 @@ public final class Uart16550 implements PortDevice {
       case 5 -> {
         int v = 0x60 | (received.isEmpty() ? 0 : 1) | (overrun ? 2 : 0);
         overrun = false;
-        polls = received.isEmpty() ? polls + 1 : 0;
+        polled();
         update();
         return v;
       }
       case 6 -> {
-        if ((mcr & 0x10) != 0) {
+        if ((mcr & LOOP) != 0) {
           return (mcr & 2) << 3 | (mcr & 1) << 5 | (mcr & 4) << 4 | (mcr & 8) << 4;
         }
         return 0xB0;
@@ -144,13 +136,13 @@ public final class Uart16550 implements PortDevice {
         if ((lcr & 0x80) != 0) {
           divisor = divisor & 0xFF00 | v;
         } else {
-          if ((mcr & 0x10) != 0) {
+          if ((mcr & LOOP) != 0) {
             accept(v);
           } else {
             sink.put(v);
           }
           transmitPending = true;
-          polls = 0;
+          sent();
           if (ier != 0) {
             // A new edge for each byte; with no interrupt enabled the line is low and stays so.
             lines.line(irq, false);
@@ -171,7 +163,7 @@ public final class Uart16550 implements PortDevice {
       }
       case 2 -> {
         if ((v & 2) != 0) {
-          received.clear();
+          discard();
         }
         fcr = v & 0xC9;
         update();

@@ -12,7 +12,7 @@ import org.jspecify.annotations.Nullable;
  * @param board the chipset
  * @param drives disks, in the order in which the guest finds them
  * @param networks what network adapters are plugged into
- * @param virtioConsole whether there is a virtio console; vmd's board always has one
+ * @param virtioConsole whether there is a virtio console
  * @param shares folders of the computer that the guest can mount
  * @param screen a VGA adapter, or null
  * @param testDevice QEMU's {@code pc-testdev}

@@ -492,7 +492,8 @@ public final class Hypervisor {
   private boolean feedInput(boolean idle) {
     boolean any = false;
     while (platform.com1.canReceive() && platform.com1.wantsInput(idle)) {
-      int b = input.poll();
+      int before = platform.com1.returned();
+      int b = before >= 0 ? before : input.poll();
       if (b < 0) {
         break;
       }

@@ -9,7 +9,7 @@ import java.util.Arrays;
 
 /**
  * OpenBSD's vmm(4) and vmd(8): what vcpu_reset_regs_svm makes of a VMCB (spec: openbsd section 3.2)
- * in one of three states of the source.
+ * in one of four states of the source.
  *
  * @param state which state
  * @param cr8Trap writes of CR8 trap under SEV-ES
@@ -21,8 +21,10 @@ public record OpenBsdProfile(State state, boolean cr8Trap) implements Profile {
     JUNE_2025("2025-06"),
     /** OpenBSD 7.8. */
     SEPTEMBER_2025("2025-09"),
-    /** The newest: vmm_machdep.c 1.74. */
-    YEAR_2026("2026");
+    /** vmm_machdep.c 1.72 of February 2026. */
+    YEAR_2026("2026"),
+    /** The newest, and what {@code openbsd} alone means: vmm_machdep.c 1.74, trap.c 1.119. */
+    AUGUST_2026("2026-08");
 
     /** What follows {@code openbsd:} in the profile's name. */
     final String label;
@@ -65,7 +67,7 @@ public record OpenBsdProfile(State state, boolean cr8Trap) implements Profile {
 
   static OpenBsdProfile parse(String name) {
     String[] parts = name.split(",", -1);
-    String label = parts[0].equals("openbsd") ? "2026" : parts[0].substring("openbsd:".length());
+    String label = parts[0].equals("openbsd") ? "2026-08" : parts[0].substring("openbsd:".length());
     State state =
         Arrays.stream(State.values())
             .filter(s -> s.label.equals(label))
@@ -75,7 +77,8 @@ public record OpenBsdProfile(State state, boolean cr8Trap) implements Profile {
                     new IllegalArgumentException(
                         "no state '"
                             + label
-                            + "' of profile openbsd: there are 2025-06, 2025-09 and 2026"));
+                            + "' of profile openbsd: there are 2025-06, 2025-09, 2026 and"
+                            + " 2026-08"));
     boolean cr8 = state == State.JUNE_2025;
     for (int i = 1; i < parts.length; i++) {
       cr8 =

@@ -7,10 +7,12 @@ import dev.vesper.machine.device.InterruptLines;
 import dev.vesper.machine.device.InterruptMessages;
 import dev.vesper.machine.device.IoApic;
 import dev.vesper.machine.device.MmioBus;
+import dev.vesper.machine.device.Ns8250;
 import dev.vesper.machine.device.Pic8259;
 import dev.vesper.machine.device.Pit8254;
 import dev.vesper.machine.device.PortBus;
 import dev.vesper.machine.device.ResetPorts;
+import dev.vesper.machine.device.SerialPort;
 import dev.vesper.machine.device.Timed;
 import dev.vesper.machine.device.Uart16550;
 import dev.vesper.machine.device.display.Vga;
@@ -90,7 +92,7 @@ public final class Platform {
   final Pit8254 pit;
   final CmosRtc rtc;
   private final long startSeconds;
-  final Uart16550 com1;
+  final SerialPort com1;
   final ResetPorts reset = new ResetPorts();
   private final List<Timed> timers = new ArrayList<>();
   private final List<Network> live = new ArrayList<>();
@@ -106,6 +108,17 @@ public final class Platform {
    * @param timer where 8254 and clock drive their interrupts
    */
   Platform(Parts p, @Nullable IoApic apic, @Nullable InterruptLines timer) {
+    this(p, apic, timer, true);
+  }
+
+  /**
+   * What every board has.
+   *
+   * @param apic an I/O APIC beside the 8259 pair, or null
+   * @param timer where the 8254 drives its interrupt
+   * @param fifo COM1 is a 16550A, else vmd's 8250
+   */
+  Platform(Parts p, @Nullable IoApic apic, @Nullable InterruptLines timer, boolean fifo) {
     ioApic = apic;
     lines =
         apic == null
@@ -120,7 +133,13 @@ public final class Platform {
     startSeconds = p.hardware.startSeconds();
     rtc = new CmosRtc(p.clock, own, startSeconds, p.memory.guestBytes());
     timers.add(rtc);
-    com1 = new Uart16550(0x3F8, 4, lines, p.console);
+    if (fifo) {
+      com1 = new Uart16550(0x3F8, 4, lines, p.console);
+    } else {
+      Ns8250 plain = new Ns8250(0x3F8, 4, lines, p.console, p.clock);
+      timers.add(plain);
+      com1 = plain;
+    }
     apJumpTable = p.apJumpTable;
     firmware = p.firmware != null;
     ports.attach(pic, 0x20, 0x21);

@@ -12,8 +12,8 @@ import dev.vesper.machine.sev.VirtualCpu;
 public sealed interface Profile permits KvmProfile, OpenBsdProfile {
   /**
    * {@return the profile of a name: {@code kvm}, {@code openbsd}, {@code openbsd:2025-06}, {@code
-   * openbsd:2025-09} or {@code openbsd:2026}; {@code ,cr8=trap} or {@code ,cr8=native} after an
-   * OpenBSD one chooses whether writes of CR8 trap}
+   * openbsd:2025-09}, {@code openbsd:2026} or {@code openbsd:2026-08}; {@code ,cr8=trap} or {@code
+   * ,cr8=native} after an OpenBSD one chooses whether writes of CR8 trap}
    *
    * @throws IllegalArgumentException if there is none of that name
    */
@@ -27,8 +27,8 @@ public sealed interface Profile permits KvmProfile, OpenBsdProfile {
     throw new IllegalArgumentException(
         "no profile named '"
             + name
-            + "': there are kvm, openbsd (the same as openbsd:2026), openbsd:2025-06,"
-            + " openbsd:2025-09 and openbsd:2026");
+            + "': there are kvm, openbsd (the same as openbsd:2026-08), openbsd:2025-06,"
+            + " openbsd:2025-09, openbsd:2026 and openbsd:2026-08");
   }
 
   /** {@return the name that chooses this profile} */

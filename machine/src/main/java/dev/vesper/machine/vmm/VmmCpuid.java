@@ -1,6 +1,7 @@
 package dev.vesper.machine.vmm;
 
 import dev.vesper.machine.model.CpuModel;
+import dev.vesper.machine.model.XsaveLayout;
 import dev.vesper.machine.sev.SevMode;
 
 /**
@@ -40,13 +41,70 @@ final class VmmCpuid {
   private static final int NO_IO_DELAY = 1 << 1;
   private static final int TSC_HZ = 1_000_000_000;
 
+  private static final int PKU = 1 << 3;
+
+  /** x87, SSE, AVX and AVX-512: xsave_mask of the host's kernel. */
+  private static final long HOST_XCR0 = 7 | XsaveLayout.AVX512;
+
+  private static final long PKRU = 1 << XsaveLayout.PKRU;
+
+  private final OpenBsdProfile profile;
   private final CpuModel host;
   private final SevMode mode;
 
-  VmmCpuid(CpuModel host, SevMode mode) {
+  VmmCpuid(OpenBsdProfile profile, CpuModel host, SevMode mode) {
+    this.profile = profile;
     this.host = host;
     this.mode = mode;
   }
+
+  /** {@return whether the host's kernel knows how fast its TSC is: only of an invariant one} */
+  boolean knowsTscFrequency() {
+    return invariantTsc();
+  }
+
+  /** The host's kernel has execute-only pages by protection keys wherever it can. */
+  private boolean pku() {
+    return (host.leaf(7, 0).ecx() & PKU) != 0;
+  }
+
+  private long hostXcr0() {
+    return host.hasXsave() ? host.leaf(0xD, 0).eax() & HOST_XCR0 : 0;
+  }
+
+  /** {@return what a guest may set in XCR0; PKRU since vmm_machdep.c 1.64 (2025-09-14)} */
+  long xcr0Mask() {
+    boolean pkru = pku() && profile.since(OpenBsdProfile.State.SEPTEMBER_2025);
+    return hostXcr0() | (pkru ? PKRU : 0);
+  }
+
+  /** {@return the bits of KVM's clock: since 1.69 (2026-02-08) only if it can be told the time} */
+  private int clockSource() {
+    return knowsTscFrequency() || !profile.since(OpenBsdProfile.State.YEAR_2026) ? CLOCK_SOURCE : 0;
+  }
+
+  /** vmm_handle_cpuid_0xd. */
+  private CpuModel.Leaf extendedState(int subleaf, CpuModel.Leaf l, long shadowXcr0) {
+    long mask = xcr0Mask();
+    boolean pkru = (mask & PKRU) != 0;
+    if (subleaf == 0) {
+      // ECX is what the host's own kernel uses.
+      int largest = pkru ? SAVEFPU + 8 : host.xsaveSize(hostXcr0());
+      int ebx = pkru && (shadowXcr0 & PKRU) != 0 ? largest : host.xsaveSize(shadowXcr0);
+      return of((int) mask, ebx, largest, 0);
+    }
+    if (subleaf == 1) {
+      return of(l.eax() & 5, 0, 0, 0);
+    }
+    if (subleaf == XsaveLayout.PKRU) {
+      return pkru ? of(8, SAVEFPU, 0, 0) : CpuModel.Leaf.ZERO;
+    }
+    boolean shown = subleaf > 1 && subleaf < 63 && (hostXcr0() >>> subleaf & 1) != 0;
+    return shown ? of(l.eax(), l.ebx(), 0, l.edx()) : CpuModel.Leaf.ZERO;
+  }
+
+  /** sizeof(struct savefpu): legacy region, header, AVX and AVX-512 in the standard form. */
+  private static final int SAVEFPU = 2688;
 
   private static CpuModel.Leaf of(int eax, int ebx, int ecx, int edx) {
     return new CpuModel.Leaf(eax, ebx, ecx, edx);
@@ -73,15 +131,13 @@ final class VmmCpuid {
   /**
    * {@return the four registers}
    *
-   * @param asked a leaf beyond the ranges is taken for the highest basic one
+   * @param asked a leaf beyond the basic or the extended ones is taken for the highest basic one
    * @param shadowXcr0 XCR0 as intercepted XSETBV left it: under SEV-ES it never changes
    */
   CpuModel.Leaf answer(HostVcpu v, int asked, int subleaf, long shadowXcr0) {
     int leaf = asked;
     boolean basic = Integer.compareUnsigned(leaf, 0x4000_0000) < 0;
-    boolean vendor = !basic && leaf > 0;
     if (basic && Integer.compareUnsigned(leaf, maxBasic()) > 0
-        || vendor && Integer.compareUnsigned(leaf, 0x4000_0101) > 0
         || leaf < 0 && Integer.compareUnsigned(leaf, maxExtended()) > 0) {
       leaf = maxBasic();
     }
@@ -97,25 +153,20 @@ final class VmmCpuid {
       case 4 -> of(l.eax() & 0x3FFF, l.ebx(), l.ecx(), l.edx());
       case 7 ->
           subleaf == 0
-              ? of(0, l.ebx() & ~LEAF7_EBX_HIDDEN, l.ecx() & UMIP, l.edx() & MD_CLEAR)
+              ? of(0, l.ebx() & ~LEAF7_EBX_HIDDEN, l.ecx() & (UMIP | PKU), l.edx() & MD_CLEAR)
               : CpuModel.Leaf.ZERO;
-      case 0xD ->
-          switch (subleaf) {
-            case 0 -> of(l.eax(), host.xsaveSize(shadowXcr0), l.ecx(), l.edx());
-            case 1 -> of(l.eax() & 5, 0, 0, 0);
-            default -> l;
-          };
+      case 0xD -> extendedState(subleaf, l, shadowXcr0);
       case 0x15 -> l.eax() != 0 || !invariantTsc() ? l : of(1, 100, TSC_HZ / 100, 0);
       case 0x16 -> l;
       case 0x4000_0000 -> signature(0, "OpenBSDVMM58");
-      case 0x4000_0001 -> of(CLOCK_SOURCE, 0, 0, 0);
+      case 0x4000_0001 -> of(clockSource(), 0, 0, 0);
       case 0x4000_0100 -> signature(0x4000_0101, "KVMKVMKVM\0\0\0");
-      case 0x4000_0101 -> of(CLOCK_SOURCE | NO_IO_DELAY, 0, 0, 0);
-      case 0x8000_0000 -> of(maxExtended(), l.ebx(), l.ecx(), l.edx());
+      case 0x4000_0101 -> of(clockSource() | NO_IO_DELAY, 0, 0, 0);
+      case 0x8000_0000 -> of(maxExtended(), 0, 0, 0);
       case 0x8000_0001 -> of(l.eax(), 0, l.ecx() & ~(SVM | MWAITX), l.edx() & ~RDTSCP);
       case 0x8000_0002, 0x8000_0003, 0x8000_0004, 0x8000_0005, 0x8000_0006, 0x8000_001D -> l;
-      case 0x8000_0007 -> of(0, 0, 0, l.edx() & INVARIANT_TSC);
-      case 0x8000_0008 -> of(l.eax(), l.ebx() & ~SPECULATION_CONTROL, 0, 0);
+      case 0x8000_0007 -> of(l.eax(), l.ebx(), l.ecx(), l.edx() & INVARIANT_TSC);
+      case 0x8000_0008 -> of(l.eax(), l.ebx() & ~SPECULATION_CONTROL, 0, l.edx());
       // The host's own values, whatever the guest is; without SEV this host offers none.
       case 0x8000_001F -> mode == SevMode.OFF ? CpuModel.Leaf.ZERO : l;
       default -> CpuModel.Leaf.ZERO;

@@ -146,13 +146,12 @@ final class VmmGhcb {
   }
 
   private void msr(HostVcpu v, boolean write) {
-    int n = (int) rcx;
     if (write) {
-      handlers.writeMsr(v, n, rdx << 32 | rax & 0xFFFF_FFFFL);
+      handlers.writeMsr(v, rcx, rdx << 32 | rax & 0xFFFF_FFFFL);
       return;
     }
     // After #GP the guest is also handed what the copies held before.
-    long r = handlers.readMsr(v, n, rdx << 32 | rax & 0xFFFF_FFFFL);
+    long r = handlers.readMsr(v, rcx, rdx << 32 | rax & 0xFFFF_FFFFL);
     rax = r & 0xFFFF_FFFFL;
     rdx = r >>> 32;
     put(GhcbField.RAX, rax);

@@ -1,6 +1,7 @@
 package dev.vesper.machine.vmm;
 
 import dev.vesper.ghcb.ExitCode;
+import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.model.CpuModel;
 import dev.vesper.machine.model.XsaveLayout;
 import dev.vesper.machine.sev.PlainVcpu;
@@ -16,11 +17,8 @@ final class VmmHandlers implements Handlers {
   private static final int SHADOW_CR4 = Vmcb.SAVE_AREA + 0x148;
   private static final long SVME = 0x1000;
 
-  /**
-   * RAX of the hypercall by which a guest ends itself. The sources at hand name the call and not
-   * its number; all ones is this machine's choice.
-   */
-  private static final long FORCED_ABORT = -1;
+  /** RAX of the hypercall by which a guest ends itself: HVCALL_FORCED_ABORT. */
+  private static final long FORCED_ABORT = 0x1234;
 
   private final Hypervisor host;
   private final OpenBsdProfile profile;
@@ -31,8 +29,9 @@ final class VmmHandlers implements Handlers {
   VmmHandlers(Hypervisor host, OpenBsdProfile profile) {
     this.host = host;
     this.profile = profile;
-    cpuid = new VmmCpuid(host.model, host.mode);
-    msrs = new VmmMsrs(profile, host.memory, host.platform.startSeconds());
+    cpuid = new VmmCpuid(profile, host.model, host.mode);
+    long booted = host.platform.startSeconds();
+    msrs = new VmmMsrs(profile, this, cpuid.knowsTscFrequency(), booted);
     ghcb = new VmmGhcb(host, profile, this);
   }
 
@@ -81,7 +80,7 @@ final class VmmHandlers implements Handlers {
    *
    * @param stale what the answer is then
    */
-  long readMsr(HostVcpu v, int msr, long stale) {
+  long readMsr(HostVcpu v, long msr, long stale) {
     var r = msrs.read(msr);
     if (r.isEmpty()) {
       host.injectException(v, GP, true);
@@ -91,12 +90,22 @@ final class VmmHandlers implements Handlers {
   }
 
   /** WRMSR. A value that is refused raises #GP by EVENTINJ. */
-  boolean writeMsr(HostVcpu v, int msr, long value) {
+  boolean writeMsr(HostVcpu v, long msr, long value) {
     boolean accepted = msrs.write(v, msr, value);
     if (!accepted) {
-      host.injectException(v, GP, true);
+      injectGeneralProtection(v);
     }
     return accepted;
+  }
+
+  /** #GP. */
+  void injectGeneralProtection(HostVcpu v) {
+    host.injectException(v, GP, true);
+  }
+
+  /** {@return guest memory as the host sees it} */
+  HostView memory() {
+    return host.memory;
   }
 
   /** #UD; until 2026 with an error code that no #UD has. */
@@ -192,7 +201,8 @@ final class VmmHandlers implements Handlers {
   }
 
   private void msr(HostVcpu hv, PlainVcpu v, boolean write) {
-    int n = (int) v.gpr(1);
+    // All of RCX counts: with anything above ECX the register is an unknown one.
+    long n = v.gpr(1);
     if (write) {
       if (writeMsr(hv, n, v.gpr(2) << 32 | v.gpr(0) & 0xFFFF_FFFFL)) {
         skip(hv, v);
@@ -224,10 +234,15 @@ final class VmmHandlers implements Handlers {
   }
 
   private void xsetbv(HostVcpu hv, PlainVcpu v) {
-    long value = v.gpr(2) << 32 | v.gpr(0) & 0xFFFF_FFFFL;
-    long supported = host.model.leaf(0xD, 0).eax() & 0xFFFF_FFFFL;
-    if (v.cpl() != 0 || (int) v.gpr(1) != 0 || !XsaveLayout.legal(value, supported)) {
-      host.injectException(hv, GP, true);
+    // What is above EAX counts too.
+    long value = v.gpr(0) + (v.gpr(2) << 32);
+    long mask = cpuid.xcr0Mask();
+    if (v.cpl() != 0 || v.gpr(1) != 0 || (value & ~mask) != 0) {
+      injectGeneralProtection(hv);
+      return;
+    }
+    if (!XsaveLayout.legal(value, mask)) {
+      einval("XSETBV with a value that faults in vmm_fpurestore: 0x" + Long.toHexString(value));
       return;
     }
     v.setXcr0(value);

@@ -24,28 +24,43 @@ final class VmmMsrs {
   private static final long ENABLED = 1;
 
   private static final int PVCLOCK_SIZE = 32;
+  private static final int WALL_CLOCK_SIZE = 12;
+  private static final int PAGE = 4096;
   private static final int TSC_STABLE = 1;
 
-  /** Multiplier and shift that turn ticks of 1 GHz into nanoseconds. */
-  private static final long MULTIPLIER = 0x8000_0000L;
+  /** 10^9 * 2^20 by the frequency of the TSC, and the shift that goes with it. */
+  private static final long MULTIPLIER = 1 << 20;
 
-  private static final int SHIFT = 1;
+  private static final int SHIFT = 12;
 
   private final OpenBsdProfile profile;
+  private final VmmHandlers handlers;
   private final HostView memory;
-  private final long startSeconds;
+  private final boolean tscFrequency;
+  private final long booted;
   private long pat = 0x0007_0406_0007_0406L;
   private long systemTime;
   private long version;
 
-  VmmMsrs(OpenBsdProfile profile, HostView memory, long startSeconds) {
+  /**
+   * @param tscFrequency whether the host knows how fast its TSC is
+   * @param booted when the host was booted, in seconds since 1970
+   */
+  VmmMsrs(OpenBsdProfile profile, VmmHandlers handlers, boolean tscFrequency, long booted) {
     this.profile = profile;
-    this.memory = memory;
-    this.startSeconds = startSeconds;
+    this.handlers = handlers;
+    memory = handlers.memory();
+    this.tscFrequency = tscFrequency;
+    this.booted = booted;
   }
 
-  OptionalLong read(int msr) {
-    return switch (msr) {
+  /** {@return the number, or -1 for one that no register can have} */
+  private static int number(long rcx) {
+    return rcx >>> 32 == 0 ? (int) rcx : -1;
+  }
+
+  OptionalLong read(long rcx) {
+    return switch (number(rcx)) {
       case BIOS_SIGN, PLATFORM_ID, INT_PEN_MSG -> OptionalLong.of(0);
       case SYS_CFG ->
           profile.since(OpenBsdProfile.State.YEAR_2026) ? OptionalLong.of(0) : OptionalLong.empty();
@@ -67,8 +82,8 @@ final class VmmMsrs {
   }
 
   /** {@return whether the write is accepted; else #GP} */
-  boolean write(HostVcpu v, int msr, long value) {
-    switch (msr) {
+  boolean write(HostVcpu v, long rcx, long value) {
+    switch (number(rcx)) {
       case PAT -> {
         if (!legalPat(value)) {
           return false;
@@ -77,8 +92,13 @@ final class VmmMsrs {
       }
       case EFER -> v.cpu.vmcb().set(Vmcb.SAVE_AREA + 0x0D0, value | SVME);
       case KVM_SYSTEM_TIME -> {
-        systemTime = value;
-        update(v);
+        // The instruction counts as executed although it faults.
+        if (reaches(value & -16, PVCLOCK_SIZE)) {
+          systemTime = value;
+          update(v);
+        } else {
+          handlers.injectGeneralProtection(v);
+        }
       }
       case KVM_WALL_CLOCK -> wallClock(v, value);
       default -> {
@@ -88,26 +108,33 @@ final class VmmMsrs {
     return true;
   }
 
+  /** {@return whether a record lies in memory, not at its very end, and in one page} */
+  private boolean reaches(long address, int bytes) {
+    return memory.contains(address, bytes + 1) && (address & PAGE - 1) + bytes <= PAGE;
+  }
+
+  /** vmm_pv_wall_clock: when the host was booted, which is when virtual time began. */
   private void wallClock(HostVcpu v, long address) {
-    if (memory.contains(address, 12)) {
-      long now = v.cpu.now();
-      memory.write(address, 4, 2);
-      memory.write(address + 4, 4, startSeconds + now / 1_000_000_000L);
-      memory.write(address + 8, 4, now % 1_000_000_000L);
+    if (!reaches(address, WALL_CLOCK_SIZE)) {
+      handlers.injectGeneralProtection(v);
+      return;
     }
+    memory.write(address + 4, 4, booted);
+    memory.write(address + 8, 4, 0);
+    memory.write(address, 4, (memory.read(address, 4) | 1) + 1);
   }
 
   /** Brings the guest's pvclock page up to date, before each VMRUN. */
   void update(HostVcpu v) {
-    long at = systemTime & ~ENABLED;
-    if ((systemTime & ENABLED) == 0 || !memory.contains(at, PVCLOCK_SIZE)) {
+    long at = systemTime & -16;
+    if ((systemTime & ENABLED) == 0) {
       return;
     }
     version += 2;
     memory.write(at, 4, version);
     memory.write(at + 8, 8, Hypervisor.guestTsc(v));
     memory.write(at + 16, 8, v.cpu.now());
-    memory.write(at + 24, 4, MULTIPLIER);
+    memory.write(at + 24, 4, tscFrequency ? MULTIPLIER : 0);
     memory.write(at + 28, 1, SHIFT);
     memory.write(at + 29, 1, TSC_STABLE);
   }

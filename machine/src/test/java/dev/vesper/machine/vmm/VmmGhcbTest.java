@@ -24,11 +24,12 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** svm_handle_vmgexit in its three states: what is served, and how everything else ends. */
+/** svm_handle_vmgexit in its four states: what is served, and how everything else ends. */
 final class VmmGhcbTest {
   private static final String OLD = "openbsd:2025-06";
   private static final String RELEASE = "openbsd:2025-09";
-  private static final String NEW = "openbsd:2026";
+  private static final String NEW = "openbsd:2026-08";
+  private static final String FEBRUARY = "openbsd:2026";
   private static final long GHCB = 0x5000;
   private static final long OTHER = 0x7000;
 
@@ -121,7 +122,7 @@ final class VmmGhcbTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {OLD, RELEASE, NEW})
+  @ValueSource(strings = {OLD, RELEASE, FEBRUARY, NEW})
   void cpuidByTheMsrProtocol(String profile) {
     start(profile);
     assertThat(vcpu.vmcb().get(Vmcb.GHCB_GPA)).as("nothing unsolicited").isZero();
@@ -157,7 +158,7 @@ final class VmmGhcbTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {OLD, RELEASE, NEW})
+  @ValueSource(strings = {OLD, RELEASE, FEBRUARY, NEW})
   void cpuidMarksFourRegistersAndTheInfos(String profile) {
     start(profile);
     request(ExitCode.CPUID, 0);
@@ -175,7 +176,7 @@ final class VmmGhcbTest {
             GhcbField.SW_EXITINFO1,
             GhcbField.SW_EXITINFO2);
     // Until 2026 the whole page was cleared, since then only the bitmap.
-    boolean wiped = !profile.equals(NEW);
+    boolean wiped = !profile.equals(NEW) && !profile.equals(FEBRUARY);
     assertThat(page[0x900]).isEqualTo((byte) (wiped ? 0 : 0x55));
     assertThat(ghcb.get(GhcbField.SW_EXITCODE)).isEqualTo(wiped ? 0 : ExitCode.CPUID);
   }
@@ -183,12 +184,12 @@ final class VmmGhcbTest {
   @Test
   void portsGoBothWays() {
     start(NEW);
-    request(ExitCode.IOIO, 0x3FFL << 16 | 0x10);
+    request(ExitCode.IOIO, 0x3FBL << 16 | 0x10);
     ghcb.set(GhcbField.RAX, 0x5A);
     exit(GHCB);
     assertThat(ghcb.valid())
         .containsExactlyInAnyOrder(GhcbField.SW_EXITINFO1, GhcbField.SW_EXITINFO2);
-    request(ExitCode.IOIO, 0x3FFL << 16 | 0x11);
+    request(ExitCode.IOIO, 0x3FBL << 16 | 0x11);
     exit(GHCB);
     assertThat(ghcb.get(GhcbField.RAX)).isEqualTo(0x5A);
     assertThat(running()).isTrue();
@@ -366,9 +367,77 @@ final class VmmGhcbTest {
     ghcb.set(GhcbField.RDX, 0);
     exit(GHCB);
     assertThat(view.read(0x9000, 4)).as("version").isEqualTo(2);
-    assertThat(view.read(0x9018, 4)).as("multiplier").isEqualTo(0x8000_0000L);
+    assertThat(view.read(0x9018, 4)).as("multiplier").isEqualTo(1 << 20);
+    assertThat(view.read(0x901C, 1)).as("shift").isEqualTo(12);
     handlers.entering(hostVcpu);
     assertThat(view.read(0x9000, 4)).isEqualTo(4);
+  }
+
+  private void writeMsr(long number, long value) {
+    request(ExitCode.MSR, 1);
+    ghcb.set(GhcbField.RCX, number);
+    ghcb.set(GhcbField.RAX, value & 0xFFFF_FFFFL);
+    ghcb.set(GhcbField.RDX, value >>> 32);
+    exit(GHCB);
+  }
+
+  /** vmm_pv_wall_clock: an even version that grows, and when the host was booted. */
+  @Test
+  void theWallClockIsWhenTheHostWasBooted() {
+    start(NEW);
+    view.write(0x9000, 4, 6);
+    writeMsr(0x4B56_4D00L, 0x9000);
+    assertThat(view.read(0x9000, 4)).isEqualTo(8);
+    assertThat(view.read(0x9004, 4)).isEqualTo(Hardware.NONE.startSeconds());
+    assertThat(view.read(0x9008, 4)).isZero();
+    writeMsr(0x4B56_4D00L, 0x9000);
+    assertThat(view.read(0x9000, 4)).isEqualTo(10);
+    assertThat(injected()).isZero();
+  }
+
+  /** Records outside memory, at its very end or across pages are #GP. */
+  @ParameterizedTest
+  @CsvSource({
+    "0x4B564D00, 0x9FF8",
+    "0x4B564D00, 0xFFFF4",
+    "0x4B564D00, 0x4000000000",
+    "0x4B564D01, 0x9FF1",
+    "0x4B564D01, 0xFFFE1",
+    "0x4B564D01, 0x4000000001"
+  })
+  void clockRecordsThatDoNotFitAreRefused(String msr, String address) {
+    start(NEW);
+    writeMsr(Long.decode(msr), Long.decode(address));
+    assertThat(injected()).isEqualTo(0x8000_0B0DL);
+    assertThat(running()).isTrue();
+  }
+
+  /** svm_handle_msr compares all of RCX. */
+  @Test
+  void anMsrNumberWithAnythingAboveEcxIsUnknown() {
+    start(NEW);
+    request(ExitCode.MSR, 0);
+    ghcb.set(GhcbField.RCX, 0x1_C001_1029L);
+    exit(GHCB);
+    assertThat(injected()).isEqualTo(0x8000_0B0DL);
+  }
+
+  private long cpuid(int leaf, int register) {
+    return msr(MsrRequest.cpuidRequest(leaf, register)) >>> 32;
+  }
+
+  /** The signature of KVM and its clock at 0x40000100; what lies between is empty, not clamped. */
+  @ParameterizedTest
+  @ValueSource(strings = {OLD, RELEASE, FEBRUARY, NEW})
+  void kvmsClockHasLeavesOfItsOwn(String profile) {
+    start(profile);
+    assertThat(cpuid(0x4000_0100, 0)).isEqualTo(0x4000_0101);
+    assertThat(cpuid(0x4000_0100, 1)).isEqualTo(0x4B4D_564BL);
+    assertThat(cpuid(0x4000_0101, 0)).isEqualTo(1 << 24 | 1 << 3 | 1 << 1);
+    assertThat(cpuid(0x4000_0001, 0)).isEqualTo(1 << 24 | 1 << 3);
+    assertThat(cpuid(0x4000_0102, 0)).isZero();
+    assertThat(cpuid(0x5000_0000, 0)).isZero();
+    assertThat(cpuid(0x8000_0000, 1)).as("no vendor").isZero();
   }
 
   /** Whatever the page holds: an answer, an injection, or a named end. */

@@ -13,7 +13,6 @@ public final class LegacyVirtioPci extends PciDevice implements MmioDevice {
   /** Descriptors in a queue. */
   static final int QUEUE_SIZE = 128;
 
-  private static final int VENDOR = 0x1AF4;
   private static final int OPENBSD = 0x0B5D;
   private static final int CONFIG = 0x14;
   private static final int BAR_BYTES = 64;
@@ -34,13 +33,7 @@ public final class LegacyVirtioPci extends PciDevice implements MmioDevice {
 
   /** Puts a device behind the transport. */
   public LegacyVirtioPci(VirtioDevice device, HostView memory) {
-    // Transitional IDs: 1000h network, 1001h block, 1003h console, 1005h entropy.
-    super(
-        0x0FFF + device.type() + (device.type() == 4 ? 2 : device.type() == 3 ? 1 : 0) << 16
-            | VENDOR,
-        device.classCode(),
-        device.type() << 16 | OPENBSD,
-        true);
+    super(device.legacyId(), device.classCode(), device.type() << 16 | OPENBSD, true);
     this.device = device;
     pfn = new int[device.queues()];
     queues = new Virtqueue[device.queues()];
@@ -103,7 +96,9 @@ public final class LegacyVirtioPci extends PciDevice implements MmioDevice {
         }
       }
       default -> {
-        // read-only
+        if (at >= CONFIG) {
+          device.configure((int) at - CONFIG, value);
+        }
       }
     }
   }

@@ -14,6 +14,15 @@ public interface VirtioDevice {
   /** {@return the PCI class word} */
   int classCode();
 
+  /**
+   * {@return PCI device and vendor ID behind the legacy transport} Transitional IDs: 1000h network,
+   * 1001h block, 1003h console, 1005h entropy.
+   */
+  default int legacyId() {
+    int type = type();
+    return 0x0FFF + type + (type == 4 ? 2 : type == 3 ? 1 : 0) << 16 | 0x1AF4;
+  }
+
   /** {@return feature bits that it offers, without those of the transport} */
   default long features() {
     return 0;
@@ -26,6 +35,9 @@ public interface VirtioDevice {
   default int config(int offset) {
     return 0;
   }
+
+  /** Takes what the driver writes into its configuration space. */
+  default void configure(int offset, int value) {}
 
   /**
    * Works on a request.
