@@ -99,8 +99,8 @@ final class GuestOptions {
     }
     o.text(
         "kvm|openbsd",
-        "hypervisor to behave as: kvm, openbsd:2025-06, openbsd:2025-09, openbsd:2026 or openbsd,"
-            + " which is the newest; ,cr8=trap or ,cr8=native after an openbsd one (default: kvm)",
+        "hypervisor to behave as: kvm, openbsd:2025-06, openbsd:2025-09, openbsd:2026,"
+            + " openbsd:2026-08 or openbsd, which is the newest; ,cr8=trap or ,cr8=native after an openbsd one (default: kvm)",
         v -> profile = v,
         "--profile");
     o.text(
