@@ -1,0 +1,114 @@
+package dev.vesper.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.vesper.machine.Machine;
+import dev.vesper.machine.MachineOptions;
+import dev.vesper.machine.observe.Event;
+import dev.vesper.machine.sev.SevMode;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/**
+ * The names that kernels of several releases carry are those of their System.map, with KASLR and
+ * without: bullseye has 5.10, bookworm 6.1, trixie 6.12 and sid a current one.
+ */
+@Tag("slow")
+@Timeout(value = 45, unit = java.util.concurrent.TimeUnit.MINUTES)
+final class KernelNamesTest {
+  /** Enough to unpack each kernel and have it make its first exchanges. */
+  private static final long INSTRUCTIONS = 600_000_000L;
+
+  private static final long ALIGNMENT = 1 << 21;
+
+  /** A place in the trace: its address, and the name without the offset. */
+  private record Place(long rip, String name, long offset) {
+    static Place of(Event e) {
+      String[] part = e.symbol().split("\\+0x");
+      long offset = part.length > 1 ? Long.parseUnsignedLong(part[1], 16) : 0;
+      return new Place(e.rip(), part[0], offset);
+    }
+  }
+
+  private static Set<Place> places(DebianSuite suite, String option) throws Exception {
+    Machine m =
+        new Machine(
+            MachineOptions.of(SevMode.ES, suite.kernel(), b -> {})
+                .with("console=ttyS0 earlyprintk=ttyS0 " + option, new byte[0]));
+    Set<Place> seen = new HashSet<>();
+    List<String> bare = new ArrayList<>();
+    m.trace(
+        e -> {
+          if (e.rip() >= 0 || !e.kind().equals("vc") && !e.kind().equals("ghcb")) {
+            return;
+          }
+          if (e.symbol().isEmpty()) {
+            bare.add(Long.toHexString(e.rip()));
+          } else {
+            seen.add(Place.of(e));
+          }
+        },
+        false);
+    m.limit(INSTRUCTIONS, Long.MAX_VALUE);
+    m.run();
+    assertThat(bare).as("kernel addresses without a name").isEmpty();
+    return seen;
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "bullseye, nokaslr",
+    "bullseye, kaslr",
+    "bookworm, nokaslr",
+    "bookworm, kaslr",
+    "trixie, nokaslr",
+    "trixie, kaslr",
+    "sid, nokaslr",
+    "sid, kaslr"
+  })
+  void namesAreThoseOfTheSystemMap(String name, String option) throws Exception {
+    DebianSuite suite = DebianSuite.of(name);
+    Map<String, Set<Long>> map = new HashMap<>();
+    TreeSet<Long> addresses = new TreeSet<>(Long::compareUnsigned);
+    for (String line : suite.systemMap()) {
+      String[] part = line.split(" ");
+      long address = Long.parseUnsignedLong(part[0], 16);
+      map.computeIfAbsent(part[2], k -> new HashSet<>()).add(address);
+      addresses.add(address);
+    }
+    Set<Place> places = places(suite, option);
+    assertThat(places.stream().map(Place::name).distinct().toList()).hasSizeGreaterThan(8);
+    // One distance fits all names: how far KASLR has moved the kernel.
+    Set<Long> slides = new HashSet<>();
+    boolean first = true;
+    for (Place p : places) {
+      Set<Long> own = new HashSet<>();
+      for (long linked : map.getOrDefault(p.name(), Set.of())) {
+        Long next = addresses.higher(linked);
+        if (next == null || Long.compareUnsigned(p.offset(), next - linked) < 0) {
+          own.add(p.rip() - p.offset() - linked);
+        }
+      }
+      assertThat(own).as("%s is in the map and reaches that far", p).isNotEmpty();
+      if (first) {
+        slides.addAll(own);
+      } else {
+        slides.retainAll(own);
+      }
+      first = false;
+    }
+    assertThat(slides).hasSize(1);
+    long slide = slides.iterator().next();
+    assertThat(slide % ALIGNMENT).isZero();
+    assertThat(slide == 0).isEqualTo(option.equals("nokaslr"));
+  }
+}
