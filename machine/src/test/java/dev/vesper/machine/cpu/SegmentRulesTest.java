@@ -226,6 +226,30 @@ final class SegmentRulesTest {
   }
 
   @ParameterizedTest
+  @CsvSource({
+    "call, 0, -1",
+    "jmp, 0, -1",
+    "call, 0xFF0000, 0",
+    "jmp, 0xFF0000, 0",
+    "call, 0x10000000000, 64"
+  })
+  void aGateOfLongModeLeadsToACanonicalAddress(String instruction, String upper, int error) {
+    prepare(64);
+    int sel = 0x40;
+    long offset = RestartGuest.HANDLER;
+    g.put(
+        RestartGuest.GDT + sel, 8, offset & 0xFFFF | 8 << 16 | 0xEC00L << 32 | offset >>> 16 << 48);
+    g.put(RestartGuest.GDT + sel + 8, 8, Long.decode(upper));
+    g.put((int) cpu.r[3], 8, (long) sel << 32);
+    assertThat(run(64, instruction + " far [rbx]")).isEqualTo(error < 0 ? -1 : GP);
+    if (error < 0) {
+      assertThat(cpu.rip).isEqualTo(RestartGuest.HANDLER);
+    } else {
+      assertThat(cpu.exitInfo1).as("error code").isEqualTo(error);
+    }
+  }
+
+  @ParameterizedTest
   @ValueSource(
       ints = {
         ControlRegisters.MSR_LSTAR,
