@@ -44,6 +44,11 @@ public final class Bytes {
     return b.clone();
   }
 
+  /** {@return whether these are all of the first {@code count} bytes of others} */
+  public boolean areFirst(byte[] others, int count) {
+    return Arrays.equals(b, 0, b.length, others, 0, count);
+  }
+
   /** {@return whether a range of these bytes equals a range of others} */
   public boolean matches(int from, Bytes other, int otherFrom, int length) {
     return Arrays.equals(b, from, from + length, other.b, otherFrom, otherFrom + length);

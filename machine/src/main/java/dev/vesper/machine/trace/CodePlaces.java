@@ -1,6 +1,7 @@
 package dev.vesper.machine.trace;
 
 import dev.vesper.machine.cpu.Cpu;
+import dev.vesper.machine.observe.Bytes;
 import dev.vesper.machine.observe.Symbols;
 import dev.vesper.x86.Decoder;
 import dev.vesper.x86.Formatter;
@@ -28,7 +29,7 @@ final class CodePlaces {
    * @param text its disassembly, or {@code ?}
    */
   record Code(
-      byte[] bytes,
+      Bytes bytes,
       int bits,
       Symbols names,
       @Nullable Insn insn,
@@ -44,16 +45,15 @@ final class CodePlaces {
   Code at(Cpu c, long rip, Symbols symbols) {
     int got = c.fetchQuietly(rip, bytes);
     Code k = known.get(rip);
-    if (k != null
-        && k.names == symbols
-        && k.bits == c.codeBits()
-        && Arrays.equals(k.bytes, 0, k.bytes.length, bytes, 0, got)) {
+    if (k != null && k.names == symbols && k.bits == c.codeBits() && k.bytes.areFirst(bytes, got)) {
       return k;
     }
     byte[] own = Arrays.copyOf(bytes, got);
     Insn in = c.decode(own, got);
     String text = in == null ? "?" : formatter.format(in, rip);
-    k = new Code(own, c.codeBits(), symbols, in, symbols.at(rip), symbols.source(rip), text);
+    k =
+        new Code(
+            Bytes.of(own), c.codeBits(), symbols, in, symbols.at(rip), symbols.source(rip), text);
     if (known.size() >= MOST) {
       known.clear();
     }

@@ -58,9 +58,14 @@ final class VcTracer implements CpuObserver {
       recorder.peekShared(v.ghcbFrame, f.ghcb);
     }
     Insn in = recorder.insn(c.rip);
-    // A hypervisor that injects #VC can name a code at any instruction.
-    boolean port = in != null && code == ExitCode.IOIO && MemoryOperands.isPort(in);
     @Nullable Operand none = null;
+    @Nullable Boolean allowed = null;
+    Bytes sent = Bytes.NONE;
+    // A hypervisor that injects #VC can name the code of IOIO at any instruction.
+    if (in != null && code == ExitCode.IOIO && MemoryOperands.isPort(in)) {
+      allowed = c.cpl == 3 ? (Boolean) MemoryOperands.portsAllowed(c, in) : null;
+      sent = string(c, in, f);
+    }
     recorder.record(
         new VcRaised(
             recorder.at(c.rip),
@@ -72,8 +77,8 @@ final class VcTracer implements CpuObserver {
             in == null ? none : MemoryOperands.operand(c, in),
             in == null ? none : MemoryOperands.source(c, in),
             in == null ? none : MemoryOperands.destination(c, in),
-            port && c.cpl == 3 ? MemoryOperands.portsAllowed(c, in) : null,
-            port ? string(c, in, f) : Bytes.NONE,
+            allowed,
+            sent,
             code == ExitCode.CPUID ? c.xcr0 : 0,
             open,
             outer != null && v.pending.top() == outer ? outer.id : 0));

@@ -54,8 +54,8 @@ public final class HandlerCoverage {
         .sorted(
             Comparator.comparing((Map.Entry<Key, Integer> e) -> ExitCode.name(e.getKey().exit))
                 .thenComparing(e -> e.getKey().form)
-                .thenComparing(e -> e.getKey().bits)
-                .thenComparing(e -> e.getKey().cpl))
+                .thenComparingInt(e -> e.getKey().bits)
+                .thenComparingInt(e -> e.getKey().cpl))
         .forEach(
             e -> {
               Key k = e.getKey();

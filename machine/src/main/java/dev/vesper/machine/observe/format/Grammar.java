@@ -22,9 +22,6 @@ final class Grammar {
   private static final Map<String, GhcbField> FIELDS = new HashMap<>();
   private static final Accesses.Kind[] KINDS = Accesses.Kind.values();
 
-  /** Letters of {@link #KINDS}: reads, writes, RDMSR, WRMSR, comparisons. */
-  private static final String LETTERS = "rwRWc";
-
   static {
     for (GhcbField f : GhcbField.values()) {
       FIELDS.put(f.name(), f);
@@ -104,7 +101,7 @@ final class Grammar {
       if (i != 0) {
         b.append(' ');
       }
-      b.append(LETTERS.charAt(x.kind().ordinal()));
+      b.append(letter(x.kind()));
       digits(b, x.offset());
       b.append(':').append(x.bytes()).append('=');
       digits(b, x.value());
@@ -113,7 +110,26 @@ final class Grammar {
     }
   }
 
+  private static char letter(Accesses.Kind kind) {
+    return switch (kind) {
+      case READ -> 'r';
+      case WRITE -> 'w';
+      case MSR_READ -> 'R';
+      case MSR_WRITE -> 'W';
+      case COMPARE -> 'c';
+    };
+  }
+
   // ---- reading
+
+  private static Accesses.Kind kind(Key k, char letter) {
+    for (Accesses.Kind kind : KINDS) {
+      if (letter(kind) == letter) {
+        return kind;
+      }
+    }
+    throw damaged(k);
+  }
 
   private static IllegalArgumentException damaged(Key k) {
     return new IllegalArgumentException("its " + k + " is damaged");
@@ -198,17 +214,17 @@ final class Grammar {
       int colon = t.indexOf(':');
       int equals = t.indexOf('=', colon + 1);
       int at = t.indexOf('@', equals + 1);
-      int kind = colon < 2 || equals < 0 || at < 0 ? -1 : LETTERS.indexOf(t.charAt(0));
-      if (kind < 0) {
+      if (colon < 2 || equals < 0 || at < 0) {
         throw damaged(k);
       }
+      Accesses.Kind kind = kind(k, t.charAt(0));
       int offset = Integer.parseInt(t, 1, colon, 16);
       int bytes = Integer.parseInt(t, colon + 1, equals, 10);
       if (offset < 0 || offset >= GhcbPage.SIZE || bytes < 0 || bytes > Accesses.MOST_BYTES) {
         throw damaged(k);
       }
       a.add(
-          KINDS[kind],
+          kind,
           offset,
           bytes,
           Long.parseUnsignedLong(t, equals + 1, at, 16),
