@@ -107,12 +107,23 @@ final class KernelGuest {
 
   /** Runs instructions on a PC with 64 MiB. */
   static KernelGuest run(String source, UnaryOperator<MachineOptions> more) throws Exception {
+    return run(source, more, 0);
+  }
+
+  /**
+   * The same.
+   *
+   * @param translated how often a block is interpreted before it is translated, 0 for never
+   */
+  static KernelGuest run(String source, UnaryOperator<MachineOptions> more, int translated)
+      throws Exception {
     MachineOptions o =
         MachineOptions.of(SevMode.OFF, image(source), c -> {})
             .withMemory(64L << 20)
             .withCpu("EPYC-Genoa")
             .withHardware(new Hardware(Hardware.Board.PC, List.of()));
     Machine m = new Machine(more.apply(o));
+    m.translateAfter(translated);
     m.limit(MOST_INSTRUCTIONS, Long.MAX_VALUE);
     Outcome end = m.run();
     if (end.status() != 1) {

@@ -34,14 +34,18 @@ final class PerformanceCountersTest {
       "mov ecx, 0xc0010201\nrdmsr\nmov [edi], eax\nmov [edi + 4], edx\nadd edi, 8\n";
 
   private static int count(long control) throws Exception {
-    return KernelGuest.run(
-            write(0xC001_0201, 0)
-                + write(0xC001_0200, control | 1 << 22)
-                + LOOP
-                + write(0xC001_0200, control)
-                + READ
-                + "jmp end")
-        .result(0);
+    String source =
+        write(0xC001_0201, 0)
+            + write(0xC001_0200, control | 1 << 22)
+            + LOOP
+            + write(0xC001_0200, control)
+            + READ
+            + "jmp end";
+    int interpreted = KernelGuest.run(source, o -> o, 0).result(0);
+    assertThat(KernelGuest.run(source, o -> o, 1).result(0))
+        .as("translated")
+        .isEqualTo(interpreted);
+    return interpreted;
   }
 
   @ParameterizedTest
