@@ -176,7 +176,8 @@ final class HostEventsTest {
     byte[] b = console.toByteArray();
     List<Integer> all = new ArrayList<>();
     for (int i = 0; i + 1 < b.length; i += 2) {
-      all.add((b[i + 1] & 1) != 0 ? (int) b[i] : -b[i]);
+      int at = b[i];
+      all.add((b[i + 1] & 1) != 0 ? at : -at);
     }
     return all;
   }
@@ -211,7 +212,7 @@ final class HostEventsTest {
     List<Integer> expected = new ArrayList<>();
     int at = Assembler.assemble(32, SET_TF.replace("; ", "\n")).length;
     int repeat = source.contains("rep ") ? Integer.parseInt(source.substring(9, 10)) : 1;
-    for (String s : source.split("; ")) {
+    for (String s : source.split("; ", -1)) {
       for (int i = 1; s.startsWith("rep ") && i < repeat; i++) {
         expected.add(at);
       }

@@ -269,8 +269,9 @@ public final class Hypervisor {
   }
 
   private void stopInTime() {
-    long left;
-    while ((left = realDeadline - System.nanoTime()) > 0) {
+    for (long left = realDeadline - System.nanoTime();
+        left > 0;
+        left = realDeadline - System.nanoTime()) {
       LockSupport.parkNanos(left);
       if (Thread.interrupted()) {
         return;

@@ -155,7 +155,7 @@ final class DebugTrapsTest {
     if (what.equals("-")) {
       return;
     }
-    String[] f = what.substring(1).split(",");
+    String[] f = what.substring(1).split(",", -1);
     boolean code = what.charAt(0) == 'x';
     int bytes = code ? 1 : Integer.parseInt(f[1]);
     long kind = code ? 0 : what.charAt(0) == 'w' ? 1 : 3;
