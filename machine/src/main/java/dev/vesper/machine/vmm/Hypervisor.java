@@ -424,6 +424,11 @@ public final class Hypervisor {
       Platform before = platform;
       reset();
       platform.wokenFrom(before);
+      for (HostVcpu v : vcpus) {
+        if (v.cpu instanceof PlainVcpu other) {
+          other.reset(new LaunchState());
+        }
+      }
       p.reset(state);
       started(vcpus.get(0), "woken from suspend to RAM");
     }

@@ -158,6 +158,8 @@ public final class PcBoard {
       // Where QEMU has it.
       Vga v = new Vga(parts.memory(), platform.ports, parts.mmio()::video);
       platform.screen = v;
+      // After a reset its memory is nowhere yet.
+      parts.mmio().video(-1, 0);
       platform.mmio.attach(v.window(), VGA_WINDOW, Vga.WINDOW_BYTES);
       parts.mmio().window(VGA_WINDOW, Vga.WINDOW_BYTES);
       pci.add(VGA, v, on -> {});
