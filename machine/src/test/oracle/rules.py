@@ -151,7 +151,7 @@ def c_anything(g):
         g.code = p + o + bytes([r.choice([0xc0 | r.getrandbits(6), r.getrandbits(8)])]) + bytes(r.getrandbits(8) for _ in range(10))
         if allowed(g): break
     else: assert False
-    g.code = g.code[:15].replace(b'\xf1', b'\xf0').replace(b'\x0f\x35', b'\x0f\x3f')
+    g.code = g.code[:15].replace(b'\xf1', b'\xf0').replace(b'\x0f\x35', b'\x0f\x3f').replace(b'\x0f\xa2', b'\x0f\xa3')
     machine(g)
 def machine(g):
     r = g.r; n = 16 if g.mode == M64 else 8
@@ -159,7 +159,7 @@ def machine(g):
     for i in range(n): g.setx(i, g.vec(r.choice(['i', 'ps', 'pd'])))
     for k in range(n):
         if k != RSP and r.random() < .7: g.gpr[k] = (DATA if g.mode != M16 else 0) + r.randrange(0x200, 0x1e00) & (~15 if r.random() < .5 else -1)
-    g.poke(0x700, bytes(r.getrandbits(8) for _ in range(0x1000)))
+    for _ in range(40): g.poke(r.randrange(0x200, 0x1e00) & ~7, bytes(r.getrandbits(8) for _ in range(16)))
     g.segments = True
 def c_vex(g):
     """random VEX instructions"""

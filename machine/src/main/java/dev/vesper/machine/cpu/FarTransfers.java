@@ -11,18 +11,17 @@ public abstract class FarTransfers extends Segmentation {
     super(memory, nested);
   }
 
-  private void checkTarget(long ip, int sel, int attr) {
-    if (longMode() && (attr & 0x200) != 0) {
-      if (!canonical(ip)) {
-        gp(0);
-      }
-    } else if (ip > limitOf(sel)) {
+  private void checkTarget(long ip, long descriptor) {
+    if (!reaches(ip, descriptor)) {
       gp(0);
     }
   }
 
-  private long limitOf(int sel) {
-    return limit(readDescriptor(sel, 13));
+  /** {@return whether a code segment has an instruction pointer} */
+  private boolean reaches(long ip, long descriptor) {
+    return longMode() && (attr(descriptor) & 0x200) != 0
+        ? canonical(ip)
+        : ip <= limit(descriptor);
   }
 
   private void checkReal(long ip) {
@@ -92,7 +91,7 @@ public abstract class FarTransfers extends Segmentation {
     int a = attr(d);
     if ((a & 0x10) != 0) {
       checkCode(sel, d);
-      checkTarget(ip, sel, a);
+      checkTarget(ip, d);
       installCode(sel, d, cpl);
       rip = ip;
       codeSegmentChanged();
@@ -123,7 +122,7 @@ public abstract class FarTransfers extends Segmentation {
         if ((ca & 0x80) == 0) {
           fault(11, g.sel & 0xFFFC);
         }
-        checkTarget(g.ip, g.sel, ca);
+        checkTarget(g.ip, cd);
         installCode(g.sel, cd, cpl);
         rip = g.ip;
         codeSegmentChanged();
@@ -210,10 +209,16 @@ public abstract class FarTransfers extends Segmentation {
 
   /** Pushes the return address with the old stack's width and goes to a checked code segment. */
   private void callSameLevel(int sel, long d, long ip, int size, long next) {
-    checkTarget(ip, sel, attr(d));
     probeAll(size, 2);
-    setAccessed(sel, d);
+    boolean reached = reaches(ip, d);
+    if (reached) {
+      setAccessed(sel, d);
+    }
+    // AMD processors have stored the return address when they find that the target is not there.
     pokeAll(size, selector[CS], next);
+    if (!reached) {
+      gp(0);
+    }
     setSp(r[4] - 2L * size);
     installAccessedCode(sel, d, cpl);
     rip = ip;
@@ -252,7 +257,7 @@ public abstract class FarTransfers extends Segmentation {
       callSameLevel(g.sel, cd, g.ip, size, next);
       return;
     }
-    checkTarget(g.ip, g.sel, ca);
+    checkTarget(g.ip, cd);
     if (!inner) {
       // The gate leads to 64-bit code, which has a 64-bit stack.
       StackFrame f = new StackFrame(r[4], cpl);

@@ -869,7 +869,7 @@ public abstract class Mmu extends CpuState {
   public final void probeWrite(long la, int bytes) {
     long a = la & linearMask();
     int u = privilege();
-    checkCanonicalRange(a, bytes);
+    checkRange(a, bytes);
     lookup(a, WRITE, u);
     long end = a + bytes - 1 & linearMask();
     if ((end & PAGE_MASK) != (a & PAGE_MASK)) {
@@ -881,7 +881,7 @@ public abstract class Mmu extends CpuState {
   public final void probeRead(long la, int bytes) {
     long a = la & linearMask();
     int u = privilege();
-    checkCanonicalRange(a, bytes);
+    checkRange(a, bytes);
     lookup(a, READ, u);
     long end = a + bytes - 1 & linearMask();
     if ((end & PAGE_MASK) != (a & PAGE_MASK)) {
@@ -889,8 +889,9 @@ public abstract class Mmu extends CpuState {
     }
   }
 
-  private void checkCanonicalRange(long a, int bytes) {
-    if (mode64() && (!canonical(a) || !canonical(a + bytes - 1))) {
+  private void checkRange(long a, int bytes) {
+    long last = a + bytes - 1;
+    if (mode64() ? !canonical(a) || !canonical(last) : last > 0xFFFF_FFFFL) {
       nonCanonical();
     }
   }

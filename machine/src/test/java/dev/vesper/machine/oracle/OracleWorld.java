@@ -18,9 +18,9 @@ final class OracleWorld {
   static final long CODE = 0x1000_0000L;
   static final long DATA = 0x2000_0000L;
   static final int DATA_BYTES = 8192;
-  private static final long HANDLERS = 0x3000_0000L;
-  private static final long TABLES = 0x3000_2000L;
-  private static final long STACK_TOP = 0x3000_8000L;
+  private static final long HANDLERS = 0xFFFF_FF80_0000_0000L;
+  private static final long TABLES = HANDLERS + 0x2000;
+  private static final long STACK_TOP = HANDLERS + 0x8000;
   private static final int IRET_AT = 0x200;
   private static final int CODE_PAGE = 8;
   private static final int DATA_PAGE = 9;
@@ -68,7 +68,10 @@ final class OracleWorld {
     put64(page(2), 0, 0x3007);
     put64(page(3), (int) (CODE >> 21) * 8, 0x4007);
     put64(page(3), (int) (DATA >> 21) * 8, 0x5007);
-    put64(page(3), (int) (HANDLERS >> 21) * 8, 0x6007);
+    // The handlers are in the upper half, which no case reaches.
+    put64(page(1), 511 * 8, 0x7003);
+    put64(page(7), 0, 0xB003);
+    put64(page(11), 0, 0x6003);
     put64(page(4), 0, CODE_PAGE << 12 | 5);
     put64(page(5), 0, DATA_PAGE << 12 | 7 | 1L << 63);
     put64(page(5), 8, DATA_PAGE + 1 << 12 | 7 | 1L << 63);

@@ -30,7 +30,8 @@ final class RecordedCasesTest {
 
   private static String count() throws IOException {
     Map<String, Integer> cases = new TreeMap<>();
-    for (String set : List.of("open-1", "seed-a", "vector-more", "avx512")) {
+    for (String set :
+        List.of("open-1", "seed-a", "vector-more", "avx512", "milan", "milan-steps")) {
       try (var in =
               RecordedCasesTest.class.getResourceAsStream(
                   "/dev/vesper/machine/oracle/" + set + ".jsonl.gz");
