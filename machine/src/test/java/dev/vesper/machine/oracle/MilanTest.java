@@ -43,6 +43,13 @@ final class MilanTest {
     assertThat(passed(o)).isGreaterThan(8500);
   }
 
+  @Test
+  void singleStepsAreThoseOfTheCpu() throws IOException {
+    OracleReplay o = replay("milan-steps", 0, Long.MAX_VALUE);
+    assertThat(o.failures).isEmpty();
+    assertThat(passed(o)).isGreaterThan(250);
+  }
+
   private static boolean isKnown(String failure) {
     return failure.contains(" x87_trans ")
         || failure.contains(" trans ")
