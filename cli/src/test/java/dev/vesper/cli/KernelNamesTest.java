@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.machine.Machine;
 import dev.vesper.machine.MachineOptions;
+import dev.vesper.machine.observe.At;
 import dev.vesper.machine.observe.Event;
 import dev.vesper.machine.sev.SevMode;
 import java.util.ArrayList;
@@ -32,10 +33,10 @@ final class KernelNamesTest {
 
   /** A place in the trace: its address, and the name without the offset. */
   private record Place(long rip, String name, long offset) {
-    static Place of(Event e) {
-      String[] part = e.symbol().split("\\+0x");
+    static Place of(At at) {
+      String[] part = at.symbol().split("\\+0x");
       long offset = part.length > 1 ? Long.parseUnsignedLong(part[1], 16) : 0;
-      return new Place(e.rip(), part[0], offset);
+      return new Place(at.rip(), part[0], offset);
     }
   }
 
@@ -48,13 +49,15 @@ final class KernelNamesTest {
     List<String> bare = new ArrayList<>();
     m.trace(
         e -> {
-          if (e.rip() >= 0 || !e.kind().equals("vc") && !e.kind().equals("ghcb")) {
+          At at = e.at();
+          boolean counts = e instanceof Event.VcRaised || e instanceof Event.GhcbExchange;
+          if (!counts || at.rip() >= 0) {
             return;
           }
-          if (e.symbol().isEmpty()) {
-            bare.add(Long.toHexString(e.rip()));
+          if (at.symbol().isEmpty()) {
+            bare.add(Long.toHexString(at.rip()));
           } else {
-            seen.add(Place.of(e));
+            seen.add(Place.of(at));
           }
         },
         false);
