@@ -1,6 +1,7 @@
 package dev.vesper.machine.device;
 
 import java.util.ArrayDeque;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The receiving side of a serial port: what waits for the guest, and when the guest listens.
@@ -59,7 +60,7 @@ public abstract class SerialPort implements PortDevice {
   }
 
   /** {@return the next byte, which the guest takes, or null} */
-  protected final Integer take() {
+  protected final @Nullable Integer take() {
     reader |= !received.isEmpty() && (ier & IER_RECEIVE) == 0;
     return received.poll();
   }
@@ -68,7 +69,7 @@ public abstract class SerialPort implements PortDevice {
   protected final void discard() {
     if ((ier & IER_RECEIVE) == 0 && !reader) {
       while (!received.isEmpty()) {
-        back.addFirst(received.pollLast());
+        back.addFirst(received.removeLast());
       }
     }
     received.clear();
