@@ -36,8 +36,13 @@ public final class Hypervisor {
   /** Virtual time between looks at limits and input while the guest computes. */
   private static final long SLICE = 10_000_000L;
 
-  /** Virtual time that a vCPU may run ahead of another one. */
-  private static final long QUANTUM = 10_000L;
+  /**
+   * Virtual time that a vCPU may run ahead of another one. It is a prime number, so that no short
+   * loop is left at the same instruction each time: one that takes a lock, gives it back and takes
+   * it again would be left with the lock for ever, and the vCPU that waits for it would never have
+   * it.
+   */
+  private static final long QUANTUM = 9_973L;
 
   /**
    * Virtual time that a device takes to answer, as on a real bus: a guest that polls a timer in a
