@@ -41,6 +41,9 @@ final class VirtioDevicesTest {
       $b udhcpc -i eth0 -n -q -s /bin/busybox 2>&1
       $b ip addr add 10.0.2.15/24 dev eth0
       $b ping -c 2 10.0.2.2
+      $b sleep 3
+      $b ip -6 addr show dev eth0
+      $b ping -6 -c 3 fec0::2
       $b nc 10.0.2.2 80 < /dev/null 2>&1
       echo to the console > /dev/hvc0
       $b mkdir /mnt
@@ -90,6 +93,8 @@ final class VirtioDevicesTest {
     assertThat(text)
         .contains("lease of 10.0.2.15 obtained")
         .contains("2 packets transmitted, 2 packets received")
+        .contains("inet6 fec0::5054:ff:fe12:3456/64")
+        .contains("3 packets transmitted, 3 packets received")
         .containsIgnoringCase("connection refused")
         .contains("DONE");
     assertThat(virtioConsole.toString(StandardCharsets.ISO_8859_1)).contains("to the console");
