@@ -29,9 +29,12 @@ public final class Reciprocals {
   private Reciprocals() {}
 
   private static int[] read() {
-    try (InputStream in = Reciprocals.class.getResourceAsStream("reciprocals.txt");
-        BufferedReader lines =
-            new BufferedReader(new InputStreamReader(in, StandardCharsets.US_ASCII))) {
+    try (InputStream in = Reciprocals.class.getResourceAsStream("reciprocals.txt")) {
+      if (in == null) {
+        throw new IllegalStateException("no table of reciprocals");
+      }
+      BufferedReader lines =
+          new BufferedReader(new InputStreamReader(in, StandardCharsets.US_ASCII));
       int[] t = new int[3 * ARGUMENTS];
       int at = 0;
       int value = 0;
