@@ -11,6 +11,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Cloud kernels of other releases of Debian than this system's, with their System.map. apt works on
@@ -69,7 +70,7 @@ final class DebianSuite {
   }
 
   /** {@return what an apt command prints, or null if it fails} */
-  private String apt(String program, Path sources, String... arguments)
+  private @Nullable String apt(String program, Path sources, String... arguments)
       throws IOException, InterruptedException {
     List<String> c = new ArrayList<>(List.of(program));
     for (String o :

@@ -1,6 +1,7 @@
 package dev.vesper.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.vesper.machine.Machine;
 import dev.vesper.machine.MachineOptions;
@@ -14,6 +15,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -26,8 +28,16 @@ import org.junit.jupiter.params.provider.CsvSource;
 @Tag("slow")
 @Timeout(value = 45, unit = java.util.concurrent.TimeUnit.MINUTES)
 final class KernelNamesTest {
-  /** Enough to unpack each kernel and have it make its first exchanges. */
-  private static final long INSTRUCTIONS = 600_000_000L;
+  /** Unpacking takes most of them. */
+  private static final long INSTRUCTIONS = 2_000_000_000L;
+
+  /** Events after which a kernel has been seen enough. */
+  private static final int ENOUGH = 3000;
+
+  /** Ends a run from within. */
+  private static final class Seen extends RuntimeException {
+    private static final long serialVersionUID = 1;
+  }
 
   private static final long ALIGNMENT = 1 << 21;
 
@@ -47,6 +57,7 @@ final class KernelNamesTest {
                 .with("console=ttyS0 earlyprintk=ttyS0 " + option, new byte[0]));
     Set<Place> seen = new HashSet<>();
     List<String> bare = new ArrayList<>();
+    AtomicInteger events = new AtomicInteger();
     m.trace(
         e -> {
           At at = e.at();
@@ -59,10 +70,13 @@ final class KernelNamesTest {
           } else {
             seen.add(Place.of(at));
           }
+          if (events.incrementAndGet() > ENOUGH) {
+            throw new Seen();
+          }
         },
         false);
     m.limit(INSTRUCTIONS, Long.MAX_VALUE);
-    m.run();
+    assertThatThrownBy(m::run).isInstanceOf(Seen.class);
     assertThat(bare).as("kernel addresses without a name").isEmpty();
     return seen;
   }

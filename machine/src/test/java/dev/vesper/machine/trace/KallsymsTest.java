@@ -21,7 +21,7 @@ final class KallsymsTest {
   private static final int TABLE = 1 << 19;
 
   /** Where tables lie and how an offset is stored. */
-  private enum Layout {
+  enum Layout {
     LINUX_5(8),
     LINUX_6_2(8),
     LINUX_6_4(8),
