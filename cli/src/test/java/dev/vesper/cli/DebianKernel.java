@@ -6,9 +6,11 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -30,6 +32,8 @@ final class DebianKernel {
       Path.of(
           System.getenv()
               .getOrDefault("VESPER_CACHE", System.getProperty("user.home") + "/.cache/vesper"));
+
+  private static final List<String> FOLDERS = List.of("bin", "dev", "proc", "sys", "tmp", "m");
 
   private DebianKernel() {}
 
@@ -138,21 +142,36 @@ final class DebianKernel {
     return initramfs(init, Map.of());
   }
 
-  /** {@return a newc cpio archive with busybox, the given /init and further files} */
+  /** {@return a newc cpio archive with busybox, the given /init and further files, executable} */
   static byte[] initramfs(String init, Map<String, byte[]> files) {
-    Path busybox = Path.of("/bin/busybox");
-    if (!Files.isExecutable(busybox)) {
-      unavailable("busybox-static is not installed");
+    try {
+      Path busybox = Path.of("/bin/busybox");
+      if (!Files.isExecutable(busybox)) {
+        unavailable("busybox-static is not installed");
+      }
+      return initramfs(Files.readAllBytes(busybox), init, files);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
     }
+  }
+
+  /** {@return the same with another busybox} */
+  static byte[] initramfs(byte[] busybox, String init, Map<String, byte[]> files) {
     ByteArrayOutputStream out = new ByteArrayOutputStream();
     try {
-      for (String d : List.of("bin", "dev", "proc", "sys", "tmp", "m")) {
+      for (String d : FOLDERS) {
         entry(out, d, 0x41ED, new byte[0]);
       }
-      entry(out, "bin/busybox", 0x81ED, Files.readAllBytes(busybox));
+      entry(out, "bin/busybox", 0x81ED, busybox);
       entry(out, "init", 0x81ED, init.getBytes(StandardCharsets.UTF_8));
+      Set<String> folders = new HashSet<>(FOLDERS);
       for (Map.Entry<String, byte[]> f : files.entrySet()) {
-        entry(out, f.getKey(), 0x81A4, f.getValue());
+        for (int i = f.getKey().indexOf('/'); i > 0; i = f.getKey().indexOf('/', i + 1)) {
+          if (folders.add(f.getKey().substring(0, i))) {
+            entry(out, f.getKey().substring(0, i), 0x41ED, new byte[0]);
+          }
+        }
+        entry(out, f.getKey(), 0x81ED, f.getValue());
       }
       entry(out, "TRAILER!!!", 0, new byte[0]);
     } catch (IOException e) {

@@ -51,7 +51,7 @@ final class DebianSuite {
   }
 
   /** {@return the address that this system's own sources have} */
-  private static String address() throws IOException {
+  static String address() throws IOException {
     StringBuilder all = new StringBuilder();
     for (String f : new String[] {"/etc/apt/sources.list", "/etc/apt/sources.list.d"}) {
       Path p = Path.of(f);
