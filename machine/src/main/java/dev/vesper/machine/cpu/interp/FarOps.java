@@ -38,9 +38,12 @@ final class FarOps {
     f.add("ltr", FarOps::ltr);
   }
 
-  /** Offset bytes of a far pointer in memory: with REX.W AMD processors still take 32 bits. */
-  private static int pointerBytes(MemOp o) {
-    return o.insn.osize == 8 ? 4 : o.insn.osize;
+  /**
+   * Offset bytes of a far pointer in memory: with REX.W AMD processors still take 32 bits. A host
+   * that emulates the instruction since the pointer lies in a device takes 64, as KVM does.
+   */
+  private static int pointerBytes(MemOp o, Cpu c) {
+    return o.insn.osize == 8 && c.bus == null ? 4 : o.insn.osize;
   }
 
   private static void far(MemOp o, Cpu c, boolean call) {
@@ -48,7 +51,7 @@ final class FarOps {
     long ip;
     int sel;
     if (o.insn.modrm >= 0) {
-      int k = pointerBytes(o);
+      int k = pointerBytes(o, c);
       long la = o.la(c, k + 2, false);
       ip = c.rd(la, k);
       sel = (int) c.rd(la + k, 2);
@@ -111,7 +114,7 @@ final class FarOps {
 
   private static void loadFar(MemOp o, Cpu c, int seg) {
     int n = o.insn.osize;
-    int k = pointerBytes(o);
+    int k = pointerBytes(o, c);
     long la = o.la(c, k + 2, false);
     long off = c.rd(la, k);
     int sel = (int) c.rd(la + k, 2);
