@@ -54,7 +54,7 @@ final class DebianPackages {
       }
       Files.move(work.resolve("tree"), folder, StandardCopyOption.ATOMIC_MOVE);
     } finally {
-      Tools.call(folder.getParent(), "rm", "-rf", work.toString());
+      Tools.call(work.resolve(".."), "rm", "-rf", work.toString());
     }
     return folder;
   }

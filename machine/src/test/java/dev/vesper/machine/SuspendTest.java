@@ -15,6 +15,7 @@ import dev.vesper.machine.vmm.PcBoard;
 import dev.vesper.x86.Assembler;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
+import java.util.Objects;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -148,12 +149,11 @@ final class SuspendTest {
 
   @Test
   void aKernelIsWokenAtTheVectorOfItsFacs() {
-    LaunchState s = WakingVector.state(withTables(0x9_8123));
+    LaunchState s = Objects.requireNonNull(WakingVector.state(withTables(0x9_8123)));
     LaunchState wanted =
         new LaunchState()
             .segment(LaunchState.CS, 0x9812, 0x9B, 0xFFFF, 0x9_8120)
             .set(LaunchState.RIP, 3);
-    assertThat(s).isNotNull();
     assertThat(s.bytes()).isEqualTo(wanted.bytes());
     assertThat(WakingVector.state(withTables(0))).as("there is none").isNull();
     assertThat(WakingVector.state(withTables(0x10_0000))).as("beyond real mode").isNull();

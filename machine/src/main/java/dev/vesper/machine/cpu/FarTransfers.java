@@ -19,9 +19,7 @@ public abstract class FarTransfers extends Segmentation {
 
   /** {@return whether a code segment has an instruction pointer} */
   private boolean reaches(long ip, long descriptor) {
-    return longMode() && (attr(descriptor) & 0x200) != 0
-        ? canonical(ip)
-        : ip <= limit(descriptor);
+    return longMode() && (attr(descriptor) & 0x200) != 0 ? canonical(ip) : ip <= limit(descriptor);
   }
 
   private void checkReal(long ip) {

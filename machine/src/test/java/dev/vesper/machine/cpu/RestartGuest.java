@@ -11,7 +11,6 @@ import java.util.List;
 import java.util.Random;
 import java.util.Set;
 import java.util.TreeSet;
-import org.jspecify.annotations.Nullable;
 
 /**
  * A processor with memory that can be put back to where it was before an instruction, and of which
@@ -59,7 +58,7 @@ final class RestartGuest {
   long length = 1;
 
   private final byte[][] pages = new byte[FRAMES][];
-  private long[] @Nullable [] registers;
+  private long[][] registers = new long[0][];
   private long start;
 
   /** What went otherwise than undisturbed, in words. */
@@ -393,9 +392,6 @@ final class RestartGuest {
 
   private void restoreRegisters() {
     long[][] s = registers;
-    if (s == null) {
-      throw new IllegalStateException("nothing was kept");
-    }
     Cpu c = cpu;
     copy(s[0], c.r);
     c.rip = s[1][0];
@@ -459,7 +455,6 @@ final class RestartGuest {
 
   /** {@return registers that were kept} */
   long[][] kept() {
-    long[][] s = registers;
-    return s == null ? new long[0][] : s;
+    return registers;
   }
 }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.util.Objects;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -31,9 +32,13 @@ final class LinuxBootRomTest {
     return s & 0xFF;
   }
 
+  private static LinuxBootRom rom(byte[] kernel, int initrd) {
+    return Objects.requireNonNull(LinuxBootRom.of(kernel, 1 << 20, 10, initrd, RAM));
+  }
+
   @Test
   void aBiosFindsABootDevice() {
-    byte[] rom = LinuxBootRom.of(kernel(0x20F), 1 << 20, 10, 0, RAM).rom();
+    byte[] rom = rom(kernel(0x20F), 0).rom();
     ByteBuffer b = little(rom);
     assertThat(b.getShort(0)).isEqualTo((short) 0xAA55);
     assertThat((rom[2] & 0xFF) * 512).isEqualTo(rom.length);
@@ -51,7 +56,7 @@ final class LinuxBootRomTest {
   void eachProtocolIsToldWhatItKnows(String protocol) {
     int version = Integer.decode(protocol);
     byte[] given = kernel(version);
-    ByteBuffer h = little(LinuxBootRom.of(given, 1 << 20, 10, 5000, RAM).setup());
+    ByteBuffer h = little(rom(given, 5000).setup());
     assertThat(h.get(0x210)).as("the loader").isNotZero();
     assertThat(h.get(0x211) & 0x80).as("heap").isEqualTo(version > 0x200 ? 0x80 : 0);
     assertThat(h.getShort(0x224) != 0).isEqualTo(version > 0x200);
