@@ -149,6 +149,69 @@ final class FirmwareBootTest {
         .contains("MARK-INIT");
   }
 
+  @Test
+  void systemdBootStartsAUnifiedKernelImageUnderEs()
+      throws IOException, InterruptedException, BootException {
+    byte[] firmware = file("/usr/share/ovmf/OVMF.fd", "ovmf");
+    Path systemd = DebianPackages.unpacked("systemd-boot-efi");
+    Path image = fat("");
+    Files.writeString(
+        folder.resolve("os-release"), "ID=vesper\nVERSION_ID=1\nPRETTY_NAME=Vesper\n");
+    Files.writeString(folder.resolve("line"), LINE);
+    Files.copy(DebianPackages.file(systemd, "linuxx64\\.efi\\.stub"), folder.resolve("stub"));
+    Tools.need("objcopy", "binutils");
+    // Where the stub's documentation puts them: behind its own sections, in this order.
+    Tools.call(
+        folder,
+        ("objcopy --add-section .osrel=os-release --change-section-vma .osrel=0x20000"
+                + " --add-section .cmdline=line --change-section-vma .cmdline=0x30000"
+                + " --add-section .linux=vmlinuz --change-section-vma .linux=0x2000000"
+                + " --add-section .initrd=initrd --change-section-vma .initrd=0x3000000"
+                + " stub vesper.efi")
+            .split(" "));
+    Files.writeString(folder.resolve("loader.conf"), "timeout 0\n");
+    Tools.call(folder, "mmd", "-i", "fat.img", "::/EFI/Linux", "::/loader");
+    Tools.call(folder, "mcopy", "-i", "fat.img", "vesper.efi", "::/EFI/Linux");
+    Tools.call(folder, "mcopy", "-i", "fat.img", "loader.conf", "::/loader");
+    String loader = DebianPackages.file(systemd, "systemd-bootx64\\.efi").toString();
+    Tools.call(folder, "mcopy", "-i", "fat.img", loader, "::/EFI/BOOT/BOOTX64.EFI");
+    ByteArrayOutputStream console = new ByteArrayOutputStream();
+    MachineOptions o =
+        MachineOptions.of(SevMode.ES, new byte[0], console::write)
+            .withFirmware(MachineOptions.Firmware.of(firmware))
+            .withHardware(disk(image, Hardware.Board.PC, true));
+    assertThat(run(o, console, 5_000_000_000L)).contains("BdsDxe: starting").contains("MARK-INIT");
+  }
+
+  /** SYSLINUX on a FAT file system that is all of the disk, with its menu on the serial port. */
+  @Test
+  void seaBiosStartsSyslinuxWhoseMenuStartsLinux()
+      throws IOException, InterruptedException, BootException {
+    byte[] bios = file("/usr/share/seabios/bios-256k.bin", "seabios");
+    Path syslinux = DebianPackages.unpacked("syslinux");
+    Path modules = DebianPackages.unpacked("syslinux-common");
+    Path image = fat("");
+    Files.writeString(
+        folder.resolve("syslinux.cfg"),
+        "SERIAL 0 115200\nUI menu.c32\nTIMEOUT 10\nMENU TITLE Vesper\nLABEL linux\n"
+            + "LINUX /boot/vmlinuz\nINITRD /boot/initrd\nAPPEND "
+            + LINE
+            + "\n");
+    Tools.call(folder, "mcopy", "-i", "fat.img", "syslinux.cfg", "::/");
+    for (String name : List.of("menu", "libutil")) {
+      String module = DebianPackages.file(modules, "bios/" + name + "\\.c32").toString();
+      Tools.call(folder, "mcopy", "-i", "fat.img", module, "::/");
+    }
+    Tools.call(
+        folder, DebianPackages.file(syslinux, "bin/syslinux").toString(), "--install", "fat.img");
+    ByteArrayOutputStream console = new ByteArrayOutputStream();
+    MachineOptions o =
+        MachineOptions.of(SevMode.OFF, new byte[0], console::write)
+            .withFirmware(MachineOptions.Firmware.of(bios))
+            .withHardware(disk(image, Hardware.Board.PC, false));
+    assertThat(run(o, console, 10_000_000_000L)).contains("SYSLINUX").contains("MARK-INIT");
+  }
+
   /** The package's image for the Linux boot protocol, on the serial console. */
   @Test
   void memtestFindsNoErrors() throws IOException, BootException {
