@@ -11,18 +11,23 @@ import java.nio.file.StandardOpenOption;
 
 /**
  * A Debian 12 root file system on a disk image, made by debootstrap once and kept outside the
- * project: root's password is {@code vesper}, and a local folder is apt's only source.
+ * project: root's password is {@code vesper}, and a local folder is apt's only source. The programs
+ * are those of amd64 or, for the same kernel, of i386.
  */
 final class DebianDisk {
-  private static final String SET_UP =
+  private static final String BOOTSTRAP =
       """
       set -e
-      debootstrap --variant=minbase \
+      debootstrap --variant=minbase --arch=%s \
         --include=systemd-sysv,udev,dbus,kmod,login,e2fsprogs,util-linux,apt-utils \
         bookworm root http://deb.debian.org/debian
       mkdir -p root/srv/packages
+      """;
+
+  private static final String SET_UP =
+      """
+      set -e
       cd root/srv/packages
-      apt-get download hello
       dpkg-scanpackages . > Packages 2>/dev/null || {
         for f in *.deb; do dpkg-deb -f $f; echo Filename: ./$f; echo Size: $(stat -c %s $f)
           echo SHA256: $(sha256sum $f | cut -d' ' -f1); echo; done > Packages; }
@@ -36,8 +41,19 @@ final class DebianDisk {
   private DebianDisk() {}
 
   static Path image() throws IOException, InterruptedException {
+    return image("amd64");
+  }
+
+  /**
+   * {@return the image}
+   *
+   * @param architecture what its programs are for, as Debian calls it
+   */
+  static Path image(String architecture) throws IOException, InterruptedException {
     Path cache = DebianKernel.cache();
-    Path image = cache.resolve("debian-12.img");
+    Path image =
+        cache.resolve(
+            architecture.equals("amd64") ? "debian-12.img" : "debian-12-" + architecture + ".img");
     if (Files.exists(image)) {
       return image;
     }
@@ -47,6 +63,8 @@ final class DebianDisk {
     Tools.require("/usr/sbin/mkfs.ext4", "e2fsprogs");
     Path work = Files.createTempDirectory(cache, "debian");
     try {
+      Tools.call(work, "sh", "-c", BOOTSTRAP.formatted(architecture));
+      DebianPackages.download(work.resolve("root/srv/packages"), "hello", architecture);
       Tools.call(work, "sh", "-c", SET_UP);
       Path made = work.resolve("disk");
       try (FileChannel c =

@@ -40,14 +40,7 @@ final class DebianPackages {
     Tools.need("apt-get", "apt");
     Path work = Files.createTempDirectory(folder.getParent(), "deb");
     try {
-      List<String> command = apt("apt-get", architecture);
-      command.add("download");
-      command.add(name);
-      try {
-        Tools.call(work, command.toArray(String[]::new));
-      } catch (AssertionError e) {
-        Tools.available(false, "cannot download " + name + ": " + e.getMessage());
-      }
+      download(work, name, architecture);
       try (Stream<Path> files = Files.list(work)) {
         Path deb = files.findFirst().orElseThrow();
         Tools.call(work, "dpkg", "-x", deb.toString(), "tree");
@@ -57,6 +50,19 @@ final class DebianPackages {
       Tools.call(work.resolve(".."), "rm", "-rf", work.toString());
     }
     return folder;
+  }
+
+  /** Puts a package's file into a folder. */
+  static void download(Path folder, String name, String architecture)
+      throws IOException, InterruptedException {
+    List<String> command = apt("apt-get", architecture);
+    command.add("download");
+    command.add(name);
+    try {
+      Tools.call(folder, command.toArray(String[]::new));
+    } catch (AssertionError e) {
+      Tools.available(false, "cannot download " + name + ": " + e.getMessage());
+    }
   }
 
   /**

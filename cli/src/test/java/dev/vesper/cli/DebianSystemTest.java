@@ -21,6 +21,7 @@ import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
 
 /** A Debian 12 system on a virtio disk: systemd, a login, apt, and a file system that survives. */
@@ -81,6 +82,27 @@ final class DebianSystemTest {
 
   private void isClean(Path image) throws IOException, InterruptedException {
     Tools.call(folder, "/usr/sbin/e2fsck", "-fn", image.toString());
+  }
+
+  /** A quarter of an hour's work for what the amd64 system and I386GuestsTest show in parts. */
+  @Test
+  @EnabledIfSystemProperty(named = "long", matches = "true")
+  void programsOfI386LogInAndInstallAPackageUnderTheSameKernel()
+      throws IOException, InterruptedException, BootException {
+    Path image = folder.resolve("i386.img");
+    Files.copy(DebianDisk.image("i386"), image);
+    Dialogue d =
+        login()
+            .when("# ", "apt-get install -y hello && hello\n")
+            .when(
+                "Hello, world!",
+                "dpkg --print-architecture; getconf LONG_BIT; perl -e 'print 2**0.5, \"\\n\"';"
+                    + " systemctl is-system-running; uname -m\n")
+            .when("x86_64", "systemctl poweroff\n");
+    assertThat(run(image, d, 30_000_000_000L, true))
+        .contains("Setting up hello")
+        .containsPattern("(?s)i386\\s+32\\s+1\\.4142135623731\\s+running\\s+x86_64");
+    isClean(image);
   }
 
   @Test
