@@ -282,7 +282,8 @@ public final class Hypervisor {
         return;
       }
     }
-    vcpus.forEach(v -> v.cpu.stop());
+    // Not the list of vCPUs, which a machine that wakes makes anew on its own thread.
+    cpus.forEach(VirtualCpu::stop);
   }
 
   private Outcome loop() {
