@@ -51,8 +51,12 @@ final class DebianKernel {
     return p.waitFor();
   }
 
+  /** {@return a file of a folder itself, whose name matches, or null} */
   private static @Nullable Path find(Path dir, String glob) throws IOException {
-    try (Stream<Path> s = Files.walk(dir)) {
+    if (!Files.isDirectory(dir)) {
+      return null;
+    }
+    try (Stream<Path> s = Files.list(dir)) {
       return s.filter(p -> p.getFileName().toString().matches(glob))
           .sorted()
           .findFirst()
@@ -64,7 +68,7 @@ final class DebianKernel {
   static byte[] image() {
     try {
       Files.createDirectories(CACHE);
-      Path kernel = find(CACHE, "vmlinuz-6\\.1\\..*cloud-amd64");
+      Path kernel = find(CACHE.resolve("kernel/boot"), "vmlinuz-6\\.1\\..*cloud-amd64");
       if (kernel == null) {
         Process p = new ProcessBuilder("apt-cache", "depends", "linux-image-cloud-amd64").start();
         String name =
@@ -82,7 +86,7 @@ final class DebianKernel {
             || run(CACHE, "dpkg", "-x", deb.toString(), CACHE.resolve("kernel").toString()) != 0) {
           unavailable("cannot unpack the kernel package");
         }
-        kernel = find(CACHE, "vmlinuz-6\\.1\\..*cloud-amd64");
+        kernel = find(CACHE.resolve("kernel/boot"), "vmlinuz-6\\.1\\..*cloud-amd64");
       }
       if (kernel == null) {
         unavailable("no cloud kernel in the package");
