@@ -44,6 +44,8 @@ final class LinuxBootTest {
         done
       fi
       echo MARK-DONE
+      # vmd's serial port takes its time, and what it has not sent by then is lost.
+      sleep 1
       poweroff -f
       """
           .formatted(SECRET);
