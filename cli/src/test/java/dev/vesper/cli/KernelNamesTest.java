@@ -18,14 +18,18 @@ import java.util.TreeSet;
 import java.util.concurrent.atomic.AtomicInteger;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
 /**
  * The names that kernels of several releases carry are those of their System.map, with KASLR and
- * without: bullseye has 5.10, bookworm 6.1, trixie 6.12 and sid a current one.
+ * without: bullseye has 5.10, bookworm 6.1, trixie 6.12 and sid a current one. The maps lie in
+ * packages of hundreds of megabytes, so only a long run asks for them; KallsymsTest has each
+ * kernel's order of tables.
  */
 @Tag("slow")
+@EnabledIfSystemProperty(named = "long", matches = "true")
 @Timeout(value = 45, unit = java.util.concurrent.TimeUnit.MINUTES)
 final class KernelNamesTest {
   /** Unpacking takes most of them. */
