@@ -107,7 +107,7 @@ final class KernelNamesTest {
       addresses.add(address);
     }
     Set<Place> places = places(suite, option);
-    assertThat(places.stream().map(Place::name).distinct().toList()).hasSizeGreaterThan(8);
+    assertThat(places.stream().map(Place::name).distinct().toList()).hasSizeGreaterThan(5);
     // One distance fits all names: how far KASLR has moved the kernel.
     Set<Long> slides = new HashSet<>();
     boolean first = true;
