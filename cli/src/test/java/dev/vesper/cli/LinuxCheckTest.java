@@ -44,7 +44,10 @@ final class LinuxCheckTest {
     Set<String> rules = new TreeSet<>();
     for (String l : Files.readAllLines(Path.of("..", "docs", "findings.md"))) {
       String[] cell = l.split("\\|");
-      if (cell.length > 3 && cell[1].strip().equals(guest)) {
+      // The second table has places in sources where this one has a rule.
+      if (cell.length > 3
+          && cell[1].strip().equals(guest)
+          && cell[2].strip().matches("`[a-z-]+`")) {
         rules.add(cell[2].strip().replace("`", ""));
       }
     }
