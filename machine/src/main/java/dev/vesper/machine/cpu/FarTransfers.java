@@ -72,6 +72,25 @@ public abstract class FarTransfers extends Segmentation {
   /** INT n through a task gate. */
   protected static final int TASK_SOFTWARE = 4;
 
+  /** JMP or CALL to a TSS or a task gate, which long mode does not have. */
+  private void farTaskSwitch(int sel, long d, int cause, long next) {
+    if (longMode()) {
+      gp(sel & 0xFFFC);
+    }
+    if ((attr(d) & 0x80) == 0) {
+      fault(11, sel & 0xFFFC);
+    }
+    taskSwitch(sel, d, cause, next, -1);
+  }
+
+  /** Goes on at the same level in a checked code segment that has the target. */
+  private void jumpTo(int sel, long d, long ip) {
+    checkTarget(ip, d);
+    installCode(sel, d, cpl);
+    rip = ip;
+    codeSegmentChanged();
+  }
+
   /**
    * JMP to a far pointer. {@code rip} is still that of the instruction.
    *
@@ -89,10 +108,7 @@ public abstract class FarTransfers extends Segmentation {
     int a = attr(d);
     if ((a & 0x10) != 0) {
       checkCode(sel, d);
-      checkTarget(ip, d);
-      installCode(sel, d, cpl);
-      rip = ip;
-      codeSegmentChanged();
+      jumpTo(sel, d, ip);
       return;
     }
     int type = a & 15;
@@ -120,20 +136,9 @@ public abstract class FarTransfers extends Segmentation {
         if ((ca & 0x80) == 0) {
           fault(11, g.sel & 0xFFFC);
         }
-        checkTarget(g.ip, cd);
-        installCode(g.sel, cd, cpl);
-        rip = g.ip;
-        codeSegmentChanged();
+        jumpTo(g.sel, cd, g.ip);
       }
-      case 1, 9, 5 -> {
-        if (longMode()) {
-          gp(sel & 0xFFFC);
-        }
-        if ((a & 0x80) == 0) {
-          fault(11, sel & 0xFFFC);
-        }
-        taskSwitch(sel, d, TASK_JMP, next, -1);
-      }
+      case 1, 9, 5 -> farTaskSwitch(sel, d, TASK_JMP, next);
       default -> gp(sel & 0xFFFC);
     }
   }
@@ -192,15 +197,7 @@ public abstract class FarTransfers extends Segmentation {
     }
     switch (type) {
       case 4, 12 -> callGate(sel, d, type, next);
-      case 1, 9, 5 -> {
-        if (longMode()) {
-          gp(sel & 0xFFFC);
-        }
-        if ((a & 0x80) == 0) {
-          fault(11, sel & 0xFFFC);
-        }
-        taskSwitch(sel, d, TASK_CALL, next, -1);
-      }
+      case 1, 9, 5 -> farTaskSwitch(sel, d, TASK_CALL, next);
       default -> gp(sel & 0xFFFC);
     }
   }
