@@ -35,8 +35,11 @@ public final class Block {
   /** A region that HotSpot has not compiled yet. */
   @Nullable Region candidate;
 
-  /** Value of {@link #count} at which the translator has a look. */
+  /** Value of {@link #count} at which the translator has a look, or {@link #PAUSES}. */
   int look;
+
+  /** An observer may have the processor pause here: it looks each time, and no region is made. */
+  static final int PAUSES = Integer.MIN_VALUE;
 
   /** How often it became the beginning of a region. */
   int translations;

@@ -2,6 +2,7 @@ package dev.vesper.machine.cpu;
 
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PhysicalMemory;
+import dev.vesper.machine.observe.Pause;
 import dev.vesper.x86.Decoder;
 import dev.vesper.x86.Formatter;
 import dev.vesper.x86.Insn;
@@ -51,8 +52,17 @@ public final class Cpu extends ControlRegisters {
 
   private final HotCode hot = new HotCode(this);
 
-  /** The run has come to its end, in the middle of whatever the guest does. */
+  /** Somebody wants the run to pause, in the middle of whatever the guest does. */
   private volatile boolean stopped;
+
+  /** Why {@link #run} returned without a #VMEXIT, or null. */
+  private @Nullable Pause paused;
+
+  /** Instruction count at which to pause. */
+  private long pauseAt = Long.MAX_VALUE;
+
+  /** Instruction count at which no pause point is met, because the run goes on from there. */
+  private long passing = -1;
 
   private boolean exitAdvances;
   private final byte[] fetchBuffer = new byte[32];
@@ -73,7 +83,11 @@ public final class Cpu extends ControlRegisters {
   /** Tells the observer about each instruction, or no longer. */
   public void follow(boolean on) {
     following = on;
-    eachAlone = on || counting != null;
+    decideAlone();
+  }
+
+  private void decideAlone() {
+    eachAlone = following || counting != null || pauseWanted();
   }
 
   /** Counts what instructions are retired, which takes time, or no longer. */
@@ -82,7 +96,7 @@ public final class Cpu extends ControlRegisters {
       retired.forget();
     }
     counting = on ? retired : null;
-    eachAlone = on || following;
+    decideAlone();
   }
 
   /** {@return what was counted} */
@@ -231,25 +245,79 @@ public final class Cpu extends ControlRegisters {
   /**
    * Runs until #VMEXIT. At {@code deadline} instructions the physical interrupt arrives:
    * #VMEXIT(INTR).
+   *
+   * <p>Where an observer wants it, it pauses before: then {@link #paused} says why, nothing that
+   * the host sees has happened, and the same call goes on.
    */
   public void run(long deadline) {
     exitIntInfo = 0;
-    while (goOn(deadline)) {
+    paused = null;
+    long end = Math.min(deadline, pauseAt);
+    while (goOn(end)) {
       if (stopped) {
-        exitCode = INTR;
-        exitInfo1 = 0;
-        exitInfo2 = 0;
+        paused = Pause.STOPPED;
         return;
       }
     }
+    if (paused == null && end < deadline && exitCode == INTR) {
+      paused = Pause.COUNT;
+    }
   }
 
-  /** Has {@link #run} return soon, from any thread, and from then on each time. */
+  /** {@return why {@link #run} has paused, or null after a #VMEXIT} */
+  public @Nullable Pause paused() {
+    return paused;
+  }
+
+  /** Has {@link #run} pause soon, from any thread, and from then on each time. */
   public void stop() {
     stopped = true;
   }
 
-  /** Executes some blocks; false means #VMEXIT. */
+  /** Sets the count of instructions at which to pause. */
+  public void pauseAt(long count) {
+    pauseAt = count;
+  }
+
+  /**
+   * Lets a run go on: what it has paused for is over.
+   *
+   * @param past whether the instruction at RIP is executed although a pause point is there
+   */
+  public void resume(boolean past) {
+    stopped = false;
+    if (past) {
+      passing = icount;
+    }
+    pauseNoLonger();
+  }
+
+  @Override
+  public void pauseSoon() {
+    super.pauseSoon();
+    decideAlone();
+  }
+
+  @Override
+  protected void pauseNoLonger() {
+    super.pauseNoLonger();
+    decideAlone();
+  }
+
+  /** {@return whether it pauses before the instruction at RIP} */
+  private boolean pausesHere() {
+    if (pauseWanted()) {
+      paused = watchedAccess() != null ? Pause.DATA : Pause.EVENT;
+      return true;
+    }
+    if (icount != passing && pausePoints.at(codeLinear(rip))) {
+      paused = Pause.CODE;
+      return true;
+    }
+    return false;
+  }
+
+  /** Executes some blocks; false means #VMEXIT or a pause. */
   private boolean goOn(long deadline) {
     Block from = null;
     Block last = null;
@@ -289,7 +357,7 @@ public final class Cpu extends ControlRegisters {
       }
       r[PAGE] = rip - b.start;
       if ((eflags & (TF | RF)) != 0 || interruptShadow || breakpoints.active() || eachAlone) {
-        if (!step(b.ops[0], b.page)) {
+        if (pausesHere() || !step(b.ops[0], b.page)) {
           return false;
         }
         continue;
@@ -299,8 +367,13 @@ public final class Cpu extends ControlRegisters {
       Region region = b.region;
       if (region == null) {
         if (++b.count >= b.look) {
-          hot.look(b);
-          continue;
+          if (b.look != Block.PAUSES) {
+            hot.look(b);
+            continue;
+          }
+          if (pausesHere()) {
+            return false;
+          }
         }
       } else if (deadline - icount >= region.need() && region.fits(this)) {
         int left = runRegion(region, (int) Math.min(deadline - icount, LONGEST_RUN));
@@ -421,7 +494,7 @@ public final class Cpu extends ControlRegisters {
       return null;
     }
     Block b = code.get(((int) codeLinear(address) & 0xFFF) << 3 | codeMode());
-    return b == null || !b.current() || b.second != null ? null : b;
+    return b == null || !b.current() || b.second != null || b.look == Block.PAUSES ? null : b;
   }
 
   private static final long DR6_BS = 0x4000;
@@ -523,12 +596,16 @@ public final class Cpu extends ControlRegisters {
       try {
         executing = page;
         op.exec(this);
+        completing = false;
         return null;
       } catch (Signal s) {
-        if (s != Signal.SELF_MODIFYING) {
+        if (s == Signal.WATCHED) {
+          completing = true;
+        } else if (s != Signal.SELF_MODIFYING) {
+          completing = false;
           return s;
         }
-        // The decoded code is gone; the operation itself is still good and its store goes through
+        // Decoded code may be gone; the operation itself is still good and its store goes through
         // now.
         rip = start;
       }
@@ -539,7 +616,8 @@ public final class Cpu extends ControlRegisters {
   private boolean settle(Op op, Signal signal, Page page) {
     long start = r[PAGE] + op.offset & ripMask();
     Signal s = signal;
-    if (s == Signal.SELF_MODIFYING) {
+    if (s == Signal.SELF_MODIFYING || s == Signal.WATCHED) {
+      completing |= s == Signal.WATCHED;
       rip = start;
       s = executed(op, page, start);
       if (s == null) {
@@ -638,14 +716,16 @@ public final class Cpu extends ControlRegisters {
     if (fit.isEmpty()) {
       gp(0);
     }
-    return new Block(fit.toArray(new Op[0]), b.page, b.mode, hot.threshold());
+    return new Block(fit.toArray(new Op[0]), b.page, b.mode, firstLook(b.start));
   }
 
   private Block build(Page p, long la, int start, int mode) {
     List<Op> ops = new ArrayList<>();
     int bits = codeBits();
     int offset = start;
-    while (ops.size() < MAX_BLOCK && offset < Page.SIZE) {
+    while (ops.size() < MAX_BLOCK
+        && offset < Page.SIZE
+        && (ops.isEmpty() || !pausePoints.beginsBlock(offset))) {
       Insn in = new Insn();
       Decoder.Outcome o = Decoder.decode(p.data, offset, Page.SIZE, bits, in);
       if (o == Decoder.Outcome.TRUNCATED) {
@@ -671,7 +751,11 @@ public final class Cpu extends ControlRegisters {
       observer.onBlock(this, rip, offset - start);
     }
     mark(p, start, Math.min(offset, Page.SIZE));
-    return new Block(together(ops), p, mode, hot.threshold());
+    return new Block(together(ops), p, mode, firstLook(start));
+  }
+
+  private int firstLook(int offset) {
+    return pausePoints.beginsBlock(offset) ? Block.PAUSES : hot.threshold();
   }
 
   /**
@@ -730,7 +814,7 @@ public final class Cpu extends ControlRegisters {
       }
       mark(q, 0, end);
     }
-    Block b = new Block(new Op[] {op}, p, mode, hot.threshold());
+    Block b = new Block(new Op[] {op}, p, mode, firstLook(offset));
     b.second = q;
     b.secondVersion = q.codeVersion;
     return b;
@@ -746,6 +830,7 @@ public final class Cpu extends ControlRegisters {
   public boolean emulateOne(ExternalBus external) {
     bus = external;
     exitIntInfo = 0;
+    completing = true;
     int v3 = intercepts.vector3;
     // Ports go to the bus; a task switch or IRET that was intercepted is to be done now.
     intercepts.vector3 &= ~(1 << 20 | 1 << 27 | 1 << 29);

@@ -3,6 +3,7 @@ package dev.vesper.machine.cpu;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PhysicalMemory;
 import java.util.BitSet;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -82,6 +83,18 @@ public abstract class Mmu extends CpuState {
 
   /** What DR7 enables; brought up to date by {@link #modeChanged}. */
   public final Breakpoints breakpoints = new Breakpoints();
+
+  /** Where observers have the processor pause; shared by all processors. */
+  public PausePoints pausePoints = new PausePoints();
+
+  /** An observer wants the processor to pause before the next instruction. */
+  private boolean pauseWanted;
+
+  /** The instruction in execution is to be completed although an observer waits for its access. */
+  protected boolean completing;
+
+  /** What was accessed that an observer waits for, or null. */
+  private @Nullable WatchedAccess watchedAccess;
 
   private final Tlb supervisorCode = new Tlb();
   private final Tlb userCode = new Tlb();
@@ -545,6 +558,10 @@ public abstract class Mmu extends CpuState {
       pageFault(la, errorCode(1, access, privilege) | 0x20);
     }
     Page p = memory.page((int) (walkAddress >>> 12), isPrivate ? key : Page.SHARED);
+    if (pauseWanted && access != EXEC && startsAgain(privilege)) {
+      // An observer has seen the page change hands.
+      throw Signal.WATCHED;
+    }
     if (t.page[i] != p || (t.read[i] & ~Tlb.WATCHED) != tag) {
       t.write[i] = Tlb.NONE;
     }
@@ -552,7 +569,7 @@ public abstract class Mmu extends CpuState {
     if (access == EXEC) {
       t.read[i] = tag;
     } else {
-      long seen = p.watched ? tag | Tlb.WATCHED : tag;
+      long seen = p.watched || pausePoints.watchesPage(tag) ? tag | Tlb.WATCHED : tag;
       t.read[i] = seen;
       boolean writable = walkWrite || privilege != USER && (cr0 & CR0_WP) == 0;
       if (writable && !rom && !keyForbids(WRITE, privilege) && walkDirty && p.codeLines == 0) {
@@ -601,6 +618,9 @@ public abstract class Mmu extends CpuState {
     supervisor.watchFrame(frame, on);
     user.watchFrame(frame, on);
     unguarded.watchFrame(frame, on);
+    if (!on && pausePoints.watchesData()) {
+      pausePointsChanged();
+    }
   }
 
   /** {@return a linear address under which this processor has a frame at hand, or -1} */
@@ -671,8 +691,57 @@ public abstract class Mmu extends CpuState {
   }
 
   private void watch(long la, int bytes, boolean write, int privilege) {
+    if (pausePoints.watchesData() && pausePoints.watches(la, bytes, write)) {
+      await(la, bytes, write, privilege);
+    }
     if (breakpoints.watchesData() && privilege != IMPLICIT) {
       breakpoints.access(la, bytes, write);
+    }
+  }
+
+  /** An observer waits for this access: the processor pauses behind the instruction. */
+  private void await(long la, int bytes, boolean write, int privilege) {
+    if (startsAgain(privilege)) {
+      throw Signal.WATCHED;
+    }
+    if (watchedAccess == null) {
+      watchedAccess = new WatchedAccess(la, bytes, write, instructionRip());
+    }
+    pauseSoon();
+  }
+
+  /**
+   * {@return whether an access is one of an instruction that can be executed anew from its start}
+   */
+  private boolean startsAgain(int privilege) {
+    return !completing && executing != null && privilege != IMPLICIT;
+  }
+
+  /** Has the processor pause before the next instruction. For observers, from its own thread. */
+  public void pauseSoon() {
+    pauseWanted = true;
+  }
+
+  /** {@return whether it is to pause} */
+  protected final boolean pauseWanted() {
+    return pauseWanted;
+  }
+
+  /** Forgets that it was to pause. */
+  protected void pauseNoLonger() {
+    pauseWanted = false;
+    watchedAccess = null;
+  }
+
+  /** {@return what was accessed that an observer waits for, or null} */
+  public final @Nullable WatchedAccess watchedAccess() {
+    return watchedAccess;
+  }
+
+  /** Brings the tags of all pages up to date with {@link #pausePoints}. */
+  public final void pausePointsChanged() {
+    for (Tlb t : List.of(supervisor, user, unguarded)) {
+      t.watch(p -> p.watched, pausePoints::watchesPage);
     }
   }
 
@@ -911,7 +980,12 @@ public abstract class Mmu extends CpuState {
       nonCanonical();
     }
     Page p = lookup(a, write ? WRITE : READ, privilege());
-    return p == null || p.watched || write && p.codeLines != 0 ? null : p;
+    return p == null
+            || p.watched
+            || write && p.codeLines != 0
+            || pausePoints.watchesData() && pausePoints.watchesPage(a & PAGE_MASK)
+        ? null
+        : p;
   }
 
   // ---- accesses of the processor itself

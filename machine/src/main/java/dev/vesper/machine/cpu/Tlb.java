@@ -2,6 +2,8 @@ package dev.vesper.machine.cpu;
 
 import dev.vesper.machine.memory.Page;
 import java.util.Arrays;
+import java.util.function.LongPredicate;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -92,6 +94,20 @@ final class Tlb {
   private boolean holds(int i, int frame) {
     Page p = page[i];
     return p != null && p.frame == frame;
+  }
+
+  /** Makes the fast paths miss the pages that are watched, and hit all others. */
+  void watch(Predicate<Page> seen, LongPredicate pages) {
+    for (int n = 0; n < count; n++) {
+      int i = filled[n];
+      Page p = page[i];
+      long tag = (read[i] != NONE ? read[i] : write[i]) & ~WATCHED;
+      if (p != null && tag != NONE) {
+        boolean on = seen.test(p) || pages.test(tag);
+        read[i] = watched(read[i], on);
+        write[i] = watched(write[i], on);
+      }
+    }
   }
 
   /** Makes the fast paths miss a page from now on, or hit it again. */

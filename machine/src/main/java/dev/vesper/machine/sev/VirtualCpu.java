@@ -1,12 +1,15 @@
 package dev.vesper.machine.sev;
 
+import dev.vesper.ghcb.ExitCode;
 import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuState;
 import dev.vesper.machine.cpu.Intercepts;
 import dev.vesper.machine.cpu.RetiredEvents;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PhysicalMemory;
+import dev.vesper.machine.observe.Pause;
 import java.security.MessageDigest;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A processor as its host sees it: a VMCB to fill in, VMRUN, and virtual time. The processor itself
@@ -27,6 +30,12 @@ public abstract sealed class VirtualCpu permits PlainVcpu, EncryptedVcpu {
   final Cpu cpu;
   final PhysicalMemory memory;
   private final Vmcb vmcb;
+
+  /** An observer has the processor pause inside VMRUN. */
+  private boolean inside;
+
+  /** Instruction count at which the physical interrupt arrives. */
+  private long interruptAt;
 
   VirtualCpu(Cpu cpu, PhysicalMemory memory) {
     this.cpu = cpu;
@@ -70,7 +79,7 @@ public abstract sealed class VirtualCpu permits PlainVcpu, EncryptedVcpu {
     return k == null ? 0 : cpu.retired().count(k, supervisor, user, edges);
   }
 
-  /** Has VMRUN exit soon, from any thread, and from then on each time: the run is over. */
+  /** Has the processor pause inside VMRUN soon, from any thread, and from then on each time. */
   public final void stop() {
     cpu.stop();
   }
@@ -86,6 +95,11 @@ public abstract sealed class VirtualCpu permits PlainVcpu, EncryptedVcpu {
   public final void digest(MessageDigest d) {
     byte[] b = new byte[Page.SIZE];
     state(b);
+    if (inside) {
+      // Memory has what the last exit stored.
+      SaveArea.store(cpu, b, 0);
+      SaveArea.storeProtected(cpu, b);
+    }
     Page.LONG.set(b, 0xF00, cpu.icount);
     Page.LONG.set(b, 0xF08, cpu.idleTime);
     Page.LONG.set(b, 0xF10, cpu.ghcbMsr);
@@ -159,11 +173,13 @@ public abstract sealed class VirtualCpu permits PlainVcpu, EncryptedVcpu {
    * VMRUN, until #VMEXIT. EXITCODE and its companions are in the VMCB afterwards.
    *
    * @param deadline virtual time at which the physical interrupt arrives, as #VMEXIT(INTR)
+   * @return false if an observer has the processor pause before: {@link #goOn} is next, or {@link
+   *     #interrupt}
    */
-  public final void run(long deadline) {
+  public final boolean run(long deadline) {
     if (!controlsLegal() || !enter()) {
-      exit(-1, 0, 0);
-      return;
+      exit(ExitCode.INVALID, 0, 0);
+      return true;
     }
     loadControls();
     cpu.ghcbMsr = vmcb.get(Vmcb.GHCB_GPA);
@@ -178,13 +194,67 @@ public abstract sealed class VirtualCpu permits PlainVcpu, EncryptedVcpu {
     }
     if (running) {
       long left = deadline - cpu.now();
-      cpu.run(
+      interruptAt =
           left <= 0
               ? cpu.icount
-              : left > Long.MAX_VALUE - cpu.icount ? Long.MAX_VALUE : cpu.icount + left);
+              : left > Long.MAX_VALUE - cpu.icount ? Long.MAX_VALUE : cpu.icount + left;
+      return goOn();
     }
     leave();
     exit((int) cpu.exitCode, cpu.exitInfo1, cpu.exitInfo2);
+    return true;
+  }
+
+  /** Goes on with VMRUN behind a pause; {@return false if it pauses again} */
+  public final boolean goOn() {
+    cpu.run(interruptAt);
+    inside = cpu.paused() != null;
+    if (inside) {
+      return false;
+    }
+    leave();
+    exit((int) cpu.exitCode, cpu.exitInfo1, cpu.exitInfo2);
+    return true;
+  }
+
+  /** The physical interrupt arrives where the processor has paused: #VMEXIT(INTR). */
+  public final void interrupt() {
+    inside = false;
+    leave();
+    exit(ExitCode.INTR, 0, 0);
+  }
+
+  /** {@return whether the processor has paused inside VMRUN} */
+  final boolean inside() {
+    return inside;
+  }
+
+  /** {@return why the processor has paused inside VMRUN, or null if it is not there} */
+  public final @Nullable Pause paused() {
+    return inside ? cpu.paused() : null;
+  }
+
+  /** Has the processor pause inside VMRUN before the next instruction; from its own thread. */
+  public final void pauseSoon() {
+    cpu.pauseSoon();
+  }
+
+  /**
+   * Says when to pause inside VMRUN.
+   *
+   * @param instructions count of this vCPU, or {@link Long#MAX_VALUE}
+   */
+  public final void pauseAt(long instructions) {
+    cpu.pauseAt(instructions);
+  }
+
+  /**
+   * Lets a run go on: what it has paused for is over.
+   *
+   * @param past whether the next instruction is executed although an observer waits for it
+   */
+  public final void resume(boolean past) {
+    cpu.resume(past);
   }
 
   private void exit(int code, long info1, long info2) {
