@@ -40,6 +40,7 @@ import dev.vesper.machine.vmm.OpenBsdProfile;
 import dev.vesper.machine.vmm.Outcome;
 import dev.vesper.machine.vmm.Platform;
 import dev.vesper.machine.vmm.Profile;
+import dev.vesper.machine.vmm.RunLoop;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
@@ -67,6 +68,7 @@ public final class Machine {
   private final IntConsumer consoleOut;
   private final MachineOptions.@Nullable Firmware flash;
   private int handle;
+  private long limit;
   private GuestPolicy policy = new GuestPolicy(0);
   private @Nullable Measurement measurement;
   private @Nullable Tracer tracer;
@@ -153,7 +155,7 @@ public final class Machine {
     }
     mmio.onChange(() -> cpus.forEach(c -> c.flushTlb(true)));
     host.resumesAt(firmware == null ? () -> WakingVector.state(view) : guest::state);
-    host.commit(new HostFaults(o.hostFaults()));
+    HostFaults.commit(o.hostFaults(), host.program());
     if (o.executeOnly()) {
       BitSet text = textFrames(guest);
       cpus.forEach(c -> c.executeOnly = text);
@@ -321,7 +323,8 @@ public final class Machine {
 
   /** Ends the run after a number of instructions, or at a point of {@link System#nanoTime}. */
   public void limit(long instructions, long realNanoTime) {
-    host.limit(instructions, realNanoTime);
+    limit = instructions;
+    host.loop().limit(instructions, realNanoTime);
   }
 
   private void console(int b) {
@@ -368,7 +371,7 @@ public final class Machine {
   public Outcome run() {
     Outcome o;
     try {
-      o = host.run();
+      o = outcome(host.loop().run(RunLoop.Goal.END));
     } catch (Unimplemented u) {
       o = new Outcome(Outcome.DEFECT, "not implemented: " + u.getMessage());
     }
@@ -376,6 +379,17 @@ public final class Machine {
       tracer.ended(o.status(), o.reason());
     }
     return o;
+  }
+
+  private Outcome outcome(RunLoop.Halt halt) {
+    Outcome o = host.outcome();
+    return o != null
+        ? o
+        : new Outcome(
+            Outcome.LIMIT,
+            halt == RunLoop.Halt.TIME_LIMIT
+                ? "time limit reached"
+                : "instruction limit of " + limit + " reached");
   }
 
   /** {@return what the host sees of memory} */

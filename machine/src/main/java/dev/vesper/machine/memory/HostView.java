@@ -1,5 +1,6 @@
 package dev.vesper.machine.memory;
 
+import dev.vesper.machine.host.HostMemory;
 import java.util.Objects;
 
 /**
@@ -9,7 +10,7 @@ import java.util.Objects;
  * that it touches. Addresses outside memory are refused with {@link IndexOutOfBoundsException};
  * callers that pass on guest-chosen addresses ask {@link #contains} first.
  */
-public final class HostView {
+public final class HostView implements HostMemory {
   private final PhysicalMemory memory;
   private final boolean device;
   private final byte[] bus = new byte[Page.SIZE];
@@ -20,11 +21,13 @@ public final class HostView {
   }
 
   /** {@return bytes of guest RAM} */
+  @Override
   public long guestBytes() {
     return (long) memory.guestPages() << 12;
   }
 
   /** {@return whether the range lies in guest RAM} */
+  @Override
   public boolean contains(long address, long length) {
     return address >= 0
         && length >= 0
@@ -33,6 +36,7 @@ public final class HostView {
   }
 
   /** Reads bus bytes without disturbing who owns the page. */
+  @Override
   public void read(long address, byte[] to, int offset, int length) {
     Objects.checkFromIndexSize(address, length, (long) memory.totalPages() << 12);
     long a = address;
@@ -54,6 +58,7 @@ public final class HostView {
   }
 
   /** Writes bus bytes. */
+  @Override
   public void write(long address, byte[] from, int offset, int length) {
     Objects.checkFromIndexSize(address, length, (long) memory.totalPages() << 12);
     long a = address;
@@ -73,6 +78,7 @@ public final class HostView {
   }
 
   /** Reads a little-endian number of 1, 2, 4 or 8 bytes, zero-extended. */
+  @Override
   public long read(long address, int bytes) {
     byte[] b = new byte[8];
     read(address, b, 0, bytes);
@@ -80,6 +86,7 @@ public final class HostView {
   }
 
   /** Writes the low bytes of a number, little-endian. */
+  @Override
   public void write(long address, int bytes, long value) {
     byte[] b = new byte[8];
     Page.LONG.set(b, 0, value);

@@ -256,7 +256,7 @@ final class GhcbService {
       answer.put(GhcbField.RDX, count.getAsLong() >>> 32);
     } else {
       // KVM queues the exception the ordinary way: the guest takes it right after VMGEXIT.
-      host.injectException(vcpu(), 13, true);
+      host.interrupts.injectException(vcpu(), 13, true);
     }
   }
 
@@ -291,9 +291,9 @@ final class GhcbService {
     }
     if ((info1 & 4) == 0) {
       if (in) {
-        answer.put(GhcbField.RAX, host.readPort(vcpu(), port, bytes) & 0xFFFF_FFFFL);
+        answer.put(GhcbField.RAX, host.access.readPort(vcpu(), port, bytes) & 0xFFFF_FFFFL);
       } else {
-        host.writePort(vcpu(), port, bytes, (int) value(GhcbField.RAX));
+        host.access.writePort(vcpu(), port, bytes, (int) value(GhcbField.RAX));
       }
       return;
     }
@@ -344,12 +344,12 @@ final class GhcbService {
     }
     int n = (int) length;
     if (read) {
-      long v = host.readMmio(vcpu(), address, n);
+      long v = host.access.readMmio(vcpu(), address, n);
       for (int i = 0; i < n; i++) {
         memory.write(scratch + i, 1, v >>> 8 * i & 0xFF);
       }
     } else {
-      host.writeMmio(vcpu(), address, n, buffer((int) (scratch - gpa), n));
+      host.access.writeMmio(vcpu(), address, n, buffer((int) (scratch - gpa), n));
     }
   }
 

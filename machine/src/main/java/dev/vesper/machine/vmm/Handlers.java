@@ -8,6 +8,13 @@ interface Handlers {
   /** Called before each VMRUN. */
   void entering(HostVcpu v);
 
+  /**
+   * {@return guest physical address of the page that a request is read from, 0 for none}
+   *
+   * @param msr the GHCB MSR, whose GHCBInfo is 0
+   */
+  long ghcb(long msr);
+
   /** #VMEXIT(VMGEXIT) of an SEV-ES guest. */
   void vmgexit(HostVcpu v);
 

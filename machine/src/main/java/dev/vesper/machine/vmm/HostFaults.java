@@ -4,9 +4,9 @@ import dev.vesper.ghcb.ExitCode;
 import dev.vesper.ghcb.GhcbField;
 import dev.vesper.ghcb.GhcbPage;
 import dev.vesper.ghcb.MsrRequest;
-import dev.vesper.machine.memory.HostView;
-import dev.vesper.machine.sev.Vmcb;
-import java.util.ArrayList;
+import dev.vesper.machine.host.Exit;
+import dev.vesper.machine.host.HostMemory;
+import dev.vesper.machine.host.HypervisorProgram;
 import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.List;
@@ -58,38 +58,43 @@ public final class HostFaults {
   private static final int MISSING_INPUT = 4;
   private static final long VC_EVENT = 29 | 3 << 8 | 0x800;
 
-  private record Injection(long code, long instructions) {}
-
   private final Set<Fault> faults = EnumSet.noneOf(Fault.class);
-  private final List<Injection> injections = new ArrayList<>();
-  private final byte[] request = new byte[GhcbPage.SIZE];
-  private long page = -1;
   private int answers;
 
+  private HostFaults() {}
+
   /**
-   * Takes names of {@link Fault}s, and {@code vc:CODE@N}: after N instructions #VC with that error
-   * code is injected.
+   * Has a hypervisor commit faults.
    *
+   * @param names of {@link Fault}s, and {@code vc:CODE@N}: when N instructions are executed, #VC
+   *     with that error code is injected
    * @throws IllegalArgumentException for another name
    */
-  public HostFaults(List<String> names) {
+  public static void commit(List<String> names, HypervisorProgram hypervisor) {
+    HostFaults f = new HostFaults();
     for (String n : names) {
       Matcher m = INJECTION.matcher(n);
       if (m.matches()) {
-        injections.add(
-            new Injection(Long.parseLong(m.group(1).substring(2), 16), Long.parseLong(m.group(2))));
-        continue;
+        long event = VC_EVENT | Long.parseLong(m.group(1).substring(2), 16) << 32;
+        hypervisor.at(Long.parseLong(m.group(2)), host -> host.inject(event));
+      } else {
+        f.faults.add(named(n));
       }
-      Fault known =
-          Arrays.stream(Fault.values())
-              .filter(f -> f.toString().equals(n))
-              .findFirst()
-              .orElseThrow(
-                  () ->
-                      new IllegalArgumentException(
-                          "the hypervisor has no fault '" + n + "': there are " + names()));
-      faults.add(known);
     }
+    if (!f.faults.isEmpty()) {
+      hypervisor.onMsrs(f::answered);
+      hypervisor.onEvents(f::answered);
+    }
+  }
+
+  private static Fault named(String n) {
+    return Arrays.stream(Fault.values())
+        .filter(f -> f.toString().equals(n))
+        .findFirst()
+        .orElseThrow(
+            () ->
+                new IllegalArgumentException(
+                    "the hypervisor has no fault '" + n + "': there are " + names()));
   }
 
   /** {@return the names that are known, separated by commas} */
@@ -105,83 +110,56 @@ public final class HostFaults {
     return faults.contains(f);
   }
 
-  /** A request in this page is about to be served. */
-  void serving(HostView memory, long gpa) {
-    if (!faults.isEmpty()) {
-      page = gpa;
-      memory.read(gpa, request, 0, GhcbPage.SIZE);
+  private void answered(Exit.Msr exit, Runnable next) {
+    next.run();
+    int request = MsrRequest.info(exit.request());
+    if (has(Fault.MSR_CODE) && request != MsrRequest.TERM_REQ) {
+      exit.respond(exit.response() & ~0xFFFL | WRONG_CODE);
+    }
+    if (has(Fault.MSR_REGISTER) && request == MsrRequest.REGISTER_GHCB_REQ) {
+      exit.respond(ALL_ONES | MsrRequest.REGISTER_GHCB_RESP);
     }
   }
 
-  /** A vCPU is about to run. */
-  void entering(Hypervisor host, HostVcpu v) {
-    if (!injections.isEmpty()
-        && v.cpu.instructions() >= injections.get(0).instructions
-        && (v.cpu.vmcb().get(Vmcb.EVENTINJ) & 1L << 31) == 0) {
-      host.inject(v, VC_EVENT | injections.remove(0).code << 32);
-    }
-  }
-
-  /** A VMGEXIT with this value of the GHCB MSR has been served. */
-  void answered(Hypervisor host, HostVcpu v, long msr) {
-    if (faults.isEmpty()) {
-      return;
-    }
-    if (page != -1) {
-      answeredPage(host);
-      page = -1;
-    } else if (MsrRequest.info(msr) != 0) {
-      Vmcb b = v.cpu.vmcb();
-      if (has(Fault.MSR_CODE) && MsrRequest.info(msr) != MsrRequest.TERM_REQ) {
-        b.set(Vmcb.GHCB_GPA, b.get(Vmcb.GHCB_GPA) & ~0xFFFL | WRONG_CODE);
-      }
-      if (has(Fault.MSR_REGISTER) && MsrRequest.info(msr) == MsrRequest.REGISTER_GHCB_REQ) {
-        b.set(Vmcb.GHCB_GPA, ALL_ONES | MsrRequest.REGISTER_GHCB_RESP);
-      }
-    }
-  }
-
-  private void answeredPage(Hypervisor host) {
-    HostView m = host.memory;
-    GhcbPage asked = new GhcbPage(request);
-    int code = (int) asked.get(GhcbField.SW_EXITCODE);
+  private void answered(Exit.Event exit, Runnable next) {
+    next.run();
     answers++;
     if (has(Fault.XSAVE_SIZE)
-        && code == ExitCode.CPUID
-        && asked.get(GhcbField.RAX) == 0xD
-        && asked.get(GhcbField.RCX) == 0) {
-      long at = page + GhcbField.RBX.offset;
-      m.write(at, 8, m.read(at, 8) + 64);
+        && exit.code() == ExitCode.CPUID
+        && exit.request(GhcbField.RAX) == 0xD
+        && exit.request(GhcbField.RCX) == 0) {
+      exit.put(GhcbField.RBX, exit.get(GhcbField.RBX) + 64);
     }
     if (has(Fault.STALE_INFO)) {
-      m.write(page + GhcbField.SW_EXITINFO1.offset, 8, asked.get(GhcbField.SW_EXITINFO1));
-      m.write(page + GhcbField.SW_EXITINFO2.offset, 8, asked.get(GhcbField.SW_EXITINFO2));
+      infos(exit, exit.request(GhcbField.SW_EXITINFO1), exit.request(GhcbField.SW_EXITINFO2));
     }
     if (has(Fault.TOUCH_SAVE_AREA)) {
-      m.write(page + GhcbField.RSI.offset, 8, 0x1BAD_1DEA);
+      exit.put(GhcbField.RSI, 0x1BAD_1DEA);
     }
     if (has(Fault.TOUCH_PRIVATE)) {
-      m.write(0xF00, 1, 0xEE);
+      exit.memory().write(0xF00, 1, 0xEE);
     }
     if (has(Fault.BAD_EXCEPTION)) {
-      infos(m, 1, NOT_VALID_BREAKPOINT);
+      infos(exit, 1, NOT_VALID_BREAKPOINT);
     }
     if (has(Fault.REFUSE) && answers % 2 == 0) {
-      infos(m, 2, MISSING_INPUT);
+      infos(exit, 2, MISSING_INPUT);
     }
     if (has(Fault.NO_VALID_BITS)) {
-      m.write(page + GhcbPage.VALID_BITMAP, 8, 0);
-      m.write(page + GhcbPage.VALID_BITMAP + 8, 8, 0);
+      HostMemory m = exit.memory();
+      m.write(exit.ghcb() + GhcbPage.VALID_BITMAP, 8, 0);
+      m.write(exit.ghcb() + GhcbPage.VALID_BITMAP + 8, 8, 0);
     }
     if (has(Fault.FATAL_UNKNOWN)
-        && m.read(page + GhcbField.SW_EXITINFO1.offset, 8) == 2
-        && m.read(page + GhcbField.SW_EXITINFO2.offset, 8) == INVALID_EVENT) {
-      host.end(Outcome.GAVE_UP, "the hypervisor does not know the event " + ExitCode.name(code));
+        && exit.get(GhcbField.SW_EXITINFO1) == 2
+        && exit.get(GhcbField.SW_EXITINFO2) == INVALID_EVENT) {
+      exit.end(
+          Outcome.GAVE_UP, "the hypervisor does not know the event " + ExitCode.name(exit.code()));
     }
   }
 
-  private void infos(HostView m, long info1, long info2) {
-    m.write(page + GhcbField.SW_EXITINFO1.offset, 8, info1);
-    m.write(page + GhcbField.SW_EXITINFO2.offset, 8, info2);
+  private static void infos(Exit.Event exit, long info1, long info2) {
+    exit.put(GhcbField.SW_EXITINFO1, info1);
+    exit.put(GhcbField.SW_EXITINFO2, info2);
   }
 }

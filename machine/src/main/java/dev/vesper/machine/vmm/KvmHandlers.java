@@ -38,6 +38,11 @@ final class KvmHandlers implements Handlers {
   }
 
   @Override
+  public long ghcb(long msr) {
+    return msr;
+  }
+
+  @Override
   public void vmgexit(HostVcpu v) {
     ghcb.vmgexit(v);
   }
@@ -112,7 +117,7 @@ final class KvmHandlers implements Handlers {
       case ExitCode.WBINVD, ExitCode.INVD, ExitCode.MONITOR, ExitCode.MWAIT -> skip(hv, v);
       case ExitCode.IRET -> emulate(hv, v);
       case ExitCode.RDPMC -> rdpmc(hv, v);
-      case ExitCode.RDPRU -> host.injectException(hv, UD, false);
+      case ExitCode.RDPRU -> host.interrupts.injectException(hv, UD, false);
       case ExitCode.VMMCALL -> {
         v.setGpr(
             0,
@@ -120,7 +125,8 @@ final class KvmHandlers implements Handlers {
                 hv, v.cpl(), v.wide(), v.gpr(0), v.gpr(3), v.gpr(1), v.gpr(2), v.gpr(6)));
         skip(hv, v);
       }
-      case 0x7A, 0x80, 0x82, 0x83, 0x84, 0x85, 0x86, 0x73 -> host.injectException(hv, UD, false);
+      case 0x7A, 0x80, 0x82, 0x83, 0x84, 0x85, 0x86, 0x73 ->
+          host.interrupts.injectException(hv, UD, false);
       case ExitCode.TASK_SWITCH -> emulate(hv, v);
       default -> host.end(Outcome.GAVE_UP, "no handler for " + ExitCode.name(code));
     }
@@ -135,7 +141,7 @@ final class KvmHandlers implements Handlers {
     boolean stepped = v.skip();
     if (stepped) {
       v.reportStep();
-      host.injectException(hv, DB, false);
+      host.interrupts.injectException(hv, DB, false);
     }
     return stepped;
   }
@@ -143,7 +149,7 @@ final class KvmHandlers implements Handlers {
   private void rdpmc(HostVcpu hv, PlainVcpu v) {
     var count = hv.counters.counter((int) v.gpr(1), v);
     if (count.isEmpty()) {
-      host.injectException(hv, GP, true);
+      host.interrupts.injectException(hv, GP, true);
       return;
     }
     v.setGpr(0, count.getAsLong() & 0xFFFF_FFFFL);
@@ -163,7 +169,7 @@ final class KvmHandlers implements Handlers {
 
   private void cpuid(HostVcpu hv, PlainVcpu v) {
     if (v.cpl() != 0 && KvmMsrs.cpuidFaults(hv)) {
-      host.injectException(hv, GP, true);
+      host.interrupts.injectException(hv, GP, true);
       return;
     }
     CpuModel.Leaf l = cpuid.answer(hv, (int) v.gpr(0), (int) v.gpr(1), v.xcr0(), v.xss());
@@ -175,13 +181,13 @@ final class KvmHandlers implements Handlers {
     int n = (int) v.gpr(1);
     if (write) {
       if (!msrs.write(hv, n, v.gpr(2) << 32 | v.gpr(0) & 0xFFFF_FFFFL)) {
-        host.injectException(hv, GP, true);
+        host.interrupts.injectException(hv, GP, true);
         return;
       }
     } else {
       var r = msrs.read(hv, n);
       if (r.isEmpty()) {
-        host.injectException(hv, GP, true);
+        host.interrupts.injectException(hv, GP, true);
         return;
       }
       v.setGpr(0, r.getAsLong() & 0xFFFF_FFFFL);
@@ -199,9 +205,9 @@ final class KvmHandlers implements Handlers {
       return;
     }
     if (in) {
-      v.setRaxPart(bytes, host.readPort(hv, port, bytes));
+      v.setRaxPart(bytes, host.access.readPort(hv, port, bytes));
     } else {
-      host.writePort(hv, port, bytes, (int) v.gpr(0));
+      host.access.writePort(hv, port, bytes, (int) v.gpr(0));
     }
     skip(hv, v);
   }
@@ -221,22 +227,22 @@ final class KvmHandlers implements Handlers {
     return new GuestBus() {
       @Override
       public long readMemory(long address, int bytes) {
-        return host.readMmio(hv, address, bytes);
+        return host.access.readMmio(hv, address, bytes);
       }
 
       @Override
       public void writeMemory(long address, int bytes, long value) {
-        host.writeMmio(hv, address, bytes, value);
+        host.access.writeMmio(hv, address, bytes, value);
       }
 
       @Override
       public int readPort(int port, int bytes) {
-        return host.readPort(hv, port, bytes);
+        return host.access.readPort(hv, port, bytes);
       }
 
       @Override
       public void writePort(int port, int bytes, int value) {
-        host.writePort(hv, port, bytes, value);
+        host.access.writePort(hv, port, bytes, value);
       }
     };
   }

@@ -83,7 +83,7 @@ final class KvmHypercalls {
       int number = first + i;
       if ((set >>> i & 1) != 0) {
         sent +=
-            host.deliver(
+            host.interrupts.deliver(
                 a -> a.numbered(number),
                 command >> 8 & 7,
                 command & 0xFF,

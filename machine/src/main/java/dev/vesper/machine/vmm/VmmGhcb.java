@@ -44,6 +44,13 @@ final class VmmGhcb {
     memory = host.memory;
   }
 
+  /** {@return the page to read a request from, given the GHCB MSR} */
+  long page(long msr) {
+    // Until 1.65 (2025-10-28) the first page was kept for ever.
+    boolean anew = ghcb == 0 || profile.since(OpenBsdProfile.State.YEAR_2026);
+    return msr != 0 && anew ? msr : ghcb;
+  }
+
   void vmgexit(HostVcpu v) {
     long msr = v.cpu.vmcb().get(Vmcb.GHCB_GPA);
     if (MsrRequest.info(msr) != 0) {
@@ -51,8 +58,7 @@ final class VmmGhcb {
       return;
     }
     boolean newest = profile.since(OpenBsdProfile.State.YEAR_2026);
-    if (msr != 0 && (ghcb == 0 || newest)) {
-      // Until 1.65 (2025-10-28) the first page was kept for ever.
+    if (page(msr) != ghcb) {
       if (!memory.contains(msr, GhcbPage.SIZE)) {
         handlers.einval("no page is mapped at GHCB address 0x" + Long.toHexString(msr));
         return;
@@ -169,10 +175,10 @@ final class VmmGhcb {
       return false;
     }
     if ((info1 & 1) != 0) {
-      rax = host.readPort(v, port, bytes) & 0xFFFF_FFFFL;
+      rax = host.access.readPort(v, port, bytes) & 0xFFFF_FFFFL;
       put(GhcbField.RAX, rax);
     } else {
-      host.writePort(v, port, bytes, (int) rax);
+      host.access.writePort(v, port, bytes, (int) rax);
     }
     return true;
   }

@@ -47,6 +47,11 @@ final class VmmHandlers implements Handlers {
   }
 
   @Override
+  public long ghcb(long msr) {
+    return ghcb.page(msr);
+  }
+
+  @Override
   public void vmgexit(HostVcpu v) {
     ghcb.vmgexit(v);
   }
@@ -83,7 +88,7 @@ final class VmmHandlers implements Handlers {
   long readMsr(HostVcpu v, long msr, long stale) {
     var r = msrs.read(msr);
     if (r.isEmpty()) {
-      host.injectException(v, GP, true);
+      host.interrupts.injectException(v, GP, true);
       return stale;
     }
     return r.getAsLong();
@@ -100,7 +105,7 @@ final class VmmHandlers implements Handlers {
 
   /** #GP. */
   void injectGeneralProtection(HostVcpu v) {
-    host.injectException(v, GP, true);
+    host.interrupts.injectException(v, GP, true);
   }
 
   /** {@return guest memory as the host sees it} */
@@ -110,7 +115,7 @@ final class VmmHandlers implements Handlers {
 
   /** #UD; until 2026 with an error code that no #UD has. */
   void injectUndefined(HostVcpu v) {
-    host.injectException(v, UD, !profile.since(OpenBsdProfile.State.YEAR_2026));
+    host.interrupts.injectException(v, UD, !profile.since(OpenBsdProfile.State.YEAR_2026));
   }
 
   /** {@return whether vmd(8) survives a port access: it has no string I/O} */
@@ -196,7 +201,7 @@ final class VmmHandlers implements Handlers {
   /** Goes on behind an instruction; vmm injects #DB for a single step and leaves DR6 alone. */
   private void skip(HostVcpu hv, PlainVcpu v) {
     if (v.skip()) {
-      host.injectException(hv, DB, false);
+      host.interrupts.injectException(hv, DB, false);
     }
   }
 
@@ -225,9 +230,9 @@ final class VmmHandlers implements Handlers {
     int bytes = (int) (info >> 4) & 7;
     int port = (int) (info >> 16) & 0xFFFF;
     if ((info & 1) != 0) {
-      v.setRaxPart(bytes, host.readPort(hv, port, bytes));
+      v.setRaxPart(bytes, host.access.readPort(hv, port, bytes));
     } else {
-      host.writePort(hv, port, bytes, (int) v.gpr(0));
+      host.access.writePort(hv, port, bytes, (int) v.gpr(0));
     }
     // vmd moves RIP on here and knows nothing of single steps.
     v.skip();

@@ -66,7 +66,7 @@ final class InterruptDeliveryTest {
             SevMode.OFF,
             new MmioMap(),
             ConsoleInput.NONE);
-    host.deliver(a -> !apics.add(a), 0, 0x20, false);
+    host.interrupts.deliver(a -> !apics.add(a), 0, 0x20, false);
     apics.forEach(a -> a.write(0xF0, 0x1FF, 0));
   }
 

@@ -1,0 +1,500 @@
+package dev.vesper.machine.vmm;
+
+import dev.vesper.machine.device.AcpiPm;
+import dev.vesper.machine.device.Timed;
+import dev.vesper.machine.device.net.Network;
+import dev.vesper.machine.observe.Pause;
+import dev.vesper.machine.sev.LaunchState;
+import dev.vesper.machine.sev.PlainVcpu;
+import dev.vesper.machine.sev.VirtualCpu;
+import dev.vesper.machine.sev.Vmcb;
+import java.util.List;
+import java.util.concurrent.locks.LockSupport;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Which vCPU runs when, idling and sleep, and when a run comes back.
+ *
+ * <p>vCPUs take turns on one thread: the one whose virtual time is least runs next, for {@link
+ * #QUANTUM} at most, so a run is the same every time.
+ *
+ * <p>A run may be called again. Where an observer has it come back in the middle of a vCPU's turn,
+ * the processor stays inside VMRUN and goes on from there: a guest that was looked at does what it
+ * does unobserved. The limits of {@link #limit} instead are part of the machine: they end VMRUN.
+ */
+public final class RunLoop {
+  /** Virtual time between looks at limits and input while the guest computes. */
+  private static final long SLICE = 10_000_000L;
+
+  /**
+   * Virtual time that a vCPU may run ahead of another one. It is a prime number, so that no short
+   * loop is left at the same instruction each time: one that takes a lock, gives it back and takes
+   * it again would be left with the lock for ever, and the vCPU that waits for it would never have
+   * it.
+   */
+  private static final long QUANTUM = 9_973L;
+
+  private static final int MOST_UNSEEN_EVENTS = 100_000;
+
+  private static final int MOST_EXITS_WITHOUT_PROGRESS = 10_000;
+
+  /** Why a run has come back. */
+  public enum Halt {
+    /** The guest's life is over: see {@link Hypervisor#outcome}. */
+    ENDED,
+    /** The machine's limit of instructions. */
+    INSTRUCTION_LIMIT,
+    /** The machine's limit of real time. */
+    TIME_LIMIT,
+    /** The goal's count of instructions. */
+    INSTRUCTIONS,
+    /** The goal's virtual time. */
+    VIRTUAL_TIME,
+    /** The goal's real time. */
+    REAL_TIME,
+    /** The goal's vCPU has executed its instructions. */
+    VCPU_INSTRUCTIONS,
+    /** An instruction that an observer waits for is next. */
+    CODE,
+    /** Data that an observer waits for was accessed. */
+    DATA,
+    /** {@link #pauseSoon} was called. */
+    EVENT,
+    /** {@link #stop} was called. */
+    REQUESTED
+  }
+
+  /**
+   * Until when to run, if nothing else ends it.
+   *
+   * @param instructions count of all vCPUs together
+   * @param virtualTime nanoseconds
+   * @param realTime point of {@link System#nanoTime}
+   * @param vcpu whose instructions the next one counts, or -1
+   * @param vcpuInstructions count of that vCPU
+   */
+  public record Goal(
+      long instructions, long virtualTime, long realTime, int vcpu, long vcpuInstructions) {
+    /** Until the guest's life is over. */
+    public static final Goal END =
+        new Goal(Long.MAX_VALUE, Long.MAX_VALUE, Long.MAX_VALUE, -1, Long.MAX_VALUE);
+  }
+
+  private final Hypervisor host;
+  private Goal goal = Goal.END;
+
+  /** The vCPU that has paused in its turn, or null between turns. */
+  private @Nullable HostVcpu paused;
+
+  /** Instructions that it had executed when its turn began. */
+  private long before;
+
+  private boolean started;
+  private boolean pauseWanted;
+  private volatile boolean stopWanted;
+  private long instructionLimit = Long.MAX_VALUE;
+  private long realLimit = Long.MAX_VALUE;
+  private long realDeadline = Long.MAX_VALUE;
+
+  RunLoop(Hypervisor host) {
+    this.host = host;
+  }
+
+  /**
+   * Limits runs.
+   *
+   * @param instructions count of all vCPUs together
+   * @param realNanoTime point of {@link System#nanoTime}, or {@link Long#MAX_VALUE}
+   */
+  public void limit(long instructions, long realNanoTime) {
+    instructionLimit = instructions;
+    realLimit = realNanoTime;
+  }
+
+  /** Has the run, or else the next one, come back soon; from any thread. */
+  public void stop() {
+    stopWanted = true;
+    host.processorsOfHost().forEach(VirtualCpu::stop);
+  }
+
+  /** Has the run come back before the next instruction; from its own thread. */
+  public void pauseSoon() {
+    pauseWanted = true;
+    host.current.cpu.pauseSoon();
+  }
+
+  /** {@return the vCPU whose turn it is or was} */
+  public int current() {
+    return host.current.id;
+  }
+
+  /** Runs the guest on. */
+  public Halt run(Goal until) {
+    goal = until;
+    pauseWanted = false;
+    for (HostVcpu v : host.vcpus) {
+      v.cpu.resume(started && v == host.current);
+    }
+    started = true;
+    realDeadline = Math.min(realLimit, goal.realTime);
+    if (realDeadline == Long.MAX_VALUE) {
+      return loop();
+    }
+    // What a guest executes may take ten thousand times as long as it usually does.
+    Thread clock = Thread.ofPlatform().daemon().name("time limit").start(this::stopInTime);
+    try {
+      return loop();
+    } finally {
+      clock.interrupt();
+    }
+  }
+
+  private void stopInTime() {
+    for (long left = realDeadline - System.nanoTime();
+        left > 0;
+        left = realDeadline - System.nanoTime()) {
+      LockSupport.parkNanos(left);
+      if (Thread.interrupted()) {
+        return;
+      }
+    }
+    // Not the list of vCPUs, which a machine that wakes makes anew on its own thread.
+    host.processorsOfHost().forEach(VirtualCpu::stop);
+  }
+
+  private Halt loop() {
+    for (; ; ) {
+      HostVcpu v = paused;
+      boolean exited;
+      if (v != null) {
+        pauseInTurn(v);
+        exited = v.cpu.goOn();
+      } else {
+        if (host.outcome() != null) {
+          return Halt.ENDED;
+        }
+        Halt due = due();
+        if (due != null) {
+          return due;
+        }
+        if (host.platform.reset.asleep()) {
+          sleep();
+          continue;
+        }
+        if (host.now() >= host.haltedEvent) {
+          advanceHalted();
+        }
+        v = next();
+        if (v == null) {
+          idle();
+        } else {
+          look(v);
+        }
+        Halt limit = host.outcome() == null ? limit() : null;
+        if (limit != null) {
+          return limit;
+        }
+        if (v == null || host.outcome() != null) {
+          continue;
+        }
+        exited = begin(v);
+      }
+      paused = exited ? null : v;
+      if (exited) {
+        end(v);
+        continue;
+      }
+      Halt why = why(v);
+      if (why == Halt.TIME_LIMIT) {
+        v.cpu.interrupt();
+        paused = null;
+        end(v);
+      }
+      return why;
+    }
+  }
+
+  /** {@return why to come back between turns, or null to go on} */
+  private @Nullable Halt due() {
+    if (stopWanted) {
+      stopWanted = false;
+      return Halt.REQUESTED;
+    }
+    if (pauseWanted) {
+      return Halt.EVENT;
+    }
+    if (host.instructions() >= goal.instructions) {
+      return Halt.INSTRUCTIONS;
+    }
+    if (goal.virtualTime != Long.MAX_VALUE && host.now() >= goal.virtualTime) {
+      return Halt.VIRTUAL_TIME;
+    }
+    if (goal.vcpu >= 0 && host.vcpus.get(goal.vcpu).cpu.instructions() >= goal.vcpuInstructions) {
+      return Halt.VCPU_INSTRUCTIONS;
+    }
+    return reached(goal.realTime) ? Halt.REAL_TIME : null;
+  }
+
+  private static boolean reached(long realTime) {
+    return realTime != Long.MAX_VALUE && System.nanoTime() - realTime >= 0;
+  }
+
+  /** {@return the limit that is reached, or null} */
+  private @Nullable Halt limit() {
+    return host.instructions() >= instructionLimit
+        ? Halt.INSTRUCTION_LIMIT
+        : reached(realLimit) ? Halt.TIME_LIMIT : null;
+  }
+
+  /** {@return why to come back in a turn} */
+  private Halt why(HostVcpu v) {
+    Pause p = v.cpu.paused();
+    return switch (p) {
+      case CODE -> Halt.CODE;
+      case DATA -> Halt.DATA;
+      case EVENT -> Halt.EVENT;
+      case STOPPED -> {
+        boolean asked = stopWanted;
+        stopWanted = false;
+        yield asked ? Halt.REQUESTED : reached(realLimit) ? Halt.TIME_LIMIT : Halt.REAL_TIME;
+      }
+      case COUNT ->
+          host.instructions() >= goal.instructions
+              ? Halt.INSTRUCTIONS
+              : v.cpu.now() >= goal.virtualTime ? Halt.VIRTUAL_TIME : Halt.VCPU_INSTRUCTIONS;
+      case null -> throw new IllegalStateException("a vCPU has come back for no reason");
+    };
+  }
+
+  /** Says where in its turn a vCPU reaches the goal. */
+  private void pauseInTurn(HostVcpu v) {
+    long n = v.cpu.instructions();
+    long at = behind(n, goal.instructions, host.instructions());
+    at = Math.min(at, behind(n, goal.virtualTime, v.cpu.now()));
+    v.cpu.pauseAt(v.id == goal.vcpu ? Math.min(at, goal.vcpuInstructions) : at);
+  }
+
+  private static long behind(long n, long goal, long now) {
+    return goal == Long.MAX_VALUE ? goal : n + Math.max(0, goal - now);
+  }
+
+  // ---- turns
+
+  /** {@return the runnable vCPU whose virtual time is least, or null} */
+  private @Nullable HostVcpu next() {
+    HostVcpu best = null;
+    for (HostVcpu v : host.vcpus) {
+      if (v.canWake() && (!v.interruptsEnabled() || host.interrupts.requesting(v) || v.nmiDue())) {
+        host.wake(v);
+      }
+      if (v.state == HostVcpu.State.RUNNABLE && (best == null || v.cpu.now() < best.cpu.now())) {
+        best = v;
+      }
+    }
+    return best;
+  }
+
+  /** A vCPU's turn has come: brings devices up to its time. */
+  private void look(HostVcpu v) {
+    if (host.current != v) {
+      host.current = v;
+      if (host.observer != null) {
+        host.observer.running(v.id);
+      }
+    }
+    long now = v.cpu.now();
+    host.platform.advance(host.now());
+    if (v.apic != null) {
+      v.apic.advance(now);
+    }
+    Interrupts.lookAtCounters(v);
+    host.interrupts.lookAtExternal();
+    feedInput(false);
+  }
+
+  /** Runs a vCPU; {@return false if it pauses in its turn} */
+  private boolean begin(HostVcpu v) {
+    long now = v.cpu.now();
+    host.interrupts.prepare(v);
+    long deadline = Math.min(nextEvent(v), now + (host.vcpus.size() == 1 ? SLICE : QUANTUM));
+    deadline = Math.min(deadline, Math.min(host.haltedEvent, Interrupts.nmiWindow(v, now)));
+    before = v.cpu.instructions();
+    host.handlers.entering(v);
+    host.program().entering(host, v);
+    long left = Math.min(instructionLimit, appointment(v)) - host.instructions();
+    if (left < deadline - now) {
+      deadline = now + left;
+    }
+    pauseInTurn(v);
+    return v.cpu.run(deadline);
+  }
+
+  /** {@return the instruction count at which the program wants to be called, if it can be} */
+  private long appointment(HostVcpu v) {
+    long next = host.program().nextAppointment();
+    // One that is due waits for another event: it comes as soon as that one is delivered.
+    return Math.max(next, host.instructions());
+  }
+
+  private void end(HostVcpu v) {
+    if (v.apic != null) {
+      v.apic.setTaskPriority((int) v.cpu.vmcb().get(Vmcb.V_INTR) & 15);
+    }
+    v.everEnabledInterrupts |= v.interruptsEnabled();
+    host.exited(v);
+    checkPorts();
+    if (host.outcome() == null && host.platform.reset.asleep()) {
+      return;
+    }
+    v.stuck = v.cpu.instructions() == before ? v.stuck + 1 : 0;
+    if (v.stuck > MOST_EXITS_WITHOUT_PROGRESS) {
+      host.end(Outcome.GAVE_UP, "the guest exits again and again without executing an instruction");
+    }
+  }
+
+  private long nextEvent(HostVcpu v) {
+    long next = Math.min(host.platform.nextEvent(), v.counters.nextOverflow(v.cpu));
+    return v.apic == null ? next : Math.min(next, v.apic.nextEvent());
+  }
+
+  private void checkPorts() {
+    Platform p = host.platform;
+    if (p.reset.exitValue() >= 0) {
+      int v = p.reset.exitValue();
+      host.end((v << 1 | 1) & 0xFF, "guest wrote " + v + " to the debug exit port 0xf4");
+    } else if (p.reset.poweredOff()) {
+      host.end(Outcome.POWER_OFF, "guest powered off");
+    } else if (p.reset.resetRequested()) {
+      host.end(Outcome.POWER_OFF, "guest asked for a reset");
+    }
+  }
+
+  private boolean feedInput(boolean idle) {
+    boolean any = false;
+    Platform p = host.platform;
+    while (p.com1.canReceive() && p.com1.wantsInput(idle)) {
+      int returned = p.com1.returned();
+      int b = returned >= 0 ? returned : host.input.poll();
+      if (b < 0) {
+        break;
+      }
+      p.com1.receive(b);
+      any = true;
+    }
+    return any;
+  }
+
+  // ---- sleep and idling
+
+  /** Suspend to RAM: nothing runs but clock and timer, until one of them wakes the machine. */
+  private void sleep() {
+    AcpiPm pm = host.platform.power();
+    if (pm != null && !pm.wakes()) {
+      long next = host.platform.nextWakeEvent();
+      if (next == Timed.NEVER) {
+        host.end(Outcome.GAVE_UP, "guest sleeps, and no alarm is set that could wake it");
+        return;
+      }
+      host.vcpus.forEach(v -> v.cpu.idleUntil(next));
+      host.platform.advance(next);
+      return;
+    }
+    LaunchState state = host.resumesAt();
+    if (state == null) {
+      host.end(Outcome.GAVE_UP, "guest wakes, but its FACS has no waking vector");
+    } else if (host.vcpus.get(0).cpu instanceof PlainVcpu p) {
+      Platform asleep = host.platform;
+      host.reset();
+      host.platform.wokenFrom(asleep);
+      for (HostVcpu v : host.vcpus) {
+        if (v.cpu instanceof PlainVcpu other) {
+          other.reset(new LaunchState());
+        }
+      }
+      p.reset(state);
+      host.interrupts.started(host.vcpus.get(0), "woken from suspend to RAM");
+    }
+  }
+
+  /** Lets the timers of halted vCPUs run on while others execute. */
+  private void advanceHalted() {
+    host.haltedEvent = Timed.NEVER;
+    for (HostVcpu v : host.vcpus) {
+      if (v.apic != null && v.state == HostVcpu.State.HALTED) {
+        v.apic.advance(host.now());
+        host.haltedEvent = Math.min(host.haltedEvent, v.apic.nextEvent());
+      }
+    }
+  }
+
+  /** {@return whether nobody outside can wake the guest} */
+  private boolean alone() {
+    return host.input.closed() && host.platform.live().isEmpty();
+  }
+
+  private void await(long virtualNanos) {
+    long nanos = virtualNanos;
+    if (realDeadline != Long.MAX_VALUE) {
+      nanos = Math.max(0, Math.min(nanos, realDeadline - System.nanoTime()));
+    }
+    List<Network> live = host.platform.live();
+    if (live.isEmpty()) {
+      host.input.await(nanos);
+    } else {
+      // A network has an event of its own soon.
+      live.get(0).await(nanos);
+    }
+  }
+
+  /** Nobody can run: lets virtual time jump to the next event. */
+  private void idle() {
+    if (host.vcpus.stream().noneMatch(HostVcpu::canWake)) {
+      HostVcpu boot = host.vcpus.get(0);
+      if (boot.state != HostVcpu.State.HALTED) {
+        host.end(
+            Outcome.GAVE_UP, "every vCPU waits in AP reset hold: nobody is left to send a SIPI");
+        return;
+      }
+      boolean ever = boot.everEnabledInterrupts;
+      host.end(
+          ever ? Outcome.POWER_OFF : Outcome.GAVE_UP,
+          ever ? "guest halted with interrupts disabled" : host.handlers.haltedForGood());
+      return;
+    }
+    if (feedInput(true)) {
+      return;
+    }
+    if (++host.unseenEvents > MOST_UNSEEN_EVENTS && alone()) {
+      host.end(Outcome.GAVE_UP, "guest halted with every interrupt masked: nothing can wake it");
+      return;
+    }
+    long next = host.platform.nextEvent();
+    for (HostVcpu v : host.vcpus) {
+      if (v.apic != null && v.canWake()) {
+        next = Math.min(next, v.apic.nextEvent());
+      }
+    }
+    if (next == Timed.NEVER && alone()) {
+      host.end(Outcome.GAVE_UP, "guest halted with no timer set and no input: nothing can wake it");
+      return;
+    }
+    if (!alone()) {
+      // With somebody at the console idle time is real time, so that the computer idles too.
+      await(next == Timed.NEVER ? 50_000_000L : next - host.now());
+      if (feedInput(true)) {
+        return;
+      }
+    }
+    if (next != Timed.NEVER) {
+      for (HostVcpu v : host.vcpus) {
+        if (v.canWake()) {
+          v.cpu.idleUntil(next);
+          if (v.apic != null) {
+            v.apic.advance(next);
+          }
+        }
+      }
+      host.platform.advance(next);
+    }
+  }
+}
