@@ -5,6 +5,8 @@ module dev.vesper.machine {
   requires transitive dev.vesper.x86;
 
   exports dev.vesper.machine;
+  exports dev.vesper.machine.spec;
+  exports dev.vesper.machine.host;
   // What the command lists of the instruction set.
   exports dev.vesper.machine.cpu.interp to
       dev.vesper.cli;

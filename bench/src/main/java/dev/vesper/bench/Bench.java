@@ -1,9 +1,9 @@
 package dev.vesper.bench;
 
 import dev.vesper.machine.Machine;
-import dev.vesper.machine.MachineOptions;
-import dev.vesper.machine.boot.BootException;
-import dev.vesper.machine.sev.SevMode;
+import dev.vesper.machine.spec.BootException;
+import dev.vesper.machine.spec.MachineSpec;
+import dev.vesper.machine.spec.SevMode;
 import java.io.IOException;
 import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
@@ -92,7 +92,7 @@ public final class Bench {
 
   /** {@return a machine with 64 MiB whose output goes nowhere} */
   static Machine machine(SevMode mode, byte[] image) throws BootException {
-    return new Machine(MachineOptions.of(mode, image, b -> {}).withMemory(64L << 20));
+    return new Machine(MachineSpec.builder(mode, image, b -> {}).memoryBytes(64L << 20).build());
   }
 
   static double median(double[] values) {

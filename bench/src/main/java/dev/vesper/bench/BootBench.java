@@ -1,10 +1,10 @@
 package dev.vesper.bench;
 
 import dev.vesper.machine.Machine;
-import dev.vesper.machine.MachineOptions;
-import dev.vesper.machine.boot.BootException;
-import dev.vesper.machine.sev.SevMode;
-import dev.vesper.machine.vmm.Outcome;
+import dev.vesper.machine.spec.BootException;
+import dev.vesper.machine.spec.MachineSpec;
+import dev.vesper.machine.spec.Outcome;
+import dev.vesper.machine.spec.SevMode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -62,8 +62,8 @@ final class BootBench {
     long[] init = {-1};
     long start = Bench.cpuNanos();
     SevMode sev = SevMode.valueOf(mode.toUpperCase(Locale.ROOT));
-    MachineOptions o =
-        MachineOptions.of(
+    MachineSpec o =
+        MachineSpec.builder(
                 sev,
                 Files.readAllBytes(kernel),
                 b -> {
@@ -75,8 +75,10 @@ final class BootBench {
                     line.setLength(0);
                   }
                 })
-            .with(LINE, Files.readAllBytes(initrd));
-    Machine m = new Machine(o.withMemory((long) MEBIBYTES << 20));
+            .append(LINE)
+            .initrd(Files.readAllBytes(initrd))
+            .build();
+    Machine m = new Machine(o.toBuilder().memoryBytes((long) MEBIBYTES << 20).build());
     Outcome end = m.run();
     if (init[0] < 0) {
       throw new IllegalStateException("the guest ended before /init: " + end.reason());

@@ -2,9 +2,9 @@ package dev.vesper.bench;
 
 import dev.vesper.guest.FlatGuest;
 import dev.vesper.machine.Machine;
-import dev.vesper.machine.boot.BootException;
-import dev.vesper.machine.sev.SevMode;
-import dev.vesper.machine.vmm.Outcome;
+import dev.vesper.machine.spec.BootException;
+import dev.vesper.machine.spec.Outcome;
+import dev.vesper.machine.spec.SevMode;
 import java.io.IOException;
 
 /**

@@ -1,6 +1,6 @@
 package dev.vesper.cli;
 
-import dev.vesper.machine.vmm.Hardware;
+import dev.vesper.machine.spec.Hardware;
 import java.time.Instant;
 import java.time.LocalDate;
 import java.time.LocalDateTime;

@@ -6,7 +6,7 @@ import dev.vesper.machine.device.disk.Qcow2Disk;
 import dev.vesper.machine.device.disk.RawDisk;
 import dev.vesper.machine.device.disk.SnapshotDisk;
 import dev.vesper.machine.device.disk.Storage;
-import dev.vesper.machine.vmm.Hardware;
+import dev.vesper.machine.spec.Hardware;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.ByteBuffer;

@@ -1,14 +1,14 @@
 package dev.vesper.cli;
 
 import dev.vesper.guest.Locore;
-import dev.vesper.machine.MachineOptions;
-import dev.vesper.machine.boot.LaunchChoices;
 import dev.vesper.machine.launch.GuestPolicy;
 import dev.vesper.machine.launch.LaunchSession;
 import dev.vesper.machine.launch.SevCertificate;
-import dev.vesper.machine.sev.ResetState;
-import dev.vesper.machine.sev.SevMode;
-import dev.vesper.machine.vmm.Hardware;
+import dev.vesper.machine.spec.Hardware;
+import dev.vesper.machine.spec.KernelHashing;
+import dev.vesper.machine.spec.MachineSpec;
+import dev.vesper.machine.spec.ResetState;
+import dev.vesper.machine.spec.SevMode;
 import java.nio.file.Path;
 import java.util.Base64;
 import java.util.List;
@@ -100,7 +100,8 @@ final class GuestOptions {
     o.text(
         "kvm|openbsd",
         "hypervisor to behave as: kvm, openbsd:2025-06, openbsd:2025-09, openbsd:2026,"
-            + " openbsd:2026-08 or openbsd, which is the newest; ,cr8=trap or ,cr8=native after an openbsd one (default: kvm)",
+            + " openbsd:2026-08 or openbsd, which is the newest; ,cr8=trap or ,cr8=native after an"
+            + " openbsd one (default: kvm)",
         v -> profile = v,
         "--profile");
     o.text(
@@ -267,15 +268,13 @@ final class GuestOptions {
     return p == null ? standard : new GuestPolicy(p.intValue());
   }
 
-  private LaunchChoices.Hashes hashes(byte[] kernelBytes) {
+  private KernelHashing hashes(byte[] kernelBytes) {
     return switch (hashes) {
-      case "off" -> LaunchChoices.Hashes.OFF;
-      case "on" -> LaunchChoices.Hashes.ON;
+      case "off" -> KernelHashing.OFF;
+      case "on" -> KernelHashing.ON;
       case "auto" ->
           // A kernel of no bytes is one too.
-          file() != null && kernelBytes.length == 0
-              ? LaunchChoices.Hashes.ON
-              : LaunchChoices.Hashes.AUTO;
+          file() != null && kernelBytes.length == 0 ? KernelHashing.ON : KernelHashing.AUTO;
       default -> throw new UserError("--kernel-hashes takes auto, on or off, not '" + hashes + "'");
     };
   }
@@ -307,14 +306,14 @@ final class GuestOptions {
         "the " + what + " " + p + " is not " + bytes + " bytes, plain or in base64");
   }
 
-  private MachineOptions.@Nullable Session owner() {
+  private MachineSpec.@Nullable Session owner() {
     Path c = certificate;
     Path s = session;
     if (c == null || s == null) {
       return null;
     }
     try {
-      return new MachineOptions.Session(
+      return new MachineSpec.Session(
           SevCertificate.parse(decoded(c, CERTIFICATE, SevCertificate.BYTES)),
           LaunchSession.parse(decoded(s, SESSION, LaunchSession.BYTES)));
     } catch (IllegalArgumentException e) {
@@ -323,22 +322,22 @@ final class GuestOptions {
   }
 
   /** {@return options of a machine, read from the files; ports are for the caller to connect} */
-  MachineOptions read() {
+  MachineSpec read() {
     validate();
     Path file = file();
     Path firmwareFile = bios;
     byte[] bytes =
         reference() ? Locore.image() : file == null ? new byte[0] : UserFiles.read(file, "image");
-    MachineOptions.Firmware firmware = null;
+    MachineSpec.Firmware firmware = null;
     if (firmwareFile != null) {
       byte[] code = UserFiles.read(firmwareFile, "firmware");
       firmware =
           nvram == null
-              ? MachineOptions.Firmware.of(code)
-              : new MachineOptions.Firmware(code, UserFiles.read(nvram, "variable store"));
+              ? MachineSpec.Firmware.of(code)
+              : new MachineSpec.Firmware(code, UserFiles.read(nvram, "variable store"));
     }
-    MachineOptions.Boot boot =
-        new MachineOptions.Boot(
+    MachineSpec.Boot boot =
+        new MachineSpec.Boot(
             bytes,
             file == null ? "locore" : file.getFileName().toString(),
             initrd == null ? null : UserFiles.read(initrd, "initrd"),
@@ -347,27 +346,24 @@ final class GuestOptions {
             firmware);
     String model = cpu != null ? cpu : reference() ? "vesper-min,+xsave" : "vesper-min";
     Long p = policy;
-    MachineOptions plain = MachineOptions.of(mode(), bytes, b -> {});
-    return new MachineOptions(
-        mode(),
-        profile,
-        smp != null ? smp : reference() && kvm() ? 2 : 1,
-        memoryBytes(memory),
-        boot,
-        model,
-        seed,
-        false,
-        List.of(),
-        List.of(),
-        new MachineOptions.Launch(
-            p == null ? null : new GuestPolicy(p.intValue()),
-            reset(),
-            null,
-            hashes(bytes),
-            owner(),
-            MachineOptions.Launch.DEFAULT.secret()),
-        new Hardware(board(), List.of()),
-        plain.ports());
+    return MachineSpec.builder()
+        .mode(mode())
+        .profile(profile)
+        .processors(smp != null ? smp : reference() && kvm() ? 2 : 1)
+        .memoryBytes(memoryBytes(memory))
+        .boot(boot)
+        .cpuModel(model)
+        .seed(seed)
+        .launch(
+            new MachineSpec.Launch(
+                p == null ? null : new GuestPolicy(p.intValue()),
+                reset(),
+                null,
+                hashes(bytes),
+                owner(),
+                MachineSpec.Launch.DEFAULT.secret()))
+        .board(board())
+        .build();
   }
 
   static long memoryBytes(String s) {

@@ -1,12 +1,12 @@
 package dev.vesper.cli;
 
-import dev.vesper.machine.MachineOptions;
 import dev.vesper.machine.launch.GuestPolicy;
 import dev.vesper.machine.launch.LaunchSecret;
 import dev.vesper.machine.launch.Owner;
 import dev.vesper.machine.launch.PlatformKeys;
 import dev.vesper.machine.launch.SecretTable;
 import dev.vesper.machine.launch.SeededBytes;
+import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.vmm.Profile;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
@@ -63,9 +63,9 @@ final class LaunchSecrets {
   }
 
   /** {@return options of a launch with the secret} */
-  MachineOptions addTo(MachineOptions o) {
+  MachineSpec addTo(MachineSpec o) {
     if (sealed != null) {
-      return o.withOwner(null, m -> sealed);
+      return o.toBuilder().owner(null, m -> sealed).build();
     }
     byte[] text = plain;
     if (text == null) {
@@ -79,10 +79,12 @@ final class LaunchSecrets {
     GuestPolicy policy =
         guest.policyOr(new GuestPolicy(Profile.named(o.profile()).policy(o.mode())));
     Owner owner = Owner.seeded(new PlatformKeys(guest.seed()).certificate(), policy, guest.seed());
-    return o.withOwner(
-        new MachineOptions.Session(owner.certificate(), owner.session()),
-        m ->
-            LaunchSecret.seal(
-                owner.keys(), SeededBytes.of("secret's IV", guest.seed(), 16), text, m));
+    return o.toBuilder()
+        .owner(
+            new MachineSpec.Session(owner.certificate(), owner.session()),
+            m ->
+                LaunchSecret.seal(
+                    owner.keys(), SeededBytes.of("secret's IV", guest.seed(), 16), text, m))
+        .build();
   }
 }

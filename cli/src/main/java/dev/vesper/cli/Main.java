@@ -1,6 +1,6 @@
 package dev.vesper.cli;
 
-import dev.vesper.machine.vmm.Outcome;
+import dev.vesper.machine.spec.Outcome;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;

@@ -1,16 +1,16 @@
 package dev.vesper.cli;
 
 import dev.vesper.machine.LaunchPlan;
-import dev.vesper.machine.MachineOptions;
-import dev.vesper.machine.boot.BootException;
-import dev.vesper.machine.boot.LaunchChoices;
 import dev.vesper.machine.launch.ApiVersion;
 import dev.vesper.machine.launch.GuestPolicy;
 import dev.vesper.machine.launch.Measurement;
 import dev.vesper.machine.model.CpuModel;
 import dev.vesper.machine.observe.format.Json;
-import dev.vesper.machine.sev.ResetState;
-import dev.vesper.machine.sev.SevMode;
+import dev.vesper.machine.spec.BootException;
+import dev.vesper.machine.spec.KernelHashing;
+import dev.vesper.machine.spec.MachineSpec;
+import dev.vesper.machine.spec.ResetState;
+import dev.vesper.machine.spec.SevMode;
 import java.nio.file.Path;
 import java.util.Base64;
 import java.util.HexFormat;
@@ -113,7 +113,7 @@ final class MeasureCommand implements Options.Command {
       throw new UserError("--tik and --nonce belong together: give both");
     }
     LaunchPlan plan;
-    MachineOptions options = choose(guest.read());
+    MachineSpec options = choose(guest.read());
     try {
       plan = LaunchPlan.of(options);
     } catch (BootException | IllegalArgumentException e) {
@@ -140,8 +140,8 @@ final class MeasureCommand implements Options.Command {
     return 0;
   }
 
-  private MachineOptions choose(MachineOptions o) {
-    MachineOptions.Launch l = o.launch();
+  private MachineSpec choose(MachineSpec o) {
+    MachineSpec.Launch l = o.launch();
     ResetState reset =
         switch (vmm.toLowerCase(Locale.ROOT)) {
           case "qemu" -> l.reset();
@@ -165,16 +165,18 @@ final class MeasureCommand implements Options.Command {
       }
       chosen = VcpuTypes.signature(family, modelNumber, step);
     }
-    return o.withLaunch(
-        new MachineOptions.Launch(l.policy(), reset, chosen, l.hashes(), l.owner(), l.secret()));
+    return o.toBuilder()
+        .launch(
+            new MachineSpec.Launch(l.policy(), reset, chosen, l.hashes(), l.owner(), l.secret()))
+        .build();
   }
 
-  private void warn(MachineOptions o, LaunchPlan plan) {
+  private void warn(MachineSpec o, LaunchPlan plan) {
     boolean kernel = o.boot().firmware() != null && guest.file() != null;
     boolean hashed =
         plan.items().stream()
             .anyMatch(i -> i instanceof LaunchPlan.Data d && d.what().equals(LaunchPlan.HASHES));
-    if (kernel && !hashed && o.launch().hashes() == LaunchChoices.Hashes.AUTO) {
+    if (kernel && !hashed && o.launch().hashes() == KernelHashing.AUTO) {
       System.err.println(
           "vesper: the firmware has no place for hashes: kernel, initrd and command line are not"
               + " measured");
@@ -214,14 +216,14 @@ final class MeasureCommand implements Options.Command {
         new ApiVersion(apiMajor, apiMinor, build), plan.policy(), plan.digest(), mnonce, k);
   }
 
-  private Map<String, String> inputs(MachineOptions o, GuestPolicy policy) {
+  private Map<String, String> inputs(MachineSpec o, GuestPolicy policy) {
     Map<String, String> in = new LinkedHashMap<>();
     in.put("mode", o.mode() == SevMode.ES ? "seves" : "sev");
     in.put("hypervisor", o.profile());
     in.put("policy", policy.toString());
     in.put("processors", String.valueOf(o.processors()));
     in.put("CPU model", model == null ? o.cpuModel() : model);
-    MachineOptions.Firmware f = o.boot().firmware();
+    MachineSpec.Firmware f = o.boot().firmware();
     if (f != null) {
       in.put("firmware", file(f.code()));
       in.put("save areas", o.launch().reset().name());

@@ -2,19 +2,19 @@ package dev.vesper.cli;
 
 import dev.vesper.guest.Locore;
 import dev.vesper.machine.Machine;
-import dev.vesper.machine.MachineOptions;
 import dev.vesper.machine.Restarts;
-import dev.vesper.machine.boot.BootException;
 import dev.vesper.machine.launch.CommandFailed;
 import dev.vesper.machine.launch.Measurement;
 import dev.vesper.machine.observe.Symbols;
 import dev.vesper.machine.observe.check.Checker;
 import dev.vesper.machine.observe.format.Json;
 import dev.vesper.machine.observe.format.TextWriter;
-import dev.vesper.machine.sev.SevMode;
-import dev.vesper.machine.vmm.ConsoleInput;
-import dev.vesper.machine.vmm.Hardware;
-import dev.vesper.machine.vmm.Outcome;
+import dev.vesper.machine.spec.BootException;
+import dev.vesper.machine.spec.ConsoleInput;
+import dev.vesper.machine.spec.Hardware;
+import dev.vesper.machine.spec.MachineSpec;
+import dev.vesper.machine.spec.Outcome;
+import dev.vesper.machine.spec.SevMode;
 import java.io.BufferedOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -228,7 +228,7 @@ final class RunCommand implements Options.Command {
     if (mode == SevMode.OFF && (measureOnly || !secret.isEmpty())) {
       throw new UserError("--measure-only and --secret are for a launch: use --sev sev or es");
     }
-    MachineOptions options = LaunchSecrets.of(secret, guest).addTo(guest.read());
+    MachineSpec options = LaunchSecrets.of(secret, guest).addTo(guest.read());
     Symbols names = symbolFile == null ? null : symbols(symbolFile);
     if (checkOptions.given() && !check) {
       throw new UserError("--allow, --baseline, --write-baseline and --report need --check");
@@ -251,8 +251,8 @@ final class RunCommand implements Options.Command {
         Forwards networks = networks();
         TraceFiles files =
             new TraceFiles(trace, title(started, mode), checker, checkOptions::verdict)) {
-      MachineOptions.Ports ports =
-          new MachineOptions.Ports(
+      MachineSpec.Ports ports =
+          new MachineSpec.Ports(
               b -> write(console, b),
               b -> System.err.write(b),
               b -> write(second, b),
@@ -267,8 +267,14 @@ final class RunCommand implements Options.Command {
                   screen())
               .withTestDevice(testDevice())
               .withClock(Clock.start(rtc));
-      MachineOptions whole =
-          options.withHardware(h).withHost(executeOnly, intercept, hostFaults, ports);
+      MachineSpec whole =
+          options.toBuilder()
+              .hardware(h)
+              .executeOnly(executeOnly)
+              .intercepts(intercept.toArray(String[]::new))
+              .hostFaults(hostFaults.toArray(String[]::new))
+              .ports(ports)
+              .build();
       Machine m = launch(whole, names);
       if (verbose) {
         m.launchCommands().forEach(c -> System.err.println("[launch] " + c));
@@ -310,7 +316,7 @@ final class RunCommand implements Options.Command {
     }
   }
 
-  private static Machine launch(MachineOptions o, @Nullable Symbols names) {
+  private static Machine launch(MachineSpec o, @Nullable Symbols names) {
     try {
       Machine m = new Machine(o);
       if (names != null) {
@@ -385,9 +391,9 @@ final class RunCommand implements Options.Command {
   }
 
   /** Writes the variable store back if the guest has changed it. */
-  private void keepVariables(MachineOptions options, Machine m) {
+  private void keepVariables(MachineSpec options, Machine m) {
     Path file = guest.nvram();
-    MachineOptions.Firmware f = options.boot().firmware();
+    MachineSpec.Firmware f = options.boot().firmware();
     if (file == null || f == null || snapshot) {
       return;
     }

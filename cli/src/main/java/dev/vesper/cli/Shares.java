@@ -1,7 +1,7 @@
 package dev.vesper.cli;
 
 import dev.vesper.machine.device.share.FuseServer;
-import dev.vesper.machine.vmm.Hardware;
+import dev.vesper.machine.spec.Hardware;
 import java.io.Closeable;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;

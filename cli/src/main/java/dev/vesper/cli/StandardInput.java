@@ -1,6 +1,6 @@
 package dev.vesper.cli;
 
-import dev.vesper.machine.vmm.ConsoleInput;
+import dev.vesper.machine.spec.ConsoleInput;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;

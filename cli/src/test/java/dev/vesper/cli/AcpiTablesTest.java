@@ -3,7 +3,7 @@ package dev.vesper.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.machine.device.acpi.AcpiTables;
-import dev.vesper.machine.vmm.Hardware;
+import dev.vesper.machine.spec.Hardware;
 import dev.vesper.machine.vmm.PcBoard;
 import java.io.IOException;
 import java.nio.ByteBuffer;

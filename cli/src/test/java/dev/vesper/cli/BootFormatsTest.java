@@ -3,10 +3,10 @@ package dev.vesper.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.machine.Machine;
-import dev.vesper.machine.MachineOptions;
-import dev.vesper.machine.boot.BootException;
-import dev.vesper.machine.sev.SevMode;
-import dev.vesper.machine.vmm.Hardware;
+import dev.vesper.machine.spec.BootException;
+import dev.vesper.machine.spec.Hardware;
+import dev.vesper.machine.spec.MachineSpec;
+import dev.vesper.machine.spec.SevMode;
 import dev.vesper.x86.Assembler;
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
@@ -22,7 +22,11 @@ final class BootFormatsTest {
     ByteArrayOutputStream out = new ByteArrayOutputStream();
     Machine m =
         new Machine(
-            MachineOptions.of(mode, image, out::write).with(line, module).withMemory(160L << 20));
+            MachineSpec.builder(mode, image, out::write)
+                .append(line)
+                .initrd(module)
+                .memoryBytes(160L << 20)
+                .build());
     m.limit(1_000_000, Long.MAX_VALUE);
     return new Result(m.run().status(), out.toString(StandardCharsets.ISO_8859_1), m.format());
   }
@@ -150,10 +154,11 @@ final class BootFormatsTest {
     ByteArrayOutputStream out = new ByteArrayOutputStream();
     Machine m =
         new Machine(
-            MachineOptions.of(SevMode.OFF, pvh(s + PUTS), out::write)
-                .with("tables", null)
-                .withMemory(160L << 20)
-                .withHardware(new Hardware(Hardware.Board.PC, List.of())));
+            MachineSpec.builder(SevMode.OFF, pvh(s + PUTS), out::write)
+                .append("tables")
+                .memoryBytes(160L << 20)
+                .hardware(new Hardware(Hardware.Board.PC, List.of()))
+                .build());
     m.limit(1_000_000, Long.MAX_VALUE);
     assertThat(m.run().status()).isEqualTo(15);
     assertThat(out.toString(StandardCharsets.ISO_8859_1)).isEqualTo("tables");

@@ -3,11 +3,11 @@ package dev.vesper.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.machine.Machine;
-import dev.vesper.machine.MachineOptions;
-import dev.vesper.machine.boot.BootException;
 import dev.vesper.machine.device.net.UserNetwork;
-import dev.vesper.machine.sev.SevMode;
-import dev.vesper.machine.vmm.Hardware;
+import dev.vesper.machine.spec.BootException;
+import dev.vesper.machine.spec.Hardware;
+import dev.vesper.machine.spec.MachineSpec;
+import dev.vesper.machine.spec.SevMode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -23,7 +23,7 @@ final class BootLoadersTest {
     return Files.readAllBytes(Path.of(path));
   }
 
-  private static void run(MachineOptions o, long instructions) throws BootException {
+  private static void run(MachineSpec o, long instructions) throws BootException {
     Machine m = new Machine(o);
     m.limit(instructions, Long.MAX_VALUE);
     m.run();
@@ -34,11 +34,12 @@ final class BootLoadersTest {
     byte[] rom = file("/usr/lib/u-boot/qemu-x86/u-boot.rom", "u-boot-qemu");
     Dialogue user =
         new Dialogue().when("stop autoboot", " ").when("=> ", "version\n").when("=> ", "reset\n");
-    MachineOptions o =
-        MachineOptions.of(SevMode.OFF, new byte[0], user::write)
-            .withFirmware(MachineOptions.Firmware.of(rom))
-            .withHardware(new Hardware(Hardware.Board.PC, List.of()))
-            .withInput(user);
+    MachineSpec o =
+        MachineSpec.builder(SevMode.OFF, new byte[0], user::write)
+            .firmware(MachineSpec.Firmware.of(rom))
+            .hardware(new Hardware(Hardware.Board.PC, List.of()))
+            .input(user)
+            .build();
     run(o, 1_000_000_000L);
     assertThat(user.text()).contains("U-Boot 20", "Model: QEMU x86", "=> version", "resetting");
   }
@@ -49,10 +50,10 @@ final class BootLoadersTest {
     byte[] bios = file("/usr/share/seabios/bios-256k.bin", "seabios");
     byte[] ipxe = file("/boot/ipxe.lkrn", "ipxe");
     Dialogue user = new Dialogue();
-    MachineOptions o =
-        MachineOptions.of(SevMode.OFF, ipxe, user::write)
-            .withFirmware(MachineOptions.Firmware.of(bios))
-            .withHardware(
+    MachineSpec o =
+        MachineSpec.builder(SevMode.OFF, ipxe, user::write)
+            .firmware(MachineSpec.Firmware.of(bios))
+            .hardware(
                 new Hardware(
                     Hardware.Board.PC,
                     List.of(),
@@ -60,7 +61,8 @@ final class BootLoadersTest {
                     false,
                     List.of(),
                     null))
-            .withInput(user);
+            .input(user)
+            .build();
     run(o, 300_000_000L);
     assertThat(user.text()).contains("Booting from ROM", "iPXE initialising devices");
   }

@@ -4,8 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.guest.Locore;
 import dev.vesper.machine.Machine;
-import dev.vesper.machine.MachineOptions;
-import dev.vesper.machine.boot.BootException;
 import dev.vesper.machine.observe.check.Checker;
 import dev.vesper.machine.observe.check.Finding;
 import dev.vesper.machine.observe.check.Reports;
@@ -13,7 +11,9 @@ import dev.vesper.machine.observe.check.Rule;
 import dev.vesper.machine.observe.check.Verdict;
 import dev.vesper.machine.observe.format.JsonLinesReader;
 import dev.vesper.machine.observe.format.JsonLinesWriter;
-import dev.vesper.machine.sev.SevMode;
+import dev.vesper.machine.spec.BootException;
+import dev.vesper.machine.spec.MachineSpec;
+import dev.vesper.machine.spec.SevMode;
 import java.io.BufferedReader;
 import java.io.BufferedWriter;
 import java.io.IOException;
@@ -29,7 +29,7 @@ import org.junit.jupiter.api.Test;
 /** Whatever guests, hosts and files do, the checker judges or refuses; it never fails. */
 @Tag("slow")
 final class CheckerFuzzTest {
-  private static List<Finding> check(MachineOptions o, long limit) throws BootException {
+  private static List<Finding> check(MachineSpec o, long limit) throws BootException {
     Machine m = new Machine(o);
     Checker c = new Checker();
     m.trace(c::accept, true);
@@ -50,12 +50,13 @@ final class CheckerFuzzTest {
     for (int i = 0; i < 60; i++) {
       String fault =
           "vc:0x" + Integer.toHexString(codes[i % codes.length]) + "@" + r.nextInt(1_300_000);
-      MachineOptions o =
-          MachineOptions.of(SevMode.ES, Locore.image(), b -> {})
-              .withMemory(64L << 20)
-              .withProcessors(2)
-              .withCpu("vesper-min,+xsave")
-              .withHostFaults(fault);
+      MachineSpec o =
+          MachineSpec.builder(SevMode.ES, Locore.image(), b -> {})
+              .memoryBytes(64L << 20)
+              .processors(2)
+              .cpuModel("vesper-min,+xsave")
+              .hostFaults(fault)
+              .build();
       assertThat(check(o, 3_000_000)).as(fault).anyMatch(f -> f.rule() == Rule.HOST_INJECTED_VC);
     }
   }
@@ -71,11 +72,12 @@ final class CheckerFuzzTest {
       for (int n = r.nextInt(3); n >= 0; n--) {
         bad[0x1000 + r.nextInt(0x2000)] ^= (byte) (1 << r.nextInt(8));
       }
-      MachineOptions o =
-          MachineOptions.of(SevMode.ES, bad, b -> {})
-              .withMemory(64L << 20)
-              .withProcessors(2)
-              .withCpu("vesper-min,+xsave");
+      MachineSpec o =
+          MachineSpec.builder(SevMode.ES, bad, b -> {})
+              .memoryBytes(64L << 20)
+              .processors(2)
+              .cpuModel("vesper-min,+xsave")
+              .build();
       findings += check(o, 300_000).size();
     }
     assertThat(findings).isPositive();

@@ -4,9 +4,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.guest.FlatGuest;
 import dev.vesper.machine.Machine;
-import dev.vesper.machine.MachineOptions;
-import dev.vesper.machine.sev.SevMode;
-import dev.vesper.machine.vmm.ConsoleInput;
+import dev.vesper.machine.spec.ConsoleInput;
+import dev.vesper.machine.spec.MachineSpec;
+import dev.vesper.machine.spec.SevMode;
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -78,9 +78,10 @@ final class ConsoleInputTest {
     ByteArrayOutputStream console = new ByteArrayOutputStream();
     Machine m =
         new Machine(
-            MachineOptions.of(SevMode.OFF, FlatGuest.image(GUEST), console::write)
-                .withProfile(profile)
-                .withInput(typedAhead(text)));
+            MachineSpec.builder(SevMode.OFF, FlatGuest.image(GUEST), console::write)
+                .profile(profile)
+                .input(typedAhead(text))
+                .build());
     m.limit(5_000_000, Long.MAX_VALUE);
     assertThat(m.run().status()).isEqualTo(1);
     assertThat(console.toString(StandardCharsets.US_ASCII)).isEqualTo(text);

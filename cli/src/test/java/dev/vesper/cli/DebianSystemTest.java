@@ -3,12 +3,12 @@ package dev.vesper.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.machine.Machine;
-import dev.vesper.machine.MachineOptions;
-import dev.vesper.machine.boot.BootException;
 import dev.vesper.machine.device.disk.FileStorage;
 import dev.vesper.machine.device.disk.RawDisk;
-import dev.vesper.machine.sev.SevMode;
-import dev.vesper.machine.vmm.Hardware;
+import dev.vesper.machine.spec.BootException;
+import dev.vesper.machine.spec.Hardware;
+import dev.vesper.machine.spec.MachineSpec;
+import dev.vesper.machine.spec.SevMode;
 import java.io.IOException;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
@@ -62,11 +62,13 @@ final class DebianSystemTest {
       RawDisk disk = new RawDisk(new FileStorage(c), false);
       Machine m =
           new Machine(
-              MachineOptions.of(SevMode.ES, DebianKernel.image(), d::write)
-                  .with("console=ttyS0 quiet cryptomgr.notests=1", initramfs())
-                  .withInput(d)
-                  .withHardware(
-                      new Hardware(Hardware.Board.PC, List.of(new Hardware.Drive(disk, true)))));
+              MachineSpec.builder(SevMode.ES, DebianKernel.image(), d::write)
+                  .append("console=ttyS0 quiet cryptomgr.notests=1")
+                  .initrd(initramfs())
+                  .input(d)
+                  .hardware(
+                      new Hardware(Hardware.Board.PC, List.of(new Hardware.Drive(disk, true))))
+                  .build());
       m.limit(limit, Long.MAX_VALUE);
       String reason = m.run().reason();
       if (ends) {

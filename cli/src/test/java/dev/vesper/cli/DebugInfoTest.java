@@ -4,8 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.vesper.machine.Machine;
-import dev.vesper.machine.boot.BootException;
 import dev.vesper.machine.observe.Symbols;
+import dev.vesper.machine.spec.BootException;
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.nio.ByteBuffer;

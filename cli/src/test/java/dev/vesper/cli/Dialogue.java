@@ -1,6 +1,6 @@
 package dev.vesper.cli;
 
-import dev.vesper.machine.vmm.ConsoleInput;
+import dev.vesper.machine.spec.ConsoleInput;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
 import java.util.Deque;

@@ -3,12 +3,12 @@ package dev.vesper.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.machine.Machine;
-import dev.vesper.machine.MachineOptions;
-import dev.vesper.machine.boot.BootException;
 import dev.vesper.machine.device.disk.FileStorage;
 import dev.vesper.machine.device.disk.RawDisk;
-import dev.vesper.machine.sev.SevMode;
-import dev.vesper.machine.vmm.Hardware;
+import dev.vesper.machine.spec.BootException;
+import dev.vesper.machine.spec.Hardware;
+import dev.vesper.machine.spec.MachineSpec;
+import dev.vesper.machine.spec.SevMode;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -49,7 +49,7 @@ final class FirmwareBootTest {
         board, List.of(new Hardware.Drive(new RawDisk(new FileStorage(c), true), virtio)));
   }
 
-  private static String run(MachineOptions o, ByteArrayOutputStream console, long limit)
+  private static String run(MachineSpec o, ByteArrayOutputStream console, long limit)
       throws BootException {
     Machine m = new Machine(o);
     m.limit(limit, Long.MAX_VALUE);
@@ -89,10 +89,11 @@ final class FirmwareBootTest {
     Tools.call(folder, "mcopy", "-i", "fat.img", shim, "::/EFI/BOOT/BOOTX64.EFI");
     Tools.call(folder, "mcopy", "-i", "fat.img", grub, "::/EFI/BOOT/grubx64.efi");
     ByteArrayOutputStream console = new ByteArrayOutputStream();
-    MachineOptions o =
-        MachineOptions.of(SevMode.ES, new byte[0], console::write)
-            .withFirmware(MachineOptions.Firmware.of(firmware))
-            .withHardware(disk(image, Hardware.Board.PC, true));
+    MachineSpec o =
+        MachineSpec.builder(SevMode.ES, new byte[0], console::write)
+            .firmware(MachineSpec.Firmware.of(firmware))
+            .hardware(disk(image, Hardware.Board.PC, true))
+            .build();
     assertThat(run(o, console, 4_000_000_000L)).contains("BdsDxe: starting").contains("MARK-INIT");
   }
 
@@ -100,11 +101,13 @@ final class FirmwareBootTest {
   void firmwareStartsAKernelThatItIsHandedUnderEs() throws IOException, BootException {
     byte[] firmware = file("/usr/share/ovmf/OVMF.fd", "ovmf");
     ByteArrayOutputStream console = new ByteArrayOutputStream();
-    MachineOptions o =
-        MachineOptions.of(SevMode.ES, DebianKernel.image(), console::write)
-            .with(LINE, DebianKernel.initramfs(INIT))
-            .withProcessors(2)
-            .withFirmware(MachineOptions.Firmware.of(firmware));
+    MachineSpec o =
+        MachineSpec.builder(SevMode.ES, DebianKernel.image(), console::write)
+            .append(LINE)
+            .initrd(DebianKernel.initramfs(INIT))
+            .processors(2)
+            .firmware(MachineSpec.Firmware.of(firmware))
+            .build();
     assertThat(run(o, console, 4_000_000_000L)).contains("MARK-INIT");
   }
 
@@ -139,10 +142,11 @@ final class FirmwareBootTest {
       c.write(ByteBuffer.wrap(Files.readAllBytes(part)), 1 << 20);
     }
     ByteArrayOutputStream console = new ByteArrayOutputStream();
-    MachineOptions o =
-        MachineOptions.of(SevMode.OFF, new byte[0], console::write)
-            .withFirmware(MachineOptions.Firmware.of(bios))
-            .withHardware(disk(image, Hardware.Board.PC, false));
+    MachineSpec o =
+        MachineSpec.builder(SevMode.OFF, new byte[0], console::write)
+            .firmware(MachineSpec.Firmware.of(bios))
+            .hardware(disk(image, Hardware.Board.PC, false))
+            .build();
     assertThat(run(o, console, 3_000_000_000L))
         .contains("SeaBIOS")
         .contains("GRUB loading")
@@ -176,10 +180,11 @@ final class FirmwareBootTest {
     String loader = DebianPackages.file(systemd, "systemd-bootx64\\.efi").toString();
     Tools.call(folder, "mcopy", "-i", "fat.img", loader, "::/EFI/BOOT/BOOTX64.EFI");
     ByteArrayOutputStream console = new ByteArrayOutputStream();
-    MachineOptions o =
-        MachineOptions.of(SevMode.ES, new byte[0], console::write)
-            .withFirmware(MachineOptions.Firmware.of(firmware))
-            .withHardware(disk(image, Hardware.Board.PC, true));
+    MachineSpec o =
+        MachineSpec.builder(SevMode.ES, new byte[0], console::write)
+            .firmware(MachineSpec.Firmware.of(firmware))
+            .hardware(disk(image, Hardware.Board.PC, true))
+            .build();
     assertThat(run(o, console, 5_000_000_000L)).contains("BdsDxe: starting").contains("MARK-INIT");
   }
 
@@ -205,10 +210,11 @@ final class FirmwareBootTest {
     Tools.call(
         folder, DebianPackages.file(syslinux, "bin/syslinux").toString(), "--install", "fat.img");
     ByteArrayOutputStream console = new ByteArrayOutputStream();
-    MachineOptions o =
-        MachineOptions.of(SevMode.OFF, new byte[0], console::write)
-            .withFirmware(MachineOptions.Firmware.of(bios))
-            .withHardware(disk(image, Hardware.Board.PC, false));
+    MachineSpec o =
+        MachineSpec.builder(SevMode.OFF, new byte[0], console::write)
+            .firmware(MachineSpec.Firmware.of(bios))
+            .hardware(disk(image, Hardware.Board.PC, false))
+            .build();
     assertThat(run(o, console, 10_000_000_000L)).contains("SYSLINUX").contains("MARK-INIT");
   }
 
@@ -217,11 +223,12 @@ final class FirmwareBootTest {
   void memtestFindsNoErrors() throws IOException, BootException {
     byte[] image = file("/boot/memtest86+x64.bin", "memtest86+");
     ByteArrayOutputStream console = new ByteArrayOutputStream();
-    MachineOptions o =
-        MachineOptions.of(SevMode.OFF, image, console::write)
-            .with("console=ttyS0,115200", null)
-            .withMemory(16L << 20)
-            .withHardware(new Hardware(Hardware.Board.PC, List.of()));
+    MachineSpec o =
+        MachineSpec.builder(SevMode.OFF, image, console::write)
+            .append("console=ttyS0,115200")
+            .memoryBytes(16L << 20)
+            .hardware(new Hardware(Hardware.Board.PC, List.of()))
+            .build();
     Machine m = new Machine(o);
     // Its first seconds are spent on waiting for a key.
     m.limit(5_500_000_000L, Long.MAX_VALUE);

@@ -4,10 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.vesper.machine.Machine;
-import dev.vesper.machine.MachineOptions;
-import dev.vesper.machine.boot.BootException;
-import dev.vesper.machine.sev.SevMode;
-import dev.vesper.machine.vmm.Hardware;
+import dev.vesper.machine.spec.BootException;
+import dev.vesper.machine.spec.Hardware;
+import dev.vesper.machine.spec.MachineSpec;
+import dev.vesper.machine.spec.SevMode;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -129,14 +129,15 @@ final class ForwardsTest {
               });
       Machine m =
           new Machine(
-              MachineOptions.of(SevMode.ES, DebianKernel.image(), console::write)
-                  .with(
-                      "console=ttyS0 quiet cryptomgr.notests=1",
+              MachineSpec.builder(SevMode.ES, DebianKernel.image(), console::write)
+                  .append("console=ttyS0 quiet cryptomgr.notests=1")
+                  .initrd(
                       DebianKernel.initramfs(
                           INIT.formatted(String.join(" ", modules.keySet())), files))
-                  .withHardware(
+                  .hardware(
                       new Hardware(
-                          Hardware.Board.PC, List.of(), networks.list(), false, List.of(), null)));
+                          Hardware.Board.PC, List.of(), networks.list(), false, List.of(), null))
+                  .build());
       m.limit(20_000_000_000L, Long.MAX_VALUE);
       String reason = m.run().reason();
       String text = console.toString(StandardCharsets.ISO_8859_1);

@@ -5,10 +5,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.vesper.guest.FlatGuest;
 import dev.vesper.guest.Locore;
 import dev.vesper.machine.Machine;
-import dev.vesper.machine.MachineOptions;
-import dev.vesper.machine.boot.BootException;
-import dev.vesper.machine.sev.SevMode;
-import dev.vesper.machine.vmm.Outcome;
+import dev.vesper.machine.spec.BootException;
+import dev.vesper.machine.spec.MachineSpec;
+import dev.vesper.machine.spec.Outcome;
+import dev.vesper.machine.spec.SevMode;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -20,7 +20,9 @@ final class HostileGuestTest {
   private static Outcome run(SevMode mode, String source) throws BootException {
     Machine m =
         new Machine(
-            MachineOptions.of(mode, FlatGuest.image(source), b -> {}).withMemory(32L << 20));
+            MachineSpec.builder(mode, FlatGuest.image(source), b -> {})
+                .memoryBytes(32L << 20)
+                .build());
     m.limit(300_000, Long.MAX_VALUE);
     return m.run();
   }
@@ -38,18 +40,22 @@ final class HostileGuestTest {
         "OFF | cli; hlt | 6",
         "ES | sti; hlt | 6",
         "ES | mov eax, 0x100; xor edx, edx; mov ecx, 0xc0010130; wrmsr; vmgexit | 3",
-        "ES | mov eax, 0x7ff; mov edx, -1; mov ecx, 0xc0010130; wrmsr; L: vmgexit; jmp short L | 124",
-        "ES | mov eax, 0xfffff000; mov edx, -1; mov ecx, 0xc0010130; wrmsr; L: vmgexit; jmp short L | 124",
+        "ES | mov eax, 0x7ff; mov edx, -1; mov ecx, 0xc0010130; wrmsr; L: vmgexit; jmp short L |"
+            + " 124",
+        "ES | mov eax, 0xfffff000; mov edx, -1; mov ecx, 0xc0010130; wrmsr; L: vmgexit; jmp short L"
+            + " | 124",
         "ES | mov eax, 6; xor edx, edx; mov ecx, 0xc0010130; wrmsr; vmgexit | 6",
         "ES | mov rax, 0x12345678000; mov cr3, rax; L: jmp short L | 5",
         "OFF | mov rax, 0x12345678000; mov cr3, rax; L: jmp short L | 6",
         "OFF | mov al, 0xfe; out 0x64, al | 0",
         "OFF | mov dx, 0xcf9; mov al, 6; out dx, al | 0",
         "OFF | mov al, 5; out 0xf4, al | 11",
-        "OFF | mov edi, 0xfee00000; mov rax, [rdi]; mov [rdi], rax; mov rsi, rdi; mov ecx, 100; rep movsb; L: jmp short L | 124",
+        "OFF | mov edi, 0xfee00000; mov rax, [rdi]; mov [rdi], rax; mov rsi, rdi; mov ecx, 100; rep"
+            + " movsb; L: jmp short L | 124",
         "OFF | vmgexit | 124",
         "SEV | vmgexit | 124",
-        "OFF | mov al, 0x34; out 0x43, al; mov al, 9; out 0x40, al; out 0x40, al; mov al, 0xff; out 0x21, al; sti; hlt | 6",
+        "OFF | mov al, 0x34; out 0x43, al; mov al, 9; out 0x40, al; out 0x40, al; mov al, 0xff; out"
+            + " 0x21, al; sti; hlt | 6",
         "ES | vmmcall | 5"
       })
   void endsByName(SevMode mode, String code, int status) throws BootException {
@@ -60,7 +66,7 @@ final class HostileGuestTest {
 
   @Test
   void aHostThatWritesToTheVmsaIsCaughtByVmrun() throws BootException {
-    Machine m = new Machine(MachineOptions.of(SevMode.ES, FlatGuest.image("nop"), b -> {}));
+    Machine m = new Machine(MachineSpec.of(SevMode.ES, FlatGuest.image("nop"), b -> {}));
     m.hostView().write(m.vmsaAddress() + 0x178, 8, 0x1234);
     Outcome o = m.run();
     assertThat(o.status()).isEqualTo(6);
@@ -78,7 +84,9 @@ final class HostileGuestTest {
       SevMode mode = SevMode.values()[i % 3];
       Machine m =
           new Machine(
-              MachineOptions.of(mode, FlatGuest.image(s.toString()), b -> {}).withMemory(8L << 20));
+              MachineSpec.builder(mode, FlatGuest.image(s.toString()), b -> {})
+                  .memoryBytes(8L << 20)
+                  .build());
       m.limit(20_000, Long.MAX_VALUE);
       Outcome o = m.run();
       assertThat(o.status()).as("%s", o).isNotEqualTo(125);
@@ -92,7 +100,16 @@ final class HostileGuestTest {
       String s =
           "mov rdi, 0x70000\nmov ecx, 3000\nmov rax, 0x"
               + Long.toHexString(r.nextLong())
-              + "\nL: mov [rdi], rax\nimul rax, rax, 1664525\nadd rax, 1013904223\nadd rdi, 8\ndec ecx\njne L\nmov rax, cr3\nmov cr3, rax\nE: jmp short E";
+              + "\n"
+              + "L: mov [rdi], rax\n"
+              + "imul rax, rax, 1664525\n"
+              + "add rax, 1013904223\n"
+              + "add rdi, 8\n"
+              + "dec ecx\n"
+              + "jne L\n"
+              + "mov rax, cr3\n"
+              + "mov cr3, rax\n"
+              + "E: jmp short E";
       Outcome o = run(i % 2 == 0 ? SevMode.ES : SevMode.OFF, s);
       assertThat(o.status()).as("%s", o).isIn(5, 6, 124);
     }
@@ -120,13 +137,14 @@ final class HostileGuestTest {
       }
       Machine m =
           new Machine(
-              MachineOptions.of(
+              MachineSpec.builder(
                       i % 3 == 0 ? SevMode.SEV : SevMode.ES,
                       Locore.withMain("    call lapic_init\n" + code),
                       b -> {})
-                  .withMemory(32L << 20)
-                  .withProfile(profile)
-                  .withProcessors(profile.equals("kvm") ? 2 : 1));
+                  .memoryBytes(32L << 20)
+                  .profile(profile)
+                  .processors(profile.equals("kvm") ? 2 : 1)
+                  .build());
       m.limit(300_000, Long.MAX_VALUE);
       Outcome o = m.run();
       assertThat(o.reason()).isNotEmpty();

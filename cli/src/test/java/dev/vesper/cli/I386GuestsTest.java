@@ -3,10 +3,10 @@ package dev.vesper.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.machine.Machine;
-import dev.vesper.machine.MachineOptions;
-import dev.vesper.machine.boot.BootException;
-import dev.vesper.machine.sev.SevMode;
-import dev.vesper.machine.vmm.Hardware;
+import dev.vesper.machine.spec.BootException;
+import dev.vesper.machine.spec.Hardware;
+import dev.vesper.machine.spec.MachineSpec;
+import dev.vesper.machine.spec.SevMode;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -37,16 +37,17 @@ final class I386GuestsTest {
       poweroff -f
       """;
 
-  private static String run(MachineOptions o, ByteArrayOutputStream console)
+  private static String run(MachineSpec o, ByteArrayOutputStream console)
       throws BootException, IOException, InterruptedException {
     byte[] busybox =
         Files.readAllBytes(
             DebianPackages.file(DebianPackages.unpacked("busybox-static", "i386"), "bin/busybox"));
     Machine m =
         new Machine(
-            o.with(
-                "console=ttyS0 quiet cryptomgr.notests=1",
-                DebianKernel.initramfs(busybox, INIT, Map.of())));
+            o.toBuilder()
+                .append("console=ttyS0 quiet cryptomgr.notests=1")
+                .initrd(DebianKernel.initramfs(busybox, INIT, Map.of()))
+                .build());
     m.limit(5_000_000_000L, Long.MAX_VALUE);
     String reason = m.run().reason();
     String text = console.toString(StandardCharsets.ISO_8859_1);
@@ -66,7 +67,7 @@ final class I386GuestsTest {
   void busyboxOfI386IsAllOfUserSpaceUnderThe64BitKernel(SevMode mode)
       throws BootException, IOException, InterruptedException {
     ByteArrayOutputStream console = new ByteArrayOutputStream();
-    assertThat(run(MachineOptions.of(mode, DebianKernel.image(), console::write), console))
+    assertThat(run(MachineSpec.of(mode, DebianKernel.image(), console::write), console))
         .contains("MARK-INIT class 1 on x86_64");
   }
 
@@ -79,10 +80,11 @@ final class I386GuestsTest {
         Files.readAllBytes(
             DebianPackages.file(DebianPackages.unpacked(name, "i386"), "boot/vmlinuz-.*"));
     ByteArrayOutputStream console = new ByteArrayOutputStream();
-    MachineOptions o =
-        MachineOptions.of(SevMode.OFF, kernel, console::write)
-            .with32BitEntry()
-            .withHardware(new Hardware(Hardware.Board.PC, List.of()));
+    MachineSpec o =
+        MachineSpec.builder(SevMode.OFF, kernel, console::write)
+            .entry32()
+            .hardware(new Hardware(Hardware.Board.PC, List.of()))
+            .build();
     assertThat(run(o, console)).contains("MARK-INIT class 1 on i686");
   }
 }

@@ -4,10 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.vesper.machine.Machine;
-import dev.vesper.machine.MachineOptions;
 import dev.vesper.machine.observe.At;
 import dev.vesper.machine.observe.Event;
-import dev.vesper.machine.sev.SevMode;
+import dev.vesper.machine.spec.MachineSpec;
+import dev.vesper.machine.spec.SevMode;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -57,8 +57,10 @@ final class KernelNamesTest {
   private static Set<Place> places(DebianSuite suite, String option) throws Exception {
     Machine m =
         new Machine(
-            MachineOptions.of(SevMode.ES, suite.kernel(), b -> {})
-                .with("console=ttyS0 earlyprintk=ttyS0 " + option, new byte[0]));
+            MachineSpec.builder(SevMode.ES, suite.kernel(), b -> {})
+                .append("console=ttyS0 earlyprintk=ttyS0 " + option)
+                .initrd(new byte[0])
+                .build());
     Set<Place> seen = new HashSet<>();
     List<String> bare = new ArrayList<>();
     AtomicInteger events = new AtomicInteger();

@@ -3,12 +3,12 @@ package dev.vesper.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.machine.Machine;
-import dev.vesper.machine.MachineOptions;
-import dev.vesper.machine.boot.BootException;
 import dev.vesper.machine.memory.HostView;
-import dev.vesper.machine.sev.SevMode;
-import dev.vesper.machine.vmm.ConsoleInput;
-import dev.vesper.machine.vmm.Outcome;
+import dev.vesper.machine.spec.BootException;
+import dev.vesper.machine.spec.ConsoleInput;
+import dev.vesper.machine.spec.MachineSpec;
+import dev.vesper.machine.spec.Outcome;
+import dev.vesper.machine.spec.SevMode;
 import java.io.ByteArrayOutputStream;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
@@ -50,12 +50,14 @@ final class LinuxBootTest {
       """
           .formatted(SECRET);
 
-  private static MachineOptions options(SevMode mode, ByteArrayOutputStream console, String extra) {
-    return MachineOptions.of(mode, DebianKernel.image(), console::write)
-        .with("console=ttyS0 cryptomgr.notests=1 " + extra, DebianKernel.initramfs(INIT));
+  private static MachineSpec options(SevMode mode, ByteArrayOutputStream console, String extra) {
+    return MachineSpec.builder(mode, DebianKernel.image(), console::write)
+        .append("console=ttyS0 cryptomgr.notests=1 " + extra)
+        .initrd(DebianKernel.initramfs(INIT))
+        .build();
   }
 
-  private static Machine run(MachineOptions o) throws BootException {
+  private static Machine run(MachineSpec o) throws BootException {
     Machine m = new Machine(o);
     m.limit(3_000_000_000L, Long.MAX_VALUE);
     assertThat(m.run()).isEqualTo(new Outcome(0, "guest halted with interrupts disabled"));
@@ -66,11 +68,11 @@ final class LinuxBootTest {
   @CsvSource({"OFF, false", "SEV, true", "ES, false", "ES, true"})
   void bootsToInitAndPowersOff(SevMode mode, boolean entry32) throws BootException {
     ByteArrayOutputStream console = new ByteArrayOutputStream();
-    MachineOptions o = options(mode, console, "quiet");
+    MachineSpec o = options(mode, console, "quiet");
     if (mode == SevMode.ES) {
       o = options(mode, console, "");
     }
-    Machine m = run(entry32 ? o.with32BitEntry() : o);
+    Machine m = run(entry32 ? o.toBuilder().entry32().build() : o);
     String text = console.toString(StandardCharsets.ISO_8859_1);
     assertThat(text)
         .contains("MARK-INIT 6.1")
@@ -146,7 +148,7 @@ final class LinuxBootTest {
             // Nothing to wait for: the script answers at once.
           }
         };
-    run(options(SevMode.ES, console, "quiet interactive").withInput(input));
+    run(options(SevMode.ES, console, "quiet interactive").toBuilder().input(input).build());
     assertThat(console.toString(StandardCharsets.ISO_8859_1))
         .contains("ANSWER: 42")
         .contains("MARK-DONE");
@@ -156,7 +158,8 @@ final class LinuxBootTest {
   @Test
   void underVmmLinuxEndsAtTheRequestThatIsNotServed() throws BootException {
     ByteArrayOutputStream console = new ByteArrayOutputStream();
-    Machine m = new Machine(options(SevMode.ES, console, "quiet").withProfile("openbsd"));
+    Machine m =
+        new Machine(options(SevMode.ES, console, "quiet").toBuilder().profile("openbsd").build());
     m.limit(2_000_000_000L, Long.MAX_VALUE);
     Outcome o = m.run();
     assertThat(o.status()).isEqualTo(Outcome.GAVE_UP);
@@ -164,7 +167,8 @@ final class LinuxBootTest {
         .isEqualTo(
             "vmm(4) answers EINVAL and vmd(8) ends the VM: it does not serve the GHCB"
                 + " MSR-protocol request SEV_INFO_REQ (0x2)");
-    Machine off = run(options(SevMode.OFF, console, "quiet").withProfile("openbsd"));
+    Machine off =
+        run(options(SevMode.OFF, console, "quiet").toBuilder().profile("openbsd").build());
     assertThat(off.format()).startsWith("bzImage");
     assertThat(console.toString(StandardCharsets.ISO_8859_1)).contains("MARK-DONE");
   }
@@ -196,8 +200,10 @@ final class LinuxBootTest {
     }
     Machine m =
         new Machine(
-            MachineOptions.of(mode, DebianKernel.image(), console::write)
-                .with("console=ttyS0 cryptomgr.notests=1 panic=-1", initrd));
+            MachineSpec.builder(mode, DebianKernel.image(), console::write)
+                .append("console=ttyS0 cryptomgr.notests=1 panic=-1")
+                .initrd(initrd)
+                .build());
     m.limit(3_000_000_000L, Long.MAX_VALUE);
     m.run();
     assertThat(console.toString(StandardCharsets.ISO_8859_1)).contains("UT32 alive");

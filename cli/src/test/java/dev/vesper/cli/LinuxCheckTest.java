@@ -3,12 +3,12 @@ package dev.vesper.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.machine.Machine;
-import dev.vesper.machine.MachineOptions;
-import dev.vesper.machine.boot.BootException;
 import dev.vesper.machine.observe.Event;
 import dev.vesper.machine.observe.check.Checker;
 import dev.vesper.machine.observe.check.Finding;
-import dev.vesper.machine.sev.SevMode;
+import dev.vesper.machine.spec.BootException;
+import dev.vesper.machine.spec.MachineSpec;
+import dev.vesper.machine.spec.SevMode;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -34,9 +34,11 @@ final class LinuxCheckTest {
       /bin/busybox poweroff -f
       """;
 
-  private static MachineOptions options(ByteArrayOutputStream console, String extra) {
-    return MachineOptions.of(SevMode.ES, DebianKernel.image(), console::write)
-        .with("console=ttyS0 cryptomgr.notests=1 " + extra, DebianKernel.initramfs(INIT));
+  private static MachineSpec options(ByteArrayOutputStream console, String extra) {
+    return MachineSpec.builder(SevMode.ES, DebianKernel.image(), console::write)
+        .append("console=ttyS0 cryptomgr.notests=1 " + extra)
+        .initrd(DebianKernel.initramfs(INIT))
+        .build();
   }
 
   /** {@return rules that docs/findings.md explains for a guest} */

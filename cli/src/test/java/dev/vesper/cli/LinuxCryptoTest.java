@@ -3,10 +3,10 @@ package dev.vesper.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.machine.Machine;
-import dev.vesper.machine.MachineOptions;
-import dev.vesper.machine.boot.BootException;
-import dev.vesper.machine.sev.SevMode;
-import dev.vesper.machine.vmm.Outcome;
+import dev.vesper.machine.spec.BootException;
+import dev.vesper.machine.spec.MachineSpec;
+import dev.vesper.machine.spec.Outcome;
+import dev.vesper.machine.spec.SevMode;
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.LinkedHashMap;
@@ -51,9 +51,11 @@ final class LinuxCryptoTest {
     ByteArrayOutputStream console = new ByteArrayOutputStream();
     Machine m =
         new Machine(
-            MachineOptions.of(SevMode.ES, DebianKernel.image(), console::write)
-                .with("console=ttyS0", DebianKernel.initramfs(INIT, files))
-                .withCpu(model));
+            MachineSpec.builder(SevMode.ES, DebianKernel.image(), console::write)
+                .append("console=ttyS0")
+                .initrd(DebianKernel.initramfs(INIT, files))
+                .cpuModel(model)
+                .build());
     m.limit(20_000_000_000L, Long.MAX_VALUE);
     assertThat(m.run()).isEqualTo(new Outcome(0, "guest halted with interrupts disabled"));
     return console.toString(StandardCharsets.ISO_8859_1);

@@ -3,12 +3,12 @@ package dev.vesper.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.machine.Machine;
-import dev.vesper.machine.MachineOptions;
-import dev.vesper.machine.boot.BootException;
 import dev.vesper.machine.device.disk.FileStorage;
 import dev.vesper.machine.device.disk.RawDisk;
-import dev.vesper.machine.sev.SevMode;
-import dev.vesper.machine.vmm.Hardware;
+import dev.vesper.machine.spec.BootException;
+import dev.vesper.machine.spec.Hardware;
+import dev.vesper.machine.spec.MachineSpec;
+import dev.vesper.machine.spec.SevMode;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -41,16 +41,17 @@ final class LinuxProgramsTest {
 
   @TempDir Path folder;
 
-  private static MachineOptions options(
+  private static MachineSpec options(
       SevMode mode, ByteArrayOutputStream console, String init, Map<String, byte[]> files) {
-    return MachineOptions.of(mode, DebianKernel.image(), console::write)
-        .with(
-            "console=ttyS0 quiet cryptomgr.notests=1", DebianKernel.initramfs(START + init, files))
-        .withMemory(512L << 20)
-        .withCpu("EPYC-Milan");
+    return MachineSpec.builder(mode, DebianKernel.image(), console::write)
+        .append("console=ttyS0 quiet cryptomgr.notests=1")
+        .initrd(DebianKernel.initramfs(START + init, files))
+        .memoryBytes(512L << 20)
+        .cpuModel("EPYC-Milan")
+        .build();
   }
 
-  private static String run(MachineOptions o, ByteArrayOutputStream console, long limit)
+  private static String run(MachineSpec o, ByteArrayOutputStream console, long limit)
       throws BootException {
     Machine m = new Machine(o);
     m.limit(limit, Long.MAX_VALUE);
@@ -126,7 +127,9 @@ final class LinuxProgramsTest {
                 + "crypto/crc32c_generic|arch/x86/crypto/crc32c-intel");
     String text =
         run(
-            options(SevMode.ES, console, init, files).withHardware(disks("ext4", "xfs", "btrfs")),
+            options(SevMode.ES, console, init, files).toBuilder()
+                .hardware(disks("ext4", "xfs", "btrfs"))
+                .build(),
             console,
             20_000_000_000L);
     for (String f : List.of("ext4", "xfs", "btrfs")) {

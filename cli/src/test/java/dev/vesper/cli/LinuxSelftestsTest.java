@@ -3,10 +3,10 @@ package dev.vesper.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.machine.Machine;
-import dev.vesper.machine.MachineOptions;
-import dev.vesper.machine.boot.BootException;
-import dev.vesper.machine.sev.SevMode;
-import dev.vesper.machine.vmm.Outcome;
+import dev.vesper.machine.spec.BootException;
+import dev.vesper.machine.spec.MachineSpec;
+import dev.vesper.machine.spec.Outcome;
+import dev.vesper.machine.spec.SevMode;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -144,12 +144,12 @@ final class LinuxSelftestsTest {
     ByteArrayOutputStream console = new ByteArrayOutputStream();
     Machine m =
         new Machine(
-            MachineOptions.of(mode, DebianKernel.image(), console::write)
-                .with(
-                    "console=ttyS0 quiet cryptomgr.notests=1 panic=-1",
-                    DebianKernel.initramfs(INIT, FILES))
-                .withMemory(512L << 20)
-                .withCpu("EPYC-Milan"));
+            MachineSpec.builder(mode, DebianKernel.image(), console::write)
+                .append("console=ttyS0 quiet cryptomgr.notests=1 panic=-1")
+                .initrd(DebianKernel.initramfs(INIT, FILES))
+                .memoryBytes(512L << 20)
+                .cpuModel("EPYC-Milan")
+                .build());
     m.limit(Boolean.getBoolean("long") ? 60_000_000_000L : 6_000_000_000L, Long.MAX_VALUE);
     Outcome outcome = m.run();
     String text = console.toString(StandardCharsets.ISO_8859_1);

@@ -3,10 +3,10 @@ package dev.vesper.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.machine.Machine;
-import dev.vesper.machine.MachineOptions;
-import dev.vesper.machine.boot.BootException;
-import dev.vesper.machine.sev.SevMode;
-import dev.vesper.machine.vmm.Hardware;
+import dev.vesper.machine.spec.BootException;
+import dev.vesper.machine.spec.Hardware;
+import dev.vesper.machine.spec.MachineSpec;
+import dev.vesper.machine.spec.SevMode;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -39,17 +39,20 @@ final class LinuxSuspendTest {
   void theKernelSleepsAndWakes(Hardware.Board board, int processors, boolean seaBios)
       throws IOException, BootException {
     ByteArrayOutputStream console = new ByteArrayOutputStream();
-    MachineOptions o =
-        MachineOptions.of(SevMode.OFF, DebianKernel.image(), console::write)
-            .with(
-                "console=ttyS0 no_console_suspend cryptomgr.notests=1 quiet",
-                DebianKernel.initramfs(INIT))
-            .withProcessors(processors)
-            .withHardware(new Hardware(board, List.of()));
+    MachineSpec o =
+        MachineSpec.builder(SevMode.OFF, DebianKernel.image(), console::write)
+            .append("console=ttyS0 no_console_suspend cryptomgr.notests=1 quiet")
+            .initrd(DebianKernel.initramfs(INIT))
+            .processors(processors)
+            .hardware(new Hardware(board, List.of()))
+            .build();
     if (seaBios) {
       String bios = "/usr/share/seabios/bios-256k.bin";
       Tools.require(bios, "seabios");
-      o = o.withFirmware(MachineOptions.Firmware.of(Files.readAllBytes(Path.of(bios))));
+      o =
+          o.toBuilder()
+              .firmware(MachineSpec.Firmware.of(Files.readAllBytes(Path.of(bios))))
+              .build();
     }
     Machine m = new Machine(o);
     m.limit(4_000_000_000L, Long.MAX_VALUE);

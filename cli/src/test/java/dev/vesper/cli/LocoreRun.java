@@ -2,11 +2,11 @@ package dev.vesper.cli;
 
 import dev.vesper.guest.Locore;
 import dev.vesper.machine.Machine;
-import dev.vesper.machine.MachineOptions;
-import dev.vesper.machine.boot.BootException;
 import dev.vesper.machine.observe.Event;
-import dev.vesper.machine.sev.SevMode;
-import dev.vesper.machine.vmm.Outcome;
+import dev.vesper.machine.spec.BootException;
+import dev.vesper.machine.spec.MachineSpec;
+import dev.vesper.machine.spec.Outcome;
+import dev.vesper.machine.spec.SevMode;
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -51,7 +51,7 @@ record LocoreRun(
     return v;
   }
 
-  static LocoreRun run(MachineOptions o, ByteArrayOutputStream out) throws BootException {
+  static LocoreRun run(MachineSpec o, ByteArrayOutputStream out) throws BootException {
     Machine m = new Machine(o);
     List<Event> events = new ArrayList<>();
     m.trace(events::add, true);
@@ -64,13 +64,14 @@ record LocoreRun(
   static LocoreRun run(String profile, SevMode mode, byte[] image, String... intercepts)
       throws BootException {
     ByteArrayOutputStream out = new ByteArrayOutputStream();
-    MachineOptions o =
-        MachineOptions.of(mode, image, out::write)
-            .withMemory(64L << 20)
-            .withProfile(profile)
-            .withProcessors(profile.equals("kvm") ? 2 : 1)
-            .withCpu(MODEL)
-            .withIntercepts(intercepts);
+    MachineSpec o =
+        MachineSpec.builder(mode, image, out::write)
+            .memoryBytes(64L << 20)
+            .profile(profile)
+            .processors(profile.equals("kvm") ? 2 : 1)
+            .cpuModel(MODEL)
+            .intercepts(intercepts)
+            .build();
     return run(o, out);
   }
 

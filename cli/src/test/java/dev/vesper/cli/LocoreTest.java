@@ -6,15 +6,15 @@ import dev.vesper.ghcb.ExitCode;
 import dev.vesper.ghcb.MsrRequest;
 import dev.vesper.guest.Locore;
 import dev.vesper.machine.Machine;
-import dev.vesper.machine.MachineOptions;
-import dev.vesper.machine.boot.BootException;
 import dev.vesper.machine.observe.Event;
 import dev.vesper.machine.observe.Event.GhcbExchange;
 import dev.vesper.machine.observe.Event.MsrExchange;
 import dev.vesper.machine.observe.Event.VcRaised;
 import dev.vesper.machine.observe.format.EventCodec;
 import dev.vesper.machine.observe.format.JsonLinesWriter;
-import dev.vesper.machine.sev.SevMode;
+import dev.vesper.machine.spec.BootException;
+import dev.vesper.machine.spec.MachineSpec;
+import dev.vesper.machine.spec.SevMode;
 import java.io.BufferedWriter;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -68,7 +68,10 @@ final class LocoreTest {
     ByteArrayOutputStream out = new ByteArrayOutputStream();
     LocoreRun r =
         LocoreRun.run(
-            MachineOptions.of(SevMode.ES, Locore.image(), out::write).withMemory(64L << 20), out);
+            MachineSpec.builder(SevMode.ES, Locore.image(), out::write)
+                .memoryBytes(64L << 20)
+                .build(),
+            out);
     assertThat(r.outcome().status()).as(r.console()).isEqualTo(LocoreRun.PASSED);
   }
 
@@ -191,11 +194,12 @@ final class LocoreTest {
       LocoreRun watched = LocoreRun.run(profile, SevMode.ES, Locore.image());
       Machine alone =
           new Machine(
-              MachineOptions.of(SevMode.ES, Locore.image(), b -> {})
-                  .withMemory(64L << 20)
-                  .withProfile(profile)
-                  .withProcessors(profile.equals("kvm") ? 2 : 1)
-                  .withCpu("vesper-min,+xsave"));
+              MachineSpec.builder(SevMode.ES, Locore.image(), b -> {})
+                  .memoryBytes(64L << 20)
+                  .profile(profile)
+                  .processors(profile.equals("kvm") ? 2 : 1)
+                  .cpuModel("vesper-min,+xsave")
+                  .build());
       alone.limit(50_000_000L, Long.MAX_VALUE);
       alone.run();
       assertThat(alone.stateHash()).isEqualTo(watched.hash());

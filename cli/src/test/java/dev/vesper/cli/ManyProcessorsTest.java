@@ -3,10 +3,10 @@ package dev.vesper.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.machine.Machine;
-import dev.vesper.machine.MachineOptions;
-import dev.vesper.machine.boot.BootException;
-import dev.vesper.machine.sev.SevMode;
-import dev.vesper.machine.vmm.Hardware;
+import dev.vesper.machine.spec.BootException;
+import dev.vesper.machine.spec.Hardware;
+import dev.vesper.machine.spec.MachineSpec;
+import dev.vesper.machine.spec.SevMode;
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
@@ -38,10 +38,12 @@ final class ManyProcessorsTest {
       SevMode mode, int processors, Hardware.Board board, ByteArrayOutputStream console)
       throws BootException {
     return new Machine(
-        MachineOptions.of(mode, DebianKernel.image(), console::write)
-            .with("console=ttyS0 quiet cryptomgr.notests=1", DebianKernel.initramfs(INIT))
-            .withProcessors(processors)
-            .withHardware(new Hardware(board, List.of())));
+        MachineSpec.builder(mode, DebianKernel.image(), console::write)
+            .append("console=ttyS0 quiet cryptomgr.notests=1")
+            .initrd(DebianKernel.initramfs(INIT))
+            .processors(processors)
+            .hardware(new Hardware(board, List.of()))
+            .build());
   }
 
   private static String run(Machine m, ByteArrayOutputStream console) {

@@ -6,15 +6,15 @@ import dev.vesper.guest.FlatGuest;
 import dev.vesper.guest.Locore;
 import dev.vesper.machine.LaunchPlan;
 import dev.vesper.machine.Machine;
-import dev.vesper.machine.MachineOptions;
-import dev.vesper.machine.boot.BootException;
-import dev.vesper.machine.boot.LaunchChoices;
 import dev.vesper.machine.launch.GuestPolicy;
 import dev.vesper.machine.launch.LaunchSecret;
 import dev.vesper.machine.launch.Owner;
 import dev.vesper.machine.launch.PlatformKeys;
-import dev.vesper.machine.sev.ResetState;
-import dev.vesper.machine.sev.SevMode;
+import dev.vesper.machine.spec.BootException;
+import dev.vesper.machine.spec.KernelHashing;
+import dev.vesper.machine.spec.MachineSpec;
+import dev.vesper.machine.spec.ResetState;
+import dev.vesper.machine.spec.SevMode;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -217,19 +217,21 @@ final class MeasureTest {
             "\"measurement\":\"dab3fa12f062ad18cc8066b22296c3e935f5071b3a06d89a45208895a5835176\"");
   }
 
-  private static MachineOptions firmware(byte[] code, ResetState reset, int signature) {
-    MachineOptions o = MachineOptions.of(SevMode.ES, new byte[0], b -> {});
-    return o.withFirmware(MachineOptions.Firmware.of(code))
-        .withMemory(16 << 20)
-        .withProcessors(2)
-        .withLaunch(
-            new MachineOptions.Launch(
+  private static MachineSpec firmware(byte[] code, ResetState reset, int signature) {
+    MachineSpec o = MachineSpec.of(SevMode.ES, new byte[0], b -> {});
+    return o.toBuilder()
+        .firmware(MachineSpec.Firmware.of(code))
+        .memoryBytes(16 << 20)
+        .processors(2)
+        .launch(
+            new MachineSpec.Launch(
                 null,
                 reset,
                 signature,
-                LaunchChoices.Hashes.AUTO,
+                KernelHashing.AUTO,
                 null,
-                MachineOptions.Launch.DEFAULT.secret()));
+                MachineSpec.Launch.DEFAULT.secret()))
+        .build();
   }
 
   @ParameterizedTest
@@ -299,36 +301,35 @@ final class MeasureTest {
 
   // ---- the machine agrees
 
-  private static List<MachineOptions> launches() {
-    MachineOptions fw = firmware(small(), ResetState.QEMU, 0x800F12);
-    MachineOptions hashed = firmware(hashing(), ResetState.QEMU_INIT, 0xA00F11);
+  private static List<MachineSpec> launches() {
+    MachineSpec fw = firmware(small(), ResetState.QEMU, 0x800F12);
+    MachineSpec hashed = firmware(hashing(), ResetState.QEMU_INIT, 0xA00F11);
     byte[] kernel = {1, 2, 3};
-    MachineOptions.Boot b =
-        new MachineOptions.Boot(
-            kernel, "k", new byte[] {4}, "quiet", false, hashed.boot().firmware());
-    MachineOptions flat = MachineOptions.of(SevMode.ES, FlatGuest.image("hlt\n"), c -> {});
-    MachineOptions locore = MachineOptions.of(SevMode.ES, Locore.image(), c -> {});
+    MachineSpec.Boot b =
+        new MachineSpec.Boot(kernel, "k", new byte[] {4}, "quiet", false, hashed.boot().firmware());
+    MachineSpec flat = MachineSpec.of(SevMode.ES, FlatGuest.image("hlt\n"), c -> {});
+    MachineSpec locore = MachineSpec.of(SevMode.ES, Locore.image(), c -> {});
     return List.of(
         fw,
-        fw.withProcessors(1),
+        fw.toBuilder().processors(1).build(),
         firmware(small(), ResetState.EC2, 1),
-        firmware(small(), ResetState.GCE, 1).withProcessors(64),
+        firmware(small(), ResetState.GCE, 1).toBuilder().processors(64).build(),
         hashed,
-        hashed.withBoot(b),
+        hashed.toBuilder().boot(b).build(),
         flat,
-        flat.withMode(SevMode.SEV),
-        flat.with("a command line", new byte[] {1, 2, 3}),
+        flat.toBuilder().mode(SevMode.SEV).build(),
+        flat.toBuilder().append("a command line").initrd(new byte[] {1, 2, 3}).build(),
         locore,
-        locore.withProcessors(4),
-        locore.withProfile("openbsd:2025-06").withProcessors(1),
-        locore.withProfile("openbsd:2026").withProcessors(1),
-        locore.withProfile("openbsd:2026").withProcessors(1).withMode(SevMode.SEV));
+        locore.toBuilder().processors(4).build(),
+        locore.toBuilder().profile("openbsd:2025-06").processors(1).build(),
+        locore.toBuilder().profile("openbsd:2026").processors(1).build(),
+        locore.toBuilder().profile("openbsd:2026").processors(1).mode(SevMode.SEV).build());
   }
 
   @Test
   void theMachineMeasuresWhatWasComputed() throws BootException {
     List<String> digests = new ArrayList<>();
-    for (MachineOptions o : launches()) {
+    for (MachineSpec o : launches()) {
       String expected = HexFormat.of().formatHex(LaunchPlan.of(o).digest());
       assertThat(new Machine(o).launchDigest()).as("%s", o).isEqualTo(expected);
       digests.add(expected);
@@ -351,7 +352,7 @@ final class MeasureTest {
     byte[] initrd = new byte[3000];
     r.nextBytes(kernel);
     r.nextBytes(initrd);
-    MachineOptions base = firmware(hashing(), ResetState.QEMU, 0x800F12);
+    MachineSpec base = firmware(hashing(), ResetState.QEMU, 0x800F12);
     int changed = 0;
     for (int i = 0; i < 400; i++) {
       byte[] code = i % 5 == 0 ? flipped(hashing(), r) : hashing();
@@ -367,20 +368,22 @@ final class MeasureTest {
       try {
         LaunchPlan p =
             LaunchPlan.of(
-                firmware(code, ResetState.QEMU, signature)
-                    .withBoot(
-                        new MachineOptions.Boot(
-                            k, "k", d, line, false, MachineOptions.Firmware.of(code))));
+                firmware(code, ResetState.QEMU, signature).toBuilder()
+                    .boot(
+                        new MachineSpec.Boot(k, "k", d, line, false, MachineSpec.Firmware.of(code)))
+                    .build());
         LaunchPlan q =
             LaunchPlan.of(
-                base.withBoot(
-                    new MachineOptions.Boot(
-                        kernel,
-                        "k",
-                        initrd,
-                        "console=ttyS0",
-                        false,
-                        MachineOptions.Firmware.of(hashing()))));
+                base.toBuilder()
+                    .boot(
+                        new MachineSpec.Boot(
+                            kernel,
+                            "k",
+                            initrd,
+                            "console=ttyS0",
+                            false,
+                            MachineSpec.Firmware.of(hashing())))
+                    .build());
         assertThat(p.digest()).as("round %d", i).isNotEqualTo(q.digest());
         changed++;
       } catch (BootException e) {
@@ -402,23 +405,23 @@ final class MeasureTest {
         "--ovmf $small.fd -smp 4;--ovmf $small.fd;VMSA of vCPU 1 to 3 are only in A",
         "--ovmf $small.fd;--ovmf $small.fd --vcpu-type EPYC-Milan;VMSA field RDX of vCPU 0:",
         "--ovmf $small.fd;--ovmf $small.fd --fpu-reset init;VMSA field MXCSR of vCPU 0: 0x1f80",
-        "--ovmf $small.fd;--ovmf $small.fd --vmm-type ec2;VMSA field CS.attributes of vCPU 0: 0x9b in"
-            + " A, 0x9a in B",
+        "--ovmf $small.fd;--ovmf $small.fd --vmm-type ec2;VMSA field CS.attributes of vCPU 0: 0x9b"
+            + " in A, 0x9a in B",
         "--ovmf $small.fd;--ovmf $small.fd --vmm-type gce;VMSA field G_PAT of vCPU 0:",
-        "--ovmf $small.fd --vcpu-sig 1;--ovmf $small.fd --vcpu-sig 2;VMSA field RDX of vCPU 0: 0x1 in"
-            + " A, 0x2 in B",
+        "--ovmf $small.fd --vcpu-sig 1;--ovmf $small.fd --vcpu-sig 2;VMSA field RDX of vCPU 0: 0x1"
+            + " in A, 0x2 in B",
         "--ovmf $small.fd -smp 2;--ovmf $hashing.fd -smp 2;firmware: '8192 bytes",
         "--ovmf $hashing.fd --kernel $k;--ovmf $hashing.fd --kernel $k2;kernel: '6 bytes",
-        "--ovmf $hashing.fd --kernel $k;--ovmf $hashing.fd --kernel $k --append quiet;kernel command"
-            + " line: '' in A, 'quiet' in B",
-        "--ovmf $hashing.fd --kernel $k;--ovmf $hashing.fd --kernel $k --initrd $i;initrd: 'none' in"
-            + " A, '6 bytes",
+        "--ovmf $hashing.fd --kernel $k;--ovmf $hashing.fd --kernel $k --append quiet;kernel"
+            + " command line: '' in A, 'quiet' in B",
+        "--ovmf $hashing.fd --kernel $k;--ovmf $hashing.fd --kernel $k --initrd $i;initrd: 'none'"
+            + " in A, '6 bytes",
         "--ovmf $hashing.fd --kernel $k;--ovmf $hashing.fd;page 0x810c00 (kernel hashes) is only in"
             + " A",
         "--ovmf $hashing.fd --kernel $k;--ovmf $hashing.fd --kernel $k --kernel-hashes off;kernel"
             + " hashes: 'auto' in A, 'off' in B",
-        "--ovmf $small.fd;--ovmf $small.fd --policy 7;policy: '0x5 (NODBG ES)' in A, '0x7 (NODBG NOKS"
-            + " ES)' in B",
+        "--ovmf $small.fd;--ovmf $small.fd --policy 7;policy: '0x5 (NODBG ES)' in A, '0x7 (NODBG"
+            + " NOKS ES)' in B",
         "$flat;$flat2;kernel: '",
         "$flat;$flat --append single;the command line) differs",
         "$flat;$flat -m 256M;memory: '512 MiB' in A, '256 MiB' in B",
@@ -588,13 +591,15 @@ final class MeasureTest {
   @Test
   void aSecretArrivesInPrivateMemory() throws BootException {
     byte[] text = "a secret".getBytes(StandardCharsets.US_ASCII);
-    MachineOptions o = firmware(hashing(), ResetState.QEMU, 1);
+    MachineSpec o = firmware(hashing(), ResetState.QEMU, 1);
     Owner owner = Owner.seeded(new PlatformKeys(o.seed()).certificate(), new GuestPolicy(5), 9);
     Machine m =
         new Machine(
-            o.withOwner(
-                new MachineOptions.Session(owner.certificate(), owner.session()),
-                measured -> LaunchSecret.seal(owner.keys(), new byte[16], text, measured)));
+            o.toBuilder()
+                .owner(
+                    new MachineSpec.Session(owner.certificate(), owner.session()),
+                    measured -> LaunchSecret.seal(owner.keys(), new byte[16], text, measured))
+                .build());
     assertThat(m.observePrivate(0x81_0000, text.length)).isEqualTo(text);
     byte[] bus = new byte[text.length];
     m.hostView().read(0x81_0000, bus, 0, bus.length);

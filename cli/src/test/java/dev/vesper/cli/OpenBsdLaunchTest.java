@@ -4,11 +4,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.guest.Locore;
 import dev.vesper.machine.Machine;
-import dev.vesper.machine.MachineOptions;
-import dev.vesper.machine.boot.BootException;
 import dev.vesper.machine.memory.HostView;
-import dev.vesper.machine.sev.SevMode;
-import dev.vesper.machine.vmm.Hardware;
+import dev.vesper.machine.spec.BootException;
+import dev.vesper.machine.spec.Hardware;
+import dev.vesper.machine.spec.MachineSpec;
+import dev.vesper.machine.spec.SevMode;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
@@ -31,10 +31,11 @@ final class OpenBsdLaunchTest {
 
   private static Machine machine(String profile, SevMode mode) throws BootException {
     return new Machine(
-        MachineOptions.of(mode, Locore.image(), b -> {})
-            .withMemory(MEMORY)
-            .withProfile(profile)
-            .withProcessors(1));
+        MachineSpec.builder(mode, Locore.image(), b -> {})
+            .memoryBytes(MEMORY)
+            .profile(profile)
+            .processors(1)
+            .build());
   }
 
   private static ByteBuffer memory(Machine m, long address, int bytes) {
@@ -99,9 +100,10 @@ final class OpenBsdLaunchTest {
   void aKernelOnABoardWithTablesFindsThem(SevMode mode) throws BootException {
     Machine m =
         new Machine(
-            MachineOptions.of(mode, Locore.image(), b -> {})
-                .withMemory(MEMORY)
-                .withHardware(new Hardware(Hardware.Board.PC, List.of())));
+            MachineSpec.builder(mode, Locore.image(), b -> {})
+                .memoryBytes(MEMORY)
+                .hardware(new Hardware(Hardware.Board.PC, List.of()))
+                .build());
     assertThat(m.observePrivate(0xE_0000, 8)).as("in what was launched").isEqualTo(RSDP);
   }
 
@@ -248,9 +250,10 @@ final class OpenBsdLaunchTest {
     for (String profile : new String[] {"openbsd:2025-09", "openbsd:2026"}) {
       Machine m =
           new Machine(
-              MachineOptions.of(SevMode.ES, image, b -> {})
-                  .withMemory(MEMORY)
-                  .withProfile(profile));
+              MachineSpec.builder(SevMode.ES, image, b -> {})
+                  .memoryBytes(MEMORY)
+                  .profile(profile)
+                  .build());
       assertThat(m.format()).startsWith("OpenBSD ELF64");
       assertThat(m.observePrivate(0x100_0100, 0x123))
           .isEqualTo(Arrays.copyOfRange(image, 0x1000, 0x1123));

@@ -3,11 +3,11 @@ package dev.vesper.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.machine.Machine;
-import dev.vesper.machine.MachineOptions;
-import dev.vesper.machine.boot.BootException;
 import dev.vesper.machine.observe.check.Checker;
 import dev.vesper.machine.observe.check.HandlerCoverage.Cell;
-import dev.vesper.machine.sev.SevMode;
+import dev.vesper.machine.spec.BootException;
+import dev.vesper.machine.spec.MachineSpec;
+import dev.vesper.machine.spec.SevMode;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -25,12 +25,13 @@ import org.junit.jupiter.params.provider.CsvSource;
 final class OvmfTest {
   private static final Path IMAGE = Path.of("/usr/share/ovmf/OVMF.fd");
 
-  private static MachineOptions options(SevMode mode, ByteArrayOutputStream console)
+  private static MachineSpec options(SevMode mode, ByteArrayOutputStream console)
       throws IOException {
     Tools.require(IMAGE.toString(), "ovmf");
-    return MachineOptions.of(mode, new byte[0], console::write)
-        .withMemory(256L << 20)
-        .withFirmware(MachineOptions.Firmware.of(Files.readAllBytes(IMAGE)));
+    return MachineSpec.builder(mode, new byte[0], console::write)
+        .memoryBytes(256L << 20)
+        .firmware(MachineSpec.Firmware.of(Files.readAllBytes(IMAGE)))
+        .build();
   }
 
   /**
@@ -60,12 +61,12 @@ final class OvmfTest {
   void splitImagesReachTheShellAndKeepVariables(SevMode mode, String size, String cpu)
       throws BootException, IOException {
     ByteArrayOutputStream console = new ByteArrayOutputStream();
-    MachineOptions o = options(mode, console).withCpu(cpu);
-    MachineOptions.Firmware split =
-        new MachineOptions.Firmware(
+    MachineSpec o = options(mode, console).toBuilder().cpuModel(cpu).build();
+    MachineSpec.Firmware split =
+        new MachineSpec.Firmware(
             Files.readAllBytes(Path.of("/usr/share/OVMF/OVMF_CODE" + size + ".fd")),
             Files.readAllBytes(Path.of("/usr/share/OVMF/OVMF_VARS" + size + ".fd")));
-    Machine m = new Machine(o.withFirmware(split));
+    Machine m = new Machine(o.toBuilder().firmware(split).build());
     m.limit(1_300_000_000L, Long.MAX_VALUE);
     m.run();
     assertThat(console.toString(StandardCharsets.ISO_8859_1)).contains(SHELL);

@@ -3,10 +3,10 @@ package dev.vesper.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.machine.Machine;
-import dev.vesper.machine.MachineOptions;
-import dev.vesper.machine.boot.BootException;
-import dev.vesper.machine.sev.SevMode;
-import dev.vesper.machine.vmm.Outcome;
+import dev.vesper.machine.spec.BootException;
+import dev.vesper.machine.spec.MachineSpec;
+import dev.vesper.machine.spec.Outcome;
+import dev.vesper.machine.spec.SevMode;
 import dev.vesper.x86.Assembler;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -148,7 +148,8 @@ final class ProtectedModeTest {
     String user = body.contains("user_code:") ? "" : "user_code: jmp ok\n";
     String source = PROLOGUE + body + "\njmp ok\n" + user + EPILOGUE.replace("STUBS", stubs);
     byte[] image = new Assembler(BASE, 32).add(source).finish();
-    Machine m = new Machine(MachineOptions.of(SevMode.OFF, image, b -> {}).withMemory(4L << 20));
+    Machine m =
+        new Machine(MachineSpec.builder(SevMode.OFF, image, b -> {}).memoryBytes(4L << 20).build());
     m.limit(100_000, Long.MAX_VALUE);
     return m;
   }

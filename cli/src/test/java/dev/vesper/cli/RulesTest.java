@@ -4,12 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.guest.Locore;
 import dev.vesper.machine.Machine;
-import dev.vesper.machine.MachineOptions;
-import dev.vesper.machine.boot.BootException;
 import dev.vesper.machine.observe.check.Checker;
 import dev.vesper.machine.observe.check.Finding;
 import dev.vesper.machine.observe.check.Rule;
-import dev.vesper.machine.sev.SevMode;
+import dev.vesper.machine.spec.BootException;
+import dev.vesper.machine.spec.MachineSpec;
+import dev.vesper.machine.spec.SevMode;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
@@ -52,15 +52,16 @@ final class RulesTest {
     }
 
     List<Finding> run(byte[] image, boolean withFaults, boolean xo) throws BootException {
-      MachineOptions o =
-          MachineOptions.of(SevMode.ES, image, b -> {})
-              .withMemory(64L << 20)
-              .withProfile(profile)
-              .withProcessors(profile.equals("kvm") ? 2 : 1)
-              .withCpu("vesper-min,+xsave")
-              .withIntercepts(intercepts);
-      o = withFaults ? o.withHostFaults(faults) : o;
-      Machine m = new Machine(xo ? o.withExecuteOnlyText() : o);
+      MachineSpec o =
+          MachineSpec.builder(SevMode.ES, image, b -> {})
+              .memoryBytes(64L << 20)
+              .profile(profile)
+              .processors(profile.equals("kvm") ? 2 : 1)
+              .cpuModel("vesper-min,+xsave")
+              .intercepts(intercepts)
+              .build();
+      o = withFaults ? o.toBuilder().hostFaults(faults).build() : o;
+      Machine m = new Machine(xo ? o.toBuilder().executeOnlyText().build() : o);
       Checker c = new Checker();
       m.trace(c::accept, true);
       m.limit(50_000_000L, Long.MAX_VALUE);

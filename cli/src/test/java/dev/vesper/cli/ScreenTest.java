@@ -3,12 +3,12 @@ package dev.vesper.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.machine.Machine;
-import dev.vesper.machine.MachineOptions;
-import dev.vesper.machine.boot.BootException;
 import dev.vesper.machine.device.disk.FileStorage;
 import dev.vesper.machine.device.disk.RawDisk;
-import dev.vesper.machine.sev.SevMode;
-import dev.vesper.machine.vmm.Hardware;
+import dev.vesper.machine.spec.BootException;
+import dev.vesper.machine.spec.Hardware;
+import dev.vesper.machine.spec.MachineSpec;
+import dev.vesper.machine.spec.SevMode;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -72,16 +72,17 @@ final class ScreenTest {
   private static Machine machine(byte[] firmware, List<Hardware.Drive> drives, byte[] bios)
       throws BootException {
     return new Machine(
-        MachineOptions.of(SevMode.OFF, new byte[0], b -> {})
-            .withFirmware(MachineOptions.Firmware.of(firmware))
-            .withHardware(
+        MachineSpec.builder(SevMode.OFF, new byte[0], b -> {})
+            .firmware(MachineSpec.Firmware.of(firmware))
+            .hardware(
                 new Hardware(
                     Hardware.Board.PC,
                     drives,
                     List.of(),
                     false,
                     List.of(),
-                    new Hardware.Screen(bios))));
+                    new Hardware.Screen(bios)))
+            .build());
   }
 
   /** OVMF finds the adapter, sets a mode and draws. */

@@ -7,8 +7,6 @@ import dev.vesper.ghcb.GhcbField;
 import dev.vesper.ghcb.MsrRequest;
 import dev.vesper.guest.FlatGuest;
 import dev.vesper.guest.Locore;
-import dev.vesper.machine.MachineOptions;
-import dev.vesper.machine.boot.BootException;
 import dev.vesper.machine.observe.At;
 import dev.vesper.machine.observe.Event.AutomaticExit;
 import dev.vesper.machine.observe.Event.GhcbExchange;
@@ -16,8 +14,10 @@ import dev.vesper.machine.observe.Event.MsrExchange;
 import dev.vesper.machine.observe.Event.VcRaised;
 import dev.vesper.machine.observe.Event.WriteTrap;
 import dev.vesper.machine.observe.format.EventCodec;
-import dev.vesper.machine.sev.SevMode;
-import dev.vesper.machine.vmm.Outcome;
+import dev.vesper.machine.spec.BootException;
+import dev.vesper.machine.spec.MachineSpec;
+import dev.vesper.machine.spec.Outcome;
+import dev.vesper.machine.spec.SevMode;
 import java.io.ByteArrayOutputStream;
 import java.util.List;
 import java.util.stream.Collectors;
@@ -131,7 +131,9 @@ final class ThreadTest {
     ByteArrayOutputStream out = new ByteArrayOutputStream();
     LocoreRun r =
         LocoreRun.run(
-            MachineOptions.of(mode, FlatGuest.image(source), out::write).withMemory(64L << 20),
+            MachineSpec.builder(mode, FlatGuest.image(source), out::write)
+                .memoryBytes(64L << 20)
+                .build(),
             out);
     String names =
         r.events().stream()
@@ -153,9 +155,9 @@ final class ThreadTest {
   @Test
   void executeOnlyTextBreaksTheHandlersThatReadIt() throws BootException {
     ByteArrayOutputStream out = new ByteArrayOutputStream();
-    MachineOptions o =
-        MachineOptions.of(SevMode.ES, Locore.image(), out::write).withMemory(64L << 20);
-    LocoreRun r = LocoreRun.run(o.withExecuteOnlyText(), out);
+    MachineSpec o =
+        MachineSpec.builder(SevMode.ES, Locore.image(), out::write).memoryBytes(64L << 20).build();
+    LocoreRun r = LocoreRun.run(o.toBuilder().executeOnlyText().build(), out);
     // The first #VC in 64-bit mode is a CPUID before there is a page fault handler.
     assertThat(r.outcome().status()).isEqualTo(Outcome.SHUTDOWN);
     assertThat(r.place()).contains("cmp WORD PTR [rbx],0xa20f in vc_cpuid");
@@ -167,9 +169,10 @@ final class ThreadTest {
     out.reset();
     r =
         LocoreRun.run(
-            MachineOptions.of(SevMode.ES, blind, out::write)
-                .withMemory(64L << 20)
-                .withExecuteOnlyText(),
+            MachineSpec.builder(SevMode.ES, blind, out::write)
+                .memoryBytes(64L << 20)
+                .executeOnlyText()
+                .build(),
             out);
     assertThat(r.outcome().status()).isEqualTo(Outcome.GUEST_TERMINATED);
     assertThat(r.events(VcRaised.class).toList().getLast().exit()).isEqualTo(ExitCode.IOIO);

@@ -4,10 +4,10 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.guest.Locore;
 import dev.vesper.machine.Machine;
-import dev.vesper.machine.MachineOptions;
-import dev.vesper.machine.boot.BootException;
 import dev.vesper.machine.observe.Event;
-import dev.vesper.machine.sev.SevMode;
+import dev.vesper.machine.spec.BootException;
+import dev.vesper.machine.spec.MachineSpec;
+import dev.vesper.machine.spec.SevMode;
 import java.io.ByteArrayOutputStream;
 import java.util.ArrayList;
 import java.util.List;
@@ -30,7 +30,7 @@ final class TranslatorTest {
 
   private record Result(String hash, long instructions, String console, List<Event> events) {}
 
-  private static Result run(MachineOptions o, ByteArrayOutputStream out, int after, boolean traced)
+  private static Result run(MachineSpec o, ByteArrayOutputStream out, int after, boolean traced)
       throws BootException {
     Machine m = new Machine(o);
     m.translateAfter(after);
@@ -45,8 +45,11 @@ final class TranslatorTest {
 
   private static Result locore(SevMode mode, int after, boolean traced) throws BootException {
     ByteArrayOutputStream out = new ByteArrayOutputStream();
-    MachineOptions o =
-        MachineOptions.of(mode, Locore.image(), out::write).withMemory(64L << 20).withProcessors(2);
+    MachineSpec o =
+        MachineSpec.builder(mode, Locore.image(), out::write)
+            .memoryBytes(64L << 20)
+            .processors(2)
+            .build();
     return run(o, out, after, traced);
   }
 
@@ -73,9 +76,11 @@ final class TranslatorTest {
 
   private static Result linux(int after) throws BootException {
     ByteArrayOutputStream out = new ByteArrayOutputStream();
-    MachineOptions o =
-        MachineOptions.of(SevMode.ES, DebianKernel.image(), out::write)
-            .with("console=ttyS0 quiet cryptomgr.notests=1", DebianKernel.initramfs(INIT));
+    MachineSpec o =
+        MachineSpec.builder(SevMode.ES, DebianKernel.image(), out::write)
+            .append("console=ttyS0 quiet cryptomgr.notests=1")
+            .initrd(DebianKernel.initramfs(INIT))
+            .build();
     return run(o, out, after, false);
   }
 }

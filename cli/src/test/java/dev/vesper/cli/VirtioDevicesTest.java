@@ -3,12 +3,12 @@ package dev.vesper.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.machine.Machine;
-import dev.vesper.machine.MachineOptions;
-import dev.vesper.machine.boot.BootException;
 import dev.vesper.machine.device.net.UserNetwork;
 import dev.vesper.machine.device.share.FuseServer;
-import dev.vesper.machine.sev.SevMode;
-import dev.vesper.machine.vmm.Hardware;
+import dev.vesper.machine.spec.BootException;
+import dev.vesper.machine.spec.Hardware;
+import dev.vesper.machine.spec.MachineSpec;
+import dev.vesper.machine.spec.SevMode;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
@@ -72,20 +72,21 @@ final class VirtioDevicesTest {
     try (FuseServer server = new FuseServer(folder, false)) {
       Machine m =
           new Machine(
-              MachineOptions.of(mode, DebianKernel.image(), console::write)
-                  .with(
-                      "console=ttyS0 quiet cryptomgr.notests=1",
+              MachineSpec.builder(mode, DebianKernel.image(), console::write)
+                  .append("console=ttyS0 quiet cryptomgr.notests=1")
+                  .initrd(
                       DebianKernel.initramfs(
                           INIT.formatted(String.join(" ", modules.keySet())), files))
-                  .withVirtioConsole(virtioConsole::write)
-                  .withHardware(
+                  .virtioConsole(virtioConsole::write)
+                  .hardware(
                       new Hardware(
                           Hardware.Board.PC,
                           List.of(),
                           List.of(new UserNetwork()),
                           true,
                           List.of(new Hardware.Share("folder", server)),
-                          null)));
+                          null))
+                  .build());
       m.limit(6_000_000_000L, Long.MAX_VALUE);
       m.run();
     }

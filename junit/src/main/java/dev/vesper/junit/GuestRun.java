@@ -1,11 +1,11 @@
 package dev.vesper.junit;
 
 import dev.vesper.machine.Machine;
-import dev.vesper.machine.MachineOptions;
-import dev.vesper.machine.boot.BootException;
 import dev.vesper.machine.observe.Event;
-import dev.vesper.machine.sev.SevMode;
-import dev.vesper.machine.vmm.Outcome;
+import dev.vesper.machine.spec.BootException;
+import dev.vesper.machine.spec.MachineSpec;
+import dev.vesper.machine.spec.Outcome;
+import dev.vesper.machine.spec.SevMode;
 import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -28,7 +28,8 @@ public record GuestRun(Outcome outcome, String console, List<Event> events, Stri
    */
   public static GuestRun of(SevMode mode, byte[] image, long limit) throws BootException {
     ByteArrayOutputStream out = new ByteArrayOutputStream();
-    Machine m = new Machine(MachineOptions.of(mode, image, out::write).withMemory(64L << 20));
+    Machine m =
+        new Machine(MachineSpec.builder(mode, image, out::write).memoryBytes(64L << 20).build());
     List<Event> events = new ArrayList<>();
     m.trace(events::add, true);
     m.limit(limit, Long.MAX_VALUE);

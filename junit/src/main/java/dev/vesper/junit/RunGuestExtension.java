@@ -1,7 +1,7 @@
 package dev.vesper.junit;
 
-import dev.vesper.machine.boot.BootException;
-import dev.vesper.machine.sev.SevMode;
+import dev.vesper.machine.spec.BootException;
+import dev.vesper.machine.spec.SevMode;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

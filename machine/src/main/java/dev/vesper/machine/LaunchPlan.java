@@ -1,6 +1,5 @@
 package dev.vesper.machine;
 
-import dev.vesper.machine.boot.BootException;
 import dev.vesper.machine.boot.BootOptions;
 import dev.vesper.machine.boot.FirmwareImage;
 import dev.vesper.machine.boot.ImageLoader;
@@ -13,8 +12,10 @@ import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PhysicalMemory;
 import dev.vesper.machine.model.CpuModel;
-import dev.vesper.machine.sev.SevMode;
-import dev.vesper.machine.vmm.Hardware;
+import dev.vesper.machine.spec.BootException;
+import dev.vesper.machine.spec.Hardware;
+import dev.vesper.machine.spec.MachineSpec;
+import dev.vesper.machine.spec.SevMode;
 import dev.vesper.machine.vmm.KvmProfile;
 import dev.vesper.machine.vmm.OpenBsdProfile;
 import dev.vesper.machine.vmm.PcBoard;
@@ -59,13 +60,13 @@ public record LaunchPlan(GuestPolicy policy, List<Item> items) {
    * @throws BootException if the image cannot be loaded
    * @throws IllegalArgumentException if the options make no machine, or one without SEV
    */
-  public static LaunchPlan of(MachineOptions o) throws BootException {
+  public static LaunchPlan of(MachineSpec o) throws BootException {
     if (o.mode() == SevMode.OFF) {
       throw new IllegalArgumentException("a guest without SEV has no measurement");
     }
     Profile profile = Profile.named(o.profile());
     Machine.check(o, profile);
-    MachineOptions.Firmware f = o.boot().firmware();
+    MachineSpec.Firmware f = o.boot().firmware();
     HostView view =
         new PhysicalMemory(o.memoryBytes(), f == null ? 0 : Machine.BELOW_4G, 0).hostView();
     LoadedGuest g = load(o, profile, CpuModel.named(o.cpuModel()), view);
@@ -110,11 +111,11 @@ public record LaunchPlan(GuestPolicy policy, List<Item> items) {
   }
 
   /** Loads what is booted into memory that the host sees. */
-  static LoadedGuest load(MachineOptions o, Profile profile, CpuModel model, HostView view)
+  static LoadedGuest load(MachineSpec o, Profile profile, CpuModel model, HostView view)
       throws BootException {
-    MachineOptions.Boot b = o.boot();
-    MachineOptions.Firmware firmware = b.firmware();
-    MachineOptions.Launch l = o.launch();
+    MachineSpec.Boot b = o.boot();
+    MachineSpec.Firmware firmware = b.firmware();
+    MachineSpec.Launch l = o.launch();
     Integer signature = l.signature();
     return ImageLoader.load(
         new BootOptions(
@@ -138,13 +139,13 @@ public record LaunchPlan(GuestPolicy policy, List<Item> items) {
   }
 
   /** {@return the board that a machine has} */
-  static Hardware.Board board(MachineOptions o, Profile profile) {
+  static Hardware.Board board(MachineSpec o, Profile profile) {
     Hardware.Board asked = o.hardware().board();
     if (asked != Hardware.Board.AUTO || !(profile instanceof KvmProfile)) {
       return asked == Hardware.Board.AUTO ? Hardware.Board.MINIMAL : asked;
     }
     // Without tables a kernel would find neither other processors nor devices.
-    MachineOptions.Boot b = o.boot();
+    MachineSpec.Boot b = o.boot();
     boolean needed =
         b.firmware() != null
             || o.hardware().needsPci()
@@ -153,7 +154,7 @@ public record LaunchPlan(GuestPolicy policy, List<Item> items) {
     return needed ? Hardware.Board.PC : Hardware.Board.MINIMAL;
   }
 
-  private static @Nullable Board acpi(MachineOptions o, Profile profile) {
+  private static @Nullable Board acpi(MachineSpec o, Profile profile) {
     Hardware.Board board = board(o, profile);
     return board == Hardware.Board.MINIMAL
         ? null

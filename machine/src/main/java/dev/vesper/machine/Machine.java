@@ -1,6 +1,5 @@
 package dev.vesper.machine;
 
-import dev.vesper.machine.boot.BootException;
 import dev.vesper.machine.boot.FirmwareImage;
 import dev.vesper.machine.boot.FirmwareTable;
 import dev.vesper.machine.boot.LoadedGuest;
@@ -26,18 +25,20 @@ import dev.vesper.machine.observe.Symbols;
 import dev.vesper.machine.sev.EncryptedVcpu;
 import dev.vesper.machine.sev.PlainVcpu;
 import dev.vesper.machine.sev.SecureProcessor;
-import dev.vesper.machine.sev.SevMode;
 import dev.vesper.machine.sev.VirtualCpu;
 import dev.vesper.machine.sev.Vmcb;
+import dev.vesper.machine.spec.BootException;
+import dev.vesper.machine.spec.Hardware;
+import dev.vesper.machine.spec.MachineSpec;
+import dev.vesper.machine.spec.Outcome;
+import dev.vesper.machine.spec.SevMode;
 import dev.vesper.machine.trace.CodeCoverage;
 import dev.vesper.machine.trace.Tracer;
 import dev.vesper.machine.vmm.ExtraIntercepts;
-import dev.vesper.machine.vmm.Hardware;
 import dev.vesper.machine.vmm.HostFaults;
 import dev.vesper.machine.vmm.Hypervisor;
 import dev.vesper.machine.vmm.MmioMap;
 import dev.vesper.machine.vmm.OpenBsdProfile;
-import dev.vesper.machine.vmm.Outcome;
 import dev.vesper.machine.vmm.Platform;
 import dev.vesper.machine.vmm.Profile;
 import dev.vesper.machine.vmm.RunLoop;
@@ -66,7 +67,7 @@ public final class Machine {
   private final SecureProcessor processor;
   private final Profile profile;
   private final IntConsumer consoleOut;
-  private final MachineOptions.@Nullable Firmware flash;
+  private final MachineSpec.@Nullable Firmware flash;
   private int handle;
   private long limit;
   private GuestPolicy policy = new GuestPolicy(0);
@@ -80,11 +81,11 @@ public final class Machine {
    * @throws BootException if the image cannot be loaded
    * @throws IllegalArgumentException if the options make no machine
    */
-  public Machine(MachineOptions o) throws BootException {
+  public Machine(MachineSpec o) throws BootException {
     profile = Profile.named(o.profile());
     check(o, profile);
     CpuModel model = CpuModel.named(o.cpuModel());
-    MachineOptions.Firmware firmware = o.boot().firmware();
+    MachineSpec.Firmware firmware = o.boot().firmware();
     flash = firmware;
     Hardware.Board board = LaunchPlan.board(o, profile);
     memory =
@@ -121,7 +122,7 @@ public final class Machine {
       vcpus.add(v);
     }
     guest = LaunchPlan.load(o, profile, model, view);
-    MachineOptions.Ports p = o.ports();
+    MachineSpec.Ports p = o.ports();
     consoleOut = p.console();
     host =
         new Hypervisor(
@@ -170,9 +171,9 @@ public final class Machine {
     }
   }
 
-  static void check(MachineOptions o, Profile profile) {
+  static void check(MachineSpec o, Profile profile) {
     if (o.memoryBytes() < 1 << 20
-        || o.memoryBytes() > MachineOptions.MAX_MEMORY
+        || o.memoryBytes() > MachineSpec.MAX_MEMORY
         || (o.memoryBytes() & 0xF_FFFF) != 0) {
       throw new IllegalArgumentException(
           "guest memory must be 1 to 3072 MiB in whole MiB, not " + o.memoryBytes() + " bytes");
@@ -190,8 +191,8 @@ public final class Machine {
     }
   }
 
-  private static Platform.Firmware firmware(MachineOptions o, MachineOptions.Firmware f) {
-    MachineOptions.Boot b = o.boot();
+  private static Platform.Firmware firmware(MachineSpec o, MachineSpec.Firmware f) {
+    MachineSpec.Boot b = o.boot();
     return new Platform.Firmware(
         FirmwareImage.base(f.code(), f.variables()),
         f.code().length + f.variables().length,
@@ -219,7 +220,7 @@ public final class Machine {
   }
 
   /** The secure processor's commands in the profile's order. */
-  private void launch(MachineOptions o) {
+  private void launch(MachineSpec o) {
     SevMode mode = o.mode();
     if (mode == SevMode.OFF) {
       for (int i = 0; i < vcpus.size(); i++) {
@@ -230,12 +231,12 @@ public final class Machine {
       return;
     }
     boolean vmd = profile instanceof OpenBsdProfile;
-    MachineOptions.Launch l = o.launch();
+    MachineSpec.Launch l = o.launch();
     policy = l.policy() != null ? l.policy() : new GuestPolicy(profile.policy(mode));
     int asid = mode == SevMode.ES ? 1 : SecureProcessor.MIN_SEV_ASID;
     vcpus.forEach(v -> v.vmcb().set(Vmcb.ASID, asid));
     processor.init();
-    MachineOptions.Session owner = l.owner();
+    MachineSpec.Session owner = l.owner();
     handle =
         owner == null
             ? processor.launchStart(policy)
@@ -269,8 +270,8 @@ public final class Machine {
     }
   }
 
-  private static FirmwareTable.Area secretArea(MachineOptions o, LaunchSecret secret) {
-    MachineOptions.Firmware f = o.boot().firmware();
+  private static FirmwareTable.Area secretArea(MachineSpec o, LaunchSecret secret) {
+    MachineSpec.Firmware f = o.boot().firmware();
     FirmwareTable.Area a = f == null ? null : new FirmwareTable(f.code()).secrets();
     if (a == null) {
       throw new IllegalArgumentException(

@@ -1,7 +1,7 @@
 package dev.vesper.machine;
 
+import dev.vesper.machine.spec.Outcome;
 import dev.vesper.machine.vmm.OpenBsdProfile;
-import dev.vesper.machine.vmm.Outcome;
 import dev.vesper.machine.vmm.Profile;
 
 /**

@@ -2,7 +2,7 @@ package dev.vesper.machine;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.vesper.machine.vmm.Hardware;
+import dev.vesper.machine.spec.Hardware;
 import dev.vesper.x86.Assembler;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -23,7 +23,7 @@ final class EntryStateTest {
     KernelGuest g =
         KernelGuest.run(
             store("0xe0000") + store("0xe0004") + "mov ebx, [0xe0010]\n" + store("ebx") + "jmp end",
-            o -> o.withHardware(new Hardware(board, List.of())));
+            o -> o.toBuilder().hardware(new Hardware(board, List.of())).build());
     assertThat(new int[] {g.result(0), g.result(1)})
         .as("RSD PTR")
         .containsExactly(0x2044_5352, 0x2052_5450);

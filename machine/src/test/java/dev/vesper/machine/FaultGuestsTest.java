@@ -2,9 +2,10 @@ package dev.vesper.machine;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.vesper.machine.sev.SevMode;
-import dev.vesper.machine.vmm.Hardware;
-import dev.vesper.machine.vmm.Outcome;
+import dev.vesper.machine.spec.Hardware;
+import dev.vesper.machine.spec.MachineSpec;
+import dev.vesper.machine.spec.Outcome;
+import dev.vesper.machine.spec.SevMode;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -28,12 +29,14 @@ final class FaultGuestsTest {
       throws Exception {
     byte[] image = bytes(file);
     boolean firmware = file.endsWith(".rom.gz");
-    MachineOptions o =
-        MachineOptions.of(SevMode.OFF, firmware ? new byte[0] : image, console::write)
-            .withMemory(64L << 20)
-            .withCpu(cpu)
-            .withHardware(new Hardware(Hardware.Board.PC, List.of()));
-    return new Machine(firmware ? o.withFirmware(MachineOptions.Firmware.of(image)) : o);
+    MachineSpec o =
+        MachineSpec.builder(SevMode.OFF, firmware ? new byte[0] : image, console::write)
+            .memoryBytes(64L << 20)
+            .cpuModel(cpu)
+            .hardware(new Hardware(Hardware.Board.PC, List.of()))
+            .build();
+    return new Machine(
+        firmware ? o.toBuilder().firmware(MachineSpec.Firmware.of(image)).build() : o);
   }
 
   private static byte[] bytes(String file) throws IOException {

@@ -2,9 +2,10 @@ package dev.vesper.machine;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.vesper.machine.sev.SevMode;
-import dev.vesper.machine.vmm.Hardware;
-import dev.vesper.machine.vmm.Outcome;
+import dev.vesper.machine.spec.Hardware;
+import dev.vesper.machine.spec.MachineSpec;
+import dev.vesper.machine.spec.Outcome;
+import dev.vesper.machine.spec.SevMode;
 import dev.vesper.x86.Assembler;
 import java.io.ByteArrayOutputStream;
 import java.util.ArrayList;
@@ -153,11 +154,13 @@ final class HostEventsTest {
     }
     Hardware.Board board = profile.equals("kvm") ? Hardware.Board.PC : Hardware.Board.AUTO;
     return new Machine(
-        MachineOptions.of(SevMode.OFF, new Assembler(BASE, 32).add(source).finish(), console::write)
-            .withMemory(16L << 20)
-            .withProfile(profile)
-            .withProcessors(processors)
-            .withHardware(new Hardware(board, List.of())));
+        MachineSpec.builder(
+                SevMode.OFF, new Assembler(BASE, 32).add(source).finish(), console::write)
+            .memoryBytes(16L << 20)
+            .profile(profile)
+            .processors(processors)
+            .hardware(new Hardware(board, List.of()))
+            .build());
   }
 
   private Outcome run(String profile, int processors, String body, String nmi, String ap)

@@ -1,8 +1,9 @@
 package dev.vesper.machine;
 
-import dev.vesper.machine.sev.SevMode;
-import dev.vesper.machine.vmm.Hardware;
-import dev.vesper.machine.vmm.Outcome;
+import dev.vesper.machine.spec.Hardware;
+import dev.vesper.machine.spec.MachineSpec;
+import dev.vesper.machine.spec.Outcome;
+import dev.vesper.machine.spec.SevMode;
 import dev.vesper.x86.Assembler;
 import java.util.List;
 import java.util.function.UnaryOperator;
@@ -106,7 +107,7 @@ final class KernelGuest {
   }
 
   /** Runs instructions on a PC with 64 MiB. */
-  static KernelGuest run(String source, UnaryOperator<MachineOptions> more) throws Exception {
+  static KernelGuest run(String source, UnaryOperator<MachineSpec> more) throws Exception {
     return run(source, more, 0);
   }
 
@@ -115,13 +116,14 @@ final class KernelGuest {
    *
    * @param translated how often a block is interpreted before it is translated, 0 for never
    */
-  static KernelGuest run(String source, UnaryOperator<MachineOptions> more, int translated)
+  static KernelGuest run(String source, UnaryOperator<MachineSpec> more, int translated)
       throws Exception {
-    MachineOptions o =
-        MachineOptions.of(SevMode.OFF, image(source), c -> {})
-            .withMemory(64L << 20)
-            .withCpu("EPYC-Genoa")
-            .withHardware(new Hardware(Hardware.Board.PC, List.of()));
+    MachineSpec o =
+        MachineSpec.builder(SevMode.OFF, image(source), c -> {})
+            .memoryBytes(64L << 20)
+            .cpuModel("EPYC-Genoa")
+            .hardware(new Hardware(Hardware.Board.PC, List.of()))
+            .build();
     Machine m = new Machine(more.apply(o));
     m.translateAfter(translated);
     m.limit(MOST_INSTRUCTIONS, Long.MAX_VALUE);

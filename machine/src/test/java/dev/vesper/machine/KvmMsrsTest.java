@@ -44,7 +44,7 @@ final class KvmMsrsTest {
       }
       s.append("next%d:\nmov eax, [FAULTED]\nmov [edi], eax\nadd edi, 12\n".formatted(i));
     }
-    KernelGuest g = KernelGuest.run(s + "jmp end", o -> o.withCpu(cpu));
+    KernelGuest g = KernelGuest.run(s + "jmp end", o -> o.toBuilder().cpuModel(cpu).build());
     List<Answer> answers = new ArrayList<>();
     for (int i = 0; i < requests.size(); i++) {
       long value = g.result(3 * i + 1) & 0xFFFF_FFFFL | (long) g.result(3 * i + 2) << 32;

@@ -2,7 +2,7 @@ package dev.vesper.machine;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.vesper.machine.vmm.Hardware;
+import dev.vesper.machine.spec.Hardware;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
@@ -49,7 +49,7 @@ final class LocalApicGuestTest {
     KernelGuest g =
         KernelGuest.run(
             FEATURES + "jmp end",
-            o -> o.withHardware(new Hardware(Hardware.Board.MINIMAL, List.of())));
+            o -> o.toBuilder().hardware(new Hardware(Hardware.Board.MINIMAL, List.of())).build());
     assertThat(g.result(0) >> 9 & 1).isZero();
     assertThat(g.result(1) >> 21 & 1).isZero();
   }
@@ -165,7 +165,8 @@ final class LocalApicGuestTest {
         xsetbv
         """;
     KernelGuest g =
-        KernelGuest.run(sizes + enable + sizes + "jmp end", o -> o.withCpu("EPYC-Milan"));
+        KernelGuest.run(
+            sizes + enable + sizes + "jmp end", o -> o.toBuilder().cpuModel("EPYC-Milan").build());
     assertThat(g.result(0) >> 27 & 1).as("OSXSAVE").isZero();
     assertThat(g.result(1) >> 4 & 1).as("OSPKE").isZero();
     assertThat(new int[] {g.result(2), g.result(3)}).containsExactly(576, 576);

@@ -142,7 +142,7 @@ final class PerformanceCountersTest {
                 """
                 + READ
                 + "jmp end",
-            o -> o.withCpu("EPYC-Genoa,+perfmon-v2"));
+            o -> o.toBuilder().cpuModel("EPYC-Genoa,+perfmon-v2").build());
     assertThat(g.result(0)).as("switched off").isZero();
     assertThat(g.result(1)).as("counter 0 has overflowed").isEqualTo(1);
     assertThat(g.result(2)).as("cleared").isZero();

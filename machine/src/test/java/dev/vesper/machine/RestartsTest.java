@@ -2,7 +2,7 @@ package dev.vesper.machine;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.vesper.machine.vmm.Outcome;
+import dev.vesper.machine.spec.Outcome;
 import org.junit.jupiter.api.Test;
 
 /** vmd's limit on VMs that reset themselves again and again. */

@@ -2,15 +2,16 @@ package dev.vesper.machine;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.vesper.machine.boot.BootException;
 import dev.vesper.machine.boot.WakingVector;
 import dev.vesper.machine.device.acpi.AcpiTables;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.memory.PhysicalMemory;
 import dev.vesper.machine.sev.LaunchState;
-import dev.vesper.machine.sev.SevMode;
-import dev.vesper.machine.vmm.Hardware;
-import dev.vesper.machine.vmm.Outcome;
+import dev.vesper.machine.spec.BootException;
+import dev.vesper.machine.spec.Hardware;
+import dev.vesper.machine.spec.MachineSpec;
+import dev.vesper.machine.spec.Outcome;
+import dev.vesper.machine.spec.SevMode;
 import dev.vesper.machine.vmm.PcBoard;
 import dev.vesper.x86.Assembler;
 import java.nio.charset.StandardCharsets;
@@ -66,11 +67,12 @@ final class SuspendTest {
   }
 
   private static Outcome run(String code) throws BootException {
-    MachineOptions o =
-        MachineOptions.of(SevMode.OFF, new byte[0], b -> {})
-            .withMemory(16 << 20)
-            .withHardware(new Hardware(Hardware.Board.PC, List.of()))
-            .withFirmware(MachineOptions.Firmware.of(rom(code)));
+    MachineSpec o =
+        MachineSpec.builder(SevMode.OFF, new byte[0], b -> {})
+            .memoryBytes(16 << 20)
+            .hardware(new Hardware(Hardware.Board.PC, List.of()))
+            .firmware(MachineSpec.Firmware.of(rom(code)))
+            .build();
     Machine m = new Machine(o);
     m.limit(1_000_000, Long.MAX_VALUE);
     return m.run();

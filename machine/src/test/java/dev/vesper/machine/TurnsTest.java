@@ -67,7 +67,7 @@ final class TurnsTest {
             """
                     .formatted(other.length, "nop\n".repeat(phase), MOST_ROUNDS)
                 + bytes,
-            o -> o.withProcessors(2));
+            o -> o.toBuilder().processors(2).build());
     assertThat(g.result(0)).as("rounds left").isPositive();
   }
 }

@@ -2,6 +2,7 @@ package dev.vesper.machine.boot;
 
 import dev.vesper.machine.device.acpi.AcpiTables;
 import dev.vesper.machine.device.acpi.Board;
+import dev.vesper.machine.spec.BootException;
 
 /**
  * The ACPI tables that firmware leaves for a kernel: the RSDP where a BIOS has it, between E0000h

@@ -1,5 +1,6 @@
 package dev.vesper.machine.boot;
 
+import dev.vesper.machine.spec.BootException;
 import dev.vesper.x86.Assembler;
 
 /**

@@ -2,6 +2,8 @@ package dev.vesper.machine.boot;
 
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.sev.LaunchState;
+import dev.vesper.machine.spec.BootException;
+import dev.vesper.machine.spec.KernelHashing;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -46,21 +48,22 @@ public final class FirmwareImage {
     ranges.add(new LoadedGuest.Range(END - image.length, image.length, "firmware"));
     hashes(o, table, view, ranges);
     LaunchChoices c = o.launch();
-    LoadedGuest g = LoadedGuest.of("firmware", c.reset().of(c.signature()), ranges);
+    LoadedGuest g =
+        LoadedGuest.of("firmware", LaunchState.atReset(c.reset(), c.signature()), ranges);
     return g.startingAps(apState(c, table.resetAddress()));
   }
 
   private static void hashes(
       BootOptions o, FirmwareTable table, HostView view, List<LoadedGuest.Range> ranges)
       throws BootException {
-    LaunchChoices.Hashes wanted = o.launch().hashes();
+    KernelHashing wanted = o.launch().hashes();
     FirmwareTable.Area place = table.hashes();
-    boolean none = o.image().length == 0 && wanted != LaunchChoices.Hashes.ON;
-    if (o.cBit() == 0 || none || wanted == LaunchChoices.Hashes.OFF) {
+    boolean none = o.image().length == 0 && wanted != KernelHashing.ON;
+    if (o.cBit() == 0 || none || wanted == KernelHashing.OFF) {
       return;
     }
     if (place == null) {
-      if (wanted == LaunchChoices.Hashes.ON) {
+      if (wanted == KernelHashing.ON) {
         throw new BootException(
             "the firmware has no place for hashes of the kernel: use one that has (OVMF's AmdSev"
                 + " build), or --kernel-hashes off");
@@ -82,7 +85,7 @@ public final class FirmwareImage {
 
   /** {@return where application processors start: the reset vector, or the SEV-ES reset block} */
   private static LaunchState apState(LaunchChoices c, long address) {
-    LaunchState s = c.reset().ofAp(c.signature());
+    LaunchState s = LaunchState.ofApAtReset(c.reset(), c.signature());
     if (address != 0) {
       s.base(LaunchState.CS, address & 0xFFFF_0000L);
       s.set(LaunchState.RIP, address & 0xFFFF);

@@ -1,6 +1,7 @@
 package dev.vesper.machine.boot;
 
 import dev.vesper.machine.memory.HostView;
+import dev.vesper.machine.spec.BootException;
 import java.util.List;
 
 /** Recognises an image and loads it. */

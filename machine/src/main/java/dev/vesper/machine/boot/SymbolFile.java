@@ -2,6 +2,7 @@ package dev.vesper.machine.boot;
 
 import dev.vesper.machine.observe.LineTable;
 import dev.vesper.machine.observe.Symbols;
+import dev.vesper.machine.spec.BootException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;

@@ -2,6 +2,7 @@ package dev.vesper.machine.sev;
 
 import dev.vesper.machine.cpu.CpuState;
 import dev.vesper.machine.memory.Page;
+import dev.vesper.machine.spec.ResetState;
 
 /**
  * Registers that a vCPU starts with, in save-area layout: what the host fills in before launch and
@@ -56,6 +57,37 @@ public final class LaunchState {
     set(G_PAT, 0x0007_0406_0007_0406L);
     set(XCR0, 1);
     fpu(0x1F80, 0x37F);
+  }
+
+  private static final int UNKNOWN_SIGNATURE = 0x600;
+  private static final int MCE = 0x40;
+
+  /**
+   * {@return what a hypervisor gives the boot processor}
+   *
+   * @param signature CPUID Fn1 EAX, of which QEMU alone tells the guest
+   */
+  public static LaunchState atReset(ResetState hypervisor, int signature) {
+    LaunchState s = new LaunchState().set(CR4, MCE);
+    boolean qemu = hypervisor == ResetState.QEMU || hypervisor == ResetState.QEMU_INIT;
+    s.set(RDX, qemu ? signature : UNKNOWN_SIGNATURE);
+    if (hypervisor != ResetState.QEMU) {
+      s.fpu(0, 0);
+    }
+    switch (hypervisor) {
+      case EC2 -> s.attributes(CS, 0x9A).attributes(SS, 0x92).attributes(TR, 0x83);
+      case GCE -> s.set(G_PAT, 0x0007_0106L);
+      case QEMU, QEMU_INIT -> {
+        // as after RESET
+      }
+    }
+    return s;
+  }
+
+  /** {@return what a hypervisor gives an application processor, still at the reset vector} */
+  public static LaunchState ofApAtReset(ResetState hypervisor, int signature) {
+    LaunchState s = atReset(hypervisor, signature);
+    return hypervisor == ResetState.EC2 ? s.attributes(CS, 0x9B) : s;
   }
 
   /** Sets the control words of SSE and x87. */

@@ -2,7 +2,7 @@ package dev.vesper.machine.vmm;
 
 import dev.vesper.machine.model.CpuModel;
 import dev.vesper.machine.sev.PlainVcpu;
-import dev.vesper.machine.sev.SevMode;
+import dev.vesper.machine.spec.SevMode;
 
 /** Answers CPUID as KVM does: from the model and the little that is dynamic. */
 final class CpuidService {

@@ -9,6 +9,7 @@ import dev.vesper.ghcb.Termination;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.model.CpuModel;
 import dev.vesper.machine.sev.Vmcb;
+import dev.vesper.machine.spec.Outcome;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;

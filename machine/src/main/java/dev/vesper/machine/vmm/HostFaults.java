@@ -7,6 +7,7 @@ import dev.vesper.ghcb.MsrRequest;
 import dev.vesper.machine.host.Exit;
 import dev.vesper.machine.host.HostMemory;
 import dev.vesper.machine.host.HypervisorProgram;
+import dev.vesper.machine.spec.Outcome;
 import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.List;

@@ -4,6 +4,7 @@ import dev.vesper.ghcb.ExitCode;
 import dev.vesper.machine.model.CpuModel;
 import dev.vesper.machine.sev.GuestBus;
 import dev.vesper.machine.sev.PlainVcpu;
+import dev.vesper.machine.spec.Outcome;
 
 /** What KVM does at exits (spec: hypervisor-behaviour section 1). */
 final class KvmHandlers implements Handlers {

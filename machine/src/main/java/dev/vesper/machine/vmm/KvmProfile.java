@@ -2,9 +2,10 @@ package dev.vesper.machine.vmm;
 
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.model.CpuModel;
-import dev.vesper.machine.sev.SevMode;
 import dev.vesper.machine.sev.VirtualCpu;
 import dev.vesper.machine.sev.Vmcb;
+import dev.vesper.machine.spec.Hardware;
+import dev.vesper.machine.spec.SevMode;
 
 /** QEMU and KVM: how KVM sets up a VMCB (spec: hypervisor-behaviour 1.2). */
 public record KvmProfile() implements Profile {

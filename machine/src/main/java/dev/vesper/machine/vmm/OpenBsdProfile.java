@@ -2,9 +2,9 @@ package dev.vesper.machine.vmm;
 
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.model.CpuModel;
-import dev.vesper.machine.sev.SevMode;
 import dev.vesper.machine.sev.VirtualCpu;
 import dev.vesper.machine.sev.Vmcb;
+import dev.vesper.machine.spec.SevMode;
 import java.util.Arrays;
 
 /**

@@ -31,6 +31,7 @@ import dev.vesper.machine.device.virtio.VirtioEntropy;
 import dev.vesper.machine.device.virtio.VirtioFs;
 import dev.vesper.machine.device.virtio.VirtioNet;
 import dev.vesper.machine.device.virtio.VirtioPci;
+import dev.vesper.machine.spec.Hardware;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;

@@ -19,6 +19,7 @@ import dev.vesper.machine.device.display.Vga;
 import dev.vesper.machine.device.net.Network;
 import dev.vesper.machine.device.pci.PciBus;
 import dev.vesper.machine.memory.HostView;
+import dev.vesper.machine.spec.Hardware;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.LongSupplier;

@@ -2,8 +2,8 @@ package dev.vesper.machine.vmm;
 
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.model.CpuModel;
-import dev.vesper.machine.sev.SevMode;
 import dev.vesper.machine.sev.VirtualCpu;
+import dev.vesper.machine.spec.SevMode;
 
 /**
  * The hypervisor to behave as: which intercepts it sets, what it answers, which devices it has and

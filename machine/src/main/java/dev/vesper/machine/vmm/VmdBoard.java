@@ -10,6 +10,7 @@ import dev.vesper.machine.device.virtio.VirtioDevice;
 import dev.vesper.machine.device.virtio.VirtioEntropy;
 import dev.vesper.machine.device.virtio.VirtioNet;
 import dev.vesper.machine.device.virtio.VirtioVmmci;
+import dev.vesper.machine.spec.Hardware;
 
 /**
  * vmd(8)'s machine (spec: openbsd section 4.4): PIT, RTC, 8259 pair, COM1, and PCI mechanism 1 with

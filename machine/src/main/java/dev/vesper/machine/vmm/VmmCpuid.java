@@ -2,7 +2,7 @@ package dev.vesper.machine.vmm;
 
 import dev.vesper.machine.model.CpuModel;
 import dev.vesper.machine.model.XsaveLayout;
-import dev.vesper.machine.sev.SevMode;
+import dev.vesper.machine.spec.SevMode;
 
 /**
  * CPUID as vmm_handle_cpuid answers it: the host's leaves through masks (spec: openbsd section

@@ -8,6 +8,7 @@ import dev.vesper.ghcb.Termination;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.model.CpuModel;
 import dev.vesper.machine.sev.Vmcb;
+import dev.vesper.machine.spec.Outcome;
 import java.util.EnumMap;
 import java.util.EnumSet;
 import java.util.Map;

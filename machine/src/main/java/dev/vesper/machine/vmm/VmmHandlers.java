@@ -6,6 +6,7 @@ import dev.vesper.machine.model.CpuModel;
 import dev.vesper.machine.model.XsaveLayout;
 import dev.vesper.machine.sev.PlainVcpu;
 import dev.vesper.machine.sev.Vmcb;
+import dev.vesper.machine.spec.Outcome;
 
 /** What vmm(4) does at exits, and vmd(8) behind it (spec: openbsd sections 3.3 and 4.4). */
 final class VmmHandlers implements Handlers {

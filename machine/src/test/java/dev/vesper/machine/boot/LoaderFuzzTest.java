@@ -5,8 +5,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.memory.PhysicalMemory;
-import dev.vesper.machine.sev.ResetState;
-import dev.vesper.machine.vmm.Hardware;
+import dev.vesper.machine.spec.BootException;
+import dev.vesper.machine.spec.Hardware;
+import dev.vesper.machine.spec.KernelHashing;
+import dev.vesper.machine.spec.ResetState;
 import dev.vesper.machine.vmm.PcBoard;
 import java.util.HexFormat;
 import java.util.Random;
@@ -148,7 +150,7 @@ final class LoaderFuzzTest {
   }
 
   private static final LaunchChoices LAUNCH =
-      new LaunchChoices(ResetState.QEMU, 0x800F12, LaunchChoices.Hashes.AUTO);
+      new LaunchChoices(ResetState.QEMU, 0x800F12, KernelHashing.AUTO);
 
   /** {@return the options of a firmware that is handed a kernel} */
   private static BootOptions firmware(byte[] code) {

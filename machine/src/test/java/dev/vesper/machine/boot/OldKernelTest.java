@@ -3,8 +3,9 @@ package dev.vesper.machine.boot;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.vesper.machine.Machine;
-import dev.vesper.machine.MachineOptions;
-import dev.vesper.machine.sev.SevMode;
+import dev.vesper.machine.spec.BootException;
+import dev.vesper.machine.spec.MachineSpec;
+import dev.vesper.machine.spec.SevMode;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -22,7 +23,7 @@ final class OldKernelTest {
   void theyAreRefusedWithWhatToDo(SevMode mode, String version, String what, String advice) {
     ByteBuffer b = ByteBuffer.allocate(8192).order(ByteOrder.LITTLE_ENDIAN);
     b.putInt(0x202, 0x5372_6448).putShort(0x206, Integer.decode(version).shortValue());
-    assertThatThrownBy(() -> new Machine(MachineOptions.of(mode, b.array(), c -> {})))
+    assertThatThrownBy(() -> new Machine(MachineSpec.of(mode, b.array(), c -> {})))
         .isInstanceOf(BootException.class)
         .hasMessageContaining(what)
         .hasMessageContaining(advice);

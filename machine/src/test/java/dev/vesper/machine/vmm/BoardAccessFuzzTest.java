@@ -6,6 +6,7 @@ import dev.vesper.machine.device.disk.Disk;
 import dev.vesper.machine.device.net.UserNetwork;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.memory.PhysicalMemory;
+import dev.vesper.machine.spec.Hardware;
 import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.params.ParameterizedTest;

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.machine.device.net.UserNetwork;
 import dev.vesper.machine.memory.PhysicalMemory;
+import dev.vesper.machine.spec.Hardware;
 import java.io.ByteArrayOutputStream;
 import java.util.ArrayList;
 import java.util.List;

@@ -1,4 +1,4 @@
-package dev.vesper.machine.sev;
+package dev.vesper.machine.spec;
 
 /** How much of the guest is protected. */
 public enum SevMode {

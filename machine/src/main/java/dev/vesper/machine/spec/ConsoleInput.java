@@ -1,4 +1,4 @@
-package dev.vesper.machine.vmm;
+package dev.vesper.machine.spec;
 
 /** Bytes that a person or a file sends to the guest's console. */
 public interface ConsoleInput {

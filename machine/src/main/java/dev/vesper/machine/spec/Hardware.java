@@ -1,4 +1,4 @@
-package dev.vesper.machine.vmm;
+package dev.vesper.machine.spec;
 
 import dev.vesper.machine.device.disk.Disk;
 import dev.vesper.machine.device.net.Network;
@@ -80,6 +80,44 @@ public record Hardware(
       List<Share> shares,
       @Nullable Screen screen) {
     this(board, drives, networks, virtioConsole, shares, screen, false, START_SECONDS);
+  }
+
+  /** {@return the same on another board} */
+  public Hardware withBoard(Board other) {
+    return new Hardware(
+        other, drives, networks, virtioConsole, shares, screen, testDevice, startSeconds);
+  }
+
+  /** {@return the same with other disks} */
+  public Hardware withDrives(List<Drive> other) {
+    return new Hardware(
+        board,
+        List.copyOf(other),
+        networks,
+        virtioConsole,
+        shares,
+        screen,
+        testDevice,
+        startSeconds);
+  }
+
+  /** {@return the same with other networks} */
+  public Hardware withNetworks(List<Network> other) {
+    return new Hardware(
+        board, drives, List.copyOf(other), virtioConsole, shares, screen, testDevice, startSeconds);
+  }
+
+  /** {@return the same with other shared folders} */
+  public Hardware withShares(List<Share> other) {
+    return new Hardware(
+        board,
+        drives,
+        networks,
+        virtioConsole,
+        List.copyOf(other),
+        screen,
+        testDevice,
+        startSeconds);
   }
 
   /** {@return the same with the test device, or without} */

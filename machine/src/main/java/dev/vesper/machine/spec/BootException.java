@@ -1,4 +1,4 @@
-package dev.vesper.machine.boot;
+package dev.vesper.machine.spec;
 
 /** An image that cannot be loaded; the message says what, where and how to mend it. */
 public final class BootException extends Exception {

@@ -1,4 +1,4 @@
-package dev.vesper.machine.vmm;
+package dev.vesper.machine.spec;
 
 /**
  * How a run ended.
