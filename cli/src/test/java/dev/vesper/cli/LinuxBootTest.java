@@ -3,7 +3,7 @@ package dev.vesper.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.machine.Machine;
-import dev.vesper.machine.memory.HostView;
+import dev.vesper.machine.host.HostMemory;
 import dev.vesper.machine.spec.BootException;
 import dev.vesper.machine.spec.ConsoleInput;
 import dev.vesper.machine.spec.MachineSpec;
@@ -86,7 +86,7 @@ final class LinuxBootTest {
   }
 
   private static void assertNothingLeaks(Machine m) {
-    HostView host = m.hostView();
+    HostMemory host = m.hostView();
     byte[] all = new byte[1 << 20];
     byte[] plain = new byte[1 << 20];
     boolean bannerInPlaintext = false;
@@ -98,7 +98,7 @@ final class LinuxBootTest {
           .as("banner at 0x%x in the host's view", a)
           .isFalse();
       assertThat(seen.contains(SECRET)).as("secret at 0x%x in the host's view", a).isFalse();
-      plain = m.observePrivate(a, plain.length);
+      plain = m.observer().readPrivate(a, plain.length);
       String inside = new String(plain, StandardCharsets.ISO_8859_1);
       bannerInPlaintext |= inside.contains("Linux version 6.1");
       secretInPlaintext |= inside.contains(SECRET);
@@ -108,7 +108,7 @@ final class LinuxBootTest {
     assertThat(secretInPlaintext).isTrue();
     byte[] vmsa = new byte[4096];
     host.read(m.vmsaAddress(), vmsa, 0, vmsa.length);
-    byte[] inside = m.observePrivate(m.vmsaAddress(), 4096);
+    byte[] inside = m.observer().readPrivate(m.vmsaAddress(), 4096);
     assertThat(inside[0xD1] & 0x10).as("EFER.SVME in the plaintext VMSA").isEqualTo(0x10);
     int same = 0;
     for (int i = 0; i < 4096; i++) {

@@ -43,7 +43,7 @@ record LocoreRun(
 
   /** {@return an unsigned 64-bit variable of the guest} */
   long variable(String name) {
-    byte[] b = machine.observePrivate(machine.symbols().address(name) & 0x7FFF_FFFFL, 8);
+    byte[] b = machine.observer().readPrivate(machine.symbols().address(name) & 0x7FFF_FFFFL, 8);
     long v = 0;
     for (int i = 7; i >= 0; i--) {
       v = v << 8 | b[i] & 0xFF;

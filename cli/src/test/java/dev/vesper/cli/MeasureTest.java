@@ -600,7 +600,7 @@ final class MeasureTest {
                     new MachineSpec.Session(owner.certificate(), owner.session()),
                     measured -> LaunchSecret.seal(owner.keys(), new byte[16], text, measured))
                 .build());
-    assertThat(m.observePrivate(0x81_0000, text.length)).isEqualTo(text);
+    assertThat(m.observer().readPrivate(0x81_0000, text.length)).isEqualTo(text);
     byte[] bus = new byte[text.length];
     m.hostView().read(0x81_0000, bus, 0, bus.length);
     assertThat(bus).isNotEqualTo(text);

@@ -4,7 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.guest.Locore;
 import dev.vesper.machine.Machine;
-import dev.vesper.machine.memory.HostView;
+import dev.vesper.machine.host.HostMemory;
 import dev.vesper.machine.spec.BootException;
 import dev.vesper.machine.spec.Hardware;
 import dev.vesper.machine.spec.MachineSpec;
@@ -39,7 +39,7 @@ final class OpenBsdLaunchTest {
   }
 
   private static ByteBuffer memory(Machine m, long address, int bytes) {
-    return ByteBuffer.wrap(m.observePrivate(address, bytes)).order(ByteOrder.LITTLE_ENDIAN);
+    return ByteBuffer.wrap(m.observer().readPrivate(address, bytes)).order(ByteOrder.LITTLE_ENDIAN);
   }
 
   /** The VMSA, with fields at the offsets of spec sev-es-architecture 9.1. */
@@ -104,7 +104,7 @@ final class OpenBsdLaunchTest {
                 .memoryBytes(MEMORY)
                 .hardware(new Hardware(Hardware.Board.PC, List.of()))
                 .build());
-    assertThat(m.observePrivate(0xE_0000, 8)).as("in what was launched").isEqualTo(RSDP);
+    assertThat(m.observer().readPrivate(0xE_0000, 8)).as("in what was launched").isEqualTo(RSDP);
   }
 
   @ParameterizedTest
@@ -197,24 +197,24 @@ final class OpenBsdLaunchTest {
     ByteBuffer g = memory(m, 0x1_0000, 32);
     assertThat(g.getLong(8) >>> 40).isEqualTo(0xCF9FL);
     assertThat(g.getLong(24)).isZero();
-    assertThat(m.observePrivate(0x1_1000, 0x3000)).containsOnly(0);
+    assertThat(m.observer().readPrivate(0x1_1000, 0x3000)).containsOnly(0);
   }
 
   /** Only what the loader registered is encrypted; the rest reads as noise through the C-bit. */
   @Test
   void whatIsEncrypted() throws BootException {
     Machine m = machine("openbsd:2026", SevMode.ES);
-    HostView host = m.hostView();
+    HostMemory host = m.hostView();
     for (long page : new long[] {0x2000, 0xF000, 0x1_0000, 0x100_0000}) {
       byte[] bus = new byte[4096];
       host.read(page, bus, 0, 4096);
-      assertThat(bus).as("page 0x%x", page).isNotEqualTo(m.observePrivate(page, 4096));
+      assertThat(bus).as("page 0x%x", page).isNotEqualTo(m.observer().readPrivate(page, 4096));
       assertThat(bus).isNotEqualTo(new byte[4096]);
     }
     byte[] bus = new byte[4096];
     host.read(0x5000, bus, 0, 4096);
     assertThat(bus).as("memory that nobody wrote").containsOnly(0);
-    assertThat(m.observePrivate(0x5000, 4096)).isNotEqualTo(bus);
+    assertThat(m.observer().readPrivate(0x5000, 4096)).isNotEqualTo(bus);
   }
 
   @Test
@@ -255,9 +255,9 @@ final class OpenBsdLaunchTest {
                   .profile(profile)
                   .build());
       assertThat(m.format()).startsWith("OpenBSD ELF64");
-      assertThat(m.observePrivate(0x100_0100, 0x123))
+      assertThat(m.observer().readPrivate(0x100_0100, 0x123))
           .isEqualTo(Arrays.copyOfRange(image, 0x1000, 0x1123));
-      assertThat(m.observePrivate(0x100_0223, 0x100)).as("bss").containsOnly(0);
+      assertThat(m.observer().readPrivate(0x100_0223, 0x100)).as("bss").containsOnly(0);
       assertThat(vmsa(m).getLong(0x178)).isEqualTo(0x100_0108);
     }
   }

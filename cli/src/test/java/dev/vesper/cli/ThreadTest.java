@@ -93,7 +93,7 @@ final class ThreadTest {
     assertThat(earlyPte).isEqualTo(lowest + ghcbs * 0x1000L);
     // Later users of first_avail start behind all of them, and leave the early page tables alone.
     assertThat(r.variable("first_avail")).isGreaterThan(earlyPte + 0x3000);
-    assertThat(r.machine().observePrivate(earlyPte, 0x3000)).containsOnly(0);
+    assertThat(r.machine().observer().readPrivate(earlyPte, 0x3000)).containsOnly(0);
     assertThat(r.events(GhcbExchange.class).map(GhcbExchange::ghcb).distinct().toList())
         .isEqualTo(ghcbs == 0 ? List.of() : List.of(lowest));
   }

@@ -1,30 +1,22 @@
 package dev.vesper.machine;
 
-import dev.vesper.machine.boot.BootOptions;
+import dev.vesper.machine.assembly.Assembly;
+import dev.vesper.machine.assembly.GuestLoader;
 import dev.vesper.machine.boot.FirmwareImage;
-import dev.vesper.machine.boot.ImageLoader;
-import dev.vesper.machine.boot.LaunchChoices;
 import dev.vesper.machine.boot.LoadedGuest;
-import dev.vesper.machine.boot.OpenBsdLaunch;
-import dev.vesper.machine.device.acpi.Board;
 import dev.vesper.machine.launch.GuestPolicy;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PhysicalMemory;
 import dev.vesper.machine.model.CpuModel;
 import dev.vesper.machine.spec.BootException;
-import dev.vesper.machine.spec.Hardware;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.SevMode;
-import dev.vesper.machine.vmm.KvmProfile;
-import dev.vesper.machine.vmm.OpenBsdProfile;
-import dev.vesper.machine.vmm.PcBoard;
 import dev.vesper.machine.vmm.Profile;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
 
 /**
  * What a launch with some options encrypts and measures, in the order of the commands, without a
@@ -65,11 +57,11 @@ public record LaunchPlan(GuestPolicy policy, List<Item> items) {
       throw new IllegalArgumentException("a guest without SEV has no measurement");
     }
     Profile profile = Profile.named(o.profile());
-    Machine.check(o, profile);
+    Assembly.check(o, profile);
     MachineSpec.Firmware f = o.boot().firmware();
     HostView view =
-        new PhysicalMemory(o.memoryBytes(), f == null ? 0 : Machine.BELOW_4G, 0).hostView();
-    LoadedGuest g = load(o, profile, CpuModel.named(o.cpuModel()), view);
+        new PhysicalMemory(o.memoryBytes(), f == null ? 0 : Assembly.BELOW_4G, 0).hostView();
+    LoadedGuest g = GuestLoader.load(o, profile, CpuModel.named(o.cpuModel()), view);
     List<Item> items = new ArrayList<>();
     for (LoadedGuest.Range r : g.ranges()) {
       for (long at = r.address(); at < r.address() + r.length(); ) {
@@ -103,71 +95,5 @@ public record LaunchPlan(GuestPolicy policy, List<Item> items) {
     } catch (NoSuchAlgorithmException e) {
       throw new IllegalStateException("this Java runtime has no SHA-256", e);
     }
-  }
-
-  /** {@return the C-bit's mask, 0 without SEV} */
-  static long cBit(SevMode mode, CpuModel model) {
-    return mode == SevMode.OFF ? 0 : 1L << (model.leaf(0x8000_001F, 0).ebx() & 63);
-  }
-
-  /** Loads what is booted into memory that the host sees. */
-  static LoadedGuest load(MachineSpec o, Profile profile, CpuModel model, HostView view)
-      throws BootException {
-    MachineSpec.Boot b = o.boot();
-    MachineSpec.Firmware firmware = b.firmware();
-    MachineSpec.Launch l = o.launch();
-    Integer signature = l.signature();
-    return ImageLoader.load(
-        new BootOptions(
-            b.name(),
-            b.image(),
-            b.initrd(),
-            b.commandLine(),
-            b.entry32(),
-            firmware == null ? null : firmware.code(),
-            firmware == null ? new byte[0] : firmware.variables(),
-            cBit(o.mode(), model),
-            openBsdLaunch(profile),
-            profile instanceof OpenBsdProfile,
-            o.processors(),
-            firmware == null ? acpi(o, profile) : null,
-            o.mode() == SevMode.ES,
-            o.seed(),
-            new LaunchChoices(
-                l.reset(), signature != null ? signature : model.leaf(1, 0).eax(), l.hashes())),
-        view);
-  }
-
-  /** {@return the board that a machine has} */
-  static Hardware.Board board(MachineSpec o, Profile profile) {
-    Hardware.Board asked = o.hardware().board();
-    if (asked != Hardware.Board.AUTO || !(profile instanceof KvmProfile)) {
-      return asked == Hardware.Board.AUTO ? Hardware.Board.MINIMAL : asked;
-    }
-    // Without tables a kernel would find neither other processors nor devices.
-    MachineSpec.Boot b = o.boot();
-    boolean needed =
-        b.firmware() != null
-            || o.hardware().needsPci()
-            || o.hardware().testDevice()
-            || o.processors() > 1 && ImageLoader.isLinux(b.image());
-    return needed ? Hardware.Board.PC : Hardware.Board.MINIMAL;
-  }
-
-  private static @Nullable Board acpi(MachineSpec o, Profile profile) {
-    Hardware.Board board = board(o, profile);
-    return board == Hardware.Board.MINIMAL
-        ? null
-        : PcBoard.describe(board, o.processors(), o.memoryBytes(), o.mode() == SevMode.OFF);
-  }
-
-  private static OpenBsdLaunch openBsdLaunch(Profile profile) {
-    return switch (profile) {
-      case KvmProfile k -> OpenBsdLaunch.BOOTX64;
-      case OpenBsdProfile b ->
-          b.since(OpenBsdProfile.State.YEAR_2026)
-              ? OpenBsdLaunch.VMD_LEGACY
-              : OpenBsdLaunch.VMD_COMPATIBILITY;
-    };
   }
 }

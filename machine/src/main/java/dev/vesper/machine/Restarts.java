@@ -1,7 +1,6 @@
 package dev.vesper.machine;
 
 import dev.vesper.machine.spec.Outcome;
-import dev.vesper.machine.vmm.OpenBsdProfile;
 import dev.vesper.machine.vmm.Profile;
 
 /**
@@ -21,7 +20,7 @@ public final class Restarts {
    * @param profile name of the hypervisor's profile
    */
   public Restarts(String profile) {
-    vmd = Profile.named(profile) instanceof OpenBsdProfile;
+    vmd = Profile.named(profile).isVmd();
   }
 
   /** {@return whether the end of a run is a reset, which only {@link #again} may refuse} */

@@ -30,6 +30,8 @@ final class ArchitectureTest {
         .consideringOnlyDependenciesInLayers()
         .layer("face")
         .definedBy(ROOT)
+        .layer("assembly")
+        .definedBy(ROOT + ".assembly..")
         .layer("trace")
         .definedBy(ROOT + ".trace..")
         .layer("boot")
@@ -42,6 +44,8 @@ final class ArchitectureTest {
         .definedBy(ROOT + ".sev..")
         .layer("cpu")
         .definedBy(ROOT + ".cpu..")
+        .layer("spec")
+        .definedBy(ROOT + ".spec..")
         .layer("memory")
         .definedBy(ROOT + ".memory..")
         .layer("model")
@@ -50,18 +54,20 @@ final class ArchitectureTest {
         .mayNotAccessAnyLayer()
         .whereLayer("face")
         .mayNotBeAccessedByAnyLayer()
+        .whereLayer("assembly")
+        .mayOnlyBeAccessedByLayers("face")
         .whereLayer("trace")
         .mayOnlyBeAccessedByLayers("face")
         .whereLayer("boot")
-        .mayOnlyBeAccessedByLayers("face")
+        .mayOnlyBeAccessedByLayers("face", "assembly")
         .whereLayer("vmm")
-        .mayOnlyBeAccessedByLayers("face", "boot")
+        .mayOnlyBeAccessedByLayers("face", "assembly", "boot")
         .whereLayer("device")
-        .mayOnlyBeAccessedByLayers("face", "boot", "vmm")
+        .mayOnlyBeAccessedByLayers("face", "assembly", "spec", "boot", "vmm")
         .whereLayer("sev")
-        .mayOnlyBeAccessedByLayers("face", "boot", "vmm", "device")
+        .mayOnlyBeAccessedByLayers("face", "assembly", "boot", "vmm", "device")
         .whereLayer("cpu")
-        .mayOnlyBeAccessedByLayers("face", "trace", "sev")
+        .mayOnlyBeAccessedByLayers("face", "assembly", "trace", "sev")
         .check(CLASSES);
   }
 
@@ -106,6 +112,28 @@ final class ArchitectureTest {
   }
 
   @Test
+  void aHypervisorProgramIsGivenWhatAHostHasAndNothingElse() {
+    noClasses()
+        .that()
+        .resideInAPackage(ROOT + ".host..")
+        .should()
+        .dependOnClassesThat()
+        .resideOutsideOfPackages("java..", "dev.vesper.ghcb..", "org.jspecify..", ROOT + ".host..")
+        .check(CLASSES);
+  }
+
+  @Test
+  void onlyObserversUseRegistersOfGuests() {
+    noClasses()
+        .that()
+        .resideOutsideOfPackages(ROOT, ROOT + ".sev..")
+        .should()
+        .dependOnClassesThat()
+        .haveFullyQualifiedName(ROOT + ".sev.GuestRegisters")
+        .check(CLASSES);
+  }
+
+  @Test
   void anEncryptedVcpuHasNoWayToRegisters() {
     List<String> reachable =
         Arrays.stream(EncryptedVcpu.class.getMethods())
@@ -125,9 +153,15 @@ final class ArchitectureTest {
             "counts",
             "digest",
             "events",
+            "goOn",
             "idleUntil",
             "instructions",
+            "interrupt",
             "now",
+            "pauseAt",
+            "pauseSoon",
+            "paused",
+            "resume",
             "run",
             "stop",
             "vmcb");

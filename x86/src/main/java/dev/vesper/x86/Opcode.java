@@ -131,6 +131,11 @@ public final class Opcode {
   /** The instruction ends a translation block. */
   public final boolean endsBlock;
 
+  /**
+   * The instruction reads the time: it begins a translation block, whose start has exact counts.
+   */
+  public final boolean readsTime;
+
   private Opcode(int id, String line) {
     this.id = id;
     int colon = line.indexOf(':');
@@ -261,6 +266,7 @@ public final class Opcode {
             : take(attrs, "vsq") ? Vsib.XMM : take(attrs, "vsh") ? Vsib.HALF : Vsib.NONE;
     memBytes = take(attrs, "m16") ? 2 : take(attrs, "m8") ? 1 : 0;
     endsBlock = take(attrs, "end");
+    readsTime = take(attrs, "time");
     memOnly = take(attrs, "mem") || kind != NO_MODRM && kind != FIXED && has('M');
     regOnly = take(attrs, "reg") || has('N') || has('U') || has('R') && !modIgnored;
     int place = aMap * 256 + aOpcode | (aPlusR ? PLACE_PLUS_R : 0);

@@ -1,6 +1,7 @@
 package dev.vesper.machine.boot;
 
 import dev.vesper.machine.device.acpi.Board;
+import dev.vesper.machine.vmm.OpenBsdLaunch;
 import org.jspecify.annotations.Nullable;
 
 /**

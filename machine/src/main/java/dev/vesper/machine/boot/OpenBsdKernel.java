@@ -2,6 +2,7 @@ package dev.vesper.machine.boot;
 
 import dev.vesper.machine.sev.LaunchState;
 import dev.vesper.machine.spec.BootException;
+import dev.vesper.machine.vmm.OpenBsdLaunch;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;

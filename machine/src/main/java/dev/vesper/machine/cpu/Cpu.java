@@ -264,6 +264,11 @@ public final class Cpu extends ControlRegisters {
     }
   }
 
+  /** {@return the linear address of the instruction at RIP} */
+  public long codeAddress() {
+    return codeLinear(rip);
+  }
+
   /** {@return why {@link #run} has paused, or null after a #VMEXIT} */
   public @Nullable Pause paused() {
     return paused;
@@ -738,6 +743,10 @@ public final class Cpu extends ControlRegisters {
         if (ops.isEmpty()) {
           gp(0);
         }
+        break;
+      }
+      if (o == Decoder.Outcome.OK && in.form().readsTime && !ops.isEmpty()) {
+        // The time is that of the instruction, wherever else a block might begin.
         break;
       }
       Op op = bind(o == Decoder.Outcome.OK ? in : null, in, mode, offset);

@@ -2,6 +2,7 @@ package dev.vesper.machine.cpu;
 
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PhysicalMemory;
+import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -92,6 +93,15 @@ public abstract class Mmu extends CpuState {
 
   /** The instruction in execution is to be completed although an observer waits for its access. */
   protected boolean completing;
+
+  /** The instruction that last accessed a watched page: its count, and what it accessed there. */
+  private long seenAt = -1;
+
+  private int seenTimes;
+  private long[] seenAccesses = new long[16];
+
+  /** How many of them were seen before the instruction was abandoned. */
+  private int known;
 
   /** What was accessed that an observer waits for, or null. */
   private @Nullable WatchedAccess watchedAccess;
@@ -608,7 +618,7 @@ public abstract class Mmu extends CpuState {
   /** Tells the observer about an access to a watched page. */
   private void seen(Page p, long la, int bytes, boolean write, long value) {
     CpuObserver o = observer;
-    if (o != null) {
+    if (o != null && !alreadySeen(la, write)) {
       o.onWatched(self(), p, la, (int) la & 0xFFF, bytes, write, value);
     }
   }
@@ -714,7 +724,39 @@ public abstract class Mmu extends CpuState {
    * {@return whether an access is one of an instruction that can be executed anew from its start}
    */
   private boolean startsAgain(int privilege) {
-    return !completing && executing != null && privilege != IMPLICIT;
+    if (completing || executing == null || privilege == IMPLICIT) {
+      return false;
+    }
+    known = seenAt == instructionCount() ? seenTimes : 0;
+    return true;
+  }
+
+  /** {@return instructions executed before the one in execution, for observers} */
+  public final long instructionCount() {
+    return single ? icount : icount + runningAt;
+  }
+
+  /** {@return whether the observer was told of an access before its instruction was abandoned} */
+  private boolean alreadySeen(long la, boolean write) {
+    long access = la << 1 | (write ? 1 : 0);
+    long now = instructionCount();
+    if (now != seenAt) {
+      seenAt = now;
+      seenTimes = 0;
+      known = 0;
+    }
+    if (completing) {
+      for (int i = 0; i < known; i++) {
+        if (seenAccesses[i] == access) {
+          return true;
+        }
+      }
+    }
+    if (seenTimes == seenAccesses.length) {
+      seenAccesses = Arrays.copyOf(seenAccesses, 2 * seenTimes);
+    }
+    seenAccesses[seenTimes++] = access;
+    return false;
   }
 
   /** Has the processor pause before the next instruction. For observers, from its own thread. */

@@ -108,6 +108,15 @@ public final class PhysicalMemory {
     }
   }
 
+  /** Drops all decoded code, because it is to be decoded otherwise. */
+  public void dropAllCode() {
+    for (Page p : pages) {
+      if (p != null && p.codeLines != 0) {
+        dropCode(p);
+      }
+    }
+  }
+
   /** Announces that code is about to be decoded from a page. */
   public void decoding(Page p) {
     for (CodeListener l : codeListeners) {

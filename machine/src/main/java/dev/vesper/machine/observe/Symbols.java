@@ -199,4 +199,10 @@ public final class Symbols {
     }
     return -1;
   }
+
+  /** {@return the address where the code of a name runs, or -1} */
+  public long running(String name) {
+    long linked = address(name);
+    return linked == -1 ? -1 : linked + slide;
+  }
 }

@@ -1,6 +1,7 @@
 package dev.vesper.machine.sev;
 
 import dev.vesper.machine.cpu.Cpu;
+import dev.vesper.machine.memory.Page;
 import java.util.function.Consumer;
 import java.util.function.Function;
 
@@ -16,11 +17,18 @@ public final class GuestRegisters {
    * that host or guest see changes.
    */
   public static <T> T look(VirtualCpu v, Function<Cpu, T> observer) {
-    if (!v.inside()) {
-      // The next VMRUN loads the same again.
-      v.enter();
+    if (v.inside()) {
+      return observer.apply(v.cpu);
     }
-    return observer.apply(v.cpu);
+    // What the last exit left in the processor is part of the state hash of a plain guest.
+    byte[] left = new byte[Page.SIZE];
+    SaveArea.store(v.cpu, left, 0);
+    SaveArea.storeProtected(v.cpu, left);
+    v.enter();
+    T seen = observer.apply(v.cpu);
+    SaveArea.load(v.cpu, left, 0);
+    SaveArea.loadProtected(v.cpu, left);
+    return seen;
   }
 
   /** Lets an observer change the guest's registers, as a debugger does. */

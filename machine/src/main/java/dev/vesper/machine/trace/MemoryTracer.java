@@ -45,7 +45,7 @@ final class MemoryTracer implements MemoryObserver {
     TracedVcpu v = recorder.vcpu();
     recorder.record(
         new PageStateChanged(
-            recorder.at(recorder.cpu().rip),
+            recorder.at(recorder.cpu().instructionRip()),
             (long) frame << 12,
             state(from),
             state(to),
@@ -73,7 +73,8 @@ final class MemoryTracer implements MemoryObserver {
   }
 
   private void hostAccess(boolean write, long gpa, boolean device) {
-    recorder.record(new HostAccess(recorder.at(recorder.cpu().rip), write, gpa, device));
+    recorder.record(
+        new HostAccess(recorder.at(recorder.cpu().instructionRip()), write, gpa, device));
   }
 
   /** The guest accesses a watched page, which a device may have written to while it was private. */

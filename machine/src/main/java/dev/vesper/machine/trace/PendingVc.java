@@ -47,7 +47,7 @@ final class PendingVc {
       rsp = stack(c);
       cr3 = c.cr3;
       cpl = c.cpl;
-      start = c.icount;
+      start = c.instructionCount();
     }
 
     boolean interrupts(Cpu c) {

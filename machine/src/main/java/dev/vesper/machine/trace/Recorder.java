@@ -95,8 +95,8 @@ final class Recorder {
     Cpu c = cpu();
     CodePlaces.Code k = code.at(c, rip, symbols);
     return new At(
-        c.now(),
-        c.icount,
+        c.instructionCount() + c.idleTime,
+        c.instructionCount(),
         running,
         k.bits(),
         c.cpl,

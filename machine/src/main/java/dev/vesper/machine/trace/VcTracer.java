@@ -127,7 +127,7 @@ final class VcTracer implements CpuObserver {
             f.id,
             f.rip,
             c.flags() & 0xFFFF_FFFFL,
-            c.icount - f.start,
+            c.instructionCount() - f.start,
             Registers.of(c.r),
             f.insAddress == -1
                 ? Bytes.NONE

@@ -5,6 +5,7 @@ import dev.vesper.machine.device.InterruptMessages;
 import dev.vesper.machine.device.LocalApic;
 import dev.vesper.machine.device.Timed;
 import dev.vesper.machine.device.display.Vga;
+import dev.vesper.machine.host.VcpuState;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.model.CpuModel;
 import dev.vesper.machine.observe.HostObserver;
@@ -153,6 +154,16 @@ public final class Hypervisor {
       n += v.cpu.instructions();
     }
     return n;
+  }
+
+  /** {@return whether a vCPU can run} */
+  public VcpuState state(int vcpu) {
+    return switch (vcpus.get(vcpu).state) {
+      case RUNNABLE -> VcpuState.RUNNABLE;
+      case HALTED -> VcpuState.HALTED;
+      case WAIT_FOR_SIPI -> VcpuState.WAIT_FOR_SIPI;
+      case RESET_HOLD_EVENT, RESET_HOLD_MSR -> VcpuState.RESET_HOLD;
+    };
   }
 
   /** {@return what a program may take part in} */

@@ -51,6 +51,23 @@ public record KvmProfile() implements Profile {
   }
 
   @Override
+  public OpenBsdLaunch openBsdLaunch() {
+    return OpenBsdLaunch.BOOTX64;
+  }
+
+  @Override
+  public boolean isVmd() {
+    return false;
+  }
+
+  @Override
+  public Hardware.Board board(Hardware.Board asked, boolean needsDevices) {
+    return asked != Hardware.Board.AUTO
+        ? asked
+        : needsDevices ? Hardware.Board.PC : Hardware.Board.MINIMAL;
+  }
+
+  @Override
   public Handlers handlers(Hypervisor host) {
     return new KvmHandlers(host);
   }

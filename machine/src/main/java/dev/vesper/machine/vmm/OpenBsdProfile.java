@@ -4,6 +4,7 @@ import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.model.CpuModel;
 import dev.vesper.machine.sev.VirtualCpu;
 import dev.vesper.machine.sev.Vmcb;
+import dev.vesper.machine.spec.Hardware;
 import dev.vesper.machine.spec.SevMode;
 import java.util.Arrays;
 
@@ -181,6 +182,21 @@ public record OpenBsdProfile(State state, boolean cr8Trap) implements Profile {
   @Override
   public Platform platform(Platform.Parts parts) {
     return VmdBoard.of(parts);
+  }
+
+  @Override
+  public OpenBsdLaunch openBsdLaunch() {
+    return since(State.YEAR_2026) ? OpenBsdLaunch.VMD_LEGACY : OpenBsdLaunch.VMD_COMPATIBILITY;
+  }
+
+  @Override
+  public boolean isVmd() {
+    return true;
+  }
+
+  @Override
+  public Hardware.Board board(Hardware.Board asked, boolean needsDevices) {
+    return asked == Hardware.Board.AUTO ? Hardware.Board.MINIMAL : asked;
   }
 
   @Override

@@ -3,6 +3,7 @@ package dev.vesper.machine.vmm;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.model.CpuModel;
 import dev.vesper.machine.sev.VirtualCpu;
+import dev.vesper.machine.spec.Hardware;
 import dev.vesper.machine.spec.SevMode;
 
 /**
@@ -48,6 +49,22 @@ public sealed interface Profile permits KvmProfile, OpenBsdProfile {
 
   /** {@return the guest policy of LAUNCH_START} */
   int policy(SevMode mode);
+
+  /** {@return how it starts an OpenBSD kernel} */
+  OpenBsdLaunch openBsdLaunch();
+
+  /**
+   * {@return whether vmd(8) runs the guest: every ELF image is an OpenBSD kernel to it, it asks for
+   * GUEST_STATUS between the commands of a launch, and takes a shutdown for a reset}
+   */
+  boolean isVmd();
+
+  /**
+   * {@return the board that a guest gets}
+   *
+   * @param needsDevices without tables it would find neither processors nor devices
+   */
+  Hardware.Board board(Hardware.Board asked, boolean needsDevices);
 
   /** {@return the machine's devices} */
   Platform platform(Platform.Parts parts);

@@ -129,12 +129,16 @@ public final class RunLoop {
     return host.current.id;
   }
 
-  /** Runs the guest on. */
-  public Halt run(Goal until) {
+  /**
+   * Runs the guest on.
+   *
+   * @param past whether an instruction that an observer waits for is executed if it is the next
+   */
+  public Halt run(Goal until, boolean past) {
     goal = until;
     pauseWanted = false;
     for (HostVcpu v : host.vcpus) {
-      v.cpu.resume(started && v == host.current);
+      v.cpu.resume(past && started && v == host.current);
     }
     started = true;
     realDeadline = Math.min(realLimit, goal.realTime);
@@ -322,7 +326,7 @@ public final class RunLoop {
     before = v.cpu.instructions();
     host.handlers.entering(v);
     host.program().entering(host, v);
-    long left = Math.min(instructionLimit, appointment(v)) - host.instructions();
+    long left = Math.min(instructionLimit, appointment()) - host.instructions();
     if (left < deadline - now) {
       deadline = now + left;
     }
@@ -331,7 +335,7 @@ public final class RunLoop {
   }
 
   /** {@return the instruction count at which the program wants to be called, if it can be} */
-  private long appointment(HostVcpu v) {
+  private long appointment() {
     long next = host.program().nextAppointment();
     // One that is due waits for another event: it comes as soon as that one is delivered.
     return Math.max(next, host.instructions());

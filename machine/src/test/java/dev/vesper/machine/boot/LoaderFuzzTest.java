@@ -9,6 +9,7 @@ import dev.vesper.machine.spec.BootException;
 import dev.vesper.machine.spec.Hardware;
 import dev.vesper.machine.spec.KernelHashing;
 import dev.vesper.machine.spec.ResetState;
+import dev.vesper.machine.vmm.OpenBsdLaunch;
 import dev.vesper.machine.vmm.PcBoard;
 import java.util.HexFormat;
 import java.util.Random;

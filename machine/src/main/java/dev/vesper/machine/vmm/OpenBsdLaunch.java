@@ -1,4 +1,4 @@
-package dev.vesper.machine.boot;
+package dev.vesper.machine.vmm;
 
 /** Ways in which an OpenBSD kernel is started (spec: openbsd sections 1.1 and 4.2). */
 public enum OpenBsdLaunch {

@@ -1,0 +1,8 @@
+package dev.vesper.machine;
+
+/** Something that was asked of a machine; closing it takes it back. */
+@FunctionalInterface
+public interface Registration extends AutoCloseable {
+  @Override
+  void close();
+}

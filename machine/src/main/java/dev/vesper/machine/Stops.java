@@ -1,0 +1,152 @@
+package dev.vesper.machine;
+
+import dev.vesper.machine.assembly.Assembly;
+import dev.vesper.machine.cpu.Cpu;
+import dev.vesper.machine.cpu.PausePoints;
+import dev.vesper.machine.cpu.WatchedAccess;
+import dev.vesper.machine.observe.Event;
+import dev.vesper.machine.observe.Symbols;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.function.Supplier;
+import java.util.stream.LongStream;
+import org.jspecify.annotations.Nullable;
+
+/** Where and when a machine's runs stop: what was asked for, and whether it has happened. */
+final class Stops {
+  private static final int LONGEST_LINE = 4096;
+
+  private final Assembly parts;
+  private final Supplier<Symbols> symbols;
+  private final List<Long> breakpoints = new ArrayList<>();
+  private final List<PausePoints.Watch> watches = new ArrayList<>();
+  private final StringBuilder line = new StringBuilder();
+  private Until until = Until.end();
+  private long[] code = {};
+  private List<PausePoints.Watch> data = List.of();
+
+  /** The names that symbols were looked up in. */
+  private Symbols names = Symbols.NONE;
+
+  private @Nullable Stop reached;
+
+  Stops(Assembly parts, Supplier<Symbols> symbols) {
+    this.parts = parts;
+    this.symbols = symbols;
+  }
+
+  Registration add(long linear) {
+    Long a = linear;
+    breakpoints.add(a);
+    return () -> breakpoints.remove(a);
+  }
+
+  Registration add(long linear, long bytes, Access access) {
+    if (bytes < 1) {
+      throw new IllegalArgumentException("a watchpoint has at least 1 byte, not " + bytes);
+    }
+    PausePoints.Watch w =
+        new PausePoints.Watch(linear, bytes, access != Access.WRITE, access != Access.READ);
+    watches.add(w);
+    return () -> watches.remove(w);
+  }
+
+  /** A run begins. */
+  void begin(Until u) {
+    until = u;
+    reached = null;
+  }
+
+  /** {@return whether events must be observed} */
+  boolean needEvents() {
+    return !until.events.isEmpty() || !until.symbols.isEmpty();
+  }
+
+  /** Hands the points to the processors, if they have changed. */
+  void apply() {
+    names = symbols.get();
+    long[] wanted =
+        LongStream.concat(
+                LongStream.concat(
+                    breakpoints.stream().mapToLong(a -> a),
+                    until.addresses.stream().mapToLong(a -> a)),
+                until.symbols.stream().mapToLong(names::running).filter(a -> a != -1))
+            .sorted()
+            .distinct()
+            .toArray();
+    boolean newCode = !Arrays.equals(wanted, code);
+    if (!newCode && data.equals(watches)) {
+      return;
+    }
+    code = wanted;
+    data = List.copyOf(watches);
+    parts.pausePoints.set(code, data);
+    if (newCode) {
+      parts.memory.dropAllCode();
+    }
+    parts.cpus.forEach(Cpu::pausePointsChanged);
+  }
+
+  /** {@return whether the run has come to what was asked for, rather than to new names} */
+  boolean reached() {
+    return reached != null;
+  }
+
+  /** Takes an event. */
+  void happened(Event e) {
+    if (!until.symbols.isEmpty() && symbols.get() != names) {
+      parts.host.loop().pauseSoon();
+    }
+    if (reached == null && until.events.stream().anyMatch(p -> p.test(e))) {
+      reach(new Stop.Happened(e));
+    }
+  }
+
+  /** Takes a byte of the console. */
+  void console(int b) {
+    if (b == '\n') {
+      line.setLength(0);
+    } else if (b != '\r' && line.length() < LONGEST_LINE) {
+      line.append((char) (b & 0xFF));
+    }
+    if (until.lines.isEmpty() || reached != null) {
+      return;
+    }
+    String text = line.toString();
+    if (until.lines.stream().anyMatch(p -> p.test(text))) {
+      reach(new Stop.Printed(text));
+    }
+  }
+
+  private void reach(Stop s) {
+    reached = s;
+    parts.host.loop().pauseSoon();
+  }
+
+  /** {@return the stop at an event or at what the console has said} */
+  Stop event() {
+    Stop s = reached;
+    if (s == null) {
+      throw new IllegalStateException("a run has come back for no event");
+    }
+    return s;
+  }
+
+  Stop breakpoint(VcpuView v) {
+    long la = cpu(v).codeAddress();
+    return new Stop.Breakpoint(v.id(), la, symbols.get().at(la));
+  }
+
+  Stop watchpoint(VcpuView v) {
+    WatchedAccess a = cpu(v).watchedAccess();
+    if (a == null) {
+      throw new IllegalStateException("a run has come back for no access");
+    }
+    return new Stop.Watchpoint(v.id(), a.address(), a.bytes(), a.write(), a.rip());
+  }
+
+  private Cpu cpu(VcpuView v) {
+    return parts.cpus.get(v.id());
+  }
+}

@@ -1,0 +1,253 @@
+package dev.vesper.machine;
+
+import dev.vesper.machine.assembly.Assembly;
+import dev.vesper.machine.cpu.Cpu;
+import dev.vesper.machine.cpu.CpuState;
+import dev.vesper.machine.host.VcpuState;
+import dev.vesper.machine.memory.Page;
+import dev.vesper.machine.observe.Registers;
+import dev.vesper.machine.sev.GuestRegisters;
+import dev.vesper.x86.Formatter;
+import java.io.ByteArrayOutputStream;
+import java.util.Objects;
+import java.util.function.Consumer;
+import java.util.function.Function;
+
+/**
+ * One vCPU as an observer sees it: what the guest's program has in its registers now, and memory
+ * through its page tables. A debugger may also change registers.
+ */
+public final class VcpuView {
+  /** RAX in {@link #gpr}; the others follow by their numbers in instructions. */
+  public static final int RAX = 0;
+
+  public static final int RCX = 1;
+  public static final int RDX = 2;
+  public static final int RBX = 3;
+  public static final int RSP = 4;
+  public static final int RBP = 5;
+  public static final int RSI = 6;
+  public static final int RDI = 7;
+
+  /** Segment registers, in the order of their numbers in instructions. */
+  public enum SegmentRegister {
+    ES,
+    CS,
+    SS,
+    DS,
+    FS,
+    GS,
+    LDTR,
+    TR
+  }
+
+  /**
+   * A segment register with what it holds of its descriptor.
+   *
+   * @param attributes as in a VMCB: descriptor bits 47:40 in 7:0, bits 55:52 in 11:8
+   */
+  public record Segment(int selector, long base, long limit, int attributes) {}
+
+  /** CF, PF, AF, ZF, SF and OF. */
+  private static final int STATUS = 0x8D5;
+
+  private final Assembly parts;
+  private final int id;
+
+  VcpuView(Assembly parts, int id) {
+    this.parts = parts;
+    this.id = id;
+  }
+
+  private <T> T look(Function<Cpu, T> f) {
+    return GuestRegisters.look(parts.vcpus.get(id), f);
+  }
+
+  private void change(Consumer<Cpu> f) {
+    GuestRegisters.change(parts.vcpus.get(id), f);
+  }
+
+  /** {@return its number} */
+  public int id() {
+    return id;
+  }
+
+  /** {@return whether it can run, as its host has it} */
+  public VcpuState state() {
+    return parts.host.state(id);
+  }
+
+  /** {@return instructions that it has executed} */
+  public long instructions() {
+    return parts.vcpus.get(id).instructions();
+  }
+
+  /** {@return its virtual time in nanoseconds} */
+  public long time() {
+    return parts.vcpus.get(id).now();
+  }
+
+  /** {@return RIP, of the next instruction} */
+  public long rip() {
+    return look(c -> c.rip);
+  }
+
+  /**
+   * {@return a general register}
+   *
+   * @param number 0 ({@link #RAX}) to 15 (R15)
+   * @throws IndexOutOfBoundsException for another number
+   */
+  public long gpr(int number) {
+    Objects.checkIndex(number, Registers.COUNT);
+    return look(c -> c.r[number]);
+  }
+
+  /** {@return the general registers} */
+  public Registers registers() {
+    return look(c -> Registers.of(c.r));
+  }
+
+  /** {@return RFLAGS} */
+  public long rflags() {
+    return look(c -> (long) c.flags());
+  }
+
+  /** {@return the privilege level, 0 to 3} */
+  public int cpl() {
+    return look(c -> c.cpl);
+  }
+
+  /** {@return the width of code: 16, 32 or 64} */
+  public int bits() {
+    return look(c -> c.codeBits());
+  }
+
+  /** {@return CR0} */
+  public long cr0() {
+    return look(c -> c.cr0);
+  }
+
+  /** {@return CR2} */
+  public long cr2() {
+    return look(c -> c.cr2);
+  }
+
+  /** {@return CR3} */
+  public long cr3() {
+    return look(c -> c.cr3);
+  }
+
+  /** {@return CR4} */
+  public long cr4() {
+    return look(c -> c.cr4);
+  }
+
+  /** {@return EFER} */
+  public long efer() {
+    return look(c -> c.efer);
+  }
+
+  /** {@return XCR0} */
+  public long xcr0() {
+    return look(c -> c.xcr0);
+  }
+
+  /**
+   * {@return a debug register}
+   *
+   * @param number 0 to 3, 6 or 7
+   * @throws IndexOutOfBoundsException for another number
+   */
+  public long dr(int number) {
+    if (number < 0 || number > 7 || number == 4 || number == 5) {
+      throw new IndexOutOfBoundsException("there is no debug register " + number);
+    }
+    return look(c -> c.dr[number]);
+  }
+
+  /** {@return the GHCB MSR, C001_0130} */
+  public long ghcbMsr() {
+    return look(c -> c.ghcbMsr);
+  }
+
+  /** {@return a segment register} */
+  public Segment segment(SegmentRegister s) {
+    int i = s.ordinal();
+    return look(c -> new Segment(c.selector[i], c.segBase[i], c.segLimit[i], c.segAttr[i]));
+  }
+
+  /**
+   * {@return the 256 bits of a YMM register, as four quadwords, the least significant first}
+   *
+   * @param number 0 to 15
+   * @throws IndexOutOfBoundsException for another number
+   */
+  public long[] ymm(int number) {
+    Objects.checkIndex(number, 16);
+    return look(
+        c ->
+            new long[] {
+              c.xmm[2 * number], c.xmm[2 * number + 1], c.ymmh[2 * number], c.ymmh[2 * number + 1]
+            });
+  }
+
+  /** {@return the next instruction in Intel's syntax, or {@code ?} if its bytes cannot be read} */
+  public String instruction() {
+    return look(c -> c.disassemble(Formatter.Syntax.INTEL));
+  }
+
+  /**
+   * {@return the guest physical address of a linear one, or -1 if it is not mapped} Nothing faults,
+   * and no A or D bit is set.
+   */
+  public long physical(long linear) {
+    return look(c -> c.translateQuietly(linear));
+  }
+
+  /**
+   * {@return bytes at a linear address as the guest's accesses have them: plaintext where it is
+   * mapped private}
+   *
+   * @throws IndexOutOfBoundsException if any of it is not mapped, or not to memory
+   */
+  public byte[] read(long linear, int length) {
+    ByteArrayOutputStream out = new ByteArrayOutputStream();
+    for (int done = 0; done < length; ) {
+      long la = linear + done;
+      int n = (int) Math.min(length - done, Page.SIZE - (la & Page.SIZE - 1));
+      out.writeBytes(piece(la, n));
+      done += n;
+    }
+    return out.toByteArray();
+  }
+
+  private byte[] piece(long la, int n) {
+    return look(
+        c -> {
+          long gpa = c.translateQuietly(la);
+          if (gpa < 0) {
+            throw new IndexOutOfBoundsException(
+                "linear address 0x" + Long.toHexString(la) + " is not mapped at vCPU " + id);
+          }
+          return Observer.read(parts, gpa, n, c.quietPrivate() ? c.key : Page.SHARED);
+        });
+  }
+
+  /** Changes a general register. */
+  public void setGpr(int number, long value) {
+    Objects.checkIndex(number, Registers.COUNT);
+    change(c -> c.r[number] = value);
+  }
+
+  /** Changes RIP. */
+  public void setRip(long value) {
+    change(c -> c.rip = value);
+  }
+
+  /** Changes the status flags, DF and TF of RFLAGS; the others stay. */
+  public void setRflags(long value) {
+    int mask = STATUS | CpuState.DF | CpuState.TF;
+    change(c -> c.setFlags(c.flags() & ~mask | (int) value & mask));
+  }
+}

@@ -1,0 +1,196 @@
+package dev.vesper.machine.assembly;
+
+import dev.vesper.machine.boot.FirmwareImage;
+import dev.vesper.machine.boot.LoadedGuest;
+import dev.vesper.machine.boot.WakingVector;
+import dev.vesper.machine.cpu.Cpu;
+import dev.vesper.machine.cpu.CpuFeatures;
+import dev.vesper.machine.cpu.NestedMap;
+import dev.vesper.machine.cpu.PausePoints;
+import dev.vesper.machine.cpu.TimeStampCounter;
+import dev.vesper.machine.cpu.interp.Interpreter;
+import dev.vesper.machine.cpu.jit.RegionTranslator;
+import dev.vesper.machine.memory.HostView;
+import dev.vesper.machine.memory.Page;
+import dev.vesper.machine.memory.PhysicalMemory;
+import dev.vesper.machine.model.CpuModel;
+import dev.vesper.machine.sev.EncryptedVcpu;
+import dev.vesper.machine.sev.PlainVcpu;
+import dev.vesper.machine.sev.VirtualCpu;
+import dev.vesper.machine.spec.BootException;
+import dev.vesper.machine.spec.Hardware;
+import dev.vesper.machine.spec.MachineSpec;
+import dev.vesper.machine.spec.SevMode;
+import dev.vesper.machine.vmm.ExtraIntercepts;
+import dev.vesper.machine.vmm.HostFaults;
+import dev.vesper.machine.vmm.Hypervisor;
+import dev.vesper.machine.vmm.MmioMap;
+import dev.vesper.machine.vmm.Platform;
+import dev.vesper.machine.vmm.Profile;
+import java.util.ArrayList;
+import java.util.BitSet;
+import java.util.List;
+import java.util.function.IntConsumer;
+
+/** The parts of one machine, connected, with the guest loaded but not launched. */
+public final class Assembly {
+  /** Per vCPU: VMCB, VMSA and five pages of permission maps. */
+  private static final int HOST_PAGES = 8;
+
+  /** Pages below 4 GiB, where firmware ends. */
+  public static final int BELOW_4G = 1 << 20;
+
+  public final PhysicalMemory memory;
+  public final List<Cpu> cpus = new ArrayList<>();
+  public final List<VirtualCpu> vcpus = new ArrayList<>();
+  public final Hypervisor host;
+  public final LoadedGuest guest;
+  public final Profile profile;
+
+  /** Where observers have the processors pause. */
+  public final PausePoints pausePoints = new PausePoints();
+
+  /** The guest's key, or {@link Page#SHARED} without SEV. */
+  public final int key;
+
+  /**
+   * Builds the parts and loads the guest.
+   *
+   * @param console takes what COM1 writes
+   * @throws BootException if the image cannot be loaded
+   * @throws IllegalArgumentException if the description makes no machine
+   */
+  public Assembly(MachineSpec o, IntConsumer console) throws BootException {
+    profile = Profile.named(o.profile());
+    check(o, profile);
+    CpuModel model = CpuModel.named(o.cpuModel());
+    MachineSpec.Firmware firmware = o.boot().firmware();
+    Hardware.Board board = GuestLoader.board(o, profile);
+    memory =
+        new PhysicalMemory(
+            o.memoryBytes(),
+            firmware == null && o.hardware().screen() == null ? 0 : BELOW_4G,
+            HOST_PAGES * o.processors());
+    MmioMap mmio = new MmioMap();
+    boolean encrypted = o.mode() != SevMode.OFF;
+    key = encrypted ? memory.createKey(o.seed()) : Page.SHARED;
+    long cBit = GuestLoader.cBit(o.mode(), model);
+    HostView view = memory.hostView();
+    NestedMap nested = nested(memory.guestPages(), mmio);
+    CpuFeatures features = new CpuFeatures(model.features());
+    Interpreter interpreter = new Interpreter(features);
+    TimeStampCounter tsc = new TimeStampCounter();
+    for (int i = 0; i < o.processors(); i++) {
+      Cpu c = new Cpu(memory, nested, features, interpreter, o.seed() + i);
+      c.configureEncryption(key, cBit);
+      c.configurePhysicalBits(model.physicalBits());
+      c.timeStampCounter = tsc;
+      RegionTranslator.attach(c, RegionTranslator.standard());
+      c.pausePoints = pausePoints;
+      cpus.add(c);
+      VirtualCpu v =
+          o.mode() == SevMode.ES
+              ? new EncryptedVcpu(c, memory, key)
+              : new PlainVcpu(c, memory, encrypted);
+      int maps = memory.allocateHostPage();
+      for (int p = 1; p < 5; p++) {
+        memory.allocateHostPage();
+      }
+      profile.configure(v, o.mode(), model, view, (long) maps << 12);
+      ExtraIntercepts.add(v, o.intercepts());
+      vcpus.add(v);
+    }
+    guest = GuestLoader.load(o, profile, model, view);
+    MachineSpec.Ports p = o.ports();
+    host =
+        new Hypervisor(
+            vcpus,
+            o.processors() > 1 || board != Hardware.Board.MINIMAL,
+            view,
+            (clock, messages) ->
+                profile.platform(
+                    new Platform.Parts(
+                        clock,
+                        messages,
+                        memory.deviceView(),
+                        encrypted,
+                        o.processors(),
+                        console::accept,
+                        p.debug()::accept,
+                        p.virtioConsole()::accept,
+                        o.hardware(),
+                        board,
+                        mmio,
+                        o.seed(),
+                        guest.apJumpTable(),
+                        firmware == null ? null : firmware(o, firmware))),
+            profile,
+            model,
+            o.mode(),
+            mmio,
+            p.input());
+    if (guest.bios() && board != Hardware.Board.MINIMAL) {
+      host.afterBios();
+    }
+    mmio.onChange(() -> cpus.forEach(c -> c.flushTlb(true)));
+    host.resumesAt(firmware == null ? () -> WakingVector.state(view) : guest::state);
+    HostFaults.commit(o.hostFaults(), host.program());
+    if (o.executeOnly()) {
+      BitSet text = textFrames(guest);
+      cpus.forEach(c -> c.executeOnly = text);
+    }
+  }
+
+  /**
+   * Refuses what makes no machine.
+   *
+   * @throws IllegalArgumentException saying what and how to mend it
+   */
+  public static void check(MachineSpec o, Profile profile) {
+    if (o.memoryBytes() < 1 << 20
+        || o.memoryBytes() > MachineSpec.MAX_MEMORY
+        || (o.memoryBytes() & 0xF_FFFF) != 0) {
+      throw new IllegalArgumentException(
+          "guest memory must be 1 to 3072 MiB in whole MiB, not " + o.memoryBytes() + " bytes");
+    }
+    if (o.processors() < 1 || o.processors() > profile.mostVcpus()) {
+      throw new IllegalArgumentException(
+          "profile "
+              + profile.name()
+              + " gives a guest "
+              + (profile.mostVcpus() == 1
+                  ? "1 processor"
+                  : "1 to " + profile.mostVcpus() + " processors")
+              + ", not "
+              + o.processors());
+    }
+  }
+
+  private static Platform.Firmware firmware(MachineSpec o, MachineSpec.Firmware f) {
+    MachineSpec.Boot b = o.boot();
+    return new Platform.Firmware(
+        FirmwareImage.base(f.code(), f.variables()),
+        f.code().length + f.variables().length,
+        f.variables().length,
+        b.image().length == 0 ? null : b.image(),
+        b.initrd(),
+        b.commandLine());
+  }
+
+  private static NestedMap nested(int guestPages, MmioMap mmio) {
+    return frame ->
+        frame >= 0 && frame < guestPages && !mmio.window(frame) || mmio.backed(frame)
+            ? NestedMap.RAM
+            : mmio.readOnly(frame)
+                ? NestedMap.ROM
+                : mmio.installed(frame) ? NestedMap.MMIO : NestedMap.ABSENT;
+  }
+
+  private static BitSet textFrames(LoadedGuest guest) {
+    BitSet frames = new BitSet();
+    for (LoadedGuest.Range r : guest.text()) {
+      frames.set((int) (r.address() >>> 12), (int) (r.address() + r.length() + 0xFFF >>> 12));
+    }
+    return frames;
+  }
+}

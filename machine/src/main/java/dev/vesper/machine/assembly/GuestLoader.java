@@ -1,0 +1,76 @@
+package dev.vesper.machine.assembly;
+
+import dev.vesper.machine.boot.BootOptions;
+import dev.vesper.machine.boot.ImageLoader;
+import dev.vesper.machine.boot.LaunchChoices;
+import dev.vesper.machine.boot.LoadedGuest;
+import dev.vesper.machine.device.acpi.Board;
+import dev.vesper.machine.memory.HostView;
+import dev.vesper.machine.model.CpuModel;
+import dev.vesper.machine.spec.BootException;
+import dev.vesper.machine.spec.Hardware;
+import dev.vesper.machine.spec.MachineSpec;
+import dev.vesper.machine.spec.SevMode;
+import dev.vesper.machine.vmm.PcBoard;
+import dev.vesper.machine.vmm.Profile;
+import org.jspecify.annotations.Nullable;
+
+/** Loads what a machine boots, for a launch and for its plan alike. */
+public final class GuestLoader {
+  private GuestLoader() {}
+
+  /** {@return the C-bit's mask, 0 without SEV} */
+  static long cBit(SevMode mode, CpuModel model) {
+    return mode == SevMode.OFF ? 0 : 1L << (model.leaf(0x8000_001F, 0).ebx() & 63);
+  }
+
+  /**
+   * Loads what is booted into memory that the host sees.
+   *
+   * @throws BootException if it cannot be loaded
+   */
+  public static LoadedGuest load(MachineSpec o, Profile profile, CpuModel model, HostView view)
+      throws BootException {
+    MachineSpec.Boot b = o.boot();
+    MachineSpec.Firmware firmware = b.firmware();
+    MachineSpec.Launch l = o.launch();
+    Integer signature = l.signature();
+    return ImageLoader.load(
+        new BootOptions(
+            b.name(),
+            b.image(),
+            b.initrd(),
+            b.commandLine(),
+            b.entry32(),
+            firmware == null ? null : firmware.code(),
+            firmware == null ? new byte[0] : firmware.variables(),
+            cBit(o.mode(), model),
+            profile.openBsdLaunch(),
+            profile.isVmd(),
+            o.processors(),
+            firmware == null ? acpi(o, profile) : null,
+            o.mode() == SevMode.ES,
+            o.seed(),
+            new LaunchChoices(
+                l.reset(), signature != null ? signature : model.leaf(1, 0).eax(), l.hashes())),
+        view);
+  }
+
+  /** {@return the board that a machine has} */
+  static Hardware.Board board(MachineSpec o, Profile profile) {
+    MachineSpec.Boot b = o.boot();
+    return profile.board(
+        o.hardware().board(),
+        b.firmware() != null
+            || o.hardware().needsPci()
+            || o.hardware().testDevice()
+            || o.processors() > 1 && ImageLoader.isLinux(b.image()));
+  }
+
+  private static @Nullable Board acpi(MachineSpec o, Profile profile) {
+    Hardware.Board board = board(o, profile);
+    return board == Hardware.Board.MINIMAL
+        ? null
+        : PcBoard.describe(board, o.processors(), o.memoryBytes(), o.mode() == SevMode.OFF);
+  }
+}

@@ -1,0 +1,133 @@
+package dev.vesper.machine.assembly;
+
+import dev.vesper.machine.boot.FirmwareTable;
+import dev.vesper.machine.boot.LoadedGuest;
+import dev.vesper.machine.launch.GuestPolicy;
+import dev.vesper.machine.launch.LaunchSecret;
+import dev.vesper.machine.launch.Measurement;
+import dev.vesper.machine.sev.EncryptedVcpu;
+import dev.vesper.machine.sev.PlainVcpu;
+import dev.vesper.machine.sev.SecureProcessor;
+import dev.vesper.machine.sev.VirtualCpu;
+import dev.vesper.machine.sev.Vmcb;
+import dev.vesper.machine.spec.MachineSpec;
+import dev.vesper.machine.spec.SevMode;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** The launch of an assembled guest, as the profile's tools ask the secure processor for it. */
+public final class LaunchSequence {
+  private final Assembly parts;
+  private final SecureProcessor processor;
+  private int handle;
+  private GuestPolicy policy = new GuestPolicy(0);
+  private @Nullable Measurement measurement;
+
+  /**
+   * Launches the guest.
+   *
+   * @throws dev.vesper.machine.launch.CommandFailed if the secure processor refuses a command
+   * @throws IllegalArgumentException if a secret has no place
+   */
+  public LaunchSequence(Assembly parts, MachineSpec o) {
+    this.parts = parts;
+    processor = new SecureProcessor(parts.memory, parts.key, o.seed());
+    launch(o);
+    if (o.mode() == SevMode.ES && parts.guest.apsParked()) {
+      for (int i = 1; i < o.processors(); i++) {
+        parts.host.startedByFirmware(i);
+      }
+    }
+  }
+
+  /** {@return the secure processor} */
+  public SecureProcessor processor() {
+    return processor;
+  }
+
+  /** {@return the guest's handle} */
+  public int handle() {
+    return handle;
+  }
+
+  /** {@return the guest's policy} */
+  public GuestPolicy policy() {
+    return policy;
+  }
+
+  /** {@return what LAUNCH_MEASURE returned, or null without SEV} */
+  public @Nullable Measurement measurement() {
+    return measurement;
+  }
+
+  /** The secure processor's commands in the profile's order. */
+  private void launch(MachineSpec o) {
+    SevMode mode = o.mode();
+    List<VirtualCpu> vcpus = parts.vcpus;
+    LoadedGuest guest = parts.guest;
+    if (mode == SevMode.OFF) {
+      for (int i = 0; i < vcpus.size(); i++) {
+        if (vcpus.get(i) instanceof PlainVcpu p) {
+          SecureProcessor.launchPlain(p, guest.stateOf(i));
+        }
+      }
+      return;
+    }
+    boolean vmd = parts.profile.isVmd();
+    MachineSpec.Launch l = o.launch();
+    policy = l.policy() != null ? l.policy() : new GuestPolicy(parts.profile.policy(mode));
+    int asid = mode == SevMode.ES ? 1 : SecureProcessor.MIN_SEV_ASID;
+    vcpus.forEach(v -> v.vmcb().set(Vmcb.ASID, asid));
+    processor.init();
+    MachineSpec.Session owner = l.owner();
+    handle =
+        owner == null
+            ? processor.launchStart(policy)
+            : processor.launchStart(policy, owner.certificate(), owner.session());
+    if (vmd) {
+      processor.guestStatus(handle);
+    }
+    processor.dfFlush();
+    processor.activate(handle, asid);
+    if (vmd) {
+      processor.guestStatus(handle);
+    }
+    for (LoadedGuest.Range r : guest.ranges()) {
+      processor.launchUpdateData(handle, r.address(), r.length());
+    }
+    for (int i = 0; i < vcpus.size(); i++) {
+      switch (vcpus.get(i)) {
+        case EncryptedVcpu e -> processor.launchUpdateVmsa(handle, e, guest.stateOf(i));
+        case PlainVcpu p -> SecureProcessor.launchPlain(p, guest.stateOf(i));
+      }
+    }
+    Measurement m = processor.launchMeasure(handle);
+    measurement = m;
+    LaunchSecret secret = l.secret().answer(m);
+    if (secret != null) {
+      processor.launchSecret(handle, secret, secretArea(o, secret).address());
+    }
+    processor.launchFinish(handle);
+    if (vmd) {
+      processor.guestStatus(handle);
+    }
+  }
+
+  private static FirmwareTable.Area secretArea(MachineSpec o, LaunchSecret secret) {
+    MachineSpec.Firmware f = o.boot().firmware();
+    FirmwareTable.Area a = f == null ? null : new FirmwareTable(f.code()).secrets();
+    if (a == null) {
+      throw new IllegalArgumentException(
+          "there is no place for a launch secret: it takes firmware that publishes one, as OVMF"
+              + " does");
+    }
+    if (secret.payload().length > a.length()) {
+      throw new IllegalArgumentException(
+          "the launch secret has "
+              + secret.payload().length
+              + " bytes, the firmware has room for "
+              + a.length());
+    }
+    return a;
+  }
+}

@@ -1,0 +1,284 @@
+package dev.vesper.machine;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.vesper.ghcb.ExitCode;
+import dev.vesper.guest.Locore;
+import dev.vesper.machine.observe.Event;
+import dev.vesper.machine.observe.format.JsonLinesWriter;
+import dev.vesper.machine.spec.MachineSpec;
+import dev.vesper.machine.spec.Outcome;
+import dev.vesper.machine.spec.SevMode;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.StringWriter;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/**
+ * A run that stops is one that has never stopped. The guest is the reference guest on two vCPUs,
+ * which goes through interrupts, MMIO, #VC and AP start.
+ */
+final class StoppedRunsTest {
+  private static final int PASSED = Locore.PASS << 1 | 1;
+  private static final long MOST = 50_000_000L;
+
+  private final ByteArrayOutputStream console = new ByteArrayOutputStream();
+
+  private MachineSpec spec(SevMode mode) {
+    return MachineSpec.builder(mode, Locore.image(), console::write)
+        .memoryBytes(64L << 20)
+        .processors(2)
+        .cpuModel("vesper-min,+xsave")
+        .build();
+  }
+
+  private Machine machine(SevMode mode, int translateAfter) throws Exception {
+    Machine m = new Machine(spec(mode));
+    m.translateAfter(translateAfter);
+    m.limit(MOST, Long.MAX_VALUE);
+    return m;
+  }
+
+  /** {@return trace and hash of a run that was driven somehow, without the trace's header} */
+  private String[] record(SevMode mode, int translateAfter, Driver driver) throws Exception {
+    console.reset();
+    Machine m = machine(mode, translateAfter);
+    StringWriter text = new StringWriter();
+    JsonLinesWriter w = new JsonLinesWriter(text);
+    m.trace(w, true);
+    driver.drive(m);
+    assertThat(m.run().status()).as(console.toString()).isEqualTo(PASSED);
+    return new String[] {text.toString(), m.stateHash(), m.instructions() + "", console.toString()};
+  }
+
+  private interface Driver {
+    void drive(Machine m) throws IOException;
+  }
+
+  @ParameterizedTest
+  @CsvSource({"ES, 0", "ES, 2", "OFF, 2", "SEV, 2"})
+  void stopsAndStepsChangeNothing(SevMode mode, int translateAfter) throws Exception {
+    String[] whole = record(mode, translateAfter, m -> {});
+    long all = Long.parseLong(whole[2]);
+    Random random = new Random(11);
+    String[] pieces =
+        record(
+            mode,
+            translateAfter,
+            m -> {
+              for (long at = 0; at < all - 2000; ) {
+                at += 1 + random.nextInt(20_000);
+                Stop s = m.run(Until.instructions(at));
+                if (at < all) {
+                  assertThat(s).isEqualTo(new Stop.Limit(Stop.Measure.INSTRUCTIONS));
+                  assertThat(m.instructions()).isEqualTo(at);
+                }
+                m.observer().vcpus().forEach(v -> assertThat(v.registers()).isNotNull());
+                if (random.nextInt(8) == 0) {
+                  for (int i = 0; i < 5; i++, at = m.instructions()) {
+                    m.step(0);
+                  }
+                }
+              }
+            });
+    same(pieces, whole);
+  }
+
+  /** A failure shows the first line that differs, not two whole traces. */
+  private static void same(String[] actual, String[] expected) {
+    List<String> a = actual[0].lines().toList();
+    List<String> e = expected[0].lines().toList();
+    for (int i = 0; i < Math.min(a.size(), e.size()); i++) {
+      assertThat(a.get(i)).as("line %d of the trace", i).isEqualTo(e.get(i));
+    }
+    assertThat(a.size()).isEqualTo(e.size());
+    assertThat(actual[1]).as("state hash").isEqualTo(expected[1]);
+    assertThat(actual[2]).as("instructions").isEqualTo(expected[2]);
+    assertThat(actual[3]).as("console").isEqualTo(expected[3]);
+  }
+
+  @Test
+  void breakpointsAndWatchpointsChangeNothing() throws Exception {
+    for (int translateAfter : new int[] {0, 2}) {
+      String[] whole = record(SevMode.ES, translateAfter, m -> {});
+      int[] stops = new int[2];
+      String[] stopped =
+          record(
+              SevMode.ES,
+              translateAfter,
+              m -> {
+                m.breakpoint(m.symbols().running("ghcb_vmgexit"));
+                long stack = m.symbols().running("tmpstk");
+                m.watchpoint(stack - 4096, 4096, Access.READ_OR_WRITE);
+                for (Stop s = m.run(Until.end());
+                    !(s instanceof Stop.Ended);
+                    s = m.run(Until.end())) {
+                  stops[s instanceof Stop.Breakpoint ? 0 : 1]++;
+                }
+              });
+      assertThat(stops[0]).isGreaterThan(50);
+      assertThat(stops[1]).isGreaterThan(50);
+      same(stopped, whole);
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {0, 1, 3})
+  void aBreakpointIsMetEachTimeAndNowhereElse(int translateAfter) throws Exception {
+    Machine stepped = machine(SevMode.ES, 0);
+    long address = stepped.symbols().running("ghcb_vmgexit");
+    List<Long> expected = new ArrayList<>();
+    // One instruction of vCPU 0 at a time.
+    stepped.run(Until.address(address));
+    while (expected.size() < 40) {
+      if (stepped.observer().vcpu(0).rip() == address) {
+        expected.add(stepped.instructions());
+      }
+      stepped.step(0);
+    }
+    assertThat(expected).hasSizeGreaterThan(10);
+    Machine m = machine(SevMode.ES, translateAfter);
+    List<Long> met = new ArrayList<>();
+    while (met.size() < expected.size()) {
+      Stop s = m.run(Until.address(address));
+      assertThat(s).isInstanceOf(Stop.Breakpoint.class);
+      assertThat(s.description()).contains("ghcb_vmgexit");
+      assertThat(m.observer().current().rip()).isEqualTo(address);
+      met.add(m.instructions());
+    }
+    assertThat(met).isEqualTo(expected);
+  }
+
+  @Test
+  void aWatchpointStopsBehindTheInstructionThatAccesses() throws Exception {
+    for (int translateAfter : new int[] {0, 1}) {
+      Machine m = machine(SevMode.ES, translateAfter);
+      long variable = m.symbols().running("ghcb_masks");
+      try (Registration w = m.watchpoint(variable, 8, Access.READ)) {
+        Stop s = m.run(Until.end());
+        assertThat(s).isInstanceOf(Stop.Watchpoint.class);
+        Stop.Watchpoint hit = (Stop.Watchpoint) s;
+        assertThat(hit.address()).isBetween(variable - 7, variable + 7);
+        assertThat(hit.write()).isFalse();
+        assertThat(m.observer().current().rip()).isNotEqualTo(hit.rip());
+      }
+      Stop s = m.run(Until.end());
+      assertThat(s)
+          .isEqualTo(
+              new Stop.Ended(new Outcome(PASSED, "guest wrote 16 to the debug exit port 0xf4")));
+    }
+  }
+
+  @Test
+  void aStopMayBeAskedForByEventsConsoleAndVirtualTime() throws Exception {
+    String[] at = new String[2];
+    for (int translate = 0; translate < 2; translate++) {
+      console.reset();
+      Machine m = machine(SevMode.ES, translate);
+      Stop vc = m.run(Until.event(Event.VcRaised.class, v -> v.exit() == ExitCode.CPUID));
+      assertThat(vc).isInstanceOf(Stop.Happened.class);
+      String where = m.instructions() + " ";
+      assertThat(m.run(Until.event(Event.GhcbExchange.class)).description())
+          .contains("GhcbExchange");
+      where += m.instructions() + " ";
+      Stop line = m.run(Until.console("self-test"));
+      assertThat(line).isInstanceOf(Stop.Printed.class);
+      assertThat(console.toString()).endsWith("self-test");
+      where += m.instructions() + " ";
+      long now = m.virtualTime();
+      Stop time = m.run(Until.virtualTime(Duration.ofNanos(now + 777)));
+      assertThat(time).isEqualTo(new Stop.Limit(Stop.Measure.VIRTUAL_TIME));
+      where += m.instructions() + " " + m.virtualTime();
+      at[translate] = where;
+      assertThat(m.run().status()).isEqualTo(PASSED);
+    }
+    assertThat(at[0]).isEqualTo(at[1]);
+  }
+
+  @Test
+  void anotherThreadStopsARunThatGoesOnLater() throws Exception {
+    byte[] endless = {(byte) 0xEB, (byte) 0xFE};
+    Machine m =
+        new Machine(
+            MachineSpec.builder(SevMode.OFF, FlatImage.of(endless), b -> {})
+                .memoryBytes(16L << 20)
+                .build());
+    m.stop();
+    assertThat(m.run(Until.end())).isEqualTo(new Stop.Requested());
+    Thread t =
+        Thread.ofPlatform()
+            .start(
+                () -> {
+                  while (m.virtualTime() < 1_000_000) {
+                    Thread.onSpinWait();
+                  }
+                  m.stop();
+                });
+    assertThat(m.run(Until.end())).isEqualTo(new Stop.Requested());
+    t.join();
+    long n = m.instructions();
+    assertThat(m.run(Until.instructions(n + 10)))
+        .isEqualTo(new Stop.Limit(Stop.Measure.INSTRUCTIONS));
+    assertThat(m.instructions()).isEqualTo(n + 10);
+    assertThat(m.run(Until.end().within(Duration.ofMillis(50))))
+        .isEqualTo(new Stop.Limit(Stop.Measure.REAL_TIME));
+  }
+
+  @Test
+  void aLimitThatIsRaisedLetsARunGoOn() throws Exception {
+    Machine m = machine(SevMode.ES, 1);
+    m.limit(10, Long.MAX_VALUE);
+    assertThat(m.run().reason()).isEqualTo("instruction limit of 10 reached");
+    assertThat(m.instructions()).isEqualTo(10);
+    m.limit(20, Long.MAX_VALUE);
+    assertThat(m.run().reason()).isEqualTo("instruction limit of 20 reached");
+    assertThat(m.instructions()).isEqualTo(20);
+    m.limit(MOST, Long.MAX_VALUE);
+    assertThat(m.run().status()).isEqualTo(PASSED);
+    assertThat(m.run().status()).as("again").isEqualTo(PASSED);
+  }
+
+  @Test
+  void whatIsNotThereIsRefusedInWords() throws Exception {
+    Machine m = machine(SevMode.ES, 1);
+    m.run(Until.instructions(100_000));
+    assertThatThrownBy(() -> m.observer().vcpu(2)).isInstanceOf(IndexOutOfBoundsException.class);
+    assertThatThrownBy(() -> m.observer().readPrivate(1L << 40, 16))
+        .isInstanceOf(IndexOutOfBoundsException.class)
+        .hasMessageContaining("do not lie in memory");
+    assertThatThrownBy(() -> m.observer().readPrivate(-1, 16))
+        .isInstanceOf(IndexOutOfBoundsException.class);
+    assertThatThrownBy(() -> m.observer().vcpu(0).gpr(16))
+        .isInstanceOf(IndexOutOfBoundsException.class);
+    assertThatThrownBy(() -> m.observer().vcpu(0).read(0x7777_0000_0000L, 8))
+        .hasMessageContaining("is not mapped at vCPU 0");
+    assertThatThrownBy(() -> m.watchpoint(0, 0, Access.READ))
+        .isInstanceOf(IllegalArgumentException.class);
+    assertThatThrownBy(() -> m.on(Event.VcRaised.class, e -> {}))
+        .isInstanceOf(IllegalStateException.class);
+    assertThatThrownBy(() -> m.translateAfter(-5)).isInstanceOf(IllegalArgumentException.class);
+  }
+
+  @Test
+  void aDebuggerMayChangeRegisters() throws Exception {
+    for (SevMode mode : SevMode.values()) {
+      Machine m = machine(mode, 1);
+      m.run(Until.instructions(5000));
+      VcpuView v = m.observer().vcpu(0);
+      long rip = v.rip();
+      v.setGpr(VcpuView.RSI, 0x1234_5678_9ABCL);
+      v.setRflags(0x8D5);
+      assertThat(v.gpr(VcpuView.RSI)).isEqualTo(0x1234_5678_9ABCL);
+      assertThat(v.rflags() & 0x8D5).isEqualTo(0x8D5);
+      assertThat(v.rip()).isEqualTo(rip);
+    }
+  }
+}
