@@ -17,6 +17,12 @@ public final class Uart16550 extends SerialPort {
   /** MCR: loopback. */
   private static final int LOOP = 0x10;
 
+  /** MSR: DCD, DSR and CTS of the terminal that listens. */
+  private static final int CONNECTED = 0xB0;
+
+  /** MSR: the ring indicator, of which the trailing edge is remembered. */
+  private static final int RING = 0x40;
+
   private final InterruptLines lines;
   private final int irq;
   private final int base;
@@ -28,6 +34,9 @@ public final class Uart16550 extends SerialPort {
   private int divisor = 1;
   private boolean transmitPending;
   private boolean overrun;
+
+  /** MSR bits 3:0: what has changed since the register was read. */
+  private int changes;
 
   public Uart16550(int base, int irq, InterruptLines lines, Sink sink) {
     this.base = base;
@@ -54,10 +63,15 @@ public final class Uart16550 extends SerialPort {
   }
 
   private void accept(int b) {
-    if (room()) {
+    boolean fits = room();
+    overrun |= !fits;
+    if (!fits && (fcr & 1) == 0) {
+      // The 16450's mode: the older byte is destroyed. With a FIFO it is the newer one.
+      received.clear();
+      fits = true;
+    }
+    if (fits) {
       received.add(b & 0xFF);
-    } else {
-      overrun = true;
     }
     update();
   }
@@ -74,7 +88,36 @@ public final class Uart16550 extends SerialPort {
     if ((ier & 2) != 0 && transmitPending) {
       return 2;
     }
+    if ((ier & 8) != 0 && changes != 0) {
+      return 0;
+    }
     return 1;
+  }
+
+  /** {@return the modem's lines as MSR bits 7:4 have them: in loopback the control outputs} */
+  private int modem() {
+    if ((mcr & LOOP) == 0) {
+      return CONNECTED;
+    }
+    return (mcr & 2) << 3 | (mcr & 1) << 5 | (mcr & 4) << 4 | (mcr & 8) << 4;
+  }
+
+  private void setModemControl(int v) {
+    int before = modem();
+    mcr = v & 0x1F;
+    int changed = before ^ modem();
+    changes |= (changed & ~RING | changed & before & RING) >> 4;
+    update();
+  }
+
+  private void setFifoControl(int v) {
+    boolean switched = ((v ^ fcr) & 1) != 0;
+    // Without bit 0 the others are not programmed.
+    fcr = (v & 1) != 0 ? v & 0xC9 : 0;
+    if (switched || (v & 3) == 3) {
+      discard();
+    }
+    update();
   }
 
   private void update() {
@@ -117,10 +160,10 @@ public final class Uart16550 extends SerialPort {
         return v;
       }
       case 6 -> {
-        if ((mcr & LOOP) != 0) {
-          return (mcr & 2) << 3 | (mcr & 1) << 5 | (mcr & 4) << 4 | (mcr & 8) << 4;
-        }
-        return 0xB0;
+        int v = modem() | changes;
+        changes = 0;
+        update();
+        return v;
       }
       default -> {
         return scratch;
@@ -161,18 +204,9 @@ public final class Uart16550 extends SerialPort {
           update();
         }
       }
-      case 2 -> {
-        if ((v & 2) != 0) {
-          discard();
-        }
-        fcr = v & 0xC9;
-        update();
-      }
+      case 2 -> setFifoControl(v);
       case 3 -> lcr = v;
-      case 4 -> {
-        mcr = v & 0x1F;
-        update();
-      }
+      case 4 -> setModemControl(v);
       case 7 -> scratch = v;
       default -> {
         // LSR and MSR are read-only
