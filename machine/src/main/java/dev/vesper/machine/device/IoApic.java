@@ -16,7 +16,8 @@ public final class IoApic implements MmioDevice, InterruptLines {
   private static final long MASKED = 1 << 16;
   private static final long LEVEL = 1 << 15;
   private static final long REMOTE_IRR = 1 << 14;
-  private static final long PENDING = 1 << 12;
+  private static final long MODE = 7 << 8;
+  private static final long LOWEST_PRIORITY = 1 << 8;
   private static final long LOGICAL = 1 << 11;
   private static final long WRITABLE = 0xFF00_0000_0001_AFFFL;
 
@@ -45,14 +46,19 @@ public final class IoApic implements MmioDevice, InterruptLines {
     int bit = 1 << input;
     boolean rises = on && (lines & bit) == 0;
     lines = on ? lines | bit : lines & ~bit;
-    if ((entries[input] & LEVEL) != 0 ? on : rises) {
+    if (level(entries[input]) ? on : rises) {
       serve(input);
     }
   }
 
+  /** SMI, NMI, INIT and external interrupts are edges whatever the trigger mode says. */
+  private static boolean level(long entry) {
+    return (entry & LEVEL) != 0 && (entry & MODE) <= LOWEST_PRIORITY;
+  }
+
   private void serve(int input) {
     long e = entries[input];
-    boolean level = (e & LEVEL) != 0;
+    boolean level = level(e);
     if ((e & MASKED) != 0 || level && (e & REMOTE_IRR) != 0) {
       return;
     }
@@ -67,7 +73,7 @@ public final class IoApic implements MmioDevice, InterruptLines {
   public void endOfInterrupt(int vector) {
     for (int i = 0; i < INPUTS; i++) {
       long e = entries[i];
-      if ((e & LEVEL) != 0 && (e & REMOTE_IRR) != 0 && (int) (e & 0xFF) == vector) {
+      if ((e & REMOTE_IRR) != 0 && (int) (e & 0xFF) == vector) {
         entries[i] &= ~REMOTE_IRR;
         if ((lines >> i & 1) != 0) {
           serve(i);
@@ -84,7 +90,7 @@ public final class IoApic implements MmioDevice, InterruptLines {
   @Override
   public long read(long offset, int bytes) {
     long v =
-        switch ((int) offset & 0xFF0) {
+        switch ((int) offset & ~3) {
           case 0 -> index;
           case 0x10 -> register();
           default -> 0;
@@ -128,8 +134,8 @@ public final class IoApic implements MmioDevice, InterruptLines {
     long old = entries[input];
     long merged =
         (index & 1) != 0 ? old & 0xFFFF_FFFFL | v << 32 : old & 0xFFFF_FFFF_0000_0000L | v;
-    entries[input] = merged & WRITABLE | old & (REMOTE_IRR | PENDING);
-    if ((entries[input] & LEVEL) == 0) {
+    entries[input] = merged & WRITABLE | old & REMOTE_IRR;
+    if (!level(entries[input])) {
       // Software that lacks the EOI register clears remote IRR by a turn to edge and back.
       entries[input] &= ~REMOTE_IRR;
     } else if ((lines >> input & 1) != 0) {
