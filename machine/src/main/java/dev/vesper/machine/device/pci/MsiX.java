@@ -9,11 +9,22 @@ import dev.vesper.machine.device.MmioDevice;
  */
 final class MsiX implements MmioDevice {
   static final int PENDING = 0x800;
+
+  /** Message control: MSI-X is in use. */
+  static final int ENABLE = 0x8000;
+
+  /** Message control: all vectors are masked. */
+  static final int FUNCTION_MASK = 0x4000;
+
   private static final int MASKED = 1;
 
   private final int[] table;
   private final int vectors;
   private long pending;
+
+  /** MSI-X is in use and not masked as a whole. */
+  private boolean open;
+
   private int at;
   private InterruptMessages messages = (address, data) -> {};
 
@@ -38,29 +49,30 @@ final class MsiX implements MmioDevice {
     messages = m;
   }
 
-  void fire(int vector, boolean allMasked) {
-    if (vector < 0 || vector >= vectors) {
-      return;
-    }
-    if (allMasked || (table[4 * vector + 3] & MASKED) != 0) {
-      pending |= 1L << vector;
-      return;
-    }
-    messages.send(table[4 * vector] & 0xFFFF_FFFFL, table[4 * vector + 2]);
-  }
-
-  /** The function as a whole is unmasked: what has waited is sent. */
-  void unmasked() {
+  /** Message control is written: what has waited for the function as a whole is sent. */
+  void control(int bits) {
+    open = (bits & (ENABLE | FUNCTION_MASK)) == ENABLE;
     for (int i = 0; i < vectors; i++) {
       deliver(i);
     }
   }
 
-  private void deliver(int vector) {
-    if ((pending >> vector & 1) != 0 && (table[4 * vector + 3] & MASKED) == 0) {
-      pending &= ~(1L << vector);
-      fire(vector, false);
+  /** Sends the message of a vector, or keeps it while that is masked. */
+  void fire(int vector) {
+    if (vector >= 0 && vector < vectors) {
+      pending |= 1L << vector;
+      deliver(vector);
     }
+  }
+
+  private void deliver(int vector) {
+    boolean waits = (pending >> vector & 1) != 0;
+    if (!waits || !open || (table[4 * vector + 3] & MASKED) != 0) {
+      return;
+    }
+    pending &= ~(1L << vector);
+    long address = (long) table[4 * vector + 1] << 32 | table[4 * vector] & 0xFFFF_FFFFL;
+    messages.send(address, table[4 * vector + 2]);
   }
 
   private long word(int offset) {

@@ -218,7 +218,7 @@ public abstract class PciDevice implements PciConfig {
             (byte) (MsiX.PENDING >> 8),
             (byte) 0,
             (byte) 0));
-    config.allow(m.at() + 2, 2, 0xC000);
+    config.allow(m.at() + 2, 2, MsiX.ENABLE | MsiX.FUNCTION_MASK);
     msiX = m;
   }
 
@@ -277,14 +277,14 @@ public abstract class PciDevice implements PciConfig {
   /** {@return whether software has chosen MSI-X} */
   protected final boolean msiXEnabled() {
     MsiX m = msiX;
-    return m != null && (config.get(m.at() + 2, 2) & 0x8000) != 0;
+    return m != null && (config.get(m.at() + 2, 2) & MsiX.ENABLE) != 0;
   }
 
   /** Sends the message of an MSI-X vector; nothing happens without MSI-X. */
   protected final void message(int vector) {
     MsiX m = msiX;
     if (m != null && msiXEnabled()) {
-      m.fire(vector, (config.get(m.at() + 2, 2) & 0x4000) != 0);
+      m.fire(vector);
     }
   }
 
@@ -297,13 +297,14 @@ public abstract class PciDevice implements PciConfig {
     if (a == null) {
       return;
     }
-    if (msi != 0 && (config.get(msi + 2, 2) & 1) != 0) {
-      if (rises) {
-        a.messages.send(config.get(msi + 4, 4) & 0xFFFF_FFFFL, config.get(msi + 12, 2) & 0xFFFF);
-      }
-      return;
+    boolean byMessage = msi != 0 && (config.get(msi + 2, 2) & 1) != 0;
+    if (byMessage && rises) {
+      long address = (long) config.get(msi + 8, 4) << 32 | config.get(msi + 4, 4) & 0xFFFF_FFFFL;
+      a.messages.send(address, config.get(msi + 12, 2));
     }
-    a.pin.set(on && !msiXEnabled() && (config.get(COMMAND, 2) & INTX_DISABLE) == 0);
+    // Who uses messages is prohibited from using the pin.
+    boolean byPin = !byMessage && !msiXEnabled() && (config.get(COMMAND, 2) & INTX_DISABLE) == 0;
+    a.pin.set(on && byPin);
   }
 
   // ---- configuration
@@ -325,10 +326,7 @@ public abstract class PciDevice implements PciConfig {
     }
     MsiX m = msiX;
     if (m != null && at + bytes > m.at() + 2 && at < m.at() + 4) {
-      int control = config.get(m.at() + 2, 2);
-      if ((control & 0xC000) == 0x8000) {
-        m.unmasked();
-      }
+      m.control(config.get(m.at() + 2, 2));
     }
     interrupt(asserted);
     configurationWritten(at, bytes);
