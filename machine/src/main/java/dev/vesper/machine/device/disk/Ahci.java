@@ -19,6 +19,7 @@ public final class Ahci extends PciDevice implements MmioDevice {
   private static final int SUBSYSTEM = 0x1100_1AF4;
   private static final int BAR_BYTES = 4096;
 
+  private static final int CAP_AHCI_ONLY = 1 << 18;
   private static final int CAP_NCQ = 1 << 30;
   private static final int CAP_64 = 1 << 31;
   private static final int SLOTS = 32;
@@ -59,7 +60,7 @@ public final class Ahci extends PciDevice implements MmioDevice {
       return port < PORTS ? ports[port].read(offset & 0x7F) : 0;
     }
     return switch (offset) {
-      case 0 -> CAP_64 | CAP_NCQ | SLOTS - 1 << 8 | 1 << 20 | PORTS - 1;
+      case 0 -> CAP_64 | CAP_NCQ | CAP_AHCI_ONLY | SLOTS - 1 << 8 | 1 << 20 | PORTS - 1;
       case 4 -> control;
       case 8 -> status;
       case 0xC -> (1 << PORTS) - 1;

@@ -12,12 +12,19 @@ import org.jspecify.annotations.Nullable;
 final class AhciPort {
   private static final int CMD_START = 1;
   private static final int CMD_RECEIVE = 1 << 4;
-  private static final int CMD_WRITABLE = 0x0300_001F;
+
+  /** Spun up and powered on, which nothing here can be otherwise. */
+  private static final int CMD_FIXED = 6;
+
+  private static final int CMD_WRITABLE = 0x0300_0000 | CMD_RECEIVE | CMD_START;
   private static final int IS_D2H = 1;
   private static final int IS_PIO = 2;
   private static final int IS_SET_BITS = 8;
+  private static final int IS_REGION = 1 << 5;
   private static final int IS_CONNECT = 1 << 6;
   private static final int IS_ERROR = 1 << 30;
+  private static final int IE_WRITABLE = 0xFDC0_00FF;
+  private static final int OFFLINE = 4;
   private static final int SERR_EXCHANGED = 1 << 26;
   private static final int READY = 0x50;
   private static final int ERROR = 1;
@@ -51,27 +58,52 @@ final class AhciPort {
   private int active;
   private int issued;
 
+  /** The command that is, or was last, executed. */
+  private int current;
+
+  /** A command has failed: the others wait until software has stopped the port. */
+  private boolean failed;
+
   AhciPort(HostView memory, @Nullable Disk disk) {
     this.memory = memory;
     this.disk = disk;
     reset();
   }
 
+  /** Reset of the controller; where the lists are stays (AHCI 1.3.1, 10.4.3). */
   void reset() {
-    list = 0;
-    received = 0;
     interrupts = 0;
     enabled = 0;
-    command = 6;
     sataControl = 0;
     errors = 0;
-    active = 0;
-    issued = 0;
+    command = CMD_FIXED;
+    halt();
     taskFile = disk == null ? NOTHING : READY;
   }
 
+  /** The port is stopped: commands are forgotten. */
+  private void halt() {
+    active = 0;
+    issued = 0;
+    current = 0;
+    failed = false;
+  }
+
   boolean interrupting() {
-    return (interrupts & enabled) != 0;
+    return (status() & enabled) != 0;
+  }
+
+  /** {@return PxIS: the change of the connection is that of PxSERR} */
+  private int status() {
+    return interrupts | ((errors & SERR_EXCHANGED) != 0 ? IS_CONNECT : 0);
+  }
+
+  private int sataStatus() {
+    int detection = sataControl & 15;
+    if (disk == null || detection == 1) {
+      return 0;
+    }
+    return detection == OFFLINE ? OFFLINE : 0x113;
   }
 
   int read(int offset) {
@@ -80,15 +112,16 @@ final class AhciPort {
       case 0x04 -> (int) (list >>> 32);
       case 0x08 -> (int) received;
       case 0x0C -> (int) (received >>> 32);
-      case 0x10 -> interrupts;
+      case 0x10 -> status();
       case 0x14 -> enabled;
       case 0x18 ->
           command
+              | current << 8
               | ((command & CMD_START) != 0 ? 1 << 15 : 0)
               | ((command & CMD_RECEIVE) != 0 ? 1 << 14 : 0);
       case 0x20 -> taskFile;
       case 0x24 -> disk == null ? -1 : SIGNATURE;
-      case 0x28 -> disk == null || (sataControl & 15) == 1 ? 0 : 0x113;
+      case 0x28 -> sataStatus();
       case 0x2C -> sataControl;
       case 0x30 -> errors;
       case 0x34 -> active;
@@ -104,17 +137,16 @@ final class AhciPort {
       case 0x08 -> received = received & ~0xFFFF_FFFFL | v & 0xFFFF_FF00L;
       case 0x0C -> received = received & 0xFFFF_FFFFL | (long) v << 32;
       case 0x10 -> interrupts &= ~v;
-      case 0x14 -> enabled = v;
+      case 0x14 -> enabled = v & IE_WRITABLE;
       case 0x18 -> {
-        command = v & CMD_WRITABLE;
+        command = v & CMD_WRITABLE | CMD_FIXED;
         if ((command & CMD_START) == 0) {
-          active = 0;
-          issued = 0;
+          halt();
         }
       }
       case 0x2C -> connect(v);
       case 0x30 -> errors &= ~v;
-      case 0x34 -> active |= v;
+      case 0x34 -> active |= (command & CMD_START) != 0 ? v : 0;
       case 0x38 -> {
         if ((command & CMD_START) != 0 && disk != null) {
           issued |= v;
@@ -128,18 +160,16 @@ final class AhciPort {
   }
 
   private void connect(int v) {
-    boolean was = (sataControl & 15) == 1;
+    int was = sataControl & 15;
     sataControl = v & 0xFFF;
-    if (was && (v & 15) == 0 && disk != null) {
+    if ((was == 1 || was == OFFLINE) && (v & 15) == 0 && disk != null) {
       errors |= SERR_EXCHANGED;
-      interrupts |= IS_CONNECT;
-      taskFile = READY;
       deviceToHost(READY, 1, null);
     }
   }
 
   private void work() {
-    for (int slot = 0; slot < 32; slot++) {
+    for (int slot = 0; slot < 32 && !failed; slot++) {
       if ((issued >>> slot & 1) != 0) {
         run(slot);
       }
@@ -169,7 +199,8 @@ final class AhciPort {
     f[2] = (byte) status;
     f[3] = (byte) error;
     if (fis != null) {
-      System.arraycopy(fis, 4, f, 4, 9);
+      System.arraycopy(fis, 4, f, 4, 10);
+      f[11] = 0;
     } else {
       f[4] = 1;
       f[12] = 1;
@@ -186,6 +217,7 @@ final class AhciPort {
     long table = h.getLong(8) & -128L;
     byte[] fis = fetch(table, 64);
     int bit = 1 << slot;
+    current = slot;
     if (fis[0] != 0x27 || (fis[1] & 0x80) == 0) {
       // A write of the control register: the end of a software reset gives the signature.
       issued &= ~bit;
@@ -205,24 +237,28 @@ final class AhciPort {
       fine = false;
     }
     store(list + 32L * slot + 4, little(t.moved));
-    issued &= ~bit;
+    if (fine || kind == Kind.QUEUED) {
+      // One that has failed stays, for software to find.
+      issued &= ~bit;
+    }
     int state = READY | (fine ? 0 : ERROR);
     int error = fine ? 0 : ABORTED;
     if (kind == Kind.QUEUED) {
       finishQueued(bit, fine, state, error);
     } else {
       if (kind == Kind.PIO && fine) {
-        pioSetup(fis, t.moved);
+        pioSetup(fis, t.moved, code == 0x30 || code == 0x34);
       }
       deviceToHost(state, error, fis);
     }
     if (!fine) {
+      failed = true;
       interrupts |= IS_ERROR;
     }
   }
 
   private void finishQueued(int bit, boolean fine, int state, int error) {
-    active &= ~bit;
+    active &= ~(fine ? bit : 0);
     taskFile = error << 8 | state;
     byte[] f = new byte[8];
     f[0] = (byte) 0xA1;
@@ -238,18 +274,20 @@ final class AhciPort {
     }
   }
 
-  private void pioSetup(byte[] fis, int moved) {
+  /** Tells of data by programmed I/O; the host hears of what it is to send without interrupt. */
+  private void pioSetup(byte[] fis, int moved, boolean fromHost) {
     byte[] f = new byte[20];
     f[0] = 0x5F;
-    f[1] = 0x60;
+    f[1] = (byte) (fromHost ? 0 : 0x60);
     f[2] = 0x58;
-    System.arraycopy(fis, 4, f, 4, 9);
+    System.arraycopy(fis, 4, f, 4, 10);
+    f[11] = 0;
     f[15] = READY;
     f[16] = (byte) moved;
     f[17] = (byte) (moved >> 8);
     if ((command & CMD_RECEIVE) != 0) {
       store(received + 0x20, f);
-      interrupts |= IS_PIO;
+      interrupts |= fromHost ? 0 : IS_PIO;
     }
   }
 
@@ -380,7 +418,6 @@ final class AhciPort {
     w[86] = 0x3400;
     w[87] = 0x4000;
     w[88] = 0x203F;
-    w[93] = 0x4000;
     for (int i = 0; i < 4; i++) {
       w[100 + i] = (short) (d.sectors() >> 16 * i);
     }
@@ -427,7 +464,8 @@ final class AhciPort {
         }
         long at = table + ENTRIES + 16L * entry;
         long address = memory.read(at, 8);
-        int length = ((int) memory.read(at + 12, 4) & 0x3F_FFFF) + 1;
+        int control = (int) memory.read(at + 12, 4);
+        int length = (control & 0x3F_FFFF) + 1;
         int part = Math.min(n - done, length - inEntry);
         if (!memory.contains(address + inEntry, part)) {
           return false;
@@ -443,6 +481,7 @@ final class AhciPort {
         if (inEntry == length) {
           entry++;
           inEntry = 0;
+          interrupts |= control < 0 ? IS_REGION : 0;
         }
       }
       return true;
