@@ -28,6 +28,7 @@ public final class Vga extends PciDevice implements PortDevice {
   private static final int COLUMNS = 80;
   private static final int ROWS = 25;
 
+  private static final int OLDEST_VBE = 0xB0C0;
   private static final int VBE_ID = 0xB0C5;
   private static final int X_RESOLUTION = 1;
   private static final int Y_RESOLUTION = 2;
@@ -41,6 +42,21 @@ public final class Vga extends PciDevice implements PortDevice {
   private static final int ENABLED = 1;
   private static final int CAPABILITIES = 2;
   private static final int NO_CLEAR = 0x80;
+
+  /** Bits that registers have (IBM, Personal System/2 Display Adapter reference). */
+  private static final int[] SEQUENCER_BITS = {0x03, 0x3D, 0x0F, 0x3F, 0x0E};
+
+  private static final int[] GRAPHICS_BITS = {15, 15, 15, 0x1F, 3, 0x7B, 15, 15, 0xFF};
+  private static final int[] ATTRIBUTE_BITS = {0xEF, 0xFF, 0x3F, 15, 15};
+  private static final int PALETTE_BITS = 0x3F;
+
+  /** Registers 0 to 7 of the controller are protected by bit 7 of this one. */
+  private static final int RETRACE_END = 0x11;
+
+  private static final int OVERFLOW = 7;
+  private static final int LINE_COMPARE = 0x10;
+  private static final int DAC_WRITES = 0;
+  private static final int DAC_READS = 3;
 
   /** Told where video memory is, so that the guest reaches it without an exit. */
   public interface Placement {
@@ -71,6 +87,7 @@ public final class Vga extends PciDevice implements PortDevice {
   private boolean attributeData;
   private int paletteRead;
   private int paletteWrite;
+  private int paletteState;
   private int miscellaneous = 0x67;
   private int retrace;
 
@@ -85,6 +102,7 @@ public final class Vga extends PciDevice implements PortDevice {
     picture = new VgaPicture(memory, planes, sequencer, graphics, controller, attributes, palette);
     memoryBar(0, VIDEO_BYTES, video());
     memoryBar(2, 4096, registers());
+    vbe[0] = VBE_ID;
     vbe[X_RESOLUTION] = 640;
     vbe[Y_RESOLUTION] = 480;
     vbe[DEPTH] = 8;
@@ -180,7 +198,6 @@ public final class Vga extends PciDevice implements PortDevice {
 
   private int vbeRegister(int n) {
     return switch (n) {
-      case 0 -> VBE_ID;
       case MEMORY_SIZE -> VIDEO_BYTES >> 16;
       case X_RESOLUTION -> (vbe[ENABLE] & CAPABILITIES) != 0 ? 2560 : vbe[n];
       case Y_RESOLUTION -> (vbe[ENABLE] & CAPABILITIES) != 0 ? 1600 : vbe[n];
@@ -201,6 +218,8 @@ public final class Vga extends PciDevice implements PortDevice {
 
   private void setVbe(int n, int v) {
     switch (n) {
+      // Software asks for a version and looks whether it gets it.
+      case 0 -> vbe[n] = v >= OLDEST_VBE && v <= VBE_ID ? v : vbe[n];
       case X_RESOLUTION -> vbe[n] = Math.min(v, 2560);
       case Y_RESOLUTION -> vbe[n] = Math.min(v, 1600);
       case DEPTH -> {
@@ -242,8 +261,33 @@ public final class Vga extends PciDevice implements PortDevice {
     return port < 0x3B0 ? 2 : 1;
   }
 
+  /** {@return whether a port is at the addresses of the other kind, colour or monochrome} */
+  private boolean elsewhere(int port) {
+    boolean color = (miscellaneous & 1) != 0;
+    return port >= 0x3B0 && port < 0x3C0 && color || port >= 0x3D0 && !color;
+  }
+
+  private static int bits(int[] masks, int n) {
+    return n < masks.length ? masks[n] : 0;
+  }
+
+  private void setAttribute(int n, byte v) {
+    attributes[n] = (byte) (v & (n < 16 ? PALETTE_BITS : bits(ATTRIBUTE_BITS, n - 16)));
+  }
+
+  private void setController(int n, byte v) {
+    int keep = 0;
+    if (n <= OVERFLOW && controller[RETRACE_END] < 0) {
+      keep = n == OVERFLOW ? ~LINE_COMPARE : -1;
+    }
+    controller[n] = (byte) (controller[n] & keep | v & ~keep);
+  }
+
   @Override
   public int read(int port, int bytes) {
+    if (elsewhere(port)) {
+      return 0xFF;
+    }
     return switch (port) {
       case 0x1CE -> vbeIndex;
       case 0x1CF, 0x1D0 -> vbeRegister(vbeIndex);
@@ -251,7 +295,7 @@ public final class Vga extends PciDevice implements PortDevice {
       case 0x3C1 -> attributes[attributeIndex & 31];
       case 0x3C4 -> sequencerIndex;
       case 0x3C5 -> sequencer[sequencerIndex & 7];
-      case 0x3C7 -> 3;
+      case 0x3C7 -> paletteState;
       case 0x3C8 -> paletteWrite / 3;
       case 0x3C9 -> {
         int at = paletteRead;
@@ -282,11 +326,14 @@ public final class Vga extends PciDevice implements PortDevice {
       }
       return;
     }
+    if (elsewhere(port)) {
+      return;
+    }
     byte v = (byte) value;
     switch (port) {
       case 0x3C0 -> {
         if (attributeData) {
-          attributes[attributeIndex & 31] = v;
+          setAttribute(attributeIndex & 31, v);
         } else {
           attributeIndex = v & 0x3F;
         }
@@ -294,17 +341,23 @@ public final class Vga extends PciDevice implements PortDevice {
       }
       case 0x3C2 -> miscellaneous = v & 0xFF;
       case 0x3C4 -> sequencerIndex = v & 7;
-      case 0x3C5 -> sequencer[sequencerIndex] = v;
-      case 0x3C7 -> paletteRead = (v & 0xFF) * 3;
-      case 0x3C8 -> paletteWrite = (v & 0xFF) * 3;
+      case 0x3C5 -> sequencer[sequencerIndex] = (byte) (v & bits(SEQUENCER_BITS, sequencerIndex));
+      case 0x3C7 -> {
+        paletteRead = (v & 0xFF) * 3;
+        paletteState = DAC_READS;
+      }
+      case 0x3C8 -> {
+        paletteWrite = (v & 0xFF) * 3;
+        paletteState = DAC_WRITES;
+      }
       case 0x3C9 -> {
         palette[paletteWrite] = (byte) (v & 63);
         paletteWrite = (paletteWrite + 1) % palette.length;
       }
       case 0x3CE -> graphicsIndex = v & 15;
-      case 0x3CF -> graphics[graphicsIndex] = v;
+      case 0x3CF -> graphics[graphicsIndex] = (byte) (v & bits(GRAPHICS_BITS, graphicsIndex));
       case 0x3B4, 0x3D4 -> controllerIndex = v & 63;
-      case 0x3B5, 0x3D5 -> controller[controllerIndex] = v;
+      case 0x3B5, 0x3D5 -> setController(controllerIndex, v);
       default -> {
         // nothing is there
       }
