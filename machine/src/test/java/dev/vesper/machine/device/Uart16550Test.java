@@ -319,6 +319,16 @@ final class Uart16550Test {
   }
 
   @Test
+  void loweringTheTriggerLevelMakesDataOfATimeout() {
+    enable(RECEIVED);
+    out(FCR, 0xC1);
+    receive("abcdefgh");
+    assertThat(cause()).isEqualTo(12);
+    out(FCR, 0x81);
+    assertThat(cause()).isEqualTo(4);
+  }
+
+  @Test
   void clearingTheReceiverKeepsTheOverrunError() {
     out(FCR, 1);
     receive("0123456789ABCDEFx");

@@ -9,6 +9,8 @@ import dev.vesper.machine.cpu.interp.Interpreter;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PhysicalMemory;
 import dev.vesper.x86.Assembler;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.BeforeEach;
@@ -204,6 +206,105 @@ final class VirtualCpuTest {
     assertThat(plain.now()).isEqualTo(5000);
     plain.idleUntil(4000);
     assertThat(plain.now()).isEqualTo(5000);
+  }
+
+  /** V_IRQ with its intercept: the exit comes as soon as the guest takes interrupts. */
+  @Test
+  void aVirtualInterruptThatIsInterceptedExitsWhenTheGuestIsReady() {
+    launch("cli\nnop\nsti\nnop\nnop\nhlt");
+    plain.vmcb().setInt(Vmcb.INTERCEPT_VECTOR3, 1 << 4 | 1 << 24 | 1 << 31);
+    plain.vmcb().set(Vmcb.V_INTR, Vmcb.V_IRQ | 3);
+    run();
+    assertThat(plain.vmcb().exitCode()).isEqualTo(0x64);
+    assertThat(plain.rip()).as("behind the shadow of STI").isEqualTo(CODE + 4);
+    assertThat(plain.vmcb().get(Vmcb.V_INTR) & 15).as("task priority").isEqualTo(3);
+    plain.vmcb().setInt(Vmcb.INTERCEPT_VECTOR3, 1 << 24 | 1 << 31);
+    run();
+    assertThat(plain.vmcb().exitCode()).isEqualTo(HLT);
+  }
+
+  @Test
+  void anNmiBlocksTheNextOne() {
+    memory.hostView().write(4 * 2, 4, CODE + 0x100);
+    memory.hostView().write(CODE + 0x100, 1, 0xF4);
+    launch("nop\nhlt");
+    plain.vmcb().set(Vmcb.EVENTINJ, VALID | 0x202);
+    run();
+    assertThat(plain.rip()).isEqualTo(CODE + 0x100);
+    assertThat(plain.nmiBlocked()).isTrue();
+  }
+
+  @Test
+  void whatTheHostWritesBetweenTwoRunsCounts() {
+    launch("hlt\nhlt\nhlt");
+    run();
+    plain.vmcb().set(Vmcb.SAVE_AREA + LaunchState.RIP, CODE + 2);
+    run();
+    assertThat(plain.rip()).isEqualTo(CODE + 2);
+  }
+
+  // ---- observers
+
+  private byte[] digest() {
+    try {
+      MessageDigest d = MessageDigest.getInstance("SHA-256");
+      plain.digest(d);
+      return d.digest();
+    } catch (NoSuchAlgorithmException e) {
+      throw new AssertionError(e);
+    }
+  }
+
+  @Test
+  void theDigestIsOfRegistersAndTime() {
+    launch("nop\nhlt");
+    byte[] first = digest();
+    assertThat(digest()).as("looking changes nothing").isEqualTo(first);
+    plain.setGpr(3, 5);
+    byte[] other = digest();
+    assertThat(other).isNotEqualTo(first);
+    plain.setGpr(3, 0);
+    assertThat(digest()).isEqualTo(first);
+    plain.idleUntil(plain.now() + 5);
+    assertThat(digest()).as("idle time").isNotEqualTo(first);
+  }
+
+  @Test
+  void aPauseIsNoExit() {
+    launch("nop\nnop\nmov bx, 9\nnop\nhlt");
+    assertThat(plain.paused()).isNull();
+    plain.pauseAt(plain.instructions() + 3);
+    assertThat(plain.run(plain.now() + 1000)).isFalse();
+    assertThat(plain.paused()).isNotNull();
+    assertThat(GuestRegisters.<Long>look(plain, c -> c.r[3])).isEqualTo(9);
+    GuestRegisters.change(plain, c -> c.r[3] = 7);
+    plain.interrupt();
+    assertThat(plain.paused()).isNull();
+    assertThat(plain.vmcb().exitCode()).isEqualTo(INTR);
+    assertThat(plain.gpr(3)).isEqualTo(7);
+    assertThat(plain.rip()).isEqualTo(CODE + 5);
+  }
+
+  @Test
+  void observersReachRegistersThatTheHostDoesNot() {
+    EncryptedVcpu v = encrypted();
+    assertThat(GuestRegisters.<Long>look(v, c -> c.rip)).isEqualTo(CODE);
+    GuestRegisters.change(v, c -> c.r[3] = 0x1234);
+    assertThat(GuestRegisters.<Long>look(v, c -> c.r[3])).isEqualTo(0x1234);
+    v.run(v.now());
+    assertThat(v.vmcb().exitCode()).as("the save area is whole").isEqualTo(INTR);
+    assertThat(GuestRegisters.<Long>look(v, c -> c.r[3])).isEqualTo(0x1234);
+  }
+
+  @Test
+  void retiredInstructionsAreCountedWhileSomebodyAsks() {
+    assertThat(VirtualCpu.counts(0xC0)).isTrue();
+    assertThat(VirtualCpu.counts(0xFFF)).isFalse();
+    launch("nop\nnop\nhlt");
+    plain.countEvents(true);
+    run();
+    assertThat(plain.events(0xC0, true, true, false)).isEqualTo(2);
+    assertThat(plain.events(0xFFF, true, true, false)).isZero();
   }
 
   // ---- what a host does with a plain guest

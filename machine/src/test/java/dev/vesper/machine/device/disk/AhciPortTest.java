@@ -579,6 +579,30 @@ final class AhciPortTest {
     assertThat(moved(0)).isEqualTo(1024);
   }
 
+  /** More than is moved at a time, with regions that end inside of that. */
+  @Test
+  void longTransfersKeepTheirPlace() {
+    int sectors = 300;
+    command(0, READ_DMA_EXT, 1000, sectors, 2);
+    region(0, 0, BUFFER, 200 * 512);
+    region(0, 1, BUFFER + 0x4_0000, 100 * 512);
+    issue(1);
+    for (int i = 0; i < sectors; i++) {
+      long at = i < 200 ? BUFFER + 512L * i : BUFFER + 0x4_0000 + 512L * (i - 200);
+      assertThat(word(at)).isEqualTo(1000 + i);
+      assertThat(memory.read(at + 511, 1)).isEqualTo(0x5A);
+    }
+    assertThat(word(BUFFER + 200 * 512)).as("behind the first region").isZero();
+    memory.write(tableOf(0) + 2, 1, WRITE_DMA_EXT);
+    memory.write(tableOf(0) + 4, 2, 5000);
+    issue(1);
+    for (int i = 0; i < sectors; i++) {
+      assertThat(disk.sector(5000 + i)[0]).isEqualTo((byte) (1000 + i));
+    }
+    assertThat(disk.written).hasSize(sectors);
+    assertThat(moved(0)).isEqualTo(sectors * 512);
+  }
+
   @Test
   void regionsThatAreTooSmallFailTheCommand() {
     command(0, READ_DMA, 50, 2, 1);

@@ -213,6 +213,22 @@ final class PciDeviceTest {
     assertThat(ports.read(1, 1)).as("zero is no address").isEqualTo(0xFF);
   }
 
+  /** Firmware, which the machine plays where there is none, gives addresses by size. */
+  @Test
+  void theBusAssignsWhatIsNeeded() {
+    PciBus bus = new PciBus(ports, mmio, (address, data) -> {});
+    bus.add(3, f, on -> pin = on);
+    bus.assign(0xC001, 0xE000_0001L, device -> 0x10 + device);
+    assertThat(get(BAR, 4)).isEqualTo(0xC021);
+    assertThat(get(BAR + 4, 4)).isEqualTo(0xE000_1000);
+    assertThat(get(BAR + 8, 4)).as("aligned to its size").isEqualTo(0xE000_200C);
+    assertThat(get(BAR + 12, 4)).isZero();
+    assertThat(get(COMMAND, 2)).as("I/O, memory and master").isEqualTo(7);
+    assertThat(get(0x3C, 1)).isEqualTo(0x13);
+    io.bytes[0] = 0x5A;
+    assertThat(ports.read(0xC020, 1)).isEqualTo(0x5A);
+  }
+
   @Test
   void theLastPortsCanBeUsed() {
     io.bytes[31] = 0x11;
