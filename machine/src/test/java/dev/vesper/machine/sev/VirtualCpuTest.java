@@ -434,6 +434,24 @@ final class VirtualCpuTest {
     assertThat(plain.vmcb().exitCode()).isEqualTo(HLT);
   }
 
+  /** Code behind memory cannot be fetched. */
+  @Test
+  void whatCannotBeFetchedIsNotEmulated() {
+    launch("nop");
+    plain.vmcb().set(Vmcb.SAVE_AREA + LaunchState.CS + 8, 64 << 12);
+    assertThat(plain.emulate(new Devices())).isFalse();
+    assertThat(plain.rip()).isEqualTo(CODE);
+  }
+
+  /** A fault of the emulated instruction is the guest's. */
+  @Test
+  void faultsOfWhatIsEmulatedReachTheGuest() {
+    memory.hostView().write(4 * 6, 4, CODE + 0x100);
+    launch("ud2");
+    assertThat(plain.emulate(new Devices())).isTrue();
+    assertThat(plain.rip()).isEqualTo(CODE + 0x100);
+  }
+
   // ---- guests with encrypted state
 
   private EncryptedVcpu encrypted() {
