@@ -267,6 +267,9 @@ final class VirtualCpuTest {
     assertThat(digest()).isEqualTo(first);
     plain.idleUntil(plain.now() + 5);
     assertThat(digest()).as("idle time").isNotEqualTo(first);
+    byte[] here = digest();
+    plain.launch(state().set(LaunchState.RIP, CODE + 1));
+    assertThat(digest()).as("what both kinds of save area have").isNotEqualTo(here);
   }
 
   @Test
@@ -450,6 +453,30 @@ final class VirtualCpuTest {
     launch("ud2");
     assertThat(plain.emulate(new Devices())).isTrue();
     assertThat(plain.rip()).isEqualTo(CODE + 0x100);
+  }
+
+  /** The host lets the processor deliver what was on its way when a task switch exited. */
+  @Test
+  void anEventThatATaskSwitchHeldUpIsDelivered() {
+    memory.hostView().write(4 * 6, 4, CODE + 0x100);
+    memory.hostView().write(CODE + 0x100, 1, 0xF4);
+    launch("nop\nhlt");
+    plain.vmcb().set(Vmcb.EXITCODE, 0x7D);
+    plain.vmcb().set(Vmcb.EXITINTINFO, VALID | 0x306);
+    Devices d = new Devices();
+    assertThat(plain.emulate(d)).isTrue();
+    assertThat(plain.rip()).isEqualTo(CODE + 0x100);
+    assertThat(plain.vmcb().get(Vmcb.EXITINTINFO)).isZero();
+    assertThat(plain.instructions()).as("no instruction was executed").isZero();
+    launch("nop\nhlt");
+    plain.vmcb().set(Vmcb.EXITINTINFO, 0x306);
+    assertThat(plain.emulate(d)).as("none was on its way").isTrue();
+    assertThat(plain.rip()).isEqualTo(CODE + 1);
+    launch("nop\nhlt");
+    plain.vmcb().set(Vmcb.EXITCODE, HLT);
+    plain.vmcb().set(Vmcb.EXITINTINFO, VALID | 0x306);
+    plain.emulate(d);
+    assertThat(plain.rip()).as("another exit").isEqualTo(CODE + 1);
   }
 
   // ---- guests with encrypted state
