@@ -4,6 +4,7 @@ import dev.vesper.machine.observe.LineTable;
 import dev.vesper.machine.observe.Symbols;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -91,15 +92,23 @@ final class Kallsyms {
     return at;
   }
 
+  /**
+   * {@return where the digits' tokens lie from an address on, or -1} They cover exactly one of the
+   * places that are as far apart as they are long, and what stands there says where they begin.
+   */
   private int find(int from) {
-    outer:
-    for (int i = from; i + DIGITS.length < b.length; i++) {
-      for (int j = 0; j < DIGITS.length; j++) {
-        if (b[i + j] != DIGITS[j]) {
-          continue outer;
-        }
+    for (int probe = from + DIGITS.length - 1; probe < b.length; probe += DIGITS.length) {
+      int digit = b[probe] == 0 ? probe - 1 : probe;
+      int value = b[digit] - '0';
+      if (value < 0 || value > 9) {
+        continue;
       }
-      return i;
+      int start = digit - 2 * value;
+      if (start >= from
+          && start + DIGITS.length < b.length
+          && Arrays.equals(b, start, start + DIGITS.length, DIGITS, 0, DIGITS.length)) {
+        return start;
+      }
     }
     return -1;
   }

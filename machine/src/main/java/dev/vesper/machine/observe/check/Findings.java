@@ -2,8 +2,8 @@ package dev.vesper.machine.observe.check;
 
 import dev.vesper.machine.observe.At;
 import java.util.ArrayList;
+import java.util.EnumMap;
 import java.util.HashMap;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
@@ -12,8 +12,11 @@ final class Findings {
   /** A guest that breaks rules at ever new addresses must not fill the host's memory. */
   private static final int MOST = 10_000;
 
-  private final Map<String, Finding> first = new LinkedHashMap<>();
-  private final Map<String, Integer> count = new HashMap<>();
+  private final List<Finding> first = new ArrayList<>();
+
+  /** How often each rule was broken at each address. */
+  private final Map<Rule, Map<Long, Integer>> count = new EnumMap<>(Rule.class);
+
   private final Map<Long, At> places = new HashMap<>();
 
   /** Remembers the name of an address. */
@@ -34,14 +37,13 @@ final class Findings {
 
   /** Reports a breach at an address that the guest accessed its GHCB from, seen by an event. */
   void add(Rule rule, At seen, long rip, long vc, String message) {
-    String key = rule.id() + " " + rip;
-    if (count.merge(key, 1, Integer::sum) > 1 || first.size() >= MOST) {
+    Map<Long, Integer> times = count.computeIfAbsent(rule, r -> new HashMap<>());
+    if (times.merge(rip, 1, Integer::sum) > 1 || first.size() >= MOST) {
       return;
     }
     At p = rip == seen.rip() ? seen : places.getOrDefault(rip, seen);
     boolean named = p.rip() == rip;
-    first.put(
-        key,
+    first.add(
         new Finding(
             rule,
             seen.vcpu(),
@@ -62,11 +64,11 @@ final class Findings {
 
   /** {@return the findings in the order in which they were seen} */
   List<Finding> all() {
-    return new ArrayList<>(first.values());
+    return new ArrayList<>(first);
   }
 
   /** {@return how often a finding was seen} */
   int count(Finding f) {
-    return count.getOrDefault(f.rule().id() + " " + f.rip(), 0);
+    return count.getOrDefault(f.rule(), Map.of()).getOrDefault(f.rip(), 0);
   }
 }
