@@ -13,7 +13,7 @@ import picocli.CommandLine.Command;
 /** The {@code vesper} command. */
 @Command(
     name = "vesper",
-    version = "vesper 0.1",
+    version = "vesper 0.2-SNAPSHOT",
     mixinStandardHelpOptions = true,
     description = "Runs unmodified kernels as AMD SEV-ES guests on any computer.",
     footer = {
