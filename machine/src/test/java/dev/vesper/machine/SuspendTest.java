@@ -7,6 +7,7 @@ import dev.vesper.machine.device.acpi.AcpiTables;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.memory.PhysicalMemory;
 import dev.vesper.machine.sev.LaunchState;
+import dev.vesper.machine.sev.VmsaField;
 import dev.vesper.machine.spec.BootException;
 import dev.vesper.machine.spec.Hardware;
 import dev.vesper.machine.spec.MachineSpec;
@@ -154,8 +155,8 @@ final class SuspendTest {
     LaunchState s = Objects.requireNonNull(WakingVector.state(withTables(0x9_8123)));
     LaunchState wanted =
         new LaunchState()
-            .segment(LaunchState.CS, 0x9812, 0x9B, 0xFFFF, 0x9_8120)
-            .set(LaunchState.RIP, 3);
+            .segment(VmsaField.CS, 0x9812, 0x9B, 0xFFFF, 0x9_8120)
+            .set(VmsaField.RIP, 3);
     assertThat(s.bytes()).isEqualTo(wanted.bytes());
     assertThat(WakingVector.state(withTables(0))).as("there is none").isNull();
     assertThat(WakingVector.state(withTables(0x10_0000))).as("beyond real mode").isNull();

@@ -1,6 +1,7 @@
 package dev.vesper.machine.boot;
 
 import dev.vesper.machine.sev.LaunchState;
+import dev.vesper.machine.sev.VmsaField;
 import dev.vesper.machine.spec.BootException;
 import java.nio.charset.StandardCharsets;
 import org.jspecify.annotations.Nullable;
@@ -59,7 +60,7 @@ final class BzImage {
     w.put(o.name(), load, b, from, b.length - from);
     bootParams(o, w, b, load + initSize);
     LaunchState s = o.entry32() ? protectedMode() : longMode(w, o.cBit());
-    s.set(LaunchState.RIP, load + (o.entry32() ? 0 : 0x200)).set(LaunchState.RSI, BOOT_PARAMS);
+    s.set(VmsaField.RIP, load + (o.entry32() ? 0 : 0x200)).set(VmsaField.RSI, BOOT_PARAMS);
     LoadedGuest g =
         LoadedGuest.of("bzImage, " + (o.entry32() ? "32" : "64") + "-bit entry", s, w.ranges());
     return parked(o) ? g.withParkedAps() : g;
@@ -172,7 +173,7 @@ final class BzImage {
 
   /** {@return the state of a 32-bit entry: protected mode, paging off} */
   static LaunchState protectedMode() {
-    return new LaunchState().flat(0x10, 0xC9B, 0x18).set(LaunchState.CR0, 0x11);
+    return new LaunchState().flat(0x10, 0xC9B, 0x18).set(VmsaField.CR0, 0x11);
   }
 
   /** {@return the state of a 64-bit entry, with identity tables for 4 GiB in 2 MiB pages} */
@@ -190,9 +191,9 @@ final class BzImage {
     }
     return new LaunchState()
         .flat(0x10, 0xA9B, 0x18)
-        .set(LaunchState.CR0, 0x8000_0011L)
-        .set(LaunchState.CR4, 0x20)
-        .set(LaunchState.CR3, pml4)
-        .set(LaunchState.EFER, 0x1500);
+        .set(VmsaField.CR0, 0x8000_0011L)
+        .set(VmsaField.CR4, 0x20)
+        .set(VmsaField.CR3, pml4)
+        .set(VmsaField.EFER, 0x1500);
   }
 }

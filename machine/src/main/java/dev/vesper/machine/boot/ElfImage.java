@@ -1,6 +1,7 @@
 package dev.vesper.machine.boot;
 
 import dev.vesper.machine.sev.LaunchState;
+import dev.vesper.machine.sev.VmsaField;
 import dev.vesper.machine.spec.BootException;
 import java.util.ArrayList;
 import java.util.List;
@@ -139,7 +140,7 @@ record ElfImage(
     long entry = elf.physical(elf.entry);
     BzImage.bootParams(o, w, null, elf.end());
     LaunchState s = elf.bits == 64 ? BzImage.longMode(w, o.cBit()) : BzImage.protectedMode();
-    s.set(LaunchState.RIP, entry).set(LaunchState.RSI, BzImage.BOOT_PARAMS);
+    s.set(VmsaField.RIP, entry).set(VmsaField.RSI, BzImage.BOOT_PARAMS);
     return LoadedGuest.of("ELF" + elf.bits + " at its entry", s, w.ranges());
   }
 

@@ -2,6 +2,7 @@ package dev.vesper.machine.boot;
 
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.sev.LaunchState;
+import dev.vesper.machine.sev.VmsaField;
 import dev.vesper.machine.spec.BootException;
 import dev.vesper.machine.spec.KernelHashing;
 import java.util.ArrayList;
@@ -87,8 +88,8 @@ public final class FirmwareImage {
   private static LaunchState apState(LaunchChoices c, long address) {
     LaunchState s = LaunchState.ofApAtReset(c.reset(), c.signature());
     if (address != 0) {
-      s.base(LaunchState.CS, address & 0xFFFF_0000L);
-      s.set(LaunchState.RIP, address & 0xFFFF);
+      s.base(VmsaField.CS, address & 0xFFFF_0000L);
+      s.set(VmsaField.RIP, address & 0xFFFF);
     }
     return s;
   }

@@ -1,6 +1,7 @@
 package dev.vesper.machine.boot;
 
 import dev.vesper.machine.sev.LaunchState;
+import dev.vesper.machine.sev.VmsaField;
 import dev.vesper.machine.spec.BootException;
 import dev.vesper.x86.Assembler;
 
@@ -54,7 +55,7 @@ final class FirmwareRemains {
   /** {@return the state that an application processor is launched in} */
   static LaunchState parked() {
     return new LaunchState()
-        .segment(LaunchState.CS, (int) (BASE >>> 4), 0x9B, 0xFFFF, BASE)
-        .set(LaunchState.RIP, 0);
+        .segment(VmsaField.CS, (int) (BASE >>> 4), 0x9B, 0xFFFF, BASE)
+        .set(VmsaField.RIP, 0);
   }
 }

@@ -1,6 +1,7 @@
 package dev.vesper.machine.boot;
 
 import dev.vesper.machine.sev.LaunchState;
+import dev.vesper.machine.sev.VmsaField;
 import dev.vesper.machine.spec.BootException;
 import java.nio.charset.StandardCharsets;
 
@@ -69,9 +70,9 @@ final class Multiboot {
     info(o, w, end);
     LaunchState s = BzImage.protectedMode();
     s.flat(0x08, 0xC9B, 0x10)
-        .set(LaunchState.RIP, entry)
-        .set(LaunchState.RAX, BOOT_MAGIC)
-        .set(LaunchState.RBX, INFO);
+        .set(VmsaField.RIP, entry)
+        .set(VmsaField.RAX, BOOT_MAGIC)
+        .set(VmsaField.RBX, INFO);
     LoadedGuest g = LoadedGuest.of("multiboot", s, w.ranges());
     return bios ? g.afterBios() : g;
   }

@@ -1,6 +1,7 @@
 package dev.vesper.machine.boot;
 
 import dev.vesper.machine.sev.LaunchState;
+import dev.vesper.machine.sev.VmsaField;
 import dev.vesper.machine.spec.BootException;
 import dev.vesper.machine.vmm.OpenBsdLaunch;
 import java.util.Arrays;
@@ -197,20 +198,18 @@ final class OpenBsdKernel {
 
   private LaunchState registers(boolean compatibility) {
     LaunchState s = new LaunchState();
-    s.segment(LaunchState.CS, SELECTOR_CODE, CODE32, 0xFFFF_FFFFL, 0);
-    for (int r :
-        new int[] {
-          LaunchState.DS, LaunchState.ES, LaunchState.FS, LaunchState.GS, LaunchState.SS
-        }) {
+    s.segment(VmsaField.CS, SELECTOR_CODE, CODE32, 0xFFFF_FFFFL, 0);
+    for (VmsaField r :
+        new VmsaField[] {VmsaField.DS, VmsaField.ES, VmsaField.FS, VmsaField.GS, VmsaField.SS}) {
       s.segment(r, SELECTOR_DATA, DATA, 0xFFFF_FFFFL, 0);
     }
-    s.segment(LaunchState.GDTR, 0, 0, 0xFFFF, GDT_PAGE);
-    s.set(LaunchState.RIP, elf.entry() & ADDRESS_MASK);
-    s.set(LaunchState.RSP, STACK_PAGE + PAGE - STACK_BYTES);
-    s.set(LaunchState.CR0, ET_PE | (compatibility ? PG : 0));
-    s.set(LaunchState.CR3, compatibility ? PML4_PAGE : 0);
-    s.set(LaunchState.CR4, compatibility ? PSE_PAE : 0);
-    s.set(LaunchState.EFER, SVME | (compatibility ? LME_LMA : 0));
+    s.segment(VmsaField.GDTR, 0, 0, 0xFFFF, GDT_PAGE);
+    s.set(VmsaField.RIP, elf.entry() & ADDRESS_MASK);
+    s.set(VmsaField.RSP, STACK_PAGE + PAGE - STACK_BYTES);
+    s.set(VmsaField.CR0, ET_PE | (compatibility ? PG : 0));
+    s.set(VmsaField.CR3, compatibility ? PML4_PAGE : 0);
+    s.set(VmsaField.CR4, compatibility ? PSE_PAE : 0);
+    s.set(VmsaField.EFER, SVME | (compatibility ? LME_LMA : 0));
     return s;
   }
 
@@ -235,7 +234,7 @@ final class OpenBsdKernel {
       Bytes.put(directory, 4 * i, 4, (long) i << 22 | 0x87);
     }
     put("page tables", PML3_PAGE, directory);
-    s.set(LaunchState.CR0, ET_PE | PG).set(LaunchState.CR3, PML3_PAGE).set(LaunchState.CR4, PSE);
+    s.set(VmsaField.CR0, ET_PE | PG).set(VmsaField.CR3, PML3_PAGE).set(VmsaField.CR4, PSE);
   }
 
   private void stack(long end, int argumentBytes) throws BootException {

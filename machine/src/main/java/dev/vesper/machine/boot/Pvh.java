@@ -1,6 +1,7 @@
 package dev.vesper.machine.boot;
 
 import dev.vesper.machine.sev.LaunchState;
+import dev.vesper.machine.sev.VmsaField;
 import dev.vesper.machine.spec.BootException;
 import java.nio.charset.StandardCharsets;
 
@@ -62,7 +63,7 @@ final class Pvh {
     entry(w, map, entries++, 0x10_0000, w.size(), RAM);
     w.put(START_INFO + 48, 4, entries);
     LaunchState s = BzImage.protectedMode();
-    s.flat(0x08, 0xC9B, 0x10).set(LaunchState.RIP, elf.pvhEntry()).set(LaunchState.RBX, START_INFO);
+    s.flat(0x08, 0xC9B, 0x10).set(VmsaField.RIP, elf.pvhEntry()).set(VmsaField.RBX, START_INFO);
     return LoadedGuest.of("PVH", s, w.ranges()).afterBios();
   }
 

@@ -2,6 +2,7 @@ package dev.vesper.machine.boot;
 
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.sev.LaunchState;
+import dev.vesper.machine.sev.VmsaField;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -51,7 +52,7 @@ public final class WakingVector {
       return null;
     }
     return new LaunchState()
-        .segment(LaunchState.CS, (int) (vector >>> 4), 0x9B, 0xFFFF, vector & ~15)
-        .set(LaunchState.RIP, vector & 15);
+        .segment(VmsaField.CS, (int) (vector >>> 4), 0x9B, 0xFFFF, vector & ~15)
+        .set(VmsaField.RIP, vector & 15);
   }
 }

@@ -1,5 +1,28 @@
 package dev.vesper.machine.sev;
 
+import static dev.vesper.machine.sev.VmsaField.CR0;
+import static dev.vesper.machine.sev.VmsaField.CR4;
+import static dev.vesper.machine.sev.VmsaField.CS;
+import static dev.vesper.machine.sev.VmsaField.DR6;
+import static dev.vesper.machine.sev.VmsaField.DR7;
+import static dev.vesper.machine.sev.VmsaField.DS;
+import static dev.vesper.machine.sev.VmsaField.EFER;
+import static dev.vesper.machine.sev.VmsaField.ES;
+import static dev.vesper.machine.sev.VmsaField.FS;
+import static dev.vesper.machine.sev.VmsaField.GDTR;
+import static dev.vesper.machine.sev.VmsaField.GS;
+import static dev.vesper.machine.sev.VmsaField.G_PAT;
+import static dev.vesper.machine.sev.VmsaField.IDTR;
+import static dev.vesper.machine.sev.VmsaField.LDTR;
+import static dev.vesper.machine.sev.VmsaField.MXCSR;
+import static dev.vesper.machine.sev.VmsaField.RDX;
+import static dev.vesper.machine.sev.VmsaField.RFLAGS;
+import static dev.vesper.machine.sev.VmsaField.RIP;
+import static dev.vesper.machine.sev.VmsaField.SS;
+import static dev.vesper.machine.sev.VmsaField.TR;
+import static dev.vesper.machine.sev.VmsaField.X87_FCW;
+import static dev.vesper.machine.sev.VmsaField.XCR0;
+
 import dev.vesper.machine.cpu.CpuState;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.spec.ResetState;
@@ -9,38 +32,14 @@ import dev.vesper.machine.spec.ResetState;
  * what is measured. Starts out as after RESET, with EFER.SVME set.
  */
 public final class LaunchState {
-  public static final int ES = 0x000;
-  public static final int CS = 0x010;
-  public static final int SS = 0x020;
-  public static final int DS = 0x030;
-  public static final int FS = 0x040;
-  public static final int GS = 0x050;
-  public static final int GDTR = 0x060;
-  public static final int LDTR = 0x070;
-  public static final int IDTR = 0x080;
-  public static final int TR = 0x090;
-  public static final int EFER = 0x0D0;
-  public static final int CR4 = 0x148;
-  public static final int CR3 = 0x150;
-  public static final int CR0 = 0x158;
-  public static final int RFLAGS = 0x170;
-  public static final int RIP = 0x178;
-  public static final int DR7 = 0x160;
-  public static final int DR6 = 0x168;
-  public static final int G_PAT = 0x268;
-  public static final int RDX = 0x310;
-  public static final int XCR0 = SaveArea.XCR0;
-  public static final int MXCSR = 0x408;
-  public static final int FCW = 0x410;
-  public static final int RSP = 0x1D8;
-  public static final int RAX = 0x1F8;
-  public static final int RBX = 0x318;
-  public static final int RSI = 0x330;
+  private static final VmsaField[] DATA = {ES, SS, DS, FS, GS};
+  private static final int UNKNOWN_SIGNATURE = 0x600;
+  private static final int MCE = 0x40;
 
   final byte[] page = new byte[Page.SIZE];
 
   public LaunchState() {
-    for (int s : new int[] {ES, SS, DS, FS, GS}) {
+    for (VmsaField s : DATA) {
       segment(s, 0, 0x93, 0xFFFF, 0);
     }
     segment(CS, 0xF000, 0x9B, 0xFFFF, 0xFFFF_0000L);
@@ -56,11 +55,9 @@ public final class LaunchState {
     set(RIP, 0xFFF0);
     set(G_PAT, 0x0007_0406_0007_0406L);
     set(XCR0, 1);
-    fpu(0x1F80, 0x37F);
+    set(MXCSR, 0x1F80);
+    set(X87_FCW, 0x37F);
   }
-
-  private static final int UNKNOWN_SIGNATURE = 0x600;
-  private static final int MCE = 0x40;
 
   /**
    * {@return what a hypervisor gives the boot processor}
@@ -72,7 +69,7 @@ public final class LaunchState {
     boolean qemu = hypervisor == ResetState.QEMU || hypervisor == ResetState.QEMU_INIT;
     s.set(RDX, qemu ? signature : UNKNOWN_SIGNATURE);
     if (hypervisor != ResetState.QEMU) {
-      s.fpu(0, 0);
+      s.set(MXCSR, 0).set(X87_FCW, 0);
     }
     switch (hypervisor) {
       case EC2 -> s.attributes(CS, 0x9A).attributes(SS, 0x92).attributes(TR, 0x83);
@@ -90,22 +87,21 @@ public final class LaunchState {
     return hypervisor == ResetState.EC2 ? s.attributes(CS, 0x9B) : s;
   }
 
-  /** Sets the control words of SSE and x87. */
-  LaunchState fpu(int mxcsr, int fcw) {
-    Page.INT.set(page, MXCSR, mxcsr);
-    Page.SHORT.set(page, FCW, (short) fcw);
-    return this;
-  }
-
   /** Sets the attributes of a segment register. */
-  LaunchState attributes(int offset, int attributes) {
-    Page.SHORT.set(page, offset + 2, (short) attributes);
+  LaunchState attributes(VmsaField segment, int attributes) {
+    Page.SHORT.set(page, at(segment, VmsaField.ATTRIBUTES), (short) attributes);
     return this;
   }
 
   /** Sets the base of a segment register. */
-  public LaunchState base(int offset, long base) {
-    return set(offset + 8, base);
+  public LaunchState base(VmsaField segment, long base) {
+    Page.LONG.set(page, at(segment, VmsaField.BASE), base);
+    return this;
+  }
+
+  private static int at(VmsaField segment, int part) {
+    assert segment.segment() : segment;
+    return segment.offset + part;
   }
 
   /** {@return the page as it is measured, 4096 bytes} */
@@ -114,24 +110,28 @@ public final class LaunchState {
   }
 
   /** Sets a segment or table register. */
-  public LaunchState segment(int offset, int selector, int attributes, long limit, long base) {
-    Page.SHORT.set(page, offset, (short) selector);
-    Page.SHORT.set(page, offset + 2, (short) attributes);
-    Page.INT.set(page, offset + 4, (int) limit);
-    Page.LONG.set(page, offset + 8, base);
-    return this;
+  public LaunchState segment(
+      VmsaField register, int selector, int attributes, long limit, long base) {
+    Page.SHORT.set(page, at(register, VmsaField.SELECTOR), (short) selector);
+    Page.INT.set(page, at(register, VmsaField.LIMIT), (int) limit);
+    return attributes(register, attributes).base(register, base);
   }
 
-  /** Sets a 64-bit field. */
-  public LaunchState set(int offset, long v) {
-    Page.LONG.set(page, offset, v);
+  /** Sets a field of 2, 4 or 8 bytes. */
+  public LaunchState set(VmsaField field, long v) {
+    switch (field.bytes) {
+      case 2 -> Page.SHORT.set(page, field.offset, (short) v);
+      case 4 -> Page.INT.set(page, field.offset, (int) v);
+      case 8 -> Page.LONG.set(page, field.offset, v);
+      default -> throw new IllegalArgumentException(field + " is not a number");
+    }
     return this;
   }
 
   /** Sets flat segments: code with the given attributes, data 0xC93. */
   public LaunchState flat(int codeSelector, int codeAttributes, int dataSelector) {
     segment(CS, codeSelector, codeAttributes, 0xFFFF_FFFFL, 0);
-    for (int s : new int[] {ES, SS, DS, FS, GS}) {
+    for (VmsaField s : DATA) {
       segment(s, dataSelector, 0xC93, 0xFFFF_FFFFL, 0);
     }
     return this;

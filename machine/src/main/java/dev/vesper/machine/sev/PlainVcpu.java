@@ -57,21 +57,21 @@ public final class PlainVcpu extends VirtualCpu {
     SaveArea.storeProtected(cpu, to);
   }
 
-  private long save(int offset) {
-    return vmcb().get(Vmcb.SAVE_AREA + offset);
+  private long saved(VmsaField field) {
+    return vmcb().saved(field);
   }
 
   /** {@return a general register, 0 RAX .. 15 R15} */
   public long gpr(int i) {
-    return i == 0 ? save(SaveArea.RAX) : i == 4 ? save(SaveArea.RSP) : cpu.r[i];
+    return i == 0 ? saved(VmsaField.RAX) : i == 4 ? saved(VmsaField.RSP) : cpu.r[i];
   }
 
   /** Sets a general register. */
   public void setGpr(int i, long v) {
     if (i == 0) {
-      vmcb().set(Vmcb.SAVE_AREA + SaveArea.RAX, v);
+      vmcb().save(VmsaField.RAX, v);
     } else if (i == 4) {
-      vmcb().set(Vmcb.SAVE_AREA + SaveArea.RSP, v);
+      vmcb().save(VmsaField.RSP, v);
     } else {
       cpu.r[i] = v;
     }
@@ -85,7 +85,7 @@ public final class PlainVcpu extends VirtualCpu {
 
   /** {@return RIP} */
   public long rip() {
-    return save(SaveArea.RIP);
+    return saved(VmsaField.RIP);
   }
 
   /**
@@ -95,24 +95,24 @@ public final class PlainVcpu extends VirtualCpu {
    * @return RFLAGS.TF: a processor would raise #DB now, which is the host's to inject
    */
   public boolean skip() {
-    vmcb().set(Vmcb.SAVE_AREA + SaveArea.RIP, vmcb().get(Vmcb.NRIP));
+    vmcb().save(VmsaField.RIP, vmcb().get(Vmcb.NRIP));
     cpu.icount++;
     cpu.skipped((int) vmcb().get(Vmcb.EXITCODE) == CPUID_EXIT);
     vmcb().set(Vmcb.INTERRUPT_SHADOW, 0);
-    long flags = save(SaveArea.RFLAGS) & ~CpuState.RF;
-    vmcb().set(Vmcb.SAVE_AREA + SaveArea.RFLAGS, flags);
+    long flags = saved(VmsaField.RFLAGS) & ~CpuState.RF;
+    vmcb().save(VmsaField.RFLAGS, flags);
     return (flags & CpuState.TF) != 0;
   }
 
   /** Says in DR6 that the #DB to come is that of a single step: BS is set, B3 to B0 are clear. */
   public void reportStep() {
-    long dr6 = save(SaveArea.DR6) & ~DR6_BREAKPOINTS | DR6_BS;
-    vmcb().set(Vmcb.SAVE_AREA + SaveArea.DR6, dr6);
+    long dr6 = saved(VmsaField.DR6) & ~DR6_BREAKPOINTS | DR6_BS;
+    vmcb().save(VmsaField.DR6, dr6);
   }
 
   /** {@return RFLAGS.IF} */
   public boolean interruptsEnabled() {
-    return (save(SaveArea.RFLAGS) & CpuState.IF) != 0;
+    return (saved(VmsaField.RFLAGS) & CpuState.IF) != 0;
   }
 
   /** {@return whether NMIs are blocked until IRET} */
@@ -122,7 +122,7 @@ public final class PlainVcpu extends VirtualCpu {
 
   /** {@return the privilege level} */
   public int cpl() {
-    return vmcb().page.data[Vmcb.SAVE_AREA + 0x0CB] & 3;
+    return vmcb().page.data[Vmcb.SAVE_AREA + VmsaField.CPL.offset] & 3;
   }
 
   /** {@return TSC_AUX} */
@@ -152,7 +152,7 @@ public final class PlainVcpu extends VirtualCpu {
 
   /** {@return CR4} */
   public long cr4() {
-    return save(0x148);
+    return saved(VmsaField.CR4);
   }
 
   private static final int TASK_SWITCH = 0x7D;

@@ -1,126 +1,211 @@
 package dev.vesper.machine.sev;
 
+import static dev.vesper.machine.sev.VmsaField.ATTRIBUTES;
+import static dev.vesper.machine.sev.VmsaField.BASE;
+import static dev.vesper.machine.sev.VmsaField.CPL;
+import static dev.vesper.machine.sev.VmsaField.CR0;
+import static dev.vesper.machine.sev.VmsaField.CR2;
+import static dev.vesper.machine.sev.VmsaField.CR3;
+import static dev.vesper.machine.sev.VmsaField.CR4;
+import static dev.vesper.machine.sev.VmsaField.CS;
+import static dev.vesper.machine.sev.VmsaField.CSTAR;
+import static dev.vesper.machine.sev.VmsaField.DBGCTL;
+import static dev.vesper.machine.sev.VmsaField.DR6;
+import static dev.vesper.machine.sev.VmsaField.DR7;
+import static dev.vesper.machine.sev.VmsaField.DS;
+import static dev.vesper.machine.sev.VmsaField.EFER;
+import static dev.vesper.machine.sev.VmsaField.ES;
+import static dev.vesper.machine.sev.VmsaField.FPREG_K;
+import static dev.vesper.machine.sev.VmsaField.FPREG_X87;
+import static dev.vesper.machine.sev.VmsaField.FPREG_XMM;
+import static dev.vesper.machine.sev.VmsaField.FPREG_YMM;
+import static dev.vesper.machine.sev.VmsaField.FPREG_ZMM16;
+import static dev.vesper.machine.sev.VmsaField.FPREG_ZMM_HIGH;
+import static dev.vesper.machine.sev.VmsaField.FS;
+import static dev.vesper.machine.sev.VmsaField.GDTR;
+import static dev.vesper.machine.sev.VmsaField.GS;
+import static dev.vesper.machine.sev.VmsaField.G_PAT;
+import static dev.vesper.machine.sev.VmsaField.IDTR;
+import static dev.vesper.machine.sev.VmsaField.KERNEL_GS_BASE;
+import static dev.vesper.machine.sev.VmsaField.LDTR;
+import static dev.vesper.machine.sev.VmsaField.LIMIT;
+import static dev.vesper.machine.sev.VmsaField.LSTAR;
+import static dev.vesper.machine.sev.VmsaField.MXCSR;
+import static dev.vesper.machine.sev.VmsaField.PKRU;
+import static dev.vesper.machine.sev.VmsaField.R10;
+import static dev.vesper.machine.sev.VmsaField.R11;
+import static dev.vesper.machine.sev.VmsaField.R12;
+import static dev.vesper.machine.sev.VmsaField.R13;
+import static dev.vesper.machine.sev.VmsaField.R14;
+import static dev.vesper.machine.sev.VmsaField.R15;
+import static dev.vesper.machine.sev.VmsaField.R8;
+import static dev.vesper.machine.sev.VmsaField.R9;
+import static dev.vesper.machine.sev.VmsaField.RAX;
+import static dev.vesper.machine.sev.VmsaField.RBP;
+import static dev.vesper.machine.sev.VmsaField.RBX;
+import static dev.vesper.machine.sev.VmsaField.RCX;
+import static dev.vesper.machine.sev.VmsaField.RDI;
+import static dev.vesper.machine.sev.VmsaField.RDX;
+import static dev.vesper.machine.sev.VmsaField.RFLAGS;
+import static dev.vesper.machine.sev.VmsaField.RIP;
+import static dev.vesper.machine.sev.VmsaField.RSI;
+import static dev.vesper.machine.sev.VmsaField.RSP;
+import static dev.vesper.machine.sev.VmsaField.SELECTOR;
+import static dev.vesper.machine.sev.VmsaField.SFMASK;
+import static dev.vesper.machine.sev.VmsaField.SPEC_CTRL;
+import static dev.vesper.machine.sev.VmsaField.SS;
+import static dev.vesper.machine.sev.VmsaField.STAR;
+import static dev.vesper.machine.sev.VmsaField.SYSENTER_CS;
+import static dev.vesper.machine.sev.VmsaField.SYSENTER_EIP;
+import static dev.vesper.machine.sev.VmsaField.SYSENTER_ESP;
+import static dev.vesper.machine.sev.VmsaField.TR;
+import static dev.vesper.machine.sev.VmsaField.TSC_AUX;
+import static dev.vesper.machine.sev.VmsaField.X87_CS;
+import static dev.vesper.machine.sev.VmsaField.X87_DP;
+import static dev.vesper.machine.sev.VmsaField.X87_DS;
+import static dev.vesper.machine.sev.VmsaField.X87_FCW;
+import static dev.vesper.machine.sev.VmsaField.X87_FOP;
+import static dev.vesper.machine.sev.VmsaField.X87_FSW;
+import static dev.vesper.machine.sev.VmsaField.X87_FTW;
+import static dev.vesper.machine.sev.VmsaField.X87_RIP;
+import static dev.vesper.machine.sev.VmsaField.XCR0;
+import static dev.vesper.machine.sev.VmsaField.XSS;
+
 import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuState;
 import dev.vesper.machine.memory.Page;
+import java.util.Arrays;
 
 /**
  * Moves processor state to and from a save area: the VMSA page of an SEV-ES guest, or the part of a
  * VMCB that has the same layout (spec: sev-es-architecture 9.1).
  */
 final class SaveArea {
-  static final int DR6 = 0x168;
-  static final int RFLAGS = 0x170;
-  static final int RIP = 0x178;
-  static final int RSP = 0x1D8;
-  static final int RAX = 0x1F8;
-  static final int SPEC_CTRL = 0x2E0;
-  static final int PKRU = 0x2E8;
-  static final int XCR0 = 0x3E8;
-  static final int K = 0x980;
-  static final int ZMM_HIGH = 0x9C0;
-  static final int ZMM16 = 0xBC0;
-  static final int SEV_FEATURES = 0x3B0;
+  /** The segments in the order of {@link CpuState}. */
+  private static final VmsaField[] SEGMENTS = {ES, CS, SS, DS, FS, GS, LDTR, TR};
 
-  /** Save-area slot of each segment of {@link CpuState}: ES CS SS DS FS GS LDTR TR. */
-  private static final int[] SEGMENTS = {0x000, 0x010, 0x020, 0x030, 0x040, 0x050, 0x070, 0x090};
-
-  private static final int[] GPR = {
-    RAX, 0x308, 0x310, 0x318, RSP, 0x328, 0x330, 0x338, 0x340, 0x348, 0x350, 0x358, 0x360, 0x368,
-    0x370, 0x378
+  private static final VmsaField[] GPR = {
+    RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15
   };
 
   private SaveArea() {}
 
-  private static void put(byte[] d, int at, long v) {
-    Page.LONG.set(d, at, v);
+  private static void put(byte[] d, int base, VmsaField f, long v) {
+    assert f.bytes == 8 : f;
+    Page.LONG.set(d, base + f.offset, v);
   }
 
-  private static long get(byte[] d, int at) {
-    return (long) Page.LONG.get(d, at);
+  private static void putInt(byte[] d, VmsaField f, int v) {
+    assert f.bytes == 4 : f;
+    Page.INT.set(d, f.offset, v);
   }
 
-  private static void putAll(byte[] d, int at, long[] v) {
+  private static void putShort(byte[] d, VmsaField f, int v) {
+    assert f.bytes == 2 : f;
+    Page.SHORT.set(d, f.offset, (short) v);
+  }
+
+  private static void putAll(byte[] d, VmsaField f, long[] v) {
+    assert f.bytes == 8 * v.length : f;
     for (int i = 0; i < v.length; i++) {
-      put(d, at + 8 * i, v[i]);
-    }
-  }
-
-  private static void getAll(byte[] d, int at, long[] v) {
-    for (int i = 0; i < v.length; i++) {
-      v[i] = get(d, at + 8 * i);
+      Page.LONG.set(d, f.offset + 8 * i, v[i]);
     }
   }
 
   private static void putSegment(byte[] d, int at, int sel, int attr, long limit, long base) {
-    Page.SHORT.set(d, at, (short) sel);
-    Page.SHORT.set(d, at + 2, (short) attr);
-    Page.INT.set(d, at + 4, (int) limit);
-    put(d, at + 8, base);
+    Page.SHORT.set(d, at + SELECTOR, (short) sel);
+    Page.SHORT.set(d, at + ATTRIBUTES, (short) attr);
+    Page.INT.set(d, at + LIMIT, (int) limit);
+    Page.LONG.set(d, at + BASE, base);
+  }
+
+  private static long get(byte[] d, int base, VmsaField f) {
+    assert f.bytes == 8 : f;
+    return (long) Page.LONG.get(d, base + f.offset);
+  }
+
+  private static int getInt(byte[] d, VmsaField f) {
+    assert f.bytes == 4 : f;
+    return (int) Page.INT.get(d, f.offset);
+  }
+
+  private static int getShort(byte[] d, VmsaField f) {
+    assert f.bytes == 2 : f;
+    return getShort(d, f.offset);
+  }
+
+  private static int getShort(byte[] d, int at) {
+    return (short) Page.SHORT.get(d, at) & 0xFFFF;
+  }
+
+  private static void getAll(byte[] d, VmsaField f, long[] v) {
+    assert f.bytes == 8 * v.length : f;
+    for (int i = 0; i < v.length; i++) {
+      v[i] = (long) Page.LONG.get(d, f.offset + 8 * i);
+    }
   }
 
   /** Stores what every exit stores. */
   static void store(Cpu c, byte[] d, int base) {
     for (int s = 0; s < 8; s++) {
-      putSegment(d, base + SEGMENTS[s], c.selector[s], c.segAttr[s], c.segLimit[s], c.segBase[s]);
+      putSegment(
+          d, base + SEGMENTS[s].offset, c.selector[s], c.segAttr[s], c.segLimit[s], c.segBase[s]);
     }
-    putSegment(d, base + 0x060, 0, 0, c.gdtLimit, c.gdtBase);
-    putSegment(d, base + 0x080, 0, 0, c.idtLimit, c.idtBase);
-    d[base + 0x0CB] = (byte) c.cpl;
-    put(d, base + 0x0D0, c.efer);
-    put(d, base + 0x148, c.cr4);
-    put(d, base + 0x150, c.cr3);
-    put(d, base + 0x158, c.cr0);
-    put(d, base + 0x160, c.dr[7]);
-    put(d, base + DR6, c.dr[6]);
-    put(d, base + RFLAGS, c.flags());
-    put(d, base + RIP, c.rip);
-    put(d, base + RSP, c.r[4]);
-    put(d, base + RAX, c.r[0]);
-    put(d, base + 0x200, c.star);
-    put(d, base + 0x208, c.lstar);
-    put(d, base + 0x210, c.cstar);
-    put(d, base + 0x218, c.sfmask);
-    put(d, base + 0x220, c.kernelGsBase);
-    put(d, base + 0x228, c.sysenterCs);
-    put(d, base + 0x230, c.sysenterEsp);
-    put(d, base + 0x238, c.sysenterEip);
-    put(d, base + 0x240, c.cr2);
-    put(d, base + 0x268, c.pat);
-    put(d, base + 0x270, c.debugCtl);
+    putSegment(d, base + GDTR.offset, 0, 0, c.gdtLimit, c.gdtBase);
+    putSegment(d, base + IDTR.offset, 0, 0, c.idtLimit, c.idtBase);
+    d[base + CPL.offset] = (byte) c.cpl;
+    put(d, base, EFER, c.efer);
+    put(d, base, CR4, c.cr4);
+    put(d, base, CR3, c.cr3);
+    put(d, base, CR0, c.cr0);
+    put(d, base, DR7, c.dr[7]);
+    put(d, base, DR6, c.dr[6]);
+    put(d, base, RFLAGS, c.flags());
+    put(d, base, RIP, c.rip);
+    put(d, base, RSP, c.r[4]);
+    put(d, base, RAX, c.r[0]);
+    put(d, base, STAR, c.star);
+    put(d, base, LSTAR, c.lstar);
+    put(d, base, CSTAR, c.cstar);
+    put(d, base, SFMASK, c.sfmask);
+    put(d, base, KERNEL_GS_BASE, c.kernelGsBase);
+    put(d, base, SYSENTER_CS, c.sysenterCs);
+    put(d, base, SYSENTER_ESP, c.sysenterEsp);
+    put(d, base, SYSENTER_EIP, c.sysenterEip);
+    put(d, base, CR2, c.cr2);
+    put(d, base, G_PAT, c.pat);
+    put(d, base, DBGCTL, c.debugCtl);
   }
 
   /** Stores what only a VMSA holds: general registers, XCR0 and the FPU. */
   static void storeProtected(Cpu c, byte[] d) {
     for (int i = 0; i < 16; i++) {
-      put(d, GPR[i], c.r[i]);
+      put(d, 0, GPR[i], c.r[i]);
     }
-    Page.INT.set(d, 0x2EC, (int) c.tscAux);
-    put(d, 0x140, c.xss);
-    put(d, XCR0, c.xcr0);
-    Page.INT.set(d, PKRU, c.pkru);
-    Page.INT.set(d, SPEC_CTRL, c.specCtrl);
-    put(d, 0x400, c.fdp);
-    Page.INT.set(d, 0x408, c.mxcsr);
-    Page.SHORT.set(d, 0x40C, (short) c.fvalid);
-    Page.SHORT.set(d, 0x40E, (short) (c.fsw | c.ftop << 11));
-    Page.SHORT.set(d, 0x410, (short) c.fcw);
-    Page.SHORT.set(d, 0x412, (short) c.fop);
-    Page.SHORT.set(d, 0x414, (short) c.fds);
-    Page.SHORT.set(d, 0x416, (short) c.fcs);
-    put(d, 0x418, c.fip);
+    putInt(d, TSC_AUX, (int) c.tscAux);
+    put(d, 0, XSS, c.xss);
+    put(d, 0, XCR0, c.xcr0);
+    putInt(d, PKRU, c.pkru);
+    putInt(d, SPEC_CTRL, c.specCtrl);
+    put(d, 0, X87_DP, c.fdp);
+    putInt(d, MXCSR, c.mxcsr);
+    putShort(d, X87_FTW, c.fvalid);
+    putShort(d, X87_FSW, c.fsw | c.ftop << 11);
+    putShort(d, X87_FCW, c.fcw);
+    putShort(d, X87_FOP, c.fop);
+    putShort(d, X87_DS, c.fds);
+    putShort(d, X87_CS, c.fcs);
+    put(d, 0, X87_RIP, c.fip);
     for (int i = 0; i < 8; i++) {
       int p = c.ftop + i & 7;
-      put(d, 0x420 + 8 * i, c.fpMant[p]);
-      Page.SHORT.set(d, 0x460 + 2 * i, (short) c.fpExp[p]);
+      Page.LONG.set(d, FPREG_X87.offset + 8 * i, c.fpMant[p]);
+      Page.SHORT.set(d, FPREG_X87.offset + 64 + 2 * i, (short) c.fpExp[p]);
     }
-    for (int i = 0; i < 32; i++) {
-      put(d, 0x470 + 8 * i, c.xmm[i]);
-      put(d, 0x570 + 8 * i, c.ymmh[i]);
-    }
-    putAll(d, K, c.k);
-    putAll(d, ZMM_HIGH, c.zmmh);
-    putAll(d, ZMM16, c.zmm16);
+    putAll(d, FPREG_XMM, c.xmm);
+    putAll(d, FPREG_YMM, c.ymmh);
+    putAll(d, FPREG_K, c.k);
+    putAll(d, FPREG_ZMM_HIGH, c.zmmh);
+    putAll(d, FPREG_ZMM16, c.zmm16);
   }
 
   /**
@@ -138,60 +223,56 @@ final class SaveArea {
     c.fcs = 0;
     c.fds = 0;
     c.mxcsr = 0x1F80;
-    java.util.Arrays.fill(c.fpMant, 0);
-    java.util.Arrays.fill(c.fpExp, 0);
-    java.util.Arrays.fill(c.xmm, 0);
-    java.util.Arrays.fill(c.ymmh, 0);
-    java.util.Arrays.fill(c.k, 0);
-    java.util.Arrays.fill(c.zmmh, 0);
-    java.util.Arrays.fill(c.zmm16, 0);
-  }
-
-  private static int getShort(byte[] d, int at) {
-    return (short) Page.SHORT.get(d, at) & 0xFFFF;
+    Arrays.fill(c.fpMant, 0);
+    Arrays.fill(c.fpExp, 0);
+    Arrays.fill(c.xmm, 0);
+    Arrays.fill(c.ymmh, 0);
+    Arrays.fill(c.k, 0);
+    Arrays.fill(c.zmmh, 0);
+    Arrays.fill(c.zmm16, 0);
   }
 
   /** Loads what every VMRUN loads. */
   static void load(Cpu c, byte[] d, int base) {
     boolean flush =
-        c.cr3 != get(d, base + 0x150)
-            || c.cr0 != get(d, base + 0x158)
-            || c.cr4 != get(d, base + 0x148)
-            || c.efer != get(d, base + 0x0D0)
-            || c.dr[7] != get(d, base + 0x160);
+        c.cr3 != get(d, base, CR3)
+            || c.cr0 != get(d, base, CR0)
+            || c.cr4 != get(d, base, CR4)
+            || c.efer != get(d, base, EFER)
+            || c.dr[7] != get(d, base, DR7);
     for (int s = 0; s < 8; s++) {
-      int at = base + SEGMENTS[s];
-      c.selector[s] = getShort(d, at);
-      c.segAttr[s] = getShort(d, at + 2) & 0xFFF;
-      c.segLimit[s] = (int) Page.INT.get(d, at + 4) & 0xFFFF_FFFFL;
-      c.segBase[s] = get(d, at + 8);
+      int at = base + SEGMENTS[s].offset;
+      c.selector[s] = getShort(d, at + SELECTOR);
+      c.segAttr[s] = getShort(d, at + ATTRIBUTES) & 0xFFF;
+      c.segLimit[s] = (int) Page.INT.get(d, at + LIMIT) & 0xFFFF_FFFFL;
+      c.segBase[s] = (long) Page.LONG.get(d, at + BASE);
     }
-    c.gdtLimit = (int) Page.INT.get(d, base + 0x064) & 0xFFFF;
-    c.gdtBase = get(d, base + 0x068);
-    c.idtLimit = (int) Page.INT.get(d, base + 0x084) & 0xFFFF;
-    c.idtBase = get(d, base + 0x088);
-    c.cpl = d[base + 0x0CB] & 3;
-    c.efer = get(d, base + 0x0D0);
-    c.cr4 = get(d, base + 0x148);
-    c.cr3 = get(d, base + 0x150);
-    c.cr0 = get(d, base + 0x158);
-    c.dr[7] = get(d, base + 0x160);
-    c.dr[6] = get(d, base + DR6);
-    c.setFlags((int) get(d, base + RFLAGS));
-    c.rip = get(d, base + RIP);
-    c.r[4] = get(d, base + RSP);
-    c.r[0] = get(d, base + RAX);
-    c.star = get(d, base + 0x200);
-    c.lstar = get(d, base + 0x208);
-    c.cstar = get(d, base + 0x210);
-    c.sfmask = get(d, base + 0x218);
-    c.kernelGsBase = get(d, base + 0x220);
-    c.sysenterCs = get(d, base + 0x228);
-    c.sysenterEsp = get(d, base + 0x230);
-    c.sysenterEip = get(d, base + 0x238);
-    c.cr2 = get(d, base + 0x240);
-    c.pat = get(d, base + 0x268);
-    c.debugCtl = get(d, base + 0x270);
+    c.gdtLimit = (int) Page.INT.get(d, base + GDTR.offset + LIMIT) & 0xFFFF;
+    c.gdtBase = (long) Page.LONG.get(d, base + GDTR.offset + BASE);
+    c.idtLimit = (int) Page.INT.get(d, base + IDTR.offset + LIMIT) & 0xFFFF;
+    c.idtBase = (long) Page.LONG.get(d, base + IDTR.offset + BASE);
+    c.cpl = d[base + CPL.offset] & 3;
+    c.efer = get(d, base, EFER);
+    c.cr4 = get(d, base, CR4);
+    c.cr3 = get(d, base, CR3);
+    c.cr0 = get(d, base, CR0);
+    c.dr[7] = get(d, base, DR7);
+    c.dr[6] = get(d, base, DR6);
+    c.setFlags((int) get(d, base, RFLAGS));
+    c.rip = get(d, base, RIP);
+    c.r[4] = get(d, base, RSP);
+    c.r[0] = get(d, base, RAX);
+    c.star = get(d, base, STAR);
+    c.lstar = get(d, base, LSTAR);
+    c.cstar = get(d, base, CSTAR);
+    c.sfmask = get(d, base, SFMASK);
+    c.kernelGsBase = get(d, base, KERNEL_GS_BASE);
+    c.sysenterCs = get(d, base, SYSENTER_CS);
+    c.sysenterEsp = get(d, base, SYSENTER_ESP);
+    c.sysenterEip = get(d, base, SYSENTER_EIP);
+    c.cr2 = get(d, base, CR2);
+    c.pat = get(d, base, G_PAT);
+    c.debugCtl = get(d, base, DBGCTL);
     if (flush) {
       c.flushTlb(true);
     } else {
@@ -202,51 +283,49 @@ final class SaveArea {
   /** Loads what only a VMSA holds. */
   static void loadProtected(Cpu c, byte[] d) {
     for (int i = 0; i < 16; i++) {
-      c.r[i] = get(d, GPR[i]);
+      c.r[i] = get(d, 0, GPR[i]);
     }
-    c.tscAux = (int) Page.INT.get(d, 0x2EC) & 0xFFFF_FFFFL;
-    c.xss = get(d, 0x140);
-    c.xcr0 = get(d, XCR0);
-    c.writePkru((int) Page.INT.get(d, PKRU));
-    c.specCtrl = (int) Page.INT.get(d, SPEC_CTRL);
-    c.fdp = get(d, 0x400);
-    c.mxcsr = (int) Page.INT.get(d, 0x408);
-    c.fvalid = getShort(d, 0x40C) & 0xFF;
-    int sw = getShort(d, 0x40E);
+    c.tscAux = getInt(d, TSC_AUX) & 0xFFFF_FFFFL;
+    c.xss = get(d, 0, XSS);
+    c.xcr0 = get(d, 0, XCR0);
+    c.writePkru(getInt(d, PKRU));
+    c.specCtrl = getInt(d, SPEC_CTRL);
+    c.fdp = get(d, 0, X87_DP);
+    c.mxcsr = getInt(d, MXCSR);
+    c.fvalid = getShort(d, X87_FTW) & 0xFF;
+    int sw = getShort(d, X87_FSW);
     c.ftop = sw >> 11 & 7;
     c.fsw = sw & 0xC7FF;
-    c.fcw = getShort(d, 0x410);
-    c.fop = getShort(d, 0x412);
-    c.fds = getShort(d, 0x414);
-    c.fcs = getShort(d, 0x416);
-    c.fip = get(d, 0x418);
+    c.fcw = getShort(d, X87_FCW);
+    c.fop = getShort(d, X87_FOP);
+    c.fds = getShort(d, X87_DS);
+    c.fcs = getShort(d, X87_CS);
+    c.fip = get(d, 0, X87_RIP);
     for (int i = 0; i < 8; i++) {
       int p = c.ftop + i & 7;
-      c.fpMant[p] = get(d, 0x420 + 8 * i);
-      c.fpExp[p] = getShort(d, 0x460 + 2 * i);
+      c.fpMant[p] = (long) Page.LONG.get(d, FPREG_X87.offset + 8 * i);
+      c.fpExp[p] = getShort(d, FPREG_X87.offset + 64 + 2 * i);
     }
-    for (int i = 0; i < 32; i++) {
-      c.xmm[i] = get(d, 0x470 + 8 * i);
-      c.ymmh[i] = get(d, 0x570 + 8 * i);
-    }
-    getAll(d, K, c.k);
-    getAll(d, ZMM_HIGH, c.zmmh);
-    getAll(d, ZMM16, c.zmm16);
+    getAll(d, FPREG_XMM, c.xmm);
+    getAll(d, FPREG_YMM, c.ymmh);
+    getAll(d, FPREG_K, c.k);
+    getAll(d, FPREG_ZMM_HIGH, c.zmmh);
+    getAll(d, FPREG_ZMM16, c.zmm16);
   }
 
   /** {@return whether the state is one that VMRUN refuses (spec: sev-es-architecture 9.2)} */
   static boolean illegal(byte[] d, int base) {
-    long efer = get(d, base + 0x0D0);
-    long cr0 = get(d, base + 0x158);
-    long cr4 = get(d, base + 0x148);
-    int cs = getShort(d, base + 0x012);
+    long efer = get(d, base, EFER);
+    long cr0 = get(d, base, CR0);
+    long cr4 = get(d, base, CR4);
+    int cs = getShort(d, base + CS.offset + ATTRIBUTES);
     boolean lme = (efer & CpuState.EFER_LME) != 0;
     boolean pg = (cr0 & CpuState.CR0_PG) != 0;
     return (efer & CpuState.EFER_SVME) == 0
         || (cr0 & CpuState.CR0_CD) == 0 && (cr0 & CpuState.CR0_NW) != 0
         || cr0 >>> 32 != 0
-        || get(d, base + DR6) >>> 32 != 0
-        || get(d, base + 0x160) >>> 32 != 0
+        || get(d, base, DR6) >>> 32 != 0
+        || get(d, base, DR7) >>> 32 != 0
         || lme && pg && ((cr4 & CpuState.CR4_PAE) == 0 || (cr0 & CpuState.CR0_PE) == 0)
         || lme && pg && (cr4 & CpuState.CR4_PAE) != 0 && (cs & 0x600) == 0x600;
   }

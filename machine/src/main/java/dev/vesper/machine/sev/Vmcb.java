@@ -4,7 +4,8 @@ import dev.vesper.machine.memory.Page;
 
 /**
  * The control area of a VMCB, in a page of the host's memory (AMD APM volume 2, appendix B; spec:
- * sev-es-architecture 5.1). The state save area of a plain guest follows at 0x400.
+ * sev-es-architecture 5.1). The state save area of a plain guest follows at 0x400, in the layout of
+ * {@link VmsaField}.
  */
 public final class Vmcb {
   public static final int INTERCEPT_CR = 0x000;
@@ -52,6 +53,16 @@ public final class Vmcb {
   /** Writes a 64-bit field. */
   public void set(int offset, long v) {
     Page.LONG.set(page.data, offset, v);
+  }
+
+  /** {@return a 64-bit field of the state save area} */
+  public long saved(VmsaField field) {
+    return get(SAVE_AREA + field.offset);
+  }
+
+  /** Writes a 64-bit field of the state save area. */
+  public void save(VmsaField field, long v) {
+    set(SAVE_AREA + field.offset, v);
   }
 
   /** {@return a 32-bit field} */

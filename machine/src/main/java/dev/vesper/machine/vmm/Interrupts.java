@@ -6,6 +6,7 @@ import dev.vesper.machine.device.Timed;
 import dev.vesper.machine.sev.LaunchState;
 import dev.vesper.machine.sev.PlainVcpu;
 import dev.vesper.machine.sev.Vmcb;
+import dev.vesper.machine.sev.VmsaField;
 import java.util.function.Predicate;
 
 /**
@@ -222,8 +223,8 @@ final class Interrupts {
         if (v.cpu instanceof PlainVcpu p) {
           p.launch(
               new LaunchState()
-                  .segment(LaunchState.CS, vector << 8, 0x9B, 0xFFFF, (long) vector << 12)
-                  .set(LaunchState.RIP, 0));
+                  .segment(VmsaField.CS, vector << 8, 0x9B, 0xFFFF, (long) vector << 12)
+                  .set(VmsaField.RIP, 0));
         }
         host.wake(v);
         started(v, "SIPI, vector 0x" + Integer.toHexString(vector));

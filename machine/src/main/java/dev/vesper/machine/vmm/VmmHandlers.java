@@ -6,6 +6,7 @@ import dev.vesper.machine.model.CpuModel;
 import dev.vesper.machine.model.XsaveLayout;
 import dev.vesper.machine.sev.PlainVcpu;
 import dev.vesper.machine.sev.Vmcb;
+import dev.vesper.machine.sev.VmsaField;
 import dev.vesper.machine.spec.Outcome;
 
 /** What vmm(4) does at exits, and vmd(8) behind it (spec: openbsd sections 3.3 and 4.4). */
@@ -13,9 +14,9 @@ final class VmmHandlers implements Handlers {
   private static final int DB = 1;
   private static final int GP = 13;
   private static final int UD = 6;
-  private static final int SHADOW_EFER = Vmcb.SAVE_AREA + 0x0D0;
-  private static final int SHADOW_CR0 = Vmcb.SAVE_AREA + 0x158;
-  private static final int SHADOW_CR4 = Vmcb.SAVE_AREA + 0x148;
+  private static final int SHADOW_EFER = Vmcb.SAVE_AREA + VmsaField.EFER.offset;
+  private static final int SHADOW_CR0 = Vmcb.SAVE_AREA + VmsaField.CR0.offset;
+  private static final int SHADOW_CR4 = Vmcb.SAVE_AREA + VmsaField.CR4.offset;
   private static final long SVME = 0x1000;
 
   /** RAX of the hypercall by which a guest ends itself: HVCALL_FORCED_ABORT. */

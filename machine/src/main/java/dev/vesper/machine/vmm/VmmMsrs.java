@@ -1,7 +1,7 @@
 package dev.vesper.machine.vmm;
 
 import dev.vesper.machine.memory.HostView;
-import dev.vesper.machine.sev.Vmcb;
+import dev.vesper.machine.sev.VmsaField;
 import java.util.OptionalLong;
 
 /**
@@ -90,7 +90,7 @@ final class VmmMsrs {
         }
         pat = value;
       }
-      case EFER -> v.cpu.vmcb().set(Vmcb.SAVE_AREA + 0x0D0, value | SVME);
+      case EFER -> v.cpu.vmcb().save(VmsaField.EFER, value | SVME);
       case KVM_SYSTEM_TIME -> {
         // The instruction counts as executed although it faults.
         if (reaches(value & -16, PVCLOCK_SIZE)) {

@@ -50,8 +50,8 @@ final class EncryptedVcpuTest {
     Page.LONG.set(memory.page(2, key).data, 0, 0x3003L | C_BIT);
     Page.LONG.set(memory.page(3, key).data, 0, 0x83L | C_BIT);
     LaunchState s = new LaunchState().flat(0x10, 0xA9B, 0x18);
-    s.set(LaunchState.CR0, 0x8000_0011L).set(LaunchState.CR4, 0x220).set(LaunchState.CR3, 0x1000);
-    s.set(LaunchState.EFER, 0x1500).set(LaunchState.RIP, CODE).set(LaunchState.RSP, 0x8000);
+    s.set(VmsaField.CR0, 0x8000_0011L).set(VmsaField.CR4, 0x220).set(VmsaField.CR3, 0x1000);
+    s.set(VmsaField.EFER, 0x1500).set(VmsaField.RIP, CODE).set(VmsaField.RSP, 0x8000);
     vcpu.launch(s);
   }
 

@@ -263,7 +263,7 @@ final class SaveAreaTest {
 
   @Test
   void aLaunchStateTakesWhatItIsGiven() {
-    LaunchState s = new LaunchState().flat(8, 0xA9B, 16).base(LaunchState.GDTR, 0x1234);
+    LaunchState s = new LaunchState().flat(8, 0xA9B, 16).base(VmsaField.GDTR, 0x1234);
     assertThat(VmsaFields.of(s.bytes()))
         .containsEntry("CS.selector", 8L)
         .containsEntry("CS.attributes", 0xA9BL)

@@ -47,8 +47,8 @@ final class VirtualCpuTest {
 
   private LaunchState state() {
     LaunchState s = new LaunchState();
-    s.segment(LaunchState.CS, 0, 0x9B, 0xFFFF, 0).set(LaunchState.RIP, CODE);
-    return s.set(LaunchState.RSP, 0x8000);
+    s.segment(VmsaField.CS, 0, 0x9B, 0xFFFF, 0).set(VmsaField.RIP, CODE);
+    return s.set(VmsaField.RSP, 0x8000);
   }
 
   private void launch(String source) {
@@ -96,7 +96,7 @@ final class VirtualCpuTest {
   @Test
   void aStateThatCannotBeIsRefused() {
     launch("hlt");
-    plain.vmcb().set(Vmcb.SAVE_AREA + LaunchState.EFER, 0);
+    plain.vmcb().set(Vmcb.SAVE_AREA + VmsaField.EFER.offset, 0);
     run();
     assertThat(plain.vmcb().exitCode()).isEqualTo(-1);
   }
@@ -238,7 +238,7 @@ final class VirtualCpuTest {
   void whatTheHostWritesBetweenTwoRunsCounts() {
     launch("hlt\nhlt\nhlt");
     run();
-    plain.vmcb().set(Vmcb.SAVE_AREA + LaunchState.RIP, CODE + 2);
+    plain.vmcb().set(Vmcb.SAVE_AREA + VmsaField.RIP.offset, CODE + 2);
     run();
     assertThat(plain.rip()).isEqualTo(CODE + 2);
   }
@@ -268,7 +268,7 @@ final class VirtualCpuTest {
     plain.idleUntil(plain.now() + 5);
     assertThat(digest()).as("idle time").isNotEqualTo(first);
     byte[] here = digest();
-    plain.launch(state().set(LaunchState.RIP, CODE + 1));
+    plain.launch(state().set(VmsaField.RIP, CODE + 1));
     assertThat(digest()).as("what both kinds of save area have").isNotEqualTo(here);
   }
 
@@ -325,7 +325,7 @@ final class VirtualCpuTest {
     assertThat(plain.vmcb().get(Vmcb.SAVE_AREA + 0x1D8)).as("RSP").isEqualTo(0x1_0000_0004L);
     plain.setXcr0(7);
     assertThat(plain.xcr0()).isEqualTo(7);
-    plain.vmcb().set(Vmcb.SAVE_AREA + LaunchState.CR4, 0x620);
+    plain.vmcb().set(Vmcb.SAVE_AREA + VmsaField.CR4.offset, 0x620);
     assertThat(plain.cr4()).isEqualTo(0x620);
     plain.vmcb().setInt(Vmcb.SAVE_AREA + 0x0C8, 0x0300_0000);
     assertThat(plain.cpl()).isEqualTo(3);
@@ -348,21 +348,21 @@ final class VirtualCpuTest {
     launch("hlt\nmov ax, 5\nhlt");
     run();
     long before = plain.instructions();
-    plain.vmcb().set(Vmcb.SAVE_AREA + LaunchState.RFLAGS, 0x1_0002);
+    plain.vmcb().set(Vmcb.SAVE_AREA + VmsaField.RFLAGS.offset, 0x1_0002);
     assertThat(plain.skip()).as("no single step").isFalse();
     assertThat(plain.instructions()).isEqualTo(before + 1);
     assertThat(plain.rip()).isEqualTo(CODE + 1);
-    assertThat(plain.vmcb().get(Vmcb.SAVE_AREA + LaunchState.RFLAGS)).as("RF").isEqualTo(2);
-    plain.vmcb().set(Vmcb.SAVE_AREA + LaunchState.RFLAGS, 0x102);
+    assertThat(plain.vmcb().get(Vmcb.SAVE_AREA + VmsaField.RFLAGS.offset)).as("RF").isEqualTo(2);
+    plain.vmcb().set(Vmcb.SAVE_AREA + VmsaField.RFLAGS.offset, 0x102);
     assertThat(plain.skip()).isTrue();
   }
 
   @Test
   void aStepIsReportedInDr6() {
     launch("hlt");
-    plain.vmcb().set(Vmcb.SAVE_AREA + LaunchState.DR6, 0xFFFF_0FFFL);
+    plain.vmcb().set(Vmcb.SAVE_AREA + VmsaField.DR6.offset, 0xFFFF_0FFFL);
     plain.reportStep();
-    assertThat(plain.vmcb().get(Vmcb.SAVE_AREA + LaunchState.DR6)).isEqualTo(0xFFFF_4FF0L);
+    assertThat(plain.vmcb().get(Vmcb.SAVE_AREA + VmsaField.DR6.offset)).isEqualTo(0xFFFF_4FF0L);
   }
 
   @ParameterizedTest
@@ -441,7 +441,7 @@ final class VirtualCpuTest {
   @Test
   void whatCannotBeFetchedIsNotEmulated() {
     launch("nop");
-    plain.vmcb().set(Vmcb.SAVE_AREA + LaunchState.CS + 8, 64 << 12);
+    plain.vmcb().set(Vmcb.SAVE_AREA + VmsaField.CS.offset + 8, 64 << 12);
     assertThat(plain.emulate(new Devices())).isFalse();
     assertThat(plain.rip()).isEqualTo(CODE);
   }
@@ -546,7 +546,7 @@ final class VirtualCpuTest {
       v.vmcb().set(Vmcb.NESTED_CTL, 7);
       v.vmcb().set(Vmcb.VIRT_EXT, 1);
       v.vmcb().setInt(Vmcb.INTERCEPT_VECTOR4, 1);
-      v.launch(state().set(LaunchState.RFLAGS, enabled ? 0x202 : 2));
+      v.launch(state().set(VmsaField.RFLAGS, enabled ? 0x202 : 2));
       v.run(v.now());
       assertThat(v.vmcb().exitCode()).isEqualTo(INTR);
       assertThat(v.vmcb().interruptsEnabled()).isEqualTo(enabled);

@@ -15,6 +15,7 @@ import dev.vesper.machine.memory.PhysicalMemory;
 import dev.vesper.machine.model.CpuModel;
 import dev.vesper.machine.sev.EncryptedVcpu;
 import dev.vesper.machine.sev.Vmcb;
+import dev.vesper.machine.sev.VmsaField;
 import dev.vesper.machine.spec.ConsoleInput;
 import dev.vesper.machine.spec.Hardware;
 import dev.vesper.machine.spec.Outcome;
@@ -320,9 +321,9 @@ final class VmmGhcbTest {
     handlers.exit(hostVcpu, ExitCode.CR0_WRITE_TRAP, 0x8001_0033L, 0);
     handlers.exit(hostVcpu, ExitCode.CR0_WRITE_TRAP + 4, 0x4_06B0, 0);
     Vmcb v = vcpu.vmcb();
-    assertThat(v.get(Vmcb.SAVE_AREA + 0x0D0)).as("SVME is put back").isEqualTo(0x1D01);
-    assertThat(v.get(Vmcb.SAVE_AREA + 0x158)).isEqualTo(0x8001_0033L);
-    assertThat(v.get(Vmcb.SAVE_AREA + 0x148)).isEqualTo(0x4_06B0);
+    assertThat(v.saved(VmsaField.EFER)).as("SVME is put back").isEqualTo(0x1D01);
+    assertThat(v.saved(VmsaField.CR0)).isEqualTo(0x8001_0033L);
+    assertThat(v.saved(VmsaField.CR4)).isEqualTo(0x4_06B0);
     byte[] before = new byte[4096];
     byte[] after = new byte[4096];
     for (int i = 0; i < 512; i++) {
