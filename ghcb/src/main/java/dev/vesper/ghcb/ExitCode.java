@@ -9,32 +9,94 @@ import java.util.OptionalInt;
  * software-defined {@code SVM_VMGEXIT_*} of the GHCB standard.
  */
 public final class ExitCode {
+  /** Read of CR0; those of CR1 to CR15 follow. */
+  public static final int CR0_READ = 0x00;
+
+  /** Write of CR0; those of CR1 to CR15 follow. */
+  public static final int CR0_WRITE = 0x10;
+
+  /** Read of DR0; those of DR1 to DR15 follow. */
+  public static final int DR0_READ = 0x20;
+
+  public static final int DR7_READ = 0x27;
+
+  /** Write of DR0; those of DR1 to DR15 follow. */
+  public static final int DR0_WRITE = 0x30;
+
+  public static final int DR7_WRITE = 0x37;
+
+  /** Exception 0; those of the other vectors to 31 follow. */
+  public static final int EXCP0 = 0x40;
+
+  public static final int INTR = 0x60;
+  public static final int NMI = 0x61;
+  public static final int SMI = 0x62;
+  public static final int INIT = 0x63;
+  public static final int VINTR = 0x64;
+  public static final int CR0_SEL_WRITE = 0x65;
+  public static final int IDTR_READ = 0x66;
+  public static final int GDTR_READ = 0x67;
+  public static final int LDTR_READ = 0x68;
+  public static final int TR_READ = 0x69;
+  public static final int IDTR_WRITE = 0x6A;
+  public static final int GDTR_WRITE = 0x6B;
+  public static final int LDTR_WRITE = 0x6C;
+  public static final int TR_WRITE = 0x6D;
   public static final int RDTSC = 0x6E;
   public static final int RDPMC = 0x6F;
+  public static final int PUSHF = 0x70;
+  public static final int POPF = 0x71;
   public static final int CPUID = 0x72;
+  public static final int RSM = 0x73;
   public static final int IRET = 0x74;
+  public static final int SWINT = 0x75;
   public static final int INVD = 0x76;
+  public static final int PAUSE = 0x77;
   public static final int HLT = 0x78;
+  public static final int INVLPG = 0x79;
+  public static final int INVLPGA = 0x7A;
   public static final int IOIO = 0x7B;
   public static final int MSR = 0x7C;
   public static final int TASK_SWITCH = 0x7D;
+  public static final int FERR_FREEZE = 0x7E;
   public static final int SHUTDOWN = 0x7F;
+  public static final int VMRUN = 0x80;
   public static final int VMMCALL = 0x81;
+  public static final int VMLOAD = 0x82;
+  public static final int VMSAVE = 0x83;
+  public static final int STGI = 0x84;
+  public static final int CLGI = 0x85;
+  public static final int SKINIT = 0x86;
   public static final int RDTSCP = 0x87;
+  public static final int ICEBP = 0x88;
   public static final int WBINVD = 0x89;
   public static final int MONITOR = 0x8A;
   public static final int MWAIT = 0x8B;
-  public static final int RDPRU = 0x8E;
+  public static final int MWAIT_CONDITIONAL = 0x8C;
   public static final int XSETBV = 0x8D;
+  public static final int RDPRU = 0x8E;
   public static final int EFER_WRITE_TRAP = 0x8F;
+
+  /** Write of CR0, told when it has happened; those of CR1 to CR15 follow. */
   public static final int CR0_WRITE_TRAP = 0x90;
-  public static final int DR7_READ = 0x27;
-  public static final int DR7_WRITE = 0x37;
-  public static final int INTR = 0x60;
-  public static final int VINTR = 0x64;
+
+  public static final int CR4_WRITE_TRAP = 0x94;
+  public static final int CR8_WRITE_TRAP = 0x98;
+  public static final int CR15_WRITE_TRAP = 0x9F;
+  public static final int INVLPGB = 0xA0;
+  public static final int INVLPGB_ILLEGAL = 0xA1;
+  public static final int INVPCID = 0xA2;
+  public static final int MCOMMIT = 0xA3;
+  public static final int TLBSYNC = 0xA4;
+  public static final int BUSLOCK = 0xA5;
+  public static final int IDLE_HLT = 0xA6;
   public static final int NPF = 0x400;
+  public static final int AVIC_INCOMPLETE_IPI = 0x401;
+  public static final int AVIC_NOACCEL = 0x402;
   public static final int VMGEXIT = 0x403;
+  public static final int PAGE_NOT_VALIDATED = 0x404;
   public static final int INVALID = -1;
+  public static final int BUSY = -2;
 
   public static final int MMIO_READ = 0x8000_0001;
   public static final int MMIO_WRITE = 0x8000_0002;
@@ -49,7 +111,8 @@ public final class ExitCode {
   public static final int TERMINATION = 0x8000_FFFE;
   public static final int UNSUPPORTED_EVENT = 0x8000_FFFF;
 
-  private static final String[] VECTOR3 = {
+  /** Names of the codes from INTR to EFER_WRITE_TRAP. */
+  private static final String[] NAMES = {
     "INTR",
     "NMI",
     "SMI",
@@ -99,23 +162,24 @@ public final class ExitCode {
     "RDPRU",
     "EFER_WRITE_TRAP"
   };
+
   private static final Map<Integer, String> OTHERS = new HashMap<>();
 
   static {
-    OTHERS.put(0xA0, "SVM_VMEXIT_INVLPGB");
-    OTHERS.put(0xA1, "SVM_VMEXIT_INVLPGB_ILLEGAL");
-    OTHERS.put(0xA2, "SVM_VMEXIT_INVPCID");
-    OTHERS.put(0xA3, "SVM_VMEXIT_MCOMMIT");
-    OTHERS.put(0xA4, "SVM_VMEXIT_TLBSYNC");
-    OTHERS.put(0xA5, "SVM_VMEXIT_BUSLOCK");
-    OTHERS.put(0xA6, "SVM_VMEXIT_IDLE_HLT");
+    OTHERS.put(INVLPGB, "SVM_VMEXIT_INVLPGB");
+    OTHERS.put(INVLPGB_ILLEGAL, "SVM_VMEXIT_INVLPGB_ILLEGAL");
+    OTHERS.put(INVPCID, "SVM_VMEXIT_INVPCID");
+    OTHERS.put(MCOMMIT, "SVM_VMEXIT_MCOMMIT");
+    OTHERS.put(TLBSYNC, "SVM_VMEXIT_TLBSYNC");
+    OTHERS.put(BUSLOCK, "SVM_VMEXIT_BUSLOCK");
+    OTHERS.put(IDLE_HLT, "SVM_VMEXIT_IDLE_HLT");
     OTHERS.put(NPF, "SVM_VMEXIT_NPF");
-    OTHERS.put(0x401, "SVM_VMEXIT_AVIC_INCOMPLETE_IPI");
-    OTHERS.put(0x402, "SVM_VMEXIT_AVIC_NOACCEL");
+    OTHERS.put(AVIC_INCOMPLETE_IPI, "SVM_VMEXIT_AVIC_INCOMPLETE_IPI");
+    OTHERS.put(AVIC_NOACCEL, "SVM_VMEXIT_AVIC_NOACCEL");
     OTHERS.put(VMGEXIT, "SVM_VMEXIT_VMGEXIT");
-    OTHERS.put(0x404, "SVM_VMEXIT_PAGE_NOT_VALIDATED");
+    OTHERS.put(PAGE_NOT_VALIDATED, "SVM_VMEXIT_PAGE_NOT_VALIDATED");
     OTHERS.put(INVALID, "SVM_VMEXIT_INVALID");
-    OTHERS.put(-2, "SVM_VMEXIT_BUSY");
+    OTHERS.put(BUSY, "SVM_VMEXIT_BUSY");
     OTHERS.put(MMIO_READ, "SVM_VMGEXIT_MMIO_READ");
     OTHERS.put(MMIO_WRITE, "SVM_VMGEXIT_MMIO_WRITE");
     OTHERS.put(NMI_COMPLETE, "SVM_VMGEXIT_NMI_COMPLETE");
@@ -132,22 +196,30 @@ public final class ExitCode {
 
   private ExitCode() {}
 
+  /**
+   * {@return the bit by which a VMCB asks for an exit, in the vector of 32 codes that the code
+   * belongs to (AMD APM volume 2, table B-1)}
+   */
+  public static int interceptBit(int code) {
+    return 1 << (code & 31);
+  }
+
   /** {@return the name of an exit code, its number in hex if it has none} */
   public static String name(int code) {
-    if (code >= 0 && code < 0x20) {
-      return "SVM_VMEXIT_CR" + (code & 15) + (code < 0x10 ? "_READ" : "_WRITE");
+    if (code >= CR0_READ && code < DR0_READ) {
+      return "SVM_VMEXIT_CR" + (code & 15) + (code < CR0_WRITE ? "_READ" : "_WRITE");
     }
-    if (code >= 0x20 && code < 0x40) {
-      return "SVM_VMEXIT_DR" + (code & 15) + (code < 0x30 ? "_READ" : "_WRITE");
+    if (code >= DR0_READ && code < EXCP0) {
+      return "SVM_VMEXIT_DR" + (code & 15) + (code < DR0_WRITE ? "_READ" : "_WRITE");
     }
-    if (code >= 0x40 && code < 0x60) {
-      return "SVM_VMEXIT_EXCP" + (code - 0x40);
+    if (code >= EXCP0 && code < INTR) {
+      return "SVM_VMEXIT_EXCP" + (code - EXCP0);
     }
-    if (code >= 0x60 && code < 0x90) {
-      return "SVM_VMEXIT_" + VECTOR3[code - 0x60];
+    if (code >= INTR && code <= EFER_WRITE_TRAP) {
+      return "SVM_VMEXIT_" + NAMES[code - INTR];
     }
-    if (code >= 0x90 && code < 0xA0) {
-      return "SVM_VMEXIT_CR" + (code - 0x90) + "_WRITE_TRAP";
+    if (code >= CR0_WRITE_TRAP && code <= CR15_WRITE_TRAP) {
+      return "SVM_VMEXIT_CR" + (code - CR0_WRITE_TRAP) + "_WRITE_TRAP";
     }
     String n = OTHERS.get(code);
     return n != null ? n : "0x" + Integer.toHexString(code);
@@ -157,7 +229,7 @@ public final class ExitCode {
   private static final Map<String, Integer> BY_NAME = new HashMap<>();
 
   static {
-    for (int code = 0; code < 0xA0; code++) {
+    for (int code = 0; code <= CR15_WRITE_TRAP; code++) {
       BY_NAME.put(name(code), code);
     }
     OTHERS.forEach((code, name) -> BY_NAME.put(name, code));

@@ -1,5 +1,6 @@
 package dev.vesper.machine.cpu;
 
+import dev.vesper.ghcb.ExitCode;
 import dev.vesper.machine.memory.PhysicalMemory;
 import dev.vesper.machine.model.XsaveLayout;
 import java.util.Map;
@@ -32,11 +33,6 @@ public abstract class ControlRegisters extends Exceptions {
   public static final int MSR_TSC_AUX = 0xC000_0103;
   public static final int MSR_SEV_GHCB = 0xC001_0130;
   public static final int MSR_SEV_STATUS = 0xC001_0131;
-
-  /** Exit codes of the write traps. */
-  private static final int EFER_WRITE_TRAP = 0x8F;
-
-  private static final int CR0_WRITE_TRAP = 0x90;
 
   /** Bits of CR4 that every processor here has; the rest come with features. */
   private static final long CR4_BASE =
@@ -120,8 +116,8 @@ public abstract class ControlRegisters extends Exceptions {
   }
 
   private void trapCr(int n, long v) {
-    if ((intercepts.vector4 >>> 16 + n & 1) != 0) {
-      exitAfter(CR0_WRITE_TRAP + n, v, 0);
+    if (intercepts.wants(ExitCode.CR0_WRITE_TRAP + n)) {
+      exitAfter(ExitCode.CR0_WRITE_TRAP + n, v, 0);
     }
   }
 
@@ -254,8 +250,8 @@ public abstract class ControlRegisters extends Exceptions {
       flushTlb(true);
     }
     modeChanged();
-    if ((intercepts.vector4 >>> 15 & 1) != 0) {
-      exitAfter(EFER_WRITE_TRAP, next, 0);
+    if (intercepts.wants(ExitCode.EFER_WRITE_TRAP)) {
+      exitAfter(ExitCode.EFER_WRITE_TRAP, next, 0);
     }
   }
 

@@ -1,5 +1,6 @@
 package dev.vesper.machine.cpu;
 
+import dev.vesper.ghcb.ExitCode;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PhysicalMemory;
 import dev.vesper.machine.observe.Pause;
@@ -153,7 +154,7 @@ public final class Cpu extends ControlRegisters {
     throw Signal.EXIT;
   }
 
-  /** Exits if the host intercepts a code of 0x60..0x8E. */
+  /** Exits if the host intercepts a code of INTR to RDPRU. */
   public void intercept(int code) {
     if (intercepts.wants(code)) {
       exit(code, 0, 0);
@@ -182,17 +183,17 @@ public final class Cpu extends ControlRegisters {
             | 4
             | (fetch ? 0x10 : 0)
             | (tableWalk ? 1L << 33 : 1L << 32);
-    exit(0x400, info, gpa);
+    exit(ExitCode.NPF, info, gpa);
   }
 
   @Override
   protected void taskSwitchIntercepted(int sel, int cause, long error) {
-    if (intercepts.wants(0x7D)) {
+    if (intercepts.wants(ExitCode.TASK_SWITCH)) {
       long info =
           (cause == TASK_IRET ? 1L << 36 : cause == TASK_JMP ? 1L << 38 : 0)
               | (error >= 0 ? 1L << 44 | error : 0)
               | ((eflags & RF) != 0 ? 1L << 48 : 0);
-      exit(0x7D, sel, info);
+      exit(ExitCode.TASK_SWITCH, sel, info);
     }
   }
 
@@ -259,7 +260,7 @@ public final class Cpu extends ControlRegisters {
         return;
       }
     }
-    if (paused == null && end < deadline && exitCode == INTR) {
+    if (paused == null && end < deadline && exitCode == ExitCode.INTR) {
       paused = Pause.COUNT;
     }
   }
@@ -328,13 +329,13 @@ public final class Cpu extends ControlRegisters {
     Block last = null;
     for (int turn = 0; turn < TURNS; turn++) {
       if (icount >= deadline) {
-        exitCode = INTR;
+        exitCode = ExitCode.INTR;
         exitInfo1 = 0;
         exitInfo2 = 0;
         return false;
       }
       if (interruptWindow && (eflags & IF) != 0 && !interruptShadow) {
-        exitCode = 0x64;
+        exitCode = ExitCode.VINTR;
         exitInfo1 = 0;
         exitInfo2 = 0;
         return false;
@@ -466,7 +467,6 @@ public final class Cpu extends ControlRegisters {
   }
 
   private static final int EXITED = -3;
-  private static final int INTR = 0x60;
 
   /** Enters a region; the result is the region's own, or {@link #EXITED}. */
   private int runRegion(Region region, int budget) {
@@ -503,7 +503,7 @@ public final class Cpu extends ControlRegisters {
   }
 
   private static final long DR6_BS = 0x4000;
-  private static final int DB_INTERCEPT = 0x41;
+  private static final int DB_INTERCEPT = ExitCode.EXCP0 + 1;
   private static final long EVENT_VALID = 1L << 31;
 
   /** Executes exactly one instruction with TF, RF, breakpoints and the shadows observed. */
@@ -842,7 +842,10 @@ public final class Cpu extends ControlRegisters {
     completing = true;
     int v3 = intercepts.vector3;
     // Ports go to the bus; a task switch or IRET that was intercepted is to be done now.
-    intercepts.vector3 &= ~(1 << 20 | 1 << 27 | 1 << 29);
+    intercepts.vector3 &=
+        ~(ExitCode.interceptBit(ExitCode.IRET)
+            | ExitCode.interceptBit(ExitCode.IOIO)
+            | ExitCode.interceptBit(ExitCode.TASK_SWITCH));
     try {
       Block b = findBlock();
       r[PAGE] = rip - b.start;

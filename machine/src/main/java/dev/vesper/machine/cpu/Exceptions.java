@@ -1,5 +1,6 @@
 package dev.vesper.machine.cpu;
 
+import dev.vesper.ghcb.ExitCode;
 import dev.vesper.machine.memory.PhysicalMemory;
 
 /**
@@ -62,7 +63,7 @@ public abstract class Exceptions extends TaskSwitching {
     for (int chain = 0; ; chain++) {
       try {
         if (v < 32 && (intercepts.exceptions >>> v & 1) != 0) {
-          exit(0x40 + v, Math.max(e, 0), v == 14 ? cr2 : 0);
+          exit(ExitCode.EXCP0 + v, Math.max(e, 0), v == 14 ? cr2 : 0);
         }
         deliver(v, e, EXCEPTION, f);
         return;
@@ -92,7 +93,7 @@ public abstract class Exceptions extends TaskSwitching {
   }
 
   private void shutdown() {
-    exit(0x7F, 0, 0);
+    exit(ExitCode.SHUTDOWN, 0, 0);
   }
 
   /**

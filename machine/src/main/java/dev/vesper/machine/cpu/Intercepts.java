@@ -1,5 +1,7 @@
 package dev.vesper.machine.cpu;
 
+import dev.vesper.ghcb.ExitCode;
+
 /**
  * What makes a guest exit, as VMRUN takes it from the VMCB (spec: sev-es-architecture 5.1). Without
  * a host nothing is set.
@@ -14,13 +16,13 @@ public final class Intercepts {
   /** Exceptions by vector (VMCB 008). */
   public int exceptions;
 
-  /** VMCB 00C: exit codes 0x60..0x7F by bit. */
+  /** VMCB 00C: exit codes INTR to SHUTDOWN by bit. */
   public int vector3;
 
-  /** VMCB 010: exit codes 0x80..0x8E by bit; 15 EFER, 16+n CRn write traps. */
+  /** VMCB 010: exit codes VMRUN to CR15_WRITE_TRAP by bit. */
   public int vector4;
 
-  /** VMCB 014: exit codes 0xA0.. by bit. */
+  /** VMCB 014: exit codes from INVLPGB by bit. */
   public int vector5;
 
   /** The guest is an SEV-ES guest: non-automatic exits become #VC. */
@@ -32,9 +34,10 @@ public final class Intercepts {
   /** One bit a port, 12 KiB. */
   public byte[] ioPermission = new byte[12288];
 
-  /** {@return whether a code of 0x60..0x8E is intercepted} */
+  /** {@return whether a code from INTR on is intercepted, which has a bit of its own} */
   public boolean wants(int code) {
-    return code < 0x80 ? (vector3 >>> code - 0x60 & 1) != 0 : (vector4 >>> code - 0x80 & 1) != 0;
+    int vector = code < ExitCode.VMRUN ? vector3 : code < ExitCode.INVLPGB ? vector4 : vector5;
+    return (vector & ExitCode.interceptBit(code)) != 0;
   }
 
   /**
@@ -72,13 +75,26 @@ public final class Intercepts {
    *
    * <p>Source: spec sev-es-architecture section 6. Everything else raises #VC.
    *
-   * @param info1 EXITINFO1: tells the two kinds of 0x400 apart by its reserved-bit flag
+   * @param info1 EXITINFO1: tells the two kinds of NPF apart by its reserved-bit flag
    */
   public static boolean automatic(int code, long info1) {
     return switch (code) {
-      case 0x52, 0x60, 0x61, 0x62, 0x63, 0x64, 0x77, 0x78, 0x7F, 0x8F, 0xA5, 0xA6, 0x403 -> true;
-      case 0x400 -> (info1 & 8) == 0;
-      default -> code >= 0x90 && code <= 0x9F || code < 0;
+      case ExitCode.EXCP0 + 18,
+          ExitCode.INTR,
+          ExitCode.NMI,
+          ExitCode.SMI,
+          ExitCode.INIT,
+          ExitCode.VINTR,
+          ExitCode.PAUSE,
+          ExitCode.HLT,
+          ExitCode.SHUTDOWN,
+          ExitCode.EFER_WRITE_TRAP,
+          ExitCode.BUSLOCK,
+          ExitCode.IDLE_HLT,
+          ExitCode.VMGEXIT ->
+          true;
+      case ExitCode.NPF -> (info1 & 8) == 0;
+      default -> code >= ExitCode.CR0_WRITE_TRAP && code <= ExitCode.CR15_WRITE_TRAP || code < 0;
     };
   }
 }

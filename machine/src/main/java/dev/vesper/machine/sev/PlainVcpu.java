@@ -1,5 +1,6 @@
 package dev.vesper.machine.sev;
 
+import dev.vesper.ghcb.ExitCode;
 import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuState;
 import dev.vesper.machine.cpu.ExternalBus;
@@ -97,7 +98,7 @@ public final class PlainVcpu extends VirtualCpu {
   public boolean skip() {
     vmcb().save(VmsaField.RIP, vmcb().get(Vmcb.NRIP));
     cpu.icount++;
-    cpu.skipped((int) vmcb().get(Vmcb.EXITCODE) == CPUID_EXIT);
+    cpu.skipped((int) vmcb().get(Vmcb.EXITCODE) == ExitCode.CPUID);
     vmcb().set(Vmcb.INTERRUPT_SHADOW, 0);
     long flags = saved(VmsaField.RFLAGS) & ~CpuState.RF;
     vmcb().save(VmsaField.RFLAGS, flags);
@@ -155,15 +156,13 @@ public final class PlainVcpu extends VirtualCpu {
     return saved(VmsaField.CR4);
   }
 
-  private static final int TASK_SWITCH = 0x7D;
-  private static final int CPUID_EXIT = 0x72;
   private static final long DR6_BREAKPOINTS = 15;
   private static final long DR6_BS = 0x4000;
 
   /** Delivers an event whose task switch was intercepted. */
   private boolean deliverByTaskGate(long event) {
     int intercepts = cpu.intercepts.vector3;
-    cpu.intercepts.vector3 &= ~(1 << 29);
+    cpu.intercepts.vector3 &= ~ExitCode.interceptBit(ExitCode.TASK_SWITCH);
     boolean done = cpu.inject(event);
     cpu.intercepts.vector3 = intercepts;
     vmcb().set(Vmcb.EXITINTINFO, 0);
@@ -180,7 +179,7 @@ public final class PlainVcpu extends VirtualCpu {
   public boolean emulate(GuestBus bus) {
     enter();
     long lost = vmcb().get(Vmcb.EXITINTINFO);
-    if ((int) vmcb().get(Vmcb.EXITCODE) == TASK_SWITCH && (lost & 1L << 31) != 0) {
+    if ((int) vmcb().get(Vmcb.EXITCODE) == ExitCode.TASK_SWITCH && (lost & 1L << 31) != 0) {
       return deliverByTaskGate(lost);
     }
     boolean done =

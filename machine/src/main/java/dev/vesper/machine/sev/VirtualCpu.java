@@ -133,7 +133,7 @@ public abstract sealed class VirtualCpu permits PlainVcpu, EncryptedVcpu {
     }
     cpu.cr8 = vmcb.get(Vmcb.V_INTR) & 15;
     cpu.tscOffset = vmcb.get(Vmcb.TSC_OFFSET);
-    cpu.interruptWindow = (vmcb.get(Vmcb.V_INTR) & Vmcb.V_IRQ) != 0 && (i.vector3 & 1 << 4) != 0;
+    cpu.interruptWindow = (vmcb.get(Vmcb.V_INTR) & Vmcb.V_IRQ) != 0 && i.wants(ExitCode.VINTR);
   }
 
   private byte[] copy(long address, int pages) {

@@ -22,7 +22,6 @@ import org.jspecify.annotations.Nullable;
 
 /** Follows the host: exits, and VMGEXITs with their answers. */
 final class ExchangeTracer implements HostObserver {
-  private static final int LAST_WRITE_TRAP = 0x9F;
 
   private final Recorder recorder;
   private final GhcbSnapshot before = new GhcbSnapshot();
@@ -52,7 +51,7 @@ final class ExchangeTracer implements HostObserver {
   @Override
   public void exit(int code, long info1, long info2) {
     At at = recorder.at(recorder.cpu().exitRip);
-    boolean trap = code >= ExitCode.EFER_WRITE_TRAP && code <= LAST_WRITE_TRAP;
+    boolean trap = code >= ExitCode.EFER_WRITE_TRAP && code <= ExitCode.CR15_WRITE_TRAP;
     recorder.record(
         trap ? new WriteTrap(at, code, info1, info2) : new AutomaticExit(at, code, info1, info2));
   }

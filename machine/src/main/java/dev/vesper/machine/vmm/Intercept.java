@@ -1,55 +1,59 @@
 package dev.vesper.machine.vmm;
 
+import static dev.vesper.ghcb.ExitCode.interceptBit;
+
+import dev.vesper.ghcb.ExitCode;
+
 /**
  * Intercept bits of a VMCB by field (AMD APM volume 2, appendix B; spec sev-es-architecture 5.1).
  */
 final class Intercept {
   // VMCB 004
-  static final int DR7 = 1 << 7 | 1 << 23;
+  static final int DR7 = interceptBit(ExitCode.DR7_READ) | interceptBit(ExitCode.DR7_WRITE);
 
   // VMCB 008
-  static final int DB = 1 << 1;
-  static final int AC = 1 << 17;
-  static final int MC = 1 << 18;
+  static final int DB = interceptBit(ExitCode.EXCP0 + 1);
+  static final int AC = interceptBit(ExitCode.EXCP0 + 17);
+  static final int MC = interceptBit(ExitCode.EXCP0 + 18);
 
   // VMCB 00C
-  static final int INTR = 1;
-  static final int NMI = 1 << 1;
-  static final int SMI = 1 << 2;
-  static final int INIT = 1 << 3;
-  static final int VINTR = 1 << 4;
-  static final int RDTSC = 1 << 14;
-  static final int RDPMC = 1 << 15;
-  static final int CPUID = 1 << 18;
-  static final int RSM = 1 << 19;
-  static final int IRET = 1 << 20;
-  static final int INVD = 1 << 22;
-  static final int HLT = 1 << 24;
-  static final int INVLPGA = 1 << 26;
-  static final int IOIO_PROT = 1 << 27;
-  static final int MSR_PROT = 1 << 28;
-  static final int TASK_SWITCH = 1 << 29;
-  static final int SHUTDOWN = 1 << 31;
+  static final int INTR = interceptBit(ExitCode.INTR);
+  static final int NMI = interceptBit(ExitCode.NMI);
+  static final int SMI = interceptBit(ExitCode.SMI);
+  static final int INIT = interceptBit(ExitCode.INIT);
+  static final int VINTR = interceptBit(ExitCode.VINTR);
+  static final int RDTSC = interceptBit(ExitCode.RDTSC);
+  static final int RDPMC = interceptBit(ExitCode.RDPMC);
+  static final int CPUID = interceptBit(ExitCode.CPUID);
+  static final int RSM = interceptBit(ExitCode.RSM);
+  static final int IRET = interceptBit(ExitCode.IRET);
+  static final int INVD = interceptBit(ExitCode.INVD);
+  static final int HLT = interceptBit(ExitCode.HLT);
+  static final int INVLPGA = interceptBit(ExitCode.INVLPGA);
+  static final int IOIO_PROT = interceptBit(ExitCode.IOIO);
+  static final int MSR_PROT = interceptBit(ExitCode.MSR);
+  static final int TASK_SWITCH = interceptBit(ExitCode.TASK_SWITCH);
+  static final int SHUTDOWN = interceptBit(ExitCode.SHUTDOWN);
 
   // VMCB 010
   /** VMRUN VMMCALL VMLOAD VMSAVE STGI CLGI SKINIT. */
   static final int SVM_INSTRUCTIONS = 0x7F;
 
-  static final int VMMCALL = 1 << 1;
-  static final int RDTSCP = 1 << 7;
-  static final int ICEBP = 1 << 8;
-  static final int WBINVD = 1 << 9;
-  static final int MONITOR = 1 << 10;
+  static final int VMMCALL = interceptBit(ExitCode.VMMCALL);
+  static final int RDTSCP = interceptBit(ExitCode.RDTSCP);
+  static final int ICEBP = interceptBit(ExitCode.ICEBP);
+  static final int WBINVD = interceptBit(ExitCode.WBINVD);
+  static final int MONITOR = interceptBit(ExitCode.MONITOR);
 
   /** MWAIT, and MWAIT with an armed monitor. */
-  static final int MWAIT = 3 << 11;
+  static final int MWAIT = interceptBit(ExitCode.MWAIT) | interceptBit(ExitCode.MWAIT_CONDITIONAL);
 
-  static final int XSETBV = 1 << 13;
-  static final int RDPRU = 1 << 14;
-  static final int EFER_WRITE_TRAP = 1 << 15;
-  static final int CR0_WRITE_TRAP = 1 << 16;
-  static final int CR4_WRITE_TRAP = 1 << 20;
-  static final int CR8_WRITE_TRAP = 1 << 24;
+  static final int XSETBV = interceptBit(ExitCode.XSETBV);
+  static final int RDPRU = interceptBit(ExitCode.RDPRU);
+  static final int EFER_WRITE_TRAP = interceptBit(ExitCode.EFER_WRITE_TRAP);
+  static final int CR0_WRITE_TRAP = interceptBit(ExitCode.CR0_WRITE_TRAP);
+  static final int CR4_WRITE_TRAP = interceptBit(ExitCode.CR4_WRITE_TRAP);
+  static final int CR8_WRITE_TRAP = interceptBit(ExitCode.CR8_WRITE_TRAP);
 
   private Intercept() {}
 }

@@ -64,8 +64,8 @@ final class KvmHandlers implements Handlers {
       case ExitCode.EFER_WRITE_TRAP, ExitCode.CR0_WRITE_TRAP -> {
         // The write has happened; nothing that this host does depends on the new value.
       }
-      case ExitCode.CR0_WRITE_TRAP + 4 -> hv.shadowCr4 = info1;
-      case ExitCode.CR0_WRITE_TRAP + 8 -> {
+      case ExitCode.CR4_WRITE_TRAP -> hv.shadowCr4 = info1;
+      case ExitCode.CR8_WRITE_TRAP -> {
         if (hv.apic != null) {
           hv.apic.setTaskPriority((int) info1 & 15);
         }
@@ -126,7 +126,14 @@ final class KvmHandlers implements Handlers {
                 hv, v.cpl(), v.wide(), v.gpr(0), v.gpr(3), v.gpr(1), v.gpr(2), v.gpr(6)));
         skip(hv, v);
       }
-      case 0x7A, 0x80, 0x82, 0x83, 0x84, 0x85, 0x86, 0x73 ->
+      case ExitCode.INVLPGA,
+          ExitCode.VMRUN,
+          ExitCode.VMLOAD,
+          ExitCode.VMSAVE,
+          ExitCode.STGI,
+          ExitCode.CLGI,
+          ExitCode.SKINIT,
+          ExitCode.RSM ->
           host.interrupts.injectException(hv, UD, false);
       case ExitCode.TASK_SWITCH -> emulate(hv, v);
       default -> host.end(Outcome.GAVE_UP, "no handler for " + ExitCode.name(code));

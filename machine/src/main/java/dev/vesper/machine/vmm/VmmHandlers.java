@@ -141,11 +141,11 @@ final class VmmHandlers implements Handlers {
     switch (code) {
       case ExitCode.EFER_WRITE_TRAP -> b.set(SHADOW_EFER, value);
       case ExitCode.CR0_WRITE_TRAP -> b.set(SHADOW_CR0, value);
-      case ExitCode.CR0_WRITE_TRAP + 4 -> {
+      case ExitCode.CR4_WRITE_TRAP -> {
         b.set(SHADOW_CR4, value);
         v.shadowCr4 = value;
       }
-      case ExitCode.CR0_WRITE_TRAP + 8 -> {
+      case ExitCode.CR8_WRITE_TRAP -> {
         // The thread's handler: there is no state for CR8 here, V_TPR holds it already.
       }
       default -> einval("no state for " + ExitCode.name(code));
@@ -154,7 +154,7 @@ final class VmmHandlers implements Handlers {
 
   @Override
   public void exit(HostVcpu hv, int code, long info1, long info2) {
-    if (code >= ExitCode.EFER_WRITE_TRAP && code <= ExitCode.CR0_WRITE_TRAP + 15) {
+    if (code >= ExitCode.EFER_WRITE_TRAP && code <= ExitCode.CR15_WRITE_TRAP) {
       svmHandleEfercr(hv, code, info1);
     } else if (code == ExitCode.NPF) {
       host.end(

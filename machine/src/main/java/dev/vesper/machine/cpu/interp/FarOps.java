@@ -1,5 +1,6 @@
 package dev.vesper.machine.cpu.interp;
 
+import dev.vesper.ghcb.ExitCode;
 import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuState;
 import dev.vesper.machine.cpu.Exceptions;
@@ -72,7 +73,7 @@ final class FarOps {
   }
 
   private static void iret(MemOp o, Cpu c) {
-    c.intercept(0x74);
+    c.intercept(ExitCode.IRET);
     c.interruptReturn(o.insn.osize, o.nextRip(c));
     if (c.observer != null) {
       c.observer.onReturn(c);
@@ -80,7 +81,7 @@ final class FarOps {
   }
 
   private static void intN(MemOp o, Cpu c) {
-    c.intercept(0x75);
+    c.intercept(ExitCode.SWINT);
     int vector = (int) o.insn.imm & 0xFF;
     c.rip = o.thisRip(c);
     if (!c.redirectedInterrupt(vector, o.nextRip(c))) {
@@ -97,7 +98,7 @@ final class FarOps {
   }
 
   private static void int1(MemOp o, Cpu c) {
-    c.intercept(0x88);
+    c.intercept(ExitCode.ICEBP);
     long next = o.nextRip(c);
     c.rip = next;
     c.raise(1, -1, false);
@@ -105,7 +106,7 @@ final class FarOps {
 
   private static void software(MemOp o, Cpu c, int vector, boolean exception) {
     if (exception && (c.intercepts.exceptions >>> vector & 1) != 0) {
-      c.exit(0x40 + vector, 0, 0);
+      c.exit(ExitCode.EXCP0 + vector, 0, 0);
     }
     c.rip = o.nextRip(c);
     // A fault on the way is one of the INT instruction itself: the run loop puts RIP back.
@@ -207,7 +208,7 @@ final class FarOps {
   private static void storeSelector(MemOp o, Cpu c, int seg) {
     requireProtected(c);
     SystemOps.userModeInstructionPrevention(c);
-    c.intercept(seg == CpuState.LDTR ? 0x68 : 0x69);
+    c.intercept(seg == CpuState.LDTR ? ExitCode.LDTR_READ : ExitCode.TR_READ);
     o.writeRm(c, o.mem ? 2 : o.insn.osize, c.selector[seg]);
   }
 
@@ -220,13 +221,13 @@ final class FarOps {
 
   private static void lldt(MemOp o, Cpu c) {
     requireRing0(c);
-    c.intercept(0x6C);
+    c.intercept(ExitCode.LDTR_WRITE);
     c.loadLdt((int) o.readRm(c, 2));
   }
 
   private static void ltr(MemOp o, Cpu c) {
     requireRing0(c);
-    c.intercept(0x6D);
+    c.intercept(ExitCode.TR_WRITE);
     c.loadTaskRegister((int) o.readRm(c, 2));
   }
 }

@@ -1,12 +1,12 @@
 package dev.vesper.machine.cpu.interp;
 
+import dev.vesper.ghcb.ExitCode;
 import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuState;
 import dev.vesper.machine.cpu.ExternalBus;
 
 /** IN, OUT, INS and OUTS: permission checks, then #VMEXIT(IOIO) or #VC. */
 final class PortOps {
-  private static final int IOIO = 0x7B;
 
   private PortOps() {}
 
@@ -56,7 +56,7 @@ final class PortOps {
   }
 
   private static boolean exits(Cpu c, int port, int bytes) {
-    return (c.intercepts.vector3 >>> 27 & 1) != 0 && c.intercepts.wantsPort(port, bytes);
+    return c.intercepts.wants(ExitCode.IOIO) && c.intercepts.wantsPort(port, bytes);
   }
 
   private static void in(MemOp o, Cpu c) {
@@ -67,7 +67,7 @@ final class PortOps {
     int p = port(o, c, 1);
     checkPermission(c, p, n);
     if (exits(c, p, n)) {
-      c.exit(IOIO, info(o, p, n, true, false), o.nextRip(c));
+      c.exit(ExitCode.IOIO, info(o, p, n, true, false), o.nextRip(c));
     }
     c.breakpoints.port(p, n);
     ExternalBus bus = c.bus;
@@ -82,7 +82,7 @@ final class PortOps {
     int p = port(o, c, 0);
     checkPermission(c, p, n);
     if (exits(c, p, n)) {
-      c.exit(IOIO, info(o, p, n, false, false), o.nextRip(c));
+      c.exit(ExitCode.IOIO, info(o, p, n, false, false), o.nextRip(c));
     }
     c.breakpoints.port(p, n);
     ExternalBus bus = c.bus;
@@ -103,7 +103,7 @@ final class PortOps {
       return;
     }
     if (exits(c, p, n)) {
-      c.exit(IOIO, info(o, p, n, in, true), o.nextRip(c));
+      c.exit(ExitCode.IOIO, info(o, p, n, in, true), o.nextRip(c));
     }
     ExternalBus bus = c.bus;
     int step = (c.eflags & CpuState.DF) != 0 ? -n : n;

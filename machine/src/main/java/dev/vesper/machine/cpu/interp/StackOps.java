@@ -1,5 +1,6 @@
 package dev.vesper.machine.cpu.interp;
 
+import dev.vesper.ghcb.ExitCode;
 import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuState;
 import dev.vesper.x86.OperandSpec;
@@ -85,13 +86,13 @@ final class StackOps {
   }
 
   private static void pushf(MemOp o, Cpu c) {
-    c.intercept(0x70);
+    c.intercept(ExitCode.PUSHF);
     int f = c.virtualInterruptFlag(o.insn.osize) ? c.virtualFlags() : c.flags();
     c.push(o.insn.osize, f & ~(CpuState.RF | CpuState.VM));
   }
 
   private static void popf(MemOp o, Cpu c) {
-    c.intercept(0x71);
+    c.intercept(ExitCode.POPF);
     int n = o.insn.osize;
     if (c.virtualInterruptFlag(n)) {
       c.loadVirtualFlags((int) c.peekStack(0, n));

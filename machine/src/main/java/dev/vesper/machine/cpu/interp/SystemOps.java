@@ -1,5 +1,6 @@
 package dev.vesper.machine.cpu.interp;
 
+import dev.vesper.ghcb.ExitCode;
 import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuState;
 
@@ -11,7 +12,7 @@ final class SystemOps {
   private SystemOps() {}
 
   static void register(Families f) {
-    f.add("cpuid", (o, c) -> c.exit(0x72, 0, 0));
+    f.add("cpuid", (o, c) -> c.exit(ExitCode.CPUID, 0, 0));
     f.add("rdtsc", SystemOps::rdtsc);
     f.add("rdtscp", SystemOps::rdtscp);
     f.add("rdpmc", SystemOps::rdpmc);
@@ -26,9 +27,9 @@ final class SystemOps {
     f.add("clts", SystemOps::clts);
     f.add("lmsw", SystemOps::lmsw);
     f.add("smsw", SystemOps::smsw);
-    f.add("invd", (o, c) -> cache(c, 0x76));
-    f.add("wbinvd", (o, c) -> cache(c, 0x89));
-    f.add("wbnoinvd", (o, c) -> cache(c, 0x89));
+    f.add("invd", (o, c) -> cache(c, ExitCode.INVD));
+    f.add("wbinvd", (o, c) -> cache(c, ExitCode.WBINVD));
+    f.add("wbnoinvd", (o, c) -> cache(c, ExitCode.WBINVD));
     f.add("clwb", SystemOps::writeBack);
     f.add("clzero", SystemOps::clearLine);
     f.add("invpcid", SystemOps::invpcid);
@@ -52,13 +53,13 @@ final class SystemOps {
     f.add("mwaitx", (o, c) -> mwait(c, true));
     f.add("vmmcall", SystemOps::vmmcall);
     f.add("vmgexit", SystemOps::vmgexit);
-    svm(f, "vmrun", 0x80);
-    svm(f, "vmload", 0x82);
-    svm(f, "vmsave", 0x83);
-    svm(f, "stgi", 0x84);
-    svm(f, "clgi", 0x85);
-    svm(f, "skinit", 0x86);
-    svm(f, "invlpga", 0x7A);
+    svm(f, "vmrun", ExitCode.VMRUN);
+    svm(f, "vmload", ExitCode.VMLOAD);
+    svm(f, "vmsave", ExitCode.VMSAVE);
+    svm(f, "stgi", ExitCode.STGI);
+    svm(f, "clgi", ExitCode.CLGI);
+    svm(f, "skinit", ExitCode.SKINIT);
+    svm(f, "invlpga", ExitCode.INVLPGA);
     f.add("rsm", SystemOps::rsm);
     f.add("ud0", (o, c) -> c.ud());
     f.add("ud1", (o, c) -> c.ud());
@@ -87,7 +88,7 @@ final class SystemOps {
   }
 
   private static void rsm(MemOp o, Cpu c) {
-    c.intercept(0x73);
+    c.intercept(ExitCode.RSM);
     c.ud();
   }
 
@@ -95,7 +96,7 @@ final class SystemOps {
     if ((c.cr4 & CpuState.CR4_TSD) != 0) {
       ring0(c);
     }
-    c.intercept(0x6E);
+    c.intercept(ExitCode.RDTSC);
     long t = c.tsc();
     c.r[0] = t & 0xFFFF_FFFFL;
     c.r[2] = t >>> 32;
@@ -105,7 +106,7 @@ final class SystemOps {
     if ((c.cr4 & CpuState.CR4_TSD) != 0) {
       ring0(c);
     }
-    c.intercept(0x87);
+    c.intercept(ExitCode.RDTSCP);
     long t = c.tsc();
     c.r[0] = t & 0xFFFF_FFFFL;
     c.r[2] = t >>> 32;
@@ -116,7 +117,7 @@ final class SystemOps {
     if ((c.cr4 & CpuState.CR4_PCE) == 0) {
       ring0(c);
     }
-    c.intercept(0x6F);
+    c.intercept(ExitCode.RDPMC);
     c.gp(0);
   }
 
@@ -125,9 +126,9 @@ final class SystemOps {
     int msr = (int) c.r[1];
     // SEV_STATUS cannot be intercepted.
     if (msr != Cpu.MSR_SEV_STATUS
-        && (c.intercepts.vector3 >>> 28 & 1) != 0
+        && c.intercepts.wants(ExitCode.MSR)
         && c.intercepts.wantsMsr(msr, false)) {
-      c.exit(0x7C, 0, 0);
+      c.exit(ExitCode.MSR, 0, 0);
     }
     long v = c.readMsr(msr);
     c.r[0] = v & 0xFFFF_FFFFL;
@@ -138,9 +139,9 @@ final class SystemOps {
     ring0(c);
     int msr = (int) c.r[1];
     if (msr != Cpu.MSR_SEV_STATUS
-        && (c.intercepts.vector3 >>> 28 & 1) != 0
+        && c.intercepts.wants(ExitCode.MSR)
         && c.intercepts.wantsMsr(msr, true)) {
-      c.exit(0x7C, 1, 0);
+      c.exit(ExitCode.MSR, 1, 0);
     }
     c.writeMsr(msr, c.r[2] << 32 | c.r[0] & 0xFFFF_FFFFL);
   }
@@ -152,15 +153,15 @@ final class SystemOps {
 
   private static void hlt(MemOp o, Cpu c) {
     ring0(c);
-    if (c.intercepts.wants(0x78)) {
-      c.exitAfter(0x78, 0, 0);
+    if (c.intercepts.wants(ExitCode.HLT)) {
+      c.exitAfter(ExitCode.HLT, 0, 0);
     }
     throw new dev.vesper.machine.cpu.Unimplemented("HLT that no host intercepts");
   }
 
   private static void pause(MemOp o, Cpu c) {
-    if (c.intercepts.wants(0x77)) {
-      c.exitAfter(0x77, 0, 0);
+    if (c.intercepts.wants(ExitCode.PAUSE)) {
+      c.exitAfter(ExitCode.PAUSE, 0, 0);
     }
   }
 
@@ -205,7 +206,7 @@ final class SystemOps {
 
   private static void invlpg(MemOp o, Cpu c) {
     ring0(c);
-    c.intercept(0x79);
+    c.intercept(ExitCode.INVLPG);
     long a = o.ea(c);
     if (o.segKind != 0) {
       a = a + c.segBase[o.seg] & c.linearMask();
@@ -215,7 +216,7 @@ final class SystemOps {
 
   private static void loadTable(MemOp o, Cpu c, boolean gdt) {
     ring0(c);
-    c.intercept(gdt ? 0x6B : 0x6A);
+    c.intercept(gdt ? ExitCode.GDTR_WRITE : ExitCode.IDTR_WRITE);
     boolean wide = c.mode64();
     int n = wide ? 8 : 4;
     long la = o.la(c, n + 2, false);
@@ -238,7 +239,7 @@ final class SystemOps {
 
   private static void storeTable(MemOp o, Cpu c, boolean gdt) {
     userModeInstructionPrevention(c);
-    c.intercept(gdt ? 0x67 : 0x66);
+    c.intercept(gdt ? ExitCode.GDTR_READ : ExitCode.IDTR_READ);
     int n = c.mode64() ? 8 : 4;
     long la = o.la(c, n + 2, true);
     c.probeWrite(la, n + 2);
@@ -286,7 +287,7 @@ final class SystemOps {
     if ((int) c.r[1] != 0) {
       c.gp(0);
     }
-    c.intercept(0x8A);
+    c.intercept(ExitCode.MONITOR);
     int seg = o.insn.segOverride >= 0 ? o.insn.segOverride : CpuState.DS;
     c.rd8(implicit(o, c, seg, 1, false));
   }
@@ -299,7 +300,7 @@ final class SystemOps {
     if (((int) c.r[1] & (user ? ~3 : ~1)) != 0) {
       c.gp(0);
     }
-    c.intercept(0x8B);
+    c.intercept(ExitCode.MWAIT);
   }
 
   /** {@return the linear address of an operand at rAX} */
@@ -327,8 +328,8 @@ final class SystemOps {
   /** INVPCID: more than is asked for may be flushed. */
   private static void invpcid(MemOp o, Cpu c) {
     ring0(c);
-    if ((c.intercepts.vector5 >>> 2 & 1) != 0) {
-      c.exit(0xA2, 0, 0);
+    if (c.intercepts.wants(ExitCode.INVPCID)) {
+      c.exit(ExitCode.INVPCID, 0, 0);
     }
     long type = c.reg(o.reg, c.mode64() ? 8 : 4);
     long la = o.la(c, 16, false);
@@ -359,7 +360,7 @@ final class SystemOps {
     if ((c.cr4 & CpuState.CR4_TSD) != 0 && c.cpl != 0) {
       c.ud();
     }
-    c.intercept(0x8E);
+    c.intercept(ExitCode.RDPRU);
     boolean known = Integer.compareUnsigned((int) c.r[1], 1) <= 0;
     long v = known ? c.tsc() : 0;
     c.r[0] = v & 0xFFFF_FFFFL;
@@ -368,7 +369,7 @@ final class SystemOps {
   }
 
   private static void vmmcall(MemOp o, Cpu c) {
-    c.intercept(0x81);
+    c.intercept(ExitCode.VMMCALL);
     c.ud();
   }
 
@@ -378,7 +379,7 @@ final class SystemOps {
       vmmcall(o, c);
       return;
     }
-    c.exitAfter(0x403, 0, 0);
+    c.exitAfter(ExitCode.VMGEXIT, 0, 0);
   }
 
   /** MOV to and from CR0..CR8. */
@@ -425,7 +426,7 @@ final class SystemOps {
     }
     ring0(c);
     if ((c.intercepts.dr >>> n + (write ? 16 : 0) & 1) != 0) {
-      c.exit((write ? 0x30 : 0x20) + n, 0, 0);
+      c.exit((write ? ExitCode.DR0_WRITE : ExitCode.DR0_READ) + n, 0, 0);
     }
     int bytes = c.mode64() ? 8 : 4;
     if (write) {

@@ -1,5 +1,6 @@
 package dev.vesper.machine.cpu.interp;
 
+import dev.vesper.ghcb.ExitCode;
 import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuState;
 import dev.vesper.machine.model.XsaveLayout;
@@ -9,7 +10,6 @@ import dev.vesper.machine.model.XsaveLayout;
  * any other check: spec sev-es-architecture 6.1).
  */
 final class XsaveOps {
-  private static final int XSETBV_EXIT = 0x8D;
   private static final long COMPACTED = 1L << 63;
   private static final int MXCSR_RESET = 0x1F80;
 
@@ -56,7 +56,7 @@ final class XsaveOps {
   }
 
   private static void xsetbv(MemOp o, Cpu c) {
-    c.intercept(XSETBV_EXIT);
+    c.intercept(ExitCode.XSETBV);
     enabled(c);
     if (c.cpl != 0 || (int) c.r[1] != 0) {
       c.gp(0);
