@@ -64,7 +64,7 @@ final class DebianDisk {
     Path work = Files.createTempDirectory(cache, "debian");
     try {
       Tools.call(work, "sh", "-c", BOOTSTRAP.formatted(architecture));
-      DebianPackages.download(work.resolve("root/srv/packages"), "hello", architecture);
+      DebianPackages.apt(architecture).download(work.resolve("root/srv/packages"), "hello");
       Tools.call(work, "sh", "-c", SET_UP);
       Path made = work.resolve("disk");
       try (FileChannel c =

@@ -3,23 +3,17 @@ package dev.vesper.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.machine.Machine;
-import dev.vesper.machine.device.disk.FileStorage;
-import dev.vesper.machine.device.disk.RawDisk;
 import dev.vesper.machine.spec.BootException;
 import dev.vesper.machine.spec.Hardware;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.SevMode;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.nio.ByteBuffer;
-import java.nio.ByteOrder;
-import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.nio.file.StandardOpenOption;
-import java.util.Arrays;
 import java.util.List;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -36,6 +30,12 @@ final class FirmwareBootTest {
 
   private static final String LINE = "console=ttyS0 quiet cryptomgr.notests=1";
 
+  private static final String SYSLINUX_MENU =
+      "SERIAL 0 115200\nUI menu.c32\nTIMEOUT 10\nMENU TITLE Vesper\nLABEL linux\n"
+          + "LINUX /boot/vmlinuz\nINITRD /boot/initrd\nAPPEND "
+          + LINE
+          + "\n";
+
   @TempDir Path folder;
 
   private static byte[] file(String path, String packageName) throws IOException {
@@ -43,70 +43,65 @@ final class FirmwareBootTest {
     return Files.readAllBytes(Path.of(path));
   }
 
-  private Hardware disk(Path image, Hardware.Board board, boolean virtio) throws IOException {
-    FileChannel c = FileChannel.open(image, StandardOpenOption.READ);
-    return new Hardware(
-        board, List.of(new Hardware.Drive(new RawDisk(new FileStorage(c), true), virtio)));
+  private static byte[] ovmf() throws IOException {
+    return file("/usr/share/ovmf/OVMF.fd", "ovmf");
+  }
+
+  private BootDisk disk() throws IOException, InterruptedException {
+    return new BootDisk(folder).withLinux(INIT);
+  }
+
+  /** {@return what is on the console when the firmware's disk has started Linux} */
+  private static String started(SevMode mode, byte[] firmware, Path image, long limit)
+      throws IOException, BootException {
+    ByteArrayOutputStream console = new ByteArrayOutputStream();
+    MachineSpec o =
+        MachineSpec.builder(mode, new byte[0], console::write)
+            .firmware(MachineSpec.Firmware.of(firmware))
+            .hardware(BootDisk.pc(image, mode == SevMode.ES))
+            .build();
+    String text = run(o, console, limit);
+    assertThat(text).contains("MARK-INIT");
+    return text;
   }
 
   private static String run(MachineSpec o, ByteArrayOutputStream console, long limit)
       throws BootException {
     Machine m = new Machine(o);
     m.limit(limit, Long.MAX_VALUE);
-    assertThat(m.run().reason()).isEqualTo("guest powered off");
-    return console.toString(StandardCharsets.ISO_8859_1);
-  }
-
-  /** A FAT file system with a kernel, an initrd and what boots them. */
-  private Path fat(String configuration) throws IOException, InterruptedException {
-    Path image = folder.resolve("fat.img");
-    Files.write(image, new byte[0]);
-    try (FileChannel c = FileChannel.open(image, StandardOpenOption.WRITE)) {
-      c.write(ByteBuffer.allocate(1), (48 << 20) - 1);
-    }
-    Files.write(folder.resolve("vmlinuz"), DebianKernel.image());
-    Files.write(folder.resolve("initrd"), DebianKernel.initramfs(INIT));
-    Files.writeString(folder.resolve("grub.cfg"), configuration);
-    Tools.require("/usr/sbin/mkfs.vfat", "dosfstools");
-    Tools.require("/usr/bin/mcopy", "mtools");
-    Tools.call(folder, "/usr/sbin/mkfs.vfat", "-F", "32", "fat.img");
-    Tools.call(folder, "mmd", "-i", "fat.img", "::/EFI", "::/EFI/BOOT", "::/EFI/debian", "::/boot");
-    Tools.call(folder, "mcopy", "-i", "fat.img", "grub.cfg", "::/EFI/debian/grub.cfg");
-    Tools.call(folder, "mcopy", "-i", "fat.img", "vmlinuz", "initrd", "::/boot");
-    return image;
+    String reason = m.run().reason();
+    String text = console.toString(StandardCharsets.ISO_8859_1);
+    assertThat(reason).as(text).isEqualTo("guest powered off");
+    return text;
   }
 
   @Test
   void signedShimGrubAndKernelBootFromAFatDiskUnderEs()
       throws IOException, InterruptedException, BootException {
-    byte[] firmware = file("/usr/share/ovmf/OVMF.fd", "ovmf");
     String shim = "/usr/lib/shim/shimx64.efi.signed";
     String grub = "/usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed";
     Tools.require(shim, "shim-signed");
     Tools.require(grub, "grub-efi-amd64-signed");
     Path image =
-        fat("set timeout=0\nlinux /boot/vmlinuz " + LINE + "\ninitrd /boot/initrd\nboot\n");
-    Tools.call(folder, "mcopy", "-i", "fat.img", shim, "::/EFI/BOOT/BOOTX64.EFI");
-    Tools.call(folder, "mcopy", "-i", "fat.img", grub, "::/EFI/BOOT/grubx64.efi");
-    ByteArrayOutputStream console = new ByteArrayOutputStream();
-    MachineSpec o =
-        MachineSpec.builder(SevMode.ES, new byte[0], console::write)
-            .firmware(MachineSpec.Firmware.of(firmware))
-            .hardware(disk(image, Hardware.Board.PC, true))
-            .build();
-    assertThat(run(o, console, 4_000_000_000L)).contains("BdsDxe: starting").contains("MARK-INIT");
+        disk()
+            .with(
+                "EFI/debian/grub.cfg",
+                "set timeout=0\nlinux /boot/vmlinuz " + LINE + "\ninitrd /boot/initrd\nboot\n")
+            .with("EFI/BOOT/BOOTX64.EFI", Path.of(shim))
+            .with("EFI/BOOT/grubx64.efi", Path.of(grub))
+            .image();
+    assertThat(started(SevMode.ES, ovmf(), image, 4_000_000_000L)).contains("BdsDxe: starting");
   }
 
   @Test
   void firmwareStartsAKernelThatItIsHandedUnderEs() throws IOException, BootException {
-    byte[] firmware = file("/usr/share/ovmf/OVMF.fd", "ovmf");
     ByteArrayOutputStream console = new ByteArrayOutputStream();
     MachineSpec o =
         MachineSpec.builder(SevMode.ES, DebianKernel.image(), console::write)
             .append(LINE)
             .initrd(DebianKernel.initramfs(INIT))
             .processors(2)
-            .firmware(MachineSpec.Firmware.of(firmware))
+            .firmware(MachineSpec.Firmware.of(ovmf()))
             .build();
     assertThat(run(o, console, 4_000_000_000L)).contains("MARK-INIT");
   }
@@ -115,50 +110,19 @@ final class FirmwareBootTest {
   void seaBiosStartsGrubFromASataDiskAndThatLinux()
       throws IOException, InterruptedException, BootException {
     byte[] bios = file("/usr/share/seabios/bios-256k.bin", "seabios");
-    Tools.require("/usr/lib/grub/i386-pc/boot.img", "grub-pc-bin");
-    Tools.require("/usr/bin/grub-mkimage", "grub-common");
-    Path part = fat("");
-    Files.writeString(
-        folder.resolve("early.cfg"),
-        "insmod part_msdos\ninsmod fat\nset root=(hd0,msdos1)\nlinux /boot/vmlinuz "
-            + LINE
-            + "\ninitrd /boot/initrd\nboot\n");
-    Tools.call(
-        folder,
-        "grub-mkimage -O i386-pc -o core.img -p /boot/grub -c early.cfg biosdisk part_msdos fat linux"
-            .split(" "));
-    Path image = folder.resolve("disk.img");
-    try (FileChannel c =
-        FileChannel.open(image, StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {
-      byte[] boot = Files.readAllBytes(Path.of("/usr/lib/grub/i386-pc/boot.img"));
-      // Where a disk has its table, the file has code for floppies.
-      Arrays.fill(boot, 446, 510, (byte) 0);
-      ByteBuffer table = ByteBuffer.wrap(boot).order(ByteOrder.LITTLE_ENDIAN);
-      // One active partition of FAT32 from 1 MiB on.
-      table.put(446, (byte) 0x80).put(450, (byte) 0x0C).putInt(454, 2048);
-      table.putInt(458, (int) (Files.size(part) / 512)).putShort(510, (short) 0xAA55);
-      c.write(ByteBuffer.wrap(boot), 0);
-      c.write(ByteBuffer.wrap(Files.readAllBytes(folder.resolve("core.img"))), 512);
-      c.write(ByteBuffer.wrap(Files.readAllBytes(part)), 1 << 20);
-    }
-    ByteArrayOutputStream console = new ByteArrayOutputStream();
-    MachineSpec o =
-        MachineSpec.builder(SevMode.OFF, new byte[0], console::write)
-            .firmware(MachineSpec.Firmware.of(bios))
-            .hardware(disk(image, Hardware.Board.PC, false))
-            .build();
-    assertThat(run(o, console, 3_000_000_000L))
+    Path image =
+        disk().behindGrub("linux", "linux /boot/vmlinuz " + LINE + "\ninitrd /boot/initrd\nboot\n");
+    assertThat(started(SevMode.OFF, bios, image, 3_000_000_000L))
         .contains("SeaBIOS")
-        .contains("GRUB loading")
-        .contains("MARK-INIT");
+        .contains("GRUB loading");
   }
 
   @Test
   void systemdBootStartsAUnifiedKernelImageUnderEs()
       throws IOException, InterruptedException, BootException {
-    byte[] firmware = file("/usr/share/ovmf/OVMF.fd", "ovmf");
     Path systemd = DebianPackages.unpacked("systemd-boot-efi");
-    Path image = fat("");
+    Files.write(folder.resolve("vmlinuz"), DebianKernel.image());
+    Files.write(folder.resolve("initrd"), DebianKernel.initramfs(INIT));
     Files.writeString(
         folder.resolve("os-release"), "ID=vesper\nVERSION_ID=1\nPRETTY_NAME=Vesper\n");
     Files.writeString(folder.resolve("line"), LINE);
@@ -173,19 +137,13 @@ final class FirmwareBootTest {
                 + " --add-section .initrd=initrd --change-section-vma .initrd=0x3000000"
                 + " stub vesper.efi")
             .split(" "));
-    Files.writeString(folder.resolve("loader.conf"), "timeout 0\n");
-    Tools.call(folder, "mmd", "-i", "fat.img", "::/EFI/Linux", "::/loader");
-    Tools.call(folder, "mcopy", "-i", "fat.img", "vesper.efi", "::/EFI/Linux");
-    Tools.call(folder, "mcopy", "-i", "fat.img", "loader.conf", "::/loader");
-    String loader = DebianPackages.file(systemd, "systemd-bootx64\\.efi").toString();
-    Tools.call(folder, "mcopy", "-i", "fat.img", loader, "::/EFI/BOOT/BOOTX64.EFI");
-    ByteArrayOutputStream console = new ByteArrayOutputStream();
-    MachineSpec o =
-        MachineSpec.builder(SevMode.ES, new byte[0], console::write)
-            .firmware(MachineSpec.Firmware.of(firmware))
-            .hardware(disk(image, Hardware.Board.PC, true))
-            .build();
-    assertThat(run(o, console, 5_000_000_000L)).contains("BdsDxe: starting").contains("MARK-INIT");
+    Path image =
+        new BootDisk(folder)
+            .with("EFI/Linux/vesper.efi", folder.resolve("vesper.efi"))
+            .with("loader/loader.conf", "timeout 0\n")
+            .with("EFI/BOOT/BOOTX64.EFI", DebianPackages.file(systemd, "systemd-bootx64\\.efi"))
+            .image();
+    assertThat(started(SevMode.ES, ovmf(), image, 5_000_000_000L)).contains("BdsDxe: starting");
   }
 
   /** SYSLINUX on a FAT file system that is all of the disk, with its menu on the serial port. */
@@ -195,27 +153,48 @@ final class FirmwareBootTest {
     byte[] bios = file("/usr/share/seabios/bios-256k.bin", "seabios");
     Path syslinux = DebianPackages.unpacked("syslinux");
     Path modules = DebianPackages.unpacked("syslinux-common");
-    Path image = fat("");
-    Files.writeString(
-        folder.resolve("syslinux.cfg"),
-        "SERIAL 0 115200\nUI menu.c32\nTIMEOUT 10\nMENU TITLE Vesper\nLABEL linux\n"
-            + "LINUX /boot/vmlinuz\nINITRD /boot/initrd\nAPPEND "
-            + LINE
-            + "\n");
-    Tools.call(folder, "mcopy", "-i", "fat.img", "syslinux.cfg", "::/");
-    for (String name : List.of("menu", "libutil")) {
-      String module = DebianPackages.file(modules, "bios/" + name + "\\.c32").toString();
-      Tools.call(folder, "mcopy", "-i", "fat.img", module, "::/");
+    BootDisk disk = disk().with("syslinux.cfg", SYSLINUX_MENU);
+    for (String name : List.of("menu.c32", "libutil.c32")) {
+      disk.with(name, DebianPackages.file(modules, "bios/" + Pattern.quote(name)));
     }
-    Tools.call(
-        folder, DebianPackages.file(syslinux, "bin/syslinux").toString(), "--install", "fat.img");
-    ByteArrayOutputStream console = new ByteArrayOutputStream();
-    MachineSpec o =
-        MachineSpec.builder(SevMode.OFF, new byte[0], console::write)
-            .firmware(MachineSpec.Firmware.of(bios))
-            .hardware(disk(image, Hardware.Board.PC, false))
-            .build();
-    assertThat(run(o, console, 10_000_000_000L)).contains("SYSLINUX").contains("MARK-INIT");
+    String installer = DebianPackages.file(syslinux, "bin/syslinux").toString();
+    Tools.call(folder, installer, "--install", disk.image().toString());
+    assertThat(started(SevMode.OFF, bios, disk.image(), 10_000_000_000L)).contains("SYSLINUX");
+  }
+
+  /** The same menu of SYSLINUX for EFI, whose files the firmware reads. */
+  @Test
+  void ovmfStartsSyslinuxWhoseMenuStartsLinuxUnderEs()
+      throws IOException, InterruptedException, BootException {
+    Path syslinux = DebianPackages.unpacked("syslinux-efi");
+    Path modules = DebianPackages.unpacked("syslinux-common");
+    BootDisk disk =
+        disk()
+            .with("EFI/BOOT/BOOTX64.EFI", DebianPackages.file(syslinux, "efi64/syslinux\\.efi"))
+            .with("EFI/BOOT/syslinux.cfg", SYSLINUX_MENU);
+    for (String name : List.of("ldlinux.e64", "menu.c32", "libutil.c32")) {
+      disk.with("EFI/BOOT/" + name, DebianPackages.file(modules, "efi64/" + Pattern.quote(name)));
+    }
+    assertThat(started(SevMode.ES, ovmf(), disk.image(), 10_000_000_000L))
+        .contains("BdsDxe: starting");
+  }
+
+  /** rEFInd in its text mode finds the kernel by its EFI stub and starts it with the options. */
+  @Test
+  void ovmfStartsRefindWhichStartsLinuxByItsStubUnderEs()
+      throws IOException, InterruptedException, BootException {
+    Path refind = DebianPackages.unpacked("refind");
+    Path image =
+        disk()
+            .with("EFI/BOOT/BOOTX64.EFI", DebianPackages.file(refind, "refind_x64\\.efi"))
+            .with(
+                "EFI/BOOT/refind.conf",
+                "timeout 2\ntextonly true\nscanfor manual\nmenuentry Vesper {\n"
+                    + "  loader /boot/vmlinuz\n  initrd /boot/initrd\n  options \""
+                    + LINE
+                    + "\"\n}\n")
+            .image();
+    assertThat(started(SevMode.ES, ovmf(), image, 10_000_000_000L)).contains("rEFInd");
   }
 
   /** The package's image for the Linux boot protocol, on the serial console. */

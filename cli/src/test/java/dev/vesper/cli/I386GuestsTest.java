@@ -75,7 +75,7 @@ final class I386GuestsTest {
   @ValueSource(strings = {"linux-image-686", "linux-image-686-pae"})
   void kernelsOfI386Boot(String metapackage)
       throws BootException, IOException, InterruptedException {
-    String name = DebianPackages.newest(metapackage, "i386", "linux-image-");
+    String name = DebianPackages.apt("i386").dependency(metapackage, "linux-image-\\S+");
     byte[] kernel =
         Files.readAllBytes(
             DebianPackages.file(DebianPackages.unpacked(name, "i386"), "boot/vmlinuz-.*"));
