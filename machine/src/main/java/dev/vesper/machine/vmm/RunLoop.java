@@ -150,7 +150,23 @@ public final class RunLoop {
     try {
       return loop();
     } finally {
+      // It must not stop the next run.
       clock.interrupt();
+      joinUninterruptibly(clock);
+    }
+  }
+
+  private static void joinUninterruptibly(Thread t) {
+    boolean interrupted = false;
+    while (t.isAlive()) {
+      try {
+        t.join();
+      } catch (InterruptedException e) {
+        interrupted = true;
+      }
+    }
+    if (interrupted) {
+      Thread.currentThread().interrupt();
     }
   }
 
