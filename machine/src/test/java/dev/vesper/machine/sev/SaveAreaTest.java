@@ -317,7 +317,7 @@ final class SaveAreaTest {
   }
 
   @ParameterizedTest
-  @ValueSource(ints = {0x0A0, 0x0CC, 0x278, 0x420, 0xFFF, 0x0C9, 0x3B8})
+  @ValueSource(ints = {0x0D9, 0x0CC, 0x2A4, 0x420, 0xFFF, 0x0C9, 0x784})
   void whatHasNoNameIsCalledByItsOffset(int at) {
     page[at] = 0x5A;
     Map<String, Long> m = VmsaFields.of(page);
