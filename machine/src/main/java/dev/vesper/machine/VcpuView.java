@@ -79,7 +79,7 @@ public final class VcpuView {
 
   /** {@return instructions that it has executed} */
   public long instructions() {
-    return parts.vcpus.get(id).instructions();
+    return look(c -> c.instructionCount());
   }
 
   /** {@return its virtual time in nanoseconds} */
@@ -87,9 +87,9 @@ public final class VcpuView {
     return parts.vcpus.get(id).now();
   }
 
-  /** {@return RIP, of the next instruction} */
+  /** {@return RIP: of the next instruction, or in a callback of the one that is executed} */
   public long rip() {
-    return look(c -> c.rip);
+    return look(c -> c.instructionRip());
   }
 
   /**

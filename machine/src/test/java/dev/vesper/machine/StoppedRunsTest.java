@@ -267,6 +267,39 @@ final class StoppedRunsTest {
     assertThatThrownBy(() -> m.translateAfter(-5)).isInstanceOf(IllegalArgumentException.class);
   }
 
+  @ParameterizedTest
+  @CsvSource({"0", "2"})
+  void aCallbackSeesTheRegistersOfItsEventAndChangesNothing(int translateAfter) throws Exception {
+    String[] whole = record(SevMode.ES, translateAfter, m -> {});
+    int[] seen = new int[2];
+    String[] looked =
+        record(
+            SevMode.ES,
+            translateAfter,
+            m -> {
+              m.on(
+                  Event.VcRaised.class,
+                  v -> {
+                    VcpuView cpu = m.observer().vcpu(v.at().vcpu());
+                    assertThat(cpu.registers()).isEqualTo(v.registers());
+                    assertThat(cpu.rip()).isEqualTo(v.at().rip());
+                    seen[0]++;
+                  });
+              m.on(
+                  Event.PageStateChanged.class,
+                  p -> {
+                    VcpuView cpu = m.observer().vcpu(p.at().vcpu());
+                    assertThat(cpu.rip()).isEqualTo(p.at().rip());
+                    assertThat(cpu.instructions()).isEqualTo(p.at().instructions());
+                    assertThat(cpu.instruction()).isEqualTo(p.at().instruction());
+                    seen[1]++;
+                  });
+            });
+    assertThat(seen[0]).isGreaterThan(1000);
+    assertThat(seen[1]).isPositive();
+    same(looked, whole);
+  }
+
   @Test
   void aDebuggerMayChangeRegisters() throws Exception {
     for (SevMode mode : SevMode.values()) {

@@ -862,8 +862,9 @@ public final class Cpu extends ControlRegisters {
 
   /** {@return the instruction at RIP as text, or what can be said without it} */
   public String disassemble(Formatter.Syntax syntax) {
-    Insn in = insnAt(rip);
-    return in == null ? "?" : new Formatter(syntax).format(in, rip);
+    long at = instructionRip();
+    Insn in = insnAt(at);
+    return in == null ? "?" : new Formatter(syntax).format(in, at);
   }
 
   /**

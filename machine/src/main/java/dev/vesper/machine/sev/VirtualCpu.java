@@ -31,7 +31,7 @@ public abstract sealed class VirtualCpu permits PlainVcpu, EncryptedVcpu {
   final PhysicalMemory memory;
   private final Vmcb vmcb;
 
-  /** An observer has the processor pause inside VMRUN. */
+  /** The processor is inside VMRUN: it executes or has paused, and has the guest's registers. */
   private boolean inside;
 
   /** Instruction count at which the physical interrupt arrives. */
@@ -181,6 +181,7 @@ public abstract sealed class VirtualCpu permits PlainVcpu, EncryptedVcpu {
       exit(ExitCode.INVALID, 0, 0);
       return true;
     }
+    inside = true;
     loadControls();
     cpu.ghcbMsr = vmcb.get(Vmcb.GHCB_GPA);
     cpu.interruptShadow = vmcb.interruptShadow();
@@ -200,20 +201,23 @@ public abstract sealed class VirtualCpu permits PlainVcpu, EncryptedVcpu {
               : left > Long.MAX_VALUE - cpu.icount ? Long.MAX_VALUE : cpu.icount + left;
       return goOn();
     }
+    exited();
+    return true;
+  }
+
+  private void exited() {
+    inside = false;
     leave();
     exit((int) cpu.exitCode, cpu.exitInfo1, cpu.exitInfo2);
-    return true;
   }
 
   /** Goes on with VMRUN behind a pause; {@return false if it pauses again} */
   public final boolean goOn() {
     cpu.run(interruptAt);
-    inside = cpu.paused() != null;
-    if (inside) {
+    if (cpu.paused() != null) {
       return false;
     }
-    leave();
-    exit((int) cpu.exitCode, cpu.exitInfo1, cpu.exitInfo2);
+    exited();
     return true;
   }
 
@@ -224,7 +228,7 @@ public abstract sealed class VirtualCpu permits PlainVcpu, EncryptedVcpu {
     exit(ExitCode.INTR, 0, 0);
   }
 
-  /** {@return whether the processor has paused inside VMRUN} */
+  /** {@return whether the processor is inside VMRUN, where it executes or has paused} */
   final boolean inside() {
     return inside;
   }
