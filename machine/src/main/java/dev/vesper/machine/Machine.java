@@ -18,18 +18,19 @@ import dev.vesper.machine.sev.EncryptedVcpu;
 import dev.vesper.machine.sev.GuestRegisters;
 import dev.vesper.machine.sev.Vmcb;
 import dev.vesper.machine.spec.BootException;
-import dev.vesper.machine.spec.Hardware;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.Outcome;
 import dev.vesper.machine.trace.CodeCoverage;
 import dev.vesper.machine.trace.Tracer;
 import dev.vesper.machine.vmm.RunLoop;
+import java.io.Closeable;
 import java.io.IOException;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Consumer;
 import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
@@ -56,7 +57,7 @@ public final class Machine implements AutoCloseable {
   private final IntConsumer consoleOut;
   private final Observer observer;
   private final Stops stops;
-  private final List<EventSink> sinks = new ArrayList<>();
+  private final List<EventSink> sinks = new CopyOnWriteArrayList<>();
   private boolean deep;
   private long limit = Long.MAX_VALUE;
   private @Nullable Tracer tracer;
@@ -217,7 +218,7 @@ public final class Machine implements AutoCloseable {
   }
 
   private void happened(Event e) {
-    for (EventSink s : List.copyOf(sinks)) {
+    for (EventSink s : sinks) {
       s.accept(e);
     }
     stops.happened(e);
@@ -242,10 +243,7 @@ public final class Machine implements AutoCloseable {
   public Stop run(Until until) {
     long real =
         until.realNanos == Long.MAX_VALUE ? until.realNanos : System.nanoTime() + until.realNanos;
-    return stop(
-        go(
-            until,
-            new RunLoop.Goal(until.instructions, until.virtualTime, real, -1, Long.MAX_VALUE)));
+    return stop(go(until, RunLoop.Goal.of(until.instructions, until.virtualTime, real)));
   }
 
   /**
@@ -256,10 +254,7 @@ public final class Machine implements AutoCloseable {
    */
   public Stop step(int vcpu) {
     long count = observer.vcpu(vcpu).instructions() + 1;
-    return stop(
-        go(
-            Until.end(),
-            new RunLoop.Goal(Long.MAX_VALUE, Long.MAX_VALUE, Long.MAX_VALUE, vcpu, count)));
+    return stop(go(Until.end(), RunLoop.Goal.ofVcpu(vcpu, count)));
   }
 
   /** Has the run that is under way, or else the next one, come back soon; from any thread. */
@@ -470,21 +465,15 @@ public final class Machine implements AutoCloseable {
   @Override
   public void close() throws IOException {
     broken = "it is closed";
+    List<Closeable> all = new ArrayList<>();
+    spec.hardware().drives().forEach(d -> all.add(d.disk()::close));
+    spec.hardware().shares().forEach(f -> all.add(f.server()::close));
     IOException first = null;
-    List<AutoCloseable> all = new ArrayList<>();
-    for (Hardware.Drive d : spec.hardware().drives()) {
-      all.add(d.disk()::close);
-    }
-    for (Hardware.Share s : spec.hardware().shares()) {
-      all.add(s.server()::close);
-    }
-    for (AutoCloseable c : all) {
+    for (Closeable c : all) {
       try {
         c.close();
       } catch (IOException e) {
         first = first == null ? e : first;
-      } catch (Exception e) {
-        throw new IllegalStateException(e);
       }
     }
     if (first != null) {

@@ -93,7 +93,8 @@ final class KernelGuest {
     this.machine = machine;
   }
 
-  private static byte[] image(String source) {
+  /** {@return the kernel as an image} */
+  static byte[] image(String source) {
     StringBuilder vectors = new StringBuilder("align 16\nvectors:\n");
     for (int v = 0; v < 256; v++) {
       vectors.append("align 16\n");

@@ -205,12 +205,10 @@ final class StoppedRunsTest {
 
   @Test
   void anotherThreadStopsARunThatGoesOnLater() throws Exception {
-    byte[] endless = {(byte) 0xEB, (byte) 0xFE};
+    byte[] endless = KernelGuest.image("again:\njmp again");
     Machine m =
         new Machine(
-            MachineSpec.builder(SevMode.OFF, FlatImage.of(endless), b -> {})
-                .memoryBytes(16L << 20)
-                .build());
+            MachineSpec.builder(SevMode.OFF, endless, b -> {}).memoryBytes(16L << 20).build());
     m.stop();
     assertThat(m.run(Until.end())).isEqualTo(new Stop.Requested());
     Thread t =

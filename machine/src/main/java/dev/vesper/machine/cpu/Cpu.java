@@ -604,26 +604,33 @@ public final class Cpu extends ControlRegisters {
         completing = false;
         return null;
       } catch (Signal s) {
-        if (s == Signal.WATCHED) {
-          completing = true;
-        } else if (s != Signal.SELF_MODIFYING) {
+        if (!again(s, start)) {
           completing = false;
           return s;
         }
-        // Decoded code may be gone; the operation itself is still good and its store goes through
-        // now.
-        rip = start;
       }
     }
+  }
+
+  /**
+   * {@return whether an operation that ended with a signal is to be executed anew, from its start}
+   * Its decoded code may be gone; the operation itself is still good, and its access goes through
+   * then.
+   */
+  private boolean again(Signal s, long start) {
+    completing |= s == Signal.WATCHED;
+    boolean anew = s == Signal.WATCHED || s == Signal.SELF_MODIFYING;
+    if (anew) {
+      rip = start;
+    }
+    return anew;
   }
 
   /** Deals with a signal of one operation; false means #VMEXIT. */
   private boolean settle(Op op, Signal signal, Page page) {
     long start = r[PAGE] + op.offset & ripMask();
     Signal s = signal;
-    if (s == Signal.SELF_MODIFYING || s == Signal.WATCHED) {
-      completing |= s == Signal.WATCHED;
-      rip = start;
+    if (again(s, start)) {
       s = executed(op, page, start);
       if (s == null) {
         icount++;

@@ -22,7 +22,6 @@ import org.jspecify.annotations.Nullable;
 
 /** Follows the host: exits, and VMGEXITs with their answers. */
 final class ExchangeTracer implements HostObserver {
-
   private final Recorder recorder;
   private final GhcbSnapshot before = new GhcbSnapshot();
   private final GhcbSnapshot after = new GhcbSnapshot();

@@ -84,11 +84,7 @@ public final class Hypervisor {
     this.cpus = cpus;
     this.devices = devices;
     this.profile = profile;
-    createVcpus();
-    current = vcpus.get(0);
-    platform = devices.apply(this::now, interrupts::message);
-    handlers = profile.handlers(this);
-    vcpus.forEach(handlers::created);
+    reset();
   }
 
   private void createVcpus() {
@@ -119,7 +115,7 @@ public final class Hypervisor {
   }
 
   /** RESET: processors, devices and what the host keeps of them are as at power-on. */
-  void reset() {
+  final void reset() {
     vcpus.clear();
     createVcpus();
     current = vcpus.get(0);
@@ -290,7 +286,7 @@ public final class Hypervisor {
       observer.exit(code, info1, info2);
     }
     switch (code) {
-      case ExitCode.INTR, ExitCode.VINTR, 0x61, 0x77 -> {
+      case ExitCode.INTR, ExitCode.NMI, ExitCode.VINTR, ExitCode.PAUSE -> {
         // the loop looks at time and interrupts anyway
       }
       case ExitCode.SHUTDOWN -> end(Outcome.SHUTDOWN, "guest shut down (triple fault)" + hint(hv));

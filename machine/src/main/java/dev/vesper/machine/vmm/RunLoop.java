@@ -77,8 +77,17 @@ public final class RunLoop {
   public record Goal(
       long instructions, long virtualTime, long realTime, int vcpu, long vcpuInstructions) {
     /** Until the guest's life is over. */
-    public static final Goal END =
-        new Goal(Long.MAX_VALUE, Long.MAX_VALUE, Long.MAX_VALUE, -1, Long.MAX_VALUE);
+    public static final Goal END = of(Long.MAX_VALUE, Long.MAX_VALUE, Long.MAX_VALUE);
+
+    /** {@return a goal of the whole machine} */
+    public static Goal of(long instructions, long virtualTime, long realTime) {
+      return new Goal(instructions, virtualTime, realTime, -1, Long.MAX_VALUE);
+    }
+
+    /** {@return a goal of one vCPU} */
+    public static Goal ofVcpu(int vcpu, long instructions) {
+      return new Goal(Long.MAX_VALUE, Long.MAX_VALUE, Long.MAX_VALUE, vcpu, instructions);
+    }
   }
 
   private final Hypervisor host;
@@ -244,6 +253,9 @@ public final class RunLoop {
     if (pauseWanted) {
       return Halt.EVENT;
     }
+    if (goal == Goal.END) {
+      return null;
+    }
     if (host.instructions() >= goal.instructions) {
       return Halt.INSTRUCTIONS;
     }
@@ -289,6 +301,10 @@ public final class RunLoop {
 
   /** Says where in its turn a vCPU reaches the goal. */
   private void pauseInTurn(HostVcpu v) {
+    if (goal == Goal.END) {
+      v.cpu.pauseAt(Long.MAX_VALUE);
+      return;
+    }
     long n = v.cpu.instructions();
     long at = behind(n, goal.instructions, host.instructions());
     at = Math.min(at, behind(n, goal.virtualTime, v.cpu.now()));
@@ -342,19 +358,15 @@ public final class RunLoop {
     before = v.cpu.instructions();
     host.handlers.entering(v);
     host.program().entering(host, v);
-    long left = Math.min(instructionLimit, appointment()) - host.instructions();
+    long executed = host.instructions();
+    // An appointment that is due waits for another event, and is kept as soon as that is delivered.
+    long appointed = Math.max(host.program().nextAppointment(), executed);
+    long left = Math.min(instructionLimit, appointed) - executed;
     if (left < deadline - now) {
       deadline = now + left;
     }
     pauseInTurn(v);
     return v.cpu.run(deadline);
-  }
-
-  /** {@return the instruction count at which the program wants to be called, if it can be} */
-  private long appointment() {
-    long next = host.program().nextAppointment();
-    // One that is due waits for another event: it comes as soon as that one is delivered.
-    return Math.max(next, host.instructions());
   }
 
   private void end(HostVcpu v) {
