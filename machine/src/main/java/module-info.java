@@ -7,22 +7,12 @@ module dev.vesper.machine {
   exports dev.vesper.machine;
   exports dev.vesper.machine.spec;
   exports dev.vesper.machine.host;
-  // What the command lists of the instruction set.
-  exports dev.vesper.machine.cpu.interp to
-      dev.vesper.cli;
-  exports dev.vesper.machine.boot;
-  exports dev.vesper.machine.vmm;
-  exports dev.vesper.machine.model;
   exports dev.vesper.machine.observe;
   exports dev.vesper.machine.observe.check;
   exports dev.vesper.machine.observe.format;
   exports dev.vesper.machine.observe.html;
   exports dev.vesper.machine.launch;
-  exports dev.vesper.machine.memory;
-  exports dev.vesper.machine.sev;
-  exports dev.vesper.machine.device;
   exports dev.vesper.machine.device.disk;
   exports dev.vesper.machine.device.net;
   exports dev.vesper.machine.device.share;
-  exports dev.vesper.machine.device.acpi;
 }

@@ -263,11 +263,6 @@ final class GuestOptions {
     }
   }
 
-  GuestPolicy policyOr(GuestPolicy standard) {
-    Long p = policy;
-    return p == null ? standard : new GuestPolicy(p.intValue());
-  }
-
   private KernelHashing hashes(byte[] kernelBytes) {
     return switch (hashes) {
       case "off" -> KernelHashing.OFF;

@@ -1,7 +1,7 @@
 package dev.vesper.cli;
 
-import dev.vesper.machine.cpu.interp.InstructionSet;
-import dev.vesper.machine.cpu.interp.InstructionSet.Form;
+import dev.vesper.machine.InstructionSet;
+import dev.vesper.machine.InstructionSet.Form;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;

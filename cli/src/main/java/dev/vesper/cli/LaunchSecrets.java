@@ -1,5 +1,6 @@
 package dev.vesper.cli;
 
+import dev.vesper.machine.LaunchPlan;
 import dev.vesper.machine.launch.GuestPolicy;
 import dev.vesper.machine.launch.LaunchSecret;
 import dev.vesper.machine.launch.Owner;
@@ -7,7 +8,6 @@ import dev.vesper.machine.launch.PlatformKeys;
 import dev.vesper.machine.launch.SecretTable;
 import dev.vesper.machine.launch.SeededBytes;
 import dev.vesper.machine.spec.MachineSpec;
-import dev.vesper.machine.vmm.Profile;
 import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -76,8 +76,7 @@ final class LaunchSecrets {
           "--secret: the keys of --session-file are its owner's, so the secret must be sealed by"
               + " them: give HEADER,PAYLOAD");
     }
-    GuestPolicy policy =
-        guest.policyOr(new GuestPolicy(Profile.named(o.profile()).policy(o.mode())));
+    GuestPolicy policy = LaunchPlan.policyOf(o);
     Owner owner = Owner.seeded(new PlatformKeys(guest.seed()).certificate(), policy, guest.seed());
     return o.toBuilder()
         .owner(

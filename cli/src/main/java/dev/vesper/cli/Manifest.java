@@ -4,7 +4,6 @@ import dev.vesper.machine.LaunchPlan;
 import dev.vesper.machine.observe.Event;
 import dev.vesper.machine.observe.format.Json;
 import dev.vesper.machine.observe.format.JsonTree;
-import dev.vesper.machine.sev.VmsaFields;
 import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.HexFormat;
@@ -54,7 +53,7 @@ record Manifest(
                     running(all)));
         case LaunchPlan.Vmsa v -> {
           Map<String, String> fields = new LinkedHashMap<>();
-          VmsaFields.of(v.bytes()).forEach((name, value) -> fields.put(name, Event.hex(value)));
+          v.fields().forEach((name, value) -> fields.put(name, Event.hex(value)));
           fields.put("sha256", sha256(v.bytes()));
           fields.put("running", running(all));
           processors.add(fields);

@@ -4,7 +4,6 @@ import dev.vesper.machine.LaunchPlan;
 import dev.vesper.machine.launch.ApiVersion;
 import dev.vesper.machine.launch.GuestPolicy;
 import dev.vesper.machine.launch.Measurement;
-import dev.vesper.machine.model.CpuModel;
 import dev.vesper.machine.observe.format.Json;
 import dev.vesper.machine.spec.BootException;
 import dev.vesper.machine.spec.KernelHashing;
@@ -100,7 +99,7 @@ final class MeasureCommand implements Options.Command {
     files.forEach(guest::image);
     // A type that is known by its signature alone makes no machine, but firmware sees no more of
     // it.
-    if (model != null && (VcpuTypes.of(model) == null || CpuModel.names().contains(model))) {
+    if (model != null && (VcpuTypes.of(model) == null || MachineSpec.cpuModels().contains(model))) {
       guest.cpu(model);
     }
     if (guest.mode() == SevMode.OFF) {

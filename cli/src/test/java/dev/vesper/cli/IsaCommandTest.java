@@ -2,7 +2,7 @@ package dev.vesper.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.vesper.machine.cpu.interp.InstructionSet;
+import dev.vesper.machine.InstructionSet;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PrintStream;

@@ -9,6 +9,7 @@ import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PhysicalMemory;
 import dev.vesper.machine.model.CpuModel;
+import dev.vesper.machine.sev.VmsaFields;
 import dev.vesper.machine.spec.BootException;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.SevMode;
@@ -17,6 +18,7 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 
 /**
  * What a launch with some options encrypts and measures, in the order of the commands, without a
@@ -44,7 +46,15 @@ public record LaunchPlan(GuestPolicy policy, List<Item> items) {
   public record Data(String what, long address, byte[] bytes) implements Item {}
 
   /** LAUNCH_UPDATE_VMSA: the registers of a vCPU. */
-  public record Vmsa(int vcpu, byte[] bytes) implements Item {}
+  public record Vmsa(int vcpu, byte[] bytes) implements Item {
+    /**
+     * {@return the fields of the save area that are not zero by their names in the AMD manual, in
+     * the order of their offsets; what has no name is called by its offset}
+     */
+    public Map<String, Long> fields() {
+      return VmsaFields.of(bytes);
+    }
+  }
 
   /**
    * Plans a launch.
@@ -77,8 +87,18 @@ public record LaunchPlan(GuestPolicy policy, List<Item> items) {
         items.add(new Vmsa(i, g.stateOf(i).bytes()));
       }
     }
+    return new LaunchPlan(policyOf(o), items);
+  }
+
+  /**
+   * {@return the policy of LAUNCH_START: what the options ask for, or else what the profile's
+   * launcher gives}
+   *
+   * @throws IllegalArgumentException if there is no such profile
+   */
+  public static GuestPolicy policyOf(MachineSpec o) {
     GuestPolicy asked = o.launch().policy();
-    return new LaunchPlan(asked != null ? asked : new GuestPolicy(profile.policy(o.mode())), items);
+    return asked != null ? asked : new GuestPolicy(Profile.named(o.profile()).policy(o.mode()));
   }
 
   /** {@return the launch digest: SHA-256 of all items} */

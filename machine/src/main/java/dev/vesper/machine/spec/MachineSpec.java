@@ -8,6 +8,7 @@ import dev.vesper.machine.launch.LaunchSecret;
 import dev.vesper.machine.launch.LaunchSession;
 import dev.vesper.machine.launch.Measurement;
 import dev.vesper.machine.launch.SevCertificate;
+import dev.vesper.machine.model.CpuModel;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.UncheckedIOException;
@@ -92,6 +93,11 @@ public final class MachineSpec {
   /** {@return CPU model with features added or taken away, as in {@code vesper-min,+xsave}} */
   public String cpuModel() {
     return b.cpuModel;
+  }
+
+  /** {@return names of the CPU models that {@link #cpuModel} may begin with, the smallest first} */
+  public static List<String> cpuModels() {
+    return CpuModel.names();
   }
 
   /** {@return what decides keys and RDRAND} */

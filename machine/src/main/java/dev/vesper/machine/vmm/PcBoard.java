@@ -12,7 +12,7 @@ import dev.vesper.machine.device.PcTestDevice;
 import dev.vesper.machine.device.Rom;
 import dev.vesper.machine.device.acpi.AcpiTables;
 import dev.vesper.machine.device.acpi.Board;
-import dev.vesper.machine.device.disk.Ahci;
+import dev.vesper.machine.device.ahci.Ahci;
 import dev.vesper.machine.device.disk.Disk;
 import dev.vesper.machine.device.display.Vga;
 import dev.vesper.machine.device.net.Network;
@@ -169,7 +169,9 @@ public final class PcBoard {
     for (Network n : parts.hardware().networks()) {
       // QEMU's addresses.
       byte[] mac = {0x52, 0x54, 0, 0x12, 0x34, (byte) (0x56 + number++)};
-      add(virtio(new VirtioNet(mac, n)));
+      VirtioNet adapter = new VirtioNet(mac, n);
+      add(virtio(adapter));
+      platform.timed(adapter);
       platform.network(n);
     }
     if (parts.hardware().virtioConsole()) {

@@ -240,9 +240,8 @@ public final class Platform {
     timers.add(t);
   }
 
-  /** Adds a network that an adapter is plugged into. */
+  /** Adds a network that an adapter is plugged into, whose events are the adapter's. */
   void network(Network n) {
-    timers.add(n);
     if (n.live()) {
       live.add(n);
     }

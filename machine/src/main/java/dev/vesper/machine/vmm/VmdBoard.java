@@ -45,7 +45,9 @@ final class VmdBoard {
     b.add(new VirtioEntropy(p.seed()));
     int nic = 0;
     for (Network n : p.hardware().networks()) {
-      b.add(new VirtioNet(address(nic++), n));
+      VirtioNet adapter = new VirtioNet(address(nic++), n);
+      b.add(adapter);
+      b.platform.timed(adapter);
       b.platform.network(n);
     }
     for (Hardware.Drive d : p.hardware().drives()) {

@@ -2,7 +2,7 @@ package dev.vesper.machine.device;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.vesper.machine.device.disk.Ahci;
+import dev.vesper.machine.device.ahci.Ahci;
 import dev.vesper.machine.device.disk.Disk;
 import dev.vesper.machine.device.display.Vga;
 import dev.vesper.machine.device.net.UserNetwork;

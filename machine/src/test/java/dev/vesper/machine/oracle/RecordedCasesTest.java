@@ -2,7 +2,7 @@ package dev.vesper.machine.oracle;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.vesper.machine.cpu.interp.InstructionSet;
+import dev.vesper.machine.InstructionSet;
 import dev.vesper.x86.Decoder;
 import dev.vesper.x86.Insn;
 import java.io.BufferedReader;

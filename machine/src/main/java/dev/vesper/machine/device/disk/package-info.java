@@ -1,6 +1,6 @@
 /**
- * Disks: images of several formats behind one interface, and the controllers that are not virtio.
- * An image reads and writes the file that it was given and no other.
+ * Disks: images of several formats behind one interface; controllers live elsewhere. An image reads
+ * and writes the file that it was given and no other.
  */
 @NullMarked
 package dev.vesper.machine.device.disk;

@@ -1,6 +1,5 @@
 package dev.vesper.machine.device.net;
 
-import dev.vesper.machine.device.Timed;
 import java.nio.ByteBuffer;
 
 /**
@@ -36,7 +35,7 @@ final class NeighborDiscovery {
 
   private final Ipv6Host host;
   private long now;
-  private long next = Timed.NEVER;
+  private long next = Network.NEVER;
 
   NeighborDiscovery(Ipv6Host host) {
     this.host = host;

@@ -1,9 +1,10 @@
 package dev.vesper.machine.device.net;
 
-import dev.vesper.machine.device.Timed;
-
 /** What is at the other end of a network adapter. */
-public interface Network extends Timed {
+public interface Network {
+  /** No event is due. */
+  long NEVER = Long.MAX_VALUE;
+
   /** Takes a frame for the guest. */
   @FunctionalInterface
   interface Receiver {
@@ -25,11 +26,11 @@ public interface Network extends Timed {
   /** Waits until a frame may come, or real time has passed; only where the network is live. */
   default void await(long nanos) {}
 
-  @Override
+  /** {@return when the next event is due, in virtual nanoseconds, or {@link #NEVER}} */
   default long nextEvent() {
     return NEVER;
   }
 
-  @Override
+  /** Lets everything happen that is due at a virtual time in nanoseconds. */
   default void advance(long now) {}
 }

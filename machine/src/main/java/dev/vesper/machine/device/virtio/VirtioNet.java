@@ -1,5 +1,6 @@
 package dev.vesper.machine.device.virtio;
 
+import dev.vesper.machine.device.Timed;
 import dev.vesper.machine.device.net.Network;
 import java.util.ArrayDeque;
 
@@ -7,7 +8,7 @@ import java.util.ArrayDeque;
  * virtio network adapter (virtio 1.2, 5.1): queue 0 to the guest, queue 1 from it, one frame a
  * request behind a header of 12 bytes (10 in the legacy interface); no offloads.
  */
-public final class VirtioNet implements VirtioDevice {
+public final class VirtioNet implements VirtioDevice, Timed {
   private static final long FEATURE_MAC = 1L << 5;
   private static final long FEATURE_STATUS = 1L << 16;
   private static final int LINK_UP = 1;
@@ -32,6 +33,16 @@ public final class VirtioNet implements VirtioDevice {
     this.mac = mac.clone();
     this.network = network;
     network.connect(this::arrived);
+  }
+
+  @Override
+  public long nextEvent() {
+    return network.nextEvent();
+  }
+
+  @Override
+  public void advance(long now) {
+    network.advance(now);
   }
 
   @Override

@@ -1,6 +1,7 @@
-package dev.vesper.machine.device.disk;
+package dev.vesper.machine.device.ahci;
 
 import dev.vesper.machine.device.MmioDevice;
+import dev.vesper.machine.device.disk.Disk;
 import dev.vesper.machine.device.pci.PciDevice;
 import dev.vesper.machine.memory.HostView;
 import java.util.ArrayList;

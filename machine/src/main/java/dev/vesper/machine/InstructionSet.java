@@ -1,6 +1,7 @@
-package dev.vesper.machine.cpu.interp;
+package dev.vesper.machine;
 
 import dev.vesper.machine.cpu.CpuFeatures;
+import dev.vesper.machine.cpu.interp.Interpreter;
 import dev.vesper.machine.model.CpuModel;
 import dev.vesper.x86.Opcode;
 import dev.vesper.x86.OpcodeTable;

@@ -1,5 +1,6 @@
-package dev.vesper.machine.device.disk;
+package dev.vesper.machine.device.ahci;
 
+import dev.vesper.machine.device.disk.Disk;
 import dev.vesper.machine.memory.HostView;
 import java.io.IOException;
 import java.nio.ByteBuffer;

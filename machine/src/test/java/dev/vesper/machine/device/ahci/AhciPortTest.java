@@ -1,9 +1,10 @@
-package dev.vesper.machine.device.disk;
+package dev.vesper.machine.device.ahci;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.machine.device.MmioBus;
 import dev.vesper.machine.device.PortBus;
+import dev.vesper.machine.device.disk.Disk;
 import dev.vesper.machine.device.pci.PciBus;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.memory.PhysicalMemory;
