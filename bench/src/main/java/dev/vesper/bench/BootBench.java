@@ -28,7 +28,13 @@ final class BootBench {
   static void run(Path kernel, Path initrd, String mode) throws IOException {
     QemuTcg qemu = QemuTcg.find();
     List<String> ours =
-        Children.java(Bench.class.getName(), ONCE, kernel.toString(), initrd.toString(), mode);
+        Children.java(
+            "dev.vesper.bench",
+            Bench.class.getName(),
+            ONCE,
+            kernel.toString(),
+            initrd.toString(),
+            mode);
     double[] thread = new double[Bench.PASSES];
     double[] process = new double[Bench.PASSES];
     double[] theirs = new double[Bench.PASSES];

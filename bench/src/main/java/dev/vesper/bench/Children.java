@@ -14,12 +14,15 @@ import java.util.List;
 final class Children {
   private Children() {}
 
-  /** {@return a command that runs a class in a JVM like this one} */
-  static List<String> java(String main, String... args) {
+  /** {@return a command that runs a class of a module in a JVM like this one} */
+  static List<String> java(String module, String main, String... args) {
     List<String> c = new ArrayList<>();
     c.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-    c.addAll(ManagementFactory.getRuntimeMXBean().getInputArguments());
-    c.addAll(List.of("-cp", System.getProperty("java.class.path"), main));
+    // What the launcher made of -p and -m is among the arguments of the JVM.
+    ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
+        .filter(a -> !a.startsWith("--module-path=") && !a.startsWith("-Djdk.module."))
+        .forEach(c::add);
+    c.addAll(List.of("-p", System.getProperty("jdk.module.path"), "-m", module + "/" + main));
     c.addAll(List.of(args));
     return c;
   }

@@ -20,6 +20,7 @@ final class FirmwareBench {
     QemuTcg qemu = QemuTcg.find();
     List<String> ours =
         Children.java(
+            "dev.vesper.cli",
             "dev.vesper.cli.Main",
             "run",
             "-bios",

@@ -12,7 +12,7 @@ final class StartBench {
 
   static void run() throws IOException {
     QemuTcg qemu = QemuTcg.find();
-    List<String> ours = Children.java("dev.vesper.cli.Main", "run");
+    List<String> ours = Children.java("dev.vesper.cli", "dev.vesper.cli.Main", "run");
     double[] wall = new double[Bench.PASSES];
     double[] theirs = new double[Bench.PASSES];
     for (int p = 0; p < wall.length; p++) {
