@@ -3,6 +3,7 @@ package dev.vesper.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.vesper.fixtures.DebianKernel;
 import dev.vesper.machine.Machine;
 import dev.vesper.machine.spec.BootException;
 import dev.vesper.machine.spec.Hardware;

@@ -2,6 +2,7 @@ package dev.vesper.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.vesper.fixtures.DebianKernel;
 import dev.vesper.ghcb.ExitCode;
 import dev.vesper.ghcb.GhcbField;
 import dev.vesper.machine.Machine;

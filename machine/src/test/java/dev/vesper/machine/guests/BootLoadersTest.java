@@ -1,0 +1,70 @@
+package dev.vesper.machine.guests;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.vesper.fixtures.Tools;
+import dev.vesper.machine.Machine;
+import dev.vesper.machine.device.net.UserNetwork;
+import dev.vesper.machine.spec.BootException;
+import dev.vesper.machine.spec.Hardware;
+import dev.vesper.machine.spec.MachineSpec;
+import dev.vesper.machine.spec.SevMode;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+
+/** Other people's boot loaders, to their prompts. */
+@Tag("slow")
+final class BootLoadersTest {
+  private static byte[] file(String path, String packageName) throws IOException {
+    Tools.require(path, packageName);
+    return Files.readAllBytes(Path.of(path));
+  }
+
+  private static void run(MachineSpec o, long instructions) throws BootException {
+    Machine m = new Machine(o);
+    m.limit(instructions, Long.MAX_VALUE);
+    m.run();
+  }
+
+  @Test
+  void uBootComesToItsPrompt() throws IOException, BootException {
+    byte[] rom = file("/usr/lib/u-boot/qemu-x86/u-boot.rom", "u-boot-qemu");
+    Dialogue user =
+        new Dialogue().when("stop autoboot", " ").when("=> ", "version\n").when("=> ", "reset\n");
+    MachineSpec o =
+        MachineSpec.builder(SevMode.OFF, new byte[0], user::write)
+            .firmware(MachineSpec.Firmware.of(rom))
+            .hardware(new Hardware(Hardware.Board.PC, List.of()))
+            .input(user)
+            .build();
+    run(o, 1_000_000_000L);
+    assertThat(user.text()).contains("U-Boot 20", "Model: QEMU x86", "=> version", "resetting");
+  }
+
+  /** A kernel of boot protocol 2.07, which SeaBIOS enters in real mode. */
+  @Test
+  void ipxeIsBootedInRealMode() throws IOException, BootException {
+    byte[] bios = file("/usr/share/seabios/bios-256k.bin", "seabios");
+    byte[] ipxe = file("/boot/ipxe.lkrn", "ipxe");
+    Dialogue user = new Dialogue();
+    MachineSpec o =
+        MachineSpec.builder(SevMode.OFF, ipxe, user::write)
+            .firmware(MachineSpec.Firmware.of(bios))
+            .hardware(
+                new Hardware(
+                    Hardware.Board.PC,
+                    List.of(),
+                    List.of(new UserNetwork()),
+                    false,
+                    List.of(),
+                    null))
+            .input(user)
+            .build();
+    run(o, 300_000_000L);
+    assertThat(user.text()).contains("Booting from ROM", "iPXE initialising devices");
+  }
+}

@@ -1,0 +1,154 @@
+package dev.vesper.machine.guests;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.vesper.guest.FlatGuest;
+import dev.vesper.guest.Locore;
+import dev.vesper.machine.Machine;
+import dev.vesper.machine.spec.BootException;
+import dev.vesper.machine.spec.MachineSpec;
+import dev.vesper.machine.spec.Outcome;
+import dev.vesper.machine.spec.SevMode;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** Guests that loop, fault and write garbage: each ends by name and in bounded time. */
+final class HostileGuestTest {
+  private static Outcome run(SevMode mode, String source) throws BootException {
+    Machine m =
+        new Machine(
+            MachineSpec.builder(mode, FlatGuest.image(source), b -> {})
+                .memoryBytes(32L << 20)
+                .build());
+    m.limit(300_000, Long.MAX_VALUE);
+    return m.run();
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "ES | L: jmp short L | 124",
+        "ES | ud2 | 5",
+        "ES | cpuid | 5",
+        "OFF | ud2 | 5",
+        "OFF | cpuid; L: jmp short L | 124",
+        "ES | cli; hlt | 6",
+        "OFF | cli; hlt | 6",
+        "ES | sti; hlt | 6",
+        "ES | mov eax, 0x100; xor edx, edx; mov ecx, 0xc0010130; wrmsr; vmgexit | 3",
+        "ES | mov eax, 0x7ff; mov edx, -1; mov ecx, 0xc0010130; wrmsr; L: vmgexit; jmp short L |"
+            + " 124",
+        "ES | mov eax, 0xfffff000; mov edx, -1; mov ecx, 0xc0010130; wrmsr; L: vmgexit; jmp short L"
+            + " | 124",
+        "ES | mov eax, 6; xor edx, edx; mov ecx, 0xc0010130; wrmsr; vmgexit | 6",
+        "ES | mov rax, 0x12345678000; mov cr3, rax; L: jmp short L | 5",
+        "OFF | mov rax, 0x12345678000; mov cr3, rax; L: jmp short L | 6",
+        "OFF | mov al, 0xfe; out 0x64, al | 0",
+        "OFF | mov dx, 0xcf9; mov al, 6; out dx, al | 0",
+        "OFF | mov al, 5; out 0xf4, al | 11",
+        "OFF | mov edi, 0xfee00000; mov rax, [rdi]; mov [rdi], rax; mov rsi, rdi; mov ecx, 100; rep"
+            + " movsb; L: jmp short L | 124",
+        "OFF | vmgexit | 124",
+        "SEV | vmgexit | 124",
+        "OFF | mov al, 0x34; out 0x43, al; mov al, 9; out 0x40, al; out 0x40, al; mov al, 0xff; out"
+            + " 0x21, al; sti; hlt | 6",
+        "ES | vmmcall | 5"
+      })
+  void endsByName(SevMode mode, String code, int status) throws BootException {
+    Outcome o = run(mode, code.replace("; ", "\n") + "\nE: jmp short E");
+    assertThat(o.status()).as("%s", o).isEqualTo(status);
+    assertThat(o.reason()).isNotEmpty();
+  }
+
+  @Test
+  void aHostThatWritesToTheVmsaIsCaughtByVmrun() throws BootException {
+    Machine m = new Machine(MachineSpec.of(SevMode.ES, FlatGuest.image("nop"), b -> {}));
+    m.hostView().write(m.vmsaAddress() + 0x178, 8, 0x1234);
+    Outcome o = m.run();
+    assertThat(o.status()).isEqualTo(6);
+    assertThat(o.reason()).contains("VMEXIT_INVALID");
+  }
+
+  @Test
+  void randomCodeNeverEscapes() throws BootException {
+    Random r = new Random(31337);
+    for (int i = 0; i < 400; i++) {
+      StringBuilder s = new StringBuilder("mov rsp, 0x180000\n");
+      for (int k = 0; k < 300; k++) {
+        s.append("db ").append(r.nextInt(256)).append('\n');
+      }
+      SevMode mode = SevMode.values()[i % 3];
+      Machine m =
+          new Machine(
+              MachineSpec.builder(mode, FlatGuest.image(s.toString()), b -> {})
+                  .memoryBytes(8L << 20)
+                  .build());
+      m.limit(20_000, Long.MAX_VALUE);
+      Outcome o = m.run();
+      assertThat(o.status()).as("%s", o).isNotEqualTo(125);
+    }
+  }
+
+  @Test
+  void garbageInPageTablesEndsByName() throws BootException {
+    Random r = new Random(5);
+    for (int i = 0; i < 60; i++) {
+      String s =
+          "mov rdi, 0x70000\nmov ecx, 3000\nmov rax, 0x"
+              + Long.toHexString(r.nextLong())
+              + "\n"
+              + "L: mov [rdi], rax\n"
+              + "imul rax, rax, 1664525\n"
+              + "add rax, 1013904223\n"
+              + "add rdi, 8\n"
+              + "dec ecx\n"
+              + "jne L\n"
+              + "mov rax, cr3\n"
+              + "mov cr3, rax\n"
+              + "E: jmp short E";
+      Outcome o = run(i % 2 == 0 ? SevMode.ES : SevMode.OFF, s);
+      assertThat(o.status()).as("%s", o).isIn(5, 6, 124);
+    }
+  }
+
+  /** Random code with the reference guest's #VC handler below it, two processors, all hosts. */
+  @ParameterizedTest
+  @ValueSource(strings = {"kvm", "openbsd:2025-06", "openbsd:2026"})
+  void randomCodeOnTheReferenceGuestEndsByName(String profile) throws BootException {
+    Random r = new Random(profile.hashCode());
+    for (int i = 0; i < 60; i++) {
+      StringBuilder code = new StringBuilder(i % 2 == 0 ? "    sti\n" : "    call mp_start\n");
+      for (int k = 0; k < 40; k++) {
+        code.append(
+            switch (r.nextInt(8)) {
+              case 0 -> "    cpuid\n";
+              case 1 -> "    in al, " + r.nextInt(256) + "\n";
+              case 2 -> "    mov edx, " + r.nextInt(0x1_0000) + "\n    out dx, eax\n";
+              case 3 -> "    rdmsr\n";
+              case 4 -> "    mov ecx, 0xc0010130\n    wrmsr\n    rep vmmcall\n";
+              case 5 -> "    mov rdi, [lapic]\n    mov [rdi+" + 16 * r.nextInt(64) + "], eax\n";
+              case 6 -> "    mov eax, " + r.nextInt() + "\n";
+              default -> "    db " + r.nextInt(256) + ", " + r.nextInt(256) + "\n";
+            });
+      }
+      Machine m =
+          new Machine(
+              MachineSpec.builder(
+                      i % 3 == 0 ? SevMode.SEV : SevMode.ES,
+                      Locore.withMain("    call lapic_init\n" + code),
+                      b -> {})
+                  .memoryBytes(32L << 20)
+                  .profile(profile)
+                  .processors(profile.equals("kvm") ? 2 : 1)
+                  .build());
+      m.limit(300_000, Long.MAX_VALUE);
+      Outcome o = m.run();
+      assertThat(o.reason()).isNotEmpty();
+      assertThat(o.status()).as("%d: %s", i, o).isNotEqualTo(Outcome.DEFECT);
+    }
+  }
+}

@@ -1,0 +1,212 @@
+package dev.vesper.machine.guests;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.vesper.fixtures.DebianKernel;
+import dev.vesper.machine.Machine;
+import dev.vesper.machine.host.HostMemory;
+import dev.vesper.machine.spec.BootException;
+import dev.vesper.machine.spec.ConsoleInput;
+import dev.vesper.machine.spec.MachineSpec;
+import dev.vesper.machine.spec.Outcome;
+import dev.vesper.machine.spec.SevMode;
+import java.io.ByteArrayOutputStream;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.util.ArrayDeque;
+import java.util.Deque;
+import java.util.Queue;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** The unmodified kernel of Debian 12 with a busybox initramfs. */
+@Tag("slow")
+final class LinuxBootTest {
+  private static final String SECRET = "vesper-secret-6f1d0c27a9b34e58";
+  private static final String INIT =
+      """
+      #!/bin/busybox sh
+      /bin/busybox mount -t proc proc /proc
+      /bin/busybox mount -t devtmpfs dev /dev
+      /bin/busybox --install -s /bin
+      export PATH=/bin
+      SECRET=%s
+      echo MARK-INIT $(uname -r | cut -c1-3)
+      i=0; while [ $i -lt 50 ]; do i=$((i+1)); done; echo LOOP $i
+      echo SUM $(seq 1 100 | awk '{s+=$1} END {print s}')
+      if grep -q interactive /proc/cmdline; then
+        echo READY
+        while read line; do
+          [ "$line" = quit ] && break
+          echo "ANSWER: $(eval "$line")"
+        done
+      fi
+      echo MARK-DONE
+      # vmd's serial port takes its time, and what it has not sent by then is lost.
+      sleep 1
+      poweroff -f
+      """
+          .formatted(SECRET);
+
+  private static MachineSpec options(SevMode mode, ByteArrayOutputStream console, String extra) {
+    return MachineSpec.builder(mode, DebianKernel.image(), console::write)
+        .append("console=ttyS0 cryptomgr.notests=1 " + extra)
+        .initrd(DebianKernel.initramfs(INIT))
+        .build();
+  }
+
+  private static Machine run(MachineSpec o) throws BootException {
+    Machine m = new Machine(o);
+    m.limit(3_000_000_000L, Long.MAX_VALUE);
+    assertThat(m.run()).isEqualTo(new Outcome(0, "guest halted with interrupts disabled"));
+    return m;
+  }
+
+  @ParameterizedTest
+  @CsvSource({"OFF, false", "SEV, true", "ES, false", "ES, true"})
+  void bootsToInitAndPowersOff(SevMode mode, boolean entry32) throws BootException {
+    ByteArrayOutputStream console = new ByteArrayOutputStream();
+    MachineSpec o = options(mode, console, "quiet");
+    if (mode == SevMode.ES) {
+      o = options(mode, console, "");
+    }
+    Machine m = run(entry32 ? o.toBuilder().entry32().build() : o);
+    String text = console.toString(StandardCharsets.ISO_8859_1);
+    assertThat(text)
+        .contains("MARK-INIT 6.1")
+        .contains("LOOP 50")
+        .contains("SUM 5050")
+        .contains("MARK-DONE");
+    if (mode == SevMode.ES) {
+      assertThat(text).contains("Memory Encryption Features active: AMD SEV SEV-ES");
+      assertNothingLeaks(m);
+    }
+  }
+
+  private static void assertNothingLeaks(Machine m) {
+    HostMemory host = m.hostView();
+    byte[] all = new byte[1 << 20];
+    byte[] plain = new byte[1 << 20];
+    boolean bannerInPlaintext = false;
+    boolean secretInPlaintext = false;
+    for (long a = 0; a < host.guestBytes(); a += all.length) {
+      host.read(a, all, 0, all.length);
+      String seen = new String(all, StandardCharsets.ISO_8859_1);
+      assertThat(seen.contains("Linux version 6.1"))
+          .as("banner at 0x%x in the host's view", a)
+          .isFalse();
+      assertThat(seen.contains(SECRET)).as("secret at 0x%x in the host's view", a).isFalse();
+      plain = m.observer().readPrivate(a, plain.length);
+      String inside = new String(plain, StandardCharsets.ISO_8859_1);
+      bannerInPlaintext |= inside.contains("Linux version 6.1");
+      secretInPlaintext |= inside.contains(SECRET);
+    }
+    // The strings are there for the guest, so their absence above means something.
+    assertThat(bannerInPlaintext).isTrue();
+    assertThat(secretInPlaintext).isTrue();
+    byte[] vmsa = new byte[4096];
+    host.read(m.vmsaAddress(), vmsa, 0, vmsa.length);
+    byte[] inside = m.observer().readPrivate(m.vmsaAddress(), 4096);
+    assertThat(inside[0xD1] & 0x10).as("EFER.SVME in the plaintext VMSA").isEqualTo(0x10);
+    int same = 0;
+    for (int i = 0; i < 4096; i++) {
+      same += vmsa[i] == inside[i] ? 1 : 0;
+    }
+    assertThat(same).as("bytes of the VMSA page that the host sees as they are").isLessThan(100);
+  }
+
+  @Test
+  void interactiveInputIsAnsweredUnderEs() throws BootException {
+    ByteArrayOutputStream console = new ByteArrayOutputStream();
+    Deque<String> script = new ArrayDeque<>();
+    script.add("echo $((6*7))\n");
+    script.add("quit\n");
+    Queue<Integer> keys = new ArrayDeque<>();
+    ConsoleInput input =
+        new ConsoleInput() {
+          @Override
+          public int poll() {
+            String text = console.toString(StandardCharsets.ISO_8859_1);
+            boolean ready =
+                script.size() == 2 ? text.contains("READY") : text.contains("ANSWER: 42");
+            if (keys.isEmpty() && !script.isEmpty() && ready) {
+              script.remove().chars().forEach(keys::add);
+            }
+            Integer k = keys.poll();
+            return k == null ? -1 : k;
+          }
+
+          @Override
+          public boolean closed() {
+            return script.isEmpty() && keys.isEmpty();
+          }
+
+          @Override
+          public void await(long nanos) {
+            // Nothing to wait for: the script answers at once.
+          }
+        };
+    run(options(SevMode.ES, console, "quiet interactive").toBuilder().input(input).build());
+    assertThat(console.toString(StandardCharsets.ISO_8859_1))
+        .contains("ANSWER: 42")
+        .contains("MARK-DONE");
+  }
+
+  /** vmm(4) knows no SEV information request; without SEV the same kernel boots there. */
+  @Test
+  void underVmmLinuxEndsAtTheRequestThatIsNotServed() throws BootException {
+    ByteArrayOutputStream console = new ByteArrayOutputStream();
+    Machine m =
+        new Machine(options(SevMode.ES, console, "quiet").toBuilder().profile("openbsd").build());
+    m.limit(2_000_000_000L, Long.MAX_VALUE);
+    Outcome o = m.run();
+    assertThat(o.status()).isEqualTo(Outcome.GAVE_UP);
+    assertThat(o.reason())
+        .isEqualTo(
+            "vmm(4) answers EINVAL and vmd(8) ends the VM: it does not serve the GHCB"
+                + " MSR-protocol request SEV_INFO_REQ (0x2)");
+    Machine off =
+        run(options(SevMode.OFF, console, "quiet").toBuilder().profile("openbsd").build());
+    assertThat(off.format()).startsWith("bzImage");
+    assertThat(console.toString(StandardCharsets.ISO_8859_1)).contains("MARK-DONE");
+  }
+
+  @Test
+  void twoRunsAreIdentical() throws BootException {
+    ByteArrayOutputStream a = new ByteArrayOutputStream();
+    ByteArrayOutputStream b = new ByteArrayOutputStream();
+    String first = run(options(SevMode.ES, a, "quiet")).stateHash();
+    String second = run(options(SevMode.ES, b, "quiet")).stateHash();
+    assertThat(second).isEqualTo(first);
+    assertThat(b.toByteArray()).isEqualTo(a.toByteArray());
+  }
+
+  /**
+   * The initrd holds one static 32-bit program, which writes a line and ends: {@code write(1, "UT32
+   * alive")} and {@code exit} by INT 80h, made for this project.
+   */
+  @ParameterizedTest
+  @EnumSource(
+      value = SevMode.class,
+      names = {"OFF", "ES"})
+  void a32BitProgramRuns(SevMode mode) throws Exception {
+    ByteArrayOutputStream console = new ByteArrayOutputStream();
+    byte[] initrd;
+    try (InputStream in = LinuxBootTest.class.getResourceAsStream("init32.gz")) {
+      assertThat(in).isNotNull();
+      initrd = in.readAllBytes();
+    }
+    Machine m =
+        new Machine(
+            MachineSpec.builder(mode, DebianKernel.image(), console::write)
+                .append("console=ttyS0 cryptomgr.notests=1 panic=-1")
+                .initrd(initrd)
+                .build());
+    m.limit(3_000_000_000L, Long.MAX_VALUE);
+    m.run();
+    assertThat(console.toString(StandardCharsets.ISO_8859_1)).contains("UT32 alive");
+  }
+}

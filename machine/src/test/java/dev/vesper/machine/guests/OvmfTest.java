@@ -1,0 +1,95 @@
+package dev.vesper.machine.guests;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.vesper.fixtures.Tools;
+import dev.vesper.machine.Machine;
+import dev.vesper.machine.observe.check.Checker;
+import dev.vesper.machine.observe.check.HandlerCoverage.Cell;
+import dev.vesper.machine.spec.BootException;
+import dev.vesper.machine.spec.MachineSpec;
+import dev.vesper.machine.spec.SevMode;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Set;
+import java.util.TreeSet;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** Debian's OVMF, unmodified, from the reset vector to the UEFI shell. */
+@Tag("slow")
+final class OvmfTest {
+  private static final Path IMAGE = Path.of("/usr/share/ovmf/OVMF.fd");
+
+  private static MachineSpec options(SevMode mode, ByteArrayOutputStream console)
+      throws IOException {
+    Tools.require(IMAGE.toString(), "ovmf");
+    return MachineSpec.builder(mode, new byte[0], console::write)
+        .memoryBytes(256L << 20)
+        .firmware(MachineSpec.Firmware.of(Files.readAllBytes(IMAGE)))
+        .build();
+  }
+
+  /**
+   * {@return bytes as text in which names of variables are found: UTF-16, at even or odd places}
+   */
+  private static String text(byte[] variables) {
+    return new String(variables, StandardCharsets.ISO_8859_1).replace("\0", "");
+  }
+
+  private static final String SHELL = "UEFI Interactive Shell";
+
+  @Test
+  void reachesTheShellUnderSev() throws BootException, IOException {
+    ByteArrayOutputStream console = new ByteArrayOutputStream();
+    Machine m = new Machine(options(SevMode.SEV, console));
+    m.limit(800_000_000L, Long.MAX_VALUE);
+    m.run();
+    assertThat(console.toString(StandardCharsets.ISO_8859_1)).contains(SHELL);
+  }
+
+  /**
+   * Code and variables in files of their own, the second a flash. The image of 4 MiB has a 32-bit
+   * PEI without 1 GiB pages.
+   */
+  @ParameterizedTest
+  @CsvSource({"SEV, _4M, 'vesper-min,phys-bits=40'", "ES, '', vesper-min"})
+  void splitImagesReachTheShellAndKeepVariables(SevMode mode, String size, String cpu)
+      throws BootException, IOException {
+    ByteArrayOutputStream console = new ByteArrayOutputStream();
+    MachineSpec o = options(mode, console).toBuilder().cpuModel(cpu).build();
+    MachineSpec.Firmware split =
+        new MachineSpec.Firmware(
+            Files.readAllBytes(Path.of("/usr/share/OVMF/OVMF_CODE" + size + ".fd")),
+            Files.readAllBytes(Path.of("/usr/share/OVMF/OVMF_VARS" + size + ".fd")));
+    Machine m = new Machine(o.toBuilder().firmware(split).build());
+    m.limit(1_300_000_000L, Long.MAX_VALUE);
+    m.run();
+    assertThat(console.toString(StandardCharsets.ISO_8859_1)).contains(SHELL);
+    String name = "BootOrder";
+    assertThat(text(split.variables())).doesNotContain(name);
+    assertThat(text(m.variables())).contains(name);
+  }
+
+  @Test
+  void reachesTheShellUnderEsAndItsFindingsAreKnown() throws BootException, IOException {
+    ByteArrayOutputStream console = new ByteArrayOutputStream();
+    Machine m = new Machine(options(SevMode.ES, console));
+    Checker c = new Checker();
+    m.trace(c::accept, true);
+    m.limit(720_000_000L, Long.MAX_VALUE);
+    m.run();
+    assertThat(console.toString(StandardCharsets.ISO_8859_1)).contains(SHELL);
+    Set<String> rules = new TreeSet<>();
+    c.findings().forEach(f -> rules.add(f.rule().id()));
+    assertThat(rules).as("%s", c.findings()).isEqualTo(LinuxCheckTest.explained("ovmf"));
+    assertThat(c.coverage().cells())
+        .extracting(Cell::form)
+        .contains("cpuid", "rep ins m8,dx", "mov r64,dr7", "wbinvd", "mov m32,r32");
+  }
+}

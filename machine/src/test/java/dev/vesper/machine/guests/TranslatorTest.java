@@ -1,0 +1,87 @@
+package dev.vesper.machine.guests;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.vesper.fixtures.DebianKernel;
+import dev.vesper.guest.Locore;
+import dev.vesper.machine.Machine;
+import dev.vesper.machine.observe.Event;
+import dev.vesper.machine.spec.BootException;
+import dev.vesper.machine.spec.MachineSpec;
+import dev.vesper.machine.spec.SevMode;
+import java.io.ByteArrayOutputStream;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/**
+ * The translator changes nothing but speed: not the final state, not a trace, not an instruction.
+ */
+final class TranslatorTest {
+  private static final String INIT =
+      """
+      #!/bin/busybox sh
+      echo MARK-INIT
+      /bin/busybox seq 1 200 | /bin/busybox sha256sum
+      /bin/busybox poweroff -f
+      """;
+
+  private record Result(String hash, long instructions, String console, List<Event> events) {}
+
+  private static Result run(MachineSpec o, ByteArrayOutputStream out, int after, boolean traced)
+      throws BootException {
+    Machine m = new Machine(o);
+    m.translateAfter(after);
+    List<Event> events = new ArrayList<>();
+    if (traced) {
+      m.trace(events::add, true);
+    }
+    m.limit(3_000_000_000L, Long.MAX_VALUE);
+    m.run();
+    return new Result(m.stateHash(), m.instructions(), out.toString(), events);
+  }
+
+  private static Result locore(SevMode mode, int after, boolean traced) throws BootException {
+    ByteArrayOutputStream out = new ByteArrayOutputStream();
+    MachineSpec o =
+        MachineSpec.builder(mode, Locore.image(), out::write)
+            .memoryBytes(64L << 20)
+            .processors(2)
+            .build();
+    return run(o, out, after, traced);
+  }
+
+  @ParameterizedTest
+  @EnumSource(SevMode.class)
+  void theReferenceGuestAndItsTraceAreTheSameAtAnyThreshold(SevMode mode) throws BootException {
+    Result interpreted = locore(mode, 0, true);
+    assertThat(interpreted.console()).contains("locore: self-test passed");
+    for (int after : new int[] {1, 3, 100}) {
+      assertThat(locore(mode, after, true)).isEqualTo(interpreted);
+      assertThat(locore(mode, after, false).hash()).isEqualTo(interpreted.hash());
+    }
+  }
+
+  @Test
+  @Tag("slow")
+  void linuxEndsInTheSameStateAtAnyThreshold() throws BootException {
+    Result interpreted = linux(0);
+    assertThat(interpreted.console()).contains("MARK-INIT");
+    for (int after : new int[] {1, 300}) {
+      assertThat(linux(after)).isEqualTo(interpreted);
+    }
+  }
+
+  private static Result linux(int after) throws BootException {
+    ByteArrayOutputStream out = new ByteArrayOutputStream();
+    MachineSpec o =
+        MachineSpec.builder(SevMode.ES, DebianKernel.image(), out::write)
+            .append("console=ttyS0 quiet cryptomgr.notests=1")
+            .initrd(DebianKernel.initramfs(INIT))
+            .build();
+    return run(o, out, after, false);
+  }
+}
