@@ -9,6 +9,7 @@ import dev.vesper.machine.observe.Symbols;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Supplier;
 import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
@@ -39,7 +40,7 @@ final class Stops {
   Registration add(long linear) {
     Long a = linear;
     breakpoints.add(a);
-    return () -> breakpoints.remove(a);
+    return once(() -> breakpoints.remove(a));
   }
 
   Registration add(long linear, long bytes, Access access) {
@@ -49,7 +50,17 @@ final class Stops {
     PausePoints.Watch w =
         new PausePoints.Watch(linear, bytes, access != Access.WRITE, access != Access.READ);
     watches.add(w);
-    return () -> watches.remove(w);
+    return once(() -> watches.remove(w));
+  }
+
+  /** Equal points may be asked for twice: closing one again must not take the other's away. */
+  private static Registration once(Runnable takeBack) {
+    AtomicBoolean closed = new AtomicBoolean();
+    return () -> {
+      if (!closed.getAndSet(true)) {
+        takeBack.run();
+      }
+    };
   }
 
   /** A run begins. */

@@ -231,6 +231,18 @@ final class StoppedRunsTest {
   }
 
   @Test
+  void aPointIsTakenBackOnceThoughAnotherIsEqual() throws Exception {
+    Machine m = machine(SevMode.ES, 0);
+    long there = m.symbols().running("ghcb_vmgexit");
+    try (Registration first = m.breakpoint(there)) {
+      m.breakpoint(there);
+      first.close();
+      first.close();
+    }
+    assertThat(m.run(Until.end())).isInstanceOf(Stop.Breakpoint.class);
+  }
+
+  @Test
   void aLimitThatIsRaisedLetsARunGoOn() throws Exception {
     Machine m = machine(SevMode.ES, 1);
     m.limit(10, Long.MAX_VALUE);
