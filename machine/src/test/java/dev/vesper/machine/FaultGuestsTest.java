@@ -6,10 +6,8 @@ import dev.vesper.machine.spec.Hardware;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.Outcome;
 import dev.vesper.machine.spec.SevMode;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
-import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.zip.GZIPInputStream;
 import org.jspecify.annotations.Nullable;
@@ -25,18 +23,15 @@ final class FaultGuestsTest {
   private static final long MOST_INSTRUCTIONS = 50_000_000;
 
   /** What one guest is run with. */
-  private static Machine machine(String file, String cpu, ByteArrayOutputStream console)
-      throws Exception {
+  private static TestMachine machine(String file, String cpu) throws Exception {
     byte[] image = bytes(file);
     boolean firmware = file.endsWith(".rom.gz");
-    MachineSpec o =
-        MachineSpec.builder(SevMode.OFF, firmware ? new byte[0] : image, console::write)
+    MachineSpec.Builder o =
+        MachineSpec.builder(SevMode.OFF, firmware ? new byte[0] : image, b -> {})
             .memoryBytes(64L << 20)
             .cpuModel(cpu)
-            .hardware(new Hardware(Hardware.Board.PC, List.of()))
-            .build();
-    return new Machine(
-        firmware ? o.toBuilder().firmware(MachineSpec.Firmware.of(image)).build() : o);
+            .hardware(new Hardware(Hardware.Board.PC, List.of()));
+    return TestMachine.of(firmware ? o.firmware(MachineSpec.Firmware.of(image)) : o);
   }
 
   private static byte[] bytes(String file) throws IOException {
@@ -51,14 +46,10 @@ final class FaultGuestsTest {
   void aGuestEndsAsItDoesOnAProcessor(String file, int status, @Nullable String cpu)
       throws Exception {
     for (int translated : new int[] {0, 1}) {
-      ByteArrayOutputStream console = new ByteArrayOutputStream();
-      Machine m = machine(file, cpu == null ? CPU : cpu, console);
-      m.translateAfter(translated);
-      m.limit(MOST_INSTRUCTIONS, Long.MAX_VALUE);
-      Outcome end = m.run();
-      assertThat(end.status())
-          .as("%s, %s, %s", file, end.reason(), console.toString(StandardCharsets.ISO_8859_1))
-          .isEqualTo(status);
+      TestMachine m = machine(file, cpu == null ? CPU : cpu);
+      m.machine().translateAfter(translated);
+      Outcome end = m.run(MOST_INSTRUCTIONS);
+      assertThat(end.status()).as("%s, %s, %s", file, end.reason(), m.console()).isEqualTo(status);
     }
   }
 }

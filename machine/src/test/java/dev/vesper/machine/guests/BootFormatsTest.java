@@ -2,13 +2,12 @@ package dev.vesper.machine.guests;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.vesper.machine.Machine;
+import dev.vesper.machine.TestMachine;
 import dev.vesper.machine.spec.BootException;
 import dev.vesper.machine.spec.Hardware;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.SevMode;
 import dev.vesper.x86.Assembler;
-import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -19,16 +18,13 @@ final class BootFormatsTest {
 
   private static Result run(SevMode mode, byte[] image, String line, byte[] module)
       throws BootException {
-    ByteArrayOutputStream out = new ByteArrayOutputStream();
-    Machine m =
-        new Machine(
-            MachineSpec.builder(mode, image, out::write)
+    TestMachine m =
+        TestMachine.of(
+            MachineSpec.builder(mode, image, b -> {})
                 .append(line)
                 .initrd(module)
-                .memoryBytes(160L << 20)
-                .build());
-    m.limit(1_000_000, Long.MAX_VALUE);
-    return new Result(m.run().status(), out.toString(StandardCharsets.ISO_8859_1), m.format());
+                .memoryBytes(160L << 20));
+    return new Result(m.run(1_000_000).status(), m.console(), m.machine().format());
   }
 
   /** Writes a zero-terminated string at ESI to COM1. */
@@ -151,16 +147,13 @@ final class BootFormatsTest {
         jne bad
         mov esi, [ebx+24]
         """;
-    ByteArrayOutputStream out = new ByteArrayOutputStream();
-    Machine m =
-        new Machine(
-            MachineSpec.builder(SevMode.OFF, pvh(s + PUTS), out::write)
+    TestMachine m =
+        TestMachine.of(
+            MachineSpec.builder(SevMode.OFF, pvh(s + PUTS), b -> {})
                 .append("tables")
                 .memoryBytes(160L << 20)
-                .hardware(new Hardware(Hardware.Board.PC, List.of()))
-                .build());
-    m.limit(1_000_000, Long.MAX_VALUE);
-    assertThat(m.run().status()).isEqualTo(15);
-    assertThat(out.toString(StandardCharsets.ISO_8859_1)).isEqualTo("tables");
+                .hardware(new Hardware(Hardware.Board.PC, List.of())));
+    assertThat(m.run(1_000_000).status()).isEqualTo(15);
+    assertThat(m.console()).isEqualTo("tables");
   }
 }

@@ -2,7 +2,7 @@ package dev.vesper.machine.guests;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.vesper.fixtures.Tools;
+import dev.vesper.fixtures.DebianPackages;
 import dev.vesper.machine.Machine;
 import dev.vesper.machine.device.net.UserNetwork;
 import dev.vesper.machine.spec.BootException;
@@ -11,7 +11,6 @@ import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.SevMode;
 import java.io.IOException;
 import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -19,9 +18,9 @@ import org.junit.jupiter.api.Test;
 /** Other people's boot loaders, to their prompts. */
 @Tag("slow")
 final class BootLoadersTest {
-  private static byte[] file(String path, String packageName) throws IOException {
-    Tools.require(path, packageName);
-    return Files.readAllBytes(Path.of(path));
+  private static byte[] packaged(String name, String file)
+      throws IOException, InterruptedException {
+    return Files.readAllBytes(DebianPackages.file(DebianPackages.unpacked(name), file));
   }
 
   private static void run(MachineSpec o, long instructions) throws BootException {
@@ -31,8 +30,8 @@ final class BootLoadersTest {
   }
 
   @Test
-  void uBootComesToItsPrompt() throws IOException, BootException {
-    byte[] rom = file("/usr/lib/u-boot/qemu-x86/u-boot.rom", "u-boot-qemu");
+  void uBootComesToItsPrompt() throws IOException, InterruptedException, BootException {
+    byte[] rom = packaged("u-boot-qemu", "qemu-x86/u-boot.rom");
     Dialogue user =
         new Dialogue().when("stop autoboot", " ").when("=> ", "version\n").when("=> ", "reset\n");
     MachineSpec o =
@@ -47,9 +46,9 @@ final class BootLoadersTest {
 
   /** A kernel of boot protocol 2.07, which SeaBIOS enters in real mode. */
   @Test
-  void ipxeIsBootedInRealMode() throws IOException, BootException {
-    byte[] bios = file("/usr/share/seabios/bios-256k.bin", "seabios");
-    byte[] ipxe = file("/boot/ipxe.lkrn", "ipxe");
+  void ipxeIsBootedInRealMode() throws IOException, InterruptedException, BootException {
+    byte[] bios = packaged("seabios", "bios-256k.bin");
+    byte[] ipxe = packaged("ipxe", "ipxe.lkrn");
     Dialogue user = new Dialogue();
     MachineSpec o =
         MachineSpec.builder(SevMode.OFF, ipxe, user::write)

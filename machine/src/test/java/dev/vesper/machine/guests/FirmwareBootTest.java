@@ -5,14 +5,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.vesper.fixtures.DebianKernel;
 import dev.vesper.fixtures.DebianPackages;
 import dev.vesper.fixtures.Tools;
-import dev.vesper.machine.Machine;
+import dev.vesper.machine.TestMachine;
 import dev.vesper.machine.spec.BootException;
 import dev.vesper.machine.spec.Hardware;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.SevMode;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -57,25 +55,21 @@ final class FirmwareBootTest {
   /** {@return what is on the console when the firmware's disk has started Linux} */
   private static String started(SevMode mode, byte[] firmware, Path image, long limit)
       throws IOException, BootException {
-    ByteArrayOutputStream console = new ByteArrayOutputStream();
-    MachineSpec o =
-        MachineSpec.builder(mode, new byte[0], console::write)
-            .firmware(MachineSpec.Firmware.of(firmware))
-            .hardware(BootDisk.pc(image, mode == SevMode.ES))
-            .build();
-    String text = run(o, console, limit);
+    String text =
+        run(
+            MachineSpec.builder(mode, new byte[0], b -> {})
+                .firmware(MachineSpec.Firmware.of(firmware))
+                .hardware(BootDisk.pc(image, mode == SevMode.ES)),
+            limit);
     assertThat(text).contains("MARK-INIT");
     return text;
   }
 
-  private static String run(MachineSpec o, ByteArrayOutputStream console, long limit)
-      throws BootException {
-    Machine m = new Machine(o);
-    m.limit(limit, Long.MAX_VALUE);
-    String reason = m.run().reason();
-    String text = console.toString(StandardCharsets.ISO_8859_1);
-    assertThat(reason).as(text).isEqualTo("guest powered off");
-    return text;
+  private static String run(MachineSpec.Builder o, long limit) throws BootException {
+    TestMachine m = TestMachine.of(o);
+    String reason = m.run(limit).reason();
+    assertThat(reason).as(m.console()).isEqualTo("guest powered off");
+    return m.console();
   }
 
   @Test
@@ -98,15 +92,13 @@ final class FirmwareBootTest {
 
   @Test
   void firmwareStartsAKernelThatItIsHandedUnderEs() throws IOException, BootException {
-    ByteArrayOutputStream console = new ByteArrayOutputStream();
-    MachineSpec o =
-        MachineSpec.builder(SevMode.ES, DebianKernel.image(), console::write)
+    MachineSpec.Builder o =
+        MachineSpec.builder(SevMode.ES, DebianKernel.image(), b -> {})
             .append(LINE)
             .initrd(DebianKernel.initramfs(INIT))
             .processors(2)
-            .firmware(MachineSpec.Firmware.of(ovmf()))
-            .build();
-    assertThat(run(o, console, 4_000_000_000L)).contains("MARK-INIT");
+            .firmware(MachineSpec.Firmware.of(ovmf()));
+    assertThat(run(o, 4_000_000_000L)).contains("MARK-INIT");
   }
 
   @Test
@@ -204,19 +196,15 @@ final class FirmwareBootTest {
   @Test
   void memtestFindsNoErrors() throws IOException, BootException {
     byte[] image = file("/boot/memtest86+x64.bin", "memtest86+");
-    ByteArrayOutputStream console = new ByteArrayOutputStream();
-    MachineSpec o =
-        MachineSpec.builder(SevMode.OFF, image, console::write)
-            .append("console=ttyS0,115200")
-            .memoryBytes(16L << 20)
-            .hardware(new Hardware(Hardware.Board.PC, List.of()))
-            .build();
-    Machine m = new Machine(o);
+    TestMachine m =
+        TestMachine.of(
+            MachineSpec.builder(SevMode.OFF, image, b -> {})
+                .append("console=ttyS0,115200")
+                .memoryBytes(16L << 20)
+                .hardware(new Hardware(Hardware.Board.PC, List.of())));
     // Its first seconds are spent on waiting for a key.
-    m.limit(5_500_000_000L, Long.MAX_VALUE);
-    m.run();
-    String text = console.toString(StandardCharsets.ISO_8859_1);
-    assertThat(text)
+    m.run(5_500_000_000L);
+    assertThat(m.console())
         .contains("#0  [Address test, walking ones, no cache]")
         .contains("#6  [Moving inversions, 64 bit pattern]")
         .contains("Errors: 0")

@@ -4,14 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.fixtures.DebianKernel;
 import dev.vesper.fixtures.DebianPackages;
-import dev.vesper.machine.Machine;
+import dev.vesper.machine.TestMachine;
 import dev.vesper.machine.spec.BootException;
 import dev.vesper.machine.spec.Hardware;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.SevMode;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.util.List;
 import java.util.Map;
@@ -39,20 +37,17 @@ final class I386GuestsTest {
       poweroff -f
       """;
 
-  private static String run(MachineSpec o, ByteArrayOutputStream console)
+  private static String run(MachineSpec.Builder o)
       throws BootException, IOException, InterruptedException {
     byte[] busybox =
         Files.readAllBytes(
             DebianPackages.file(DebianPackages.unpacked("busybox-static", "i386"), "bin/busybox"));
-    Machine m =
-        new Machine(
-            o.toBuilder()
-                .append("console=ttyS0 quiet cryptomgr.notests=1")
-                .initrd(DebianKernel.initramfs(busybox, INIT, Map.of()))
-                .build());
-    m.limit(5_000_000_000L, Long.MAX_VALUE);
-    String reason = m.run().reason();
-    String text = console.toString(StandardCharsets.ISO_8859_1);
+    TestMachine m =
+        TestMachine.of(
+            o.append("console=ttyS0 quiet cryptomgr.notests=1")
+                .initrd(DebianKernel.initramfs(busybox, INIT, Map.of())));
+    String reason = m.run(5_000_000_000L).reason();
+    String text = m.console();
     assertThat(reason).as(text).startsWith("guest ");
     assertThat(text)
         // Sums of the same lines made by coreutils.
@@ -68,8 +63,7 @@ final class I386GuestsTest {
   @EnumSource(names = {"ES", "OFF"})
   void busyboxOfI386IsAllOfUserSpaceUnderThe64BitKernel(SevMode mode)
       throws BootException, IOException, InterruptedException {
-    ByteArrayOutputStream console = new ByteArrayOutputStream();
-    assertThat(run(MachineSpec.of(mode, DebianKernel.image(), console::write), console))
+    assertThat(run(MachineSpec.builder(mode, DebianKernel.image(), b -> {})))
         .contains("MARK-INIT class 1 on x86_64");
   }
 
@@ -81,12 +75,10 @@ final class I386GuestsTest {
     byte[] kernel =
         Files.readAllBytes(
             DebianPackages.file(DebianPackages.unpacked(name, "i386"), "boot/vmlinuz-.*"));
-    ByteArrayOutputStream console = new ByteArrayOutputStream();
-    MachineSpec o =
-        MachineSpec.builder(SevMode.OFF, kernel, console::write)
+    MachineSpec.Builder o =
+        MachineSpec.builder(SevMode.OFF, kernel, b -> {})
             .entry32()
-            .hardware(new Hardware(Hardware.Board.PC, List.of()))
-            .build();
-    assertThat(run(o, console)).contains("MARK-INIT class 1 on i686");
+            .hardware(new Hardware(Hardware.Board.PC, List.of()));
+    assertThat(run(o)).contains("MARK-INIT class 1 on i686");
   }
 }

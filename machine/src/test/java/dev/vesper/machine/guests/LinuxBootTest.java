@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.fixtures.DebianKernel;
 import dev.vesper.machine.Machine;
+import dev.vesper.machine.TestMachine;
 import dev.vesper.machine.host.HostMemory;
 import dev.vesper.machine.spec.BootException;
 import dev.vesper.machine.spec.ConsoleInput;
@@ -51,30 +52,28 @@ final class LinuxBootTest {
       """
           .formatted(SECRET);
 
-  private static MachineSpec options(SevMode mode, ByteArrayOutputStream console, String extra) {
-    return MachineSpec.builder(mode, DebianKernel.image(), console::write)
+  private static MachineSpec.Builder options(SevMode mode, String extra) {
+    return MachineSpec.builder(mode, DebianKernel.image(), b -> {})
         .append("console=ttyS0 cryptomgr.notests=1 " + extra)
-        .initrd(DebianKernel.initramfs(INIT))
-        .build();
+        .initrd(DebianKernel.initramfs(INIT));
   }
 
-  private static Machine run(MachineSpec o) throws BootException {
-    Machine m = new Machine(o);
-    m.limit(3_000_000_000L, Long.MAX_VALUE);
-    assertThat(m.run()).isEqualTo(new Outcome(0, "guest halted with interrupts disabled"));
+  private static TestMachine run(MachineSpec.Builder o) throws BootException {
+    return run(TestMachine.of(o));
+  }
+
+  private static TestMachine run(TestMachine m) {
+    assertThat(m.run(3_000_000_000L))
+        .isEqualTo(new Outcome(0, "guest halted with interrupts disabled"));
     return m;
   }
 
   @ParameterizedTest
   @CsvSource({"OFF, false", "SEV, true", "ES, false", "ES, true"})
   void bootsToInitAndPowersOff(SevMode mode, boolean entry32) throws BootException {
-    ByteArrayOutputStream console = new ByteArrayOutputStream();
-    MachineSpec o = options(mode, console, "quiet");
-    if (mode == SevMode.ES) {
-      o = options(mode, console, "");
-    }
-    Machine m = run(entry32 ? o.toBuilder().entry32().build() : o);
-    String text = console.toString(StandardCharsets.ISO_8859_1);
+    MachineSpec.Builder o = options(mode, mode == SevMode.ES ? "" : "quiet");
+    TestMachine m = run(entry32 ? o.entry32() : o);
+    String text = m.console();
     assertThat(text)
         .contains("MARK-INIT 6.1")
         .contains("LOOP 50")
@@ -82,7 +81,7 @@ final class LinuxBootTest {
         .contains("MARK-DONE");
     if (mode == SevMode.ES) {
       assertThat(text).contains("Memory Encryption Features active: AMD SEV SEV-ES");
-      assertNothingLeaks(m);
+      assertNothingLeaks(m.machine());
     }
   }
 
@@ -149,7 +148,10 @@ final class LinuxBootTest {
             // Nothing to wait for: the script answers at once.
           }
         };
-    run(options(SevMode.ES, console, "quiet interactive").toBuilder().input(input).build());
+    Machine m =
+        new Machine(options(SevMode.ES, "quiet interactive").console(console).input(input).build());
+    m.limit(3_000_000_000L, Long.MAX_VALUE);
+    m.run();
     assertThat(console.toString(StandardCharsets.ISO_8859_1))
         .contains("ANSWER: 42")
         .contains("MARK-DONE");
@@ -158,30 +160,23 @@ final class LinuxBootTest {
   /** vmm(4) knows no SEV information request; without SEV the same kernel boots there. */
   @Test
   void underVmmLinuxEndsAtTheRequestThatIsNotServed() throws BootException {
-    ByteArrayOutputStream console = new ByteArrayOutputStream();
-    Machine m =
-        new Machine(options(SevMode.ES, console, "quiet").toBuilder().profile("openbsd").build());
-    m.limit(2_000_000_000L, Long.MAX_VALUE);
-    Outcome o = m.run();
+    Outcome o = TestMachine.of(options(SevMode.ES, "quiet").profile("openbsd")).run(2_000_000_000L);
     assertThat(o.status()).isEqualTo(Outcome.GAVE_UP);
     assertThat(o.reason())
         .isEqualTo(
             "vmm(4) answers EINVAL and vmd(8) ends the VM: it does not serve the GHCB"
                 + " MSR-protocol request SEV_INFO_REQ (0x2)");
-    Machine off =
-        run(options(SevMode.OFF, console, "quiet").toBuilder().profile("openbsd").build());
-    assertThat(off.format()).startsWith("bzImage");
-    assertThat(console.toString(StandardCharsets.ISO_8859_1)).contains("MARK-DONE");
+    TestMachine off = run(options(SevMode.OFF, "quiet").profile("openbsd"));
+    assertThat(off.machine().format()).startsWith("bzImage");
+    assertThat(off.console()).contains("MARK-DONE");
   }
 
   @Test
   void twoRunsAreIdentical() throws BootException {
-    ByteArrayOutputStream a = new ByteArrayOutputStream();
-    ByteArrayOutputStream b = new ByteArrayOutputStream();
-    String first = run(options(SevMode.ES, a, "quiet")).stateHash();
-    String second = run(options(SevMode.ES, b, "quiet")).stateHash();
-    assertThat(second).isEqualTo(first);
-    assertThat(b.toByteArray()).isEqualTo(a.toByteArray());
+    TestMachine a = run(options(SevMode.ES, "quiet"));
+    TestMachine b = run(options(SevMode.ES, "quiet"));
+    assertThat(b.machine().stateHash()).isEqualTo(a.machine().stateHash());
+    assertThat(b.console()).isEqualTo(a.console());
   }
 
   /**
@@ -193,20 +188,17 @@ final class LinuxBootTest {
       value = SevMode.class,
       names = {"OFF", "ES"})
   void a32BitProgramRuns(SevMode mode) throws Exception {
-    ByteArrayOutputStream console = new ByteArrayOutputStream();
     byte[] initrd;
     try (InputStream in = LinuxBootTest.class.getResourceAsStream("init32.gz")) {
       assertThat(in).isNotNull();
       initrd = in.readAllBytes();
     }
-    Machine m =
-        new Machine(
-            MachineSpec.builder(mode, DebianKernel.image(), console::write)
+    TestMachine m =
+        TestMachine.of(
+            MachineSpec.builder(mode, DebianKernel.image(), b -> {})
                 .append("console=ttyS0 cryptomgr.notests=1 panic=-1")
-                .initrd(initrd)
-                .build());
-    m.limit(3_000_000_000L, Long.MAX_VALUE);
-    m.run();
-    assertThat(console.toString(StandardCharsets.ISO_8859_1)).contains("UT32 alive");
+                .initrd(initrd));
+    m.run(3_000_000_000L);
+    assertThat(m.console()).contains("UT32 alive");
   }
 }

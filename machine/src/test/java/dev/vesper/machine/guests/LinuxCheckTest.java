@@ -4,13 +4,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.fixtures.DebianKernel;
 import dev.vesper.machine.Machine;
+import dev.vesper.machine.TestMachine;
 import dev.vesper.machine.observe.Event;
 import dev.vesper.machine.observe.check.Checker;
 import dev.vesper.machine.observe.check.Finding;
 import dev.vesper.machine.spec.BootException;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.SevMode;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -35,11 +35,11 @@ final class LinuxCheckTest {
       /bin/busybox poweroff -f
       """;
 
-  private static MachineSpec options(ByteArrayOutputStream console, String extra) {
-    return MachineSpec.builder(SevMode.ES, DebianKernel.image(), console::write)
-        .append("console=ttyS0 cryptomgr.notests=1 " + extra)
-        .initrd(DebianKernel.initramfs(INIT))
-        .build();
+  private static TestMachine machine(String extra) throws BootException {
+    return TestMachine.of(
+        MachineSpec.builder(SevMode.ES, DebianKernel.image(), b -> {})
+            .append("console=ttyS0 cryptomgr.notests=1 " + extra)
+            .initrd(DebianKernel.initramfs(INIT)));
   }
 
   /** {@return rules that docs/findings.md explains for a guest} */
@@ -59,13 +59,11 @@ final class LinuxCheckTest {
 
   @Test
   void theKernelsOwnNamesAreReadAndItsFindingsAreKnown() throws BootException, IOException {
-    ByteArrayOutputStream console = new ByteArrayOutputStream();
-    Machine m = new Machine(options(console, ""));
+    TestMachine m = machine("");
     Checker c = new Checker();
-    m.trace(c::accept, true);
-    m.limit(3_000_000_000L, Long.MAX_VALUE);
-    m.run();
-    assertThat(console.toString(StandardCharsets.ISO_8859_1)).contains("MARK-DONE");
+    m.machine().trace(c::accept, true);
+    m.run(3_000_000_000L);
+    assertThat(m.console()).contains("MARK-DONE");
     List<Finding> found = c.findings();
     Set<String> rules = new TreeSet<>();
     found.forEach(f -> rules.add(f.rule().id()));
@@ -78,8 +76,7 @@ final class LinuxCheckTest {
         .anyMatch(f -> f.symbol().startsWith("io_serial_in+"));
     // What the kernel prints as its addresses is what the trace has: KASLR was seen through.
     List<Long> printed =
-        console
-            .toString(StandardCharsets.ISO_8859_1)
+        m.console()
             .lines()
             .filter(l -> l.endsWith(" io_serial_in"))
             .map(l -> Long.parseUnsignedLong(l.substring(0, 16), 16))
@@ -91,18 +88,16 @@ final class LinuxCheckTest {
 
   @Test
   void theSlideOfASystemMapIsFound() throws BootException {
-    ByteArrayOutputStream console = new ByteArrayOutputStream();
-    Machine fixed = new Machine(options(console, "nokaslr"));
-    fixed.limit(3_000_000_000L, Long.MAX_VALUE);
-    fixed.run();
+    TestMachine fixed = machine("nokaslr");
+    fixed.run(3_000_000_000L);
     String map =
-        console
-            .toString(StandardCharsets.ISO_8859_1)
+        fixed
+            .console()
             .lines()
             .filter(l -> l.matches("[0-9a-f]{16} [tT] \\w+"))
             .collect(Collectors.joining("\n"));
     assertThat(map).contains("entry_SYSCALL_64", "io_serial_in");
-    Machine moved = new Machine(options(new ByteArrayOutputStream(), ""));
+    Machine moved = machine("").machine();
     moved.name(Machine.readSymbols("System.map", map.getBytes(StandardCharsets.UTF_8)));
     List<Event> serial = new ArrayList<>();
     moved.trace(

@@ -3,12 +3,11 @@ package dev.vesper.machine.guests;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.fixtures.DebianKernel;
-import dev.vesper.machine.Machine;
+import dev.vesper.machine.TestMachine;
 import dev.vesper.machine.spec.BootException;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.Outcome;
 import dev.vesper.machine.spec.SevMode;
-import java.io.ByteArrayOutputStream;
 import java.nio.charset.StandardCharsets;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -49,17 +48,15 @@ final class LinuxCryptoTest {
     Map<String, byte[]> files = new LinkedHashMap<>();
     files.put("order", String.join("\n", modules.keySet()).getBytes(StandardCharsets.UTF_8));
     modules.forEach((name, data) -> files.put("m/" + name, data));
-    ByteArrayOutputStream console = new ByteArrayOutputStream();
-    Machine m =
-        new Machine(
-            MachineSpec.builder(SevMode.ES, DebianKernel.image(), console::write)
+    TestMachine m =
+        TestMachine.of(
+            MachineSpec.builder(SevMode.ES, DebianKernel.image(), b -> {})
                 .append("console=ttyS0")
                 .initrd(DebianKernel.initramfs(INIT, files))
-                .cpuModel(model)
-                .build());
-    m.limit(20_000_000_000L, Long.MAX_VALUE);
-    assertThat(m.run()).isEqualTo(new Outcome(0, "guest halted with interrupts disabled"));
-    return console.toString(StandardCharsets.ISO_8859_1);
+                .cpuModel(model));
+    assertThat(m.run(20_000_000_000L))
+        .isEqualTo(new Outcome(0, "guest halted with interrupts disabled"));
+    return m.console();
   }
 
   @ParameterizedTest

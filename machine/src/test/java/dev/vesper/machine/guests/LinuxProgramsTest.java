@@ -5,14 +5,13 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.vesper.fixtures.DebianKernel;
 import dev.vesper.fixtures.GuestLibraries;
 import dev.vesper.fixtures.Tools;
-import dev.vesper.machine.Machine;
+import dev.vesper.machine.TestMachine;
 import dev.vesper.machine.device.disk.FileStorage;
 import dev.vesper.machine.device.disk.RawDisk;
 import dev.vesper.machine.spec.BootException;
 import dev.vesper.machine.spec.Hardware;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.SevMode;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
@@ -44,22 +43,18 @@ final class LinuxProgramsTest {
 
   @TempDir Path folder;
 
-  private static MachineSpec options(
-      SevMode mode, ByteArrayOutputStream console, String init, Map<String, byte[]> files) {
-    return MachineSpec.builder(mode, DebianKernel.image(), console::write)
+  private static MachineSpec.Builder options(SevMode mode, String init, Map<String, byte[]> files) {
+    return MachineSpec.builder(mode, DebianKernel.image(), b -> {})
         .append("console=ttyS0 quiet cryptomgr.notests=1")
         .initrd(DebianKernel.initramfs(START + init, files))
         .memoryBytes(512L << 20)
-        .cpuModel("EPYC-Milan")
-        .build();
+        .cpuModel("EPYC-Milan");
   }
 
-  private static String run(MachineSpec o, ByteArrayOutputStream console, long limit)
-      throws BootException {
-    Machine m = new Machine(o);
-    m.limit(limit, Long.MAX_VALUE);
-    String reason = m.run().reason();
-    String text = console.toString(StandardCharsets.ISO_8859_1);
+  private static String run(MachineSpec.Builder o, long limit) throws BootException {
+    TestMachine m = TestMachine.of(o);
+    String reason = m.run(limit).reason();
+    String text = m.console();
     assertThat(reason).as(text).startsWith("guest ");
     assertThat(text).contains("MARK-DONE").doesNotContain("NOT-LOADED");
     return text;
@@ -122,7 +117,6 @@ final class LinuxProgramsTest {
         echo MARK-DONE
         poweroff -f
         """;
-    ByteArrayOutputStream console = new ByteArrayOutputStream();
     Map<String, byte[]> files =
         modules(
             "drivers/virtio/virtio.*|drivers/block/virtio_blk|fs/(xfs|btrfs)/.*|lib/raid6/.*|"
@@ -130,10 +124,7 @@ final class LinuxProgramsTest {
                 + "crypto/crc32c_generic|arch/x86/crypto/crc32c-intel");
     String text =
         run(
-            options(SevMode.ES, console, init, files).toBuilder()
-                .hardware(disks("ext4", "xfs", "btrfs"))
-                .build(),
-            console,
+            options(SevMode.ES, init, files).hardware(disks("ext4", "xfs", "btrfs")),
             20_000_000_000L);
     for (String f : List.of("ext4", "xfs", "btrfs")) {
       // The sum is that of coreutils; 300 small files and the link's 400,000 lines.
@@ -177,8 +168,7 @@ final class LinuxProgramsTest {
         echo MARK-DONE
         poweroff -f
         """;
-    ByteArrayOutputStream console = new ByteArrayOutputStream();
-    String text = run(options(SevMode.ES, console, init, files), console, 20_000_000_000L);
+    String text = run(options(SevMode.ES, init, files), 20_000_000_000L);
     assertThat(text.split("Signature Verified Successfully", -1)).as(text).hasSize(4);
     // What openssl says of the same file elsewhere.
     assertThat(text)

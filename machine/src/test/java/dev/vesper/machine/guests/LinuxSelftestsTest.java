@@ -6,14 +6,12 @@ import dev.vesper.fixtures.DebianKernel;
 import dev.vesper.fixtures.DebianPackages;
 import dev.vesper.fixtures.GuestLibraries;
 import dev.vesper.fixtures.Tools;
-import dev.vesper.machine.Machine;
+import dev.vesper.machine.TestMachine;
 import dev.vesper.machine.spec.BootException;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.Outcome;
 import dev.vesper.machine.spec.SevMode;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
@@ -145,18 +143,15 @@ final class LinuxSelftestsTest {
   @ParameterizedTest
   @EnumSource(names = {"OFF", "ES"})
   void whatPassesHerePassesInAGuest(SevMode mode) throws BootException {
-    ByteArrayOutputStream console = new ByteArrayOutputStream();
-    Machine m =
-        new Machine(
-            MachineSpec.builder(mode, DebianKernel.image(), console::write)
+    TestMachine m =
+        TestMachine.of(
+            MachineSpec.builder(mode, DebianKernel.image(), b -> {})
                 .append("console=ttyS0 quiet cryptomgr.notests=1 panic=-1")
                 .initrd(DebianKernel.initramfs(INIT, FILES))
                 .memoryBytes(512L << 20)
-                .cpuModel("EPYC-Milan")
-                .build());
-    m.limit(Boolean.getBoolean("long") ? 60_000_000_000L : 6_000_000_000L, Long.MAX_VALUE);
-    Outcome outcome = m.run();
-    String text = console.toString(StandardCharsets.ISO_8859_1);
+                .cpuModel("EPYC-Milan"));
+    Outcome outcome = m.run(Boolean.getBoolean("long") ? 60_000_000_000L : 6_000_000_000L);
+    String text = m.console();
     assertThat(outcome.status()).as(outcome.reason() + "\n" + text).isZero();
     Map<String, Integer> guest = new TreeMap<>();
     Matcher result = Pattern.compile("RESULT (\\w+) (\\d+)").matcher(text);

@@ -4,14 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.fixtures.DebianKernel;
 import dev.vesper.fixtures.Tools;
-import dev.vesper.machine.Machine;
+import dev.vesper.machine.TestMachine;
 import dev.vesper.machine.spec.BootException;
 import dev.vesper.machine.spec.Hardware;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.SevMode;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -40,30 +38,23 @@ final class LinuxSuspendTest {
   @CsvSource({"PC, 1, false", "Q35, 2, false", "PC, 1, true"})
   void theKernelSleepsAndWakes(Hardware.Board board, int processors, boolean seaBios)
       throws IOException, BootException {
-    ByteArrayOutputStream console = new ByteArrayOutputStream();
-    MachineSpec o =
-        MachineSpec.builder(SevMode.OFF, DebianKernel.image(), console::write)
+    MachineSpec.Builder o =
+        MachineSpec.builder(SevMode.OFF, DebianKernel.image(), b -> {})
             .append("console=ttyS0 no_console_suspend cryptomgr.notests=1 quiet")
             .initrd(DebianKernel.initramfs(INIT))
             .processors(processors)
-            .hardware(new Hardware(board, List.of()))
-            .build();
+            .hardware(new Hardware(board, List.of()));
     if (seaBios) {
       String bios = "/usr/share/seabios/bios-256k.bin";
       Tools.require(bios, "seabios");
-      o =
-          o.toBuilder()
-              .firmware(MachineSpec.Firmware.of(Files.readAllBytes(Path.of(bios))))
-              .build();
+      o.firmware(MachineSpec.Firmware.of(Files.readAllBytes(Path.of(bios))));
     }
-    Machine m = new Machine(o);
-    m.limit(4_000_000_000L, Long.MAX_VALUE);
-    m.run();
-    String text = console.toString(StandardCharsets.ISO_8859_1);
-    assertThat(text)
+    TestMachine m = TestMachine.of(o);
+    m.run(4_000_000_000L);
+    assertThat(m.console())
         .contains("SLEEP s2idle [deep]")
         .containsPattern("RESUMED 0 00:00:[01][0-9]")
         .contains("CPUS " + processors);
-    assertThat(m.virtualTime()).as("it has slept").isGreaterThan(5_000_000_000L);
+    assertThat(m.machine().virtualTime()).as("it has slept").isGreaterThan(5_000_000_000L);
   }
 }

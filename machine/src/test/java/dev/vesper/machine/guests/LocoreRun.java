@@ -2,14 +2,12 @@ package dev.vesper.machine.guests;
 
 import dev.vesper.guest.Locore;
 import dev.vesper.machine.Machine;
+import dev.vesper.machine.TestMachine;
 import dev.vesper.machine.observe.Event;
 import dev.vesper.machine.spec.BootException;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.Outcome;
 import dev.vesper.machine.spec.SevMode;
-import java.io.ByteArrayOutputStream;
-import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.stream.Stream;
 
@@ -51,28 +49,22 @@ record LocoreRun(
     return v;
   }
 
-  static LocoreRun run(MachineSpec o, ByteArrayOutputStream out) throws BootException {
-    Machine m = new Machine(o);
-    List<Event> events = new ArrayList<>();
-    m.trace(events::add, true);
-    m.limit(50_000_000L, Long.MAX_VALUE);
-    Outcome end = m.run();
-    String console = out.toString(StandardCharsets.ISO_8859_1);
-    return new LocoreRun(m, end, console, events, m.stateHash(), m.dump());
+  static LocoreRun run(MachineSpec.Builder o) throws BootException {
+    TestMachine m = TestMachine.of(o).traced();
+    Outcome end = m.run(50_000_000L);
+    return new LocoreRun(
+        m.machine(), end, m.console(), m.events(), m.machine().stateHash(), m.machine().dump());
   }
 
   static LocoreRun run(String profile, SevMode mode, byte[] image, String... intercepts)
       throws BootException {
-    ByteArrayOutputStream out = new ByteArrayOutputStream();
-    MachineSpec o =
-        MachineSpec.builder(mode, image, out::write)
+    return run(
+        MachineSpec.builder(mode, image, b -> {})
             .memoryBytes(64L << 20)
             .profile(profile)
             .processors(profile.equals("kvm") ? 2 : 1)
             .cpuModel(MODEL)
-            .intercepts(intercepts)
-            .build();
-    return run(o, out);
+            .intercepts(intercepts));
   }
 
   static LocoreRun run(SevMode mode, byte[] image) throws BootException {

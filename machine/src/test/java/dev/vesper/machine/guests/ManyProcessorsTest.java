@@ -3,13 +3,11 @@ package dev.vesper.machine.guests;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.fixtures.DebianKernel;
-import dev.vesper.machine.Machine;
+import dev.vesper.machine.TestMachine;
 import dev.vesper.machine.spec.BootException;
 import dev.vesper.machine.spec.Hardware;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.SevMode;
-import java.io.ByteArrayOutputStream;
-import java.nio.charset.StandardCharsets;
 import java.util.List;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -35,49 +33,39 @@ final class ManyProcessorsTest {
       $b poweroff -f
       """;
 
-  private static Machine machine(
-      SevMode mode, int processors, Hardware.Board board, ByteArrayOutputStream console)
+  private static TestMachine run(SevMode mode, int processors, Hardware.Board board)
       throws BootException {
-    return new Machine(
-        MachineSpec.builder(mode, DebianKernel.image(), console::write)
-            .append("console=ttyS0 quiet cryptomgr.notests=1")
-            .initrd(DebianKernel.initramfs(INIT))
-            .processors(processors)
-            .hardware(new Hardware(board, List.of()))
-            .build());
-  }
-
-  private static String run(Machine m, ByteArrayOutputStream console) {
-    m.limit(12_000_000_000L, Long.MAX_VALUE);
-    assertThat(m.run().reason()).isEqualTo("guest powered off");
-    return console.toString(StandardCharsets.ISO_8859_1);
+    TestMachine m =
+        TestMachine.of(
+            MachineSpec.builder(mode, DebianKernel.image(), b -> {})
+                .append("console=ttyS0 quiet cryptomgr.notests=1")
+                .initrd(DebianKernel.initramfs(INIT))
+                .processors(processors)
+                .hardware(new Hardware(board, List.of())));
+    assertThat(m.run(12_000_000_000L).reason()).isEqualTo("guest powered off");
+    return m;
   }
 
   @Test
   void fourProcessorsUnderEsGiveTheSameRunEachTime() throws BootException {
-    ByteArrayOutputStream first = new ByteArrayOutputStream();
-    Machine a = machine(SevMode.ES, 4, Hardware.Board.AUTO, first);
-    String text = run(a, first);
-    assertThat(text).contains("PROCESSORS 4").contains("544de7efc05687c08d41e535e24d295e00c5c399");
-    ByteArrayOutputStream second = new ByteArrayOutputStream();
-    Machine b = machine(SevMode.ES, 4, Hardware.Board.AUTO, second);
-    assertThat(run(b, second)).isEqualTo(text);
-    assertThat(b.stateHash()).isEqualTo(a.stateHash());
+    TestMachine a = run(SevMode.ES, 4, Hardware.Board.AUTO);
+    assertThat(a.console())
+        .contains("PROCESSORS 4")
+        .contains("544de7efc05687c08d41e535e24d295e00c5c399");
+    TestMachine b = run(SevMode.ES, 4, Hardware.Board.AUTO);
+    assertThat(b.console()).isEqualTo(a.console());
+    assertThat(b.machine().stateHash()).isEqualTo(a.machine().stateHash());
   }
 
   @Test
   void sixtyFourProcessorsUnderEs() throws BootException {
-    ByteArrayOutputStream console = new ByteArrayOutputStream();
-    Machine m = machine(SevMode.ES, 64, Hardware.Board.AUTO, console);
-    assertThat(run(m, console))
+    assertThat(run(SevMode.ES, 64, Hardware.Board.AUTO).console())
         .contains("PROCESSORS 64")
         .contains("544de7efc05687c08d41e535e24d295e00c5c399");
   }
 
   @Test
   void q35HasProcessorsToo() throws BootException {
-    ByteArrayOutputStream console = new ByteArrayOutputStream();
-    assertThat(run(machine(SevMode.OFF, 2, Hardware.Board.Q35, console), console))
-        .contains("PROCESSORS 2");
+    assertThat(run(SevMode.OFF, 2, Hardware.Board.Q35).console()).contains("PROCESSORS 2");
   }
 }

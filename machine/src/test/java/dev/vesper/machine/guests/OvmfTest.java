@@ -3,13 +3,12 @@ package dev.vesper.machine.guests;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.fixtures.Tools;
-import dev.vesper.machine.Machine;
+import dev.vesper.machine.TestMachine;
 import dev.vesper.machine.observe.check.Checker;
 import dev.vesper.machine.observe.check.HandlerCoverage.Cell;
 import dev.vesper.machine.spec.BootException;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.SevMode;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -26,13 +25,11 @@ import org.junit.jupiter.params.provider.CsvSource;
 final class OvmfTest {
   private static final Path IMAGE = Path.of("/usr/share/ovmf/OVMF.fd");
 
-  private static MachineSpec options(SevMode mode, ByteArrayOutputStream console)
-      throws IOException {
+  private static MachineSpec.Builder options(SevMode mode) throws IOException {
     Tools.require(IMAGE.toString(), "ovmf");
-    return MachineSpec.builder(mode, new byte[0], console::write)
+    return MachineSpec.builder(mode, new byte[0], b -> {})
         .memoryBytes(256L << 20)
-        .firmware(MachineSpec.Firmware.of(Files.readAllBytes(IMAGE)))
-        .build();
+        .firmware(MachineSpec.Firmware.of(Files.readAllBytes(IMAGE)));
   }
 
   /**
@@ -46,11 +43,9 @@ final class OvmfTest {
 
   @Test
   void reachesTheShellUnderSev() throws BootException, IOException {
-    ByteArrayOutputStream console = new ByteArrayOutputStream();
-    Machine m = new Machine(options(SevMode.SEV, console));
-    m.limit(800_000_000L, Long.MAX_VALUE);
-    m.run();
-    assertThat(console.toString(StandardCharsets.ISO_8859_1)).contains(SHELL);
+    TestMachine m = TestMachine.of(options(SevMode.SEV));
+    m.run(800_000_000L);
+    assertThat(m.console()).contains(SHELL);
   }
 
   /**
@@ -61,30 +56,25 @@ final class OvmfTest {
   @CsvSource({"SEV, _4M, 'vesper-min,phys-bits=40'", "ES, '', vesper-min"})
   void splitImagesReachTheShellAndKeepVariables(SevMode mode, String size, String cpu)
       throws BootException, IOException {
-    ByteArrayOutputStream console = new ByteArrayOutputStream();
-    MachineSpec o = options(mode, console).toBuilder().cpuModel(cpu).build();
     MachineSpec.Firmware split =
         new MachineSpec.Firmware(
             Files.readAllBytes(Path.of("/usr/share/OVMF/OVMF_CODE" + size + ".fd")),
             Files.readAllBytes(Path.of("/usr/share/OVMF/OVMF_VARS" + size + ".fd")));
-    Machine m = new Machine(o.toBuilder().firmware(split).build());
-    m.limit(1_300_000_000L, Long.MAX_VALUE);
-    m.run();
-    assertThat(console.toString(StandardCharsets.ISO_8859_1)).contains(SHELL);
+    TestMachine m = TestMachine.of(options(mode).cpuModel(cpu).firmware(split));
+    m.run(1_300_000_000L);
+    assertThat(m.console()).contains(SHELL);
     String name = "BootOrder";
     assertThat(text(split.variables())).doesNotContain(name);
-    assertThat(text(m.variables())).contains(name);
+    assertThat(text(m.machine().variables())).contains(name);
   }
 
   @Test
   void reachesTheShellUnderEsAndItsFindingsAreKnown() throws BootException, IOException {
-    ByteArrayOutputStream console = new ByteArrayOutputStream();
-    Machine m = new Machine(options(SevMode.ES, console));
+    TestMachine m = TestMachine.of(options(SevMode.ES));
     Checker c = new Checker();
-    m.trace(c::accept, true);
-    m.limit(720_000_000L, Long.MAX_VALUE);
-    m.run();
-    assertThat(console.toString(StandardCharsets.ISO_8859_1)).contains(SHELL);
+    m.machine().trace(c::accept, true);
+    m.run(720_000_000L);
+    assertThat(m.console()).contains(SHELL);
     Set<String> rules = new TreeSet<>();
     c.findings().forEach(f -> rules.add(f.rule().id()));
     assertThat(rules).as("%s", c.findings()).isEqualTo(LinuxCheckTest.explained("ovmf"));

@@ -18,7 +18,6 @@ import dev.vesper.machine.spec.BootException;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.Outcome;
 import dev.vesper.machine.spec.SevMode;
-import java.io.ByteArrayOutputStream;
 import java.util.List;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
@@ -128,13 +127,9 @@ final class ThreadTest {
             + "db "
             + bytes
             + "\ncli\nhlt\n";
-    ByteArrayOutputStream out = new ByteArrayOutputStream();
     LocoreRun r =
         LocoreRun.run(
-            MachineSpec.builder(mode, FlatGuest.image(source), out::write)
-                .memoryBytes(64L << 20)
-                .build(),
-            out);
+            MachineSpec.builder(mode, FlatGuest.image(source), b -> {}).memoryBytes(64L << 20));
     String names =
         r.events().stream()
             .map(
@@ -154,26 +149,23 @@ final class ThreadTest {
 
   @Test
   void executeOnlyTextBreaksTheHandlersThatReadIt() throws BootException {
-    ByteArrayOutputStream out = new ByteArrayOutputStream();
-    MachineSpec o =
-        MachineSpec.builder(SevMode.ES, Locore.image(), out::write).memoryBytes(64L << 20).build();
-    LocoreRun r = LocoreRun.run(o.toBuilder().executeOnlyText().build(), out);
+    LocoreRun r =
+        LocoreRun.run(
+            MachineSpec.builder(SevMode.ES, Locore.image(), b -> {})
+                .memoryBytes(64L << 20)
+                .executeOnlyText());
     // The first #VC in 64-bit mode is a CPUID before there is a page fault handler.
     assertThat(r.outcome().status()).isEqualTo(Outcome.SHUTDOWN);
     assertThat(r.place()).contains("cmp WORD PTR [rbx],0xa20f in vc_cpuid");
     // CPUID could do without the bytes, as OpenBSD's does: then the first port access dies, and so
-    // does
-    // the console that wants to say it.
+    // does the console that wants to say it.
     byte[] blind =
         Locore.image("vc_cpuid:\n    cmp word [rbx], 0xa20f\n    jne vc_mismatch\n", "vc_cpuid:\n");
-    out.reset();
     r =
         LocoreRun.run(
-            MachineSpec.builder(SevMode.ES, blind, out::write)
+            MachineSpec.builder(SevMode.ES, blind, b -> {})
                 .memoryBytes(64L << 20)
-                .executeOnlyText()
-                .build(),
-            out);
+                .executeOnlyText());
     assertThat(r.outcome().status()).isEqualTo(Outcome.GUEST_TERMINATED);
     assertThat(r.events(VcRaised.class).toList().getLast().exit()).isEqualTo(ExitCode.IOIO);
     assertThat(r.events(VcRaised.class).anyMatch(e -> e.exit() == ExitCode.CPUID)).isTrue();

@@ -5,12 +5,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.vesper.fixtures.DebianKernel;
 import dev.vesper.guest.Locore;
 import dev.vesper.machine.Machine;
+import dev.vesper.machine.TestMachine;
 import dev.vesper.machine.observe.Event;
 import dev.vesper.machine.spec.BootException;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.SevMode;
-import java.io.ByteArrayOutputStream;
-import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -31,27 +30,22 @@ final class TranslatorTest {
 
   private record Result(String hash, long instructions, String console, List<Event> events) {}
 
-  private static Result run(MachineSpec o, ByteArrayOutputStream out, int after, boolean traced)
-      throws BootException {
-    Machine m = new Machine(o);
+  private static Result run(MachineSpec.Builder o, int after, boolean traced) throws BootException {
+    TestMachine t = TestMachine.of(o);
+    Machine m = t.machine();
     m.translateAfter(after);
-    List<Event> events = new ArrayList<>();
     if (traced) {
-      m.trace(events::add, true);
+      t.traced();
     }
-    m.limit(3_000_000_000L, Long.MAX_VALUE);
-    m.run();
-    return new Result(m.stateHash(), m.instructions(), out.toString(), events);
+    t.run(3_000_000_000L);
+    return new Result(m.stateHash(), m.instructions(), t.console(), t.events());
   }
 
   private static Result locore(SevMode mode, int after, boolean traced) throws BootException {
-    ByteArrayOutputStream out = new ByteArrayOutputStream();
-    MachineSpec o =
-        MachineSpec.builder(mode, Locore.image(), out::write)
-            .memoryBytes(64L << 20)
-            .processors(2)
-            .build();
-    return run(o, out, after, traced);
+    return run(
+        MachineSpec.builder(mode, Locore.image(), b -> {}).memoryBytes(64L << 20).processors(2),
+        after,
+        traced);
   }
 
   @ParameterizedTest
@@ -76,12 +70,11 @@ final class TranslatorTest {
   }
 
   private static Result linux(int after) throws BootException {
-    ByteArrayOutputStream out = new ByteArrayOutputStream();
-    MachineSpec o =
-        MachineSpec.builder(SevMode.ES, DebianKernel.image(), out::write)
+    return run(
+        MachineSpec.builder(SevMode.ES, DebianKernel.image(), b -> {})
             .append("console=ttyS0 quiet cryptomgr.notests=1")
-            .initrd(DebianKernel.initramfs(INIT))
-            .build();
-    return run(o, out, after, false);
+            .initrd(DebianKernel.initramfs(INIT)),
+        after,
+        false);
   }
 }
