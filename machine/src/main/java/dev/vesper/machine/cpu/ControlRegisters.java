@@ -3,37 +3,11 @@ package dev.vesper.machine.cpu;
 import dev.vesper.ghcb.ExitCode;
 import dev.vesper.machine.memory.PhysicalMemory;
 import dev.vesper.machine.model.XsaveLayout;
+import dev.vesper.x86.Msr;
 import java.util.Map;
 
 /** Control registers, debug registers and the MSRs that the processor itself holds. */
 public abstract class ControlRegisters extends Exceptions {
-  public static final int MSR_TSC = 0x10;
-  public static final int MSR_APIC_BASE = 0x1B;
-  public static final int MSR_SPEC_CTRL = 0x48;
-  public static final int MSR_PRED_CMD = 0x49;
-  public static final int MSR_MPERF = 0xE7;
-  public static final int MSR_APERF = 0xE8;
-  public static final int MSR_SYSENTER_CS = 0x174;
-  public static final int MSR_SYSENTER_ESP = 0x175;
-  public static final int MSR_SYSENTER_EIP = 0x176;
-  public static final int MSR_DEBUGCTL = 0x1D9;
-  public static final int MSR_PAT = 0x277;
-  public static final int MSR_PKRS = 0x6E1;
-  public static final int MSR_XSS = 0xDA0;
-  public static final int MSR_HWCR = 0xC001_0015;
-  public static final int MSR_PSTATE0 = 0xC001_0064;
-  public static final int MSR_EFER = 0xC000_0080;
-  public static final int MSR_STAR = 0xC000_0081;
-  public static final int MSR_LSTAR = 0xC000_0082;
-  public static final int MSR_CSTAR = 0xC000_0083;
-  public static final int MSR_SFMASK = 0xC000_0084;
-  public static final int MSR_FS_BASE = 0xC000_0100;
-  public static final int MSR_GS_BASE = 0xC000_0101;
-  public static final int MSR_KERNEL_GS_BASE = 0xC000_0102;
-  public static final int MSR_TSC_AUX = 0xC000_0103;
-  public static final int MSR_SEV_GHCB = 0xC001_0130;
-  public static final int MSR_SEV_STATUS = 0xC001_0131;
-
   /** Bits of CR4 that every processor here has; the rest come with features. */
   private static final long CR4_BASE =
       CR4_VME
@@ -265,22 +239,22 @@ public abstract class ControlRegisters extends Exceptions {
   /** RDMSR of a register that is not intercepted. */
   public final long readMsr(int msr) {
     return switch (msr) {
-      case MSR_TSC -> tsc();
-      case MSR_SYSENTER_CS -> sysenterCs;
-      case MSR_SYSENTER_ESP -> sysenterEsp;
-      case MSR_SYSENTER_EIP -> sysenterEip;
-      case MSR_DEBUGCTL -> debugCtl;
-      case MSR_PAT -> pat;
-      case MSR_EFER -> efer;
-      case MSR_STAR -> star;
-      case MSR_LSTAR -> lstar;
-      case MSR_CSTAR -> cstar;
-      case MSR_SFMASK -> sfmask;
-      case MSR_FS_BASE -> segBase[FS];
-      case MSR_GS_BASE -> segBase[GS];
-      case MSR_KERNEL_GS_BASE -> kernelGsBase;
-      case MSR_TSC_AUX -> tscAux;
-      case MSR_SEV_GHCB -> {
+      case Msr.TSC -> tsc();
+      case Msr.SYSENTER_CS -> sysenterCs;
+      case Msr.SYSENTER_ESP -> sysenterEsp;
+      case Msr.SYSENTER_EIP -> sysenterEip;
+      case Msr.DEBUGCTL -> debugCtl;
+      case Msr.PAT -> pat;
+      case Msr.EFER -> efer;
+      case Msr.STAR -> star;
+      case Msr.LSTAR -> lstar;
+      case Msr.CSTAR -> cstar;
+      case Msr.SFMASK -> sfmask;
+      case Msr.FS_BASE -> segBase[FS];
+      case Msr.GS_BASE -> segBase[GS];
+      case Msr.KERNEL_GS_BASE -> kernelGsBase;
+      case Msr.TSC_AUX -> tscAux;
+      case Msr.SEV_GHCB -> {
         if (!intercepts.es) {
           gp(0);
         }
@@ -289,25 +263,25 @@ public abstract class ControlRegisters extends Exceptions {
         }
         yield ghcbMsr;
       }
-      case MSR_SEV_STATUS -> sevStatus;
-      case MSR_XSS -> {
+      case Msr.SEV_STATUS -> sevStatus;
+      case Msr.XSS -> {
         require("xsaves");
         yield xss;
       }
-      case MSR_SPEC_CTRL -> {
+      case Msr.SPEC_CTRL -> {
         require("spec-ctrl");
         yield specCtrl;
       }
-      case MSR_PKRS -> {
+      case Msr.PKRS -> {
         require("pks");
         yield pkrs & 0xFFFF_FFFFL;
       }
       // Both count at the one frequency that there is.
-      case MSR_MPERF, MSR_APERF -> tsc();
+      case Msr.MPERF, Msr.APERF -> tsc();
       // Read-only identity of the processor, for hosts that pass it through: TscFreqSel, and a
       // P-state of 1 GHz (CpuFid 0x28 of 25 MHz steps, divisor 8 eighths).
-      case MSR_HWCR -> 1L << 24;
-      case MSR_PSTATE0 -> 1L << 63 | 8 << 8 | 0x28;
+      case Msr.HWCR -> 1L << 24;
+      case Msr.PSTATE0 -> 1L << 63 | 8 << 8 | 0x28;
       default -> {
         gp(0);
         yield 0;
@@ -318,12 +292,12 @@ public abstract class ControlRegisters extends Exceptions {
   /** WRMSR of a register that is not intercepted. */
   public final void writeMsr(int msr, long v) {
     switch (msr) {
-      case MSR_SYSENTER_CS -> sysenterCs = v & 0xFFFF_FFFFL;
+      case Msr.SYSENTER_CS -> sysenterCs = v & 0xFFFF_FFFFL;
       // Legacy mode alone has SYSENTER here, which takes 32 bits of these.
-      case MSR_SYSENTER_ESP -> sysenterEsp = v;
-      case MSR_SYSENTER_EIP -> sysenterEip = v;
-      case MSR_DEBUGCTL -> debugCtl = v & 0x7F;
-      case MSR_PAT -> {
+      case Msr.SYSENTER_ESP -> sysenterEsp = v;
+      case Msr.SYSENTER_EIP -> sysenterEip = v;
+      case Msr.DEBUGCTL -> debugCtl = v & 0x7F;
+      case Msr.PAT -> {
         for (int i = 0; i < 64; i += 8) {
           int t = (int) (v >>> i) & 0xFF;
           if (t > 7 || t == 2 || t == 3) {
@@ -332,22 +306,22 @@ public abstract class ControlRegisters extends Exceptions {
         }
         pat = v;
       }
-      case MSR_EFER -> writeEfer(v);
-      case MSR_STAR -> star = v;
-      case MSR_LSTAR -> lstar = canonicalOrGp(v);
-      case MSR_CSTAR -> cstar = canonicalOrGp(v);
-      case MSR_SFMASK -> sfmask = v & 0xFFFF_FFFFL;
-      case MSR_FS_BASE -> {
+      case Msr.EFER -> writeEfer(v);
+      case Msr.STAR -> star = v;
+      case Msr.LSTAR -> lstar = canonicalOrGp(v);
+      case Msr.CSTAR -> cstar = canonicalOrGp(v);
+      case Msr.SFMASK -> sfmask = v & 0xFFFF_FFFFL;
+      case Msr.FS_BASE -> {
         segBase[FS] = canonicalOrGp(v);
         modeChanged();
       }
-      case MSR_GS_BASE -> {
+      case Msr.GS_BASE -> {
         segBase[GS] = canonicalOrGp(v);
         modeChanged();
       }
-      case MSR_KERNEL_GS_BASE -> kernelGsBase = canonicalOrGp(v);
-      case MSR_TSC_AUX -> tscAux = v & 0xFFFF_FFFFL;
-      case MSR_SEV_GHCB -> {
+      case Msr.KERNEL_GS_BASE -> kernelGsBase = canonicalOrGp(v);
+      case Msr.TSC_AUX -> tscAux = v & 0xFFFF_FFFFL;
+      case Msr.SEV_GHCB -> {
         if (!intercepts.es) {
           gp(0);
         }
@@ -356,8 +330,8 @@ public abstract class ControlRegisters extends Exceptions {
           observer.onGhcbMsr(self(), true, v);
         }
       }
-      case MSR_PKRS -> writePkrs(v);
-      case MSR_SPEC_CTRL -> {
+      case Msr.PKRS -> writePkrs(v);
+      case Msr.SPEC_CTRL -> {
         require("spec-ctrl");
         // IBRS, STIBP, SSBD, PSFD.
         if ((v & ~0x87L) != 0) {
@@ -365,7 +339,7 @@ public abstract class ControlRegisters extends Exceptions {
         }
         specCtrl = (int) v;
       }
-      case MSR_PRED_CMD -> {
+      case Msr.PRED_CMD -> {
         require("ibpb");
         if ((v & ~1L) != 0) {
           gp(0);
@@ -374,7 +348,7 @@ public abstract class ControlRegisters extends Exceptions {
           forgetBranches();
         }
       }
-      case MSR_XSS -> {
+      case Msr.XSS -> {
         require("xsaves");
         // No supervisor state component is there to be enabled.
         if (v != 0) {

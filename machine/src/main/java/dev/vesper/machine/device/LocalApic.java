@@ -1,5 +1,6 @@
 package dev.vesper.machine.device;
 
+import dev.vesper.x86.Msr;
 import java.util.OptionalLong;
 
 /**
@@ -58,9 +59,6 @@ public final class LocalApic implements Timed {
 
   /** Delivery status: a command is never pending. */
   private static final int BUSY = 1 << 12;
-
-  /** First MSR of the x2APIC block; register at offset r is MSR X2_BASE + r / 16. */
-  public static final int X2_BASE = 0x800;
 
   private static final int SELF_IPI = 0x3F0;
 
@@ -372,7 +370,7 @@ public final class LocalApic implements Timed {
 
   /** RDMSR of the block; empty is #GP. */
   public OptionalLong readMsr(int msr, long time) {
-    int r = msr - X2_BASE << 4;
+    int r = msr - Msr.X2APIC << 4;
     if (!x2Mode() || r < 0 || r > SELF_IPI || !readable(r)) {
       return OptionalLong.empty();
     }
@@ -409,7 +407,7 @@ public final class LocalApic implements Timed {
 
   /** WRMSR of the block; false is #GP: reserved bits and registers, and read-only ones. */
   public boolean writeMsr(int msr, long v, long time) {
-    int r = msr - X2_BASE << 4;
+    int r = msr - Msr.X2APIC << 4;
     if (!x2Mode() || r < 0 || r > SELF_IPI) {
       return false;
     }

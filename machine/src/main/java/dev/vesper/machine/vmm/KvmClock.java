@@ -1,6 +1,7 @@
 package dev.vesper.machine.vmm;
 
 import dev.vesper.machine.memory.HostView;
+import dev.vesper.x86.Msr;
 import java.util.OptionalLong;
 
 /**
@@ -9,17 +10,6 @@ import java.util.OptionalLong;
  * time is stolen, every EOI is asked for.
  */
 final class KvmClock {
-  private static final int WALL_CLOCK_OLD = 0x11;
-  private static final int SYSTEM_TIME_OLD = 0x12;
-  private static final int WALL_CLOCK = 0x4B56_4D00;
-  private static final int SYSTEM_TIME = 0x4B56_4D01;
-  private static final int ASYNC_PF_EN = 0x4B56_4D02;
-  private static final int STEAL_TIME = 0x4B56_4D03;
-  private static final int PV_EOI_EN = 0x4B56_4D04;
-  private static final int POLL_CONTROL = 0x4B56_4D05;
-  private static final int ASYNC_PF_INT = 0x4B56_4D06;
-  private static final int ASYNC_PF_ACK = 0x4B56_4D07;
-
   /** Bit 0 of an address: on. */
   private static final long ENABLED = 1;
 
@@ -64,14 +54,14 @@ final class KvmClock {
   OptionalLong read(HostVcpu v, int msr) {
     State s = v.kvm.clock;
     return switch (msr) {
-      case WALL_CLOCK_OLD, WALL_CLOCK -> OptionalLong.of(wallClock);
-      case SYSTEM_TIME_OLD, SYSTEM_TIME -> OptionalLong.of(s.systemTime);
-      case ASYNC_PF_EN -> OptionalLong.of(s.asyncPf);
-      case ASYNC_PF_INT -> OptionalLong.of(s.asyncPfInterrupt);
-      case ASYNC_PF_ACK -> OptionalLong.of(0);
-      case STEAL_TIME -> OptionalLong.of(s.stealTime);
-      case PV_EOI_EN -> OptionalLong.of(s.eoi);
-      case POLL_CONTROL -> OptionalLong.of(s.poll);
+      case Msr.KVM_WALL_CLOCK, Msr.KVM_WALL_CLOCK_NEW -> OptionalLong.of(wallClock);
+      case Msr.KVM_SYSTEM_TIME, Msr.KVM_SYSTEM_TIME_NEW -> OptionalLong.of(s.systemTime);
+      case Msr.KVM_ASYNC_PF_EN -> OptionalLong.of(s.asyncPf);
+      case Msr.KVM_ASYNC_PF_INT -> OptionalLong.of(s.asyncPfInterrupt);
+      case Msr.KVM_ASYNC_PF_ACK -> OptionalLong.of(0);
+      case Msr.KVM_STEAL_TIME -> OptionalLong.of(s.stealTime);
+      case Msr.KVM_PV_EOI_EN -> OptionalLong.of(s.eoi);
+      case Msr.KVM_POLL_CONTROL -> OptionalLong.of(s.poll);
       default -> OptionalLong.empty();
     };
   }
@@ -80,42 +70,42 @@ final class KvmClock {
   boolean write(HostVcpu v, int msr, long value) {
     State s = v.kvm.clock;
     switch (msr) {
-      case WALL_CLOCK_OLD, WALL_CLOCK -> {
+      case Msr.KVM_WALL_CLOCK, Msr.KVM_WALL_CLOCK_NEW -> {
         wallClock = value;
         tellWallClock();
       }
-      case SYSTEM_TIME_OLD, SYSTEM_TIME -> {
+      case Msr.KVM_SYSTEM_TIME, Msr.KVM_SYSTEM_TIME_NEW -> {
         s.systemTime = value;
         tell(v);
       }
-      case ASYNC_PF_EN -> {
+      case Msr.KVM_ASYNC_PF_EN -> {
         if ((value & ASYNC_PF_RESERVED) != 0) {
           return false;
         }
         s.asyncPf = value;
       }
-      case ASYNC_PF_INT -> {
+      case Msr.KVM_ASYNC_PF_INT -> {
         if (value >>> 8 != 0) {
           return false;
         }
         s.asyncPfInterrupt = value;
       }
-      case ASYNC_PF_ACK -> {
+      case Msr.KVM_ASYNC_PF_ACK -> {
         // nothing waits
       }
-      case STEAL_TIME -> {
+      case Msr.KVM_STEAL_TIME -> {
         if ((value & STEAL_RESERVED) != 0) {
           return false;
         }
         s.stealTime = value;
       }
-      case PV_EOI_EN -> {
+      case Msr.KVM_PV_EOI_EN -> {
         if ((value & 2) != 0) {
           return false;
         }
         s.eoi = value;
       }
-      case POLL_CONTROL -> {
+      case Msr.KVM_POLL_CONTROL -> {
         if ((value & ~1L) != 0) {
           return false;
         }

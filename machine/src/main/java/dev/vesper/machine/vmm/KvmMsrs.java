@@ -3,6 +3,7 @@ package dev.vesper.machine.vmm;
 import dev.vesper.machine.device.LocalApic;
 import dev.vesper.machine.model.CpuModel;
 import dev.vesper.machine.sev.Vmcb;
+import dev.vesper.x86.Msr;
 import java.util.OptionalLong;
 
 /**
@@ -11,58 +12,6 @@ import java.util.OptionalLong;
  * pmu.c; the table is in docs/msrs.md). An empty answer means #GP.
  */
 final class KvmMsrs {
-  private static final int TSC = 0x10;
-  private static final int PLATFORM_ID = 0x17;
-  private static final int APIC_BASE = 0x1B;
-  private static final int EBL_CR_POWERON = 0x2A;
-  private static final int EBC_FREQUENCY_ID = 0x2C;
-  private static final int SMI_COUNT = 0x34;
-  private static final int TSC_ADJUST = 0x3B;
-  private static final int PATCH_WRITE = 0x79;
-  private static final int PATCH_LEVEL = 0x8B;
-  private static final int P6_COUNTER0 = 0xC1;
-  private static final int P6_COUNTER1 = 0xC2;
-  private static final int FSB_FREQUENCY = 0xCD;
-  private static final int PLATFORM_INFO = 0xCE;
-  private static final int BBL_CR_CTL3 = 0x11E;
-  private static final int MISC_FEATURES_ENABLES = 0x140;
-  private static final int P6_CONTROL0 = 0x186;
-  private static final int P6_CONTROL1 = 0x187;
-  private static final int PERF_STATUS = 0x198;
-  private static final int PERF_CONTROL = 0x199;
-  private static final int MISC_ENABLE = 0x1A0;
-  private static final int LAST_BRANCH_FROM = 0x1DB;
-  private static final int LAST_BRANCH_TO = 0x1DC;
-  private static final int LAST_EXCEPTION_FROM = 0x1DD;
-  private static final int LAST_EXCEPTION_TO = 0x1DE;
-  private static final int POWER_CONTROL = 0x1FC;
-  private static final int POWER_UNIT = 0x606;
-  private static final int PACKAGE_ENERGY = 0x611;
-  private static final int MEMORY_ENERGY = 0x619;
-  private static final int CORE_ENERGY = 0x639;
-  private static final int GRAPHICS_ENERGY = 0x641;
-  private static final int TSC_DEADLINE = 0x6E0;
-  private static final int SYSCFG = 0xC001_0010;
-  private static final int HWCR = 0xC001_0015;
-  private static final int CLOCK_CONTROL = 0xC001_001B;
-  private static final int NB_CFG = 0xC001_001F;
-  private static final int PATCH_LOADER = 0xC001_0020;
-  private static final int INT_PENDING = 0xC001_0055;
-  private static final int MMIO_CFG_BASE = 0xC001_0058;
-  private static final int TSEG_BASE = 0xC001_0112;
-  private static final int TSEG_MASK = 0xC001_0113;
-  private static final int VM_CR = 0xC001_0114;
-  private static final int IGNNE = 0xC001_0115;
-  private static final int VM_HSAVE_PA = 0xC001_0117;
-  private static final int OSVW_ID_LENGTH = 0xC001_0140;
-  private static final int OSVW_STATUS = 0xC001_0141;
-  private static final int IC_CFG = 0xC001_1021;
-  private static final int DC_CFG = 0xC001_1022;
-  private static final int TW_CFG = 0xC001_1023;
-  private static final int DE_CFG = 0xC001_1029;
-  private static final int BU_CFG2 = 0xC001_102A;
-  private static final int EX_CFG = 0xC001_102C;
-
   /** What QEMU says of an AMD processor's microcode. */
   private static final long PATCH = 0x0100_0065;
 
@@ -119,58 +68,58 @@ final class KvmMsrs {
   OptionalLong read(HostVcpu v, int msr) {
     KvmVcpu k = v.kvm;
     return switch (msr) {
-      case TSC -> OptionalLong.of(Hypervisor.guestTsc(v));
-      case TSC_ADJUST -> OptionalLong.of(k.tscAdjust);
-      case APIC_BASE -> v.apic == null ? OptionalLong.empty() : OptionalLong.of(v.apic.base());
-      case TSC_DEADLINE ->
+      case Msr.TSC -> OptionalLong.of(Hypervisor.guestTsc(v));
+      case Msr.TSC_ADJUST -> OptionalLong.of(k.tscAdjust);
+      case Msr.APIC_BASE -> v.apic == null ? OptionalLong.empty() : OptionalLong.of(v.apic.base());
+      case Msr.TSC_DEADLINE ->
           v.apic == null || v.apic.deadline() == 0
               ? OptionalLong.of(0)
               : OptionalLong.of(v.apic.deadline() + tscOffset(v));
-      case PATCH_LEVEL -> OptionalLong.of(PATCH);
-      case HWCR -> OptionalLong.of(k.hwcr);
-      case DE_CFG -> OptionalLong.of(k.deCfg);
-      case MISC_ENABLE -> OptionalLong.of(k.miscEnable);
-      case MISC_FEATURES_ENABLES -> OptionalLong.of(k.miscFeatures);
-      case POWER_CONTROL -> OptionalLong.of(k.powerControl);
-      case PLATFORM_INFO -> OptionalLong.of(CPUID_FAULTING);
-      case PERF_STATUS -> OptionalLong.of(PERFORMANCE);
-      case FSB_FREQUENCY -> OptionalLong.of(3);
-      case EBC_FREQUENCY_ID -> OptionalLong.of(1 << 24);
-      case CLOCK_CONTROL -> OptionalLong.of(0x2000_0000);
-      case BBL_CR_CTL3 -> OptionalLong.of(0xBE70_2111L);
-      case VM_HSAVE_PA -> OptionalLong.of(k.hostSave);
-      case VM_CR -> OptionalLong.of(k.vmCr);
-      case OSVW_ID_LENGTH -> osvw ? OptionalLong.of(k.osvwLength) : OptionalLong.empty();
-      case OSVW_STATUS -> osvw ? OptionalLong.of(k.osvwStatus) : OptionalLong.empty();
+      case Msr.PATCH_LEVEL -> OptionalLong.of(PATCH);
+      case Msr.HWCR -> OptionalLong.of(k.hwcr);
+      case Msr.DE_CFG -> OptionalLong.of(k.deCfg);
+      case Msr.MISC_ENABLE -> OptionalLong.of(k.miscEnable);
+      case Msr.MISC_FEATURES_ENABLES -> OptionalLong.of(k.miscFeatures);
+      case Msr.POWER_CTL -> OptionalLong.of(k.powerControl);
+      case Msr.PLATFORM_INFO -> OptionalLong.of(CPUID_FAULTING);
+      case Msr.PERF_STATUS -> OptionalLong.of(PERFORMANCE);
+      case Msr.FSB_FREQ -> OptionalLong.of(3);
+      case Msr.EBC_FREQUENCY_ID -> OptionalLong.of(1 << 24);
+      case Msr.CLK_CTL -> OptionalLong.of(0x2000_0000);
+      case Msr.BBL_CR_CTL3 -> OptionalLong.of(0xBE70_2111L);
+      case Msr.VM_HSAVE_PA -> OptionalLong.of(k.hostSave);
+      case Msr.VM_CR -> OptionalLong.of(k.vmCr);
+      case Msr.OSVW_ID_LENGTH -> osvw ? OptionalLong.of(k.osvwLength) : OptionalLong.empty();
+      case Msr.OSVW_STATUS -> osvw ? OptionalLong.of(k.osvwStatus) : OptionalLong.empty();
       // Registers that a guest may look at and that mean nothing here.
-      case PLATFORM_ID,
-          EBL_CR_POWERON,
-          SMI_COUNT,
-          P6_COUNTER0,
-          P6_COUNTER1,
-          P6_CONTROL0,
-          P6_CONTROL1,
-          PERF_CONTROL,
-          LAST_BRANCH_FROM,
-          LAST_BRANCH_TO,
-          LAST_EXCEPTION_FROM,
-          LAST_EXCEPTION_TO,
-          POWER_UNIT,
-          PACKAGE_ENERGY,
-          MEMORY_ENERGY,
-          CORE_ENERGY,
-          GRAPHICS_ENERGY,
-          SYSCFG,
-          NB_CFG,
-          INT_PENDING,
-          MMIO_CFG_BASE,
-          TSEG_BASE,
-          TSEG_MASK,
-          IC_CFG,
-          DC_CFG,
-          TW_CFG,
-          BU_CFG2,
-          EX_CFG ->
+      case Msr.PLATFORM_ID,
+          Msr.EBL_CR_POWERON,
+          Msr.SMI_COUNT,
+          Msr.P6_PERFCTR0,
+          Msr.P6_PERFCTR1,
+          Msr.P6_EVNTSEL0,
+          Msr.P6_EVNTSEL1,
+          Msr.PERF_CTL,
+          Msr.LAST_BRANCH_FROM_IP,
+          Msr.LAST_BRANCH_TO_IP,
+          Msr.LAST_INT_FROM_IP,
+          Msr.LAST_INT_TO_IP,
+          Msr.RAPL_POWER_UNIT,
+          Msr.PKG_ENERGY_STATUS,
+          Msr.DRAM_ENERGY_STATUS,
+          Msr.PP0_ENERGY_STATUS,
+          Msr.PP1_ENERGY_STATUS,
+          Msr.SYSCFG,
+          Msr.NB_CFG,
+          Msr.INT_PENDING,
+          Msr.MMIO_CFG_BASE,
+          Msr.TSEG_BASE,
+          Msr.TSEG_MASK,
+          Msr.IC_CFG,
+          Msr.DC_CFG,
+          Msr.TW_CFG,
+          Msr.BU_CFG2,
+          Msr.EX_CFG ->
           OptionalLong.of(0);
       default -> readOther(v, msr);
     };
@@ -201,7 +150,7 @@ final class KvmMsrs {
   }
 
   private static boolean x2Apic(int msr) {
-    return msr >= LocalApic.X2_BASE && msr < LocalApic.X2_BASE + 0x100;
+    return msr >= Msr.X2APIC && msr < Msr.X2APIC + 0x100;
   }
 
   /** {@return whether CPUID is #GP outside of the kernel} */
@@ -213,66 +162,66 @@ final class KvmMsrs {
   boolean write(HostVcpu vcpu, int msr, long v) {
     KvmVcpu k = vcpu.kvm;
     switch (msr) {
-      case TSC -> moveTsc(vcpu, v - Hypervisor.guestTsc(vcpu));
-      case TSC_ADJUST -> {
+      case Msr.TSC -> moveTsc(vcpu, v - Hypervisor.guestTsc(vcpu));
+      case Msr.TSC_ADJUST -> {
         if (adjustable) {
           moveTsc(vcpu, v - k.tscAdjust);
         }
       }
-      case TSC_DEADLINE -> {
+      case Msr.TSC_DEADLINE -> {
         if (vcpu.apic != null) {
           long at = v == 0 ? 0 : Math.max(1, v - tscOffset(vcpu));
           vcpu.apic.setDeadline(at, vcpu.cpu.now());
         }
       }
-      case APIC_BASE -> {
+      case Msr.APIC_BASE -> {
         long reserved = -1L << width | APIC_BASE_RESERVED | (x2Apic ? 0 : LocalApic.EXTENDED);
         return vcpu.apic != null && vcpu.apic.setBase(v, reserved);
       }
-      case HWCR -> {
+      case Msr.HWCR -> {
         long kept = v & ~HWCR_IGNORED;
         if ((kept & ~(STATUS_WRITABLE | TSC_FREQUENCY_SELECT)) != 0) {
           return false;
         }
         k.hwcr = kept;
       }
-      case MISC_ENABLE -> {
+      case Msr.MISC_ENABLE -> {
         if (((v ^ k.miscEnable) & MISC_ENABLE_FIXED) != 0) {
           return false;
         }
         k.miscEnable = v & ~MISC_ENABLE_KEPT | k.miscEnable & MISC_ENABLE_KEPT;
       }
-      case MISC_FEATURES_ENABLES -> {
+      case Msr.MISC_FEATURES_ENABLES -> {
         if ((v & ~1L) != 0) {
           return false;
         }
         k.miscFeatures = v;
       }
-      case POWER_CONTROL -> k.powerControl = v;
-      case DE_CFG -> {
+      case Msr.POWER_CTL -> k.powerControl = v;
+      case Msr.DE_CFG -> {
         if ((v & ~LFENCE) != 0) {
           return false;
         }
         k.deCfg = v;
       }
-      case OSVW_ID_LENGTH -> {
+      case Msr.OSVW_ID_LENGTH -> {
         k.osvwLength = v;
         return osvw;
       }
-      case OSVW_STATUS -> {
+      case Msr.OSVW_STATUS -> {
         k.osvwStatus = v;
         return osvw;
       }
-      case MMIO_CFG_BASE -> {
+      case Msr.MMIO_CFG_BASE -> {
         return v == 0;
       }
-      case VM_HSAVE_PA -> {
+      case Msr.VM_HSAVE_PA -> {
         if ((v & 0xFFF) != 0 || v >>> width != 0) {
           return false;
         }
         k.hostSave = v;
       }
-      case VM_CR -> {
+      case Msr.VM_CR -> {
         if ((v & ~VM_CR_BITS) != 0) {
           return false;
         }
@@ -280,21 +229,21 @@ final class KvmMsrs {
         k.vmCr = k.vmCr & locked | v & ~locked;
       }
       // Writes without effect.
-      case PATCH_WRITE,
-          PATCH_LEVEL,
-          P6_COUNTER0,
-          P6_COUNTER1,
-          P6_CONTROL0,
-          P6_CONTROL1,
-          BBL_CR_CTL3,
-          CLOCK_CONTROL,
-          NB_CFG,
-          PATCH_LOADER,
-          IGNNE,
-          DC_CFG,
-          TW_CFG,
-          BU_CFG2,
-          EX_CFG -> {
+      case Msr.BIOS_UPDT_TRIG,
+          Msr.PATCH_LEVEL,
+          Msr.P6_PERFCTR0,
+          Msr.P6_PERFCTR1,
+          Msr.P6_EVNTSEL0,
+          Msr.P6_EVNTSEL1,
+          Msr.BBL_CR_CTL3,
+          Msr.CLK_CTL,
+          Msr.NB_CFG,
+          Msr.PATCH_LOADER,
+          Msr.IGNNE,
+          Msr.DC_CFG,
+          Msr.TW_CFG,
+          Msr.BU_CFG2,
+          Msr.EX_CFG -> {
         // as KVM drops them
       }
       default -> {

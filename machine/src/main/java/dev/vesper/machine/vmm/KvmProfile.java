@@ -6,27 +6,28 @@ import dev.vesper.machine.sev.VirtualCpu;
 import dev.vesper.machine.sev.Vmcb;
 import dev.vesper.machine.spec.Hardware;
 import dev.vesper.machine.spec.SevMode;
+import dev.vesper.x86.Msr;
 
 /** QEMU and KVM: how KVM sets up a VMCB (spec: hypervisor-behaviour 1.2). */
 public record KvmProfile() implements Profile {
   /** MSRs that a guest reaches without an exit. */
   private static final int[] PASS_THROUGH = {
-    0x174,
-    0x175,
-    0x176,
-    0x1D9,
-    0x277,
-    0xC000_0080,
-    0xC000_0081,
-    0xC000_0082,
-    0xC000_0083,
-    0xC000_0084,
-    0xC000_0100,
-    0xC000_0101,
-    0xC000_0102,
-    0xC000_0103,
-    0xC001_0130,
-    0xC001_0131
+    Msr.SYSENTER_CS,
+    Msr.SYSENTER_ESP,
+    Msr.SYSENTER_EIP,
+    Msr.DEBUGCTL,
+    Msr.PAT,
+    Msr.EFER,
+    Msr.STAR,
+    Msr.LSTAR,
+    Msr.CSTAR,
+    Msr.SFMASK,
+    Msr.FS_BASE,
+    Msr.GS_BASE,
+    Msr.KERNEL_GS_BASE,
+    Msr.TSC_AUX,
+    Msr.SEV_GHCB,
+    Msr.SEV_STATUS
   };
 
   @Override
@@ -121,16 +122,16 @@ public record KvmProfile() implements Profile {
     }
     // Supervisor states are switched with the guest; speculation controls are virtualised.
     if (host.has("xsaves")) {
-      p.open(0xDA0, true, true);
+      p.open(Msr.XSS, true, true);
     }
     if (host.has("pks")) {
-      p.open(0x6E1, true, true);
+      p.open(Msr.PKRS, true, true);
     }
     if (host.features().contains("spec-ctrl")) {
-      p.open(0x48, true, true);
+      p.open(Msr.SPEC_CTRL, true, true);
     }
     if (host.has("ibpb")) {
-      p.open(0x49, false, true);
+      p.open(Msr.PRED_CMD, false, true);
     }
     p.install(v, memory, maps);
   }

@@ -1,5 +1,6 @@
 package dev.vesper.machine.vmm;
 
+import dev.vesper.x86.Msr;
 import java.util.OptionalLong;
 
 /**
@@ -9,12 +10,6 @@ import java.util.OptionalLong;
  * controls them all.
  */
 final class MachineCheckBanks {
-  private static final int P5_ADDR = 0;
-  private static final int P5_TYPE = 1;
-  private static final int MCG_CAP = 0x179;
-  private static final int MCG_STATUS = 0x17A;
-  private static final int MCG_CTL = 0x17B;
-  private static final int FIRST = 0x400;
   private static final int BANKS = 10;
   private static final int BANKS_NOT_SET_UP = 32;
   private static final int CTL = 0;
@@ -53,16 +48,16 @@ final class MachineCheckBanks {
   /** {@return the value, or nothing if the register is none of these} */
   OptionalLong read(int msr) {
     return switch (msr) {
-      case P5_ADDR, P5_TYPE -> OptionalLong.of(0);
-      case MCG_CAP -> OptionalLong.of(capabilities);
-      case MCG_STATUS -> OptionalLong.of(status);
-      case MCG_CTL -> controlled() ? OptionalLong.of(control) : OptionalLong.empty();
-      default -> bank(msr) ? OptionalLong.of(banks[msr - FIRST]) : OptionalLong.empty();
+      case Msr.P5_MC_ADDR, Msr.P5_MC_TYPE -> OptionalLong.of(0);
+      case Msr.MCG_CAP -> OptionalLong.of(capabilities);
+      case Msr.MCG_STATUS -> OptionalLong.of(status);
+      case Msr.MCG_CTL -> controlled() ? OptionalLong.of(control) : OptionalLong.empty();
+      default -> bank(msr) ? OptionalLong.of(banks[msr - Msr.MC0_CTL]) : OptionalLong.empty();
     };
   }
 
   private boolean bank(int msr) {
-    return msr >= FIRST && msr < FIRST + banks.length;
+    return msr >= Msr.MC0_CTL && msr < Msr.MC0_CTL + banks.length;
   }
 
   /**
@@ -73,8 +68,8 @@ final class MachineCheckBanks {
    */
   boolean write(int msr, long v, boolean statusWritable) {
     switch (msr) {
-      case MCG_STATUS -> status = v;
-      case MCG_CTL -> {
+      case Msr.MCG_STATUS -> status = v;
+      case Msr.MCG_CTL -> {
         if (!controlled() || v != 0 && v != -1) {
           return false;
         }
@@ -87,7 +82,7 @@ final class MachineCheckBanks {
             || kind == STATUS && v != 0 && !statusWritable) {
           return false;
         }
-        banks[msr - FIRST] = v;
+        banks[msr - Msr.MC0_CTL] = v;
       }
     }
     return true;

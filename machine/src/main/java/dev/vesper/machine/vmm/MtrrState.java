@@ -1,5 +1,6 @@
 package dev.vesper.machine.vmm;
 
+import dev.vesper.x86.Msr;
 import java.util.OptionalLong;
 
 /**
@@ -7,11 +8,18 @@ import java.util.OptionalLong;
  * (AMD APM volume 2, 7.7). They start with 0, or with enabled write-back, as firmware leaves it.
  */
 final class MtrrState {
-  private static final int CAPABILITIES = 0xFE;
-  private static final int VARIABLE = 0x200;
-  private static final int DEFAULT_TYPE = 0x2FF;
   private static final int[] FIXED = {
-    0x250, 0x258, 0x259, 0x268, 0x269, 0x26A, 0x26B, 0x26C, 0x26D, 0x26E, 0x26F
+    Msr.MTRR_FIX_64K_00000,
+    Msr.MTRR_FIX_16K_80000,
+    Msr.MTRR_FIX_16K_A0000,
+    Msr.MTRR_FIX_4K_C0000,
+    Msr.MTRR_FIX_4K_C8000,
+    Msr.MTRR_FIX_4K_D0000,
+    Msr.MTRR_FIX_4K_D8000,
+    Msr.MTRR_FIX_4K_E0000,
+    Msr.MTRR_FIX_4K_E8000,
+    Msr.MTRR_FIX_4K_F0000,
+    Msr.MTRR_FIX_4K_F8000
   };
 
   private final long[] variable = new long[16];
@@ -42,14 +50,14 @@ final class MtrrState {
   }
 
   OptionalLong read(int msr) {
-    if (msr == CAPABILITIES) {
+    if (msr == Msr.MTRR_CAP) {
       return OptionalLong.of(0x508);
     }
-    if (msr == DEFAULT_TYPE) {
+    if (msr == Msr.MTRR_DEF_TYPE) {
       return OptionalLong.of(defaultType);
     }
-    if (msr >= VARIABLE && msr < VARIABLE + 16) {
-      return OptionalLong.of(variable[msr - VARIABLE]);
+    if (msr >= Msr.MTRR_PHYS_BASE0 && msr < Msr.MTRR_PHYS_BASE0 + 16) {
+      return OptionalLong.of(variable[msr - Msr.MTRR_PHYS_BASE0]);
     }
     int i = fixedIndex(msr);
     return i < 0 ? OptionalLong.empty() : OptionalLong.of(fixed[i]);
@@ -60,19 +68,19 @@ final class MtrrState {
   }
 
   boolean write(int msr, long v) {
-    if (msr == DEFAULT_TYPE) {
+    if (msr == Msr.MTRR_DEF_TYPE) {
       if ((v & ~0xCFFL) != 0 || !type(v & 0xFF)) {
         return false;
       }
       defaultType = v;
       return true;
     }
-    if (msr >= VARIABLE && msr < VARIABLE + 16) {
+    if (msr >= Msr.MTRR_PHYS_BASE0 && msr < Msr.MTRR_PHYS_BASE0 + 16) {
       boolean mask = (msr & 1) != 0;
       if ((v & (beyond | (mask ? 0x7FF : 0xF00))) != 0 || !mask && !type(v & 0xFF)) {
         return false;
       }
-      variable[msr - VARIABLE] = v;
+      variable[msr - Msr.MTRR_PHYS_BASE0] = v;
       return true;
     }
     int i = fixedIndex(msr);

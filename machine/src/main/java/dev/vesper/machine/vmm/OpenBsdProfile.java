@@ -6,6 +6,7 @@ import dev.vesper.machine.sev.VirtualCpu;
 import dev.vesper.machine.sev.Vmcb;
 import dev.vesper.machine.spec.Hardware;
 import dev.vesper.machine.spec.SevMode;
+import dev.vesper.x86.Msr;
 import java.util.Arrays;
 
 /**
@@ -40,31 +41,33 @@ public record OpenBsdProfile(State state, boolean cr8Trap) implements Profile {
   private static final long V_INTR_MASKING = 1L << 24;
   private static final long TLB_FLUSH_ALL = 1L << 32;
 
-  private static final int EFER = 0xC000_0080;
-  private static final int XSS = 0xDA0;
-  private static final int SEV_GHCB = 0xC001_0130;
-
-  /** IA32_FEATURE_CONTROL, SYSENTER, the syscall registers, segment bases, SEV_STATUS. */
+  /** MSRs that a guest reads and writes without an exit. */
   private static final int[] READ_WRITE = {
-    0x3A,
-    0x174,
-    0x175,
-    0x176,
-    0xC000_0081,
-    0xC000_0082,
-    0xC000_0083,
-    0xC000_0084,
-    0xC000_0100,
-    0xC000_0101,
-    0xC000_0102,
-    0xC001_0131
+    Msr.FEATURE_CONTROL,
+    Msr.SYSENTER_CS,
+    Msr.SYSENTER_ESP,
+    Msr.SYSENTER_EIP,
+    Msr.STAR,
+    Msr.LSTAR,
+    Msr.CSTAR,
+    Msr.SFMASK,
+    Msr.FS_BASE,
+    Msr.GS_BASE,
+    Msr.KERNEL_GS_BASE,
+    Msr.SEV_STATUS
   };
 
-  /** TSC, HWCR, PSTATEDEF(0). */
-  private static final int[] READ_ONLY = {0x10, 0xC001_0015, 0xC001_0064};
+  /** MSRs that a guest reads without an exit. */
+  private static final int[] READ_ONLY = {Msr.TSC, Msr.HWCR, Msr.PSTATE0};
 
   /** DEBUGCTL and the last branch and interrupt records: open in the June diff. */
-  private static final int[] LBR = {0x1D9, 0x1DB, 0x1DC, 0x1DD, 0x1DE};
+  private static final int[] LBR = {
+    Msr.DEBUGCTL,
+    Msr.LAST_BRANCH_FROM_IP,
+    Msr.LAST_BRANCH_TO_IP,
+    Msr.LAST_INT_FROM_IP,
+    Msr.LAST_INT_TO_IP
+  };
 
   static OpenBsdProfile parse(String name) {
     String[] parts = name.split(",", -1);
@@ -160,10 +163,10 @@ public record OpenBsdProfile(State state, boolean cr8Trap) implements Profile {
     }
     // The plain guest's EFER is read only, so that SVME can be forced. The June diff has no word on
     // EFER; its kernel writes EFER before it can take #VC 7Ch, so it must have been open there too.
-    p.open(EFER, true, es);
+    p.open(Msr.EFER, true, es);
     if (es) {
-      p.open(SEV_GHCB, true, true);
-      p.open(XSS, true, false);
+      p.open(Msr.SEV_GHCB, true, true);
+      p.open(Msr.XSS, true, false);
       if (state == State.JUNE_2025) {
         for (int msr : LBR) {
           p.open(msr, true, true);

@@ -3,6 +3,7 @@ package dev.vesper.machine.vmm;
 import dev.vesper.machine.device.Timed;
 import dev.vesper.machine.model.CpuModel;
 import dev.vesper.machine.sev.VirtualCpu;
+import dev.vesper.x86.Msr;
 import java.util.OptionalLong;
 
 /**
@@ -14,14 +15,8 @@ import java.util.OptionalLong;
  * here are not counted.
  */
 final class PerformanceCounters {
-  private static final int EXTENDED = 0xC001_0200;
-  private static final int OLD_CONTROL = 0xC001_0000;
   private static final int CORE_COUNTERS = 6;
   private static final int OLD_COUNTERS = 4;
-  private static final int GLOBAL_STATUS = 0xC000_0300;
-  private static final int GLOBAL_CONTROL = 0xC000_0301;
-  private static final int GLOBAL_STATUS_CLEAR = 0xC000_0302;
-  private static final int GLOBAL_STATUS_SET = 0xC000_0303;
 
   private static final long USER = 1 << 16;
   private static final long SUPERVISOR = 1 << 17;
@@ -192,10 +187,10 @@ final class PerformanceCounters {
 
   /** {@return the pair's number times two, plus one for the counter; -1 for another register} */
   private int slot(int msr) {
-    if (core && msr >= EXTENDED && msr < EXTENDED + 2 * CORE_COUNTERS) {
-      return msr - EXTENDED;
+    if (core && msr >= Msr.PERF_CTL0 && msr < Msr.PERF_CTL0 + 2 * CORE_COUNTERS) {
+      return msr - Msr.PERF_CTL0;
     }
-    int old = msr - OLD_CONTROL;
+    int old = msr - Msr.PERF_LEGACY_CTL0;
     return old < 0 || old >= 2 * OLD_COUNTERS
         ? -1
         : old < OLD_COUNTERS ? 2 * old : 2 * (old - OLD_COUNTERS) + 1;
@@ -211,12 +206,12 @@ final class PerformanceCounters {
       return OptionalLong.empty();
     }
     return switch (msr) {
-      case GLOBAL_STATUS -> {
+      case Msr.PERF_CNTR_GLOBAL_STATUS -> {
         notice(v);
         yield OptionalLong.of(globalStatus);
       }
-      case GLOBAL_CONTROL -> OptionalLong.of(globalControl);
-      case GLOBAL_STATUS_CLEAR, GLOBAL_STATUS_SET -> OptionalLong.of(0);
+      case Msr.PERF_CNTR_GLOBAL_CTL -> OptionalLong.of(globalControl);
+      case Msr.PERF_CNTR_GLOBAL_STATUS_CLR, Msr.PERF_CNTR_GLOBAL_STATUS_SET -> OptionalLong.of(0);
       default -> OptionalLong.empty();
     };
   }
@@ -243,15 +238,15 @@ final class PerformanceCounters {
     long own = (1 << counters) - 1;
     long[] counts = counts(v);
     switch (msr) {
-      case GLOBAL_STATUS -> {
+      case Msr.PERF_CNTR_GLOBAL_STATUS -> {
         // read-only; a write is ignored
       }
-      case GLOBAL_CONTROL -> {
+      case Msr.PERF_CNTR_GLOBAL_CTL -> {
         globalControl = value & own;
         chooseRunning(v, counts);
       }
-      case GLOBAL_STATUS_CLEAR -> globalStatus &= ~value;
-      case GLOBAL_STATUS_SET -> globalStatus |= value & own;
+      case Msr.PERF_CNTR_GLOBAL_STATUS_CLR -> globalStatus &= ~value;
+      case Msr.PERF_CNTR_GLOBAL_STATUS_SET -> globalStatus |= value & own;
       default -> {
         return false;
       }

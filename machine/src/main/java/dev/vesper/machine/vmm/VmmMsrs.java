@@ -2,6 +2,7 @@ package dev.vesper.machine.vmm;
 
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.sev.VmsaField;
+import dev.vesper.x86.Msr;
 import java.util.OptionalLong;
 
 /**
@@ -9,15 +10,6 @@ import java.util.OptionalLong;
  * that it does not know are dropped.
  */
 final class VmmMsrs {
-  private static final int PLATFORM_ID = 0x17;
-  private static final int BIOS_SIGN = 0x8B;
-  private static final int PAT = 0x277;
-  private static final int EFER = 0xC000_0080;
-  private static final int SYS_CFG = 0xC001_0010;
-  private static final int INT_PEN_MSG = 0xC001_0055;
-  private static final int DE_CFG = 0xC001_1029;
-  private static final int KVM_WALL_CLOCK = 0x4B56_4D00;
-  private static final int KVM_SYSTEM_TIME = 0x4B56_4D01;
   private static final long SVME = 0x1000;
 
   /** Bit 0 of KVM_SYSTEM_TIME: the clock is on. */
@@ -61,12 +53,12 @@ final class VmmMsrs {
 
   OptionalLong read(long rcx) {
     return switch (number(rcx)) {
-      case BIOS_SIGN, PLATFORM_ID, INT_PEN_MSG -> OptionalLong.of(0);
-      case SYS_CFG ->
+      case Msr.PATCH_LEVEL, Msr.PLATFORM_ID, Msr.INT_PENDING -> OptionalLong.of(0);
+      case Msr.SYSCFG ->
           profile.since(OpenBsdProfile.State.YEAR_2026) ? OptionalLong.of(0) : OptionalLong.empty();
-      case PAT -> OptionalLong.of(pat);
+      case Msr.PAT -> OptionalLong.of(pat);
       // LFENCE serialises.
-      case DE_CFG -> OptionalLong.of(2);
+      case Msr.DE_CFG -> OptionalLong.of(2);
       default -> OptionalLong.empty();
     };
   }
@@ -84,14 +76,14 @@ final class VmmMsrs {
   /** {@return whether the write is accepted; else #GP} */
   boolean write(HostVcpu v, long rcx, long value) {
     switch (number(rcx)) {
-      case PAT -> {
+      case Msr.PAT -> {
         if (!legalPat(value)) {
           return false;
         }
         pat = value;
       }
-      case EFER -> v.cpu.vmcb().save(VmsaField.EFER, value | SVME);
-      case KVM_SYSTEM_TIME -> {
+      case Msr.EFER -> v.cpu.vmcb().save(VmsaField.EFER, value | SVME);
+      case Msr.KVM_SYSTEM_TIME_NEW -> {
         // The instruction counts as executed although it faults.
         if (reaches(value & -16, PVCLOCK_SIZE)) {
           systemTime = value;
@@ -100,7 +92,7 @@ final class VmmMsrs {
           handlers.injectGeneralProtection(v);
         }
       }
-      case KVM_WALL_CLOCK -> wallClock(v, value);
+      case Msr.KVM_WALL_CLOCK_NEW -> wallClock(v, value);
       default -> {
         // logged and dropped
       }

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.machine.memory.Page;
 import dev.vesper.x86.Assembler;
+import dev.vesper.x86.Msr;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -141,7 +142,7 @@ final class PagingRulesTest {
     cpu.cr0 = wp ? cpu.cr0 : cpu.cr0 & ~CpuState.CR0_WP;
     g.put(OPERAND_ENTRY + 7, 1, 5 << 3);
     g.put(OPERAND_ENTRY, 1, userPage ? 7 : 3);
-    cpu.r[1] = ControlRegisters.MSR_PKRS;
+    cpu.r[1] = Msr.PKRS;
     cpu.r[0] = (long) rights << 10;
     cpu.r[2] = 0;
     assertThat(run(64, "wrmsr")).isEqualTo(-1);
@@ -157,7 +158,7 @@ final class PagingRulesTest {
   @Test
   void pkrsHas32Bits() {
     prepare(64);
-    cpu.r[1] = ControlRegisters.MSR_PKRS;
+    cpu.r[1] = Msr.PKRS;
     cpu.r[0] = 0xFFFF_FFFFL;
     cpu.r[2] = 0;
     assertThat(run(64, "wrmsr")).isEqualTo(-1);

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.machine.memory.Page;
 import dev.vesper.x86.Assembler;
+import dev.vesper.x86.Msr;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -250,14 +251,7 @@ final class SegmentRulesTest {
   }
 
   @ParameterizedTest
-  @ValueSource(
-      ints = {
-        ControlRegisters.MSR_LSTAR,
-        ControlRegisters.MSR_CSTAR,
-        ControlRegisters.MSR_FS_BASE,
-        ControlRegisters.MSR_GS_BASE,
-        ControlRegisters.MSR_KERNEL_GS_BASE
-      })
+  @ValueSource(ints = {Msr.LSTAR, Msr.CSTAR, Msr.FS_BASE, Msr.GS_BASE, Msr.KERNEL_GS_BASE})
   void addressRegistersTake57BitsInFourLevelPaging(int msr) {
     prepare(64);
     cpu.r[1] = msr & 0xFFFF_FFFFL;
@@ -307,8 +301,7 @@ final class SegmentRulesTest {
 
   @Test
   void sysenterRegistersTakeAnything() {
-    for (int msr :
-        new int[] {ControlRegisters.MSR_SYSENTER_EIP, ControlRegisters.MSR_SYSENTER_ESP}) {
+    for (int msr : new int[] {Msr.SYSENTER_EIP, Msr.SYSENTER_ESP}) {
       prepare(64);
       cpu.r[1] = msr;
       cpu.r[2] = 0x1234_5678;

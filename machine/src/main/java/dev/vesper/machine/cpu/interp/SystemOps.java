@@ -3,6 +3,7 @@ package dev.vesper.machine.cpu.interp;
 import dev.vesper.ghcb.ExitCode;
 import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuState;
+import dev.vesper.x86.Msr;
 
 /**
  * Privileged and virtualisation-sensitive instructions. The order of checks against intercepts is
@@ -125,7 +126,7 @@ final class SystemOps {
     ring0(c);
     int msr = (int) c.r[1];
     // SEV_STATUS cannot be intercepted.
-    if (msr != Cpu.MSR_SEV_STATUS
+    if (msr != Msr.SEV_STATUS
         && c.intercepts.wants(ExitCode.MSR)
         && c.intercepts.wantsMsr(msr, false)) {
       c.exit(ExitCode.MSR, 0, 0);
@@ -138,7 +139,7 @@ final class SystemOps {
   private static void wrmsr(MemOp o, Cpu c) {
     ring0(c);
     int msr = (int) c.r[1];
-    if (msr != Cpu.MSR_SEV_STATUS
+    if (msr != Msr.SEV_STATUS
         && c.intercepts.wants(ExitCode.MSR)
         && c.intercepts.wantsMsr(msr, true)) {
       c.exit(ExitCode.MSR, 1, 0);
