@@ -1,5 +1,7 @@
 package dev.vesper.machine.cpu;
 
+import java.util.Arrays;
+
 /**
  * The four breakpoints of DR0 to DR3 as DR7 enables them (AMD APM volume 2, 13.1.1): instruction,
  * data and I/O breakpoints.
@@ -53,6 +55,20 @@ public final class Breakpoints {
       io |= k == IO;
       data |= k == WRITE || k == READ_WRITE;
     }
+  }
+
+  /** {@return whether these are the breakpoints of the debug registers, as {@link #set} has it} */
+  boolean follow(long[] dr, boolean ioEnabled) {
+    if ((dr[7] & 0xFF) == 0) {
+      return count == 0;
+    }
+    Breakpoints b = new Breakpoints();
+    b.set(dr, ioEnabled);
+    return b.count == count
+        && Arrays.equals(b.number, 0, count, number, 0, count)
+        && Arrays.equals(b.kind, 0, count, kind, 0, count)
+        && Arrays.equals(b.mask, 0, count, mask, 0, count)
+        && Arrays.equals(b.address, 0, count, address, 0, count);
   }
 
   /** {@return whether any is enabled} */

@@ -157,6 +157,8 @@ public abstract class ControlRegisters extends Exceptions {
             | CR4_LA57;
     if ((changed & paging) != 0) {
       flushTlb(true);
+    } else if ((changed & CR4_DE) != 0) {
+      modeChanged();
     }
     trapCr(4, v);
   }

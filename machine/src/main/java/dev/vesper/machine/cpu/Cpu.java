@@ -328,6 +328,7 @@ public final class Cpu extends ControlRegisters {
     Block from = null;
     Block last = null;
     for (int turn = 0; turn < TURNS; turn++) {
+      assert cachesFollowState() : "a change of mode was not told";
       if (icount >= deadline) {
         exitCode = ExitCode.INTR;
         exitInfo1 = 0;

@@ -211,26 +211,63 @@ public abstract class Mmu extends CpuState {
     return (eflags & TF) != 0 || breakpoints.active();
   }
 
-  /** Must follow every change of CPL, CS, EFER, CR0, CR4, DR7, segment flatness or RFLAGS.AC. */
+  /**
+   * Must follow every change of CPL, CS, EFER, CR0, CR4, DR7, segment flatness or RFLAGS.AC: what
+   * is kept here follows from them. {@link #cachesFollowState} tells whether somebody forgot.
+   */
   public final void modeChanged() {
-    boolean u = cpl == 3;
-    boolean ac = u && (eflags & AC) != 0 && (cr0 & CR0_AM) != 0;
     if ((dr[7] & 0xFF) != 0 || breakpoints.active()) {
       breakpoints.set(dr, (cr4 & CR4_DE) != 0);
     }
-    Tlb t = ac || breakpoints.watchesData() ? empty : u ? user : supervisorTlb();
-    canonicalShift = (cr4 & CR4_LA57) != 0 && longMode() ? 7 : 16;
+    Tlb t = dataTlb();
+    canonicalShift = unusedAddressBits();
     tr = t.read;
     tw = t.write;
     td = t.data;
-    Tlb code = u ? userCode : supervisorCode;
+    Tlb code = codeTlb();
     tx = code.read;
     px = code.page;
     boolean wide = mode64();
-    int bits = wide ? 2 : (segAttr[CS] & 0x400) != 0 ? 1 : 0;
-    codeMode = bits << 1 | (wide || flat() ? 1 : 0);
+    codeMode = currentCodeMode();
     codeBase = wide ? 0 : segBase[CS];
-    codeMask = wide ? -1L : 0xFFFF_FFFFL;
+    codeMask = linearMask();
+  }
+
+  /** {@return whether what {@link #modeChanged} keeps is what it would make of the registers} */
+  protected final boolean cachesFollowState() {
+    Tlb t = dataTlb();
+    Tlb code = codeTlb();
+    return breakpoints.follow(dr, (cr4 & CR4_DE) != 0)
+        && canonicalShift == unusedAddressBits()
+        && tr == t.read
+        && tw == t.write
+        && td == t.data
+        && tx == code.read
+        && px == code.page
+        && codeMode == currentCodeMode()
+        && codeBase == (mode64() ? 0 : segBase[CS])
+        && codeMask == linearMask();
+  }
+
+  /** {@return the TLB that the fast paths of loads and stores look into} */
+  private Tlb dataTlb() {
+    boolean u = cpl == 3;
+    boolean aligned = u && (eflags & AC) != 0 && (cr0 & CR0_AM) != 0;
+    return aligned || breakpoints.watchesData() ? empty : u ? user : supervisorTlb();
+  }
+
+  private Tlb codeTlb() {
+    return cpl == 3 ? userCode : supervisorCode;
+  }
+
+  private int unusedAddressBits() {
+    return (cr4 & CR4_LA57) != 0 && longMode() ? 7 : 16;
+  }
+
+  private int currentCodeMode() {
+    boolean wide = mode64();
+    int bits = wide ? 2 : (segAttr[CS] & 0x400) != 0 ? 1 : 0;
+    return bits << 1 | (wide || flat() ? 1 : 0);
   }
 
   /** {@return whether DS, ES and SS cover all of memory without checks} */

@@ -33,6 +33,7 @@ final class DebugRulesTest {
   private static final int MMIO_FRAME = 0x20;
   private static final int MOST_EVENTS = 30;
   private static final long READ_WATCH = 0xF_0000L;
+  private static final long PORT_WATCH = 0x2_0000L;
 
   private final PhysicalMemory memory = new PhysicalMemory(FRAMES << 12, 0);
   private final Cpu cpu;
@@ -226,6 +227,15 @@ final class DebugRulesTest {
     cpu.modeChanged();
     cpu.rip = CODE + 1;
     assertThat(runToDebug()).isEqualTo(0xFFFF_6FF0L);
+  }
+
+  @Test
+  void portsAreWatchedFromTheMoveOnThatSetsDebugExtensions() {
+    watch(0, 0x80, PORT_WATCH);
+    program(
+        "mov rax, cr4; and rax, -9; mov cr4, rax; out 0x80, al;"
+            + " or rax, 8; mov cr4, rax; out 0x80, al; nop");
+    assertThat(events()).containsExactly("1:1@4015");
   }
 
   @Test

@@ -231,6 +231,7 @@ final class SystemRulesTest {
     cpu.eflags |= CpuState.IF;
     System.arraycopy(Assembler.assemble(64, "db 0x48\nsysret"), 0, page(4), 0x100, 3);
     cpu.cpl = 3;
+    cpu.modeChanged();
     cpu.run(cpu.icount + 1);
     assertThat(cpu.exitCode).as("the user page is a supervisor one").isIn(0x4EL, 0x60L);
     cpu.cpl = 0;
@@ -266,7 +267,13 @@ final class SystemRulesTest {
     // The page table entry is removed between two reads; a CR3 write flushes all but global
     // entries.
     longMode(
-        "mov edi, 0x809000\nmov al, [rdi]\nmov qword [0x3020], 0\nmov rax, cr3\nmov cr3, rax\nmov bl, [rdi]\nhlt");
+        "mov edi, 0x809000\n"
+            + "mov al, [rdi]\n"
+            + "mov qword [0x3020], 0\n"
+            + "mov rax, cr3\n"
+            + "mov cr3, rax\n"
+            + "mov bl, [rdi]\n"
+            + "hlt");
     Page.LONG.set(page(3), 32, Long.decode(entry).longValue());
     cpu.cr4 |= CpuState.CR4_PGE;
     assertThat(run()).isEqualTo(Long.decode(exit));
@@ -275,7 +282,12 @@ final class SystemRulesTest {
   @Test
   void invlpgDropsGlobalPagesToo() {
     longMode(
-        "mov edi, 0x809000\nmov al, [rdi]\nmov qword [0x3020], 0\ninvlpg [rdi]\nmov bl, [rdi]\nhlt");
+        "mov edi, 0x809000\n"
+            + "mov al, [rdi]\n"
+            + "mov qword [0x3020], 0\n"
+            + "invlpg [rdi]\n"
+            + "mov bl, [rdi]\n"
+            + "hlt");
     Page.LONG.set(page(3), 32, 0x183L);
     cpu.cr4 |= CpuState.CR4_PGE;
     assertThat(run()).isEqualTo(0x4E);
