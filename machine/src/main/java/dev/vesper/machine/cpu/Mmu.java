@@ -43,14 +43,10 @@ public abstract class Mmu extends CpuState {
   /** The C-bit as a mask, 0 without SEV. */
   public long cBit;
 
-  /** Address bits of page table entries and of CR3. */
-  private static final long ADDRESS_BITS = 0x000F_FFFF_FFFF_F000L;
-
   /** Bits of physical addresses that the processor has. */
   private int physicalBits = 48;
 
-  /** Reserved bits of page table entries: those above the physical width but for the C-bit. */
-  private long reserved = 0x000F_0000_0000_0000L;
+  private final PageTables tables = new PageTables();
 
   public @Nullable ExternalBus bus;
 
@@ -151,6 +147,7 @@ public abstract class Mmu extends CpuState {
   protected Mmu(PhysicalMemory memory, NestedMap nested) {
     this.memory = memory;
     this.nested = nested;
+    tables.configure(0, physicalBits);
     memory.onDomainChange(this::frameChanged);
     memory.onCode(
         new PhysicalMemory.CodeListener() {
@@ -178,13 +175,13 @@ public abstract class Mmu extends CpuState {
   /** Sets the width of physical addresses: page table entries have no address bits above it. */
   public final void configurePhysicalBits(int bits) {
     physicalBits = bits;
-    reserved = ADDRESS_BITS & -1L << bits & ~cBit;
+    tables.configure(cBit, bits);
     flushTlb(true);
   }
 
   /** {@return the bits of CR3 that must be zero in long mode} */
   protected final long reservedInCr3() {
-    return reserved | -1L << 52;
+    return tables.beyond() | -1L << 52;
   }
 
   private void frameChanged(int frame) {
@@ -449,27 +446,6 @@ public abstract class Mmu extends CpuState {
     return access == EXEC && reported ? 0x10 : 0;
   }
 
-  /** {@return the bits that must be zero in an entry of 64 bits} */
-  private long reservedBits(int level, int shift, boolean large, boolean lm, boolean nxe) {
-    if (level == 3 && !lm) {
-      return reserved | 0xFFF0_0000_0000_01E6L;
-    }
-    long bad = reserved | (nxe ? 0 : 1L << 63);
-    if (!lm) {
-      bad |= 0x7FF0_0000_0000_0000L;
-    }
-    if (large) {
-      return bad | (1L << shift) - 0x2000 & 0x3FFF_E000L;
-    }
-    // G has no meaning above the last two levels, and there are no larger pages.
-    return bad | (level >= 4 ? 0x180 : level == 3 ? 0x100 : 0);
-  }
-
-  /** {@return the same of a 4 MiB entry of 32 bits, whose bits 20:13 are address bits 39:32} */
-  private long reservedInLargeEntry() {
-    return 0x20_0000 | reserved >>> 19 & 0x1F_E000;
-  }
-
   /** Walks the guest's tables, sets A and D bits, leaves the result in the walk fields. */
   private void walk(long la, int access, int privilege) {
     walkGlobal = false;
@@ -483,66 +459,45 @@ public abstract class Mmu extends CpuState {
       walkPrivate = true;
       return;
     }
-    boolean pae = (cr4 & CR4_PAE) != 0;
-    boolean lm = (efer & EFER_LMA) != 0;
-    int size = pae ? 8 : 4;
-    int level = topLevel(lm, pae);
-    long table = cr3 & ~cBit & (lm ? ADDRESS_BITS : pae ? 0xFFFF_FFE0L : 0xFFFF_F000L);
-    int bitsPerLevel = pae ? 9 : 10;
-    boolean nxe = (efer & EFER_NXE) != 0;
+    PageTables format = tables;
+    format.mode(cr4, efer);
+    int level = format.levels();
+    long table = format.root(cr3);
     for (; ; ) {
-      int shift = 12 + bitsPerLevel * (level - 1);
-      long index = la >>> shift & (pae ? (level == 3 && !lm ? 3 : 511) : 1023);
-      long address = table + index * size;
-      long e = entry(address, size);
-      if ((e & 1) == 0) {
+      long address = format.entryAddress(table, level, la);
+      long e = entry(address, format.entryBytes());
+      if ((e & PageTables.PRESENT) == 0) {
         pageFault(la, errorCode(0, access, privilege) | fetchBit(access));
       }
-      boolean pdpt32 = pae && !lm && level == 3;
-      boolean large =
-          level > 1 && !pdpt32 && (e & 0x80) != 0 && (pae ? level < 4 : (cr4 & CR4_PSE) != 0);
-      long bad =
-          pae ? reservedBits(level, shift, large, lm, nxe) : large ? reservedInLargeEntry() : 0;
-      if ((e & bad) != 0) {
+      if (format.malformed(e, level)) {
         pageFault(la, errorCode(1, access, privilege) | 8 | fetchBit(access));
       }
-      if (!pdpt32) {
-        walkWrite &= (e & 2) != 0;
-        walkUser &= (e & 4) != 0;
+      boolean rights = format.hasRights(level);
+      if (rights) {
+        walkWrite &= (e & PageTables.WRITABLE) != 0;
+        walkUser &= (e & PageTables.USER) != 0;
       }
-      walkNoExec |= pae && nxe && e < 0;
-      boolean leaf = level == 1 || large;
+      walkNoExec |= format.forbidsFetches(e);
+      boolean leaf = format.leaf(e, level);
       if (leaf) {
-        walkKey = (int) (e >>> 59) & 15;
+        walkKey = PageTables.key(e);
         checkAccess(la, access, privilege);
       }
-      int set = 0x20 | (leaf && access == WRITE ? 0x40 : 0);
-      if (!pdpt32 && (e & set) != set) {
+      int set = PageTables.ACCESSED | (leaf && access == WRITE ? PageTables.DIRTY : 0);
+      if (rights && (e & set) != set) {
         setBits(address, set);
         e |= set;
       }
       if (leaf) {
-        walkDirty = (e & 0x40) != 0;
-        walkGlobal = (e & 0x100) != 0 && (cr4 & CR4_PGE) != 0;
-        walkPrivate = !pae || (e & cBit) != 0;
-        long offset = large ? la & (1L << shift) - 1 & PAGE_MASK : 0;
-        long frame = e & (pae ? ADDRESS_BITS : 0xFFFF_F000L) & ~cBit;
-        if (large) {
-          frame &= -(1L << shift);
-          if (!pae) {
-            frame |= (e & 0x1F_E000L) << 19;
-          }
-        }
-        walkAddress = frame | offset;
+        walkDirty = (e & PageTables.DIRTY) != 0;
+        walkGlobal = (e & PageTables.GLOBAL) != 0 && (cr4 & CR4_PGE) != 0;
+        walkPrivate = format.isPrivate(e);
+        walkAddress = format.address(e, level, la) & PAGE_MASK;
         return;
       }
-      table = e & (pae ? ADDRESS_BITS : 0xFFFF_F000L) & ~cBit;
+      table = format.table(e);
       level--;
     }
-  }
-
-  private int topLevel(boolean lm, boolean pae) {
-    return lm ? (cr4 & CR4_LA57) != 0 ? 5 : 4 : pae ? 3 : 2;
   }
 
   /** {@return whether the rights of a key forbid an access to the page of the last walk} */
@@ -1136,32 +1091,27 @@ public abstract class Mmu extends CpuState {
       return la & 0xFFFF_FFFFL;
     }
     quietUser = true;
-    boolean pae = (cr4 & CR4_PAE) != 0;
-    boolean lm = longMode();
-    int level = topLevel(lm, pae);
-    long table = cr3 & ~cBit & (lm ? ADDRESS_BITS : pae ? 0xFFFF_FFE0L : 0xFFFF_F000L);
-    for (; ; level--) {
-      int shift = 12 + (pae ? 9 : 10) * (level - 1);
-      long index = la >>> shift & (pae ? (level == 3 && !lm ? 3 : 511) : 1023);
-      long a = table + index * (pae ? 8 : 4);
-      if (!nested.readable(a >>> 12)) {
+    PageTables format = tables;
+    format.mode(cr4, efer);
+    long table = format.root(cr3);
+    for (int level = format.levels(); ; level--) {
+      long at = format.entryAddress(table, level, la);
+      if (!nested.readable(at >>> 12)) {
         return -1;
       }
-      long e = memory.peekLong((int) (a >>> 12), key, (int) a & 0xFF8);
-      if (!pae) {
-        e = e >>> 8 * ((int) a & 4) & 0xFFFF_FFFFL;
+      long e = memory.peekLong((int) (at >>> 12), key, (int) at & 0xFF8);
+      if (format.entryBytes() == 4) {
+        e = e >>> 8 * ((int) at & 4) & 0xFFFF_FFFFL;
       }
-      if ((e & 1) == 0) {
+      if ((e & PageTables.PRESENT) == 0 || format.malformed(e, level)) {
         return -1;
       }
-      boolean large = level > 1 && !(pae && !lm && level == 3) && (e & 0x80) != 0 && level < 4;
-      long next = e & (pae ? ADDRESS_BITS : 0xFFFF_F000L) & ~cBit;
-      quietUser &= (e & 4) != 0;
-      if (level == 1 || large) {
-        quietPrivate = !pae || (e & cBit) != 0;
-        return next & -(1L << shift) | la & (1L << shift) - 1;
+      quietUser &= !format.hasRights(level) || (e & PageTables.USER) != 0;
+      if (format.leaf(e, level)) {
+        quietPrivate = format.isPrivate(e);
+        return format.address(e, level, la);
       }
-      table = next;
+      table = format.table(e);
     }
   }
 }

@@ -124,6 +124,25 @@ final class PagingRulesTest {
     assertThat(got == PF ? PF : -1).isEqualTo(vector);
   }
 
+  @Test
+  void observersReadTablesAsTheProcessorDoes() {
+    prepare(32);
+    assertThat(cpu.translateQuietly(RestartGuest.OPERAND)).isEqualTo(RestartGuest.OPERAND);
+    assertThat(cpu.quietUser()).as("four pointers have no U/S").isTrue();
+
+    cpu.cr4 = cpu.cr4 & ~CpuState.CR4_PAE | CpuState.CR4_PSE;
+    cpu.cr3 = 0x5000;
+    g.put(0x5004, 4, 0x87 | 1 << 13);
+    assertThat(cpu.translateQuietly(4 << 20 | 0x123)).isEqualTo(1L << 32 | 0x123);
+    g.put(0x5004, 4, 0x6087);
+    g.put(0x6000, 4, 0x7007);
+    cpu.cr4 &= ~CpuState.CR4_PSE;
+    assertThat(cpu.translateQuietly(4 << 20 | 0x123)).isEqualTo(0x7123);
+    cpu.cr4 |= CpuState.CR4_PSE;
+    g.put(0x5004, 4, 0x87 | 1 << 21);
+    assertThat(cpu.translateQuietly(4 << 20)).as("a reserved bit").isEqualTo(-1);
+  }
+
   @ParameterizedTest
   @CsvSource({
     // PKRS for key 5, write, CR0.WP, of a user's page; whether it is forbidden
