@@ -2,6 +2,7 @@ package dev.vesper.x86;
 
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.EnumSet;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
@@ -21,6 +22,10 @@ import org.jspecify.annotations.Nullable;
  * other branches take 16 or 32.
  */
 public final class Assembler {
+  /** Sizes that a register has by its name. */
+  private static final Set<OperandSize> REGISTER_SIZES =
+      EnumSet.of(OperandSize.OPERAND, OperandSize.OPERAND_AT_MOST_32, OperandSize.REX_W);
+
   private static final Pattern SPACE = Pattern.compile("\\s+");
   private static final Pattern NAME = Pattern.compile("[.A-Za-z_][.\\w]*");
   private static final Pattern HEX = Pattern.compile("0[xX][0-9a-fA-F_]+");
@@ -322,12 +327,16 @@ public final class Assembler {
   }
 
   private static boolean isString(Opcode o) {
-    return o.operands.stream().anyMatch(x -> x.kind() == 'X' || x.kind() == 'Y');
+    return o.operands.stream()
+        .anyMatch(x -> x.kind() == OperandKind.SOURCE || x.kind() == OperandKind.DESTINATION);
   }
 
   private static boolean isByte(Opcode o) {
     return o.operands.stream()
-        .anyMatch(x -> (x.kind() == 'X' || x.kind() == 'Y') && x.size() == 'b');
+        .anyMatch(
+            x ->
+                (x.kind() == OperandKind.SOURCE || x.kind() == OperandKind.DESTINATION)
+                    && x.size() == OperandSize.BYTE);
   }
 
   private static Insn copy(Insn p) {
@@ -350,17 +359,22 @@ public final class Assembler {
     for (int i = 0; i < ops.size(); i++) {
       OperandSpec spec = op.operands.get(i);
       Operand o = ops.get(i);
-      boolean follows = "vzy".indexOf(spec.size()) >= 0 && spec.kind() != 'I' && spec.kind() != 'J';
+      boolean follows =
+          REGISTER_SIZES.contains(spec.size())
+              && spec.kind() != OperandKind.IMMEDIATE
+              && spec.kind() != OperandKind.RELATIVE;
       if (follows && !(op.memBytes != 0 && o.kind == 'm')) {
         int s = o.kind == 'r' ? o.reg.kind().bytes : o.size;
         if (s != 0) {
-          if (osize != 0 && osize != s && !(spec.size() == 'z' && osize == 8 && s == 4)) {
+          if (osize != 0
+              && osize != s
+              && !(spec.size() == OperandSize.OPERAND_AT_MOST_32 && osize == 8 && s == 4)) {
             return null;
           }
           osize = s;
         }
       }
-      if (spec.size() == 'p' && o.size > 2) {
+      if (spec.size() == OperandSize.FAR_POINTER && o.size > 2) {
         osize = o.size - 2;
       }
       if (o.kind == 'm') {
@@ -391,64 +405,65 @@ public final class Assembler {
       Operand o = ops.get(i);
       int bytes = spec.bytes(in);
       switch (spec.kind()) {
-        case 'r' -> {
+        case FIXED -> {
           Reg want =
-              spec.size() == 'v' || spec.size() == 'z'
+              spec.size() == OperandSize.OPERAND || spec.size() == OperandSize.OPERAND_AT_MOST_32
                   ? Reg.gpr(bytes, spec.reg().index(), true)
                   : spec.reg();
           if (o.kind != 'r' || !o.reg.is(want)) {
             return null;
           }
         }
-        case '1' -> {
+        case ONE -> {
           if (o.kind != 'i' || o.value != 1 || o.label != null) {
             return null;
           }
         }
-        case 't', 'i' -> {
+        case ST, STI -> {
           if (o.kind != 'r'
               || o.reg.kind() != Reg.Kind.ST
-              || spec.kind() == 't' && o.reg.index() != 0) {
+              || spec.kind() == OperandKind.ST && o.reg.index() != 0) {
             return null;
           }
-          if (spec.kind() == 'i') {
+          if (spec.kind() == OperandKind.STI) {
             in.rm = o.reg.index();
           }
         }
-        case 'G', 'Z', 'R', 'B' -> {
+        case REG, OPCODE_REGISTER, RM_REGISTER, VVVV -> {
           if (o.kind != 'r' || !o.reg.isGpr() || o.reg.kind().bytes != bytes || !gpr(in, o.reg)) {
             return null;
           }
           switch (spec.kind()) {
-            case 'G' -> in.reg = o.reg.index();
-            case 'B' -> in.vvvv = o.reg.index();
+            case REG -> in.reg = o.reg.index();
+            case VVVV -> in.vvvv = o.reg.index();
             default -> in.rm = o.reg.index();
           }
         }
-        case 'S', 'C', 'D', 'P', 'V', 'H', 'K', 'k' -> {
+        case SEGMENT, CONTROL, DEBUG, MMX, VECTOR, VECTOR_VVVV, MASK, MASK_VVVV -> {
           if (o.kind != 'r' || o.reg.kind() != fileOf(spec.kind(), bytes)) {
             return null;
           }
-          if (spec.kind() == 'H' || spec.kind() == 'k') {
+          if (spec.kind() == OperandKind.VECTOR_VVVV || spec.kind() == OperandKind.MASK_VVVV) {
             in.vvvv = o.reg.index();
           } else {
             in.reg = o.reg.index();
           }
         }
-        case 'E', 'W', 'Q', 'M', 'N', 'U', 'T' -> {
+        case RM, VECTOR_RM, MMX_RM, MEMORY, MMX_RM_REGISTER, VECTOR_RM_REGISTER, MASK_RM -> {
           if (o.kind == 'r') {
-            Reg.Kind file = spec.kind() == 'E' ? o.reg.kind() : fileOf(spec.kind(), bytes);
+            Reg.Kind file =
+                spec.kind() == OperandKind.RM ? o.reg.kind() : fileOf(spec.kind(), bytes);
             boolean fits =
-                spec.kind() == 'E'
+                spec.kind() == OperandKind.RM
                     ? o.reg.isGpr() && o.reg.kind().bytes == bytes && gpr(in, o.reg)
-                    : o.reg.kind() == file && spec.kind() != 'M';
+                    : o.reg.kind() == file && spec.kind() != OperandKind.MEMORY;
             if (!fits) {
               return null;
             }
             in.rm = o.reg.index();
           } else if (o.kind == 'm') {
             int want = op.memBytes != 0 ? op.memBytes : bytes;
-            if (o.size != 0 && want != 0 && spec.size() != 's' && o.size != want
+            if (o.size != 0 && want != 0 && spec.size() != OperandSize.TABLE && o.size != want
                 || o.label != null && label != null
                 || o.size == 0 && op.operands.size() == 1 && want != 0 && isAmbiguous(op)) {
               return null;
@@ -469,7 +484,7 @@ public final class Assembler {
             return null;
           }
         }
-        case 'O' -> {
+        case OFFSET -> {
           if (o.kind != 'm'
               || o.base != Reg.NONE
               || o.index != Reg.NONE
@@ -479,7 +494,7 @@ public final class Assembler {
           }
           memory(in, o);
         }
-        case 'I' -> {
+        case IMMEDIATE -> {
           if (o.kind != 'i') {
             return null;
           }
@@ -491,7 +506,10 @@ public final class Assembler {
             label = o;
             labelBytes = width;
           } else if (!fits(
-              o.value, width, spec.signedByte() || spec.size() == 'z' && osize == 8, osize)) {
+              o.value,
+              width,
+              spec.signedByte() || spec.size() == OperandSize.OPERAND_AT_MOST_32 && osize == 8,
+              osize)) {
             return null;
           }
           if (immediates++ > 0) {
@@ -500,24 +518,24 @@ public final class Assembler {
             in.imm = o.value;
           }
         }
-        case 'L' -> {
+        case VECTOR_IMMEDIATE -> {
           if (o.kind != 'r' || o.reg.kind() != fileOf(spec.kind(), bytes)) {
             return null;
           }
           in.imm = (byte) (o.reg.index() << 4);
         }
-        case 'J' -> {
+        case RELATIVE -> {
           if (o.kind != 'i'
               || o.label == null
-              || (spec.size() == 'b')
+              || (spec.size() == OperandSize.BYTE)
                   != (o.isShort || op.immediates().contains("cb") && !hasLong(op))) {
             return null;
           }
           label = o;
           labelRelative = true;
-          labelBytes = spec.size() == 'b' ? 1 : osize == 2 ? 2 : 4;
+          labelBytes = spec.size() == OperandSize.BYTE ? 1 : osize == 2 ? 2 : 4;
         }
-        case 'A' -> {
+        case FAR_POINTER -> {
           if (o.kind != 'p') {
             return null;
           }
@@ -566,13 +584,13 @@ public final class Assembler {
   }
 
   private static boolean isAmbiguous(Opcode op) {
-    char s = op.operands.get(0).size();
-    return (s == 'b' || s == 'v')
+    OperandSize s = op.operands.get(0).size();
+    return (s == OperandSize.BYTE || s == OperandSize.OPERAND)
         && OpcodeTable.of(op.mnemonic).stream()
             .anyMatch(
                 o ->
                     o.operands.size() == 1
-                        && o.operands.get(0).kind() == 'E'
+                        && o.operands.get(0).kind() == OperandKind.RM
                         && o.operands.get(0).size() != s);
   }
 
@@ -607,13 +625,13 @@ public final class Assembler {
     return v >>> 8 * width == 0;
   }
 
-  private static Reg.Kind fileOf(char kind, int bytes) {
+  private static Reg.Kind fileOf(OperandKind kind, int bytes) {
     return switch (kind) {
-      case 'S' -> Reg.Kind.SEG;
-      case 'C' -> Reg.Kind.CR;
-      case 'D' -> Reg.Kind.DR;
-      case 'P', 'Q', 'N' -> Reg.Kind.MMX;
-      case 'K', 'T', 'k' -> Reg.Kind.MASK;
+      case SEGMENT -> Reg.Kind.SEG;
+      case CONTROL -> Reg.Kind.CR;
+      case DEBUG -> Reg.Kind.DR;
+      case MMX, MMX_RM, MMX_RM_REGISTER -> Reg.Kind.MMX;
+      case MASK, MASK_RM, MASK_VVVV -> Reg.Kind.MASK;
       default -> Formatter.file(bytes);
     };
   }

@@ -260,8 +260,9 @@ public final class Decoder {
 
   /** {@return whether masking, broadcasting and suppression suit the form} */
   private static boolean masks(Insn in, Opcode op) {
-    boolean toMemory = in.modrm < 0xC0 && "WM".indexOf(op.operands.get(0).kind()) >= 0;
-    boolean toMask = op.operands.get(0).kind() == 'K';
+    OperandKind to = op.operands.get(0).kind();
+    boolean toMemory = in.modrm < 0xC0 && (to == OperandKind.VECTOR_RM || to == OperandKind.MEMORY);
+    boolean toMask = to == OperandKind.MASK;
     if (in.zeroing && (in.mask == 0 || toMemory || toMask || op.vsib != Opcode.Vsib.NONE)) {
       return false;
     }

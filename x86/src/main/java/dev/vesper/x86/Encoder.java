@@ -60,7 +60,7 @@ final class Encoder {
     int dflt = mode64 ? (op.default64 ? 8 : 4) : in.bits / 8;
     boolean w = false;
     boolean sized =
-        op.operands.stream().anyMatch(o -> "vzypa".indexOf(o.size()) >= 0)
+        op.operands.stream().anyMatch(o -> o.size().followsOperandSize())
             || op.onlyOsize != 0
             || SIZED.contains(op.mnemonic);
     if (op.map >= 8) {

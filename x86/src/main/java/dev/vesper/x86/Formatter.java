@@ -2,6 +2,7 @@ package dev.vesper.x86;
 
 import java.util.ArrayList;
 import java.util.Collections;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
 
@@ -12,6 +13,10 @@ public final class Formatter {
     ATT,
     INTEL
   }
+
+  /** Sizes of memory operands for which AT&T's mnemonics have a suffix. */
+  private static final Set<OperandSize> SUFFIXED =
+      EnumSet.of(OperandSize.BYTE, OperandSize.OPERAND, OperandSize.OPERAND_AT_MOST_32);
 
   private static final String[] SIZE_NAMES = {
     "",
@@ -66,9 +71,9 @@ public final class Formatter {
     boolean implied = false;
     boolean second = false;
     for (OperandSpec spec : op.operands) {
-      if (spec.kind() == 'I' && second) {
+      if (spec.kind() == OperandKind.IMMEDIATE && second) {
         ops.add(imm(in.imm2));
-      } else if (spec.kind() == 'X' || spec.kind() == 'Y') {
+      } else if (spec.kind() == OperandKind.SOURCE || spec.kind() == OperandKind.DESTINATION) {
         ops.add(string(in, spec));
       } else {
         ops.add(operand(in, spec, rip));
@@ -82,7 +87,7 @@ public final class Formatter {
                 + "}"
                 + (in.zeroing ? "{z}" : ""));
       }
-      second |= spec.kind() == 'I';
+      second |= spec.kind() == OperandKind.IMMEDIATE;
       implied |= isRegister(in, spec);
     }
     if (in.suppress) {
@@ -102,11 +107,11 @@ public final class Formatter {
 
   private static boolean isRegister(Insn in, OperandSpec spec) {
     return switch (spec.kind()) {
-      case 'E' -> !in.mem;
-      case 'G', 'Z', 'R' -> true;
-      case 'r' ->
+      case RM -> !in.mem;
+      case REG, OPCODE_REGISTER, RM_REGISTER -> true;
+      case FIXED ->
           spec.reg().isGpr() && !spec.reg().name().equals("cl") && !spec.reg().name().equals("dx");
-      case 'P', 'V', 'N', 'U', 'H' -> true;
+      case MMX, VECTOR, MMX_RM_REGISTER, VECTOR_RM_REGISTER, VECTOR_VVVV -> true;
       default -> false;
     };
   }
@@ -116,7 +121,8 @@ public final class Formatter {
     if (m.equals("vmgexit")) {
       return "vmgexit";
     }
-    if (op.operands.stream().anyMatch(o -> o.kind() == 'X' || o.kind() == 'Y')) {
+    if (op.operands.stream()
+        .anyMatch(o -> o.kind() == OperandKind.SOURCE || o.kind() == OperandKind.DESTINATION)) {
       return m
           + suffix(
               op.operands.get(0).bytes(in) == 0 ? op.operands.get(1).bytes(in) : widest(in, op));
@@ -132,7 +138,7 @@ public final class Formatter {
       case "movzx":
       case "movsx":
         return m.substring(0, 4)
-            + (op.operands.get(1).size() == 'b' ? "b" : "w")
+            + (op.operands.get(1).size() == OperandSize.BYTE ? "b" : "w")
             + suffix(in.osize);
       case "movsxd":
         return "movsl" + suffix(in.osize);
@@ -161,10 +167,11 @@ public final class Formatter {
         !implied
             && !NO_SUFFIX.contains(m)
             && in.mem
-            && op.operands.stream().anyMatch(o -> o.kind() == 'E' && "bvz".indexOf(o.size()) >= 0);
+            && op.operands.stream()
+                .anyMatch(o -> o.kind() == OperandKind.RM && SUFFIXED.contains(o.size()));
     if (sized) {
       for (OperandSpec o : op.operands) {
-        if (o.kind() == 'E') {
+        if (o.kind() == OperandKind.RM) {
           return m + suffix(o.bytes(in));
         }
       }
@@ -175,7 +182,7 @@ public final class Formatter {
   private static int widest(Insn in, Opcode op) {
     int w = 0;
     for (OperandSpec o : op.operands) {
-      if (o.kind() == 'X' || o.kind() == 'Y') {
+      if (o.kind() == OperandKind.SOURCE || o.kind() == OperandKind.DESTINATION) {
         w = Math.max(w, o.bytes(in));
       }
     }
@@ -197,8 +204,8 @@ public final class Formatter {
   }
 
   private String string(Insn in, OperandSpec spec) {
-    int seg = spec.kind() == 'Y' ? 0 : in.segOverride >= 0 ? in.segOverride : 3;
-    String base = Reg.gpr(in.asize, spec.kind() == 'Y' ? 7 : 6, true).name();
+    int seg = spec.kind() == OperandKind.DESTINATION ? 0 : in.segOverride >= 0 ? in.segOverride : 3;
+    String base = Reg.gpr(in.asize, spec.kind() == OperandKind.DESTINATION ? 7 : 6, true).name();
     String segName = new Reg(Reg.Kind.SEG, seg).name();
     if (syntax == Syntax.ATT) {
       return "%" + segName + ":(%" + base + ")";
@@ -210,47 +217,47 @@ public final class Formatter {
     boolean rex = in.rex != 0;
     int bytes = spec.bytes(in);
     return switch (spec.kind()) {
-      case 'r' ->
+      case FIXED ->
           reg(
-              spec.size() == 'v' || spec.size() == 'z'
+              spec.size() == OperandSize.OPERAND || spec.size() == OperandSize.OPERAND_AT_MOST_32
                   ? Reg.gpr(bytes, spec.reg().index(), rex)
                   : spec.reg());
-      case 't' -> reg(spec.reg()).replace("(0)", "");
-      case 'i' -> reg(Reg.st(in.rm & 7));
-      case '1' -> imm(1);
-      case 'G' -> reg(Reg.gpr(bytes, in.reg, rex));
-      case 'Z' -> reg(Reg.gpr(bytes, in.rm, rex));
-      case 'R' -> reg(Reg.gpr(bytes == 0 ? in.osize : bytes, in.rm, rex));
-      case 'B' -> reg(Reg.gpr(bytes, in.vvvv, true));
-      case 'E' ->
+      case ST -> reg(spec.reg()).replace("(0)", "");
+      case STI -> reg(Reg.st(in.rm & 7));
+      case ONE -> imm(1);
+      case REG -> reg(Reg.gpr(bytes, in.reg, rex));
+      case OPCODE_REGISTER -> reg(Reg.gpr(bytes, in.rm, rex));
+      case RM_REGISTER -> reg(Reg.gpr(bytes == 0 ? in.osize : bytes, in.rm, rex));
+      case VVVV -> reg(Reg.gpr(bytes, in.vvvv, true));
+      case RM ->
           in.mem
               ? memory(
                   in,
                   in.opcode != null && in.opcode.memBytes != 0 ? in.opcode.memBytes : bytes,
                   rip)
               : indirect(in) + reg(Reg.gpr(bytes, in.rm, rex));
-      case 'M' -> memory(in, bytes, rip);
-      case 'O' -> memory(in, bytes, rip);
-      case 'I' -> immediate(in, spec, bytes);
-      case 'J' -> hex(branchTarget(in, rip));
-      case 'A' ->
+      case MEMORY -> memory(in, bytes, rip);
+      case OFFSET -> memory(in, bytes, rip);
+      case IMMEDIATE -> immediate(in, spec, bytes);
+      case RELATIVE -> hex(branchTarget(in, rip));
+      case FAR_POINTER ->
           syntax == Syntax.ATT
               ? "$" + hex(in.imm2) + ",$" + hex(in.imm & (in.osize == 2 ? 0xFFFFL : 0xFFFF_FFFFL))
               : hex(in.imm2) + ":" + hex(in.imm & (in.osize == 2 ? 0xFFFFL : 0xFFFF_FFFFL));
-      case 'S' -> reg(new Reg(Reg.Kind.SEG, in.reg & 7));
-      case 'C' -> reg(new Reg(Reg.Kind.CR, in.reg));
-      case 'D' -> reg(new Reg(Reg.Kind.DR, in.reg));
-      case 'P' -> reg(new Reg(Reg.Kind.MMX, in.reg & 7));
-      case 'N' -> reg(new Reg(Reg.Kind.MMX, in.rm & 7));
-      case 'Q' -> in.mem ? memory(in, bytes, rip) : reg(new Reg(Reg.Kind.MMX, in.rm & 7));
-      case 'V' -> reg(vector(in, spec, in.reg));
-      case 'U' -> reg(vector(in, spec, in.rm));
-      case 'H' -> reg(vector(in, spec, in.vvvv));
-      case 'W' -> in.mem ? memory(in, bytes, rip) : reg(vector(in, spec, in.rm));
-      case 'K' -> reg(new Reg(Reg.Kind.MASK, in.reg & 7));
-      case 'k' -> reg(new Reg(Reg.Kind.MASK, in.vvvv & 7));
-      case 'T' -> in.mem ? memory(in, bytes, rip) : reg(new Reg(Reg.Kind.MASK, in.rm & 7));
-      case 'L' -> reg(vector(in, spec, in.immRegister()));
+      case SEGMENT -> reg(new Reg(Reg.Kind.SEG, in.reg & 7));
+      case CONTROL -> reg(new Reg(Reg.Kind.CR, in.reg));
+      case DEBUG -> reg(new Reg(Reg.Kind.DR, in.reg));
+      case MMX -> reg(new Reg(Reg.Kind.MMX, in.reg & 7));
+      case MMX_RM_REGISTER -> reg(new Reg(Reg.Kind.MMX, in.rm & 7));
+      case MMX_RM -> in.mem ? memory(in, bytes, rip) : reg(new Reg(Reg.Kind.MMX, in.rm & 7));
+      case VECTOR -> reg(vector(in, spec, in.reg));
+      case VECTOR_RM_REGISTER -> reg(vector(in, spec, in.rm));
+      case VECTOR_VVVV -> reg(vector(in, spec, in.vvvv));
+      case VECTOR_RM -> in.mem ? memory(in, bytes, rip) : reg(vector(in, spec, in.rm));
+      case MASK -> reg(new Reg(Reg.Kind.MASK, in.reg & 7));
+      case MASK_VVVV -> reg(new Reg(Reg.Kind.MASK, in.vvvv & 7));
+      case MASK_RM -> in.mem ? memory(in, bytes, rip) : reg(new Reg(Reg.Kind.MASK, in.rm & 7));
+      case VECTOR_IMMEDIATE -> reg(vector(in, spec, in.immRegister()));
       default -> "?";
     };
   }
@@ -281,7 +288,7 @@ public final class Formatter {
 
   private String immediate(Insn in, OperandSpec spec, int bytes) {
     int width = spec.signedByte() ? in.osize : bytes;
-    if (spec.size() == 'z' && in.osize == 8) {
+    if (spec.size() == OperandSize.OPERAND_AT_MOST_32 && in.osize == 8) {
       width = 8;
     }
     long v = in.imm;
@@ -343,7 +350,8 @@ public final class Formatter {
         s.append(')');
       }
     } else {
-      if (in.form().operands.stream().noneMatch(o -> o.kind() == 'M' && o.size() == 'm')
+      if (in.form().operands.stream()
+              .noneMatch(o -> o.kind() == OperandKind.MEMORY && o.size() == OperandSize.OPEN)
           && !in.mnemonic().equals("lea")) {
         if (in.broadcast) {
           s.append(SIZE_NAMES[in.form().broadcastBytes].replace("PTR", "BCST"));

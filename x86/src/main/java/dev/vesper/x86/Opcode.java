@@ -1,6 +1,7 @@
 package dev.vesper.x86;
 
 import java.util.ArrayList;
+import java.util.EnumSet;
 import java.util.List;
 import java.util.Set;
 import java.util.StringTokenizer;
@@ -34,7 +35,7 @@ public final class Opcode {
   /** Operands in Intel order, destination first. */
   public final List<OperandSpec> operands;
 
-  /** A bit for each letter among the operands' kinds, from A on: asked for at every execution. */
+  /** A bit for each kind among the operands: asked for at every execution. */
   private final long kinds;
 
   private final boolean suppressesFaults;
@@ -136,6 +137,20 @@ public final class Opcode {
    */
   public final boolean readsTime;
 
+  private static final Set<OperandSize> OF_VECTOR_LENGTH =
+      EnumSet.of(OperandSize.VECTOR, OperandSize.HALF_VECTOR, OperandSize.QUARTER_VECTOR);
+
+  /** Operands of EVEX forms that may lie in memory. */
+  private static final Set<OperandKind> MEMORY =
+      EnumSet.of(OperandKind.VECTOR_RM, OperandKind.MEMORY, OperandKind.RM, OperandKind.MASK_RM);
+
+  private static final Set<OperandKind> VECTORS =
+      EnumSet.of(
+          OperandKind.VECTOR,
+          OperandKind.VECTOR_RM_REGISTER,
+          OperandKind.VECTOR_VVVV,
+          OperandKind.VECTOR_RM);
+
   private Opcode(int id, String line) {
     this.id = id;
     int colon = line.indexOf(':');
@@ -150,7 +165,7 @@ public final class Opcode {
     operands = List.copyOf(specs);
     long letters = 0;
     for (OperandSpec s : operands) {
-      letters |= s.kind() >= 'A' ? 1L << s.kind() - 'A' : 0;
+      letters |= 1L << s.kind().ordinal();
     }
     kinds = letters;
     operandText = head[1];
@@ -220,7 +235,7 @@ public final class Opcode {
         }
       }
     }
-    if (specs.stream().anyMatch(s -> s.kind() == 'A')) {
+    if (specs.stream().anyMatch(s -> s.kind() == OperandKind.FAR_POINTER)) {
       imms.add("ap");
     }
     map = aMap;
@@ -267,8 +282,12 @@ public final class Opcode {
     memBytes = take(attrs, "m16") ? 2 : take(attrs, "m8") ? 1 : 0;
     endsBlock = take(attrs, "end");
     readsTime = take(attrs, "time");
-    memOnly = take(attrs, "mem") || kind != NO_MODRM && kind != FIXED && has('M');
-    regOnly = take(attrs, "reg") || has('N') || has('U') || has('R') && !modIgnored;
+    memOnly = take(attrs, "mem") || kind != NO_MODRM && kind != FIXED && has(OperandKind.MEMORY);
+    regOnly =
+        take(attrs, "reg")
+            || has(OperandKind.MMX_RM_REGISTER)
+            || has(OperandKind.VECTOR_RM_REGISTER)
+            || has(OperandKind.RM_REGISTER) && !modIgnored;
     int place = aMap * 256 + aOpcode | (aPlusR ? PLACE_PLUS_R : 0);
     if (!attrs.isEmpty() || aOpcode < 0 || place != place(line)) {
       throw new IllegalStateException("opcode table: cannot read " + line + " " + attrs);
@@ -367,7 +386,7 @@ public final class Opcode {
 
   /** {@return whether VEX.vvvv names an operand; if none, it must be all ones} */
   public boolean usesVvvv() {
-    return has('B') || has('H') || has('k');
+    return has(OperandKind.VVVV) || has(OperandKind.VECTOR_VVVV) || has(OperandKind.MASK_VVVV);
   }
 
   /** {@return the kinds of immediate that end the bytes, in their order} */
@@ -377,32 +396,32 @@ public final class Opcode {
 
   /** {@return whether ModRM.reg names a vector register, of which EVEX has 32} */
   boolean regIsVector() {
-    return has('V');
+    return has(OperandKind.VECTOR);
   }
 
   /** {@return whether ModRM.rm can name a vector register} */
   boolean rmIsVector() {
-    return has('W') || has('U');
+    return has(OperandKind.VECTOR_RM) || has(OperandKind.VECTOR_RM_REGISTER);
   }
 
   /** {@return whether the length is ignored: the vector operands have a fixed one} */
   boolean vectorScalar() {
-    return vexL == 2 && operands.stream().noneMatch(o -> "xhfg".indexOf(o.size()) >= 0);
+    return vexL == 2 && operands.stream().noneMatch(o -> OF_VECTOR_LENGTH.contains(o.size()));
   }
 
   /** {@return whether ModRM.reg names an opmask register: there are eight} */
   boolean namesMaskInReg() {
-    return has('K');
+    return has(OperandKind.MASK);
   }
 
   /** {@return whether VEX.vvvv names an opmask register} */
   boolean namesMaskInVvvv() {
-    return has('k');
+    return has(OperandKind.MASK_VVVV);
   }
 
   /** {@return whether an operand is an opmask register} */
   public boolean namesOpmask() {
-    return has('K') || has('T') || has('k');
+    return has(OperandKind.MASK) || has(OperandKind.MASK_RM) || has(OperandKind.MASK_VVVV);
   }
 
   /**
@@ -443,7 +462,7 @@ public final class Opcode {
       case HALF -> in.broadcast ? broadcastBytes : in.vlen / 2;
       case OPERAND -> {
         for (OperandSpec o : operands) {
-          if ("WMET".indexOf(o.kind()) >= 0) {
+          if (MEMORY.contains(o.kind())) {
             yield Math.max(1, memBytes != 0 ? memBytes : o.bytes(in));
           }
         }
@@ -465,15 +484,15 @@ public final class Opcode {
   public int vectorBytes(Insn insn) {
     int widest = 0;
     for (OperandSpec o : operands) {
-      if ("VUHW".indexOf(o.kind()) >= 0 || o.kind() == 'M' && isEvex()) {
+      if (VECTORS.contains(o.kind()) || o.kind() == OperandKind.MEMORY && isEvex()) {
         widest = Math.max(widest, Math.max(16, o.bytes(insn)));
       }
     }
     return widest;
   }
 
-  private boolean has(char kind) {
-    return (kinds >>> kind - 'A' & 1) != 0;
+  private boolean has(OperandKind kind) {
+    return (kinds >>> kind.ordinal() & 1) != 0;
   }
 
   static Opcode parse(int id, String line) {

@@ -1,10 +1,26 @@
 package dev.vesper.x86;
 
+import java.util.EnumSet;
 import java.util.Random;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /** Random instructions of a given form. */
 final class RandomInsn {
+  private static final Set<OperandKind> MAYBE_MEMORY =
+      EnumSet.of(
+          OperandKind.RM,
+          OperandKind.MEMORY,
+          OperandKind.VECTOR_RM,
+          OperandKind.MMX_RM,
+          OperandKind.MASK_RM);
+
+  private static final Set<OperandKind> EIGHT_IN_RM =
+      EnumSet.of(OperandKind.MMX_RM, OperandKind.MMX_RM_REGISTER, OperandKind.MASK_RM);
+
+  private static final Set<OperandKind> GENERAL =
+      EnumSet.of(OperandKind.RM, OperandKind.REG, OperandKind.OPCODE_REGISTER);
+
   private RandomInsn() {}
 
   /** {@return fields that suit a form, or null if the form does not exist in this mode} */
@@ -51,23 +67,25 @@ final class RandomInsn {
               ? op.vectorScalar() ? 16 : 16 << r.nextInt(op.isEvex() ? 3 : 2)
               : op.vexL == 3 ? 64 : 16 << op.vexL;
       in.vvvv = op.usesVvvv() ? r.nextInt(regs) : 0;
-      if (op.operands.stream().anyMatch(o -> o.kind() == 'H') && op.isEvex() && bits == 64) {
+      if (op.operands.stream().anyMatch(o -> o.kind() == OperandKind.VECTOR_VVVV)
+          && op.isEvex()
+          && bits == 64) {
         in.vvvv = r.nextInt(32);
       }
     }
     for (OperandSpec s : op.operands) {
       switch (s.kind()) {
-        case 'S' -> in.reg = r.nextInt(6);
-        case 'C' -> in.reg = new int[] {0, 2, 3, 4}[r.nextInt(4)];
-        case 'D', 'P', 'K' -> in.reg = r.nextInt(8);
-        case 'k' -> in.vvvv = r.nextInt(8);
+        case SEGMENT -> in.reg = r.nextInt(6);
+        case CONTROL -> in.reg = new int[] {0, 2, 3, 4}[r.nextInt(4)];
+        case DEBUG, MMX, MASK -> in.reg = r.nextInt(8);
+        case MASK_VVVV -> in.vvvv = r.nextInt(8);
         default -> {
           // any register
         }
       }
     }
     in.rm = r.nextInt(op.plusI ? 8 : op.isEvex() && op.rmIsVector() && bits == 64 ? 32 : regs);
-    boolean wantsMem = op.operands.stream().anyMatch(o -> "EMWQT".indexOf(o.kind()) >= 0);
+    boolean wantsMem = op.operands.stream().anyMatch(o -> MAYBE_MEMORY.contains(o.kind()));
     in.mem =
         op.hasModrm()
             && op.modrmKind != Opcode.FIXED
@@ -98,7 +116,7 @@ final class RandomInsn {
             case 1 -> (byte) r.nextInt();
             default -> in.asize == 2 ? (short) r.nextInt() : r.nextInt();
           };
-    } else if (op.operands.stream().anyMatch(o -> "QNT".indexOf(o.kind()) >= 0)) {
+    } else if (op.operands.stream().anyMatch(o -> EIGHT_IN_RM.contains(o.kind()))) {
       in.rm &= 7;
     }
     for (String k : op.immediates()) {
@@ -131,7 +149,8 @@ final class RandomInsn {
     }
     // SPL..DIL need an empty REX at least.
     boolean byteReg =
-        op.operands.stream().anyMatch(o -> o.size() == 'b' && "EGZ".indexOf(o.kind()) >= 0);
+        op.operands.stream()
+            .anyMatch(o -> o.size() == OperandSize.BYTE && GENERAL.contains(o.kind()));
     in.rex = bits == 64 && byteReg && r.nextBoolean() ? 0x40 : 0;
     return in;
   }
@@ -139,8 +158,12 @@ final class RandomInsn {
   /** Masks, broadcasts and roundings that the form allows. */
   private static void evex(Opcode op, Insn in, Random r) {
     in.mask = op.unmasked ? 0 : op.maskRequired ? 1 + r.nextInt(7) : r.nextInt(8);
-    char first = op.operands.get(0).kind();
-    boolean canZero = in.mask != 0 && first != 'K' && first != 'M' && !(in.mem && first == 'W');
+    OperandKind first = op.operands.get(0).kind();
+    boolean canZero =
+        in.mask != 0
+            && first != OperandKind.MASK
+            && first != OperandKind.MEMORY
+            && !(in.mem && first == OperandKind.VECTOR_RM);
     in.zeroing = canZero && op.vsib == Opcode.Vsib.NONE && r.nextBoolean();
     in.broadcast = in.mem && op.broadcasts() && r.nextBoolean();
     if (!in.mem && op.suppressible && (op.vectorScalar() || in.vlen == 64) && r.nextBoolean()) {

@@ -1,6 +1,7 @@
 package dev.vesper.machine.cpu;
 
 import dev.vesper.x86.Insn;
+import dev.vesper.x86.OperandKind;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
@@ -162,7 +163,7 @@ public final class RetiredEvents {
   }
 
   private void near(Insn in, boolean inUser, long start, long next, long to) {
-    boolean indirect = in.form().operands.get(0).kind() != 'J';
+    boolean indirect = in.form().operands.get(0).kind() != OperandKind.RELATIVE;
     // A direct target is known as soon as the instruction is decoded.
     boolean missed = indirect && missed(start, next, to);
     if (indirect) {

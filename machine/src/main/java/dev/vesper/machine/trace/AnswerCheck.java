@@ -117,10 +117,10 @@ final class AnswerCheck {
   /** {@return the general register of an operand, or -1} */
   private static int register(Insn in, OperandSpec o) {
     return switch (o.kind()) {
-      case 'G' -> in.reg;
-      case 'E', 'M' -> in.mem ? -1 : in.rm;
-      case 'Z' -> in.rm;
-      case 'r' ->
+      case REG -> in.reg;
+      case RM, MEMORY -> in.mem ? -1 : in.rm;
+      case OPCODE_REGISTER -> in.rm;
+      case FIXED ->
           switch (o.reg().kind()) {
             case GPR8, GPR16, GPR32, GPR64 -> o.reg().index();
             default -> -1;

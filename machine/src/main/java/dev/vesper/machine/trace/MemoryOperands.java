@@ -6,6 +6,7 @@ import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.observe.Bytes;
 import dev.vesper.machine.observe.Operand;
 import dev.vesper.x86.Insn;
+import dev.vesper.x86.OperandKind;
 import dev.vesper.x86.OperandSpec;
 import org.jspecify.annotations.Nullable;
 
@@ -69,7 +70,7 @@ final class MemoryOperands {
   private static boolean absolute(Insn in) {
     for (OperandSpec o :
         in.opcode == null ? java.util.List.<OperandSpec>of() : in.form().operands) {
-      if (o.kind() == 'O') {
+      if (o.kind() == OperandKind.OFFSET) {
         return true;
       }
     }
@@ -154,7 +155,7 @@ final class MemoryOperands {
   }
 
   private static boolean hasImmediate(Insn in) {
-    return in.form().operands.stream().anyMatch(o -> o.kind() == 'I');
+    return in.form().operands.stream().anyMatch(o -> o.kind() == OperandKind.IMMEDIATE);
   }
 
   /**

@@ -1,6 +1,7 @@
 package dev.vesper.machine.cpu.interp;
 
 import dev.vesper.machine.cpu.Cpu;
+import dev.vesper.x86.OperandKind;
 import java.util.function.LongBinaryOperator;
 
 /** AVX-512 integer arithmetic that has no older form, element by element. */
@@ -94,7 +95,7 @@ final class Avx512Integer {
             PackedShuffles.set(z, i, width, v);
           }
           // A rotate by an immediate has its destination in vvvv.
-          boolean digit = o.insn.form().operands.get(0).kind() == 'H';
+          boolean digit = o.insn.form().operands.get(0).kind() == OperandKind.VECTOR_VVVV;
           Vectors.put(o, c, digit ? o.insn.vvvv : o.reg, z);
         });
   }

@@ -1,6 +1,7 @@
 package dev.vesper.machine.cpu.interp;
 
 import dev.vesper.machine.cpu.Cpu;
+import dev.vesper.x86.OperandKind;
 
 /** AVX and AVX2 moves with no SSE form: clears, broadcasts, masked moves, lanes, sign tests. */
 final class AvxMoves {
@@ -45,7 +46,7 @@ final class AvxMoves {
   private static void broadcast(MemOp o, Cpu c, int bytes) {
     Vectors.enter(o, c);
     long e;
-    if (o.insn.form().operands.get(1).kind() == 'R') {
+    if (o.insn.form().operands.get(1).kind() == OperandKind.RM_REGISTER) {
       e = c.r[o.rm];
     } else if (o.mem && o.insn.mask != 0 && Vectors.active(o, c) == 0) {
       e = 0;
@@ -109,7 +110,7 @@ final class AvxMoves {
   private static void maskedMove(MemOp o, Cpu c, int bytes) {
     Vectors.enter(o, c);
     long[] mask = Vectors.first(o, c);
-    boolean store = o.insn.form().operands.get(0).kind() == 'M';
+    boolean store = o.insn.form().operands.get(0).kind() == OperandKind.MEMORY;
     long[] v = store ? Vectors.register(c, o.reg, o.quads) : new long[o.quads];
     long la = o.la(c, 8 * o.quads, store);
     int n = 8 * o.quads / bytes;

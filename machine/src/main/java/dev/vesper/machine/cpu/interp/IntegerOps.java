@@ -4,6 +4,7 @@ import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuState;
 import dev.vesper.machine.cpu.Segmentation;
 import dev.vesper.machine.cpu.fp.SoftFloat;
+import dev.vesper.x86.OperandKind;
 import dev.vesper.x86.OperandSpec;
 
 /** Integer instructions outside the hot templates. */
@@ -365,7 +366,7 @@ final class IntegerOps {
 
   private static void movbe(MemOp o, Cpu c) {
     int n = o.insn.osize;
-    if (o.insn.form().operands.get(0).kind() == 'G') {
+    if (o.insn.form().operands.get(0).kind() == OperandKind.REG) {
       o.writeReg(c, n, Long.reverseBytes(o.readRm(c, n)) >>> 64 - 8 * n);
     } else {
       o.writeRm(c, n, Long.reverseBytes(o.readReg(c, n)) >>> 64 - 8 * n);
@@ -397,7 +398,7 @@ final class IntegerOps {
 
   private static void bitTest(MemOp o, Cpu c, int op) {
     int n = o.insn.osize;
-    boolean immediate = o.insn.form().operands.get(1).kind() == 'I';
+    boolean immediate = o.insn.form().operands.get(1).kind() == OperandKind.IMMEDIATE;
     long index = immediate ? o.insn.imm : MemOp.signExtend(o.readReg(c, n), n);
     int bit = (int) index & 8 * n - 1;
     long la = 0;
@@ -427,7 +428,7 @@ final class IntegerOps {
 
   private static void doubleShift(MemOp o, Cpu c, boolean left) {
     int n = o.insn.osize;
-    boolean immediate = o.insn.form().operands.get(2).kind() == 'I';
+    boolean immediate = o.insn.form().operands.get(2).kind() == OperandKind.IMMEDIATE;
     int count = (int) (immediate ? o.insn.imm : c.r[RCX]) & (n == 8 ? 63 : 31);
     long la = o.mem ? o.la(c, n, true) : 0;
     long a = o.mem ? c.rdw(la, n) : o.readRm(c, n);

@@ -8,6 +8,7 @@ import dev.vesper.machine.cpu.Unimplemented;
 import dev.vesper.x86.Formatter;
 import dev.vesper.x86.Insn;
 import dev.vesper.x86.Opcode;
+import dev.vesper.x86.OperandKind;
 import dev.vesper.x86.OperandSpec;
 import java.util.Arrays;
 import java.util.List;
@@ -90,18 +91,18 @@ public final class Interpreter implements OpFactory {
         return (in, mode) -> lea(in);
       }
       case "push", "pop" -> {
-        if (form.operands.get(0).kind() == 'Z') {
+        if (form.operands.get(0).kind() == OperandKind.OPCODE_REGISTER) {
           boolean pop = m.equals("pop");
           return (in, mode) -> stack(in, pop, mode);
         }
       }
       case "jmp" -> {
-        return form.operands.get(0).kind() == 'J'
+        return form.operands.get(0).kind() == OperandKind.RELATIVE
             ? (in, mode) -> new Branches.Jmp()
             : (in, mode) -> new Branches.JmpRm();
       }
       case "call" -> {
-        return form.operands.get(0).kind() == 'J'
+        return form.operands.get(0).kind() == OperandKind.RELATIVE
             ? (in, mode) -> new Branches.Call()
             : (in, mode) -> new Branches.CallRm();
       }
@@ -141,7 +142,7 @@ public final class Interpreter implements OpFactory {
       }
     }
     // The comparisons that give vectors under VEX give masks under EVEX.
-    boolean toMask = evex && form.operands.get(0).kind() == 'K';
+    boolean toMask = evex && form.operands.get(0).kind() == OperandKind.MASK;
     Families.Entry masked = toMask ? families.get(m + Families.TO_MASK) : null;
     Families.Entry e = masked != null ? masked : families.get(m);
     if (e == null) {
@@ -201,16 +202,16 @@ public final class Interpreter implements OpFactory {
     OperandSpec b = form.operands.get(1);
     int n = a.bytes(in) == 0 ? 1 : a.bytes(in);
     int shape;
-    if (b.kind() == 'I') {
-      shape = a.kind() == 'E' && in.mem ? Alu.MI : Alu.RI;
-    } else if (a.kind() == 'G') {
+    if (b.kind() == OperandKind.IMMEDIATE) {
+      shape = a.kind() == OperandKind.RM && in.mem ? Alu.MI : Alu.RI;
+    } else if (a.kind() == OperandKind.REG) {
       shape = in.mem ? Alu.RM : Alu.RR;
     } else {
       shape = in.mem ? Alu.MR : Alu.RR;
     }
     TemplateOp t = Templates.make(Alu.class, Alu.key(op, n, shape));
-    boolean toReg = a.kind() == 'G';
-    t.dst = (byte) (a.kind() == 'r' ? 0 : reg(toReg ? in.reg : in.rm, n, in));
+    boolean toReg = a.kind() == OperandKind.REG;
+    t.dst = (byte) (a.kind() == OperandKind.FIXED ? 0 : reg(toReg ? in.reg : in.rm, n, in));
     t.src = (byte) (reg(toReg ? in.rm : in.reg, n, in));
     t.imm = n == 8 ? in.imm : in.imm & (1L << 8 * n) - 1;
     return t;
@@ -219,35 +220,35 @@ public final class Interpreter implements OpFactory {
   private static MemOp mov(Insn in, Opcode form, int codeMode) {
     OperandSpec a = form.operands.get(0);
     OperandSpec b = form.operands.get(1);
-    if (a.kind() == 'C' || b.kind() == 'C') {
-      boolean write = a.kind() == 'C';
+    if (a.kind() == OperandKind.CONTROL || b.kind() == OperandKind.CONTROL) {
+      boolean write = a.kind() == OperandKind.CONTROL;
       return new PlainOp((o, c) -> SystemOps.movCr(o, c, write), false);
     }
-    if (a.kind() == 'D' || b.kind() == 'D') {
-      boolean write = a.kind() == 'D';
+    if (a.kind() == OperandKind.DEBUG || b.kind() == OperandKind.DEBUG) {
+      boolean write = a.kind() == OperandKind.DEBUG;
       return new PlainOp((o, c) -> SystemOps.movDr(o, c, write), false);
     }
-    if (a.kind() == 'S' || b.kind() == 'S') {
-      boolean load = a.kind() == 'S';
+    if (a.kind() == OperandKind.SEGMENT || b.kind() == OperandKind.SEGMENT) {
+      boolean load = a.kind() == OperandKind.SEGMENT;
       return new PlainOp((o, c) -> SystemOps.movSegment(o, c, load), false);
     }
-    int n = a.kind() == 'r' ? Math.max(1, a.bytes(in)) : a.bytes(in);
+    int n = a.kind() == OperandKind.FIXED ? Math.max(1, a.bytes(in)) : a.bytes(in);
     boolean seg = in.mem && MemOp.segmentKind(in.segment(), codeMode) != 0;
-    if (a.kind() == 'O' || b.kind() == 'O') {
-      boolean load = b.kind() == 'O';
+    if (a.kind() == OperandKind.OFFSET || b.kind() == OperandKind.OFFSET) {
+      boolean load = b.kind() == OperandKind.OFFSET;
       n = Math.max(1, (load ? b : a).bytes(in));
       return Templates.make(Mov.class, Mov.key(load ? Mov.LOAD : Mov.STORE, n, n, false, seg));
     }
     int form2;
     TemplateOp t;
-    if (b.kind() == 'I') {
+    if (b.kind() == OperandKind.IMMEDIATE) {
       form2 = in.mem ? Mov.STORE_IMM : Mov.RI;
       t = Templates.make(Mov.class, Mov.key(form2, n, n, false, seg));
       t.dst = (byte) (reg(in.rm, n, in));
       t.imm = in.imm;
       return t;
     }
-    boolean toReg = a.kind() == 'G';
+    boolean toReg = a.kind() == OperandKind.REG;
     form2 = !in.mem ? Mov.RR : toReg ? Mov.LOAD : Mov.STORE;
     t = Templates.make(Mov.class, Mov.key(form2, n, n, false, seg));
     t.dst = (byte) (reg(toReg ? in.reg : in.rm, n, in));
@@ -289,9 +290,10 @@ public final class Interpreter implements OpFactory {
   private static TemplateOp shift(Insn in, Opcode form, int op) {
     int n = form.operands.get(0).bytes(in);
     OperandSpec count = form.operands.get(1);
-    TemplateOp t = Templates.make(Shift.class, Shift.key(op, n, in.mem, count.kind() == 'r'));
+    TemplateOp t =
+        Templates.make(Shift.class, Shift.key(op, n, in.mem, count.kind() == OperandKind.FIXED));
     t.dst = (byte) reg(in.rm, n, in);
-    t.imm = count.kind() == '1' ? 1 : in.imm;
+    t.imm = count.kind() == OperandKind.ONE ? 1 : in.imm;
     return t;
   }
 

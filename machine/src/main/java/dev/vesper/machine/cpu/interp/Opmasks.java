@@ -2,6 +2,7 @@ package dev.vesper.machine.cpu.interp;
 
 import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuState;
+import dev.vesper.x86.OperandKind;
 import java.util.function.LongBinaryOperator;
 
 /** AVX-512 opmask registers: moves, logic, shifts, tests, and between masks and vectors. */
@@ -78,14 +79,14 @@ final class Opmasks {
 
   private static void move(MemOp o, Cpu c, int width) {
     Vectors.enter(o, c);
-    char to = o.insn.form().operands.get(0).kind();
-    char from = o.insn.form().operands.get(1).kind();
+    OperandKind to = o.insn.form().operands.get(0).kind();
+    OperandKind from = o.insn.form().operands.get(1).kind();
     int bytes = width / 8;
-    if (to == 'T') {
+    if (to == OperandKind.MASK_RM) {
       c.wr(o.la(c, bytes, true), bytes, c.k[o.reg & 7]);
-    } else if (to == 'G') {
+    } else if (to == OperandKind.REG) {
       c.r[o.reg] = c.k[o.rm & 7] & mask(width);
-    } else if (from == 'R') {
+    } else if (from == OperandKind.RM_REGISTER) {
       put(o, c, width, c.r[o.rm]);
     } else {
       put(o, c, width, o.mem ? c.rd(o.la(c, bytes, false), bytes) : c.k[o.rm & 7]);

@@ -1,6 +1,7 @@
 package dev.vesper.machine.cpu.interp;
 
 import dev.vesper.machine.cpu.Cpu;
+import dev.vesper.x86.OperandKind;
 
 /**
  * Packing, unpacking, shuffles, inserts and mask moves of packed integers. Those of YMM registers
@@ -181,7 +182,7 @@ final class PackedShuffles {
   }
 
   private static void pextrw(MemOp o, Cpu c) {
-    if (o.insn.form().operands.get(0).kind() == 'E') {
+    if (o.insn.form().operands.get(0).kind() == OperandKind.RM) {
       Sse41.extract(o, c, 2);
       return;
     }

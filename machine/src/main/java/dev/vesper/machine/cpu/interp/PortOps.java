@@ -4,6 +4,7 @@ import dev.vesper.ghcb.ExitCode;
 import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuState;
 import dev.vesper.machine.cpu.ExternalBus;
+import dev.vesper.x86.OperandKind;
 
 /** IN, OUT, INS and OUTS: permission checks, then #VMEXIT(IOIO) or #VC. */
 final class PortOps {
@@ -51,7 +52,7 @@ final class PortOps {
   }
 
   private static int port(MemOp o, Cpu c, int operand) {
-    boolean dx = o.insn.form().operands.get(operand).kind() == 'r';
+    boolean dx = o.insn.form().operands.get(operand).kind() == OperandKind.FIXED;
     return (int) (dx ? c.r[2] & 0xFFFF : o.insn.imm & 0xFF);
   }
 

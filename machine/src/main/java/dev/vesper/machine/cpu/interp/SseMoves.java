@@ -1,6 +1,7 @@
 package dev.vesper.machine.cpu.interp;
 
 import dev.vesper.machine.cpu.Cpu;
+import dev.vesper.x86.OperandKind;
 
 /** Moves, shuffles and logic of vector registers, and moves between MMX, XMM and others. */
 final class SseMoves {
@@ -53,8 +54,12 @@ final class SseMoves {
   }
 
   private static boolean toMemoryForm(MemOp o) {
-    char k = o.insn.form().operands.get(0).kind();
-    return k == 'W' || k == 'M' || k == 'Q' || k == 'E' || k == 'U';
+    OperandKind k = o.insn.form().operands.get(0).kind();
+    return k == OperandKind.VECTOR_RM
+        || k == OperandKind.MEMORY
+        || k == OperandKind.MMX_RM
+        || k == OperandKind.RM
+        || k == OperandKind.VECTOR_RM_REGISTER;
   }
 
   private static void move(MemOp o, Cpu c, boolean aligned) {
@@ -115,14 +120,14 @@ final class SseMoves {
   }
 
   private static void movq(MemOp o, Cpu c) {
-    char a = o.insn.form().operands.get(0).kind();
-    char b = o.insn.form().operands.get(1).kind();
-    if (a == 'V' || b == 'V') {
+    OperandKind a = o.insn.form().operands.get(0).kind();
+    OperandKind b = o.insn.form().operands.get(1).kind();
+    if (a == OperandKind.VECTOR || b == OperandKind.VECTOR) {
       Vectors.enter(o, c);
-      if (a == 'V') {
-        long v = b == 'E' ? o.readRm(c, 8) : Vectors.scalar(o, c, 8);
+      if (a == OperandKind.VECTOR) {
+        long v = b == OperandKind.RM ? o.readRm(c, 8) : Vectors.scalar(o, c, 8);
         Vectors.put(o, c, new long[] {v, 0});
-      } else if (a == 'E') {
+      } else if (a == OperandKind.RM) {
         o.writeRm(c, 8, Vectors.low(c, o.reg));
       } else if (o.mem) {
         c.wr64(o.la(c, 8, true), Vectors.low(c, o.reg));
@@ -132,13 +137,13 @@ final class SseMoves {
       return;
     }
     MmxOps.enter(c);
-    if (a == 'P') {
-      long v = b == 'E' ? o.readRm(c, 8) : MmxOps.mmx(o, c, 8);
+    if (a == OperandKind.MMX) {
+      long v = b == OperandKind.RM ? o.readRm(c, 8) : MmxOps.mmx(o, c, 8);
       MmxOps.put(c, o.reg & 7, v);
       return;
     }
     long v = c.fpMant[o.reg & 7];
-    if (a == 'E') {
+    if (a == OperandKind.RM) {
       o.writeRm(c, 8, v);
       MmxOps.touch(c);
     } else if (o.mem) {
@@ -150,17 +155,17 @@ final class SseMoves {
   }
 
   private static void movd(MemOp o, Cpu c) {
-    char a = o.insn.form().operands.get(0).kind();
-    char b = o.insn.form().operands.get(1).kind();
-    if (a == 'V') {
+    OperandKind a = o.insn.form().operands.get(0).kind();
+    OperandKind b = o.insn.form().operands.get(1).kind();
+    if (a == OperandKind.VECTOR) {
       Vectors.enter(o, c);
       Vectors.put(o, c, new long[] {o.readRm(c, 4), 0});
-    } else if (b == 'V') {
+    } else if (b == OperandKind.VECTOR) {
       Vectors.enter(o, c);
       o.writeRm(c, 4, Vectors.low(c, o.reg));
     } else {
       MmxOps.enter(c);
-      if (a == 'P') {
+      if (a == OperandKind.MMX) {
         MmxOps.put(c, o.reg & 7, o.readRm(c, 4));
       } else {
         o.writeRm(c, 4, c.fpMant[o.reg & 7]);

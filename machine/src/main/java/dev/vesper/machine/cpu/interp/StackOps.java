@@ -3,6 +3,7 @@ package dev.vesper.machine.cpu.interp;
 import dev.vesper.ghcb.ExitCode;
 import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuState;
+import dev.vesper.x86.OperandKind;
 import dev.vesper.x86.OperandSpec;
 
 /** The stack: immediates, memory, segments, flags, frames. */
@@ -24,8 +25,8 @@ final class StackOps {
     int n = o.insn.osize;
     OperandSpec s = o.insn.form().operands.get(0);
     switch (s.kind()) {
-      case 'I' -> c.push(n, o.insn.imm);
-      case 'r' -> c.push(n, c.selector[s.reg().index()]);
+      case IMMEDIATE -> c.push(n, o.insn.imm);
+      case FIXED -> c.push(n, c.selector[s.reg().index()]);
       default -> c.push(n, o.readRm(c, n));
     }
   }
@@ -33,7 +34,7 @@ final class StackOps {
   private static void pop(MemOp o, Cpu c) {
     int n = o.insn.osize;
     OperandSpec s = o.insn.form().operands.get(0);
-    if (s.kind() == 'r') {
+    if (s.kind() == OperandKind.FIXED) {
       int sel = (int) c.peekStack(0, n) & 0xFFFF;
       int seg = s.reg().index();
       long sp = c.r[4] + n & c.stackMask();

@@ -4,6 +4,7 @@ import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuState;
 import dev.vesper.machine.cpu.Segmentation;
 import dev.vesper.machine.memory.Page;
+import dev.vesper.x86.OperandKind;
 import dev.vesper.x86.OperandSpec;
 
 /**
@@ -41,7 +42,7 @@ final class StringOps {
 
   static int elementSize(MemOp o) {
     for (OperandSpec s : o.insn.form().operands) {
-      if (s.kind() == 'X' || s.kind() == 'Y') {
+      if (s.kind() == OperandKind.SOURCE || s.kind() == OperandKind.DESTINATION) {
         return s.bytes(o.insn);
       }
     }

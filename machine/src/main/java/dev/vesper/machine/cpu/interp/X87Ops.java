@@ -4,6 +4,7 @@ import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuState;
 import dev.vesper.machine.cpu.fp.Num;
 import dev.vesper.machine.cpu.fp.SoftFloat;
+import dev.vesper.x86.OperandKind;
 import dev.vesper.x86.OperandSpec;
 import java.util.List;
 
@@ -125,7 +126,7 @@ final class X87Ops {
         X87.get(c, 0, c.na);
       }
     } else {
-      boolean toSti = specs.get(0).kind() == 'i';
+      boolean toSti = specs.get(0).kind() == OperandKind.STI;
       int i = o.rm & 7;
       dst = toSti ? i : 0;
       under = X87.empty(c, 0) || X87.empty(c, i);

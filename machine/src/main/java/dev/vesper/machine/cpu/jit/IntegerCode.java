@@ -11,13 +11,16 @@ import static dev.vesper.machine.cpu.jit.Emitter.T1;
 import static dev.vesper.machine.cpu.jit.Emitter.T2;
 
 import dev.vesper.x86.Insn;
+import dev.vesper.x86.OperandKind;
 import dev.vesper.x86.OperandSpec;
 import java.lang.classfile.CodeBuilder;
 import java.lang.classfile.Label;
 import java.lang.constant.ClassDesc;
 import java.lang.constant.ConstantDescs;
 import java.lang.constant.MethodTypeDesc;
+import java.util.EnumSet;
 import java.util.List;
+import java.util.Set;
 
 /** Emission of moves, arithmetic, logic, multiplication and bit instructions. */
 final class IntegerCode {
@@ -120,19 +123,23 @@ final class IntegerCode {
 
   // ---- moves
 
+  /** Operands of MOV that are left to the interpreter. */
+  private static final Set<OperandKind> NOT_TRANSLATED =
+      EnumSet.of(OperandKind.CONTROL, OperandKind.DEBUG, OperandKind.SEGMENT, OperandKind.OFFSET);
+
   private boolean mov(Insn in) {
     OperandSpec a = in.form().operands.get(0);
     OperandSpec b = in.form().operands.get(1);
     for (OperandSpec s : in.form().operands) {
-      if ("CDSO".indexOf(s.kind()) >= 0) {
+      if (NOT_TRANSLATED.contains(s.kind())) {
         return false;
       }
     }
     if (!memoryIsPlain(in)) {
       return false;
     }
-    int n = a.kind() == 'r' ? Math.max(1, a.bytes(in)) : a.bytes(in);
-    if (b.kind() == 'I') {
+    int n = a.kind() == OperandKind.FIXED ? Math.max(1, a.bytes(in)) : a.bytes(in);
+    if (b.kind() == OperandKind.IMMEDIATE) {
       if (in.mem) {
         e.operand(n, true);
         code.loadConstant(in.imm).lstore(T1);
@@ -143,7 +150,7 @@ final class IntegerCode {
       }
       return true;
     }
-    boolean toReg = a.kind() == 'G';
+    boolean toReg = a.kind() == OperandKind.REG;
     if (!in.mem) {
       int from = e.numbered(toReg ? in.rm : in.reg, n);
       if (n == 8) {
@@ -241,11 +248,11 @@ final class IntegerCode {
     OperandSpec a = in.form().operands.get(0);
     OperandSpec b = in.form().operands.get(1);
     int n = Math.max(1, a.bytes(in));
-    boolean immediate = b.kind() == 'I';
-    boolean toReg = a.kind() == 'G';
-    boolean memoryFirst = in.mem && a.kind() == 'E';
+    boolean immediate = b.kind() == OperandKind.IMMEDIATE;
+    boolean toReg = a.kind() == OperandKind.REG;
+    boolean memoryFirst = in.mem && a.kind() == OperandKind.RM;
     boolean reads = op == CMP || op == TEST;
-    int first = a.kind() == 'r' ? 0 : e.numbered(toReg ? in.reg : in.rm, n);
+    int first = a.kind() == OperandKind.FIXED ? 0 : e.numbered(toReg ? in.reg : in.rm, n);
     int second = e.numbered(toReg ? in.rm : in.reg, n);
     if (in.mem) {
       e.operand(n, memoryFirst && !reads);
@@ -574,7 +581,7 @@ final class IntegerCode {
   }
 
   private boolean bitTest(Insn in) {
-    boolean immediate = in.form().operands.get(1).kind() == 'I';
+    boolean immediate = in.form().operands.get(1).kind() == OperandKind.IMMEDIATE;
     if (in.mem && (!immediate || !e.plainMemory())) {
       return false;
     }

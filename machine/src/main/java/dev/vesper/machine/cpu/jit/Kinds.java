@@ -1,6 +1,7 @@
 package dev.vesper.machine.cpu.jit;
 
 import dev.vesper.x86.Insn;
+import dev.vesper.x86.OperandKind;
 
 /** What the last instruction of a block does with RIP. */
 final class Kinds {
@@ -31,7 +32,8 @@ final class Kinds {
       // Branches of another width than the code's cut their target: rare, and left alone.
       return Transfer.OTHER;
     }
-    boolean direct = !in.form().operands.isEmpty() && in.form().operands.get(0).kind() == 'J';
+    boolean direct =
+        !in.form().operands.isEmpty() && in.form().operands.get(0).kind() == OperandKind.RELATIVE;
     return switch (m) {
       case "jmp" -> direct ? Transfer.JUMP : Transfer.JUMP_INDIRECT;
       case "call" -> direct ? Transfer.CALL : Transfer.CALL_INDIRECT;

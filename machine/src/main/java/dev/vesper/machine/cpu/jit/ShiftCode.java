@@ -11,6 +11,7 @@ import static dev.vesper.machine.cpu.jit.Emitter.T1;
 import static dev.vesper.machine.cpu.jit.Emitter.T2;
 
 import dev.vesper.x86.Insn;
+import dev.vesper.x86.OperandKind;
 import dev.vesper.x86.OperandSpec;
 import java.lang.classfile.CodeBuilder;
 import java.lang.classfile.Label;
@@ -44,10 +45,10 @@ final class ShiftCode {
   /** {@return the constant count, or -1 if it is in CL} */
   private static int constant(Insn in, int n) {
     OperandSpec count = in.form().operands.get(1);
-    if (count.kind() == 'r') {
+    if (count.kind() == OperandKind.FIXED) {
       return -1;
     }
-    return (int) (count.kind() == '1' ? 1 : in.imm) & (n == 8 ? 63 : 31);
+    return (int) (count.kind() == OperandKind.ONE ? 1 : in.imm) & (n == 8 ? 63 : 31);
   }
 
   private void countFromCl(int n) {

@@ -6,6 +6,7 @@ import static dev.vesper.machine.cpu.jit.Emitter.RSP;
 import static dev.vesper.machine.cpu.jit.Emitter.T1;
 
 import dev.vesper.x86.Insn;
+import dev.vesper.x86.OperandKind;
 import java.lang.classfile.CodeBuilder;
 
 /** Emission of PUSH, POP and LEAVE where the stack needs no look at SS. */
@@ -29,12 +30,15 @@ final class StackCode {
   }
 
   private boolean push(Insn in) {
-    char kind = in.form().operands.get(0).kind();
-    if (kind == 'r' || kind == 'S' || in.mem && !e.plainMemory() || !e.plainStack()) {
+    OperandKind kind = in.form().operands.get(0).kind();
+    if (kind == OperandKind.FIXED
+        || kind == OperandKind.SEGMENT
+        || in.mem && !e.plainMemory()
+        || !e.plainStack()) {
       return false;
     }
     int n = e.width;
-    if (kind == 'I') {
+    if (kind == OperandKind.IMMEDIATE) {
       code.loadConstant(in.imm);
     } else if (in.mem) {
       e.operand(n, false);
@@ -50,8 +54,8 @@ final class StackCode {
   }
 
   private boolean pop(Insn in) {
-    char kind = in.form().operands.get(0).kind();
-    if (kind == 'r' || kind == 'S' || in.mem || !e.plainStack()) {
+    OperandKind kind = in.form().operands.get(0).kind();
+    if (kind == OperandKind.FIXED || kind == OperandKind.SEGMENT || in.mem || !e.plainStack()) {
       return false;
     }
     e.slotAtTop();

@@ -4,6 +4,7 @@ import dev.vesper.machine.observe.Bytes;
 import dev.vesper.machine.observe.Event.VcRaised;
 import dev.vesper.x86.Decoder;
 import dev.vesper.x86.Insn;
+import dev.vesper.x86.OperandSize;
 import dev.vesper.x86.OperandSpec;
 import java.util.HashMap;
 import java.util.Map;
@@ -54,11 +55,11 @@ final class Instructions {
       int bits = o.width(in) * 8;
       j.add(
           switch (o.kind()) {
-            case 'E', 'M' -> in.mem ? "m" + bits : "r" + bits;
-            case 'O', 'X', 'Y' -> "m" + bits;
-            case 'I' -> "imm" + bits;
-            case 'r' -> o.size() == 0 ? o.reg().name() : "r" + bits;
-            case 'D' -> "dr" + in.reg;
+            case RM, MEMORY -> in.mem ? "m" + bits : "r" + bits;
+            case OFFSET, SOURCE, DESTINATION -> "m" + bits;
+            case IMMEDIATE -> "imm" + bits;
+            case FIXED -> o.size() == OperandSize.REGISTER ? o.reg().name() : "r" + bits;
+            case DEBUG -> "dr" + in.reg;
             default -> "r" + bits;
           });
     }

@@ -7,6 +7,7 @@ import dev.vesper.machine.observe.Event.GhcbExchange;
 import dev.vesper.machine.observe.Event.MsrExchange;
 import dev.vesper.machine.observe.Operand;
 import dev.vesper.x86.Insn;
+import dev.vesper.x86.OperandKind;
 import dev.vesper.x86.OperandSpec;
 import dev.vesper.x86.Reg;
 import java.util.ArrayList;
@@ -81,7 +82,7 @@ final class Vctrap {
 
   private static int debugRegister(Insn in) {
     for (OperandSpec o : in.form().operands) {
-      if (o.kind() == 'D') {
+      if (o.kind() == OperandKind.DEBUG) {
         return in.reg;
       }
     }
@@ -89,7 +90,7 @@ final class Vctrap {
   }
 
   private static boolean isWriteToDebug(Insn in) {
-    return in.form().operands.get(0).kind() == 'D';
+    return in.form().operands.get(0).kind() == OperandKind.DEBUG;
   }
 
   /** {@return the size of an operand in bytes} */
@@ -112,8 +113,8 @@ final class Vctrap {
   private static int memoryOperand(Insn in) {
     List<OperandSpec> l = in.form().operands;
     for (int i = 0; i < l.size(); i++) {
-      char k = l.get(i).kind();
-      if (k == 'O' || (k == 'E' || k == 'M') && in.mem) {
+      OperandKind k = l.get(i).kind();
+      if (k == OperandKind.OFFSET || (k == OperandKind.RM || k == OperandKind.MEMORY) && in.mem) {
         return i;
       }
     }
@@ -127,7 +128,7 @@ final class Vctrap {
   /** {@return the port of an I/O instruction} */
   private static int port(TrapFrame f, Insn in) {
     for (OperandSpec o : in.form().operands) {
-      if (o.kind() == 'I') {
+      if (o.kind() == OperandKind.IMMEDIATE) {
         return (int) in.imm & 0xFF;
       }
     }
@@ -387,15 +388,17 @@ final class Vctrap {
   private static void load(
       TrapFrame f, Insn in, List<GhcbExchange> own, Outcome o, int from, boolean signed) {
     OperandSpec first = in.form().operands.get(0);
-    if ((first.kind() == 'E' || first.kind() == 'M') && in.mem || first.kind() == 'O') {
+    if ((first.kind() == OperandKind.RM || first.kind() == OperandKind.MEMORY) && in.mem
+        || first.kind() == OperandKind.OFFSET) {
       return;
     }
-    int to = first.kind() == 'r' && first.reg().kind() != Reg.Kind.NONE ? RAX : in.reg;
+    int to =
+        first.kind() == OperandKind.FIXED && first.reg().kind() != Reg.Kind.NONE ? RAX : in.reg;
     int width = bytes(in, 0);
     boolean high = width == 1 && in.rex == 0 && to >= 4;
     int reg = high ? to - 4 : to;
     byte[] data = own.isEmpty() ? new byte[0] : own.getLast().answer().buffer().toArray();
-    if (data.length < from || first.kind() == 'S') {
+    if (data.length < from || first.kind() == OperandKind.SEGMENT) {
       o.unknown |= 1 << reg;
       return;
     }
@@ -424,11 +427,11 @@ final class Vctrap {
     OperandSpec second = in.form().operands.get(1);
     int n = accessBytes(in);
     long v;
-    if (second.kind() == 'I') {
+    if (second.kind() == OperandKind.IMMEDIATE) {
       v = in.imm;
-    } else if (second.kind() == 'r') {
+    } else if (second.kind() == OperandKind.FIXED) {
       v = f.r(RAX);
-    } else if (second.kind() == 'G') {
+    } else if (second.kind() == OperandKind.REG) {
       boolean high = n == 1 && in.rex == 0 && in.reg >= 4;
       v = high ? f.r(in.reg - 4) >>> 8 : f.r(in.reg);
     } else {
