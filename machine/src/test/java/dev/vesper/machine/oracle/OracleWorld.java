@@ -161,6 +161,8 @@ final class OracleWorld {
 
   /** {@return the vector of the exception that the case ended with, or -1 if it does not end} */
   int run() {
+    // The case has set flags, AC perhaps.
+    cpu.modeChanged();
     cpu.run(cpu.icount + LIMIT);
     return cpu.exitCode == 0x78 && cpu.cpl == 0 ? (int) (cpu.rip - HANDLERS) : -1;
   }
