@@ -136,6 +136,12 @@ public final class Insn {
     return o == null ? "(bad)" : o.mnemonic;
   }
 
+  /** {@return what the instruction does, if that has a name of its own} */
+  public Operation operation() {
+    Opcode o = opcode;
+    return o == null ? Operation.OTHER : o.operation;
+  }
+
   /** {@return the table's form} */
   public Opcode form() {
     Opcode o = opcode;

@@ -32,6 +32,12 @@ public final class Opcode {
   /** Mnemonic in lower case, in Intel's spelling without a size suffix. */
   public final String mnemonic;
 
+  /** What the form does, if that has a name of its own. */
+  public final Operation operation;
+
+  /** The condition of Jcc, CMOVcc and SETcc, as encodings number it; otherwise -1. */
+  public final int condition;
+
   /** Operands in Intel order, destination first. */
   public final List<OperandSpec> operands;
 
@@ -156,6 +162,8 @@ public final class Opcode {
     int colon = line.indexOf(':');
     String[] head = words(line.substring(0, colon)).toArray(new String[0]);
     mnemonic = head[0];
+    operation = Operation.of(mnemonic);
+    condition = operation.condition(mnemonic);
     List<OperandSpec> specs = new ArrayList<>();
     if (!head[1].equals("-")) {
       for (String s : head[1].split(",")) {

@@ -131,14 +131,8 @@ public final class RetiredEvents {
   void retired(Insn in, boolean inUser, long start, long next, long to) {
     instruction++;
     count(Kind.INSTRUCTIONS, inUser);
-    String m = in.opcode == null ? "" : in.form().mnemonic;
-    switch (m) {
-      case "clflush", "clflushopt" -> count(Kind.CACHE_LINE_FLUSHES, inUser);
-      case "callf", "jmpf", "retf", "iret", "syscall", "sysret", "sysenter", "sysexit" -> {
-        count(Kind.FAR_TRANSFERS, inUser);
-        branch(inUser, true, false);
-      }
-      case "ret" -> {
+    switch (in.operation()) {
+      case RET -> {
         count(Kind.NEAR_RETURNS, inUser);
         depth = depth - 1 & RETURNS - 1;
         boolean missed = returns[depth] != to;
@@ -147,16 +141,26 @@ public final class RetiredEvents {
         }
         branch(inUser, true, missed);
       }
-      case "call" -> {
+      case CALL -> {
         returns[depth] = next;
         depth = depth + 1 & RETURNS - 1;
         near(in, inUser, start, next, to);
       }
-      case "jmp" -> near(in, inUser, start, next, to);
+      case JMP -> near(in, inUser, start, next, to);
+      case JCC, JCXZ, LOOP, LOOPE, LOOPNE -> {
+        count(Kind.CONDITIONAL_BRANCHES, inUser);
+        branch(inUser, to != next, missed(start, next, to));
+      }
       default -> {
-        if (!m.isEmpty() && (m.charAt(0) == 'j' || m.startsWith("loop"))) {
-          count(Kind.CONDITIONAL_BRANCHES, inUser);
-          branch(inUser, to != next, missed(start, next, to));
+        switch (in.mnemonic()) {
+          case "clflush", "clflushopt" -> count(Kind.CACHE_LINE_FLUSHES, inUser);
+          case "callf", "jmpf", "retf", "iret", "syscall", "sysret", "sysenter", "sysexit" -> {
+            count(Kind.FAR_TRANSFERS, inUser);
+            branch(inUser, true, false);
+          }
+          default -> {
+            // counted above, with all others
+          }
         }
       }
     }

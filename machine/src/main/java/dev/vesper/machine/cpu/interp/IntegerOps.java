@@ -68,23 +68,6 @@ final class IntegerOps {
     f.add("salc", (o, c) -> c.setReg8(RAX, c.cf() ? 0xFF : 0));
     f.add("bound", IntegerOps::bound);
     f.add("movnti", (o, c) -> o.writeRm(c, size(o), o.readReg(c, size(o))));
-    f.add("nop", (o, c) -> {});
-    f.add("endbr64", (o, c) -> {});
-    f.add("endbr32", (o, c) -> {});
-    for (String p :
-        new String[] {
-          "prefetch",
-          "prefetchw",
-          "prefetchnta",
-          "prefetcht0",
-          "prefetcht1",
-          "prefetcht2",
-          "lfence",
-          "mfence",
-          "sfence"
-        }) {
-      f.add(p, (o, c) -> {});
-    }
     f.add("clflush", IntegerOps::clflush);
     f.add("clflushopt", IntegerOps::clflush);
   }

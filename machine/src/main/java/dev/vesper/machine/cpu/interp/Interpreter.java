@@ -10,23 +10,12 @@ import dev.vesper.x86.Insn;
 import dev.vesper.x86.Opcode;
 import dev.vesper.x86.OperandKind;
 import dev.vesper.x86.OperandSpec;
+import dev.vesper.x86.Operation;
 import java.util.Arrays;
-import java.util.List;
-import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /** Chooses the operation for a decoded instruction. */
 public final class Interpreter implements OpFactory {
-  private static final List<String> ALU =
-      List.of("add", "or", "adc", "sbb", "and", "sub", "xor", "cmp", "test");
-  private static final List<String> CONDITIONS =
-      List.of(
-          "o", "no", "b", "ae", "e", "ne", "be", "a", "s", "ns", "p", "np", "l", "ge", "le", "g");
-  private static final List<String> SHIFTS =
-      List.of("rol", "ror", "rcl", "rcr", "shl", "shr", "?", "sar");
-  private static final List<String> UNARY = List.of("inc", "dec", "not", "neg");
-  private static final Map<String, Integer> LOOPS = Map.of("loopne", 0, "loope", 1, "loop", 2);
-
   /** Makes the operations of one opcode form: what the form decides has been chosen. */
   private interface Maker {
     MemOp make(Insn in, int codeMode);
@@ -75,70 +64,67 @@ public final class Interpreter implements OpFactory {
   }
 
   private Maker choose(Opcode form, String m, boolean evex) {
-    int alu = ALU.indexOf(m);
-    if (alu >= 0) {
-      return (in, mode) -> alu(in, form, alu);
-    }
-    switch (m) {
-      case "mov" -> {
+    Operation operation = Operation.of(m);
+    int number = operation.number;
+    switch (operation) {
+      case ADD, OR, ADC, SBB, AND, SUB, XOR, CMP, TEST -> {
+        return (in, mode) -> alu(in, form, number);
+      }
+      case MOV -> {
         return (in, mode) -> mov(in, form, mode);
       }
-      case "movzx", "movsx", "movsxd" -> {
-        boolean signed = !m.equals("movzx");
+      case MOVZX, MOVSX -> {
+        boolean signed = operation == Operation.MOVSX;
         return (in, mode) -> movx(in, form, signed, mode);
       }
-      case "lea" -> {
+      case LEA -> {
         return (in, mode) -> lea(in);
       }
-      case "push", "pop" -> {
+      case PUSH, POP -> {
         if (form.operands.get(0).kind() == OperandKind.OPCODE_REGISTER) {
-          boolean pop = m.equals("pop");
+          boolean pop = operation == Operation.POP;
           return (in, mode) -> stack(in, pop, mode);
         }
       }
-      case "jmp" -> {
+      case JMP -> {
         return form.operands.get(0).kind() == OperandKind.RELATIVE
             ? (in, mode) -> new Branches.Jmp()
             : (in, mode) -> new Branches.JmpRm();
       }
-      case "call" -> {
+      case CALL -> {
         return form.operands.get(0).kind() == OperandKind.RELATIVE
             ? (in, mode) -> new Branches.Call()
             : (in, mode) -> new Branches.CallRm();
       }
-      case "ret" -> {
+      case RET -> {
         return (in, mode) -> new Branches.Ret();
       }
-      case "jcxz", "jecxz", "jrcxz" -> {
+      case JCXZ -> {
         return (in, mode) -> new Branches.Jcxz();
+      }
+      case LOOP, LOOPE, LOOPNE -> {
+        return (in, mode) -> new Branches.Loop(number);
+      }
+      case INC, DEC, NOT, NEG -> {
+        return (in, mode) -> unary(in, form, number);
+      }
+      case ROL, ROR, RCL, RCR, SHL, SHR, SAR -> {
+        return (in, mode) -> shift(in, form, number);
+      }
+      case CMOVCC, SETCC -> {
+        int cc = operation.condition(m);
+        boolean set = operation == Operation.SETCC;
+        return (in, mode) -> conditional(in, cc, set);
+      }
+      case JCC -> {
+        int cc = operation.condition(m);
+        return (in, mode) -> Templates.make(Jcc.class, cc);
+      }
+      case HINT -> {
+        return (in, mode) -> new PlainOp(NO_EFFECT, false);
       }
       default -> {
         // found below
-      }
-    }
-    Integer loop = LOOPS.get(m);
-    if (loop != null) {
-      return (in, mode) -> new Branches.Loop(loop);
-    }
-    int unary = UNARY.indexOf(m);
-    if (unary >= 0) {
-      return (in, mode) -> unary(in, form, unary);
-    }
-    int shift = SHIFTS.indexOf(m);
-    if (shift >= 0) {
-      return (in, mode) -> shift(in, form, shift);
-    }
-    if (m.startsWith("cmov") || m.startsWith("set")) {
-      boolean set = m.charAt(0) == 's';
-      int cc = CONDITIONS.indexOf(m.substring(set ? 3 : 4));
-      if (cc >= 0) {
-        return (in, mode) -> conditional(in, cc, set);
-      }
-    }
-    if (m.charAt(0) == 'j') {
-      int cc = CONDITIONS.indexOf(m.substring(1));
-      if (cc >= 0) {
-        return (in, mode) -> Templates.make(Jcc.class, cc);
       }
     }
     // The comparisons that give vectors under VEX give masks under EVEX.
@@ -179,6 +165,8 @@ public final class Interpreter implements OpFactory {
     MemOp op = choose(form, form.mnemonic, false).make(in, 0);
     return !(op instanceof PlainOp p) || !p.is(UNIMPLEMENTED);
   }
+
+  private static final Semantics NO_EFFECT = (o, c) -> {};
 
   private static final Semantics UNIMPLEMENTED = Interpreter::unimplemented;
 

@@ -13,31 +13,17 @@ import static dev.vesper.machine.cpu.jit.Emitter.T2;
 import dev.vesper.x86.Insn;
 import dev.vesper.x86.OperandKind;
 import dev.vesper.x86.OperandSpec;
+import dev.vesper.x86.Operation;
 import java.lang.classfile.CodeBuilder;
 import java.lang.classfile.Label;
 import java.lang.constant.ClassDesc;
 import java.lang.constant.ConstantDescs;
 import java.lang.constant.MethodTypeDesc;
 import java.util.EnumSet;
-import java.util.List;
 import java.util.Set;
 
 /** Emission of moves, arithmetic, logic, multiplication and bit instructions. */
 final class IntegerCode {
-  private static final List<String> ALU =
-      List.of("add", "or", "adc", "sbb", "and", "sub", "xor", "cmp", "test");
-  private static final int ADD = 0;
-  private static final int OR = 1;
-  private static final int ADC = 2;
-  private static final int SBB = 3;
-  private static final int AND = 4;
-  private static final int SUB = 5;
-  private static final int XOR = 6;
-  private static final int CMP = 7;
-  private static final int TEST = 8;
-  private static final List<String> CONDITIONS =
-      List.of(
-          "o", "no", "b", "ae", "e", "ne", "be", "a", "s", "ns", "p", "np", "l", "ge", "le", "g");
   private static final MethodTypeDesc TWO =
       MethodTypeDesc.of(Emitter.LONG, Emitter.LONG, Emitter.LONG);
 
@@ -53,68 +39,35 @@ final class IntegerCode {
     code = e.code;
   }
 
-  /** {@return the number of the condition that a name ends with, or -1} */
-  static int condition(String suffix) {
-    return CONDITIONS.indexOf(suffix);
-  }
-
   /** {@return whether the instruction was emitted} */
   boolean emit(Insn in) {
-    String m = in.mnemonic();
-    int alu = ALU.indexOf(m);
-    if (alu >= 0) {
-      return alu(in, alu);
-    }
-    return switch (m) {
-      case "mov" -> mov(in);
-      case "movzx" -> movx(in, false);
-      case "movsx", "movsxd" -> movx(in, true);
-      case "lea" -> {
+    Operation operation = in.operation();
+    return switch (operation) {
+      case ADD, OR, ADC, SBB, AND, SUB, XOR, CMP, TEST -> alu(in, operation);
+      case MOV -> mov(in);
+      case MOVZX -> movx(in, false);
+      case MOVSX -> movx(in, true);
+      case LEA -> {
         e.effectiveAddress();
         e.set(in.reg, in.osize);
         yield true;
       }
-      case "inc" -> unary(in, 0);
-      case "dec" -> unary(in, 1);
-      case "not" -> unary(in, 2);
-      case "neg" -> unary(in, 3);
-      case "imul" -> imul(in);
-      case "mul" -> multiplyWide(in, false);
-      case "xchg" -> xchg(in);
-      case "xadd" -> xadd(in);
-      case "cmpxchg" -> cmpxchg(in);
-      case "bswap" -> bswap(in);
-      case "bt" -> bitTest(in);
-      case "bsf" -> bitScan(in, false);
-      case "bsr" -> bitScan(in, true);
-      case "cwde", "cdqe", "cdq", "cqo" -> convert(m);
-      case "nop",
-          "endbr64",
-          "endbr32",
-          "prefetch",
-          "prefetchw",
-          "prefetchnta",
-          "prefetcht0",
-          "prefetcht1",
-          "prefetcht2",
-          "lfence",
-          "mfence",
-          "sfence" ->
-          true;
-      default -> conditional(in, m);
+      case INC, DEC, NOT, NEG -> unary(in, operation);
+      case IMUL -> imul(in);
+      case MUL -> multiplyWide(in, false);
+      case XCHG -> xchg(in);
+      case XADD -> xadd(in);
+      case CMPXCHG -> cmpxchg(in);
+      case BSWAP -> bswap(in);
+      case BT -> bitTest(in);
+      case BSF -> bitScan(in, false);
+      case BSR -> bitScan(in, true);
+      case CWDE, CDQE, CDQ, CQO -> convert(operation);
+      case CMOVCC -> conditionalMove(in, in.form().condition);
+      case SETCC -> setByte(in, in.form().condition);
+      case HINT -> true;
+      default -> false;
     };
-  }
-
-  private boolean conditional(Insn in, String m) {
-    if (m.startsWith("cmov")) {
-      int cc = condition(m.substring(4));
-      return cc >= 0 && conditionalMove(in, cc);
-    }
-    if (m.startsWith("set")) {
-      int cc = condition(m.substring(3));
-      return cc >= 0 && setByte(in, cc);
-    }
-    return false;
   }
 
   private boolean memoryIsPlain(Insn in) {
@@ -241,7 +194,7 @@ final class IntegerCode {
 
   // ---- arithmetic and logic
 
-  private boolean alu(Insn in, int op) {
+  private boolean alu(Insn in, Operation op) {
     if (!memoryIsPlain(in)) {
       return false;
     }
@@ -251,18 +204,23 @@ final class IntegerCode {
     boolean immediate = b.kind() == OperandKind.IMMEDIATE;
     boolean toReg = a.kind() == OperandKind.REG;
     boolean memoryFirst = in.mem && a.kind() == OperandKind.RM;
-    boolean reads = op == CMP || op == TEST;
+    boolean reads = op == Operation.CMP || op == Operation.TEST;
     int first = a.kind() == OperandKind.FIXED ? 0 : e.numbered(toReg ? in.reg : in.rm, n);
     int second = e.numbered(toReg ? in.rm : in.reg, n);
     if (in.mem) {
       e.operand(n, memoryFirst && !reads);
     }
-    if ((op == XOR || op == SUB) && !in.mem && !immediate && first == second && n >= 4) {
+    if ((op == Operation.XOR || op == Operation.SUB)
+        && !in.mem
+        && !immediate
+        && first == second
+        && n >= 4) {
       zero(first, op);
       return true;
     }
-    boolean logic = op == AND || op == OR || op == XOR || op == TEST;
-    if (op == ADC || op == SBB) {
+    boolean logic =
+        op == Operation.AND || op == Operation.OR || op == Operation.XOR || op == Operation.TEST;
+    if (op == Operation.ADC || op == Operation.SBB) {
       flags.carry();
       code.lstore(T2);
     }
@@ -297,7 +255,7 @@ final class IntegerCode {
       e.narrow(n);
       code.lload(T1).lstore(FA);
     }
-    if (op == ADC || op == SBB) {
+    if (op == Operation.ADC || op == Operation.SBB) {
       code.dup2().lstore(FX);
     }
     code.lstore(FR);
@@ -319,10 +277,10 @@ final class IntegerCode {
     return v << s >> s;
   }
 
-  private void zero(int register, int op) {
+  private void zero(int register, Operation op) {
     code.lconst_0().dup2().lstore(FR);
     e.set(register);
-    if (op == SUB) {
+    if (op == Operation.SUB) {
       code.lconst_0().lstore(FA).lconst_0().lstore(FB);
       flags.set(LazyFlags.SUB, 8);
     } else {
@@ -330,7 +288,7 @@ final class IntegerCode {
     }
   }
 
-  private boolean unary(Insn in, int op) {
+  private boolean unary(Insn in, Operation op) {
     if (!memoryIsPlain(in)) {
       return false;
     }
@@ -342,7 +300,7 @@ final class IntegerCode {
     } else {
       e.getSigned(register, n);
     }
-    if (op == 2) {
+    if (op == Operation.NOT) {
       code.loadConstant(-1L).lxor();
       if (in.mem) {
         code.lstore(T1);
@@ -352,17 +310,17 @@ final class IntegerCode {
       }
       return true;
     }
-    if (op == 3) {
+    if (op == Operation.NEG) {
       code.dup2().lstore(FB).lneg().lconst_0().lstore(FA);
     } else {
-      code.loadConstant(op == 0 ? 1L : -1L).ladd();
+      code.loadConstant(op == Operation.INC ? 1L : -1L).ladd();
     }
     e.narrow(n);
     code.lstore(FR);
     e.result(in.mem, register, n, FR);
     switch (op) {
-      case 0 -> flags.setLater(LazyFlags.INC, n);
-      case 1 -> flags.setLater(LazyFlags.DEC, n);
+      case INC -> flags.setLater(LazyFlags.INC, n);
+      case DEC -> flags.setLater(LazyFlags.DEC, n);
       default -> flags.set(LazyFlags.SUB, n);
     }
     return true;
@@ -654,17 +612,17 @@ final class IntegerCode {
     return true;
   }
 
-  private boolean convert(String m) {
-    switch (m) {
-      case "cwde" -> {
+  private boolean convert(Operation op) {
+    switch (op) {
+      case CWDE -> {
         e.getSigned(RAX, 2);
         e.set(RAX, 4);
       }
-      case "cdqe" -> {
+      case CDQE -> {
         e.getSigned(RAX, 4);
         e.set(RAX);
       }
-      case "cdq" -> {
+      case CDQ -> {
         e.getSigned(RAX, 4);
         code.bipush(63).lshr();
         e.set(RDX, 4);

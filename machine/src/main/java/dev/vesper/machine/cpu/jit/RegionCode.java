@@ -242,8 +242,7 @@ final class RegionCode {
   }
 
   private void conditional(Insn in, int next, int target) {
-    String m = in.mnemonic();
-    int cc = IntegerCode.condition(m.substring(1));
+    int cc = in.form().condition;
     if (cc < 0) {
       byItself();
       return;

@@ -32,12 +32,12 @@ final class ShiftCode {
 
   /** {@return whether the instruction was emitted} */
   boolean emit(Insn in) {
-    return switch (in.mnemonic()) {
-      case "shl" -> shift(in, LazyFlags.SHL);
-      case "shr" -> shift(in, LazyFlags.SHR);
-      case "sar" -> shift(in, LazyFlags.SAR);
-      case "rol" -> rotate(in, true);
-      case "ror" -> rotate(in, false);
+    return switch (in.operation()) {
+      case SHL -> shift(in, LazyFlags.SHL);
+      case SHR -> shift(in, LazyFlags.SHR);
+      case SAR -> shift(in, LazyFlags.SAR);
+      case ROL -> rotate(in, true);
+      case ROR -> rotate(in, false);
       default -> false;
     };
   }

@@ -21,10 +21,10 @@ final class StackCode {
 
   /** {@return whether the instruction was emitted} */
   boolean emit(Insn in) {
-    return switch (in.mnemonic()) {
-      case "push" -> push(in);
-      case "pop" -> pop(in);
-      case "leave" -> leave();
+    return switch (in.operation()) {
+      case PUSH -> push(in);
+      case POP -> pop(in);
+      case LEAVE -> leave();
       default -> false;
     };
   }
