@@ -137,7 +137,7 @@ public final class Locore {
   private static long address(Assembler a, String label) {
     Long v = a.labels().get(label);
     if (v == null) {
-      throw new IllegalStateException("locore has no label " + label);
+      throw new AssertionError("locore has no label " + label);
     }
     return v;
   }
@@ -152,7 +152,7 @@ public final class Locore {
   private static String source(String name) {
     try (InputStream in = Locore.class.getResourceAsStream(name + ".s")) {
       if (in == null) {
-        throw new IllegalStateException(name + ".s is missing from the module");
+        throw new AssertionError(name + ".s is missing from the module");
       }
       return new String(in.readAllBytes(), StandardCharsets.UTF_8);
     } catch (IOException e) {

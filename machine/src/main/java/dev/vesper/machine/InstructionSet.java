@@ -77,7 +77,7 @@ public final class InstructionSet {
     Map<String, Integer> cases = new HashMap<>();
     try (var in = InstructionSet.class.getResourceAsStream("recorded-cases.txt")) {
       if (in == null) {
-        throw new IllegalStateException("recorded-cases.txt is missing from the module");
+        throw new AssertionError("recorded-cases.txt is missing from the module");
       }
       var reader = new BufferedReader(new InputStreamReader(in, StandardCharsets.UTF_8));
       for (String line = reader.readLine(); line != null; line = reader.readLine()) {

@@ -422,7 +422,7 @@ public final class Machine implements AutoCloseable {
       parts.vcpus.forEach(v -> v.digest(d));
       return HexFormat.of().formatHex(d.digest());
     } catch (NoSuchAlgorithmException e) {
-      throw new IllegalStateException(e);
+      throw new IllegalStateException("this Java runtime has no SHA-256", e);
     }
   }
 
@@ -431,7 +431,11 @@ public final class Machine implements AutoCloseable {
     return tracer == null ? symbols : tracer.symbols();
   }
 
-  /** {@return which lines of source a traced run has executed, as an lcov tracefile} */
+  /**
+   * {@return which lines of source a traced run has executed, as an lcov tracefile}
+   *
+   * @throws IllegalStateException if the run is not traced
+   */
   public String lcov() {
     return coverage().lcov(symbols());
   }
@@ -440,6 +444,7 @@ public final class Machine implements AutoCloseable {
    * {@return which code a traced run has executed, as a drcov file of one module}
    *
    * @param path of the image
+   * @throws IllegalStateException if the run is not traced
    */
   public byte[] drcov(String path) {
     return coverage().drcov(path);

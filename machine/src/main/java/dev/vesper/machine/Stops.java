@@ -139,7 +139,7 @@ final class Stops {
   Stop event() {
     Stop s = reached;
     if (s == null) {
-      throw new IllegalStateException("a run has come back for no event");
+      throw new AssertionError("a run has come back for no event");
     }
     return s;
   }
@@ -152,7 +152,7 @@ final class Stops {
   Stop watchpoint(VcpuView v) {
     WatchedAccess a = cpu(v).watchedAccess();
     if (a == null) {
-      throw new IllegalStateException("a run has come back for no access");
+      throw new AssertionError("a run has come back for no access");
     }
     return new Stop.Watchpoint(v.id(), a.address(), a.bytes(), a.write(), a.rip());
   }

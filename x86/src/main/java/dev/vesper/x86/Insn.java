@@ -142,7 +142,11 @@ public final class Insn {
     return o == null ? Operation.OTHER : o.operation;
   }
 
-  /** {@return the table's form} */
+  /**
+   * {@return the table's form}
+   *
+   * @throws IllegalStateException if the bytes are no instruction
+   */
   public Opcode form() {
     Opcode o = opcode;
     if (o == null) {

@@ -298,7 +298,7 @@ public final class Opcode {
             || has(OperandKind.RM_REGISTER) && !modIgnored;
     int place = aMap * 256 + aOpcode | (aPlusR ? PLACE_PLUS_R : 0);
     if (!attrs.isEmpty() || aOpcode < 0 || place != place(line)) {
-      throw new IllegalStateException("opcode table: cannot read " + line + " " + attrs);
+      throw new AssertionError("opcode table: cannot read " + line + " " + attrs);
     }
   }
 

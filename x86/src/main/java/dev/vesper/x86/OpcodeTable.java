@@ -107,7 +107,7 @@ public final class OpcodeTable {
   private static String[] lines() {
     try (var in = OpcodeTable.class.getResourceAsStream("opcodes.txt")) {
       if (in == null) {
-        throw new IllegalStateException("opcodes.txt is missing from the module");
+        throw new AssertionError("opcodes.txt is missing from the module");
       }
       String text = new String(in.readAllBytes(), StandardCharsets.ISO_8859_1);
       List<String> lines = new ArrayList<>();

@@ -480,7 +480,7 @@ public final class Cpu extends ControlRegisters {
       icount += runningAt;
       Page p = executing;
       if (p == null) {
-        throw new IllegalStateException("a region without a page");
+        throw new AssertionError("a region without a page");
       }
       return settle(running[runningAt], s, p) ? Region.DISPATCH : EXITED;
     } finally {

@@ -588,7 +588,7 @@ public abstract class Mmu extends CpuState {
     }
     Page p = lookup(la, EXEC, privilege());
     if (p == null) {
-      throw new IllegalStateException("instruction fetch from the bus");
+      throw new AssertionError("instruction fetch from the bus");
     }
     return p;
   }
@@ -687,7 +687,7 @@ public abstract class Mmu extends CpuState {
   private ExternalBus bus() {
     ExternalBus b = bus;
     if (b == null) {
-      throw new IllegalStateException("no bus");
+      throw new AssertionError("no bus");
     }
     return b;
   }

@@ -37,7 +37,7 @@ public abstract class Op implements Cloneable {
     try {
       return (Op) clone();
     } catch (CloneNotSupportedException e) {
-      throw new IllegalStateException(e);
+      throw new AssertionError(e);
     }
   }
 

@@ -35,7 +35,7 @@ final class EllipticKey {
           (ECPrivateKey)
               KeyFactory.getInstance("EC").generatePrivate(new ECPrivateKeySpec(d, CURVE));
     } catch (GeneralSecurityException e) {
-      throw new IllegalStateException(e);
+      throw new IllegalStateException("this Java runtime has no P-384", e);
     }
     point = multiply(CURVE.getGenerator(), d);
   }
@@ -68,7 +68,7 @@ final class EllipticKey {
           KeyFactory.getInstance("EC").generatePublic(new ECPublicKeySpec(other, CURVE)), true);
       return a.generateSecret();
     } catch (GeneralSecurityException e) {
-      throw new IllegalStateException("ECDH with a point of the curve failed", e);
+      throw new AssertionError("ECDH with a point of the curve failed", e);
     }
   }
 

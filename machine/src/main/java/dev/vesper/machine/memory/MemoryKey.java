@@ -58,7 +58,7 @@ final class MemoryKey {
         Page.LONG.set(to, i, (long) Page.LONG.get(work, i) ^ (long) Page.LONG.get(t, i));
       }
     } catch (GeneralSecurityException e) {
-      throw new IllegalStateException("AES failed on a whole page", e);
+      throw new AssertionError("AES failed on a whole page", e);
     }
   }
 }

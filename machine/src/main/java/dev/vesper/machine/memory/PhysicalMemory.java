@@ -65,9 +65,7 @@ public final class PhysicalMemory {
 
   /** {@return the frame of a new host page} */
   public int allocateHostPage() {
-    if (nextHostPage >= pages.length) {
-      throw new IllegalStateException("host pages used up");
-    }
+    assert nextHostPage < pages.length : "host pages used up";
     return nextHostPage++;
   }
 

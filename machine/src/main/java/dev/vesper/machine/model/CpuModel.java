@@ -83,7 +83,7 @@ public final class CpuModel {
   private static CpuidFlag flag(String name) {
     CpuidFlag f = FLAGS.get(name);
     if (f == null) {
-      throw new IllegalStateException("features.txt has no " + name);
+      throw new AssertionError("features.txt has no " + name);
     }
     return f;
   }

@@ -22,7 +22,7 @@ record CpuidFlag(int leaf, int subleaf, int register, int bit, @Nullable String 
     Map<String, CpuidFlag> all = new TreeMap<>();
     try (var in = CpuidFlag.class.getResourceAsStream("features.txt")) {
       if (in == null) {
-        throw new IllegalStateException("features.txt is missing from the module");
+        throw new AssertionError("features.txt is missing from the module");
       }
       var reader = new BufferedReader(new InputStreamReader(in, StandardCharsets.UTF_8));
       for (String line = reader.readLine(); line != null; line = reader.readLine()) {

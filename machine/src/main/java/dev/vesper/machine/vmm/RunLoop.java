@@ -295,7 +295,7 @@ public final class RunLoop {
           host.instructions() >= goal.instructions
               ? Halt.INSTRUCTIONS
               : v.cpu.now() >= goal.virtualTime ? Halt.VIRTUAL_TIME : Halt.VCPU_INSTRUCTIONS;
-      case null -> throw new IllegalStateException("a vCPU has come back for no reason");
+      case null -> throw new AssertionError("a vCPU has come back for no reason");
     };
   }
 

@@ -60,7 +60,7 @@ final class VmmHandlers implements Handlers {
 
   @Override
   public void released(HostVcpu v) {
-    throw new IllegalStateException("vmm has no AP reset hold");
+    throw new AssertionError("vmm has no AP reset hold");
   }
 
   @Override

@@ -31,7 +31,7 @@ public final class Reciprocals {
   private static int[] read() {
     try (InputStream in = Reciprocals.class.getResourceAsStream("reciprocals.txt")) {
       if (in == null) {
-        throw new IllegalStateException("no table of reciprocals");
+        throw new AssertionError("no table of reciprocals");
       }
       BufferedReader lines =
           new BufferedReader(new InputStreamReader(in, StandardCharsets.US_ASCII));

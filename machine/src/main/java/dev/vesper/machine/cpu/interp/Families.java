@@ -60,9 +60,8 @@ final class Families {
   }
 
   private void put(String mnemonic, Entry e) {
-    if (entries.put(mnemonic, e) != null) {
-      throw new IllegalStateException(mnemonic + " has two meanings");
-    }
+    Entry before = entries.put(mnemonic, e);
+    assert before == null : mnemonic + " has two meanings";
   }
 
   @Nullable Entry get(String mnemonic) {

@@ -46,7 +46,7 @@ final class StringOps {
         return s.bytes(o.insn);
       }
     }
-    throw new IllegalStateException("not a string instruction");
+    throw new AssertionError("not a string instruction");
   }
 
   private static void repeat(MemOp o, Cpu c, Element e, BlockCopy block) {

@@ -33,7 +33,7 @@ final class Templates {
       Integer k = MethodHandles.classData(lookup, ConstantDescs.DEFAULT_NAME, Integer.class);
       return k == null ? 0 : k;
     } catch (IllegalAccessException e) {
-      throw new IllegalStateException(e);
+      throw new AssertionError(e);
     }
   }
 
@@ -68,7 +68,7 @@ final class Templates {
             t -> {
               try (var in = t.getResourceAsStream(t.getSimpleName() + ".class")) {
                 if (in == null) {
-                  throw new IllegalStateException("no class file of " + t);
+                  throw new AssertionError("no class file of " + t);
                 }
                 return in.readAllBytes();
               } catch (IOException e) {
@@ -79,7 +79,7 @@ final class Templates {
       MethodHandles.Lookup made = LOOKUP.defineHiddenClassWithClassData(file, key, true);
       return (TemplateOp) made.lookupClass().getDeclaredConstructor().newInstance();
     } catch (ReflectiveOperationException e) {
-      throw new IllegalStateException("cannot specialise " + template, e);
+      throw new AssertionError("cannot specialise " + template, e);
     }
   }
 }

@@ -140,7 +140,7 @@ public final class RegionTranslator implements Translator {
       r.describe(shape.blocks.toArray(new Block[0]), distances, stack32[0]);
       return r;
     } catch (ReflectiveOperationException e) {
-      throw new IllegalStateException("cannot define a region", e);
+      throw new AssertionError("cannot define a region", e);
     }
   }
 
