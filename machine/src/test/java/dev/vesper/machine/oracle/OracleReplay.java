@@ -5,6 +5,7 @@ import dev.vesper.machine.cpu.CpuFeatures;
 import dev.vesper.machine.cpu.CpuState;
 import dev.vesper.machine.cpu.jit.RegionTranslator;
 import dev.vesper.machine.memory.Page;
+import dev.vesper.machine.observe.format.JsonTree;
 import java.io.BufferedReader;
 import java.io.IOException;
 import java.io.InputStream;
@@ -345,7 +346,7 @@ public final class OracleReplay {
   public void runAll(InputStream in) throws IOException {
     BufferedReader r = new BufferedReader(new InputStreamReader(in, StandardCharsets.UTF_8));
     for (String line = r.readLine(); line != null; line = r.readLine()) {
-      run(map(Json.parse(line)));
+      run(JsonTree.object(JsonTree.parse(line)));
     }
   }
 
