@@ -1,6 +1,7 @@
 package dev.vesper.machine.cpu;
 
 import dev.vesper.ghcb.ExitCode;
+import dev.vesper.machine.memory.ExternalBus;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PhysicalMemory;
 import dev.vesper.machine.observe.Pause;

@@ -1,5 +1,6 @@
 package dev.vesper.machine.cpu;
 
+import dev.vesper.machine.memory.ExternalBus;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PhysicalMemory;
 import java.util.Arrays;

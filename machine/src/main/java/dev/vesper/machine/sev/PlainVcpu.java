@@ -3,7 +3,7 @@ package dev.vesper.machine.sev;
 import dev.vesper.ghcb.ExitCode;
 import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuState;
-import dev.vesper.machine.cpu.ExternalBus;
+import dev.vesper.machine.memory.ExternalBus;
 import dev.vesper.machine.memory.PhysicalMemory;
 
 /**
@@ -176,35 +176,13 @@ public final class PlainVcpu extends VirtualCpu {
    *
    * @return false if the instruction cannot be emulated: it cannot be fetched, or exits itself
    */
-  public boolean emulate(GuestBus bus) {
+  public boolean emulate(ExternalBus bus) {
     enter();
     long lost = vmcb().get(Vmcb.EXITINTINFO);
     if ((int) vmcb().get(Vmcb.EXITCODE) == ExitCode.TASK_SWITCH && (lost & 1L << 31) != 0) {
       return deliverByTaskGate(lost);
     }
-    boolean done =
-        cpu.emulateOne(
-            new ExternalBus() {
-              @Override
-              public long readMemory(long address, int bytes) {
-                return bus.readMemory(address, bytes);
-              }
-
-              @Override
-              public void writeMemory(long address, int bytes, long value) {
-                bus.writeMemory(address, bytes, value);
-              }
-
-              @Override
-              public int readPort(int port, int bytes) {
-                return bus.readPort(port, bytes);
-              }
-
-              @Override
-              public void writePort(int port, int bytes, int value) {
-                bus.writePort(port, bytes, value);
-              }
-            });
+    boolean done = cpu.emulateOne(bus);
     // A debug exception behind it may have been lost to an exit.
     vmcb().set(Vmcb.EXITINTINFO, cpu.exitIntInfo);
     done |= cpu.exitIntInfo != 0;

@@ -1,8 +1,8 @@
 package dev.vesper.machine.vmm;
 
 import dev.vesper.ghcb.ExitCode;
+import dev.vesper.machine.memory.ExternalBus;
 import dev.vesper.machine.model.CpuModel;
-import dev.vesper.machine.sev.GuestBus;
 import dev.vesper.machine.sev.PlainVcpu;
 import dev.vesper.machine.spec.Outcome;
 
@@ -231,8 +231,8 @@ final class KvmHandlers implements Handlers {
     }
   }
 
-  private GuestBus bus(HostVcpu hv) {
-    return new GuestBus() {
+  private ExternalBus bus(HostVcpu hv) {
+    return new ExternalBus() {
       @Override
       public long readMemory(long address, int bytes) {
         return host.access.readMmio(hv, address, bytes);

@@ -2,6 +2,7 @@ package dev.vesper.machine.cpu;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.vesper.machine.memory.ExternalBus;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.x86.Assembler;
 import org.junit.jupiter.api.Test;

@@ -6,6 +6,7 @@ import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuFeatures;
 import dev.vesper.machine.cpu.NestedMap;
 import dev.vesper.machine.cpu.interp.Interpreter;
+import dev.vesper.machine.memory.ExternalBus;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PhysicalMemory;
 import dev.vesper.x86.Assembler;
@@ -386,7 +387,7 @@ final class VirtualCpuTest {
   }
 
   /** Writes down what the emulated instruction asks of devices. */
-  private static final class Devices implements GuestBus {
+  private static final class Devices implements ExternalBus {
     final List<String> asked = new ArrayList<>();
 
     private void ask(String what, long at, long v) {

@@ -3,7 +3,7 @@ package dev.vesper.machine.cpu.interp;
 import dev.vesper.ghcb.ExitCode;
 import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuState;
-import dev.vesper.machine.cpu.ExternalBus;
+import dev.vesper.machine.memory.ExternalBus;
 import dev.vesper.x86.OperandKind;
 
 /** IN, OUT, INS and OUTS: permission checks, then #VMEXIT(IOIO) or #VC. */

@@ -1,8 +1,8 @@
-package dev.vesper.machine.cpu;
+package dev.vesper.machine.memory;
 
 /**
- * Where accesses go while a host emulates one instruction of a guest whose state is not encrypted:
- * unbacked physical addresses and ports.
+ * Where accesses go that memory does not answer while a host emulates one instruction of a guest
+ * whose state is not encrypted: unbacked physical addresses and ports.
  */
 public interface ExternalBus {
   /** Reads 1, 2, 4 or 8 bytes at a physical address, zero-extended. */
