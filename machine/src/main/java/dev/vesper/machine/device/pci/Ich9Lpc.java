@@ -10,6 +10,13 @@ public final class Ich9Lpc implements PciConfig {
   private static final int ID = 0x2918_8086;
   private static final int CLASS = 0x0601_0002;
   private static final int PMBASE = 0x40;
+
+  /** Bit 0 of PMBASE: what it maps are ports. */
+  private static final int PORTS = 1;
+
+  /** Bits of PMBASE that are an address. */
+  private static final int ADDRESS = 0xFF80;
+
   private static final int ACPI_CNTL = 0x44;
   private static final int ACPI_ENABLE = 0x80;
 
@@ -23,18 +30,17 @@ public final class Ich9Lpc implements PciConfig {
    */
   public Ich9Lpc(AcpiPm pm, PirqRouter router) {
     bridge = new PciBridge(ID, CLASS, true, router, ROUTES);
+    bridge.register(PMBASE, 4, PORTS, ADDRESS);
     bridge.onWrite(
         at -> {
           boolean on = (bridge.readConfig(ACPI_CNTL, 1) & ACPI_ENABLE) != 0;
-          pm.moveTo(on ? bridge.readConfig(PMBASE, 4) & 0xFF80 : 0);
+          pm.moveTo(on ? bridge.readConfig(PMBASE, 4) & ADDRESS : 0);
         });
-    bridge.writeConfig(PMBASE, 4, 1);
   }
 
   @Override
   public int readConfig(int at, int bytes) {
-    int v = bridge.readConfig(at, bytes);
-    return at == PMBASE ? v & 0xFF80 | 1 : v;
+    return bridge.readConfig(at, bytes);
   }
 
   @Override

@@ -48,6 +48,12 @@ public final class PciBridge implements PciConfig {
     config.allow(4, 1, 7);
   }
 
+  /** Gives a register of its own a value after reset and the bits that software may change. */
+  void register(int at, int bytes, int reset, int writable) {
+    config.put(at, bytes, reset);
+    config.allow(at, bytes, writable);
+  }
+
   /** Calls back when software has written registers of its own. */
   public void onWrite(Listener l) {
     listener = l;
