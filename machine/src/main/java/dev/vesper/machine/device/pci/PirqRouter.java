@@ -39,11 +39,6 @@ public final class PirqRouter {
     return device & 3;
   }
 
-  /** {@return the input of the I/O APIC that pin A of a device arrives at} */
-  public int inputOf(int device) {
-    return firstInput + pirqOf(device);
-  }
-
   /** {@return pin A of a device} */
   public Line pin(int device) {
     int bit = 1 << device;
