@@ -166,9 +166,9 @@ public final class Assembly {
     }
   }
 
-  private static Platform.Firmware firmware(MachineSpec o, MachineSpec.Firmware f) {
+  private static Platform.PlacedFirmware firmware(MachineSpec o, MachineSpec.Firmware f) {
     MachineSpec.Boot b = o.boot();
-    return new Platform.Firmware(
+    return new Platform.PlacedFirmware(
         FirmwareImage.base(f.code(), f.variables()),
         f.code().length + f.variables().length,
         f.variables().length,

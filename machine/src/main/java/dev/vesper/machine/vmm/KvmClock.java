@@ -29,7 +29,7 @@ final class KvmClock {
   private static final long STEAL_RESERVED = 0x3E;
 
   /** What one vCPU has written. */
-  static final class State {
+  static final class Registers {
     private long systemTime;
     private long asyncPf;
     private long asyncPfInterrupt;
@@ -52,7 +52,7 @@ final class KvmClock {
   }
 
   OptionalLong read(HostVcpu v, int msr) {
-    State s = v.kvm.clock;
+    Registers s = v.kvm.clock;
     return switch (msr) {
       case Msr.KVM_WALL_CLOCK, Msr.KVM_WALL_CLOCK_NEW -> OptionalLong.of(wallClock);
       case Msr.KVM_SYSTEM_TIME, Msr.KVM_SYSTEM_TIME_NEW -> OptionalLong.of(s.systemTime);
@@ -68,7 +68,7 @@ final class KvmClock {
 
   /** {@return whether the write is accepted; else the register is none of these, or #GP} */
   boolean write(HostVcpu v, int msr, long value) {
-    State s = v.kvm.clock;
+    Registers s = v.kvm.clock;
     switch (msr) {
       case Msr.KVM_WALL_CLOCK, Msr.KVM_WALL_CLOCK_NEW -> {
         wallClock = value;
@@ -131,7 +131,7 @@ final class KvmClock {
 
   /** Tells a vCPU its time, when it asks for that and when its time-stamp counter has changed. */
   void tell(HostVcpu v) {
-    State s = v.kvm.clock;
+    Registers s = v.kvm.clock;
     long at = s.systemTime & ~ENABLED;
     if ((s.systemTime & ENABLED) == 0 || !memory.contains(at, CLOCK_BYTES)) {
       return;

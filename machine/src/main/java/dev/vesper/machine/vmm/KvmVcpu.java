@@ -2,7 +2,7 @@ package dev.vesper.machine.vmm;
 
 /** What KVM keeps of one vCPU's MSRs, as QEMU has it at reset. */
 final class KvmVcpu {
-  final KvmClock.State clock = new KvmClock.State();
+  final KvmClock.Registers clock = new KvmClock.Registers();
 
   /** Fast strings, which is what QEMU writes there. */
   long miscEnable = 1;

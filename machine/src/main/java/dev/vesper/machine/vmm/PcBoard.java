@@ -118,7 +118,7 @@ public final class PcBoard {
     b.chipset();
     b.devices();
     b.configuration();
-    Platform.Firmware f = p.firmware();
+    Platform.PlacedFirmware f = p.firmware();
     if (f == null) {
       b.afterFirmware();
     } else {
@@ -285,13 +285,13 @@ public final class PcBoard {
     cfg.file(AcpiTables.TABLES, () -> new AcpiTables(described()).tables());
     cfg.file(AcpiTables.RSDP, () -> new AcpiTables(described()).rsdp());
     cfg.file(AcpiTables.LOADER, () -> new AcpiTables(described()).loader());
-    Platform.Firmware f = parts.firmware();
+    Platform.PlacedFirmware f = parts.firmware();
     if (f != null) {
       kernel(cfg, f);
     }
   }
 
-  private void firmware(Platform.Firmware f) {
+  private void firmware(Platform.PlacedFirmware f) {
     long code = f.base() + f.variables();
     int codeBytes = f.bytes() - f.variables();
     parts.mmio().rom(code, codeBytes);
@@ -305,7 +305,7 @@ public final class PcBoard {
   }
 
   /** The kernel's real-mode part and the rest apart, as firmware wants them. */
-  private void kernel(FwCfg cfg, Platform.Firmware f) {
+  private void kernel(FwCfg cfg, Platform.PlacedFirmware f) {
     byte[] k = f.kernel();
     if (k == null || k.length < 0x202) {
       return;

@@ -62,7 +62,7 @@ public final class Platform {
       MmioMap mmio,
       long seed,
       long apJumpTable,
-      @Nullable Firmware firmware) {}
+      @Nullable PlacedFirmware firmware) {}
 
   /**
    * Firmware in a ROM, with variables in a flash before it, and what it is told.
@@ -74,7 +74,7 @@ public final class Platform {
    * @param initrd its initial RAM disk, or null
    * @param commandLine its command line
    */
-  public record Firmware(
+  public record PlacedFirmware(
       long base,
       int bytes,
       int variables,

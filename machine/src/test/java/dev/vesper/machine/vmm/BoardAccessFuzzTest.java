@@ -97,7 +97,7 @@ final class BoardAccessFuzzTest {
                 1,
                 0,
                 firmware
-                    ? new Platform.Firmware(
+                    ? new Platform.PlacedFirmware(
                         (1L << 32) - 2 * FLASH, 2 * FLASH, FLASH, null, null, "")
                     : null));
   }
