@@ -1,6 +1,7 @@
 package dev.vesper.cli;
 
 import dev.vesper.guest.Locore;
+import dev.vesper.machine.HardwareOptions;
 import dev.vesper.machine.launch.GuestPolicy;
 import dev.vesper.machine.launch.LaunchSession;
 import dev.vesper.machine.launch.SevCertificate;
@@ -345,7 +346,7 @@ final class GuestOptions {
         .mode(mode())
         .profile(profile)
         .processors(smp != null ? smp : reference() && kvm() ? 2 : 1)
-        .memoryBytes(memoryBytes(memory))
+        .memoryBytes(UserError.of(() -> HardwareOptions.memory("-m", memory)))
         .boot(boot)
         .cpuModel(model)
         .seed(seed)
@@ -359,15 +360,5 @@ final class GuestOptions {
                 MachineSpec.Launch.DEFAULT.secret()))
         .board(board())
         .build();
-  }
-
-  static long memoryBytes(String s) {
-    String t = s.trim().toUpperCase(Locale.ROOT);
-    if (!t.matches("[0-9]{1,6}[MG]?")) {
-      throw new UserError("-m takes a size such as 512M or 2G, not '" + s + "'");
-    }
-    boolean giga = t.endsWith("G");
-    long n = Long.parseLong(t.replaceAll("[MG]", ""));
-    return n << (giga ? 30 : 20);
   }
 }

@@ -1,6 +1,7 @@
 package dev.vesper.cli;
 
 import dev.vesper.guest.Locore;
+import dev.vesper.machine.HardwareOptions;
 import dev.vesper.machine.Machine;
 import dev.vesper.machine.Restarts;
 import dev.vesper.machine.launch.CommandFailed;
@@ -266,7 +267,7 @@ final class RunCommand implements Options.Command {
                   shares.list(),
                   screen())
               .withTestDevice(testDevice())
-              .withClock(Clock.start(rtc));
+              .withClock(UserError.of(() -> HardwareOptions.clock("-rtc", rtc)));
       MachineSpec whole =
           options.toBuilder()
               .hardware(h)

@@ -1,9 +1,8 @@
 package dev.vesper.cli;
 
+import dev.vesper.machine.HardwareOptions;
 import java.io.IOException;
-import java.nio.charset.CharacterCodingException;
-import java.nio.file.AccessDeniedException;
-import java.nio.file.NoSuchFileException;
+import java.util.function.Supplier;
 
 /** A mistake of the user: one line that says what, where and how to mend it. */
 final class UserError extends RuntimeException {
@@ -15,11 +14,19 @@ final class UserError extends RuntimeException {
 
   /** {@return why a file could not be read or written, in words} */
   static String reason(IOException e) {
-    return switch (e) {
-      case NoSuchFileException n -> "no such file or directory";
-      case AccessDeniedException a -> "permission denied";
-      case CharacterCodingException c -> "it is not text in UTF-8";
-      default -> String.valueOf(e.getMessage());
-    };
+    return HardwareOptions.reason(e);
+  }
+
+  /**
+   * {@return what a call gives}
+   *
+   * @throws UserError if it finds an argument wrong
+   */
+  static <T> T of(Supplier<T> call) {
+    try {
+      return call.get();
+    } catch (IllegalArgumentException e) {
+      throw new UserError(String.valueOf(e.getMessage()));
+    }
   }
 }

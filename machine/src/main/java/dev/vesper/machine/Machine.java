@@ -463,7 +463,7 @@ public final class Machine implements AutoCloseable {
   }
 
   /**
-   * Closes the disks and folders that the guest was given.
+   * Closes the disks, networks and folders that the guest was given.
    *
    * @throws IOException if one cannot be closed; the others are
    */
@@ -472,6 +472,7 @@ public final class Machine implements AutoCloseable {
     broken = "it is closed";
     List<Closeable> all = new ArrayList<>();
     spec.hardware().drives().forEach(d -> all.add(d.disk()::close));
+    spec.hardware().networks().forEach(n -> all.add(n::close));
     spec.hardware().shares().forEach(f -> all.add(f.server()::close));
     IOException first = null;
     for (Closeable c : all) {

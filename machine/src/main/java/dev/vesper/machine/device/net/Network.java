@@ -26,6 +26,9 @@ public interface Network {
   /** Waits until a frame may come, or real time has passed; only where the network is live. */
   default void await(long nanos) {}
 
+  /** Lets go of what it holds of the computer. */
+  default void close() {}
+
   /** {@return when the next event is due, in virtual nanoseconds, or {@link #NEVER}} */
   default long nextEvent() {
     return NEVER;

@@ -40,6 +40,9 @@ public interface Outside {
   /** Waits until somebody says something, or real time has passed. */
   void await(long nanos);
 
+  /** Ends all conversations; nobody comes any more. */
+  default void close() {}
+
   /**
    * Somebody who wants to talk to the guest.
    *

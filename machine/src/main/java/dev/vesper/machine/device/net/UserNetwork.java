@@ -76,6 +76,11 @@ public final class UserNetwork implements Network {
   }
 
   @Override
+  public void close() {
+    outside.close();
+  }
+
+  @Override
   public long nextEvent() {
     return Math.min(ipv6.nextEvent(), live() ? nextLook : NEVER);
   }

@@ -1,0 +1,317 @@
+package dev.vesper.machine;
+
+import dev.vesper.machine.device.disk.Disk;
+import dev.vesper.machine.device.disk.DiskFile;
+import dev.vesper.machine.device.net.Loopback;
+import dev.vesper.machine.device.net.Network;
+import dev.vesper.machine.device.net.UserNetwork;
+import dev.vesper.machine.device.share.FuseServer;
+import dev.vesper.machine.spec.Hardware;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.nio.ByteBuffer;
+import java.nio.charset.CharacterCodingException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.Files;
+import java.nio.file.NoSuchFileException;
+import java.nio.file.Path;
+import java.time.Instant;
+import java.time.LocalDate;
+import java.time.LocalDateTime;
+import java.time.ZoneId;
+import java.time.ZoneOffset;
+import java.time.format.DateTimeParseException;
+import java.util.Locale;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Hardware in the words of {@code vesper run}, which are QEMU's: {@code file=disk.qcow2,if=ide}.
+ * What an option names is opened; a {@link Machine} that it hangs on closes it.
+ *
+ * <p>All throw IllegalArgumentException for what cannot be: one line that says what and how to mend
+ * it, with the option's name.
+ */
+public final class HardwareOptions {
+  private static final String DRIVE =
+      " takes file=F[,format=raw|qcow2][,if=virtio|ide][,readonly=on][,snapshot=on]";
+  private static final String NIC =
+      " takes none or user[,hostfwd=tcp:[127.0.0.1]:PORT-[10.0.2.15]:PORT]"
+          + "[,guestfwd=tcp:10.0.2.2:PORT-tcp:127.0.0.1:PORT]";
+  private static final String SHARE = " takes path=DIR,tag=TAG[,readonly=on]";
+  private static final String CLOCK = " takes base=utc, base=localtime or base=DATE";
+
+  private static final Pattern IN =
+      Pattern.compile("tcp:([\\d.]*):(\\d{1,5})-([\\d.]*):(\\d{1,5})");
+  private static final Pattern OUT =
+      Pattern.compile("tcp:([\\d.]+):(\\d{1,5})-tcp:([\\d.]+):(\\d{1,5})");
+  private static final String LOOPBACK = "127.0.0.1";
+  private static final int LONGEST_TAG = 36;
+
+  private HardwareOptions() {}
+
+  private static IllegalArgumentException wrong(String message) {
+    return new IllegalArgumentException(message);
+  }
+
+  /** {@return why a file could not be read or written, in words} */
+  public static String reason(IOException e) {
+    return switch (e) {
+      case NoSuchFileException n -> "no such file or directory";
+      case AccessDeniedException a -> "permission denied";
+      case CharacterCodingException c -> "it is not text in UTF-8";
+      default -> String.valueOf(e.getMessage());
+    };
+  }
+
+  // ---- disks
+
+  /**
+   * Opens a disk: {@code file=F[,format=raw|qcow2][,if=virtio|ide][,readonly=on][,snapshot=on]}.
+   *
+   * @param name of the option, for messages
+   * @param snapshot what is written is forgotten, whatever the option says
+   */
+  public static Hardware.Drive drive(String name, String option, boolean snapshot) {
+    Path path = null;
+    DiskFile.Format format = null;
+    boolean virtio = true;
+    boolean readOnly = false;
+    boolean forget = snapshot;
+    for (String part : option.split(",")) {
+      int eq = part.indexOf('=');
+      String key = eq < 0 ? part : part.substring(0, eq);
+      String value = eq < 0 ? "" : part.substring(eq + 1);
+      switch (key) {
+        case "file" -> path = Path.of(value);
+        case "format" ->
+            format =
+                switch (value) {
+                  case "raw" -> DiskFile.Format.RAW;
+                  case "qcow2" -> DiskFile.Format.QCOW2;
+                  default -> throw wrong(name + " " + part + ": there are raw and qcow2");
+                };
+        case "if" -> {
+          if (!value.equals("virtio") && !value.equals("ide")) {
+            throw wrong(name + " " + part + ": there are virtio and ide");
+          }
+          virtio = value.equals("virtio");
+        }
+        case "readonly" -> readOnly = flag(name, part, value);
+        case "snapshot" -> forget = flag(name, part, value) || snapshot;
+        default -> throw wrong(name + DRIVE + ", not '" + part + "'");
+      }
+    }
+    if (path == null) {
+      throw wrong(name + " needs file=F");
+    }
+    return new Hardware.Drive(disk(path, format, readOnly, forget), virtio);
+  }
+
+  private static boolean flag(String name, String part, String value) {
+    return switch (value) {
+      case "on" -> true;
+      case "off" -> false;
+      default -> throw wrong(name + " " + part + ": say on or off");
+    };
+  }
+
+  private static Disk disk(
+      Path path, DiskFile.@Nullable Format format, boolean readOnly, boolean snapshot) {
+    if (!Files.isRegularFile(path)) {
+      throw wrong("the disk " + path + " is no file: name a disk image");
+    }
+    try {
+      return DiskFile.open(path, format, readOnly, snapshot);
+    } catch (IOException e) {
+      throw wrong("cannot open the disk " + path + ": " + reason(e));
+    }
+  }
+
+  // ---- networks
+
+  /**
+   * Opens a network: {@code user} with {@code hostfwd=} and {@code guestfwd=}, or {@code none}.
+   *
+   * @param name of the option, for messages
+   * @return null for none
+   */
+  public static @Nullable Network nic(String name, String option) {
+    String[] parts = option.split(",", -1);
+    if (parts[0].equals("none") && parts.length == 1) {
+      return null;
+    }
+    if (!parts[0].equals("user")) {
+      throw wrong(name + NIC + ", not '" + option + "'");
+    }
+    if (parts.length == 1) {
+      return new UserNetwork();
+    }
+    Loopback l;
+    try {
+      l = new Loopback();
+    } catch (IOException e) {
+      throw wrong(name + ": cannot use sockets: " + reason(e));
+    }
+    try {
+      for (int i = 1; i < parts.length; i++) {
+        forward(name, parts[i], l);
+      }
+      return new UserNetwork(l);
+    } catch (IllegalArgumentException e) {
+      l.close();
+      throw e;
+    }
+  }
+
+  private static void forward(String name, String option, Loopback to) {
+    String value = option.substring(option.indexOf('=') + 1);
+    Matcher in = IN.matcher(value);
+    Matcher out = OUT.matcher(value);
+    if (option.startsWith("hostfwd=") && in.matches()) {
+      letIn(name, option, in, to);
+    } else if (option.startsWith("guestfwd=") && out.matches()) {
+      if (!out.group(1).equals("10.0.2.2") || !out.group(3).equals(LOOPBACK)) {
+        throw wrong(
+            name + " " + option + ": a guest reaches 127.0.0.1 through the gateway, 10.0.2.2");
+      }
+      to.letOut(port(name, option, out.group(2)), port(name, option, out.group(4)));
+    } else {
+      throw wrong(name + NIC + ", not '" + option + "'");
+    }
+  }
+
+  private static int port(String name, String option, String number) {
+    int n = Integer.parseInt(number);
+    if (n == 0 || n > 0xFFFF) {
+      throw wrong(name + " " + option + ": ports are from 1 to 65535");
+    }
+    return n;
+  }
+
+  private static void letIn(String name, String option, Matcher m, Loopback to) {
+    String what = name + " " + option;
+    if (!m.group(1).isEmpty() && !m.group(1).equals(LOOPBACK)) {
+      throw wrong(what + ": only 127.0.0.1 is listened at, not " + m.group(1));
+    }
+    int address = UserNetwork.GUEST;
+    if (!m.group(3).isEmpty()) {
+      try {
+        // Digits and dots: nothing is looked up.
+        address = ByteBuffer.wrap(InetAddress.getByName(m.group(3)).getAddress()).getInt();
+      } catch (IOException e) {
+        throw wrong(what + ": " + m.group(3) + " is no IPv4 address");
+      }
+    }
+    int from = port(name, option, m.group(2));
+    int guest = port(name, option, m.group(4));
+    try {
+      to.letIn(from, address, guest);
+    } catch (IOException e) {
+      throw wrong(what + ": cannot listen at port " + from + ": " + reason(e));
+    }
+  }
+
+  // ---- folders
+
+  /**
+   * Opens a folder: {@code path=DIR,tag=TAG[,readonly=on]}.
+   *
+   * @param name of the option, for messages
+   */
+  public static Hardware.Share share(String name, String option) {
+    String path = "";
+    String tag = "";
+    boolean readOnly = false;
+    for (String part : option.split(",")) {
+      if (part.startsWith("path=")) {
+        path = part.substring(5);
+      } else if (part.startsWith("tag=")) {
+        tag = part.substring(4);
+      } else if (part.equals("readonly=on") || part.equals("readonly=off")) {
+        readOnly = part.endsWith("on");
+      } else {
+        throw wrong(name + SHARE + ", not '" + part + "'");
+      }
+    }
+    int length = tag.getBytes(StandardCharsets.UTF_8).length;
+    if (path.isEmpty() || length == 0 || length > LONGEST_TAG) {
+      throw wrong(name + SHARE + " with a tag of 1 to 36 bytes, not '" + option + "'");
+    }
+    try {
+      return new Hardware.Share(tag, new FuseServer(Path.of(path), readOnly));
+    } catch (IOException e) {
+      throw wrong("cannot share " + path + ": " + reason(e));
+    }
+  }
+
+  // ---- clock
+
+  /**
+   * {@return what the clock says at virtual time 0, in seconds since 1970}
+   *
+   * @param name of the option, for messages
+   * @param option {@code base=utc|localtime|DATE}, or empty for {@link Hardware#START_SECONDS}
+   */
+  public static long clock(String name, String option) {
+    return clock(name, option, Instant.now(), ZoneId.systemDefault());
+  }
+
+  /** {@return the same at a time and place} */
+  public static long clock(String name, String option, Instant now, ZoneId zone) {
+    long start = Hardware.START_SECONDS;
+    for (String part : option.isEmpty() ? new String[0] : option.split(",")) {
+      switch (part) {
+        case "base=utc" -> start = now.getEpochSecond();
+        case "base=localtime" ->
+            start = now.atZone(zone).toLocalDateTime().toEpochSecond(ZoneOffset.UTC);
+        case "clock=vm", "driftfix=none" -> {
+          // what is done anyway
+        }
+        case "clock=host", "clock=rt" ->
+            throw wrong(name + " " + part + ": the clock goes with virtual time, as clock=vm");
+        case "driftfix=slew" ->
+            throw wrong(name + " " + part + ": no tick is lost that could be made up for");
+        default -> {
+          if (!part.startsWith("base=")) {
+            throw wrong(name + CLOCK + ", not '" + part + "'");
+          }
+          start = date(name, part);
+        }
+      }
+    }
+    return start;
+  }
+
+  private static long date(String name, String part) {
+    String text = part.substring("base=".length());
+    try {
+      LocalDateTime t =
+          text.contains("T") ? LocalDateTime.parse(text) : LocalDate.parse(text).atStartOfDay();
+      if (t.getYear() >= 1970 && t.getYear() <= 9999) {
+        return t.toEpochSecond(ZoneOffset.UTC);
+      }
+    } catch (DateTimeParseException e) {
+      // said below
+    }
+    throw wrong(
+        name + " " + part + ": a date is 2026-06-17 or 2026-06-17T16:01:21, from 1970 to 9999");
+  }
+
+  // ---- memory
+
+  /**
+   * {@return bytes of a size such as 512M or 2G}
+   *
+   * @param name of the option, for messages
+   */
+  public static long memory(String name, String size) {
+    String t = size.trim().toUpperCase(Locale.ROOT);
+    if (!t.matches("[0-9]{1,6}[MG]?")) {
+      throw wrong(name + " takes a size such as 512M or 2G, not '" + size + "'");
+    }
+    return Long.parseLong(t.replaceAll("[MG]", "")) << (t.endsWith("G") ? 30 : 20);
+  }
+}
