@@ -33,6 +33,7 @@ import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Consumer;
 import java.util.function.IntConsumer;
+import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -448,6 +449,21 @@ public final class Machine implements AutoCloseable {
    */
   public byte[] drcov(String path) {
     return coverage().drcov(path);
+  }
+
+  /**
+   * {@return whether a traced run has come to the code that a symbol names} What is known is which
+   * blocks of code the processor has come to: the one that it stands at counts, and one that it
+   * leaves by a fault counts as a whole.
+   *
+   * @throws IllegalStateException if the run was not traced
+   */
+  public boolean reached(String symbol) {
+    CodeCoverage c = coverage();
+    Symbols names = symbols();
+    return names.all().stream()
+        .filter(s -> s.name().equals(symbol))
+        .anyMatch(s -> LongStream.of(names.running(s.address())).anyMatch(c::executed));
   }
 
   private CodeCoverage coverage() {

@@ -324,4 +324,20 @@ final class StoppedRunsTest {
       assertThat(v.rip()).isEqualTo(rip);
     }
   }
+
+  @Test
+  void aTracedRunKnowsWhichCodeItHasComeTo() throws Exception {
+    Machine m = machine(SevMode.ES, 2);
+    assertThatThrownBy(() -> m.reached("ghcb_vmgexit"))
+        .isInstanceOf(IllegalStateException.class)
+        .hasMessageContaining("traced run");
+    m.trace(e -> {}, false);
+    m.run(Until.symbol("ghcb_vmgexit"));
+    assertThat(m.reached("start")).isTrue();
+    assertThat(m.reached("ghcb_vmgexit")).as("it stands there").isTrue();
+    assertThat(m.reached("ap_main")).isFalse();
+    m.run();
+    assertThat(m.reached("ap_main")).isTrue();
+    assertThat(m.reached("no_such_name")).isFalse();
+  }
 }
