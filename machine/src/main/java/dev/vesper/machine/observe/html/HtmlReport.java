@@ -30,6 +30,8 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.Writer;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayDeque;
+import java.util.Deque;
 import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.HashSet;
@@ -40,15 +42,21 @@ import java.util.Set;
 import java.util.function.Supplier;
 
 /**
- * Writes the report when it is closed: a time line for each vCPU, the findings, and a table of
- * events that can be sorted and filtered. A run with very many events keeps the first ones and all
- * that findings are about.
+ * Writes the report when it is closed, or before: a time line for each vCPU, the findings, and a
+ * table of events that can be sorted and filtered. A run with very many events keeps the first
+ * ones, the last ones and all that findings are about.
  */
 public final class HtmlReport implements TraceWriter {
-  private static final int MOST_ROWS = 60_000;
+  private static final int MOST_FIRST = 50_000;
+  private static final int MOST_LAST = 10_000;
 
-  /** Registers and accesses are shown for this many events; findings always have theirs. */
+  /**
+   * Registers and accesses are shown for this many events at the beginning and at the end; findings
+   * always have theirs.
+   */
   private static final int MOST_LONG = 5_000;
+
+  private static final int LAST_LONG = 1_000;
 
   /** Longer texts, such as a full shared buffer in hex, are cut. */
   private static final int MOST_TEXT = 6_000;
@@ -64,15 +72,31 @@ public final class HtmlReport implements TraceWriter {
   private final Map<String, Integer> strings = new HashMap<>();
   private final StringBuilder table = new StringBuilder();
   private final StringBuilder rows = new StringBuilder();
-  private final Map<Long, Integer> rowOfVc = new HashMap<>();
-  private final Map<Finding, Integer> rowOfFinding = new HashMap<>();
+
+  /** The last events, of which it is not known yet whether they are kept. */
+  private final Deque<Pending> last = new ArrayDeque<>();
+
+  private final Map<Long, Row> rowOfVc = new HashMap<>();
+  private final Map<Finding, Row> rowOfFinding = new HashMap<>();
   private final Set<Integer> vcpus = new HashSet<>();
   private int findings;
   private int kept;
   private long dropped;
 
+  /** A row of the table, or what may become one. */
+  private static final class Row {
+    /** Findings are about it. */
+    boolean finding;
+
+    /** Its place in the table, -1 if it is in none. */
+    int number = -1;
+  }
+
+  /** An event whose row is not written yet. */
+  private record Pending(Event event, Row row) {}
+
   /**
-   * @param out where the page goes
+   * @param out where the page goes when this is closed
    * @param checker sees each event before this report does
    * @param verdict what to show, asked for at the end
    */
@@ -105,27 +129,53 @@ public final class HtmlReport implements TraceWriter {
     if (e instanceof Place) {
       return;
     }
-    boolean finding = checker.size() > findings;
     vcpus.add(e.at().vcpu());
-    if (kept >= MOST_ROWS && !finding) {
-      dropped++;
+    Row r = new Row();
+    if (checker.size() > findings) {
+      findings(e, r);
+    }
+    if (e instanceof VcRaised v) {
+      rowOfVc.put(v.vc(), r);
+    }
+    if (kept < MOST_FIRST) {
+      keep(e, r);
       return;
     }
-    List<Finding> all = finding ? checker.findings() : List.of();
+    last.add(new Pending(e, r));
+    if (last.size() > MOST_LAST) {
+      Pending old = last.remove();
+      if (old.row.finding) {
+        keep(old.event, old.row);
+      } else {
+        dropped++;
+        if (old.event instanceof VcRaised v) {
+          rowOfVc.remove(v.vc());
+        }
+      }
+    }
+  }
+
+  /** Says which rows the newest findings are about. */
+  private void findings(Event e, Row r) {
+    List<Finding> all = checker.findings();
     for (; findings < all.size(); findings++) {
       Finding f = all.get(findings);
       // A finding of an earlier #VC belongs to its row, if that was kept.
-      boolean own = f.rip() == e.at().rip() || !rowOfVc.containsKey(f.vc());
-      rowOfFinding.put(f, own ? kept : rowOfVc.getOrDefault(f.vc(), kept));
+      Row vc = f.rip() == e.at().rip() ? null : rowOfVc.get(f.vc());
+      Row about = vc == null ? r : vc;
+      about.finding = true;
+      r.finding = true;
+      rowOfFinding.put(f, about);
     }
-    if (e instanceof VcRaised v) {
-      rowOfVc.put(v.vc(), kept);
-    }
-    row(e, finding || kept < MOST_LONG);
+  }
+
+  private void keep(Event e, Row r) {
+    r.number = kept;
+    row(rows, kept, e, r.finding || kept < MOST_LONG);
     kept++;
   }
 
-  private void row(Event e, boolean complete) {
+  private void row(StringBuilder to, int number, Event e, boolean complete) {
     StringBuilder d = new StringBuilder();
     EventCodec.details(
         e,
@@ -136,15 +186,15 @@ public final class HtmlReport implements TraceWriter {
           }
         });
     At at = e.at();
-    rows.append(kept == 0 ? "" : ",\n").append('[').append(at.time()).append(',');
-    rows.append(at.vcpu()).append(',').append(string(EventCodec.kind(e))).append(',');
-    rows.append(at.cpl()).append(',').append(at.bits()).append(',');
-    rows.append(string(Event.hex(at.rip()))).append(',');
-    rows.append(string(at.symbol())).append(',').append(string(at.source())).append(',');
-    rows.append(string(at.instruction())).append(',').append(string(EventCodec.name(e)));
-    rows.append(',').append(string(summary(e))).append(',');
-    rows.append(e instanceof VcReturned v ? v.spent() : -1).append(',').append(vc(e));
-    rows.append(',').append(string(d.toString())).append(']');
+    to.append(number == 0 ? "" : ",\n").append('[').append(at.time()).append(',');
+    to.append(at.vcpu()).append(',').append(string(EventCodec.kind(e))).append(',');
+    to.append(at.cpl()).append(',').append(at.bits()).append(',');
+    to.append(string(Event.hex(at.rip()))).append(',');
+    to.append(string(at.symbol())).append(',').append(string(at.source())).append(',');
+    to.append(string(at.instruction())).append(',').append(string(EventCodec.name(e)));
+    to.append(',').append(string(summary(e))).append(',');
+    to.append(e instanceof VcReturned v ? v.spent() : -1).append(',').append(vc(e));
+    to.append(',').append(string(d.toString())).append(']');
   }
 
   /** {@return the #VC that an event belongs to, 0 for none} */
@@ -191,7 +241,7 @@ public final class HtmlReport implements TraceWriter {
     };
   }
 
-  private static String data(Verdict v, Map<Finding, Integer> rowOf) {
+  private static String data(Verdict v, Map<Finding, Row> rowOf) {
     Json j = new Json().object().key("findings").array();
     for (int i = 0; i < v.findings().size(); i++) {
       Finding f = v.findings().get(i);
@@ -201,7 +251,8 @@ public final class HtmlReport implements TraceWriter {
       j.key("section").value(f.rule().section).key("message").value(f.message());
       j.key("place").value(f.place()).key("instruction").value(f.instruction());
       j.key("t").value(f.time()).key("vcpu").value(f.vcpu()).key("vc").value(f.vc());
-      j.key("count").value(v.counts().get(i)).key("row").value(rowOf.getOrDefault(f, -1)).end();
+      Row row = rowOf.get(f);
+      j.key("count").value(v.counts().get(i)).key("row").value(row == null ? -1 : row.number).end();
     }
     j.end().key("summary").value(v.summary()).key("coverage").array();
     for (Cell c : v.coverage().cells()) {
@@ -213,20 +264,37 @@ public final class HtmlReport implements TraceWriter {
     return j.end().end().toString();
   }
 
-  @Override
-  public void close() throws IOException {
+  /**
+   * Writes the page as it is now; more events may follow.
+   *
+   * @throws IOException if it cannot be written
+   */
+  public void write(Writer to) throws IOException {
+    StringBuilder tail = new StringBuilder();
+    int n = kept;
+    int left = last.size();
+    for (Pending p : last) {
+      p.row.number = n++;
+      row(tail, p.row.number, p.event, p.row.finding || left <= LAST_LONG);
+      left--;
+    }
     try (InputStream in = HtmlReport.class.getResourceAsStream("report.html")) {
       String page = new String(Objects.requireNonNull(in).readAllBytes(), StandardCharsets.UTF_8);
       int at = page.indexOf("/*DATA*/");
-      out.write(page.substring(0, at));
-      out.write("const TITLE = " + script(Json.quote(title)) + ";\n");
-      out.write("const DROPPED = " + dropped + ";\n");
-      out.write("const VCPUS = " + vcpus.stream().sorted().toList() + ";\n");
-      out.write("const CHECK = " + script(data(verdict.get(), rowOfFinding)) + ";\n");
-      out.write("const S = [\n" + table + "];\n");
-      out.write("const ROWS = [\n" + rows + "];\n");
-      out.write(page.substring(at + "/*DATA*/".length()));
+      to.write(page.substring(0, at));
+      to.write("const TITLE = " + script(Json.quote(title)) + ";\n");
+      to.write("const DROPPED = " + dropped + ";\n");
+      to.write("const VCPUS = " + vcpus.stream().sorted().toList() + ";\n");
+      to.write("const CHECK = " + script(data(verdict.get(), rowOfFinding)) + ";\n");
+      to.write("const S = [\n" + table + "];\n");
+      to.write("const ROWS = [\n" + rows + tail + "];\n");
+      to.write(page.substring(at + "/*DATA*/".length()));
     }
+  }
+
+  @Override
+  public void close() throws IOException {
+    write(out);
     out.close();
   }
 }
