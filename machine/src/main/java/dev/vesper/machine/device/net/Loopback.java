@@ -113,6 +113,9 @@ public final class Loopback implements Outside {
 
   @Override
   public void close() {
+    if (!selector.isOpen()) {
+      return;
+    }
     try {
       for (Door d : doors) {
         d.socket.close();
