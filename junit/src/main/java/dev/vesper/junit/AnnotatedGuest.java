@@ -74,7 +74,8 @@ final class AnnotatedGuest {
 
   private static <T> Optional<T> one(String name, List<T> values) {
     if (values.size() > 1) {
-      throw new Misuse(name + " takes one value, not " + values.size());
+      String several = name.equals("sev") ? ": @SevModes runs a test with several" : "";
+      throw new Misuse(name + " takes one value, not " + values.size() + several);
     }
     return values.stream().findFirst();
   }
@@ -350,7 +351,8 @@ final class AnnotatedGuest {
     for (Class<? extends GuestSetup> c : all(SevGuest::setup)) {
       try {
         plan.setups.add(ReflectionSupport.newInstance(c));
-      } catch (RuntimeException e) {
+      } catch (Exception e) {
+        // JUnit throws on whatever the constructor, or its lack, has thrown.
         throw new Misuse("setup: cannot make a " + c.getName() + ": " + e);
       }
     }

@@ -1,5 +1,6 @@
 package dev.vesper.junit;
 
+import dev.vesper.machine.HardwareOptions;
 import dev.vesper.machine.Machine;
 import dev.vesper.machine.device.net.Network;
 import dev.vesper.machine.launch.CommandFailed;
@@ -10,6 +11,7 @@ import dev.vesper.machine.spec.Hardware;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.SevMode;
 import java.io.IOException;
+import java.nio.file.FileSystemException;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -70,6 +72,9 @@ final class GuestPlan {
     } catch (Misuse | BootException | IllegalArgumentException | CommandFailed e) {
       close(spec == null ? b.build() : spec);
       throw new Misuse(String.valueOf(e.getMessage()));
+    } catch (FileSystemException e) {
+      close(spec == null ? b.build() : spec);
+      throw new Misuse("cannot read " + e.getFile() + ": " + HardwareOptions.reason(e));
     } catch (Exception e) {
       close(spec == null ? b.build() : spec);
       Misuse m = new Misuse("its setup failed: " + e);

@@ -57,7 +57,7 @@ import org.junit.jupiter.api.extension.ExtendWith;
 @Retention(RetentionPolicy.RUNTIME)
 @Inherited
 @Documented
-@ExtendWith(SevGuestExtension.class)
+@ExtendWith(AnnotatedGuestExtension.class)
 public @interface SevGuest {
   // ---- what is booted
 

@@ -12,20 +12,12 @@ import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.Deque;
 import java.util.List;
-import org.jspecify.annotations.Nullable;
-import org.junit.jupiter.api.extension.AfterAllCallback;
 import org.junit.jupiter.api.extension.AfterEachCallback;
-import org.junit.jupiter.api.extension.AfterTestExecutionCallback;
 import org.junit.jupiter.api.extension.BeforeAllCallback;
 import org.junit.jupiter.api.extension.BeforeEachCallback;
 import org.junit.jupiter.api.extension.ExtensionConfigurationException;
 import org.junit.jupiter.api.extension.ExtensionContext;
 import org.junit.jupiter.api.extension.ExtensionContext.Namespace;
-import org.junit.jupiter.api.extension.LifecycleMethodExecutionExceptionHandler;
-import org.junit.jupiter.api.extension.ParameterContext;
-import org.junit.jupiter.api.extension.ParameterResolutionException;
-import org.junit.jupiter.api.extension.ParameterResolver;
-import org.junit.jupiter.api.extension.TestExecutionExceptionHandler;
 
 /**
  * Guests for tests: by {@link SevGuest}, or in a field by anything that a {@link
@@ -50,15 +42,8 @@ import org.junit.jupiter.api.extension.TestExecutionExceptionHandler;
  * where no annotation says otherwise. How tests fail and machines are closed is as with the
  * annotation.
  */
-public final class SevGuestExtension
-    implements ParameterResolver,
-        BeforeAllCallback,
-        BeforeEachCallback,
-        AfterTestExecutionCallback,
-        AfterEachCallback,
-        AfterAllCallback,
-        TestExecutionExceptionHandler,
-        LifecycleMethodExecutionExceptionHandler {
+public final class SevGuestExtension extends GuestExtension
+    implements BeforeAllCallback, BeforeEachCallback, AfterEachCallback {
   /** Describes a guest. */
   @FunctionalInterface
   public interface Description {
@@ -81,15 +66,7 @@ public final class SevGuestExtension
     void prepare(Machine machine) throws Exception;
   }
 
-  /** Which guest it is: what it was described by. */
-  private record Key(Class<?> type, List<SevGuest> layers, @Nullable Object mode) {}
-
-  /** A guest; the store would close a machine itself, in another order. */
-  private record Value(Object it) {}
-
-  private final boolean annotated;
   private final GuestPlan plan = new GuestPlan();
-  private final Namespace space;
 
   /**
    * The tests and classes that a thread is in; a test with a timeout may have a thread of its own.
@@ -107,24 +84,15 @@ public final class SevGuestExtension
         }
       };
 
-  /** What {@link SevGuest} registers. */
-  public SevGuestExtension() {
-    this(true);
-  }
-
-  private SevGuestExtension(boolean annotated) {
-    this.annotated = annotated;
-    space =
-        annotated
-            ? Namespace.create(SevGuestExtension.class)
-            : Namespace.create(SevGuestExtension.class, this);
+  private SevGuestExtension() {
+    super(Namespace.create(new Object()));
   }
 
   // ---- in a field
 
   /** {@return an extension for a field with {@code @RegisterExtension}} */
   public static SevGuestExtension of(Description description) {
-    SevGuestExtension e = new SevGuestExtension(false);
+    SevGuestExtension e = new SevGuestExtension();
     e.plan.setups.add(setup(description));
     return e;
   }
@@ -245,92 +213,40 @@ public final class SevGuestExtension
 
   private GuestPlan.Held held(Description more) {
     ExtensionContext context = contexts.get().peek();
-    if (annotated || context == null) {
+    if (context == null) {
       throw Misuse.bare(
           new ExtensionConfigurationException(
               "no test with this extension is under way: it belongs in a field with"
                   + " @RegisterExtension, made by SevGuestExtension.of"));
     }
     try {
-      return hold(plan, MachineSpec.builder(), more, context);
+      return hold(plan, MachineSpec.builder(), setup(more), context);
     } catch (Misuse e) {
-      throw Misuse.bare(new ExtensionConfigurationException(message(e, context), cause(e)));
+      String message = message(e, context);
+      Throwable cause = cause(e);
+      throw Misuse.bare(
+          cause == null
+              ? new ExtensionConfigurationException(message)
+              : new ExtensionConfigurationException(message, cause));
     }
   }
 
-  // ---- parameters
+  // ---- what it is asked by tests
 
   @Override
-  public ExtensionContextScope getTestInstantiationExtensionContextScope(ExtensionContext root) {
-    return ExtensionContextScope.TEST_METHOD;
-  }
-
-  @Override
-  public boolean supportsParameter(ParameterContext parameter, ExtensionContext context) {
-    Class<?> type = parameter.getParameter().getType();
-    return (type == Machine.class || type == GuestRun.class)
-        && annotated == !Layers.of(parameter, context).isEmpty();
+  boolean supports(List<SevGuest> layers) {
+    return layers.isEmpty();
   }
 
   @Override
-  public Object resolveParameter(ParameterContext parameter, ExtensionContext context) {
-    List<SevGuest> layers = Layers.of(parameter, context);
-    Class<?> type = parameter.getParameter().getType();
-    Key key = new Key(type, layers, SevModesExtension.of(context));
-    try {
-      return context
-          .getStore(space)
-          .computeIfAbsent(
-              key,
-              k -> {
-                GuestPlan.Held h = described(layers, context);
-                return new Value(type == Machine.class ? h.machine() : GuestPlan.run(h));
-              },
-              Value.class)
-          .it;
-    } catch (Misuse e) {
-      throw Misuse.bare(new ParameterResolutionException(message(e, context), cause(e)));
-    }
+  String subject() {
+    return "the guest";
   }
 
-  private GuestPlan.Held described(List<SevGuest> layers, ExtensionContext context) {
-    if (!annotated) {
-      return hold(plan, MachineSpec.builder(), spec -> {}, context);
-    }
-    AnnotatedGuest a = new AnnotatedGuest(layers, context);
-    MachineSpec.Builder b = MachineSpec.builder();
-    try {
-      a.describe(b);
-    } catch (Misuse e) {
-      GuestPlan.close(b.build());
-      throw e;
-    }
-    return hold(a.plan(), b, spec -> {}, context);
+  @Override
+  GuestPlan.Held make(List<SevGuest> layers, ExtensionContext context) {
+    return hold(plan, MachineSpec.builder(), setup(spec -> {}), context);
   }
-
-  private GuestPlan.Held hold(
-      GuestPlan p, MachineSpec.Builder spec, Description more, ExtensionContext context) {
-    GuestPlan.Held h = p.hold(spec, setup(more), SevModesExtension.of(context));
-    h.recording().page(Pages.next(context));
-    Guests.of(context, space).add(h, p.check);
-    return h;
-  }
-
-  /** {@return a message that names the test} */
-  private String message(Misuse e, ExtensionContext context) {
-    return (annotated ? "@SevGuest of " : "the guest of ")
-        + context.getRequiredTestClass().getSimpleName()
-        + context.getTestMethod().map(m -> "." + m.getName()).orElse("")
-        + ": "
-        + e.getMessage();
-  }
-
-  /** {@return what a program of the user's has thrown, or null} */
-  private static @Nullable Throwable cause(Misuse e) {
-    return e.getSuppressed().length == 0 ? null : e.getSuppressed()[0];
-  }
-
-  // ---- the life of a test
 
   @Override
   public void beforeAll(ExtensionContext context) {
@@ -343,13 +259,6 @@ public final class SevGuestExtension
   }
 
   @Override
-  public void afterTestExecution(ExtensionContext context) {
-    if (context.getExecutionException().isEmpty()) {
-      Guests.judge(context, space);
-    }
-  }
-
-  @Override
   public void afterEach(ExtensionContext context) {
     contexts.get().remove(context);
   }
@@ -357,43 +266,6 @@ public final class SevGuestExtension
   @Override
   public void afterAll(ExtensionContext context) {
     contexts.get().remove(context);
-    if (context.getExecutionException().isEmpty()) {
-      Guests.judge(context, space);
-    }
-  }
-
-  private void explain(ExtensionContext context, Throwable failure) throws Throwable {
-    Guests.explain(failure, context, space);
-    throw failure;
-  }
-
-  @Override
-  public void handleTestExecutionException(ExtensionContext context, Throwable failure)
-      throws Throwable {
-    explain(context, failure);
-  }
-
-  @Override
-  public void handleBeforeAllMethodExecutionException(ExtensionContext context, Throwable failure)
-      throws Throwable {
-    explain(context, failure);
-  }
-
-  @Override
-  public void handleBeforeEachMethodExecutionException(ExtensionContext context, Throwable failure)
-      throws Throwable {
-    explain(context, failure);
-  }
-
-  @Override
-  public void handleAfterEachMethodExecutionException(ExtensionContext context, Throwable failure)
-      throws Throwable {
-    explain(context, failure);
-  }
-
-  @Override
-  public void handleAfterAllMethodExecutionException(ExtensionContext context, Throwable failure)
-      throws Throwable {
-    explain(context, failure);
+    super.afterAll(context);
   }
 }
