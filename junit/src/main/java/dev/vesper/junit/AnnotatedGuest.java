@@ -185,7 +185,7 @@ final class AnnotatedGuest {
     Hardware h = s.hardware();
     MachineSpec.Launch l = s.launch();
     boolean firmware = s.boot().firmware() != null;
-    if (!s.profile().equals("kvm")) {
+    if (s.profile().startsWith("openbsd")) {
       refuse(h.board() != Hardware.Board.AUTO, "machine: profile openbsd has vmd's board");
       refuse(firmware, "bios: profile openbsd starts kernels without firmware");
       refuse(!h.shares().isEmpty(), "share: profile openbsd has no shared folders");

@@ -81,7 +81,7 @@ abstract sealed class GuestExtension
           .it;
     } catch (Misuse e) {
       String message = message(e, context);
-      Throwable cause = cause(e);
+      Throwable cause = e.getCause();
       throw Misuse.bare(
           cause == null
               ? new ParameterResolutionException(message)
@@ -106,11 +106,6 @@ abstract sealed class GuestExtension
         + context.getTestMethod().map(m -> "." + m.getName()).orElse("")
         + ": "
         + e.getMessage();
-  }
-
-  /** {@return what a program of the user's has thrown, or null} */
-  static @Nullable Throwable cause(Misuse e) {
-    return e.getSuppressed().length == 0 ? null : e.getSuppressed()[0];
   }
 
   // ---- the life of a test

@@ -77,9 +77,7 @@ final class GuestPlan {
       throw new Misuse("cannot read " + e.getFile() + ": " + HardwareOptions.reason(e));
     } catch (Exception e) {
       close(spec == null ? b.build() : spec);
-      Misuse m = new Misuse("its setup failed: " + e);
-      m.addSuppressed(e);
-      throw m;
+      throw new Misuse("its setup failed: " + e, e);
     }
   }
 

@@ -1,11 +1,20 @@
 package dev.vesper.junit;
 
+import org.jspecify.annotations.Nullable;
+
 /** A mistake of who wrote the test: one line that says what and how to mend it. */
 final class Misuse extends RuntimeException {
   private static final long serialVersionUID = 1;
 
   Misuse(String message) {
-    super(message, null, false, false);
+    this(message, null);
+  }
+
+  /**
+   * @param cause what a program of the user's has thrown, or null
+   */
+  Misuse(String message, @Nullable Throwable cause) {
+    super(message, cause, false, false);
   }
 
   /** {@return another exception with the message, whose place says nothing} */

@@ -223,7 +223,7 @@ public final class SevGuestExtension extends GuestExtension
       return hold(plan, MachineSpec.builder(), setup(more), context);
     } catch (Misuse e) {
       String message = message(e, context);
-      Throwable cause = cause(e);
+      Throwable cause = e.getCause();
       throw Misuse.bare(
           cause == null
               ? new ExtensionConfigurationException(message)
