@@ -14,6 +14,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Instant;
 import java.time.ZoneId;
+import java.util.Objects;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -95,16 +96,14 @@ final class HardwareOptionsTest {
             .memoryBytes(HardwareOptions.memory("memory", "64M"))
             .build();
     Hardware.Drive d = HardwareOptions.drive("drive", "file=" + image, false);
-    Network n = HardwareOptions.nic("nic", "user,hostfwd=tcp::" + port + "-:22");
-    assertThat(n).isNotNull();
+    String door = "user,hostfwd=tcp::" + port + "-:22";
+    Network n = Objects.requireNonNull(HardwareOptions.nic("nic", door));
     assertThatThrownBy(() -> HardwareOptions.drive("drive", "file=" + image, false))
         .hasMessageContaining("named twice");
     assertThatThrownBy(() -> HardwareOptions.nic("nic", "user,hostfwd=tcp::" + port + "-:23"))
         .hasMessageContaining("cannot listen at port " + port);
     new Machine(spec.toBuilder().drive(d.disk(), d.virtio()).network(n).build()).close();
     HardwareOptions.drive("drive", "file=" + image, false).disk().close();
-    Network again = HardwareOptions.nic("nic", "user,hostfwd=tcp::" + port + "-:22");
-    assertThat(again).isNotNull();
-    again.close();
+    Objects.requireNonNull(HardwareOptions.nic("nic", door)).close();
   }
 }
