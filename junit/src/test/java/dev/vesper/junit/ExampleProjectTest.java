@@ -1,7 +1,9 @@
-package dev.vesper.cli;
+package dev.vesper.junit;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.vesper.fixtures.DebianKernel;
+import dev.vesper.fixtures.Tools;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

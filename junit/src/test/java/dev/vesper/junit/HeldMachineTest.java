@@ -1,4 +1,4 @@
-package dev.vesper.cli;
+package dev.vesper.junit;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
@@ -20,7 +20,10 @@ import java.util.Map;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
-/** What a program does with a machine in its hands: Debian's kernel under SEV-ES, stopped. */
+/**
+ * What a program does with a machine in its hands: Debian's kernel under SEV-ES, stopped. It sees
+ * of the machine's module what is exported, and nothing else.
+ */
 @Tag("slow")
 final class HeldMachineTest {
   private static final String INIT =
@@ -39,6 +42,25 @@ final class HeldMachineTest {
         .append("console=ttyS0 earlyprintk=ttyS0 cryptomgr.notests=1")
         .initrd(DebianKernel.initramfs(INIT))
         .build();
+  }
+
+  @Test
+  void theMachineIsAModuleThatExportsItsFaceAlone() {
+    Module machine = Machine.class.getModule();
+    assertThat(machine.getName()).as("tests of this module run on the module path").isNotNull();
+    assertThat(machine.getPackages().stream().filter(machine::isExported))
+        .containsExactlyInAnyOrder(
+            "dev.vesper.machine",
+            "dev.vesper.machine.spec",
+            "dev.vesper.machine.host",
+            "dev.vesper.machine.observe",
+            "dev.vesper.machine.observe.check",
+            "dev.vesper.machine.observe.format",
+            "dev.vesper.machine.observe.html",
+            "dev.vesper.machine.launch",
+            "dev.vesper.machine.device.disk",
+            "dev.vesper.machine.device.net",
+            "dev.vesper.machine.device.share");
   }
 
   @Test
