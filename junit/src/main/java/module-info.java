@@ -6,8 +6,4 @@ module dev.vesper.junit {
   requires transitive org.assertj.core;
 
   exports dev.vesper.junit;
-
-  // JUnit makes the extensions that annotations name.
-  opens dev.vesper.junit to
-      org.junit.platform.commons;
 }

@@ -5,11 +5,12 @@ import java.util.List;
 import org.junit.jupiter.api.extension.ExtensionContext;
 import org.junit.jupiter.api.extension.ExtensionContext.Namespace;
 
-/** What {@link SevGuest} registers. */
-final class AnnotatedGuestExtension extends GuestExtension {
+/** What {@link SevGuest} registers; there is nothing to call. */
+public final class AnnotatedGuestExtension extends GuestExtension {
   private static final GuestSetup NOTHING = new GuestSetup() {};
 
-  AnnotatedGuestExtension() {
+  /** For JUnit. */
+  public AnnotatedGuestExtension() {
     super(Namespace.create(AnnotatedGuestExtension.class));
   }
 

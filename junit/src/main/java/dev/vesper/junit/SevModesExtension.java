@@ -18,12 +18,15 @@ import org.junit.jupiter.api.extension.TestTemplateInvocationContext;
 import org.junit.jupiter.api.extension.TestTemplateInvocationContextProvider;
 import org.junit.platform.commons.support.AnnotationSupport;
 
-/** Runs what {@link SevModes} stands on once for each mode. */
-final class SevModesExtension
+/** Runs what {@link SevModes} stands on once for each mode; there is nothing to call. */
+public final class SevModesExtension
     implements TestTemplateInvocationContextProvider,
         ClassTemplateInvocationContextProvider,
         ParameterResolver {
   private static final Namespace SPACE = Namespace.create(SevModesExtension.class);
+
+  /** For JUnit. */
+  public SevModesExtension() {}
 
   /** {@return the mode of the invocation that a context belongs to, or null} */
   static @Nullable SevMode of(ExtensionContext context) {
@@ -64,7 +67,8 @@ final class SevModesExtension
   }
 
   @Override
-  public Stream<Invocation> provideTestTemplateInvocationContexts(ExtensionContext context) {
+  public Stream<? extends TestTemplateInvocationContext> provideTestTemplateInvocationContexts(
+      ExtensionContext context) {
     return invocations(context.getRequiredTestMethod());
   }
 
@@ -74,7 +78,8 @@ final class SevModesExtension
   }
 
   @Override
-  public Stream<Invocation> provideClassTemplateInvocationContexts(ExtensionContext context) {
+  public Stream<? extends ClassTemplateInvocationContext> provideClassTemplateInvocationContexts(
+      ExtensionContext context) {
     return invocations(context.getRequiredTestClass());
   }
 
