@@ -13,7 +13,6 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.spi.ToolProvider;
 import java.util.stream.Stream;
-import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -156,11 +155,6 @@ final class ExampleProjectTest {
       throw new AssertionError("Maven does not end:\n" + Files.readString(log));
     }
     return new Result(p.exitValue(), Files.readString(log));
-  }
-
-  @AfterAll
-  static void nothingOfItIsLeftInTheTree() {
-    assertThat(root.resolve("examples/junit-linux/target")).doesNotExist();
   }
 
   @Test
