@@ -70,8 +70,16 @@ public final class Assembler {
           Map.entry("loopnz", "loopne"),
           Map.entry("xlatb", "xlat"));
 
+  /** What an operand is as it is written. */
+  private enum Form {
+    REGISTER,
+    MEMORY,
+    IMMEDIATE,
+    FAR_POINTER
+  }
+
   private record Operand(
-      char kind, // r register, m memory, i immediate, p far pointer
+      Form form,
       Reg reg,
       int size,
       Reg base,
@@ -281,7 +289,8 @@ public final class Assembler {
     m = ALIASES.getOrDefault(m, m);
     if ((m.equals("call") || m.equals("jmp"))
         && !ops.isEmpty()
-        && (ops.get(0).kind == 'p' || ops.get(0).isShort && ops.get(0).kind == 'm')) {
+        && (ops.get(0).form == Form.FAR_POINTER
+            || ops.get(0).isShort && ops.get(0).form == Form.MEMORY)) {
       m += "f";
     }
     int osize = 0;
@@ -363,8 +372,8 @@ public final class Assembler {
           REGISTER_SIZES.contains(spec.size())
               && spec.kind() != OperandKind.IMMEDIATE
               && spec.kind() != OperandKind.RELATIVE;
-      if (follows && !(op.memBytes != 0 && o.kind == 'm')) {
-        int s = o.kind == 'r' ? o.reg.kind().bytes : o.size;
+      if (follows && !(op.memBytes != 0 && o.form == Form.MEMORY)) {
+        int s = o.form == Form.REGISTER ? o.reg.kind().bytes : o.size;
         if (s != 0) {
           if (osize != 0
               && osize != s
@@ -377,7 +386,7 @@ public final class Assembler {
       if (spec.size() == OperandSize.FAR_POINTER && o.size > 2) {
         osize = o.size - 2;
       }
-      if (o.kind == 'm') {
+      if (o.form == Form.MEMORY) {
         int a = Math.max(o.base.kind().bytes, o.index.isGpr() ? o.index.kind().bytes : 0);
         asize = a != 0 && o.base.kind() != Reg.Kind.RIP ? a : asize;
       }
@@ -391,7 +400,7 @@ public final class Assembler {
     in.osize = osize;
     in.vlen = 16;
     for (Operand o : ops) {
-      int bytes = o.kind == 'r' ? o.reg.kind().bytes : 0;
+      int bytes = o.form == Form.REGISTER ? o.reg.kind().bytes : 0;
       in.vlen = Math.max(in.vlen, bytes >= 32 ? bytes : 16);
     }
     in.asize = asize != 0 ? asize : bits / 8;
@@ -410,17 +419,17 @@ public final class Assembler {
               spec.size() == OperandSize.OPERAND || spec.size() == OperandSize.OPERAND_AT_MOST_32
                   ? Reg.gpr(bytes, spec.reg().index(), true)
                   : spec.reg();
-          if (o.kind != 'r' || !o.reg.is(want)) {
+          if (o.form != Form.REGISTER || !o.reg.is(want)) {
             return null;
           }
         }
         case ONE -> {
-          if (o.kind != 'i' || o.value != 1 || o.label != null) {
+          if (o.form != Form.IMMEDIATE || o.value != 1 || o.label != null) {
             return null;
           }
         }
         case ST, STI -> {
-          if (o.kind != 'r'
+          if (o.form != Form.REGISTER
               || o.reg.kind() != Reg.Kind.ST
               || spec.kind() == OperandKind.ST && o.reg.index() != 0) {
             return null;
@@ -430,7 +439,10 @@ public final class Assembler {
           }
         }
         case REG, OPCODE_REGISTER, RM_REGISTER, VVVV -> {
-          if (o.kind != 'r' || !o.reg.isGpr() || o.reg.kind().bytes != bytes || !gpr(in, o.reg)) {
+          if (o.form != Form.REGISTER
+              || !o.reg.isGpr()
+              || o.reg.kind().bytes != bytes
+              || !gpr(in, o.reg)) {
             return null;
           }
           switch (spec.kind()) {
@@ -440,7 +452,7 @@ public final class Assembler {
           }
         }
         case SEGMENT, CONTROL, DEBUG, MMX, VECTOR, VECTOR_VVVV, MASK, MASK_VVVV -> {
-          if (o.kind != 'r' || o.reg.kind() != fileOf(spec.kind(), bytes)) {
+          if (o.form != Form.REGISTER || o.reg.kind() != fileOf(spec.kind(), bytes)) {
             return null;
           }
           if (spec.kind() == OperandKind.VECTOR_VVVV || spec.kind() == OperandKind.MASK_VVVV) {
@@ -450,7 +462,7 @@ public final class Assembler {
           }
         }
         case RM, VECTOR_RM, MMX_RM, MEMORY, MMX_RM_REGISTER, VECTOR_RM_REGISTER, MASK_RM -> {
-          if (o.kind == 'r') {
+          if (o.form == Form.REGISTER) {
             Reg.Kind file =
                 spec.kind() == OperandKind.RM ? o.reg.kind() : fileOf(spec.kind(), bytes);
             boolean fits =
@@ -461,7 +473,7 @@ public final class Assembler {
               return null;
             }
             in.rm = o.reg.index();
-          } else if (o.kind == 'm') {
+          } else if (o.form == Form.MEMORY) {
             int want = op.memBytes != 0 ? op.memBytes : bytes;
             if (o.size != 0 && want != 0 && spec.size() != OperandSize.TABLE && o.size != want
                 || o.label != null && label != null
@@ -485,7 +497,7 @@ public final class Assembler {
           }
         }
         case OFFSET -> {
-          if (o.kind != 'm'
+          if (o.form != Form.MEMORY
               || o.base != Reg.NONE
               || o.index != Reg.NONE
               || o.label != null
@@ -495,7 +507,7 @@ public final class Assembler {
           memory(in, o);
         }
         case IMMEDIATE -> {
-          if (o.kind != 'i') {
+          if (o.form != Form.IMMEDIATE) {
             return null;
           }
           int width = spec.signedByte() ? 1 : bytes;
@@ -519,16 +531,16 @@ public final class Assembler {
           }
         }
         case VECTOR_IMMEDIATE -> {
-          if (o.kind != 'r' || o.reg.kind() != fileOf(spec.kind(), bytes)) {
+          if (o.form != Form.REGISTER || o.reg.kind() != fileOf(spec.kind(), bytes)) {
             return null;
           }
           in.imm = (byte) (o.reg.index() << 4);
         }
         case RELATIVE -> {
-          if (o.kind != 'i'
+          if (o.form != Form.IMMEDIATE
               || o.label == null
               || (spec.size() == OperandSize.BYTE)
-                  != (o.isShort || op.immediates().contains("cb") && !hasLong(op))) {
+                  != (o.isShort || op.immediates().contains(Immediate.NEAR_BYTE) && !hasLong(op))) {
             return null;
           }
           label = o;
@@ -536,7 +548,7 @@ public final class Assembler {
           labelBytes = spec.size() == OperandSize.BYTE ? 1 : osize == 2 ? 2 : 4;
         }
         case FAR_POINTER -> {
-          if (o.kind != 'p') {
+          if (o.form != Form.FAR_POINTER) {
             return null;
           }
           in.imm = o.value;
@@ -559,7 +571,7 @@ public final class Assembler {
     }
     if (label != null && label.label != null) {
       int at = b.length - labelBytes;
-      if (op.immediates().contains("ap")) {
+      if (op.immediates().contains(Immediate.FAR_POINTER)) {
         at -= 2;
       } else if (labelInDisp) {
         at = b.length - immediateBytes(op, in) - labelBytes;
@@ -580,7 +592,8 @@ public final class Assembler {
   }
 
   private static boolean hasLong(Opcode op) {
-    return OpcodeTable.of(op.mnemonic).stream().anyMatch(o -> o.immediates().contains("cz"));
+    return OpcodeTable.of(op.mnemonic).stream()
+        .anyMatch(o -> o.immediates().contains(Immediate.NEAR));
   }
 
   private static boolean isAmbiguous(Opcode op) {
@@ -596,8 +609,8 @@ public final class Assembler {
 
   private static int immediateBytes(Opcode op, Insn in) {
     int n = 0;
-    for (String k : op.immediates()) {
-      n += k.equals("ib") ? 1 : k.equals("iw") ? 2 : in.osize == 2 ? 2 : 4;
+    for (Immediate k : op.immediates()) {
+      n += k == Immediate.BYTE ? 1 : k == Immediate.WORD ? 2 : in.osize == 2 ? 2 : 4;
     }
     return n;
   }
@@ -691,7 +704,7 @@ public final class Assembler {
     }
     Reg r = Reg.named(s);
     if (r != Reg.NONE) {
-      return new Operand('r', r, 0, Reg.NONE, Reg.NONE, 1, -1, 0, null, false, false, 0);
+      return new Operand(Form.REGISTER, r, 0, Reg.NONE, Reg.NONE, 1, -1, 0, null, false, false, 0);
     }
     int seg = -1;
     int colon = s.indexOf(':');
@@ -704,13 +717,35 @@ public final class Assembler {
         Operand o = expression(s.substring(colon + 1));
         long sel = constantOf(s.substring(0, colon));
         return new Operand(
-            'p', Reg.NONE, 0, Reg.NONE, Reg.NONE, 1, -1, o.value, o.label, false, false, (int) sel);
+            Form.FAR_POINTER,
+            Reg.NONE,
+            0,
+            Reg.NONE,
+            Reg.NONE,
+            1,
+            -1,
+            o.value,
+            o.label,
+            false,
+            false,
+            (int) sel);
       }
     }
     if (!s.startsWith("[")) {
       Operand o = expression(s);
       return new Operand(
-          'i', Reg.NONE, size, Reg.NONE, Reg.NONE, 1, -1, o.value, o.label, false, isShort, 0);
+          Form.IMMEDIATE,
+          Reg.NONE,
+          size,
+          Reg.NONE,
+          Reg.NONE,
+          1,
+          -1,
+          o.value,
+          o.label,
+          false,
+          isShort,
+          0);
     }
     return memoryOperand(s.substring(1, s.length() - 1).trim(), size, seg, far);
   }
@@ -764,7 +799,8 @@ public final class Assembler {
     if (rel) {
       base = new Reg(Reg.Kind.RIP, 0);
     }
-    return new Operand('m', Reg.NONE, size, base, index, scale, seg, value, label, rel, far, 0);
+    return new Operand(
+        Form.MEMORY, Reg.NONE, size, base, index, scale, seg, value, label, rel, far, 0);
   }
 
   private Operand expression(String text) {
@@ -795,6 +831,7 @@ public final class Assembler {
       }
       v += neg ? -n : n;
     }
-    return new Operand('i', Reg.NONE, 0, Reg.NONE, Reg.NONE, 1, -1, v, label, false, false, 0);
+    return new Operand(
+        Form.IMMEDIATE, Reg.NONE, 0, Reg.NONE, Reg.NONE, 1, -1, v, label, false, false, 0);
   }
 }

@@ -378,27 +378,27 @@ public final class Decoder {
 
   private void immediates(Insn in, Opcode op) {
     boolean second = false;
-    for (String kind : op.immediates()) {
+    for (Immediate kind : op.immediates()) {
       switch (kind) {
-        case "ib" -> {
+        case BYTE -> {
           if (second) {
             in.imm2 = u8();
           } else {
             in.imm = signed(1);
           }
         }
-        case "iw" -> in.imm = signed(2) & 0xFFFF;
-        case "iz", "cz" -> in.imm = signed(in.osize == 2 ? 2 : 4);
-        case "cb" -> in.imm = signed(1);
-        case "iv" -> in.imm = signed(in.osize);
-        case "moffs" -> {
+        case WORD -> in.imm = signed(2) & 0xFFFF;
+        case OPERAND_AT_MOST_32, NEAR -> in.imm = signed(in.osize == 2 ? 2 : 4);
+        case NEAR_BYTE -> in.imm = signed(1);
+        case OPERAND -> in.imm = signed(in.osize);
+        case OFFSET -> {
           in.disp = signed(in.asize);
           if (in.asize < 8) {
             in.disp &= in.asize == 2 ? 0xFFFFL : 0xFFFF_FFFFL;
           }
           in.mem = true;
         }
-        default -> {
+        case FAR_POINTER -> {
           in.imm = signed(in.osize == 2 ? 2 : 4);
           in.imm2 = (int) signed(2) & 0xFFFF;
         }

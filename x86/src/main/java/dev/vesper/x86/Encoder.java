@@ -136,14 +136,14 @@ final class Encoder {
       }
     }
     boolean second = false;
-    for (String kind : op.immediates()) {
+    for (Immediate kind : op.immediates()) {
       switch (kind) {
-        case "ib", "cb" -> put(b, second ? in.imm2 : in.imm, 1);
-        case "iw" -> put(b, in.imm, 2);
-        case "iz", "cz" -> put(b, in.imm, in.osize == 2 ? 2 : 4);
-        case "iv" -> put(b, in.imm, in.osize);
-        case "moffs" -> put(b, in.disp, in.asize);
-        default -> {
+        case BYTE, NEAR_BYTE -> put(b, second ? in.imm2 : in.imm, 1);
+        case WORD -> put(b, in.imm, 2);
+        case OPERAND_AT_MOST_32, NEAR -> put(b, in.imm, in.osize == 2 ? 2 : 4);
+        case OPERAND -> put(b, in.imm, in.osize);
+        case OFFSET -> put(b, in.disp, in.asize);
+        case FAR_POINTER -> {
           put(b, in.imm, in.osize == 2 ? 2 : 4);
           put(b, in.imm2, 2);
         }

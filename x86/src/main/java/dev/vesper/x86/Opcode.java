@@ -67,7 +67,7 @@ public final class Opcode {
   final boolean plusR; // register in the opcode's low bits
   final boolean memOnly;
   final boolean regOnly;
-  private final List<String> immediates;
+  private final List<Immediate> immediates;
   final boolean lock;
   final boolean lockRegister;
   final boolean not64;
@@ -186,7 +186,7 @@ public final class Opcode {
     int aDigit = 0;
     boolean aPlusI = false;
     boolean aPlusR = false;
-    List<String> imms = new ArrayList<>();
+    List<Immediate> imms = new ArrayList<>();
     String feat = null;
     String other = null;
     int osz = 0;
@@ -204,7 +204,6 @@ public final class Opcode {
       }
       switch (t) {
         case "/r" -> kind = MODRM;
-        case "ib", "iw", "iz", "iv", "cb", "cz", "moffs" -> imms.add(t);
         case "os16", "os32", "os64" -> osz = Integer.parseInt(t.substring(2)) / 8;
         case "as16", "as32", "as64" -> asz = Integer.parseInt(t.substring(2)) / 8;
         case "w0" -> w = 0;
@@ -212,7 +211,10 @@ public final class Opcode {
         case "0F38" -> aMap = 2;
         case "0F3A" -> aMap = 3;
         default -> {
-          if (t.startsWith("feat=")) {
+          Immediate immediate = Immediate.of(t);
+          if (immediate != null) {
+            imms.add(immediate);
+          } else if (t.startsWith("feat=")) {
             feat = t.substring(5);
           } else if (t.startsWith("else=")) {
             other = t.substring(5);
@@ -244,7 +246,7 @@ public final class Opcode {
       }
     }
     if (specs.stream().anyMatch(s -> s.kind() == OperandKind.FAR_POINTER)) {
-      imms.add("ap");
+      imms.add(Immediate.FAR_POINTER);
     }
     map = aMap;
     suppressesFaults = isEvex() && !READ_WHOLE.matcher(mnemonic).matches();
@@ -363,12 +365,9 @@ public final class Opcode {
     return words;
   }
 
-  private static final Set<String> SMALL =
-      Set.of("/r", "ib", "iw", "iz", "iv", "cb", "cz", "moffs");
-
   /** {@return whether a token belongs to the encoding: the others are attributes} */
   private static boolean isEncoding(String t) {
-    return SMALL.contains(t) || consistsOf(withoutPlus(t), true);
+    return t.equals("/r") || Immediate.of(t) != null || consistsOf(withoutPlus(t), true);
   }
 
   /** {@return whether a token is an opcode byte} */
@@ -398,7 +397,7 @@ public final class Opcode {
   }
 
   /** {@return the kinds of immediate that end the bytes, in their order} */
-  public List<String> immediates() {
+  public List<Immediate> immediates() {
     return immediates;
   }
 

@@ -119,25 +119,25 @@ final class RandomInsn {
     } else if (op.operands.stream().anyMatch(o -> EIGHT_IN_RM.contains(o.kind()))) {
       in.rm &= 7;
     }
-    for (String k : op.immediates()) {
+    for (Immediate k : op.immediates()) {
       switch (k) {
-        case "ib", "cb" -> {
+        case BYTE, NEAR_BYTE -> {
           in.imm = (byte) r.nextInt();
           in.imm2 = r.nextInt(256);
         }
-        case "iw" -> in.imm = r.nextInt(0x10000);
-        case "iz", "cz" -> in.imm = in.osize == 2 ? (short) r.nextInt() : r.nextInt();
-        case "iv" ->
+        case WORD -> in.imm = r.nextInt(0x10000);
+        case OPERAND_AT_MOST_32, NEAR -> in.imm = in.osize == 2 ? (short) r.nextInt() : r.nextInt();
+        case OPERAND ->
             in.imm =
                 in.osize == 2 ? (short) r.nextInt() : in.osize == 4 ? r.nextInt() : r.nextLong();
-        case "moffs" -> {
+        case OFFSET -> {
           in.mem = true;
           in.disp =
               in.asize == 8
                   ? r.nextLong()
                   : in.asize == 4 ? r.nextInt() & 0xFFFF_FFFFL : r.nextInt(0x10000);
         }
-        default -> {
+        case FAR_POINTER -> {
           in.imm = in.osize == 2 ? (short) r.nextInt() : r.nextInt();
           in.imm2 = r.nextInt(0x10000);
         }

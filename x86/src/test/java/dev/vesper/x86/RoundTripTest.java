@@ -46,7 +46,10 @@ final class RoundTripTest {
         }
         assertThat(out.imm)
             .as("immediate of %s", op)
-            .isEqualTo(op.immediates().isEmpty() || op.immediates().contains("moffs") ? 0 : in.imm);
+            .isEqualTo(
+                op.immediates().isEmpty() || op.immediates().contains(Immediate.OFFSET)
+                    ? 0
+                    : in.imm);
         tried++;
       }
     }
