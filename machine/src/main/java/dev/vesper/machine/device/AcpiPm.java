@@ -21,6 +21,9 @@ public final class AcpiPm implements PortDevice, Timed {
   /** Offset of the general-purpose events: status, then enable, 8 bytes each. */
   public static final int EVENTS = 0x20;
 
+  /** Offset of SMI_EN, 4 bytes that ICH9 has (ICH9 data sheet, 13.8.3.9). */
+  public static final int SMI_ENABLE = 0x30;
+
   /** What SLP_TYP is for soft off. */
   public static final int SOFT_OFF = 0;
 
@@ -40,6 +43,9 @@ public final class AcpiPm implements PortDevice, Timed {
   private static final int RTC_ALARM = 1 << 10;
   private static final int WAKE = 1 << 15;
 
+  /** APMC_EN: a write to the APM port makes an SMI. */
+  private static final int APM_MAKES_SMI = 1 << 5;
+
   /** The carry is a change of the timer's highest bit. */
   private static final int CARRY_SHIFT = 23;
 
@@ -49,11 +55,13 @@ public final class AcpiPm implements PortDevice, Timed {
   private final InterruptLines lines;
   private final int irq;
   private final byte[] eventEnable = new byte[8];
+  private final byte[] smiEnable = new byte[4];
   private int base;
   private int status;
   private int enable;
   private int control = SCI_ENABLE;
   private @Nullable Runnable sleep;
+  private boolean smiControl;
 
   /** Carries of the timer that status knows of. */
   private long carries;
@@ -83,6 +91,15 @@ public final class AcpiPm implements PortDevice, Timed {
     if (base != 0) {
       ports.attachWhereFree(this, base, base + LENGTH - 1);
     }
+  }
+
+  /**
+   * Has SMI_EN, which says that SMM is set up, as QEMU's does where there is none: firmware that
+   * had to do it would wait for an SMI.
+   */
+  public void addSmiControl() {
+    smiControl = true;
+    smiEnable[0] = APM_MAKES_SMI;
   }
 
   /** {@return first port of the block, or 0 if it is nowhere} */
@@ -173,13 +190,18 @@ public final class AcpiPm implements PortDevice, Timed {
     };
   }
 
+  private boolean isSmiEnable(int offset) {
+    return smiControl && offset >= SMI_ENABLE && offset < SMI_ENABLE + smiEnable.length;
+  }
+
   @Override
   public int read(int port, int bytes) {
     settle();
     int o = port - base;
-    return o >= EVENTS + 8 && o < EVENTS + 16
-        ? eventEnable[o - EVENTS - 8] & 0xFF
-        : register(o) >>> 8 * (o & 1) & 0xFF;
+    if (o >= EVENTS + 8 && o < EVENTS + 16) {
+      return eventEnable[o - EVENTS - 8] & 0xFF;
+    }
+    return isSmiEnable(o) ? smiEnable[o - SMI_ENABLE] & 0xFF : register(o) >>> 8 * (o & 1) & 0xFF;
   }
 
   @Override
@@ -212,6 +234,8 @@ public final class AcpiPm implements PortDevice, Timed {
         // the timer is read-only; no general-purpose event ever happens
         if (offset >= EVENTS + 8 && offset < EVENTS + 16) {
           eventEnable[offset - EVENTS - 8] = (byte) v;
+        } else if (isSmiEnable(offset)) {
+          smiEnable[offset - SMI_ENABLE] = (byte) v;
         }
       }
     }

@@ -2,9 +2,11 @@ package dev.vesper.machine.device;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.vesper.machine.device.pci.Ich9Lpc;
 import dev.vesper.machine.device.pci.PciBridge;
 import dev.vesper.machine.device.pci.PciBus;
 import dev.vesper.machine.device.pci.Piix4Pm;
+import dev.vesper.machine.device.pci.PirqRouter;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.memory.PhysicalMemory;
 import java.util.Random;
@@ -136,6 +138,24 @@ final class FirmwareDevicesTest {
     assertThat(off[0]).isFalse();
     ports.write(0xB004, 2, 0x2000);
     assertThat(off[0]).isTrue();
+  }
+
+  /** SeaBIOS would wait for its SMI for ever: it asks PIIX4's DEVACTB and ICH9's SMI_EN. */
+  @Test
+  void bothBoardsSayThatSmmIsSetUp() {
+    PortBus ports = new PortBus();
+    AcpiPm pm = new AcpiPm(ports, () -> time, () -> {}, (n, on) -> {}, 9);
+    int apmcEnable = 1 << 25;
+    assertThat(new Piix4Pm(pm).readConfig(0x58, 4) & apmcEnable).isEqualTo(apmcEnable);
+    pm.moveTo(0x600);
+    assertThat(ports.read(0x630, 4)).as("PIIX4 has no SMI_EN").isZero();
+    Ich9Lpc lpc = new Ich9Lpc(pm, new PirqRouter((n, on) -> {}, (n, on) -> {}, 16));
+    lpc.writeConfig(0x40, 4, 0x601);
+    lpc.writeConfig(0x44, 1, 0x80);
+    assertThat(ports.read(0x630, 4)).as("APMC_EN alone").isEqualTo(0x20);
+    ports.write(0x630, 4, 0x21);
+    assertThat(ports.read(0x630, 4)).isEqualTo(0x21);
+    assertThat(ports.read(0x634, 4)).as("what is behind it").isZero();
   }
 
   /** Whatever is written, nothing leaves its place and nothing throws. */

@@ -36,6 +36,7 @@ public final class Ich9Lpc implements PciConfig {
           boolean on = (bridge.readConfig(ACPI_CNTL, 1) & ACPI_ENABLE) != 0;
           pm.moveTo(on ? bridge.readConfig(PMBASE, 4) & ADDRESS : 0);
         });
+    pm.addSmiControl();
   }
 
   @Override
