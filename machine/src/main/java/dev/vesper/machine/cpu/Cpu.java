@@ -737,6 +737,7 @@ public final class Cpu extends ControlRegisters {
     List<Op> ops = new ArrayList<>();
     int bits = codeBits();
     int offset = start;
+    int looked = 0;
     while (ops.size() < MAX_BLOCK
         && offset < Page.SIZE
         && (ops.isEmpty() || !pausePoints.beginsBlock(offset))) {
@@ -761,14 +762,19 @@ public final class Cpu extends ControlRegisters {
       Op op = bind(o == Decoder.Outcome.OK ? in : null, in, mode, offset);
       ops.add(op);
       offset += in.length;
-      if (o != Decoder.Outcome.OK || in.form().endsBlock || op.setsRip()) {
+      if (o != Decoder.Outcome.OK) {
+        // A byte that was only looked at may be what makes it undefined.
+        looked = offset - in.length + Decoder.MAX_LENGTH;
+        break;
+      }
+      if (in.form().endsBlock || op.setsRip()) {
         break;
       }
     }
     if (observer != null) {
       observer.onBlock(this, rip, offset - start);
     }
-    mark(p, start, Math.min(offset, Page.SIZE));
+    mark(p, start, Math.min(Math.max(offset, looked), Page.SIZE));
     return new Block(together(ops), p, mode, firstLook(start));
   }
 
@@ -799,14 +805,10 @@ public final class Cpu extends ControlRegisters {
   }
 
   private void mark(Page p, int from, int to) {
-    long lines = 0;
-    for (int l = from >> 6; l <= to - 1 >> 6; l++) {
-      lines |= 1L << l;
-    }
     if (p.codeLines == 0) {
       memory.decoding(p);
     }
-    p.codeLines |= lines;
+    p.markCode(from, to);
   }
 
   private Block crossing(Page p, long la, int offset, int mode, int bits) {
@@ -825,7 +827,7 @@ public final class Cpu extends ControlRegisters {
       observer.onBlock(this, rip, in.length);
     }
     mark(p, offset, Page.SIZE);
-    int end = in.length - first;
+    int end = (o == Decoder.Outcome.OK ? in.length : Decoder.MAX_LENGTH) - first;
     if (end > 0) {
       if (q.code == null) {
         q.code = new CodePage();

@@ -433,7 +433,7 @@ public abstract class Mmu extends CpuState {
     Page p = memory.page((int) (gpa >>> 12), key);
     int o = (int) gpa & 0xFFF;
     p.data[o] |= (byte) bits;
-    if ((p.codeLines >>> (o >> 6) & 1) != 0) {
+    if (p.isCode(o, 1)) {
       memory.dropCode(p);
     }
   }
@@ -633,17 +633,10 @@ public abstract class Mmu extends CpuState {
   }
 
   private void storing(Page p, int offset, int bytes) {
-    if (p.codeLines != 0) {
-      int first = offset >> 6;
-      int last = offset + bytes - 1 >> 6;
-      for (int l = first; l <= last; l++) {
-        if ((p.codeLines >>> l & 1) != 0) {
-          memory.dropCode(p);
-          if (p == executing || executing == null) {
-            throw Signal.SELF_MODIFYING;
-          }
-          return;
-        }
+    if (p.isCode(offset, bytes)) {
+      memory.dropCode(p);
+      if (p == executing || executing == null) {
+        throw Signal.SELF_MODIFYING;
       }
     }
   }

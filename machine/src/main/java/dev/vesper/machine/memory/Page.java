@@ -3,6 +3,7 @@ package dev.vesper.machine.memory;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
+import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -47,6 +48,12 @@ public final class Page {
   /** One bit per 64-byte line that {@link #code} was decoded from. */
   public long codeLines;
 
+  /**
+   * One bit per byte that {@link #code} was decoded from. Programs keep variables beside their
+   * code, and must not have it decoded anew each time that they write to one.
+   */
+  private long @Nullable [] codeBytes;
+
   /** An observer wants to know of every access: fast paths leave such a page alone. */
   public boolean watched;
 
@@ -57,8 +64,41 @@ public final class Page {
     this.frame = frame;
   }
 
+  /** Notes that code is decoded from the bytes at {@code from} up to before {@code to}. */
+  public void markCode(int from, int to) {
+    long[] marks = codeBytes;
+    if (marks == null) {
+      marks = new long[SIZE / Long.SIZE];
+      codeBytes = marks;
+    }
+    for (int i = from; i < to; i++) {
+      marks[i >> 6] |= 1L << i;
+    }
+    for (int l = from >> 6; l <= to - 1 >> 6; l++) {
+      codeLines |= 1L << l;
+    }
+  }
+
+  /** {@return whether {@link #code} was decoded from one of so many bytes at an offset} */
+  public boolean isCode(int offset, int bytes) {
+    long[] marks = codeBytes;
+    if (codeLines == 0 || marks == null) {
+      return false;
+    }
+    for (int i = offset; i < offset + bytes; i++) {
+      if ((marks[i >> 6] >>> i & 1) != 0) {
+        return true;
+      }
+    }
+    return false;
+  }
+
   /** Forgets decoded code because the bytes changed. */
   public void dropCode() {
+    long[] marks = codeBytes;
+    if (codeLines != 0 && marks != null) {
+      Arrays.fill(marks, 0);
+    }
     code = null;
     codeLines = 0;
     codeVersion++;

@@ -261,6 +261,23 @@ final class SystemRulesTest {
     assertThat(cpu.r[0] & 0xFF).isEqualTo(0x55);
   }
 
+  /** iPXE waits in a loop that writes to a byte right before it, millions of times. */
+  @Test
+  void aVariableBesideCodeLeavesTheCodeDecoded() {
+    longMode("mov byte [0x4020], 0x55\nmov al, [0x4020]\nhlt");
+    int before = memory.page(4, Page.SHARED).codeVersion;
+    assertThat(run()).isEqualTo(0x78);
+    assertThat(cpu.r[0] & 0xFF).isEqualTo(0x55);
+    assertThat(memory.page(4, Page.SHARED).codeVersion).isEqualTo(before);
+  }
+
+  /** The ModRM byte, which decides that 0F BA /0 is none and /4 is BT. */
+  @Test
+  void aByteThatMadeAnInstructionUndefinedIsCodeToo() {
+    longMode("mov byte [0x400a], 0xE0\ndb 0x0F, 0xBA, 0xC0, 0x01\nhlt");
+    assertThat(run()).isEqualTo(0x78);
+  }
+
   @ParameterizedTest
   @CsvSource({"0x183, 0x78", "0x83, 0x4E"})
   void onlyGlobalPagesOutliveCr3Writes(String entry, String exit) {
