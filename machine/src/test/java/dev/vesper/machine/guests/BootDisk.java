@@ -111,9 +111,13 @@ final class BootDisk {
 
   /** {@return QEMU's {@code pc} with an image as its only disk, which keeps what it is} */
   static Hardware pc(Path image, boolean virtio) throws IOException {
+    return board(Hardware.Board.PC, image, virtio);
+  }
+
+  /** {@return a board with an image as its only disk, which keeps what it is} */
+  static Hardware board(Hardware.Board board, Path image, boolean virtio) throws IOException {
     FileChannel c = FileChannel.open(image, StandardOpenOption.READ);
     return new Hardware(
-        Hardware.Board.PC,
-        List.of(new Hardware.Drive(new RawDisk(new FileStorage(c), true), virtio)));
+        board, List.of(new Hardware.Drive(new RawDisk(new FileStorage(c), true), virtio)));
   }
 }
