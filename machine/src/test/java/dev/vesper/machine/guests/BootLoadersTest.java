@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.fixtures.DebianPackages;
 import dev.vesper.machine.Machine;
+import dev.vesper.machine.Until;
 import dev.vesper.machine.device.net.UserNetwork;
 import dev.vesper.machine.spec.BootException;
 import dev.vesper.machine.spec.Hardware;
@@ -44,9 +45,14 @@ final class BootLoadersTest {
     assertThat(user.text()).contains("U-Boot 20", "Model: QEMU x86", "=> version", "resetting");
   }
 
-  /** A kernel of boot protocol 2.07, which SeaBIOS enters in real mode. */
+  /**
+   * A kernel of boot protocol 2.07, which SeaBIOS enters in real mode. It gathers entropy from some
+   * hundreds of the clock's periodic interrupts, which it waits for in a loop that writes to a byte
+   * beside itself: half a second of virtual time.
+   */
   @Test
-  void ipxeIsBootedInRealMode() throws IOException, InterruptedException, BootException {
+  void ipxeIsBootedInRealModeAndAsksTheNetworkForItsAddress()
+      throws IOException, InterruptedException, BootException {
     byte[] bios = packaged("seabios", "bios-256k.bin");
     byte[] ipxe = packaged("ipxe", "ipxe.lkrn");
     Dialogue user = new Dialogue();
@@ -63,7 +69,10 @@ final class BootLoadersTest {
                     null))
             .input(user)
             .build();
-    run(o, 300_000_000L);
-    assertThat(user.text()).contains("Booting from ROM", "iPXE initialising devices");
+    new Machine(o).run(Until.console("Nothing to boot").or(Until.instructions(2_500_000_000L)));
+    assertThat(user.text())
+        .contains("Booting from ROM", "iPXE initialising devices...ok")
+        .contains("net0: 10.0.2.15/255.255.255.0 gw 10.0.2.2")
+        .contains("Nothing to boot");
   }
 }
