@@ -1,15 +1,16 @@
-package dev.vesper.cli;
+package dev.vesper.machine.guests;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.vesper.machine.Machine;
+import dev.vesper.fixtures.DebianKernel;
+import dev.vesper.fixtures.DebianPackages;
+import dev.vesper.fixtures.GuestLibraries;
+import dev.vesper.machine.TestMachine;
 import dev.vesper.machine.spec.BootException;
 import dev.vesper.machine.spec.Hardware;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.SevMode;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -91,19 +92,15 @@ final class LinuxKexecTest {
   @CsvSource({"OFF, 2, -c --no-checks", "ES, 1, -s"})
   void aKernelStartsAnother(SevMode mode, int processors, String how)
       throws IOException, InterruptedException, BootException {
-    ByteArrayOutputStream console = new ByteArrayOutputStream();
-    Machine m =
-        new Machine(
-            MachineSpec.builder(mode, DebianKernel.image(), console::write)
+    TestMachine m =
+        TestMachine.of(
+            MachineSpec.builder(mode, DebianKernel.image(), b -> {})
                 .append(LINE)
                 .initrd(DebianKernel.initramfs(FIRST.formatted(how, LINE + " again"), files()))
                 .processors(processors)
-                .hardware(new Hardware(Hardware.Board.PC, List.of()))
-                .build());
-    m.limit(9_000_000_000L, Long.MAX_VALUE);
-    String reason = m.run().reason();
-    String text = console.toString(StandardCharsets.ISO_8859_1);
-    assertThat(text)
+                .hardware(new Hardware(Hardware.Board.PC, List.of())));
+    String reason = m.run(9_000_000_000L).reason();
+    assertThat(m.console())
         .contains("FIRST " + processors)
         .contains("LOADED 0 1")
         .contains("SECOND " + processors + " " + LINE + " again");

@@ -1,15 +1,15 @@
-package dev.vesper.cli;
+package dev.vesper.machine.guests;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.vesper.machine.Machine;
+import dev.vesper.fixtures.DebianKernel;
+import dev.vesper.fixtures.DebianPackages;
+import dev.vesper.machine.TestMachine;
 import dev.vesper.machine.spec.BootException;
 import dev.vesper.machine.spec.Hardware;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.SevMode;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Tag;
@@ -66,20 +66,16 @@ final class XenTest {
                 "multiboot2 gzio",
                 "multiboot2 /boot/xen.gz com1=115200,8n1 console=com1 dom0_mem=512M noreboot\n"
                     + "module2 /boot/vmlinuz console=hvc0 quiet\nmodule2 /boot/initrd\nboot\n");
-    ByteArrayOutputStream console = new ByteArrayOutputStream();
-    Machine m =
-        new Machine(
-            MachineSpec.builder(SevMode.OFF, new byte[0], console::write)
+    TestMachine m =
+        TestMachine.of(
+            MachineSpec.builder(SevMode.OFF, new byte[0], b -> {})
                 .firmware(MachineSpec.Firmware.of(Files.readAllBytes(bios)))
                 .memoryBytes(1L << 30)
                 .processors(processors)
                 .cpuModel("EPYC-Milan")
-                .hardware(BootDisk.board(board, image, false))
-                .build());
-    m.limit(15_000_000_000L, Long.MAX_VALUE);
-    String reason = m.run().reason();
-    String text = console.toString(StandardCharsets.ISO_8859_1);
-    assertThat(text)
+                .hardware(BootDisk.board(board, image, false)));
+    String reason = m.run(15_000_000_000L).reason();
+    assertThat(m.console())
         .contains("(XEN) Brought up " + processors + " CPUs")
         .contains("DOMAIN xen 4")
         .contains("CPUS " + processors)
