@@ -65,7 +65,7 @@ final class TraceFiles implements EventSink, Closeable {
       return new PcapngWriter(out);
     }
     if (name.endsWith(".jsonl")) {
-      return new JsonLinesWriter(new OutputStreamWriter(out, StandardCharsets.UTF_8));
+      return new JsonLinesWriter(out);
     }
     if (name.endsWith(".html")) {
       return new HtmlReport(

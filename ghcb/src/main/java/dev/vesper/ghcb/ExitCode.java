@@ -1,5 +1,6 @@
 package dev.vesper.ghcb;
 
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.OptionalInt;
@@ -163,6 +164,10 @@ public final class ExitCode {
     "EFER_WRITE_TRAP"
   };
 
+  /** The same in full: observers ask for a name at every exit. */
+  private static final String[] FULL_NAMES =
+      Arrays.stream(NAMES).map(n -> "SVM_VMEXIT_" + n).toArray(String[]::new);
+
   private static final Map<Integer, String> OTHERS = new HashMap<>();
 
   static {
@@ -216,7 +221,7 @@ public final class ExitCode {
       return "SVM_VMEXIT_EXCP" + (code - EXCP0);
     }
     if (code >= INTR && code <= EFER_WRITE_TRAP) {
-      return "SVM_VMEXIT_" + NAMES[code - INTR];
+      return FULL_NAMES[code - INTR];
     }
     if (code >= CR0_WRITE_TRAP && code <= CR15_WRITE_TRAP) {
       return "SVM_VMEXIT_CR" + (code - CR0_WRITE_TRAP) + "_WRITE_TRAP";

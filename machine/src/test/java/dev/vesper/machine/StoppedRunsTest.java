@@ -1,5 +1,6 @@
 package dev.vesper.machine;
 
+import static java.nio.charset.StandardCharsets.UTF_8;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -12,7 +13,6 @@ import dev.vesper.machine.spec.Outcome;
 import dev.vesper.machine.spec.SevMode;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.StringWriter;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
@@ -51,12 +51,15 @@ final class StoppedRunsTest {
   private String[] record(SevMode mode, int translateAfter, Driver driver) throws Exception {
     console.reset();
     Machine m = machine(mode, translateAfter);
-    StringWriter text = new StringWriter();
-    JsonLinesWriter w = new JsonLinesWriter(text);
-    m.trace(w, true);
-    driver.drive(m);
-    assertThat(m.run().status()).as(console.toString()).isEqualTo(PASSED);
-    return new String[] {text.toString(), m.stateHash(), m.instructions() + "", console.toString()};
+    ByteArrayOutputStream text = new ByteArrayOutputStream();
+    try (JsonLinesWriter w = new JsonLinesWriter(text)) {
+      m.trace(w, true);
+      driver.drive(m);
+      assertThat(m.run().status()).as(console.toString()).isEqualTo(PASSED);
+    }
+    return new String[] {
+      text.toString(UTF_8), m.stateHash(), m.instructions() + "", console.toString()
+    };
   }
 
   private interface Driver {

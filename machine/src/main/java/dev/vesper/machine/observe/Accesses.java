@@ -69,15 +69,34 @@ public final class Accesses {
     return used / WORDS;
   }
 
+  /** {@return what an access was} */
+  public Kind kind(int i) {
+    return KINDS[(int) (data[i * WORDS] >>> 32)];
+  }
+
+  /** {@return the offset of an access in the GHCB page} */
+  public int offset(int i) {
+    return (int) data[i * WORDS] >>> 8;
+  }
+
+  /** {@return how many bytes an access had, at most {@link #MOST_BYTES}} */
+  public int bytes(int i) {
+    return (int) data[i * WORDS] & 0xFF;
+  }
+
+  /** {@return the value of an access's first 8 bytes} */
+  public long value(int i) {
+    return data[i * WORDS + 1];
+  }
+
+  /** {@return the address of the instruction that made an access} */
+  public long rip(int i) {
+    return data[i * WORDS + 2];
+  }
+
   /** {@return an access} */
   public Access get(int i) {
-    long head = data[i * WORDS];
-    return new Access(
-        KINDS[(int) (head >>> 32)],
-        (int) head >>> 8,
-        (int) head & 0xFF,
-        data[i * WORDS + 1],
-        data[i * WORDS + 2]);
+    return new Access(kind(i), offset(i), bytes(i), value(i), rip(i));
   }
 
   @Override

@@ -15,10 +15,10 @@ import dev.vesper.machine.spec.BootException;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.SevMode;
 import java.io.BufferedReader;
-import java.io.BufferedWriter;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.StringReader;
-import java.io.StringWriter;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
@@ -86,11 +86,11 @@ final class CheckerFuzzTest {
   @Test
   void damagedTracesAreJudgedOrRefused() throws BootException, IOException {
     List<String> lines = new ArrayList<>();
-    StringWriter text = new StringWriter();
-    try (JsonLinesWriter w = new JsonLinesWriter(new BufferedWriter(text))) {
+    ByteArrayOutputStream text = new ByteArrayOutputStream();
+    try (JsonLinesWriter w = new JsonLinesWriter(text)) {
       LocoreRun.run(SevMode.ES, Locore.image()).events().stream().limit(400).forEach(w::accept);
     }
-    text.toString().lines().forEach(lines::add);
+    text.toString(StandardCharsets.UTF_8).lines().forEach(lines::add);
     Random r = new Random(6);
     int judged = 0;
     for (int i = 0; i < 2000; i++) {

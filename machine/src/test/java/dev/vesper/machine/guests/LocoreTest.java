@@ -15,10 +15,9 @@ import dev.vesper.machine.observe.format.JsonLinesWriter;
 import dev.vesper.machine.spec.BootException;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.SevMode;
-import java.io.BufferedWriter;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.StringWriter;
 import java.nio.charset.StandardCharsets;
 import java.util.HashSet;
 import java.util.Objects;
@@ -168,16 +167,16 @@ final class LocoreTest {
     String firstHash = "";
     for (int i = 0; i < 10; i++) {
       LocoreRun r = LocoreRun.run(SevMode.ES, Locore.image());
-      StringWriter text = new StringWriter();
-      try (JsonLinesWriter w = new JsonLinesWriter(new BufferedWriter(text))) {
+      ByteArrayOutputStream text = new ByteArrayOutputStream();
+      try (JsonLinesWriter w = new JsonLinesWriter(text)) {
         r.events().forEach(w::accept);
       }
       if (i == 0) {
-        firstTrace = text.toString();
+        firstTrace = text.toString(StandardCharsets.UTF_8);
         firstHash = r.hash();
         assertThat(firstTrace).startsWith("{\"schema\":\"vesper.trace/2\"");
       }
-      assertThat(text.toString()).isEqualTo(firstTrace);
+      assertThat(text.toString(StandardCharsets.UTF_8)).isEqualTo(firstTrace);
       assertThat(r.hash()).isEqualTo(firstHash);
     }
   }

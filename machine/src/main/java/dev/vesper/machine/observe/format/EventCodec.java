@@ -28,6 +28,7 @@ import dev.vesper.machine.observe.GhcbUse;
 import dev.vesper.machine.observe.Operand;
 import dev.vesper.machine.observe.PageState;
 import dev.vesper.machine.observe.Registers;
+import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -268,9 +269,9 @@ public final class EventCodec {
   }
 
   /** Appends a detail as text. */
-  public static void append(StringBuilder b, Key k, Object value) {
+  public static void append(TextBuffer b, Key k, Object value) {
     switch (value) {
-      case String s -> b.append(s);
+      case String s -> b.add(s);
       case Long l -> Grammar.number(b, l);
       case Registers r -> Grammar.registers(b, r);
       case Bytes v -> Grammar.bytes(b, v, k == Key.BYTES);
@@ -287,43 +288,63 @@ public final class EventCodec {
     if (value instanceof String s) {
       return s;
     }
-    StringBuilder b = new StringBuilder();
+    TextBuffer b = new TextBuffer();
     append(b, k, value);
     return b.toString();
   }
 
   // ---- JSON
 
-  /** Appends an event as a JSON object. */
-  public static void write(StringBuilder b, Event e) {
+  private static byte[] ascii(String s) {
+    return s.getBytes(StandardCharsets.US_ASCII);
+  }
+
+  private static final byte[] HEAD = ascii("{\"schema\":\"" + SCHEMA + "\",\"kind\":");
+  private static final byte[] TIME = ascii(",\"time_ns\":");
+  private static final byte[] INSTRUCTIONS = ascii(",\"instructions\":");
+  private static final byte[] VCPU = ascii(",\"vcpu\":");
+  private static final byte[] BITS = ascii(",\"bits\":");
+  private static final byte[] CPL = ascii(",\"cpl\":");
+  private static final byte[] RIP = ascii(",\"rip\":\"");
+  private static final byte[] SYMBOL = ascii("\",\"symbol\":");
+  private static final byte[] SOURCE = ascii(",\"source\":");
+  private static final byte[] INSTRUCTION = ascii(",\"instruction\":");
+  private static final byte[] NAME = ascii(",\"name\":");
+
+  /**
+   * Appends an event as a JSON object.
+   *
+   * @param texts of this file
+   */
+  static void write(TextBuffer b, QuotedTexts texts, Event e) {
     At at = e.at();
-    b.append("{\"schema\":\"").append(SCHEMA).append("\",\"kind\":\"").append(kind(e));
-    b.append("\",\"time_ns\":").append(at.time());
-    b.append(",\"instructions\":").append(at.instructions());
-    b.append(",\"vcpu\":").append(at.vcpu()).append(",\"bits\":").append(at.bits());
-    b.append(",\"cpl\":").append(at.cpl()).append(",\"rip\":\"");
+    b.add(HEAD);
+    texts.append(b, kind(e));
+    b.add(TIME).decimal(at.time()).add(INSTRUCTIONS).decimal(at.instructions());
+    b.add(VCPU).decimal(at.vcpu()).add(BITS).decimal(at.bits()).add(CPL).decimal(at.cpl());
+    b.add(RIP);
     Grammar.number(b, at.rip());
-    b.append("\",\"symbol\":");
-    Json.quote(b, at.symbol());
-    b.append(",\"source\":");
-    Json.quote(b, at.source());
-    b.append(",\"instruction\":");
-    Json.quote(b, at.instruction());
-    b.append(",\"name\":");
-    Json.quote(b, name(e));
+    b.add(SYMBOL);
+    texts.append(b, at.symbol());
+    b.add(SOURCE);
+    texts.append(b, at.source());
+    b.add(INSTRUCTION);
+    texts.append(b, at.instruction());
+    b.add(NAME);
+    texts.append(b, name(e));
     details(
         e,
         (k, v) -> {
-          b.append(",\"").append(k.text).append("\":");
+          b.add(k.member);
           if (v instanceof String s) {
-            Json.quote(b, s);
+            texts.append(b, s);
           } else {
-            b.append('"');
+            b.add('"');
             append(b, k, v);
-            b.append('"');
+            b.add('"');
           }
         });
-    b.append('}');
+    b.add('}');
   }
 
   /**

@@ -7,6 +7,7 @@ import dev.vesper.machine.observe.ByteRange;
 import dev.vesper.machine.observe.Bytes;
 import dev.vesper.machine.observe.Operand;
 import dev.vesper.machine.observe.Registers;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.HashMap;
@@ -20,11 +21,16 @@ import java.util.Map;
  */
 final class Grammar {
   private static final Map<String, GhcbField> FIELDS = new HashMap<>();
+
+  /** {@code RAX=0x} for each field. */
+  private static final byte[][] ASSIGNED = new byte[GhcbField.values().length][];
+
   private static final Accesses.Kind[] KINDS = Accesses.Kind.values();
 
   static {
     for (GhcbField f : GhcbField.values()) {
       FIELDS.put(f.name(), f);
+      ASSIGNED[f.ordinal()] = (f.name() + "=0x").getBytes(StandardCharsets.US_ASCII);
     }
   }
 
@@ -33,80 +39,73 @@ final class Grammar {
   // ---- writing
 
   /** Appends a number in hex with its prefix. */
-  static void number(StringBuilder b, long v) {
-    b.append("0x");
-    digits(b, v);
-  }
-
-  private static void digits(StringBuilder b, long v) {
-    for (int shift = 60 - Long.numberOfLeadingZeros(v | 1) / 4 * 4; shift >= 0; shift -= 4) {
-      b.append(Character.forDigit((int) (v >>> shift) & 15, 16));
-    }
+  static void number(TextBuffer b, long v) {
+    b.add('0').add('x').hex(v);
   }
 
   /** Appends {@code 1 2f ...}: sixteen numbers. */
-  static void registers(StringBuilder b, Registers r) {
+  static void registers(TextBuffer b, Registers r) {
     for (int i = 0; i < Registers.COUNT; i++) {
       if (i != 0) {
-        b.append(' ');
+        b.add(' ');
       }
-      digits(b, r.get(i));
+      b.hex(r.get(i));
     }
   }
 
   /** Appends bytes in hex, with a space between them or without. */
-  static void bytes(StringBuilder b, Bytes v, boolean spaced) {
+  static void bytes(TextBuffer b, Bytes v, boolean spaced) {
     for (int i = 0; i < v.length(); i++) {
       if (spaced && i != 0) {
-        b.append(' ');
+        b.add(' ');
       }
-      b.append(Character.forDigit(v.get(i) >> 4 & 15, 16));
-      b.append(Character.forDigit(v.get(i) & 15, 16));
+      b.hexByte(v.get(i));
     }
   }
 
   /** Appends {@code RAX=0x1 RCX=0x2}. */
-  static void fields(StringBuilder b, Map<?, ?> fields) {
+  static void fields(TextBuffer b, Map<?, ?> fields) {
     boolean first = true;
     for (Map.Entry<?, ?> f : fields.entrySet()) {
-      b.append(first ? "" : " ").append(f.getKey()).append('=');
-      number(b, (Long) f.getValue());
+      if (!first) {
+        b.add(' ');
+      }
+      b.add(ASSIGNED[((GhcbField) f.getKey()).ordinal()]).hex((Long) f.getValue());
       first = false;
     }
   }
 
   /** Appends {@code 3f0-3ff 800-807}. */
-  static void ranges(StringBuilder b, List<?> ranges) {
+  static void ranges(TextBuffer b, List<?> ranges) {
     for (int i = 0; i < ranges.size(); i++) {
-      b.append(i == 0 ? "" : " ").append(ranges.get(i));
+      if (i != 0) {
+        b.add(' ');
+      }
+      ByteRange r = (ByteRange) ranges.get(i);
+      b.hex(r.from()).add('-').hex(r.to());
     }
   }
 
   /** Appends {@code 0x1000 0x2000 c=1 u=0}, or {@code 0x1000 unmapped}. */
-  static void operand(StringBuilder b, Operand o) {
+  static void operand(TextBuffer b, Operand o) {
     number(b, o.linear());
     if (!o.mapped()) {
-      b.append(" unmapped");
+      b.add(" unmapped");
       return;
     }
-    b.append(' ');
+    b.add(' ');
     number(b, o.gpa());
-    b.append(o.isPrivate() ? " c=1" : " c=0").append(o.user() ? " u=1" : " u=0");
+    b.add(o.isPrivate() ? " c=1" : " c=0").add(o.user() ? " u=1" : " u=0");
   }
 
   /** Appends {@code r398:8=0@ffffffff81000000}: kind, offset, bytes, value, address. */
-  static void accesses(StringBuilder b, Accesses a) {
+  static void accesses(TextBuffer b, Accesses a) {
     for (int i = 0; i < a.size(); i++) {
-      Accesses.Access x = a.get(i);
       if (i != 0) {
-        b.append(' ');
+        b.add(' ');
       }
-      b.append(letter(x.kind()));
-      digits(b, x.offset());
-      b.append(':').append(x.bytes()).append('=');
-      digits(b, x.value());
-      b.append('@');
-      digits(b, x.rip());
+      b.add(letter(a.kind(i))).hex(a.offset(i)).add(':').decimal(a.bytes(i));
+      b.add('=').hex(a.value(i)).add('@').hex(a.rip(i));
     }
   }
 

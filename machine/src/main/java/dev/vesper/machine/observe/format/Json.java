@@ -5,37 +5,41 @@ import java.util.Deque;
 
 /** Builds JSON text. Misuse gives wrong text, not exceptions: it is for our own writers only. */
 public final class Json {
-  private final StringBuilder b = new StringBuilder();
+  private final TextBuffer b = new TextBuffer();
   private final Deque<Character> open = new ArrayDeque<>();
   private boolean first = true;
 
   /** {@return a JSON string with its quotes} */
   public static String quote(String s) {
-    StringBuilder b = new StringBuilder(s.length() + 2);
+    TextBuffer b = new TextBuffer();
     quote(b, s);
     return b.toString();
   }
 
   /** Appends a JSON string with its quotes. */
-  static void quote(StringBuilder b, String s) {
-    b.append('"');
+  static void quote(TextBuffer b, String s) {
+    b.add('"');
+    // What needs no escape goes there in one piece: it may hold pairs of surrogates.
+    int from = 0;
     for (int i = 0; i < s.length(); i++) {
       char c = s.charAt(i);
-      if (c == '"' || c == '\\') {
-        b.append('\\').append(c);
-      } else if (c < 0x20) {
-        b.append("\\u00").append(Character.forDigit(c >> 4, 16));
-        b.append(Character.forDigit(c & 15, 16));
-      } else {
-        b.append(c);
+      boolean control = c < 0x20;
+      if (control || c == '"' || c == '\\') {
+        b.add(s.substring(from, i));
+        from = i + 1;
+        if (control) {
+          b.add("\\u00").hexByte(c);
+        } else {
+          b.add('\\').add(c);
+        }
       }
     }
-    b.append('"');
+    b.add(s.substring(from)).add('"');
   }
 
   private void comma() {
     if (!first) {
-      b.append(',');
+      b.add(',');
     }
     first = false;
   }
@@ -52,7 +56,7 @@ public final class Json {
 
   private Json begin(char c, char closing) {
     comma();
-    b.append(c);
+    b.add(c);
     open.push(closing);
     first = true;
     return this;
@@ -60,7 +64,7 @@ public final class Json {
 
   /** Ends the innermost object or array. */
   public Json end() {
-    b.append(open.pop());
+    b.add(open.pop());
     first = false;
     return this;
   }
@@ -69,7 +73,7 @@ public final class Json {
   public Json key(String k) {
     comma();
     quote(b, k);
-    b.append(':');
+    b.add(':');
     first = true;
     return this;
   }
@@ -84,7 +88,7 @@ public final class Json {
   /** Writes a number. */
   public Json value(long v) {
     comma();
-    b.append(v);
+    b.decimal(v);
     return this;
   }
 

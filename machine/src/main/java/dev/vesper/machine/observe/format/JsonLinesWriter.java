@@ -2,25 +2,29 @@ package dev.vesper.machine.observe.format;
 
 import dev.vesper.machine.observe.Event;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.io.UncheckedIOException;
-import java.io.Writer;
 
 /** Writes events as JSON Lines: one object a line, each with a {@code schema} field. */
 public final class JsonLinesWriter implements TraceWriter {
-  /** Enough to make up for what a call of the writer costs. */
-  private static final int MOST_HELD = 1 << 15;
+  /** Enough to make up for what a call of the system costs. */
+  private static final int MOST_HELD = 1 << 16;
 
-  private final Writer out;
-  private final StringBuilder held = new StringBuilder(MOST_HELD + 4096);
+  private final OutputStream out;
+  private final TextBuffer held = new TextBuffer();
+  private final QuotedTexts texts = new QuotedTexts();
 
-  public JsonLinesWriter(Writer out) {
+  /**
+   * @param out takes UTF-8, some ten thousand bytes at a time
+   */
+  public JsonLinesWriter(OutputStream out) {
     this.out = out;
   }
 
   @Override
   public void accept(Event e) {
-    EventCodec.write(held, e);
-    held.append('\n');
+    EventCodec.write(held, texts, e);
+    held.add('\n');
     if (held.length() >= MOST_HELD) {
       try {
         flush();
@@ -31,8 +35,8 @@ public final class JsonLinesWriter implements TraceWriter {
   }
 
   private void flush() throws IOException {
-    out.append(held);
-    held.setLength(0);
+    held.writeTo(out);
+    held.clear();
   }
 
   @Override

@@ -1,5 +1,6 @@
 package dev.vesper.machine.observe.format;
 
+import java.nio.charset.StandardCharsets;
 import java.util.HashMap;
 import java.util.Locale;
 import java.util.Map;
@@ -75,6 +76,9 @@ public enum Key {
 
   /** The name in files. */
   public final String text = name().toLowerCase(Locale.ROOT);
+
+  /** What is before a value in JSON: the comma behind the member before, and the name. */
+  final byte[] member = (",\"" + text + "\":").getBytes(StandardCharsets.US_ASCII);
 
   /** {@return whether only the checker reads it: forms for people leave it to JSON Lines} */
   boolean forMachines() {

@@ -32,20 +32,20 @@ public final class TextWriter implements EventSink {
       return;
     }
     At at = e.at();
-    StringBuilder b = new StringBuilder(160);
-    b.append('[').append(at.time() / 1000).append("us] cpu").append(at.vcpu()).append(' ');
-    b.append(EventCodec.kind(e)).append(' ').append(EventCodec.name(e));
+    TextBuffer b = new TextBuffer();
+    b.add('[').decimal(at.time() / 1000).add("us] cpu").decimal(at.vcpu()).add(' ');
+    b.add(EventCodec.kind(e)).add(' ').add(EventCodec.name(e));
     if (!(e instanceof Event.ConsoleLine) && !(e instanceof Event.Ended)) {
-      b.append(" rip=").append(at.place()).append(" cpl").append(at.cpl()).append(' ');
-      b.append(at.bits()).append("-bit {").append(at.instruction()).append('}');
+      b.add(" rip=").add(at.place()).add(" cpl").decimal(at.cpl()).add(' ');
+      b.decimal(at.bits()).add("-bit {").add(at.instruction()).add('}');
     }
     EventCodec.details(
         e,
         (key, value) -> {
           if (!LEFT_OUT.contains(key) && !key.forMachines()) {
-            b.append(' ').append(key).append("=[");
+            b.add(' ').add(key.text).add("=[");
             EventCodec.append(b, key, value);
-            b.append(']');
+            b.add(']');
           }
         });
     out.println(b);

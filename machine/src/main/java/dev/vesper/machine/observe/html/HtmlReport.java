@@ -25,6 +25,7 @@ import dev.vesper.machine.observe.check.Verdict;
 import dev.vesper.machine.observe.format.EventCodec;
 import dev.vesper.machine.observe.format.Json;
 import dev.vesper.machine.observe.format.Key;
+import dev.vesper.machine.observe.format.TextBuffer;
 import dev.vesper.machine.observe.format.TraceWriter;
 import java.io.IOException;
 import java.io.InputStream;
@@ -176,12 +177,12 @@ public final class HtmlReport implements TraceWriter {
   }
 
   private void row(StringBuilder to, int number, Event e, boolean complete) {
-    StringBuilder d = new StringBuilder();
+    TextBuffer d = new TextBuffer();
     EventCodec.details(
         e,
         (k, v) -> {
           if (!HIDDEN.contains(k) && (complete || !LONG.contains(k))) {
-            d.append(d.isEmpty() ? "" : "\n").append(k).append('=');
+            d.add(d.length() == 0 ? "" : "\n").add(k.text).add('=');
             EventCodec.append(d, k, v);
           }
         });

@@ -14,7 +14,6 @@ import java.io.InputStream;
 import java.io.PrintStream;
 import java.io.Reader;
 import java.io.StringReader;
-import java.io.StringWriter;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.util.ArrayList;
@@ -34,8 +33,8 @@ final class EventCodecTest {
   private static final long SEED = Long.getLong("vesper.seed", 22);
 
   private static String text(Event e) {
-    StringBuilder b = new StringBuilder();
-    EventCodec.write(b, e);
+    TextBuffer b = new TextBuffer();
+    EventCodec.write(b, new QuotedTexts(), e);
     return b.toString();
   }
 
@@ -79,16 +78,16 @@ final class EventCodecTest {
   void anEarlierVersionsTracesAreReadAndWrittenTheSame() throws IOException {
     for (String name : List.of("reference-guest.jsonl.gz", "reference-guest-openbsd.jsonl.gz")) {
       String trace = recorded(name);
-      StringWriter out = new StringWriter();
+      ByteArrayOutputStream out = new ByteArrayOutputStream();
       try (JsonLinesWriter w = new JsonLinesWriter(out)) {
         read(trace).forEach(w::accept);
       }
       List<String> before = trace.lines().toList();
-      List<String> after = out.toString().lines().toList();
+      List<String> after = out.toString(StandardCharsets.UTF_8).lines().toList();
       for (int i = 0; i < before.size(); i++) {
         assertThat(after.get(i)).as("%s, line %d", name, i + 1).isEqualTo(before.get(i));
       }
-      assertThat(out.toString()).isEqualTo(trace);
+      assertThat(out.toString(StandardCharsets.UTF_8)).isEqualTo(trace);
     }
   }
 
