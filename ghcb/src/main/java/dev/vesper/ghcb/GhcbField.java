@@ -1,5 +1,8 @@
 package dev.vesper.ghcb;
 
+import java.util.EnumSet;
+import java.util.Set;
+
 /** The fields of the GHCB save area that the valid bitmap covers. */
 public enum GhcbField {
   CPL(0x0CB, 1),
@@ -37,6 +40,22 @@ public enum GhcbField {
   GhcbField(int offset, int bytes) {
     this.offset = offset;
     this.bytes = bytes;
+  }
+
+  /** {@return the bit that stands for the field in a set of fields that is a number} */
+  public int mask() {
+    return 1 << ordinal();
+  }
+
+  /** {@return the fields of such a number} */
+  public static Set<GhcbField> set(int masks) {
+    Set<GhcbField> s = EnumSet.noneOf(GhcbField.class);
+    for (GhcbField f : values()) {
+      if ((masks & f.mask()) != 0) {
+        s.add(f);
+      }
+    }
+    return s;
   }
 
   /** {@return the bit of the valid bitmap: the offset in quadwords} */

@@ -1,5 +1,8 @@
 package dev.vesper.ghcb;
 
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import java.nio.ByteOrder;
 import java.util.EnumMap;
 import java.util.EnumSet;
 import java.util.Map;
@@ -25,6 +28,8 @@ public final class GhcbPage {
   /** Offset of the 32-bit usage. */
   public static final int USAGE = 0xFFC;
 
+  private static final GhcbField[] FIELDS = GhcbField.values();
+
   private final byte[] page;
 
   /**
@@ -37,7 +42,13 @@ public final class GhcbPage {
     this.page = page;
   }
 
+  private static final VarHandle LONG =
+      MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN);
+
   private long read(int offset, int bytes) {
+    if (bytes == 8) {
+      return (long) LONG.get(page, offset);
+    }
     long v = 0;
     for (int i = bytes - 1; i >= 0; i--) {
       v = v << 8 | page[offset + i] & 0xFF;
@@ -74,10 +85,24 @@ public final class GhcbPage {
     return (page[VALID_BITMAP + b / 8] >> b % 8 & 1) != 0;
   }
 
+  /**
+   * {@return whether all of some fields are marked valid}
+   *
+   * @param masks of the fields: see {@link GhcbField#mask()}
+   */
+  public boolean areValid(int masks) {
+    for (int rest = masks; rest != 0; rest &= rest - 1) {
+      if (!isValid(FIELDS[Integer.numberOfTrailingZeros(rest)])) {
+        return false;
+      }
+    }
+    return true;
+  }
+
   /** {@return the fields that are marked valid} */
   public Set<GhcbField> valid() {
     Set<GhcbField> s = EnumSet.noneOf(GhcbField.class);
-    for (GhcbField f : GhcbField.values()) {
+    for (GhcbField f : FIELDS) {
       if (isValid(f)) {
         s.add(f);
       }

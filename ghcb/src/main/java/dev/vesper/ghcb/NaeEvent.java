@@ -17,8 +17,6 @@ import static dev.vesper.ghcb.GhcbField.SW_SCRATCH;
 import static dev.vesper.ghcb.GhcbField.XCR0;
 import static dev.vesper.ghcb.GhcbField.XSS;
 
-import java.util.Collections;
-import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Set;
@@ -57,6 +55,8 @@ public enum NaeEvent {
   TERMINATION(ExitCode.TERMINATION, 2, in(), in(), in()),
   UNSUPPORTED_EVENT(ExitCode.UNSUPPORTED_EVENT, 1, in(), in(), in());
 
+  private static final int EACH_EXIT = in(SW_EXITCODE, SW_EXITINFO1, SW_EXITINFO2);
+
   private static final Map<Integer, NaeEvent> BY_CODE = new HashMap<>();
 
   static {
@@ -71,16 +71,11 @@ public enum NaeEvent {
   /** Protocol version that introduced it. */
   public final int version;
 
-  private final Set<GhcbField> required;
-  private final Set<GhcbField> optional;
-  private final Set<GhcbField> answered;
+  private final int required;
+  private final int optional;
+  private final int answered;
 
-  NaeEvent(
-      int code,
-      int version,
-      Set<GhcbField> required,
-      Set<GhcbField> optional,
-      Set<GhcbField> answered) {
+  NaeEvent(int code, int version, int required, int optional, int answered) {
     this.code = code;
     this.version = version;
     this.required = required;
@@ -88,9 +83,11 @@ public enum NaeEvent {
     this.answered = answered;
   }
 
-  private static Set<GhcbField> in(GhcbField... fields) {
-    Set<GhcbField> s = EnumSet.noneOf(GhcbField.class);
-    Collections.addAll(s, fields);
+  private static int in(GhcbField... fields) {
+    int s = 0;
+    for (GhcbField f : fields) {
+      s |= f.mask();
+    }
     return s;
   }
 
@@ -105,59 +102,48 @@ public enum NaeEvent {
    * @param value what the request holds: the leaf of CPUID, the direction of IOIO and MSR decide
    */
   public Set<GhcbField> required(ToLongFunction<GhcbField> value) {
-    Set<GhcbField> s = in();
-    s.addAll(required);
-    long info1 = value.applyAsLong(SW_EXITINFO1);
-    switch (this) {
-      case CPUID -> {
-        if ((int) value.applyAsLong(RAX) == 0xD) {
-          s.add(XCR0);
-        }
-      }
+    return GhcbField.set(requiredMask(value));
+  }
+
+  /** {@return the same as a number: see {@link GhcbField#mask()}} */
+  public int requiredMask(ToLongFunction<GhcbField> value) {
+    return switch (this) {
+      case CPUID -> (int) value.applyAsLong(RAX) == 0xD ? required | XCR0.mask() : required;
       case IOIO -> {
-        if ((info1 & 4) != 0) {
-          s.add(SW_SCRATCH);
-        } else if ((info1 & 1) == 0) {
-          s.add(RAX);
-        }
+        long info1 = value.applyAsLong(SW_EXITINFO1);
+        yield (info1 & 4) != 0
+            ? required | SW_SCRATCH.mask()
+            : (info1 & 1) == 0 ? required | RAX.mask() : required;
       }
-      case MSR -> {
-        if (info1 != 0) {
-          s.add(RAX);
-          s.add(RDX);
-        }
-      }
-      default -> {
-        // the table says it all
-      }
-    }
-    return s;
+      case MSR ->
+          value.applyAsLong(SW_EXITINFO1) != 0 ? required | RAX.mask() | RDX.mask() : required;
+      default -> required;
+    };
   }
 
   /** {@return the fields that the guest may mark valid: whatever else it exports it gives away} */
   public Set<GhcbField> allowed(ToLongFunction<GhcbField> value) {
-    Set<GhcbField> s = required(value);
-    s.addAll(optional);
-    if (this == CPUID && (int) value.applyAsLong(RAX) == 0xD && value.applyAsLong(RCX) == 1) {
-      s.add(XSS);
-    }
-    s.add(SW_EXITCODE);
-    s.add(SW_EXITINFO1);
-    s.add(SW_EXITINFO2);
-    return s;
+    return GhcbField.set(allowedMask(value));
+  }
+
+  /** {@return the same as a number: see {@link GhcbField#mask()}} */
+  public int allowedMask(ToLongFunction<GhcbField> value) {
+    boolean states =
+        this == CPUID && (int) value.applyAsLong(RAX) == 0xD && value.applyAsLong(RCX) == 1;
+    return requiredMask(value) | optional | EACH_EXIT | (states ? XSS.mask() : 0);
   }
 
   /** {@return the fields that a successful answer must mark valid besides the two infos} */
   public Set<GhcbField> answered(ToLongFunction<GhcbField> value) {
-    Set<GhcbField> s = in();
-    s.addAll(answered);
+    return GhcbField.set(answeredMask(value));
+  }
+
+  /** {@return the same as a number: see {@link GhcbField#mask()}} */
+  public int answeredMask(ToLongFunction<GhcbField> value) {
     long info1 = value.applyAsLong(SW_EXITINFO1);
     if (this == IOIO && (info1 & 5) == 1) {
-      s.add(RAX);
-    } else if (this == MSR && info1 == 0) {
-      s.add(RAX);
-      s.add(RDX);
+      return answered | RAX.mask();
     }
-    return s;
+    return this == MSR && info1 == 0 ? answered | RAX.mask() | RDX.mask() : answered;
   }
 }

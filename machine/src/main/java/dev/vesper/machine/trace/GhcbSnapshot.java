@@ -4,15 +4,11 @@ import dev.vesper.ghcb.GhcbField;
 import dev.vesper.ghcb.GhcbPage;
 import dev.vesper.machine.observe.ByteRange;
 import dev.vesper.machine.observe.Bytes;
+import dev.vesper.machine.observe.FieldValues;
 import dev.vesper.machine.observe.GhcbContents;
-import java.lang.invoke.MethodHandles;
-import java.lang.invoke.VarHandle;
-import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.EnumMap;
 import java.util.List;
-import java.util.Map;
 import java.util.function.IntPredicate;
 
 /** A copy of a GHCB page, and what can be said about it. */
@@ -32,49 +28,53 @@ final class GhcbSnapshot {
    * @param length of it; 0 if none matters
    */
   GhcbContents contents(long offset, long length) {
-    Map<GhcbField, Long> valid = new EnumMap<>(GhcbField.class);
-    Map<GhcbField, Long> unmarked = new EnumMap<>(GhcbField.class);
+    long[] values = new long[FIELDS.length];
+    int valid = 0;
+    int unmarked = 0;
     for (GhcbField f : FIELDS) {
       long v = page.get(f);
+      values[f.ordinal()] = v;
       if (page.isValid(f)) {
-        valid.put(f, v);
+        valid |= f.mask();
       } else if (v != 0) {
-        unmarked.put(f, v);
+        unmarked |= f.mask();
       }
     }
     return new GhcbContents(
-        valid,
-        unmarked,
+        FieldValues.of(valid, values),
+        FieldValues.of(unmarked, values),
         Bytes.of(bytes, GhcbPage.VALID_BITMAP, GhcbPage.VALID_BITMAP + 16),
         buffer(offset, length));
   }
 
-  /** Which bits of each quadword belong to nothing. */
-  private static final long[] RESERVED = new long[GhcbPage.SIZE / 8];
+  private static final byte[] ZEROES = new byte[GhcbPage.SIZE];
 
-  private static final VarHandle LONGS =
-      MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN);
+  /** Which bytes belong to nothing. */
+  private static final boolean[] RESERVED = new boolean[GhcbPage.SIZE];
+
+  /** First byte and end of each run of them: a page is compared a run at a time. */
+  private static final int[][] RESERVED_RUNS;
 
   static {
-    byte[] mask = new byte[GhcbPage.SIZE];
-    Arrays.fill(mask, (byte) -1);
+    Arrays.fill(RESERVED, true);
     for (GhcbField f : FIELDS) {
-      Arrays.fill(mask, f.offset, f.offset + f.bytes, (byte) 0);
+      Arrays.fill(RESERVED, f.offset, f.offset + f.bytes, false);
     }
-    Arrays.fill(mask, GhcbPage.VALID_BITMAP, SAVE_AREA + 8, (byte) 0);
+    Arrays.fill(RESERVED, GhcbPage.VALID_BITMAP, SAVE_AREA + 8, false);
     int end = GhcbPage.SHARED_BUFFER + GhcbPage.SHARED_BUFFER_SIZE;
-    Arrays.fill(mask, GhcbPage.SHARED_BUFFER, end, (byte) 0);
-    Arrays.fill(mask, GhcbPage.PROTOCOL_VERSION, GhcbPage.SIZE, (byte) 0);
-    for (int i = 0; i < RESERVED.length; i++) {
-      RESERVED[i] = (long) LONGS.get(mask, 8 * i);
-    }
+    Arrays.fill(RESERVED, GhcbPage.SHARED_BUFFER, end, false);
+    Arrays.fill(RESERVED, GhcbPage.PROTOCOL_VERSION, GhcbPage.SIZE, false);
+    RESERVED_RUNS =
+        ranges(0, i -> RESERVED[i]).stream()
+            .map(r -> new int[] {r.from(), r.to() + 1})
+            .toArray(int[][]::new);
   }
 
   /** {@return ranges of reserved bytes that are not zero} */
   List<ByteRange> reserved() {
-    for (int i = 0; i < RESERVED.length; i++) {
-      if (((long) LONGS.get(bytes, 8 * i) & RESERVED[i]) != 0) {
-        return ranges(8 * i, at -> (RESERVED[at / 8] >>> 8 * (at % 8) & 0xFF & bytes[at]) != 0);
+    for (int[] run : RESERVED_RUNS) {
+      if (!Arrays.equals(bytes, run[0], run[1], ZEROES, run[0], run[1])) {
+        return ranges(run[0], i -> RESERVED[i] && bytes[i] != 0);
       }
     }
     return List.of();

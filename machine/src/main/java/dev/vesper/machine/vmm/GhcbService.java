@@ -133,9 +133,7 @@ final class GhcbService {
             && request.isValid(GhcbField.SW_EXITINFO2);
     NaeEvent event = NaeEvent.of(code);
     if (!basics
-        || event != null
-            && served(code)
-            && !event.required(this::value).stream().allMatch(request::isValid)) {
+        || event != null && served(code) && !request.areValid(event.requiredMask(this::value))) {
       error(MISSING_INPUT);
       return;
     }

@@ -23,6 +23,7 @@ import dev.vesper.machine.observe.Event.VcRaised;
 import dev.vesper.machine.observe.Event.VcReturned;
 import dev.vesper.machine.observe.Event.VcpuStarted;
 import dev.vesper.machine.observe.Event.WriteTrap;
+import dev.vesper.machine.observe.FieldValues;
 import dev.vesper.machine.observe.GhcbContents;
 import dev.vesper.machine.observe.GhcbUse;
 import dev.vesper.machine.observe.Operand;
@@ -30,7 +31,6 @@ import dev.vesper.machine.observe.PageState;
 import dev.vesper.machine.observe.Registers;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
-import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -246,7 +246,7 @@ public final class EventCodec {
     }
   }
 
-  private static void fields(Details to, Key k, Map<?, Long> m) {
+  private static void fields(Details to, Key k, FieldValues m) {
     if (!m.isEmpty()) {
       to.accept(k, m);
     }
@@ -275,7 +275,7 @@ public final class EventCodec {
       case Long l -> Grammar.number(b, l);
       case Registers r -> Grammar.registers(b, r);
       case Bytes v -> Grammar.bytes(b, v, k == Key.BYTES);
-      case Map<?, ?> m -> Grammar.fields(b, m);
+      case FieldValues v -> Grammar.fields(b, v);
       case List<?> l -> Grammar.ranges(b, l);
       case Operand o -> Grammar.operand(b, o);
       case Accesses a -> Grammar.accesses(b, a);

@@ -5,6 +5,7 @@ import dev.vesper.ghcb.GhcbPage;
 import dev.vesper.machine.observe.Accesses;
 import dev.vesper.machine.observe.ByteRange;
 import dev.vesper.machine.observe.Bytes;
+import dev.vesper.machine.observe.FieldValues;
 import dev.vesper.machine.observe.Operand;
 import dev.vesper.machine.observe.Registers;
 import java.nio.charset.StandardCharsets;
@@ -20,15 +21,16 @@ import java.util.Map;
  * anything: it throws IllegalArgumentException for what no writer writes.
  */
 final class Grammar {
+  private static final GhcbField[] ALL_FIELDS = GhcbField.values();
   private static final Map<String, GhcbField> FIELDS = new HashMap<>();
 
   /** {@code RAX=0x} for each field. */
-  private static final byte[][] ASSIGNED = new byte[GhcbField.values().length][];
+  private static final byte[][] ASSIGNED = new byte[ALL_FIELDS.length][];
 
   private static final Accesses.Kind[] KINDS = Accesses.Kind.values();
 
   static {
-    for (GhcbField f : GhcbField.values()) {
+    for (GhcbField f : ALL_FIELDS) {
       FIELDS.put(f.name(), f);
       ASSIGNED[f.ordinal()] = (f.name() + "=0x").getBytes(StandardCharsets.US_ASCII);
     }
@@ -64,14 +66,13 @@ final class Grammar {
   }
 
   /** Appends {@code RAX=0x1 RCX=0x2}. */
-  static void fields(TextBuffer b, Map<?, ?> fields) {
-    boolean first = true;
-    for (Map.Entry<?, ?> f : fields.entrySet()) {
-      if (!first) {
+  static void fields(TextBuffer b, FieldValues v) {
+    for (int rest = v.bits(); rest != 0; rest &= rest - 1) {
+      if (rest != v.bits()) {
         b.add(' ');
       }
-      b.add(ASSIGNED[((GhcbField) f.getKey()).ordinal()]).hex((Long) f.getValue());
-      first = false;
+      GhcbField f = ALL_FIELDS[Integer.numberOfTrailingZeros(rest)];
+      b.add(ASSIGNED[f.ordinal()]).hex(v.value(f));
     }
   }
 
@@ -166,7 +167,7 @@ final class Grammar {
     return Bytes.of(b);
   }
 
-  static Map<GhcbField, Long> fields(Key k, String s) {
+  static FieldValues fields(Key k, String s) {
     Map<GhcbField, Long> m = new EnumMap<>(GhcbField.class);
     for (String t : s.split(" ", -1)) {
       int at = t.indexOf('=');
@@ -176,7 +177,7 @@ final class Grammar {
       }
       m.put(f, number(t.substring(at + 1)));
     }
-    return m;
+    return FieldValues.of(m);
   }
 
   static List<ByteRange> ranges(Key k, String s) {

@@ -56,6 +56,9 @@ public final class TextBuffer {
 
   /** Appends a number in decimal. */
   public TextBuffer decimal(long v) {
+    if (v >= 0 && v < 10) {
+      return add((char) ('0' + v));
+    }
     if (v < 0) {
       // The least number has no positive counterpart.
       return add(Long.toString(v));

@@ -1,8 +1,8 @@
 package dev.vesper.machine.observe.format;
 
-import dev.vesper.ghcb.GhcbField;
 import dev.vesper.machine.observe.ByteRange;
 import dev.vesper.machine.observe.Bytes;
+import dev.vesper.machine.observe.FieldValues;
 import dev.vesper.machine.observe.Operand;
 import dev.vesper.machine.observe.Registers;
 import java.util.EnumMap;
@@ -134,8 +134,8 @@ final class TraceRecord {
     return has(k) ? Grammar.bytes(k, text(k)) : Bytes.NONE;
   }
 
-  Map<GhcbField, Long> fields(Key k) {
-    return has(k) ? Grammar.fields(k, text(k)) : Map.of();
+  FieldValues fields(Key k) {
+    return has(k) ? Grammar.fields(k, text(k)) : FieldValues.NONE;
   }
 
   List<ByteRange> ranges(Key k) {

@@ -8,6 +8,7 @@ import dev.vesper.machine.observe.At;
 import dev.vesper.machine.observe.ByteRange;
 import dev.vesper.machine.observe.Bytes;
 import dev.vesper.machine.observe.Event;
+import dev.vesper.machine.observe.FieldValues;
 import dev.vesper.machine.observe.GhcbContents;
 import dev.vesper.machine.observe.GhcbUse;
 import dev.vesper.machine.observe.Operand;
@@ -202,14 +203,14 @@ final class RandomEvents {
     return l;
   }
 
-  private Map<GhcbField, Long> fields() {
+  private FieldValues fields() {
     Map<GhcbField, Long> m = new EnumMap<>(GhcbField.class);
     for (GhcbField f : GhcbField.values()) {
       if (r.nextInt(4) == 0) {
         m.put(f, number());
       }
     }
-    return m;
+    return FieldValues.of(m);
   }
 
   private GhcbContents contents() {
