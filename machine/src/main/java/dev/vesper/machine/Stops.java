@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.function.Predicate;
 import java.util.function.Supplier;
 import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
@@ -109,8 +110,10 @@ final class Stops {
     if (!until.symbols.isEmpty() && symbols.get() != names) {
       parts.host.loop().pauseSoon();
     }
-    if (reached == null && until.events.stream().anyMatch(p -> p.test(e))) {
-      reach(new Stop.Happened(e));
+    for (Predicate<Event> p : until.events) {
+      if (reached == null && p.test(e)) {
+        reach(new Stop.Happened(e));
+      }
     }
   }
 

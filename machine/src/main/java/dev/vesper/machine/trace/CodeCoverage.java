@@ -8,7 +8,9 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.NavigableMap;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Which code of the guest was executed: the blocks that the processor has decoded, by linear
@@ -16,10 +18,28 @@ import java.util.TreeMap;
  * once.
  */
 public final class CodeCoverage {
-  private final TreeMap<Long, Integer> blocks = new TreeMap<>(Long::compareUnsigned);
+  /** Bytes of each. */
+  private final AddressMap blocks = new AddressMap();
+
+  /** The same in order, once somebody has asked. */
+  private @Nullable NavigableMap<Long, Integer> sorted;
 
   void add(long address, int bytes) {
-    blocks.merge(address, bytes, Math::max);
+    if (bytes > blocks.get(address)) {
+      blocks.put(address, bytes);
+      sorted = null;
+    }
+  }
+
+  private NavigableMap<Long, Integer> sorted() {
+    NavigableMap<Long, Integer> s = sorted;
+    if (s == null) {
+      NavigableMap<Long, Integer> all = new TreeMap<>(Long::compareUnsigned);
+      blocks.forEach(a -> all.put(a, blocks.get(a)));
+      s = all;
+      sorted = s;
+    }
+    return s;
   }
 
   /** {@return how many blocks were executed} */
@@ -29,7 +49,7 @@ public final class CodeCoverage {
 
   /** {@return whether code at an address was executed} */
   public boolean executed(long address) {
-    Map.Entry<Long, Integer> e = blocks.floorEntry(address);
+    Map.Entry<Long, Integer> e = sorted().floorEntry(address);
     return e != null && Long.compareUnsigned(address - e.getKey(), e.getValue()) < 0;
   }
 
@@ -72,12 +92,12 @@ public final class CodeCoverage {
    * @param path of the image
    */
   public byte[] drcov(String path) {
-    long base = blocks.isEmpty() ? 0 : blocks.firstKey() & -4096L;
+    long base = sorted().isEmpty() ? 0 : sorted().firstKey() & -4096L;
     // Offsets have 32 bits: code that is further away is a module of its own.
     List<long[]> modules = new ArrayList<>();
     List<int[]> entries = new ArrayList<>();
     modules.add(new long[] {base, base});
-    for (Map.Entry<Long, Integer> e : blocks.entrySet()) {
+    for (Map.Entry<Long, Integer> e : sorted().entrySet()) {
       long end = e.getKey() + e.getValue();
       if (Long.compareUnsigned(end - modules.getLast()[0], 0x4000_0000L) > 0) {
         modules.add(new long[] {e.getKey() & -4096L, 0});

@@ -26,6 +26,7 @@ final class CodePlaces {
    * @param bits code width
    * @param names that were in use
    * @param insn the instruction, or null if there is none
+   * @param encoding its bytes, none without one
    * @param text its disassembly, or {@code ?}
    */
   record Code(
@@ -33,6 +34,7 @@ final class CodePlaces {
       int bits,
       Symbols names,
       @Nullable Insn insn,
+      Bytes encoding,
       String symbol,
       String source,
       String text) {}
@@ -53,7 +55,14 @@ final class CodePlaces {
     String text = in == null ? "?" : formatter.format(in, rip);
     k =
         new Code(
-            Bytes.of(own), c.codeBits(), symbols, in, symbols.at(rip), symbols.source(rip), text);
+            Bytes.of(own),
+            c.codeBits(),
+            symbols,
+            in,
+            in == null ? Bytes.NONE : Bytes.of(in.bytes),
+            symbols.at(rip),
+            symbols.source(rip),
+            text);
     if (known.size() >= MOST) {
       known.clear();
     }

@@ -84,8 +84,19 @@ final class KaslrSlide {
       return 0;
     }
     long at = c.idtBase + vector * 16L;
-    long low = MemoryOperands.quiet(c, at, 8);
-    long high = MemoryOperands.quiet(c, at + 8, 4);
+    // Every #VC comes here: what lies in one page is translated once.
+    long gpa =
+        (at & PAGE - 1) <= PAGE - 16 && (at & 7) == 0
+            ? c.translateQuietly(at & c.linearMask())
+            : -1;
+    boolean there = gpa >= 0 && gpa >>> 12 < c.memory.guestPages();
+    int frame = (int) (gpa >>> 12);
+    int offset = (int) gpa & PAGE - 1;
+    long low = there ? c.memory.peekLong(frame, c.key, offset) : MemoryOperands.quiet(c, at, 8);
+    long high =
+        there
+            ? c.memory.peekLong(frame, c.key, offset + 8) & 0xFFFF_FFFFL
+            : MemoryOperands.quiet(c, at + 8, 4);
     return low & 0xFFFF | low >>> 32 & 0xFFFF_0000L | high << 32;
   }
 }

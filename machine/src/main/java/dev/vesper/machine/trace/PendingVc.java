@@ -75,7 +75,11 @@ final class PendingVc {
 
   /** An event interrupts the current place: a #VC that interrupted it before is over. */
   void interrupted(Cpu c) {
-    frames.removeIf(f -> f.interrupts(c));
+    for (int i = frames.size() - 1; i >= 0; i--) {
+      if (frames.get(i).interrupts(c)) {
+        frames.remove(i);
+      }
+    }
   }
 
   /** {@return the #VC that an IRET has returned from, or null} */

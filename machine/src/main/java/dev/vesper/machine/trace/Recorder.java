@@ -8,12 +8,8 @@ import dev.vesper.machine.observe.At;
 import dev.vesper.machine.observe.Event;
 import dev.vesper.machine.observe.EventSink;
 import dev.vesper.machine.observe.Symbols;
-import dev.vesper.x86.Insn;
 import java.util.ArrayList;
-import java.util.HashSet;
 import java.util.List;
-import java.util.Set;
-import org.jspecify.annotations.Nullable;
 
 /** What the tracers of a machine share: whom they look at, and where their events go. */
 final class Recorder {
@@ -22,7 +18,7 @@ final class Recorder {
 
   private final EventSink sink;
   private final CodePlaces code = new CodePlaces();
-  private final Set<Long> places = new HashSet<>();
+  private final AddressMap places = new AddressMap();
   private final KaslrSlide kaslr = new KaslrSlide();
   private final List<TracedVcpu> vcpus = new ArrayList<>();
   private List<Cpu> cpus = List.of();
@@ -67,9 +63,9 @@ final class Recorder {
     symbols = kaslr.adjust(c, symbols);
   }
 
-  /** {@return the instruction at an address, or null if it cannot be read} Not to be changed. */
-  @Nullable Insn insn(long rip) {
-    return code.at(cpu(), rip, symbols).insn();
+  /** {@return what stands at an address} */
+  CodePlaces.Code code(long rip) {
+    return code.at(cpu(), rip, symbols);
   }
 
   void record(Event e) {
@@ -81,19 +77,34 @@ final class Recorder {
    * for must be recorded next.
    */
   At at(long rip) {
-    Accesses a = vcpu().takeAccesses();
-    for (int i = 0; i < a.size(); i++) {
-      long from = a.get(i).rip();
-      if (places.size() < MOST_PLACES && places.add(from)) {
-        record(new Event.Place(at(from, Accesses.NONE)));
-      }
-    }
-    return at(rip, a);
+    Accesses a = accesses();
+    return at(rip, code(rip), a);
   }
 
-  private At at(long rip, Accesses accesses) {
+  /**
+   * {@return the same}
+   *
+   * @param there what stands at the address now
+   */
+  At at(long rip, CodePlaces.Code there) {
+    return at(rip, there, accesses());
+  }
+
+  /** {@return the accesses until now, after the names of where they were made} */
+  private Accesses accesses() {
+    Accesses a = vcpu().takeAccesses();
+    for (int i = 0; i < a.size(); i++) {
+      long from = a.rip(i);
+      if (places.get(from) == 0 && places.size() < MOST_PLACES) {
+        places.put(from, 1);
+        record(new Event.Place(at(from, code(from), Accesses.NONE)));
+      }
+    }
+    return a;
+  }
+
+  private At at(long rip, CodePlaces.Code k, Accesses accesses) {
     Cpu c = cpu();
-    CodePlaces.Code k = code.at(c, rip, symbols);
     return new At(
         c.instructionCount() + c.idleTime,
         c.instructionCount(),

@@ -57,7 +57,8 @@ final class VcTracer implements CpuObserver {
       f.ghcb = new byte[GhcbPage.SIZE];
       recorder.peekShared(v.ghcbFrame, f.ghcb);
     }
-    Insn in = recorder.insn(c.rip);
+    CodePlaces.Code there = recorder.code(c.rip);
+    Insn in = there.insn();
     @Nullable Operand none = null;
     @Nullable Boolean allowed = null;
     Bytes sent = Bytes.NONE;
@@ -68,12 +69,12 @@ final class VcTracer implements CpuObserver {
     }
     recorder.record(
         new VcRaised(
-            recorder.at(c.rip),
+            recorder.at(c.rip, there),
             code,
             f.id,
             c.flags() & 0xFFFF_FFFFL,
             Registers.of(c.r),
-            in == null ? Bytes.NONE : Bytes.of(in.bytes),
+            there.encoding(),
             in == null ? none : MemoryOperands.operand(c, in),
             in == null ? none : MemoryOperands.source(c, in),
             in == null ? none : MemoryOperands.destination(c, in),
