@@ -21,22 +21,6 @@ public final class Accesses {
   /** An instruction's most bytes. */
   public static final int MOST_BYTES = 255;
 
-  /**
-   * One access.
-   *
-   * @param offset in the GHCB page
-   * @param bytes at most {@link #MOST_BYTES}
-   * @param value of the first 8 bytes
-   */
-  public record Access(Kind kind, int offset, int bytes, long value, long rip) {
-    /** {@return whether it touches a range of the page} */
-    public boolean touches(int from, int length) {
-      return (kind == Kind.READ || kind == Kind.WRITE)
-          && offset < from + length
-          && from < offset + bytes;
-    }
-  }
-
   private static final int WORDS = 3;
   private static final int FIRST = 16 * WORDS;
   private static final int MOST = 1 << 16;
@@ -94,9 +78,12 @@ public final class Accesses {
     return data[i * WORDS + 2];
   }
 
-  /** {@return an access} */
-  public Access get(int i) {
-    return new Access(kind(i), offset(i), bytes(i), value(i), rip(i));
+  /** {@return whether an access touches a range of the page} */
+  public boolean touches(int i, int from, int length) {
+    Kind k = kind(i);
+    return (k == Kind.READ || k == Kind.WRITE)
+        && offset(i) < from + length
+        && from < offset(i) + bytes(i);
   }
 
   @Override

@@ -10,6 +10,9 @@ public final class Bytes {
 
   private final byte[] b;
 
+  /** 0 until somebody asks. */
+  private int hash;
+
   private Bytes(byte[] b) {
     this.b = b;
   }
@@ -61,12 +64,15 @@ public final class Bytes {
 
   @Override
   public boolean equals(Object o) {
-    return o instanceof Bytes x && Arrays.equals(b, x.b);
+    return o == this || o instanceof Bytes x && Arrays.equals(b, x.b);
   }
 
   @Override
   public int hashCode() {
-    return Arrays.hashCode(b);
+    if (hash == 0) {
+      hash = Arrays.hashCode(b);
+    }
+    return hash;
   }
 
   /** {@return the bytes in hex without spaces} */

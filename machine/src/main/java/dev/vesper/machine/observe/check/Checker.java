@@ -5,7 +5,6 @@ import dev.vesper.ghcb.GhcbField;
 import dev.vesper.ghcb.MsrRequest;
 import dev.vesper.ghcb.NaeEvent;
 import dev.vesper.machine.observe.Accesses;
-import dev.vesper.machine.observe.Accesses.Access;
 import dev.vesper.machine.observe.At;
 import dev.vesper.machine.observe.ByteRange;
 import dev.vesper.machine.observe.Event;
@@ -115,11 +114,10 @@ public final class Checker implements EventSink {
   private void accesses(At at, VcpuState v) {
     Accesses a = at.accesses();
     for (int i = 0; i < a.size(); i++) {
-      Access x = a.get(i);
-      switch (x.kind()) {
+      switch (a.kind(i)) {
         case MSR_READ -> {
-          if (MsrRequest.info(x.value()) == MsrRequest.SEV_INFO) {
-            negotiated(x.value());
+          if (MsrRequest.info(a.value(i)) == MsrRequest.SEV_INFO) {
+            negotiated(a.value(i));
           }
           if (v.response != null) {
             v.response.read();
@@ -130,10 +128,10 @@ public final class Checker implements EventSink {
             v.response.compare();
           }
         }
-        case MSR_WRITE -> closeResponse(v, MsrRequest.info(x.value()) == MsrRequest.TERM_REQ);
+        case MSR_WRITE -> closeResponse(v, MsrRequest.info(a.value(i)) == MsrRequest.TERM_REQ);
         case READ, WRITE -> {
           if (v.answer != null) {
-            v.answer.access(x, at, v.current());
+            v.answer.access(a, i, at, v.current());
           }
         }
       }
@@ -172,8 +170,9 @@ public final class Checker implements EventSink {
           Rule.NESTED_CLOBBER,
           s.frame.at(),
           s.id(),
-          "this #VC came while a request was being written and changed its bytes "
-              + ByteRange.text(e.ghcbChanged()));
+          () ->
+              "this #VC came while a request was being written and changed its bytes "
+                  + ByteRange.text(e.ghcbChanged()));
     } else if (v.answer != null) {
       v.answer.clobbered(e);
     }
@@ -195,7 +194,7 @@ public final class Checker implements EventSink {
           Rule.GHCB_NOT_SHARED,
           x.at(),
           x.vc(),
-          "the GHCB MSR holds " + Event.hex(x.ghcb()) + ", which is no memory");
+          () -> "the GHCB MSR holds " + Event.hex(x.ghcb()) + ", which is no memory");
       return;
     }
     negotiation(x, v);
@@ -205,7 +204,8 @@ public final class Checker implements EventSink {
           Rule.GHCB_IN_USE,
           x.at(),
           x.vc(),
-          "the GHCB at 0x" + Long.toHexString(x.ghcb()) + " is that of vCPU " + owner + " too");
+          () ->
+              "the GHCB at 0x" + Long.toHexString(x.ghcb()) + " is that of vCPU " + owner + " too");
     }
     if (requests.page(x)) {
       requests.request(x);
@@ -226,7 +226,7 @@ public final class Checker implements EventSink {
           Rule.VERSION_NOT_NEGOTIATED,
           x.at(),
           x.vc(),
-          "the GHCB is used, but nobody has asked for the protocol versions");
+          () -> "the GHCB is used, but nobody has asked for the protocol versions");
       negotiated = true;
     }
     int version = x.version();
@@ -235,19 +235,21 @@ public final class Checker implements EventSink {
           Rule.PROTOCOL_VERSION,
           x.at(),
           x.vc(),
-          "PROTOCOL_VERSION is "
-              + version
-              + "; the hypervisor offers "
-              + minVersion
-              + " to "
-              + maxVersion);
+          () ->
+              "PROTOCOL_VERSION is "
+                  + version
+                  + "; the hypervisor offers "
+                  + minVersion
+                  + " to "
+                  + maxVersion);
     }
     if (v.refused == x.ghcb()) {
       findings.add(
           Rule.GHCB_UNREGISTERED,
           x.at(),
           x.vc(),
-          "the GHCB at 0x" + Long.toHexString(v.refused) + " is used although it was refused");
+          () ->
+              "the GHCB at 0x" + Long.toHexString(v.refused) + " is used although it was refused");
     }
   }
 
@@ -271,12 +273,13 @@ public final class Checker implements EventSink {
           Rule.FEATURES_NOT_NEGOTIATED,
           x.at(),
           x.vc(),
-          ExitCode.name(x.exit())
-              + (maxVersion < 2
-                  ? " needs protocol version 2"
-                  : featuresKnown
-                      ? " needs a feature that the hypervisor does not offer"
-                      : " needs a feature that nobody has asked for"));
+          () ->
+              ExitCode.name(x.exit())
+                  + (maxVersion < 2
+                      ? " needs protocol version 2"
+                      : featuresKnown
+                          ? " needs a feature that the hypervisor does not offer"
+                          : " needs a feature that nobody has asked for"));
     }
   }
 
@@ -317,11 +320,12 @@ public final class Checker implements EventSink {
           Rule.GHCB_IN_USE,
           e.at(),
           v.current(),
-          "the GHCB at 0x"
-              + Long.toHexString(e.gpa())
-              + " becomes "
-              + e.to()
-              + " while a request is being written to it");
+          () ->
+              "the GHCB at 0x"
+                  + Long.toHexString(e.gpa())
+                  + " becomes "
+                  + e.to()
+                  + " while a request is being written to it");
     }
   }
 
@@ -331,11 +335,12 @@ public final class Checker implements EventSink {
         Rule.EXECUTE_ONLY_READ,
         e.at(),
         e.vc(),
-        "execute-only text at 0x"
-            + Long.toHexString(e.address())
-            + " is read as data"
-            + (inHandler
-                ? " by the #VC handler for the instruction at 0x" + Long.toHexString(e.vcRip())
-                : ""));
+        () ->
+            "execute-only text at 0x"
+                + Long.toHexString(e.address())
+                + " is read as data"
+                + (inHandler
+                    ? " by the #VC handler for the instruction at 0x" + Long.toHexString(e.vcRip())
+                    : ""));
   }
 }

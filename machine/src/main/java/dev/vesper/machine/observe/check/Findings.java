@@ -6,6 +6,7 @@ import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.function.Supplier;
 
 /** Collects findings: each rule once a place, with a count. */
 final class Findings {
@@ -30,13 +31,14 @@ final class Findings {
    * Reports a breach at the place of an event.
    *
    * @param vc number of the #VC in service
+   * @param message asked for the first time only: the same breach comes thousands of times
    */
-  void add(Rule rule, At at, long vc, String message) {
+  void add(Rule rule, At at, long vc, Supplier<String> message) {
     add(rule, at, at.rip(), vc, message);
   }
 
   /** Reports a breach at an address that the guest accessed its GHCB from, seen by an event. */
-  void add(Rule rule, At seen, long rip, long vc, String message) {
+  void add(Rule rule, At seen, long rip, long vc, Supplier<String> message) {
     Map<Long, Integer> times = count.computeIfAbsent(rule, r -> new HashMap<>());
     if (times.merge(rip, 1, Integer::sum) > 1 || first.size() >= MOST) {
       return;
@@ -54,7 +56,7 @@ final class Findings {
             named ? p.instruction() : "",
             seen.cpl(),
             vc,
-            message));
+            message.get()));
   }
 
   /** {@return how many there are} */

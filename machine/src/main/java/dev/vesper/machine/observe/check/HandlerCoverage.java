@@ -7,6 +7,7 @@ import java.util.Comparator;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /** Which non-automatic exits the guest's #VC handlers have seen, by operand form, mode and CPL. */
 public final class HandlerCoverage {
@@ -38,7 +39,22 @@ public final class HandlerCoverage {
    */
   public record Cell(String exit, String form, String mode, int cpl, int count) {}
 
-  private record Key(int exit, String form, int bits, int cpl) {}
+  private record Key(int exit, String form, int bits, int cpl) {
+    /** Each #VC asks: what a record brings with it is slow until C2 sees it. */
+    @Override
+    public int hashCode() {
+      return ((form.hashCode() * 31 + exit) * 31 + bits) * 31 + cpl;
+    }
+
+    @Override
+    public boolean equals(@Nullable Object o) {
+      return o instanceof Key k
+          && exit == k.exit
+          && bits == k.bits
+          && cpl == k.cpl
+          && form.equals(k.form);
+    }
+  }
 
   private final Map<Key, Integer> seen = new HashMap<>();
 

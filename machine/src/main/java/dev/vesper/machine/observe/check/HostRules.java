@@ -10,8 +10,8 @@ import dev.vesper.machine.observe.Event.DmaNoise;
 import dev.vesper.machine.observe.Event.GhcbExchange;
 import dev.vesper.machine.observe.Event.HostAccess;
 import dev.vesper.machine.observe.Event.Injected;
+import java.util.Arrays;
 import java.util.EnumSet;
-import java.util.Set;
 
 /** The rules for what the hypervisor answers. */
 final class HostRules {
@@ -23,6 +23,26 @@ final class HostRules {
   private static final int XSAVE_LEGACY = 576;
 
   private static final int XSAVE_AVX = 832;
+
+  private static final int INFOS = GhcbField.SW_EXITINFO1.mask() | GhcbField.SW_EXITINFO2.mask();
+
+  /** Which bytes of the page every answer may change: the bitmap, and fields that answers have. */
+  private static final boolean[] ANSWERED = new boolean[GhcbPage.SIZE];
+
+  static {
+    Arrays.fill(ANSWERED, GhcbPage.VALID_BITMAP, GhcbPage.VALID_BITMAP + 16, true);
+    for (GhcbField f :
+        EnumSet.of(
+            GhcbField.RAX,
+            GhcbField.RBX,
+            GhcbField.RCX,
+            GhcbField.RDX,
+            GhcbField.DR7,
+            GhcbField.SW_EXITINFO1,
+            GhcbField.SW_EXITINFO2)) {
+      Arrays.fill(ANSWERED, f.offset, f.offset + f.bytes, true);
+    }
+  }
 
   private final Findings findings;
 
@@ -44,7 +64,7 @@ final class HostRules {
             Rule.HOST_EVENT_FATAL,
             x.at(),
             x.vc(),
-            "the hypervisor ends the guest at " + name(x) + ": " + ended);
+            () -> "the hypervisor ends the guest at " + name(x) + ": " + ended);
       }
       return;
     }
@@ -54,20 +74,17 @@ final class HostRules {
     }
     infos(x);
     NaeEvent event = NaeEvent.of(code);
-    Set<GhcbField> outputs = EnumSet.noneOf(GhcbField.class);
+    int outputs = INFOS;
     if (event != null && x.status() == 0) {
-      outputs.addAll(event.answered(x.request()::get));
+      outputs |= event.answeredMask(x.request()::get);
     }
-    outputs.add(GhcbField.SW_EXITINFO1);
-    outputs.add(GhcbField.SW_EXITINFO2);
-    Set<GhcbField> missing = EnumSet.copyOf(outputs);
-    missing.removeAll(x.answer().valid().keySet());
-    if (!missing.isEmpty()) {
+    int missing = outputs & ~x.answer().valid().bits();
+    if (missing != 0) {
       findings.add(
           Rule.HOST_OUTPUT_INVALID,
           x.at(),
           x.vc(),
-          "the answer to " + name(x) + " does not mark valid: " + missing);
+          () -> "the answer to " + name(x) + " does not mark valid: " + GhcbField.set(missing));
     }
     touches(x);
     if (code == ExitCode.CPUID && x.status() == 0) {
@@ -87,11 +104,12 @@ final class HostRules {
           Rule.HOST_STALE_INFO,
           x.at(),
           x.vc(),
-          "SW_EXITINFO1 of the answer to "
-              + name(x)
-              + " is "
-              + Event.hex(info1)
-              + (same ? ", as the guest sent it" : ""));
+          () ->
+              "SW_EXITINFO1 of the answer to "
+                  + name(x)
+                  + " is "
+                  + Event.hex(info1)
+                  + (same ? ", as the guest sent it" : ""));
     } else if (x.status() == 1) {
       boolean good =
           (info2 & EVENT_VALID) != 0
@@ -102,7 +120,7 @@ final class HostRules {
             Rule.HOST_BAD_EXCEPTION,
             x.at(),
             x.vc(),
-            "the answer to " + name(x) + " asks for the exception " + Event.hex(info2));
+            () -> "the answer to " + name(x) + " asks for the exception " + Event.hex(info2));
       }
     }
   }
@@ -115,7 +133,7 @@ final class HostRules {
               Rule.HOST_TOUCHES,
               x.at(),
               x.vc(),
-              "the answer to " + name(x) + " changes bytes " + range + " of the GHCB");
+              () -> "the answer to " + name(x) + " changes bytes " + range + " of the GHCB");
           return;
         }
       }
@@ -124,21 +142,8 @@ final class HostRules {
 
   /** {@return whether an answer may change a byte of the page} */
   private static boolean mayTouch(int at, GhcbExchange x) {
-    if (at >= GhcbPage.VALID_BITMAP && at < GhcbPage.VALID_BITMAP + 16) {
+    if (ANSWERED[at]) {
       return true;
-    }
-    for (GhcbField f :
-        EnumSet.of(
-            GhcbField.RAX,
-            GhcbField.RBX,
-            GhcbField.RCX,
-            GhcbField.RDX,
-            GhcbField.DR7,
-            GhcbField.SW_EXITINFO1,
-            GhcbField.SW_EXITINFO2)) {
-      if (at >= f.offset && at < f.offset + f.bytes) {
-        return true;
-      }
     }
     boolean data =
         x.exit() == ExitCode.MMIO_READ
@@ -164,12 +169,13 @@ final class HostRules {
           Rule.HOST_XSAVE_SIZE,
           x.at(),
           x.vc(),
-          "CPUID leaf 0xD returns EBX "
-              + x.answer().get(GhcbField.RBX)
-              + " for XCR0 "
-              + Event.hex(xcr0)
-              + ", which needs "
-              + want);
+          () ->
+              "CPUID leaf 0xD returns EBX "
+                  + x.answer().get(GhcbField.RBX)
+                  + " for XCR0 "
+                  + Event.hex(xcr0)
+                  + ", which needs "
+                  + want);
     }
   }
 
@@ -181,7 +187,8 @@ final class HostRules {
           Rule.HOST_INJECTED_VC,
           e.at(),
           vc,
-          "the hypervisor injects #VC with error code " + ExitCode.name((int) (event >>> 32)));
+          () ->
+              "the hypervisor injects #VC with error code " + ExitCode.name((int) (event >>> 32)));
     }
   }
 
@@ -193,10 +200,11 @@ final class HostRules {
     String what = (e.write() ? "write" : "read") + " of the private page at " + Event.hex(e.gpa());
     if (!e.device()) {
       if (e.write()) {
-        findings.add(Rule.HOST_TOUCHES, e.at(), vc, "the hypervisor's " + what);
+        findings.add(Rule.HOST_TOUCHES, e.at(), vc, () -> "the hypervisor's " + what);
       }
     } else if (!e.write()) {
-      findings.add(Rule.DMA_PRIVATE, e.at(), vc, "a device's " + what + ": it is given ciphertext");
+      findings.add(
+          Rule.DMA_PRIVATE, e.at(), vc, () -> "a device's " + what + ": it is given ciphertext");
     }
   }
 
@@ -206,8 +214,9 @@ final class HostRules {
         Rule.DMA_PRIVATE,
         e.at(),
         vc,
-        "what a device has written to "
-            + Event.hex(e.gpa())
-            + " is read by a private mapping: it is noise");
+        () ->
+            "what a device has written to "
+                + Event.hex(e.gpa())
+                + " is read by a private mapping: it is noise");
   }
 }

@@ -7,6 +7,7 @@ import dev.vesper.x86.Insn;
 import dev.vesper.x86.OperandSize;
 import dev.vesper.x86.OperandSpec;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.StringJoiner;
 import org.jspecify.annotations.Nullable;
@@ -16,8 +17,6 @@ final class Instructions {
   /** A guest may make ever new ones. */
   private static final int MOST = 1 << 12;
 
-  private record Encoding(Bytes bytes, int bits) {}
-
   /**
    * An instruction.
    *
@@ -26,18 +25,20 @@ final class Instructions {
    */
   record Known(@Nullable Insn insn, String form) {}
 
-  private final Map<Encoding, Known> known = new HashMap<>();
+  /** By their bytes, for 16-bit, 32-bit and 64-bit code. */
+  private final List<Map<Bytes, Known>> known =
+      List.of(new HashMap<>(), new HashMap<>(), new HashMap<>());
 
   /** {@return the instruction of a #VC} */
   Known of(VcRaised e) {
-    Encoding key = new Encoding(e.bytes(), e.at().bits());
-    Known k = known.get(key);
+    Map<Bytes, Known> sameMode = known.get(e.at().bits() >> 5);
+    Known k = sameMode.get(e.bytes());
     if (k == null) {
-      k = decode(e.bytes().toArray(), key.bits);
-      if (known.size() >= MOST) {
-        known.clear();
+      k = decode(e.bytes().toArray(), e.at().bits());
+      if (sameMode.size() >= MOST) {
+        sameMode.clear();
       }
-      known.put(key, k);
+      sameMode.put(e.bytes(), k);
     }
     return k;
   }

@@ -58,13 +58,14 @@ final class MsrResponse {
           Rule.HOST_MSR_RESPONSE,
           event.at(),
           event.vc(),
-          "the response to "
-              + MsrRequest.explain(request)
-              + " is 0x"
-              + Long.toHexString(response)
-              + "; its code must be 0x"
-              + Integer.toHexString(expected(info))
-              + (echo ? "" : ", bits 31:30 those of the request and bits 29:12 zero"));
+          () ->
+              "the response to "
+                  + MsrRequest.explain(request)
+                  + " is 0x"
+                  + Long.toHexString(response)
+                  + "; its code must be 0x"
+                  + Integer.toHexString(expected(info))
+                  + (echo ? "" : ", bits 31:30 those of the request and bits 29:12 zero"));
     }
   }
 
@@ -97,23 +98,24 @@ final class MsrResponse {
     String what = "the response to " + MsrRequest.explain(request);
     long vc = event.vc();
     if (!read) {
-      findings.add(Rule.MSR_RESPONSE_UNREAD, event.at(), vc, what + " is never read");
+      findings.add(Rule.MSR_RESPONSE_UNREAD, event.at(), vc, () -> what + " is never read");
     } else if (!compared) {
       findings.add(
           Rule.MSR_RESPONSE_UNCHECKED,
           event.at(),
           vc,
-          what + " is read, but its code is compared with nothing");
+          () -> what + " is read, but its code is compared with nothing");
     }
     if (wrong() && !terminates) {
       findings.add(
           Rule.MSR_RESPONSE_IGNORED,
           event.at(),
           vc,
-          what
-              + " has the code 0x"
-              + Integer.toHexString(MsrRequest.info(response))
-              + " and the guest goes on");
+          () ->
+              what
+                  + " has the code 0x"
+                  + Integer.toHexString(MsrRequest.info(response))
+                  + " and the guest goes on");
     }
   }
 }

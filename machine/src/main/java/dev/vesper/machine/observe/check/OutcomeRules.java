@@ -3,9 +3,11 @@ package dev.vesper.machine.observe.check;
 import dev.vesper.ghcb.ExitCode;
 import dev.vesper.machine.observe.Bytes;
 import dev.vesper.machine.observe.Event;
+import dev.vesper.machine.observe.Event.GhcbExchange;
 import dev.vesper.machine.observe.Event.VcReturned;
 import dev.vesper.x86.Insn;
 import java.util.HexFormat;
+import org.jspecify.annotations.Nullable;
 
 /** Compares what a handler leaves behind with what the reference {@link Vctrap} would leave. */
 final class OutcomeRules {
@@ -39,16 +41,18 @@ final class OutcomeRules {
     }
     Vctrap.Outcome want = Vctrap.outcome(s, in, v.dr7);
     long next = want.rip.get(0);
-    if (s.ignored != null && back.at().rip() == next) {
+    GhcbExchange ignored = s.ignored;
+    if (ignored != null && back.at().rip() == next) {
       findings.add(
           Rule.ERROR_IGNORED,
-          s.ignored.at(),
+          ignored.at(),
           s.id(),
-          "the answer says: "
-              + s.ignored.action()
-              + "; the guest goes on behind {"
-              + f.at().instruction()
-              + "} as if it were done");
+          () ->
+              "the answer says: "
+                  + ignored.action()
+                  + "; the guest goes on behind {"
+                  + f.at().instruction()
+                  + "} as if it were done");
     }
     if (want.refused || s.injected) {
       return;
@@ -63,15 +67,16 @@ final class OutcomeRules {
             in.mnemonic().equals("rdtscp") ? Rule.RESULT_RDTSCP : Rule.RIP_ADVANCE,
             f.at(),
             s.id(),
-            "the handler goes on at "
-                + Event.hex(back.at().rip())
-                + " instead of "
-                + Event.hex(next)
-                + " after {"
-                + f.at().instruction()
-                + "} of "
-                + in.length
-                + " bytes");
+            () ->
+                "the handler goes on at "
+                    + Event.hex(back.at().rip())
+                    + " instead of "
+                    + Event.hex(next)
+                    + " after {"
+                    + f.at().instruction()
+                    + "} of "
+                    + in.length
+                    + " bytes");
       } else {
         // A fix-up or an exception: the instruction has no result.
         return;
@@ -111,18 +116,7 @@ final class OutcomeRules {
         need = dr7(need);
       }
       if (have != need) {
-        findings.add(
-            result ? classify(f, in, i, have, need, want) : Rule.RESULT_REGISTER,
-            f.at(),
-            s.id(),
-            NAMES[i]
-                + " is "
-                + Event.hex(have)
-                + " after {"
-                + f.at().instruction()
-                + "}; it must be "
-                + Event.hex(need)
-                + (result ? "" : ": the instruction does not change it"));
+        differs(s, result ? classify(f, in, i, have, need, want) : null, NAMES[i], have, need);
       }
     }
     long flags = (back.rflags() ^ f.event().rflags()) & FLAGS;
@@ -131,12 +125,36 @@ final class OutcomeRules {
           Rule.RESULT_REGISTER,
           f.at(),
           s.id(),
-          "RFLAGS changes by "
-              + Event.hex(flags)
-              + " over {"
-              + f.at().instruction()
-              + "}: it must not");
+          () ->
+              "RFLAGS changes by "
+                  + Event.hex(flags)
+                  + " over {"
+                  + f.at().instruction()
+                  + "}: it must not");
     }
+  }
+
+  /**
+   * Reports a register that is not what it must be.
+   *
+   * @param result the rule for a result of the instruction, null if the register is none
+   */
+  private void differs(
+      VcpuState.Service s, @Nullable Rule result, String name, long have, long need) {
+    TrapFrame f = s.frame;
+    findings.add(
+        result != null ? result : Rule.RESULT_REGISTER,
+        f.at(),
+        s.id(),
+        () ->
+            name
+                + " is "
+                + Event.hex(have)
+                + " after {"
+                + f.at().instruction()
+                + "}; it must be "
+                + Event.hex(need)
+                + (result != null ? "" : ": the instruction does not change it"));
   }
 
   private static Rule classify(
@@ -177,12 +195,13 @@ final class OutcomeRules {
           Rule.RESULT_MEMORY,
           s.frame.at(),
           s.id(),
-          "memory holds "
-              + have.hex(0, Math.min(n, 16))
-              + " after {"
-              + s.frame.at().instruction()
-              + "}; the answer was "
-              + HexFormat.of().formatHex(want.memory, 0, Math.min(n, 16)));
+          () ->
+              "memory holds "
+                  + have.hex(0, Math.min(n, 16))
+                  + " after {"
+                  + s.frame.at().instruction()
+                  + "}; the answer was "
+                  + HexFormat.of().formatHex(want.memory, 0, Math.min(n, 16)));
     }
   }
 }

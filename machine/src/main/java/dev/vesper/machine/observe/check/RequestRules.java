@@ -5,7 +5,6 @@ import dev.vesper.ghcb.GhcbField;
 import dev.vesper.ghcb.GhcbPage;
 import dev.vesper.ghcb.NaeEvent;
 import dev.vesper.machine.observe.Accesses;
-import dev.vesper.machine.observe.Accesses.Access;
 import dev.vesper.machine.observe.Accesses.Kind;
 import dev.vesper.machine.observe.At;
 import dev.vesper.machine.observe.ByteRange;
@@ -17,25 +16,28 @@ import dev.vesper.machine.observe.Operand;
 import dev.vesper.machine.observe.PageState;
 import dev.vesper.x86.Insn;
 import java.util.Arrays;
-import java.util.EnumSet;
 import java.util.HexFormat;
-import java.util.Map;
-import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /** The rules for what the guest puts into the GHCB. */
 final class RequestRules {
+  private static final GhcbField[] FIELDS = GhcbField.values();
   private static final int IF = 0x200;
   private static final int BUFFER_END = GhcbPage.SHARED_BUFFER + GhcbPage.SHARED_BUFFER_SIZE;
 
   /** Fields that carry registers of the guest. */
-  private static final Set<GhcbField> REGISTERS =
-      EnumSet.complementOf(
-          EnumSet.of(
-              GhcbField.SW_EXITCODE,
-              GhcbField.SW_EXITINFO1,
-              GhcbField.SW_EXITINFO2,
-              GhcbField.SW_SCRATCH));
+  private static final int REGISTERS;
+
+  /** What each event needs. */
+  private static final int BASICS;
+
+  static {
+    BASICS =
+        GhcbField.SW_EXITCODE.mask()
+            | GhcbField.SW_EXITINFO1.mask()
+            | GhcbField.SW_EXITINFO2.mask();
+    REGISTERS = ~(BASICS | GhcbField.SW_SCRATCH.mask());
+  }
 
   private final Findings findings;
 
@@ -57,19 +59,20 @@ final class RequestRules {
           Rule.GHCB_NOT_SHARED,
           x.at(),
           x.vc(),
-          "the GHCB at " + Event.hex(x.ghcb()) + " is private: the host sees ciphertext");
+          () -> "the GHCB at " + Event.hex(x.ghcb()) + " is private: the host sees ciphertext");
     } else if (isPrivate || mapping != PageState.UNKNOWN && mapping != PageState.SHARED) {
       findings.add(
           Rule.GHCB_STALE_TLB,
           x.at(),
           x.vc(),
-          "the GHCB at "
-              + Event.hex(x.ghcb())
-              + " is "
-              + mapping
-              + " in the page tables, but was written as "
-              + state
-              + " by an old translation");
+          () ->
+              "the GHCB at "
+                  + Event.hex(x.ghcb())
+                  + " is "
+                  + mapping
+                  + " in the page tables, but was written as "
+                  + state
+                  + " by an old translation");
     }
     return !isPrivate;
   }
@@ -85,10 +88,10 @@ final class RequestRules {
           Rule.GHCB_INTERRUPTIBLE,
           x.at(),
           x.vc(),
-          "VMGEXIT for " + name(x) + " with RFLAGS.IF set: an interrupt may use the GHCB");
+          () -> "VMGEXIT for " + name(x) + " with RFLAGS.IF set: an interrupt may use the GHCB");
     }
     if (x.usage() != 0) {
-      findings.add(Rule.GHCB_USAGE, x.at(), x.vc(), "GHCB_USAGE is " + Event.hex(x.usage()));
+      findings.add(Rule.GHCB_USAGE, x.at(), x.vc(), () -> "GHCB_USAGE is " + Event.hex(x.usage()));
       return;
     }
     if (!x.reserved().isEmpty()) {
@@ -109,87 +112,80 @@ final class RequestRules {
         x.at(),
         writer(x.at(), first.from(), first.to() - first.from() + 1),
         x.vc(),
-        "reserved bytes of the GHCB are not zero: " + ByteRange.text(x.reserved()));
+        () -> "reserved bytes of the GHCB are not zero: " + ByteRange.text(x.reserved()));
   }
 
   /** {@return the instruction that wrote to a range last, or VMGEXIT if nobody was seen} */
   private static long writer(At at, int from, int length) {
     Accesses a = at.accesses();
     for (int i = a.size() - 1; i >= 0; i--) {
-      Access x = a.get(i);
-      if (x.kind() == Kind.WRITE && x.touches(from, length)) {
-        return x.rip();
+      if (a.kind(i) == Kind.WRITE && a.touches(i, from, length)) {
+        return a.rip(i);
       }
     }
     return at.rip();
   }
 
   private void valid(GhcbExchange x) {
-    Set<GhcbField> basics =
-        EnumSet.of(GhcbField.SW_EXITCODE, GhcbField.SW_EXITINFO1, GhcbField.SW_EXITINFO2);
-    basics.removeAll(x.request().valid().keySet());
-    if (!basics.isEmpty()) {
+    int marked = x.request().valid().bits();
+    int basics = BASICS & ~marked;
+    if (basics != 0) {
       findings.add(
           Rule.EXIT_FIELDS_VALID,
           x.at(),
           x.vc(),
-          "not marked valid for " + name(x) + ": " + basics);
+          () -> "not marked valid for " + name(x) + ": " + GhcbField.set(basics));
     }
     NaeEvent event = NaeEvent.of(x.exit());
     if (event == null) {
       return;
     }
-    Set<GhcbField> missing = event.required(x.request()::get);
-    missing.removeAll(x.request().valid().keySet());
-    if (missing.isEmpty()) {
+    int missing = event.requiredMask(x.request()::get) & ~marked;
+    if (missing == 0) {
       return;
     }
     Rule r =
-        missing.contains(GhcbField.SW_SCRATCH)
+        (missing & GhcbField.SW_SCRATCH.mask()) != 0
             ? Rule.SCRATCH_VALID
             : event == NaeEvent.CPUID ? Rule.CPUID_INPUTS_VALID : Rule.INPUTS_VALID;
-    findings.add(r, x.at(), x.vc(), "not marked valid for " + name(x) + ": " + missing);
+    findings.add(
+        r, x.at(), x.vc(), () -> "not marked valid for " + name(x) + ": " + GhcbField.set(missing));
   }
 
   private void leaks(GhcbExchange x, NaeEvent event) {
-    Set<GhcbField> allowed = event.allowed(x.request()::get);
-    Set<GhcbField> extra = EnumSet.noneOf(GhcbField.class);
-    extra.addAll(x.request().valid().keySet());
-    extra.removeAll(allowed);
-    extra.retainAll(REGISTERS);
-    if (!extra.isEmpty()) {
-      GhcbField f = extra.iterator().next();
+    int given = REGISTERS & ~event.allowedMask(x.request()::get);
+    int extra = x.request().valid().bits() & given;
+    if (extra != 0) {
+      GhcbField f = FIELDS[Integer.numberOfTrailingZeros(extra)];
       findings.add(
           Rule.REGISTER_LEAK,
           x.at(),
           writer(x.at(), f.offset, f.bytes),
           x.vc(),
-          name(x) + " does not need " + extra + ", which the guest exports");
+          () -> name(x) + " does not need " + GhcbField.set(extra) + ", which the guest exports");
     }
-    Set<GhcbField> stray = EnumSet.noneOf(GhcbField.class);
-    stray.addAll(x.request().unmarked().keySet());
-    stray.retainAll(REGISTERS);
-    stray.removeAll(allowed);
-    if (!stray.isEmpty()) {
+    int stray = x.request().unmarked().bits() & given;
+    if (stray != 0) {
       unmarked(x, stray);
     }
   }
 
-  private void unmarked(GhcbExchange x, Set<GhcbField> stray) {
+  private void unmarked(GhcbExchange x, int stray) {
     Accesses a = x.at().accesses();
     for (int i = 0; i < a.size(); i++) {
-      Access w = a.get(i);
-      if (w.kind() != Kind.WRITE || w.value() == 0) {
+      if (a.kind(i) != Kind.WRITE || a.value(i) == 0) {
         continue;
       }
-      for (GhcbField f : stray) {
-        if (w.touches(f.offset, f.bytes) && !x.request().has(f)) {
+      long rip = a.rip(i);
+      for (int rest = stray; rest != 0; rest &= rest - 1) {
+        GhcbField f = FIELDS[Integer.numberOfTrailingZeros(rest)];
+        if (a.touches(i, f.offset, f.bytes) && !x.request().has(f)) {
           findings.add(
               Rule.UNMARKED_LEAK,
               x.at(),
-              w.rip(),
+              rip,
               x.vc(),
-              f + " is written to the shared page, though " + name(x) + " does not need it");
+              () -> f + " is written to the shared page, though " + name(x) + " does not need it");
         }
       }
     }
@@ -205,10 +201,8 @@ final class RequestRules {
     if (!usesScratch(x)) {
       return;
     }
-    long bytes = x.request().get(GhcbField.SW_EXITINFO2);
-    if (x.exit() == ExitCode.IOIO) {
-      bytes *= x.request().get(GhcbField.SW_EXITINFO1) >> 4 & 7;
-    }
+    long size = x.exit() == ExitCode.IOIO ? x.request().get(GhcbField.SW_EXITINFO1) >> 4 & 7 : 1;
+    long bytes = x.request().get(GhcbField.SW_EXITINFO2) * size;
     long at = x.request().get(GhcbField.SW_SCRATCH);
     long offset = at - x.ghcb();
     boolean inPage = offset >= 0 && offset < GhcbPage.SIZE;
@@ -220,17 +214,18 @@ final class RequestRules {
           Rule.SCRATCH_BOUNDS,
           x.at(),
           x.vc(),
-          bytes
-              + " bytes at SW_SCRATCH 0x"
-              + Long.toHexString(at)
-              + " lie outside the shared buffer of the GHCB at "
-              + Event.hex(x.ghcb()));
+          () ->
+              bytes
+                  + " bytes at SW_SCRATCH 0x"
+                  + Long.toHexString(at)
+                  + " lie outside the shared buffer of the GHCB at "
+                  + Event.hex(x.ghcb()));
     } else if (!inPage && x.scratch() == PageState.PRIVATE) {
       findings.add(
           Rule.SCRATCH_PRIVATE,
           x.at(),
           x.vc(),
-          "SW_SCRATCH 0x" + Long.toHexString(at) + " is in a private page");
+          () -> "SW_SCRATCH 0x" + Long.toHexString(at) + " is in a private page");
     }
   }
 
@@ -256,11 +251,12 @@ final class RequestRules {
             Rule.OPCODE_MISMATCH,
             f.at(),
             s.id(),
-            "error code "
-                + ExitCode.name(f.event().exit())
-                + " is served, but the instruction is {"
-                + f.at().instruction()
-                + "}");
+            () ->
+                "error code "
+                    + ExitCode.name(f.event().exit())
+                    + " is served, but the instruction is {"
+                    + f.at().instruction()
+                    + "}");
       }
       return;
     }
@@ -277,12 +273,13 @@ final class RequestRules {
           Rule.MSR_DIRECTION,
           x.at(),
           s.id(),
-          "SW_EXITINFO1 is "
-              + x.request().get(GhcbField.SW_EXITINFO1)
-              + " for {"
-              + f.at().instruction()
-              + "}, which needs "
-              + want.info1());
+          () ->
+              "SW_EXITINFO1 is "
+                  + x.request().get(GhcbField.SW_EXITINFO1)
+                  + " for {"
+                  + f.at().instruction()
+                  + "}, which needs "
+                  + want.info1());
     }
     values(x, want, s.id());
     if (x.exit() == ExitCode.CPUID && x.request().has(GhcbField.XCR0)) {
@@ -292,48 +289,51 @@ final class RequestRules {
             Rule.CPUID_XCR0,
             x.at(),
             s.id(),
-            "CPUID leaf 0xD is asked with XCR0 0x"
-                + Long.toHexString(x.request().get(GhcbField.XCR0))
-                + "; XCR0 is 0x"
-                + Long.toHexString(xcr0));
+            () ->
+                "CPUID leaf 0xD is asked with XCR0 0x"
+                    + Long.toHexString(x.request().get(GhcbField.XCR0))
+                    + "; XCR0 is 0x"
+                    + Long.toHexString(xcr0));
       }
     }
   }
 
   private void values(GhcbExchange x, Vctrap.Request want, long vc) {
-    for (Map.Entry<GhcbField, Long> w : want.fields().entrySet()) {
-      GhcbField f = w.getKey();
+    for (Vctrap.Export w : want.exports()) {
+      GhcbField f = w.field();
       if (!x.request().has(f)) {
         continue;
       }
-      long mask = want.masks().getOrDefault(f, -1L);
+      long mask = w.mask();
       long have = x.request().get(f);
-      if ((have & mask) != w.getValue()) {
+      if ((have & mask) != w.value()) {
         findings.add(
             x.exit() == ExitCode.MSR && f == GhcbField.RCX ? Rule.MSR_NUMBER : Rule.EXPORT_VALUE,
             x.at(),
             writer(x.at(), f.offset, f.bytes),
             vc,
-            f
-                + " is exported as 0x"
-                + Long.toHexString(have & mask)
-                + " for "
-                + name(x)
-                + "; the interrupted code has 0x"
-                + Long.toHexString(w.getValue()));
+            () ->
+                f
+                    + " is exported as 0x"
+                    + Long.toHexString(have & mask)
+                    + " for "
+                    + name(x)
+                    + "; the interrupted code has 0x"
+                    + Long.toHexString(w.value()));
       } else if ((have & ~mask) != 0 && x.exit() != ExitCode.DR7_WRITE) {
         findings.add(
             Rule.UPPER_HALF_LEAK,
             x.at(),
             writer(x.at(), f.offset, f.bytes),
             vc,
-            f
-                + " is exported as 0x"
-                + Long.toHexString(have)
-                + "; "
-                + name(x)
-                + " uses only the bits of 0x"
-                + Long.toHexString(mask));
+            () ->
+                f
+                    + " is exported as 0x"
+                    + Long.toHexString(have)
+                    + "; "
+                    + name(x)
+                    + " uses only the bits of 0x"
+                    + Long.toHexString(mask));
       }
     }
   }
@@ -360,7 +360,7 @@ final class RequestRules {
           Rule.USER_VC,
           f.at(),
           vc,
-          ExitCode.name(f.event().exit()) + " of user code is served, but " + why);
+          () -> ExitCode.name(f.event().exit()) + " of user code is served, but " + why);
     }
   }
 
@@ -388,11 +388,12 @@ final class RequestRules {
           Rule.MMIO_PRIVATE,
           f.at(),
           vc,
-          "MMIO at 0x"
-              + Long.toHexString(o.gpa())
-              + " is done through a private mapping (linear 0x"
-              + Long.toHexString(o.linear())
-              + ")");
+          () ->
+              "MMIO at 0x"
+                  + Long.toHexString(o.gpa())
+                  + " is done through a private mapping (linear 0x"
+                  + Long.toHexString(o.linear())
+                  + ")");
     }
     boolean part = gpa >= o.gpa() && gpa + bytes <= o.gpa() + size;
     if (size != 0 && !part) {
@@ -400,14 +401,15 @@ final class RequestRules {
           Rule.MMIO_REQUEST,
           x.at(),
           vc,
-          "the request is for "
-              + bytes
-              + " bytes at 0x"
-              + Long.toHexString(gpa)
-              + "; the instruction accesses "
-              + size
-              + " at 0x"
-              + Long.toHexString(o.gpa()));
+          () ->
+              "the request is for "
+                  + bytes
+                  + " bytes at 0x"
+                  + Long.toHexString(gpa)
+                  + "; the instruction accesses "
+                  + size
+                  + " at 0x"
+                  + Long.toHexString(o.gpa()));
       return;
     }
     byte[] stored = write ? Vctrap.stored(f, in) : null;
@@ -416,10 +418,11 @@ final class RequestRules {
           Rule.EXPORT_VALUE,
           x.at(),
           vc,
-          "the buffer holds "
-              + x.request().buffer()
-              + "; the instruction stores "
-              + HexFormat.of().formatHex(stored));
+          () ->
+              "the buffer holds "
+                  + x.request().buffer()
+                  + "; the instruction stores "
+                  + HexFormat.of().formatHex(stored));
     }
   }
 
@@ -430,32 +433,40 @@ final class RequestRules {
           Rule.IOIO_INFO,
           x.at(),
           s.id(),
-          "SW_EXITINFO1 is 0x"
-              + Long.toHexString(info1)
-              + " for {"
-              + s.frame.at().instruction()
-              + "}, which needs 0x"
-              + Long.toHexString(want.info1()));
+          () ->
+              "SW_EXITINFO1 is 0x"
+                  + Long.toHexString(info1)
+                  + " for {"
+                  + s.frame.at().instruction()
+                  + "}, which needs 0x"
+                  + Long.toHexString(want.info1()));
       return;
     }
     if (!in.mnemonic().equals("outs") || x.status() != 0) {
       return;
     }
     Bytes memory = s.frame.event().memory();
-    int from = 0;
-    for (GhcbExchange b : s.exchanges) {
-      from += b.exit() == ExitCode.IOIO ? b.request().buffer().length() : 0;
-    }
+    int from = sent(s);
     int n = Math.min(memory.length() - from, x.request().buffer().length());
     if (n > 0 && !memory.matches(from, x.request().buffer(), 0, n)) {
       findings.add(
           Rule.EXPORT_VALUE,
           x.at(),
           s.id(),
-          "the buffer holds "
-              + x.request().buffer().hex(0, Math.min(n, 16))
-              + "; the string that OUTS sends is "
-              + memory.hex(from, from + Math.min(n, 16)));
+          () ->
+              "the buffer holds "
+                  + x.request().buffer().hex(0, Math.min(n, 16))
+                  + "; the string that OUTS sends is "
+                  + memory.hex(from, from + Math.min(n, 16)));
     }
+  }
+
+  /** {@return how many bytes of its string an OUTS has sent before} */
+  private static int sent(VcpuState.Service s) {
+    int n = 0;
+    for (GhcbExchange b : s.exchanges) {
+      n += b.exit() == ExitCode.IOIO ? b.request().buffer().length() : 0;
+    }
+    return n;
   }
 }

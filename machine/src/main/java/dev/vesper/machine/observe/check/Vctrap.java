@@ -11,9 +11,7 @@ import dev.vesper.x86.OperandKind;
 import dev.vesper.x86.OperandSpec;
 import dev.vesper.x86.Reg;
 import java.util.ArrayList;
-import java.util.EnumMap;
 import java.util.List;
-import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -53,10 +51,17 @@ final class Vctrap {
    *
    * @param code exit code that the instruction stands for, 0 for an instruction that has none
    * @param info1 SW_EXITINFO1, as far as {@link #IOIO_MEANING} for IOIO
-   * @param fields the registers to export, masked to what the instruction uses
-   * @param masks which bits of those fields count
+   * @param exports the registers to export, in the order of the fields
    */
-  record Request(int code, long info1, Map<GhcbField, Long> fields, Map<GhcbField, Long> masks) {}
+  record Request(int code, long info1, List<Export> exports) {}
+
+  /**
+   * A register to export.
+   *
+   * @param value masked to what the instruction uses
+   * @param mask which bits of the field count
+   */
+  record Export(GhcbField field, long value, long mask) {}
 
   /** {@return the exit code that an instruction stands for, 0 for none} */
   static int exitCode(Insn in, TrapFrame f) {
@@ -137,29 +142,31 @@ final class Vctrap {
 
   /** {@return what must be asked for} */
   static Request request(TrapFrame f, Insn in) {
-    Map<GhcbField, Long> v = new EnumMap<>(GhcbField.class);
-    Map<GhcbField, Long> m = new EnumMap<>(GhcbField.class);
+    List<Export> v = new ArrayList<>(3);
     int code = exitCode(in, f);
     long info1 = 0;
     switch (code) {
       case ExitCode.CPUID -> {
-        put(v, m, GhcbField.RAX, f.r(RAX), LOW);
-        put(v, m, GhcbField.RCX, f.r(RCX), LOW);
+        put(v, GhcbField.RAX, f.r(RAX), LOW);
+        put(v, GhcbField.RCX, f.r(RCX), LOW);
       }
       case ExitCode.MSR -> {
-        put(v, m, GhcbField.RCX, f.r(RCX), LOW);
-        if (in.mnemonic().equals("wrmsr")) {
+        boolean write = in.mnemonic().equals("wrmsr");
+        if (write) {
           info1 = 1;
-          put(v, m, GhcbField.RAX, f.r(RAX), LOW);
-          put(v, m, GhcbField.RDX, f.r(RDX), LOW);
+          put(v, GhcbField.RAX, f.r(RAX), LOW);
+        }
+        put(v, GhcbField.RCX, f.r(RCX), LOW);
+        if (write) {
+          put(v, GhcbField.RDX, f.r(RDX), LOW);
         }
       }
-      case ExitCode.RDPMC -> put(v, m, GhcbField.RCX, f.r(RCX), LOW);
+      case ExitCode.RDPMC -> put(v, GhcbField.RCX, f.r(RCX), LOW);
       case ExitCode.VMMCALL -> {
-        put(v, m, GhcbField.RAX, f.r(RAX), f.at().bits() == 64 ? -1L : LOW);
-        put(v, m, GhcbField.CPL, f.at().cpl(), 0xFF);
+        put(v, GhcbField.CPL, f.at().cpl(), 0xFF);
+        put(v, GhcbField.RAX, f.r(RAX), f.at().bits() == 64 ? -1L : LOW);
       }
-      case ExitCode.DR7_WRITE -> put(v, m, GhcbField.RAX, f.r(in.rm), DR7_FREE);
+      case ExitCode.DR7_WRITE -> put(v, GhcbField.RAX, f.r(in.rm), DR7_FREE);
       case ExitCode.IOIO -> {
         int size = accessBytes(in);
         boolean string = isString(in);
@@ -171,20 +178,18 @@ final class Vctrap {
                 | (string ? STRING : 0)
                 | (string && (in.rep || in.repne) ? REP : 0);
         if (!string && !input) {
-          put(v, m, GhcbField.RAX, f.r(RAX), LOW >>> 32 - 8 * size);
+          put(v, GhcbField.RAX, f.r(RAX), LOW >>> 32 - 8 * size);
         }
       }
       default -> {
         // nothing but the exit code
       }
     }
-    return new Request(code, info1, v, m);
+    return new Request(code, info1, v);
   }
 
-  private static void put(
-      Map<GhcbField, Long> v, Map<GhcbField, Long> m, GhcbField f, long value, long mask) {
-    v.put(f, value & mask);
-    m.put(f, mask);
+  private static void put(List<Export> v, GhcbField f, long value, long mask) {
+    v.add(new Export(f, value & mask, mask));
   }
 
   // ---- the outcome
