@@ -171,8 +171,7 @@ public final class PcBoard {
       byte[] mac = {0x52, 0x54, 0, 0x12, 0x34, (byte) (0x56 + number++)};
       VirtioNet adapter = new VirtioNet(mac, n);
       add(virtio(adapter));
-      platform.timed(adapter);
-      platform.network(n);
+      platform.network(adapter, n);
     }
     if (parts.hardware().virtioConsole()) {
       add(virtio(new VirtioConsole(parts.virtioConsole())));

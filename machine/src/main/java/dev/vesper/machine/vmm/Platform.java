@@ -240,8 +240,9 @@ public final class Platform {
     timers.add(t);
   }
 
-  /** Adds a network that an adapter is plugged into, whose events are the adapter's. */
-  void network(Network n) {
+  /** Adds an adapter, which has the events of the network that it is plugged into. */
+  void network(Timed adapter, Network n) {
+    timed(adapter);
     if (n.live()) {
       live.add(n);
     }

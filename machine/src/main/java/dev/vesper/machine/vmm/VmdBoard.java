@@ -47,8 +47,7 @@ final class VmdBoard {
     for (Network n : p.hardware().networks()) {
       VirtioNet adapter = new VirtioNet(address(nic++), n);
       b.add(adapter);
-      b.platform.timed(adapter);
-      b.platform.network(n);
+      b.platform.network(adapter, n);
     }
     for (Hardware.Drive d : p.hardware().drives()) {
       b.add(new VirtioBlock(d.disk()));
