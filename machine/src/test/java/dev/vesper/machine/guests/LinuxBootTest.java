@@ -52,6 +52,10 @@ final class LinuxBootTest {
       """
           .formatted(SECRET);
 
+  private static final long MOST = 3_000_000_000L;
+  private static final Outcome POWERED_OFF =
+      new Outcome(0, "guest halted with interrupts disabled");
+
   private static MachineSpec.Builder options(SevMode mode, String extra) {
     return MachineSpec.builder(mode, DebianKernel.image(), b -> {})
         .append("console=ttyS0 cryptomgr.notests=1 " + extra)
@@ -59,12 +63,8 @@ final class LinuxBootTest {
   }
 
   private static TestMachine run(MachineSpec.Builder o) throws BootException {
-    return run(TestMachine.of(o));
-  }
-
-  private static TestMachine run(TestMachine m) {
-    assertThat(m.run(3_000_000_000L))
-        .isEqualTo(new Outcome(0, "guest halted with interrupts disabled"));
+    TestMachine m = TestMachine.of(o);
+    assertThat(m.run(MOST)).isEqualTo(POWERED_OFF);
     return m;
   }
 
@@ -150,8 +150,8 @@ final class LinuxBootTest {
         };
     Machine m =
         new Machine(options(SevMode.ES, "quiet interactive").console(console).input(input).build());
-    m.limit(3_000_000_000L, Long.MAX_VALUE);
-    m.run();
+    m.limit(MOST, Long.MAX_VALUE);
+    assertThat(m.run()).isEqualTo(POWERED_OFF);
     assertThat(console.toString(StandardCharsets.ISO_8859_1))
         .contains("ANSWER: 42")
         .contains("MARK-DONE");
@@ -198,7 +198,7 @@ final class LinuxBootTest {
             MachineSpec.builder(mode, DebianKernel.image(), b -> {})
                 .append("console=ttyS0 cryptomgr.notests=1 panic=-1")
                 .initrd(initrd));
-    m.run(3_000_000_000L);
+    m.run(MOST);
     assertThat(m.console()).contains("UT32 alive");
   }
 }
