@@ -69,7 +69,7 @@ final class Kallsyms {
       for (int table = second - 1 & -4;
           table > Math.max(0, second - LONGEST_NAME) && b[table] != 0;
           table -= 4) {
-        String[] tokens = new String[256];
+        byte[][] tokens = new byte[256][];
         int index = tokens(table, tokens);
         Symbols s = index < 0 ? null : names(table, index + 2 * tokens.length, tokens);
         if (s != null) {
@@ -114,7 +114,7 @@ final class Kallsyms {
   }
 
   /** Reads 256 tokens; {@return where their index lies, or -1 if it does not agree} */
-  private int tokens(int table, String[] tokens) {
+  private int tokens(int table, byte[][] tokens) {
     int at = table;
     int[] offset = new int[256];
     for (int i = 0; i < 256; i++) {
@@ -123,7 +123,7 @@ final class Kallsyms {
       while (b[at + n] != 0) {
         n++;
       }
-      tokens[i] = new String(b, at, n, StandardCharsets.ISO_8859_1);
+      tokens[i] = Arrays.copyOfRange(b, at, at + n);
       at += n + 1;
     }
     for (int index = at; index < at + 16; index++) {
@@ -144,7 +144,7 @@ final class Kallsyms {
    *
    * @param behind where the token index ends
    */
-  private @Nullable Symbols names(int table, int behind, String[] tokens) {
+  private @Nullable Symbols names(int table, int behind, byte[][] tokens) {
     int lowest = Math.max(16, table - 3 * MOST_SYMBOLS);
     for (int first = table - 8 & -4; first > lowest; first -= 4) {
       int count = markers(first, table);
@@ -179,7 +179,7 @@ final class Kallsyms {
    * The names end before the markers, and their count before the names says how many. Tables begin
    * at multiples of 8, and of 4 since addresses have no base.
    */
-  private @Nullable Symbols names(int markers, int count, int behind, String[] tokens) {
+  private @Nullable Symbols names(int markers, int count, int behind, byte[][] tokens) {
     int last = u32(markers + 4 * (count - 1));
     for (int start = markers - last & -4;
         start > markers - last - NAMES_PER_MARKER * LONGEST_NAME && start > 16;
@@ -209,18 +209,22 @@ final class Kallsyms {
   }
 
   /** {@return all names, each behind the letter of its type} */
-  private String[] expand(int start, int count, String[] tokens) {
+  private String[] expand(int start, int count, byte[][] tokens) {
     String[] names = new String[count];
+    byte[] name = new byte[LONGEST_NAME];
     int at = start;
     for (int i = 0; i < count; i++) {
       int n = length(at);
       at += b[at] < 0 ? 2 : 1;
-      StringBuilder name = new StringBuilder();
-      for (int j = 0; j < n && name.length() < LONGEST_NAME; j++) {
-        name.append(tokens[b[at + j] & 0xFF]);
+      int length = 0;
+      for (int j = 0; j < n; j++) {
+        byte[] token = tokens[b[at + j] & 0xFF];
+        int fitting = Math.min(token.length, LONGEST_NAME - length);
+        System.arraycopy(token, 0, name, length, fitting);
+        length += fitting;
       }
       at += n;
-      names[i] = name.toString();
+      names[i] = new String(name, 0, length, StandardCharsets.ISO_8859_1);
     }
     return names;
   }
