@@ -23,7 +23,7 @@ final class AddressMap {
   private int slot(long address) {
     int mask = keys.length - 1;
     // A multiplication spreads addresses that are alike; its high bits are the good ones.
-    int i = (int) (address * 0x9E37_79B9_7F4A_7C15L >>> 40) & mask;
+    int i = (int) (address * 0x9E37_79B9_7F4A_7C15L >>> 32) & mask;
     while (values[i] != 0 && keys[i] != address) {
       i = i + 1 & mask;
     }
