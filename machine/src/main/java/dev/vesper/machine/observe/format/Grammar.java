@@ -47,11 +47,9 @@ final class Grammar {
 
   /** Appends {@code 1 2f ...}: sixteen numbers. */
   static void registers(TextBuffer b, Registers r) {
-    for (int i = 0; i < Registers.COUNT; i++) {
-      if (i != 0) {
-        b.add(' ');
-      }
-      b.hex(r.get(i));
+    b.hex(r.get(0));
+    for (int i = 1; i < Registers.COUNT; i++) {
+      b.hex(' ', r.get(i));
     }
   }
 
@@ -105,8 +103,8 @@ final class Grammar {
       if (i != 0) {
         b.add(' ');
       }
-      b.add(letter(a.kind(i))).hex(a.offset(i)).add(':').decimal(a.bytes(i));
-      b.add('=').hex(a.value(i)).add('@').hex(a.rip(i));
+      b.hex(letter(a.kind(i)), a.offset(i)).add(':').decimal(a.bytes(i));
+      b.hex('=', a.value(i)).hex('@', a.rip(i));
     }
   }
 

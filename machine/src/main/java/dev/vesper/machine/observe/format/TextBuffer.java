@@ -14,6 +14,9 @@ public final class TextBuffer {
 
   private static final int FIRST = 256;
 
+  /** Digits of the greatest number. */
+  private static final int MOST_DECIMAL = 19;
+
   private byte[] bytes = new byte[FIRST];
   private int used;
 
@@ -64,14 +67,16 @@ public final class TextBuffer {
       return add(Long.toString(v));
     }
     int digits = 1;
-    for (long rest = v; rest >= 10; rest /= 10) {
+    for (long least = 10; least <= v && digits < MOST_DECIMAL; least *= 10) {
       digits++;
     }
     byte[] to = room(digits);
     long rest = v;
     for (int i = used + digits - 1; i >= used; i--) {
-      to[i] = DIGITS[(int) (rest % 10)];
-      rest /= 10;
+      // Times 2^35 / 10, rounded up: a division takes as long as all of the rest.
+      long tenth = rest <= Integer.MAX_VALUE ? rest * 0xCCCC_CCCDL >>> 35 : rest / 10;
+      to[i] = (byte) ('0' + rest - 10 * tenth);
+      rest = tenth;
     }
     used += digits;
     return this;
@@ -79,12 +84,40 @@ public final class TextBuffer {
 
   /** Appends an unsigned number in hex, without a prefix and without zeroes before it. */
   TextBuffer hex(long v) {
-    byte[] to = room(Long.SIZE / 4);
+    digits(room(Long.SIZE / 4), v);
+    return this;
+  }
+
+  private void digits(byte[] to, long v) {
+    int digits = Long.SIZE / 4 - Long.numberOfLeadingZeros(v | 1) / 4;
+    if (digits > 8) {
+      low(to, v >>> 32, digits - 8);
+      digits = 8;
+    }
+    low(to, v, digits);
+  }
+
+  /** Appends the lowest digits of a number, eight at most: all of them are made at once. */
+  private void low(byte[] to, long v, int digits) {
+    long x = v & 0xFFFF_FFFFL;
+    x = (x | x << 16) & 0x0000_FFFF_0000_FFFFL;
+    x = (x | x << 8) & 0x00FF_00FF_00FF_00FFL;
+    x = (x | x << 4) & 0x0F0F_0F0F_0F0F_0F0FL;
+    long letters = x + 0x0606_0606_0606_0606L >>> 4 & 0x0101_0101_0101_0101L;
+    x += 0x3030_3030_3030_3030L + letters * ('a' - '0' - 10);
     int at = used;
-    for (int shift = 60 - Long.numberOfLeadingZeros(v | 1) / 4 * 4; shift >= 0; shift -= 4) {
-      to[at++] = DIGITS[(int) (v >>> shift) & 15];
+    for (int shift = 8 * (digits - 1); shift >= 0; shift -= 8) {
+      to[at++] = (byte) (x >>> shift);
     }
     used = at;
+  }
+
+  /** Appends an ASCII character and an unsigned number in hex behind it. */
+  TextBuffer hex(char before, long v) {
+    assert before < 0x80 : "not ASCII";
+    byte[] to = room(1 + Long.SIZE / 4);
+    to[used++] = (byte) before;
+    digits(to, v);
     return this;
   }
 

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.math.BigInteger;
 import java.nio.charset.StandardCharsets;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
@@ -21,6 +22,20 @@ final class TextBufferTest {
       long v = i < 2 ? Long.MIN_VALUE + i : random.nextLong() >> random.nextInt(64);
       buffer.clear();
       assertThat(buffer.decimal(v).add(' ').hex(v)).hasToString(v + " " + Long.toHexString(v));
+    }
+  }
+
+  @Test
+  void numbersWithOneDigitMoreOrLessAreSpelledAsTheLibraryDoes() {
+    for (long base : new long[] {2, 10, 16}) {
+      for (BigInteger p = BigInteger.ONE;
+          p.bitLength() <= 64;
+          p = p.multiply(BigInteger.valueOf(base))) {
+        for (long v = p.longValue() - 1; v != p.longValue() + 2; v++) {
+          buffer.clear();
+          assertThat(buffer.decimal(v).hex('@', v)).hasToString(v + "@" + Long.toHexString(v));
+        }
+      }
     }
   }
 
