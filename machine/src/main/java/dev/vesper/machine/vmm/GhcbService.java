@@ -323,9 +323,12 @@ final class GhcbService {
 
   /** Version 2 keeps scratch areas inside the shared buffer. */
   private boolean inBuffer(long scratch, long length) {
-    long from = scratch - gpa;
-    return from >= GhcbPage.SHARED_BUFFER
-        && from + length <= GhcbPage.SHARED_BUFFER + GhcbPage.SHARED_BUFFER_SIZE;
+    // A distance may be any number of 64 bits: nothing is added to it before it is known to be
+    // small.
+    long from = scratch - gpa - GhcbPage.SHARED_BUFFER;
+    return from >= 0
+        && from <= GhcbPage.SHARED_BUFFER_SIZE
+        && length <= GhcbPage.SHARED_BUFFER_SIZE - from;
   }
 
   private void mmio(long address, long length, boolean read) {

@@ -6,6 +6,7 @@ import dev.vesper.ghcb.ExitCode;
 import dev.vesper.ghcb.GhcbField;
 import dev.vesper.ghcb.GhcbPage;
 import dev.vesper.ghcb.MsrRequest;
+import dev.vesper.machine.EdgeNumbers;
 import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuFeatures;
 import dev.vesper.machine.cpu.NestedMap;
@@ -215,12 +216,57 @@ final class GhcbServiceTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"0", "0x5000", "0x57FF", "0x5FF0", "0x9000", "-1"})
+  @CsvSource({
+    "0",
+    "0x5000",
+    "0x57FF",
+    "0x5FF0",
+    "0x9000",
+    "-1",
+    // The sum of the last ones with a length overflows.
+    "0x8000000000004FFC",
+    "0x80000000000057F8",
+    "0x7FFFFFFFFFFFFFF8",
+    "0xFFFFFFFFFFFFFFF8"
+  })
   void scratchMustLieInTheSharedBuffer(String scratch) {
+    long at = scratch.equals("-1") ? -1 : Long.parseUnsignedLong(scratch.replace("0x", ""), 16);
     request(ExitCode.IOIO, 0x3F8L << 16 | 0x14, 16);
-    ghcb.set(GhcbField.SW_SCRATCH, Long.decode(scratch));
+    ghcb.set(GhcbField.SW_SCRATCH, at);
     exit();
     expectError(3);
+    for (int code : new int[] {ExitCode.MMIO_READ, ExitCode.MMIO_WRITE}) {
+      request(code, 0xFEC0_0000L, 8);
+      ghcb.set(GhcbField.SW_SCRATCH, at & -8);
+      exit();
+      expectError(3);
+    }
+  }
+
+  /** All fields that are addresses, lengths and counts, where sums overflow. */
+  @Test
+  void numbersAtTheEdgesNeverEscape() {
+    Random r = new Random(63);
+    int[] codes = {ExitCode.IOIO, ExitCode.MMIO_READ, ExitCode.MMIO_WRITE, ExitCode.MSR};
+    for (int i = 0; i < 50_000; i++) {
+      long port = (long) (r.nextBoolean() ? 0x60 + r.nextInt(32) : r.nextInt(0x1_0000)) << 16;
+      int code = codes[r.nextInt(codes.length)];
+      request(
+          code,
+          code == ExitCode.IOIO ? port | r.nextInt(0x80) : EdgeNumbers.next(r, GHCB),
+          r.nextBoolean() ? r.nextInt(9) : EdgeNumbers.next(r, 0));
+      for (GhcbField f : List.of(GhcbField.RAX, GhcbField.RCX, GhcbField.RDX)) {
+        ghcb.set(f, EdgeNumbers.next(r, 0xC000_0000L));
+      }
+      ghcb.set(
+          GhcbField.SW_SCRATCH,
+          r.nextBoolean() ? GHCB + 0x800 + r.nextInt(0x800) : EdgeNumbers.next(r, GHCB));
+      exit();
+      assertThat(ghcb.get(GhcbField.SW_EXITINFO1)).isBetween(0L, 2L);
+      if (i % 1000 == 999) {
+        reset(b -> {});
+      }
+    }
   }
 
   @Test

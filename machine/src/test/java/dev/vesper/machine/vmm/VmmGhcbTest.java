@@ -6,6 +6,7 @@ import dev.vesper.ghcb.ExitCode;
 import dev.vesper.ghcb.GhcbField;
 import dev.vesper.ghcb.GhcbPage;
 import dev.vesper.ghcb.MsrRequest;
+import dev.vesper.machine.EdgeNumbers;
 import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuFeatures;
 import dev.vesper.machine.cpu.NestedMap;
@@ -460,7 +461,13 @@ final class VmmGhcbTest {
             r.nextInt(4) == 0 ? 1 : r.nextLong());
         for (GhcbField f : List.of(GhcbField.RAX, GhcbField.RCX, GhcbField.RDX)) {
           if (r.nextInt(8) != 0) {
-            ghcb.set(f, r.nextBoolean() ? r.nextInt(16) : r.nextLong());
+            ghcb.set(
+                f,
+                switch (r.nextInt(3)) {
+                  case 0 -> r.nextInt(16);
+                  case 1 -> EdgeNumbers.next(r, 0xC000_0000L);
+                  default -> r.nextLong();
+                });
           }
         }
       }
