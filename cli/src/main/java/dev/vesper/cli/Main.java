@@ -1,6 +1,8 @@
 package dev.vesper.cli;
 
 import dev.vesper.machine.spec.Outcome;
+import java.io.PrintWriter;
+import java.io.StringWriter;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -20,10 +22,12 @@ import picocli.CommandLine.Command;
       "",
       "Exit status of 'run': the guest's own by port 0xf4 ((value << 1) | 1); 0 clean power-off;",
       "2 usage or unreadable image; 3 the guest asked for termination; 4 --check found violations;",
-      "5 triple fault or shutdown; 6 the hypervisor gave up on the guest; 124 time or instruction",
-      "limit; 125 a defect of Vesper."
+      "5 triple fault or shutdown; 6 the hypervisor gave up on the guest; 123 out of memory; 124",
+      "time or instruction limit; 125 a defect of Vesper."
     })
 public final class Main implements Runnable {
+  private static final int MOST_LINES = 60;
+
   @CommandLine.Spec private CommandLine.Model.@Nullable CommandSpec spec;
 
   @Override
@@ -62,6 +66,14 @@ public final class Main implements Runnable {
    * @return the exit status
    */
   static int execute(String... args) {
+    try {
+      return command(args);
+    } catch (StackOverflowError | OutOfMemoryError | LinkageError e) {
+      return failed(e);
+    }
+  }
+
+  private static int command(String... args) {
     Supplier<Callable<Integer>> named = args.length == 0 ? null : SUBCOMMANDS.get(args[0]);
     if (named == null) {
       return commandLine().execute(args);
@@ -80,13 +92,25 @@ public final class Main implements Runnable {
     return configured(c).execute(rest.toArray(new String[0]));
   }
 
-  private static int failed(Exception e) {
+  /** Says what has ended a command that did not end by itself; {@return the exit status} */
+  static int failed(Throwable e) {
     if (e instanceof UserError u) {
       System.err.println("vesper: " + u.getMessage());
       return Outcome.USAGE;
     }
-    System.err.println("vesper: a defect of Vesper, please report it:");
-    e.printStackTrace();
+    if (e instanceof OutOfMemoryError) {
+      System.err.printf(
+          "vesper: out of memory: this process may have %d MiB (%s)%n",
+          Runtime.getRuntime().maxMemory() >> 20, e.getMessage());
+      return Outcome.EXHAUSTED;
+    }
+    System.err.println(
+        "vesper: a defect of Vesper, please report it: send the command line, the files that it"
+            + " names and what follows");
+    StringWriter trace = new StringWriter();
+    e.printStackTrace(new PrintWriter(trace));
+    // A stack that has overflowed is a thousand times the same.
+    trace.toString().lines().limit(MOST_LINES).forEach(System.err::println);
     return Outcome.DEFECT;
   }
 
@@ -107,14 +131,6 @@ public final class Main implements Runnable {
 
   /** Runs the command and exits with its status. */
   public static void main(String[] args) {
-    int status;
-    try {
-      status = execute(args);
-    } catch (OutOfMemoryError e) {
-      System.err.println(
-          "vesper: this computer has too little memory for the guest: give it less with -m");
-      status = Outcome.USAGE;
-    }
-    System.exit(status);
+    System.exit(execute(args));
   }
 }

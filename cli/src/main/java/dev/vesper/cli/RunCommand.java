@@ -334,7 +334,12 @@ final class RunCommand implements Options.Command {
     if (translateAfter != null) {
       m.translateAfter(translateAfter);
     }
-    return m.run();
+    try {
+      return m.run();
+    } catch (RuntimeException | StackOverflowError | OutOfMemoryError | LinkageError e) {
+      System.err.println(m.dump());
+      throw e;
+    }
   }
 
   private Hardware.@Nullable Screen screen() {

@@ -288,6 +288,9 @@ public final class Machine implements AutoCloseable {
     } catch (Unimplemented u) {
       defect = new Outcome(Outcome.DEFECT, "not implemented: " + u.getMessage());
       h = RunLoop.Halt.ENDED;
+    } catch (RuntimeException | Error e) {
+      closeTrace(e);
+      throw e;
     }
     broken = null;
     if (tracer != null && isEnd(h)) {
@@ -295,6 +298,19 @@ public final class Machine implements AutoCloseable {
       tracer.ended(o.status(), o.reason());
     }
     return h;
+  }
+
+  /** What was traced shall say how it ended, whatever has failed. */
+  private void closeTrace(Throwable failure) {
+    if (tracer == null) {
+      return;
+    }
+    try {
+      tracer.ended(Outcome.DEFECT, "the machine or a callback has failed: " + failure);
+    } catch (RuntimeException | Error e) {
+      // The sink itself may be what fails.
+      failure.addSuppressed(e);
+    }
   }
 
   private static boolean isEnd(RunLoop.Halt h) {

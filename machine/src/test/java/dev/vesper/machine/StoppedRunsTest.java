@@ -313,6 +313,28 @@ final class StoppedRunsTest {
     same(looked, whole);
   }
 
+  /** A trace that breaks off says why: it is what its reader has of the failure. */
+  @Test
+  void aTraceEndsThoughTheMachineFails() throws Exception {
+    Machine m = machine(SevMode.ES, 1);
+    List<Event> events = new ArrayList<>();
+    m.trace(events::add, false);
+    m.on(
+        Event.PageStateChanged.class,
+        p -> {
+          throw new IndexOutOfBoundsException("on purpose");
+        });
+    assertThatThrownBy(m::run).isInstanceOf(IndexOutOfBoundsException.class);
+    assertThat(events.getLast())
+        .isInstanceOfSatisfying(
+            Event.Ended.class,
+            e -> {
+              assertThat(e.status()).isEqualTo(Outcome.DEFECT);
+              assertThat(e.reason()).contains("IndexOutOfBoundsException: on purpose");
+            });
+    assertThatThrownBy(m::run).isInstanceOf(IllegalStateException.class);
+  }
+
   @Test
   void aDebuggerMayChangeRegisters() throws Exception {
     for (SevMode mode : SevMode.values()) {

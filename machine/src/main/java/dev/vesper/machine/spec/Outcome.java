@@ -12,6 +12,10 @@ public record Outcome(int status, String reason) {
   public static final int GUEST_TERMINATED = 3;
   public static final int SHUTDOWN = 5;
   public static final int GAVE_UP = 6;
+
+  /** The process has used up its memory. */
+  public static final int EXHAUSTED = 123;
+
   public static final int LIMIT = 124;
   public static final int DEFECT = 125;
 }
