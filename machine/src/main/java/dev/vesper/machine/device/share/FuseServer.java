@@ -4,68 +4,79 @@ import java.io.Closeable;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
-import java.nio.channels.FileChannel;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.AccessDeniedException;
-import java.nio.file.DirectoryNotEmptyException;
-import java.nio.file.FileAlreadyExistsException;
-import java.nio.file.FileStore;
-import java.nio.file.Files;
-import java.nio.file.LinkOption;
-import java.nio.file.NoSuchFileException;
-import java.nio.file.OpenOption;
 import java.nio.file.Path;
-import java.nio.file.StandardCopyOption;
-import java.nio.file.StandardOpenOption;
-import java.nio.file.attribute.FileTime;
-import java.nio.file.attribute.PosixFilePermission;
-import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.EnumSet;
 import java.util.HashMap;
-import java.util.HashSet;
-import java.util.List;
 import java.util.Map;
-import java.util.Objects;
-import java.util.Set;
-import java.util.concurrent.TimeUnit;
-import java.util.stream.Stream;
 
 /**
  * Answers FUSE requests (Linux, include/uapi/linux/fuse.h, version 7.31) from a folder. Files have
- * the computer's owners and permissions; what the guest makes belongs to who runs it.
+ * the computer's owners and permissions; what the guest makes belongs to who runs it. Files,
+ * folders and symbolic links are all that can be used; pipes, sockets and devices can only be seen.
  */
 public final class FuseServer implements Closeable {
   private static final int HEADER = 40;
   private static final int OUT_HEADER = 16;
   private static final int MAJOR = 7;
   private static final int MINOR = 31;
-  private static final int MOST = 1 << 17;
   private static final int MOST_OPEN = 4096;
-  private static final int O_TRUNC = 0x200;
-  private static final int O_EXCL = 0x80;
 
   private static final int SET_MODE = 1;
   private static final int SET_SIZE = 8;
+  private static final int SET_ATIME = 16;
   private static final int SET_MTIME = 32;
+  private static final int SET_FILE = 64;
+  private static final int SET_ATIME_NOW = 128;
   private static final int SET_MTIME_NOW = 256;
 
+  private static final int GET_FILE = 1;
+  private static final int RENAME_NOREPLACE = 1;
+  private static final int PERMISSIONS = 0777;
+
+  private final Posix posix;
   private final SharedFolder folder;
   private final boolean readOnly;
-  private final Map<Long, FileChannel> open = new HashMap<>();
-  private final Map<Long, List<byte[]>> listings = new HashMap<>();
+  private final Path named;
+
+  /** Descriptors of open files by handle. */
+  private final Map<Long, Integer> open = new HashMap<>();
+
+  private final Map<Long, Listing> listings = new HashMap<>();
+  private final Listing.Budget budget = new Listing.Budget();
   private long nextHandle = 1;
+  private boolean closed;
 
   /**
+   * Opens a folder: whatever becomes of its name, it stays this one.
+   *
    * @param root what the guest sees as the root of the file system
-   * @throws IOException if it is no folder that can be read
+   * @throws IOException if it is no folder that can be read, or the system is none that can share
    */
   public FuseServer(Path root, boolean readOnly) throws IOException {
-    if (!Files.isDirectory(root)) {
-      throw new IOException("it is no folder");
-    }
-    folder = new SharedFolder(root);
+    posix = Posix.load();
+    folder = new SharedFolder(root, posix);
     this.readOnly = readOnly;
+    named = root.toAbsolutePath();
+  }
+
+  /** {@return the folder as it was named, links and all} */
+  Path named() {
+    return named;
+  }
+
+  /** {@return the number of the folder's file system, as stat(2) has it} */
+  long device() {
+    return folder.device();
+  }
+
+  /** {@return where the folder was when it was opened, without symbolic links} */
+  public Path root() {
+    return folder.path();
+  }
+
+  /** {@return whether the guest cannot change it} */
+  public boolean readOnly() {
+    return readOnly;
   }
 
   /**
@@ -73,7 +84,7 @@ public final class FuseServer implements Closeable {
    *
    * @param request header and arguments
    */
-  public byte[] answer(byte[] request) {
+  public synchronized byte[] answer(byte[] request) {
     if (request.length < HEADER) {
       return new byte[0];
     }
@@ -88,11 +99,12 @@ public final class FuseServer implements Closeable {
         forget(code, node, arguments);
         return new byte[0];
       }
+      if (closed) {
+        throw new FuseError(FuseError.ENODEV);
+      }
       body = serve(code, node, arguments);
     } catch (FuseError e) {
       error = e.number;
-    } catch (IOException e) {
-      error = number(e);
     } catch (IndexOutOfBoundsException | java.nio.BufferUnderflowException e) {
       // The arguments are shorter than they must be.
       error = FuseError.EINVAL;
@@ -106,16 +118,6 @@ public final class FuseServer implements Closeable {
     return ByteBuffer.allocate(n).order(ByteOrder.LITTLE_ENDIAN);
   }
 
-  private static int number(IOException e) {
-    return switch (e) {
-      case NoSuchFileException n -> FuseError.ENOENT;
-      case FileAlreadyExistsException f -> FuseError.EEXIST;
-      case DirectoryNotEmptyException d -> FuseError.ENOTEMPTY;
-      case AccessDeniedException a -> FuseError.EACCES;
-      default -> FuseError.EIO;
-    };
-  }
-
   private void forget(int code, long node, ByteBuffer a) {
     if (code == 2) {
       folder.forget(node, a.getLong(0));
@@ -127,14 +129,11 @@ public final class FuseServer implements Closeable {
     }
   }
 
+  /** {@return the bytes up to a zero, one in each character} */
   private static String text(ByteBuffer a, int from) {
-    int end = from;
-    while (a.get(end) != 0) {
-      end++;
-    }
-    byte[] b = new byte[end - from];
+    byte[] b = new byte[after(a, from) - 1 - from];
     a.get(from, b);
-    return new String(b, StandardCharsets.UTF_8);
+    return new String(b, StandardCharsets.ISO_8859_1);
   }
 
   private static int after(ByteBuffer a, int from) {
@@ -151,13 +150,12 @@ public final class FuseServer implements Closeable {
     }
   }
 
-  private byte[] serve(int code, long node, ByteBuffer a) throws FuseError, IOException {
+  private byte[] serve(int code, long node, ByteBuffer a) throws FuseError {
     return switch (code) {
-      case 1 -> entry(node, text(a, 0));
-      case 3 -> attributesOut(folder.path(node));
+      case 1 -> entry(folder.lookUp(node, text(a, 0)));
+      case 3 -> getAttributes(node, a);
       case 4 -> setAttributes(node, a);
-      case 5 ->
-          Files.readSymbolicLink(folder.path(node)).toString().getBytes(StandardCharsets.UTF_8);
+      case 5 -> readLink(node);
       case 6 -> symbolicLink(node, a);
       case 8 -> makeNode(node, a);
       case 9 -> makeFolder(node, a);
@@ -170,358 +168,432 @@ public final class FuseServer implements Closeable {
       case 17 -> statistics();
       case 18, 29 -> release(a.getLong(0));
       case 20 -> sync(a.getLong(0));
-      case 25, 30, 34, 36, 38 -> new byte[0];
+      case 25 -> flush(a.getLong(0));
       case 26 -> initialise(a);
       case 27 -> openFolder(node);
       case 28 -> readFolder(a);
+      case 30 -> syncFolder(a.getLong(0));
+      case 34 -> access(node);
       case 35 -> create(node, a);
+      case 36 -> new byte[0];
+      case 38 -> destroy();
       case 45 -> rename(node, a.getLong(0), a, 16, a.getInt(8));
       default -> throw new FuseError(FuseError.ENOSYS);
     };
   }
 
-  private static byte[] initialise(ByteBuffer a) throws FuseError {
+  /** A guest that starts anew has nothing of what it had. */
+  private byte[] initialise(ByteBuffer a) throws FuseError {
     if (a.getInt(0) != MAJOR) {
       throw new FuseError(FuseError.EINVAL);
     }
     ByteBuffer o = out(64);
     o.putInt(MAJOR).putInt(MINOR).putInt(a.getInt(8));
     // FUSE_BIG_WRITES
-    o.putInt(a.getInt(12) & 1 << 5).putInt(0).putInt(MOST).putInt(1);
+    o.putInt(a.getInt(12) & 1 << 5).putInt(0).putInt(Posix.MOST).putInt(1);
+    forgetAll();
     return o.array();
+  }
+
+  private byte[] destroy() {
+    forgetAll();
+    return new byte[0];
+  }
+
+  private void forgetAll() {
+    open.values().forEach(posix::close);
+    open.clear();
+    listings.values().forEach(Listing::close);
+    listings.clear();
+    folder.forgetAll();
   }
 
   // ---- attributes
 
-  private static Map<String, Object> unix(Path p) throws IOException {
-    return Files.readAttributes(p, "unix:*", LinkOption.NOFOLLOW_LINKS);
-  }
-
-  private static long number(Map<String, Object> attributes, String name) {
-    return ((Number) Objects.requireNonNull(attributes.get(name))).longValue();
-  }
-
-  private static void attributes(ByteBuffer o, Path p) throws IOException {
-    Map<String, Object> m = unix(p);
+  private static void attributes(ByteBuffer o, Posix.Stat s) {
     int at = o.position();
-    long size = number(m, "size");
-    o.putLong(at, number(m, "ino"));
-    o.putLong(at + 8, size).putLong(at + 16, (size + 511) / 512);
-    String[] times = {"lastAccessTime", "lastModifiedTime", "ctime"};
+    o.putLong(at, s.inode());
+    o.putLong(at + 8, s.size()).putLong(at + 16, (s.size() + 511) / 512);
     for (int i = 0; i < 3; i++) {
-      long t = ((FileTime) Objects.requireNonNull(m.get(times[i]))).to(TimeUnit.NANOSECONDS);
-      o.putLong(at + 24 + 8 * i, Math.floorDiv(t, 1_000_000_000L));
-      o.putInt(at + 48 + 4 * i, (int) Math.floorMod(t, 1_000_000_000L));
+      o.putLong(at + 24 + 8 * i, s.seconds()[i]);
+      o.putInt(at + 48 + 4 * i, s.nanoseconds()[i]);
     }
-    o.putInt(at + 60, (int) number(m, "mode")).putInt(at + 64, (int) number(m, "nlink"));
-    o.putInt(at + 68, (int) number(m, "uid")).putInt(at + 72, (int) number(m, "gid"));
+    o.putInt(at + 60, s.mode()).putInt(at + 64, s.links());
+    o.putInt(at + 68, s.user()).putInt(at + 72, s.group());
     o.putInt(at + 80, 4096);
     o.position(at + 88);
   }
 
-  private static byte[] attributesOut(Path p) throws IOException {
+  private static byte[] attributes(Posix.Stat s) {
     ByteBuffer o = out(104);
     o.position(16);
-    attributes(o, p);
+    attributes(o, s);
     return o.array();
   }
 
-  private byte[] entry(long parent, String name) throws FuseError, IOException {
-    Path p = folder.path(parent, name);
+  private static byte[] entry(SharedFolder.Found f) {
     ByteBuffer o = out(128);
     o.position(40);
-    attributes(o, p);
-    o.putLong(0, folder.lookUp(parent, name));
+    attributes(o, f.stat());
+    o.putLong(0, f.number());
     return o.array();
   }
 
-  private static Set<PosixFilePermission> permissions(int mode) {
-    PosixFilePermission[] all = PosixFilePermission.values();
-    Set<PosixFilePermission> s = EnumSet.noneOf(PosixFilePermission.class);
-    for (int i = 0; i < 9; i++) {
-      if ((mode >> 8 - i & 1) != 0) {
-        s.add(all[i]);
-      }
-    }
-    return s;
+  private byte[] getAttributes(long node, ByteBuffer a) throws FuseError {
+    boolean opened = (a.getInt(0) & GET_FILE) != 0;
+    return attributes(posix.stat(opened ? file(a.getLong(8)) : folder.file(node)));
   }
 
-  private byte[] setAttributes(long node, ByteBuffer a) throws FuseError, IOException {
+  private byte[] setAttributes(long node, ByteBuffer a) throws FuseError {
     writable();
-    Path p = folder.path(node);
     int what = a.getInt(0);
-    boolean link = Files.isSymbolicLink(p);
+    if ((what & SET_FILE) != 0) {
+      int file = file(a.getLong(8));
+      if ((what & SET_SIZE) != 0) {
+        posix.resize(file, a.getLong(16));
+      }
+      setOthers(file, true, Posix.Stat.REGULAR, a);
+      return attributes(posix.stat(file));
+    }
+    int kind = requireUsable(folder.node(node).kind);
+    int file = folder.file(node);
     if ((what & SET_SIZE) != 0) {
-      try (FileChannel c =
-          FileChannel.open(p, StandardOpenOption.WRITE, LinkOption.NOFOLLOW_LINKS)) {
-        resize(c, a.getLong(16));
+      requireRegular(kind);
+      int f = posix.reopen(file, Posix.O_WRONLY);
+      try {
+        posix.resize(f, a.getLong(16));
+      } finally {
+        posix.close(f);
       }
     }
-    if ((what & SET_MODE) != 0 && !link) {
-      Files.setPosixFilePermissions(p, permissions(a.getInt(68)));
-    }
-    if ((what & SET_MTIME) != 0 && (what & SET_MTIME_NOW) == 0 && !link) {
-      long t = a.getLong(40) * 1_000_000_000L + a.getInt(60);
-      Files.setLastModifiedTime(p, FileTime.from(t, TimeUnit.NANOSECONDS));
-    }
-    return attributesOut(p);
+    setOthers(file, false, kind, a);
+    return attributes(posix.stat(file));
   }
 
-  private static void resize(FileChannel c, long size) throws FuseError, IOException {
-    if (size < 0) {
+  /** Sets permissions and times. */
+  private void setOthers(int file, boolean opened, int kind, ByteBuffer a) throws FuseError {
+    int what = a.getInt(0);
+    boolean link = kind == Posix.Stat.LINK;
+    if ((what & SET_MODE) != 0 && !link) {
+      posix.permit(file, opened, a.getInt(68) & PERMISSIONS);
+    }
+    if ((what & (SET_ATIME | SET_MTIME)) == 0) {
+      return;
+    }
+    long[] t = new long[4];
+    time(t, 0, what & SET_ATIME, what & SET_ATIME_NOW, a.getLong(32), a.getInt(56));
+    time(t, 2, what & SET_MTIME, what & SET_MTIME_NOW, a.getLong(40), a.getInt(60));
+    posix.times(file, opened, link, t);
+  }
+
+  private static void time(long[] to, int at, int set, int now, long seconds, int nanoseconds)
+      throws FuseError {
+    if (set == 0) {
+      to[at + 1] = Posix.UTIME_OMIT;
+    } else if (now != 0) {
+      to[at + 1] = Posix.UTIME_NOW;
+    } else if (nanoseconds < 0 || nanoseconds >= 1_000_000_000) {
       throw new FuseError(FuseError.EINVAL);
+    } else {
+      to[at] = seconds;
+      to[at + 1] = nanoseconds;
     }
-    if (size < c.size()) {
-      c.truncate(size);
-    } else if (size > c.size()) {
-      c.write(ByteBuffer.allocate(1), size - 1);
+  }
+
+  /** Refuses the computer's pipes, sockets and devices. */
+  private static int requireUsable(int kind) throws FuseError {
+    return switch (kind) {
+      case Posix.Stat.REGULAR, Posix.Stat.DIRECTORY, Posix.Stat.LINK -> kind;
+      default -> throw new FuseError(FuseError.EACCES);
+    };
+  }
+
+  private static void requireRegular(int kind) throws FuseError {
+    switch (requireUsable(kind)) {
+      case Posix.Stat.DIRECTORY -> throw new FuseError(FuseError.EISDIR);
+      case Posix.Stat.LINK -> throw new FuseError(FuseError.ELOOP);
+      default -> {
+        // a file
+      }
     }
+  }
+
+  private byte[] access(long node) throws FuseError {
+    // The guest's kernel judges by the permissions; what it must not do fails when it does it.
+    requireUsable(folder.node(node).kind);
+    return new byte[0];
   }
 
   // ---- names
 
-  private byte[] symbolicLink(long node, ByteBuffer a) throws FuseError, IOException {
-    writable();
-    String name = text(a, 0);
-    Files.createSymbolicLink(folder.path(node, name), Path.of(text(a, after(a, 0))));
-    return entry(node, name);
+  private byte[] readLink(long node) throws FuseError {
+    if (requireUsable(folder.node(node).kind) != Posix.Stat.LINK) {
+      throw new FuseError(FuseError.EINVAL);
+    }
+    return posix.target(folder.file(node));
   }
 
-  private byte[] makeNode(long node, ByteBuffer a) throws FuseError, IOException {
+  private byte[] symbolicLink(long node, ByteBuffer a) throws FuseError {
+    writable();
+    String name = SharedFolder.requireName(text(a, 0));
+    posix.makeLink(folder.folder(node), name, text(a, after(a, 0)));
+    return entry(folder.lookUp(node, name));
+  }
+
+  /** Makes an empty file, and opens it. */
+  private int make(long node, String name, int access, int mode) throws FuseError {
+    int file = posix.create(folder.folder(node), SharedFolder.requireName(name), access);
+    boolean done = false;
+    try {
+      posix.permit(file, true, mode & PERMISSIONS);
+      done = true;
+      return file;
+    } finally {
+      if (!done) {
+        posix.close(file);
+      }
+    }
+  }
+
+  private SharedFolder.Found found(long node, String name, int file) throws FuseError {
+    Posix.Stat s = posix.stat(file);
+    return new SharedFolder.Found(folder.found(node, name, s).number, s);
+  }
+
+  private byte[] makeNode(long node, ByteBuffer a) throws FuseError {
     writable();
     // Regular files alone: no devices of the computer.
     if ((a.getInt(0) & 0xF000) != 0x8000) {
       throw new FuseError(FuseError.EPERM);
     }
     String name = text(a, 16);
-    Path p = Files.createFile(folder.path(node, name));
-    Files.setPosixFilePermissions(p, permissions(a.getInt(0)));
-    return entry(node, name);
-  }
-
-  private byte[] makeFolder(long node, ByteBuffer a) throws FuseError, IOException {
-    writable();
-    String name = text(a, 8);
-    Path p = Files.createDirectory(folder.path(node, name));
-    Files.setPosixFilePermissions(p, permissions(a.getInt(0)));
-    return entry(node, name);
-  }
-
-  private byte[] remove(long node, String name, boolean directory) throws FuseError, IOException {
-    writable();
-    Path p = folder.path(node, name);
-    if (directory != Files.isDirectory(p, LinkOption.NOFOLLOW_LINKS)) {
-      throw new FuseError(directory ? FuseError.ENOTDIR : FuseError.EPERM);
+    int file = make(node, name, Posix.O_WRONLY, a.getInt(0));
+    try {
+      return entry(found(node, name, file));
+    } finally {
+      posix.close(file);
     }
-    Files.delete(p);
+  }
+
+  private byte[] makeFolder(long node, ByteBuffer a) throws FuseError {
+    writable();
+    String name = SharedFolder.requireName(text(a, 8));
+    int mode = a.getInt(0) & PERMISSIONS;
+    posix.makeFolder(folder.folder(node), name, mode);
+    SharedFolder.Found f = folder.lookUp(node, name);
+    if ((f.stat().mode() & PERMISSIONS) == mode || f.stat().kind() != Posix.Stat.DIRECTORY) {
+      return entry(f);
+    }
+    // The process's own mask has taken permissions away.
+    int file = folder.file(f.number());
+    posix.permit(file, false, mode);
+    return entry(new SharedFolder.Found(f.number(), posix.stat(file)));
+  }
+
+  private byte[] remove(long node, String name, boolean directory) throws FuseError {
+    writable();
+    posix.remove(folder.folder(node), SharedFolder.requireName(name), directory);
     folder.removed(node, name);
     return new byte[0];
   }
 
-  private byte[] rename(long node, long to, ByteBuffer a, int names, int flags)
-      throws FuseError, IOException {
+  private byte[] rename(long node, long to, ByteBuffer a, int names, int flags) throws FuseError {
     writable();
-    if ((flags & ~1) != 0) {
+    if ((flags & ~RENAME_NOREPLACE) != 0) {
       throw new FuseError(FuseError.EINVAL);
     }
-    String from = text(a, names);
-    String name = text(a, after(a, names));
-    Path target = folder.path(to, name);
-    if ((flags & 1) != 0 && Files.exists(target, LinkOption.NOFOLLOW_LINKS)) {
-      throw new FuseError(FuseError.EEXIST);
-    }
-    Files.move(folder.path(node, from), target, StandardCopyOption.ATOMIC_MOVE);
+    String from = SharedFolder.requireName(text(a, names));
+    String name = SharedFolder.requireName(text(a, after(a, names)));
+    posix.rename(folder.folder(node), from, folder.folder(to), name, flags);
     folder.renamed(node, from, to, name);
     return new byte[0];
   }
 
-  private byte[] link(long node, ByteBuffer a) throws FuseError, IOException {
+  private byte[] link(long node, ByteBuffer a) throws FuseError {
     writable();
-    Path existing = folder.path(a.getLong(0));
-    if (!Files.isRegularFile(existing, LinkOption.NOFOLLOW_LINKS)) {
+    long existing = a.getLong(0);
+    if (requireUsable(folder.node(existing).kind) != Posix.Stat.REGULAR) {
       throw new FuseError(FuseError.EPERM);
     }
-    String name = text(a, 8);
-    Files.createLink(folder.path(node, name), existing);
-    return entry(node, name);
+    String name = SharedFolder.requireName(text(a, 8));
+    posix.link(folder.file(existing), folder.folder(node), name);
+    return entry(folder.lookUp(node, name));
   }
 
   // ---- files
 
-  private byte[] openOut(FileChannel c) throws FuseError, IOException {
-    if (open.size() >= MOST_OPEN) {
-      c.close();
+  private void requireRoom(Map<Long, ?> handles) throws FuseError {
+    if (handles.size() >= MOST_OPEN) {
       throw new FuseError(FuseError.ENFILE);
     }
-    open.put(nextHandle, c);
+  }
+
+  private byte[] openOut(int file) {
+    open.put(nextHandle, file);
     return out(16).putLong(nextHandle++).array();
   }
 
-  private FileChannel openChannel(Path p, int flags, OpenOption... more)
-      throws FuseError, IOException {
-    Set<OpenOption> o = new HashSet<>(Arrays.asList(more));
-    o.add(LinkOption.NOFOLLOW_LINKS);
-    int access = flags & 3;
-    if (access != 0 || (flags & O_TRUNC) != 0) {
+  private static int access(int flags) throws FuseError {
+    int access = flags & Posix.O_ACCMODE;
+    if (access == Posix.O_ACCMODE) {
+      throw new FuseError(FuseError.EINVAL);
+    }
+    return access;
+  }
+
+  private int open(long node, int flags) throws FuseError {
+    requireRegular(folder.node(node).kind);
+    int access = access(flags);
+    boolean truncate = (flags & Posix.O_TRUNC) != 0;
+    if (access != 0 || truncate) {
       writable();
     }
-    if (access != 1) {
-      o.add(StandardOpenOption.READ);
-    }
-    if (access != 0) {
-      o.add(StandardOpenOption.WRITE);
-    }
-    if (access != 0 && (flags & O_TRUNC) != 0) {
-      o.add(StandardOpenOption.TRUNCATE_EXISTING);
-    }
-    return FileChannel.open(p, o);
+    requireRoom(open);
+    return posix.reopen(
+        folder.file(node), access != 0 && truncate ? access | Posix.O_TRUNC : access);
   }
 
-  private byte[] openFile(long node, int flags) throws FuseError, IOException {
-    Path p = folder.path(node);
-    if (!Files.isRegularFile(p, LinkOption.NOFOLLOW_LINKS)) {
-      // Not the computer's devices and pipes.
-      throw new FuseError(FuseError.EACCES);
-    }
-    return openOut(openChannel(p, flags));
+  private byte[] openFile(long node, int flags) throws FuseError {
+    return openOut(open(node, flags));
   }
 
-  private byte[] create(long node, ByteBuffer a) throws FuseError, IOException {
+  private byte[] create(long node, ByteBuffer a) throws FuseError {
     writable();
     String name = text(a, 16);
-    Path p = folder.path(node, name);
-    boolean there = Files.exists(p, LinkOption.NOFOLLOW_LINKS);
     int flags = a.getInt(0);
-    if (there && ((flags & O_EXCL) != 0 || !Files.isRegularFile(p, LinkOption.NOFOLLOW_LINKS))) {
-      throw new FuseError(FuseError.EEXIST);
-    }
-    FileChannel c =
-        there
-            ? openChannel(p, flags)
-            : openChannel(p, flags & 3 | 2, StandardOpenOption.CREATE_NEW);
-    if (!there) {
-      Files.setPosixFilePermissions(p, permissions(a.getInt(4)));
-    }
-    byte[] handle = openOut(c);
-    ByteBuffer o = out(144);
-    return o.put(entry(node, name)).put(handle).array();
-  }
-
-  private FileChannel channel(long handle) throws FuseError {
-    FileChannel c = open.get(handle);
-    if (c == null) {
-      throw new FuseError(FuseError.EBADF);
-    }
-    return c;
-  }
-
-  private byte[] read(ByteBuffer a) throws FuseError, IOException {
-    long at = a.getLong(8);
-    int size = Math.min(Math.max(0, a.getInt(16)), MOST);
-    if (at < 0) {
-      throw new FuseError(FuseError.EINVAL);
-    }
-    ByteBuffer b = ByteBuffer.allocate(size);
-    FileChannel c = channel(a.getLong(0));
-    while (b.hasRemaining() && c.read(b, at + b.position()) > 0) {
-      // until all is there, or the file ends
-    }
-    return Arrays.copyOf(b.array(), b.position());
-  }
-
-  private byte[] write(ByteBuffer a) throws FuseError, IOException {
-    long at = a.getLong(8);
-    int size = a.getInt(16);
-    if (at < 0 || size < 0 || size > a.capacity() - 40) {
-      throw new FuseError(FuseError.EINVAL);
-    }
-    ByteBuffer b = a.slice(40, size);
-    FileChannel c = channel(a.getLong(0));
+    requireRoom(open);
+    int file;
+    SharedFolder.Found f;
     try {
-      while (b.hasRemaining()) {
-        c.write(b, at + b.position());
+      file = make(node, name, access(flags), a.getInt(4));
+    } catch (FuseError e) {
+      if (e.number != FuseError.EEXIST || (flags & Posix.O_EXCL) != 0) {
+        throw e;
       }
-    } catch (java.nio.channels.NonWritableChannelException e) {
+      return openThere(node, name, flags);
+    }
+    boolean done = false;
+    try {
+      f = found(node, name, file);
+      done = true;
+    } finally {
+      if (!done) {
+        posix.close(file);
+      }
+    }
+    return created(f, openOut(file));
+  }
+
+  /** Opens a file that was to be made and is there already. */
+  private byte[] openThere(long node, String name, int flags) throws FuseError {
+    SharedFolder.Found f = folder.lookUp(node, name);
+    boolean done = false;
+    try {
+      byte[] handle = openOut(open(f.number(), flags));
+      done = true;
+      return created(f, handle);
+    } finally {
+      if (!done) {
+        folder.forget(f.number(), 1);
+      }
+    }
+  }
+
+  private static byte[] created(SharedFolder.Found f, byte[] handle) {
+    return out(144).put(entry(f)).put(handle).array();
+  }
+
+  private int file(long handle) throws FuseError {
+    Integer file = open.get(handle);
+    if (file == null) {
       throw new FuseError(FuseError.EBADF);
     }
+    return file;
+  }
+
+  private byte[] read(ByteBuffer a) throws FuseError {
+    return posix.read(file(a.getLong(0)), a.getLong(8), Math.max(0, a.getInt(16)));
+  }
+
+  private byte[] write(ByteBuffer a) throws FuseError {
+    int file = file(a.getLong(0));
+    int size = a.getInt(16);
+    if (size < 0 || size > a.capacity() - 40) {
+      throw new FuseError(FuseError.EINVAL);
+    }
+    posix.write(file, a.getLong(8), a.array(), a.arrayOffset() + 40, size);
     return out(8).putInt(size).array();
   }
 
-  private byte[] sync(long handle) throws FuseError, IOException {
-    channel(handle).force(true);
+  private byte[] sync(long handle) throws FuseError {
+    posix.sync(file(handle));
     return new byte[0];
   }
 
-  private byte[] release(long handle) throws IOException {
-    listings.remove(handle);
-    FileChannel c = open.remove(handle);
-    if (c != null) {
-      c.close();
+  private byte[] flush(long handle) throws FuseError {
+    file(handle);
+    return new byte[0];
+  }
+
+  private byte[] release(long handle) {
+    Listing l = listings.remove(handle);
+    if (l != null) {
+      l.close();
+    }
+    Integer file = open.remove(handle);
+    if (file != null) {
+      posix.close(file);
     }
     return new byte[0];
   }
 
-  private byte[] statistics() throws FuseError, IOException {
-    FileStore s = Files.getFileStore(folder.path(SharedFolder.ROOT));
+  private byte[] statistics() throws FuseError {
+    long[] s = posix.statistics(folder.file(SharedFolder.ROOT));
+    long unit = s[1];
     ByteBuffer o = out(80);
-    o.putLong(s.getTotalSpace() / 4096).putLong(s.getUnallocatedSpace() / 4096);
-    o.putLong(s.getUsableSpace() / 4096).putLong(1 << 20).putLong(1 << 20);
+    for (int i = 2; i < 5; i++) {
+      o.putLong(s[i] * unit / 4096);
+    }
+    o.putLong(1 << 20).putLong(1 << 20);
     return o.putInt(4096).putInt(255).putInt(4096).array();
   }
 
   // ---- folders
 
-  private byte[] openFolder(long node) throws FuseError, IOException {
-    if (listings.size() >= MOST_OPEN) {
-      throw new FuseError(FuseError.ENFILE);
-    }
-    List<byte[]> all = new ArrayList<>();
-    Path p = folder.path(node);
-    if (!Files.isDirectory(p, LinkOption.NOFOLLOW_LINKS)) {
-      throw new FuseError(FuseError.ENOTDIR);
-    }
-    all.add(entryOf(p, ".", 1));
-    all.add(entryOf(p, "..", 2));
-    try (Stream<Path> s = Files.list(p)) {
-      // In the order of names, so that a run can be repeated.
-      for (Path f : s.sorted().toList()) {
-        all.add(entryOf(f, f.getFileName().toString(), all.size() + 1));
-      }
-    }
-    listings.put(nextHandle, all);
+  private byte[] openFolder(long node) throws FuseError {
+    int file = folder.folder(node);
+    requireRoom(listings);
+    long inode = posix.stat(file).inode();
+    int opened = posix.reopen(file, Posix.O_DIRECTORY);
+    listings.put(nextHandle, new Listing(posix, budget, opened, inode));
     return out(16).putLong(nextHandle++).array();
   }
 
-  private static byte[] entryOf(Path p, String name, int offset) throws IOException {
-    byte[] n = name.getBytes(StandardCharsets.UTF_8);
-    ByteBuffer o = out(24 + n.length + 7 & ~7);
-    Map<String, Object> m = unix(p);
-    o.putLong(number(m, "ino")).putLong(offset).putInt(n.length);
-    return o.putInt((int) number(m, "mode") >> 12 & 15).put(n).array();
+  private Listing listing(long handle) throws FuseError {
+    Listing l = listings.get(handle);
+    if (l == null) {
+      throw new FuseError(FuseError.EBADF);
+    }
+    return l;
   }
 
   private byte[] readFolder(ByteBuffer a) throws FuseError {
-    List<byte[]> all = listings.get(a.getLong(0));
-    if (all == null) {
-      throw new FuseError(FuseError.EBADF);
-    }
-    int size = Math.min(Math.max(0, a.getInt(16)), MOST);
-    ByteBuffer o = out(size);
-    for (long i = Math.max(0, a.getLong(8)); i < all.size(); i++) {
-      byte[] e = all.get((int) i);
-      if (e.length > o.remaining()) {
-        break;
-      }
-      o.put(e);
-    }
-    return Arrays.copyOf(o.array(), o.position());
+    int size = Math.clamp(a.getInt(16), 0, Posix.MOST);
+    return listing(a.getLong(0)).read(a.getLong(8), size);
   }
 
+  private byte[] syncFolder(long handle) throws FuseError {
+    listing(handle);
+    return new byte[0];
+  }
+
+  /** Closes all files; a guest that still asks is told that there is no device. */
   @Override
-  public void close() throws IOException {
-    for (FileChannel c : open.values()) {
-      c.close();
+  public synchronized void close() {
+    if (!closed) {
+      forgetAll();
+      folder.close();
+      closed = true;
     }
-    open.clear();
   }
 }
