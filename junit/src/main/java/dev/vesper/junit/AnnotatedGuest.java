@@ -303,7 +303,18 @@ final class AnnotatedGuest {
           .filter(Objects::nonNull)
           .forEach(networks::add);
     } finally {
-      b.hardware(h.withDrives(drives).withNetworks(networks).withShares(shares));
+      b.hardware(h.withDrives(drives).withNetworks(networks));
+      b.hardware(withShares(h.withDrives(drives).withNetworks(networks), shares));
+    }
+  }
+
+  private static Hardware withShares(Hardware h, List<Hardware.Share> shares) {
+    try {
+      return h.withShares(shares);
+    } catch (IllegalArgumentException e) {
+      // They overlap; what has no machine is closed by nobody else.
+      shares.forEach(s -> s.server().close());
+      throw e;
     }
   }
 

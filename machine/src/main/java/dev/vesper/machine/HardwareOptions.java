@@ -68,6 +68,51 @@ public final class HardwareOptions {
 
   // ---- disks
 
+  /** What a drive's option says. */
+  private record DriveWords(
+      Path path,
+      DiskFile.@Nullable Format format,
+      boolean virtio,
+      boolean readOnly,
+      boolean forget) {
+
+    static DriveWords of(String name, String option) {
+      Path path = null;
+      DiskFile.Format format = null;
+      boolean virtio = true;
+      boolean readOnly = false;
+      boolean forget = false;
+      for (String part : option.split(",")) {
+        int eq = part.indexOf('=');
+        String key = eq < 0 ? part : part.substring(0, eq);
+        String value = eq < 0 ? "" : part.substring(eq + 1);
+        switch (key) {
+          case "file" -> path = Path.of(value);
+          case "format" ->
+              format =
+                  switch (value) {
+                    case "raw" -> DiskFile.Format.RAW;
+                    case "qcow2" -> DiskFile.Format.QCOW2;
+                    default -> throw wrong(name + " " + part + ": there are raw and qcow2");
+                  };
+          case "if" -> {
+            if (!value.equals("virtio") && !value.equals("ide")) {
+              throw wrong(name + " " + part + ": there are virtio and ide");
+            }
+            virtio = value.equals("virtio");
+          }
+          case "readonly" -> readOnly = flag(name, part, value);
+          case "snapshot" -> forget = flag(name, part, value);
+          default -> throw wrong(name + DRIVE + ", not '" + part + "'");
+        }
+      }
+      if (path == null) {
+        throw wrong(name + " needs file=F");
+      }
+      return new DriveWords(path, format, virtio, readOnly, forget);
+    }
+  }
+
   /**
    * Opens a disk: {@code file=F[,format=raw|qcow2][,if=virtio|ide][,readonly=on][,snapshot=on]}.
    *
@@ -75,39 +120,19 @@ public final class HardwareOptions {
    * @param snapshot what is written is forgotten, whatever the option says
    */
   public static Hardware.Drive drive(String name, String option, boolean snapshot) {
-    Path path = null;
-    DiskFile.Format format = null;
-    boolean virtio = true;
-    boolean readOnly = false;
-    boolean forget = snapshot;
-    for (String part : option.split(",")) {
-      int eq = part.indexOf('=');
-      String key = eq < 0 ? part : part.substring(0, eq);
-      String value = eq < 0 ? "" : part.substring(eq + 1);
-      switch (key) {
-        case "file" -> path = Path.of(value);
-        case "format" ->
-            format =
-                switch (value) {
-                  case "raw" -> DiskFile.Format.RAW;
-                  case "qcow2" -> DiskFile.Format.QCOW2;
-                  default -> throw wrong(name + " " + part + ": there are raw and qcow2");
-                };
-        case "if" -> {
-          if (!value.equals("virtio") && !value.equals("ide")) {
-            throw wrong(name + " " + part + ": there are virtio and ide");
-          }
-          virtio = value.equals("virtio");
-        }
-        case "readonly" -> readOnly = flag(name, part, value);
-        case "snapshot" -> forget = flag(name, part, value) || snapshot;
-        default -> throw wrong(name + DRIVE + ", not '" + part + "'");
-      }
-    }
-    if (path == null) {
-      throw wrong(name + " needs file=F");
-    }
-    return new Hardware.Drive(disk(path, format, readOnly, forget), virtio);
+    DriveWords d = DriveWords.of(name, option);
+    return new Hardware.Drive(disk(d.path, d.format, d.readOnly, d.forget || snapshot), d.virtio);
+  }
+
+  /** {@return the file of a disk that an option describes} */
+  public static Path driveFile(String name, String option) {
+    return DriveWords.of(name, option).path;
+  }
+
+  /** {@return whether what a guest writes to a disk that an option describes goes to its file} */
+  public static boolean driveIsWritten(String name, String option, boolean snapshot) {
+    DriveWords d = DriveWords.of(name, option);
+    return !d.readOnly && !d.forget && !snapshot;
   }
 
   private static boolean flag(String name, String part, String value) {

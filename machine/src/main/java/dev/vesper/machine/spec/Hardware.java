@@ -3,6 +3,7 @@ package dev.vesper.machine.spec;
 import dev.vesper.machine.device.disk.Disk;
 import dev.vesper.machine.device.net.Network;
 import dev.vesper.machine.device.share.FuseServer;
+import dev.vesper.machine.device.share.ShareBoundary;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -65,6 +66,17 @@ public record Hardware(
 
   /** The least. */
   public static final Hardware NONE = new Hardware(Board.AUTO, List.of());
+
+  /**
+   * Hardware of these parts.
+   *
+   * @throws IllegalArgumentException if two shared folders overlap
+   */
+  public Hardware {
+    if (shares.size() > 1) {
+      new ShareBoundary(shares.stream().map(Share::server).toList());
+    }
+  }
 
   /** A board with disks. */
   public Hardware(Board board, List<Drive> drives) {
