@@ -46,8 +46,9 @@ final class CheckCommand implements Options.Command {
       throw new UserError("the trace " + p + " is a directory: name a file");
     }
     Checker c = new Checker();
-    try (TraceFiles out =
-            new TraceFiles(convert, p.getFileName().toString(), c, findings::verdict);
+    try (Outputs outputs = new Outputs();
+        TraceFiles out =
+            new TraceFiles(convert, p.getFileName().toString(), c, findings::verdict, outputs);
         BufferedReader in = Files.newBufferedReader(p, StandardCharsets.UTF_8)) {
       JsonLinesReader.read(
           in,
@@ -58,7 +59,10 @@ final class CheckCommand implements Options.Command {
     } catch (IOException e) {
       throw new UserError("cannot read the trace " + p + ": " + UserError.reason(e));
     }
-    return findings.conclude(c);
+    try (Outputs outputs = new Outputs()) {
+      findings.written().forEach(outputs::open);
+      return findings.conclude(c, outputs);
+    }
   }
 
   /** {@return the rules as a Markdown table} */

@@ -6,6 +6,7 @@ import dev.vesper.machine.observe.check.Rule;
 import dev.vesper.machine.observe.check.Verdict;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -95,8 +96,26 @@ final class CheckOptions {
     }
   }
 
-  /** Prints the verdict to stderr, writes the reports, and gives the exit status. */
-  int conclude(Checker c) {
+  /** {@return the files that {@link #conclude} writes} */
+  List<Path> written() {
+    List<Path> all = new ArrayList<>(reports);
+    if (writeBaseline != null) {
+      all.add(writeBaseline);
+    }
+    return all;
+  }
+
+  /** {@return the files that are read} */
+  List<Path> read() {
+    return baseline == null ? List.of() : List.of(baseline);
+  }
+
+  /**
+   * Prints the verdict to stderr, writes the reports, and gives the exit status.
+   *
+   * @param outputs has opened the files
+   */
+  int conclude(Checker c, Outputs outputs) {
     if (writeBaseline != null) {
       StringBuilder b = new StringBuilder("# Known findings of vesper check: rule and place.\n");
       c.findings().stream()
@@ -104,13 +123,13 @@ final class CheckOptions {
           .distinct()
           .sorted()
           .forEach(f -> b.append(f).append('\n'));
-      UserFiles.write(writeBaseline, bytes(b.toString()));
+      outputs.write(writeBaseline, bytes(b.toString()));
       c.findings().forEach(f -> known.add(f.fingerprint()));
     }
     Verdict v = verdict(c);
     System.err.print(Reports.TEXT.write(v));
     for (Path p : reports) {
-      UserFiles.write(p, bytes(form(p).write(v)));
+      outputs.write(p, bytes(form(p).write(v)));
     }
     return v.failed() ? VIOLATIONS : 0;
   }

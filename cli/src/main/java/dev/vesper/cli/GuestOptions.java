@@ -14,7 +14,9 @@ import java.nio.file.Path;
 import java.util.Base64;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.function.Consumer;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /** What is launched and how: the options that {@code run} and {@code measure} share. */
@@ -52,8 +54,7 @@ final class GuestOptions {
     private String[] names(List<String> common, String... measure) {
       return this == RUN
           ? common.toArray(new String[0])
-          : java.util.stream.Stream.concat(common.stream(), List.of(measure).stream())
-              .toArray(String[]::new);
+          : Stream.concat(common.stream(), List.of(measure).stream()).toArray(String[]::new);
     }
   }
 
@@ -197,6 +198,13 @@ final class GuestOptions {
   /** {@return whether the embedded reference guest is launched} */
   boolean reference() {
     return file() == null && bios == null;
+  }
+
+  /** {@return the files that {@link #read} reads} */
+  List<Path> files() {
+    return Stream.of(image, kernel, bios, nvram, initrd, certificate, session)
+        .filter(Objects::nonNull)
+        .toList();
   }
 
   /** {@return the file of the variable store, or null} */

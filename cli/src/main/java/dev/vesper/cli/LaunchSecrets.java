@@ -20,6 +20,8 @@ import org.jspecify.annotations.Nullable;
  * session's keys: without a session of somebody else, the run makes one itself.
  */
 final class LaunchSecrets {
+  private static final int GUID_LENGTH = 36;
+
   private final GuestOptions guest;
   private final @Nullable LaunchSecret sealed;
   private final byte @Nullable [] plain;
@@ -36,10 +38,12 @@ final class LaunchSecrets {
     if (values.isEmpty()) {
       return new LaunchSecrets(guest, null, null);
     }
-    if (values.stream().allMatch(v -> v.indexOf('=') == 36)) {
+    if (values.stream().allMatch(v -> v.indexOf('=') == GUID_LENGTH)) {
       Map<UUID, byte[]> entries = new LinkedHashMap<>();
       for (String v : values) {
-        entries.put(guid(v.substring(0, 36)), UserFiles.read(Path.of(v.substring(37)), "secret"));
+        entries.put(
+            guid(v.substring(0, GUID_LENGTH)),
+            UserFiles.read(Path.of(v.substring(GUID_LENGTH + 1)), "secret"));
       }
       return new LaunchSecrets(guest, null, SecretTable.of(entries));
     }
@@ -52,6 +56,12 @@ final class LaunchSecrets {
       return new LaunchSecrets(guest, new LaunchSecret(header, payload), null);
     }
     throw new UserError("--secret takes a file, entries GUID=FILE, or HEADER,PAYLOAD");
+  }
+
+  /** {@return the files that {@link #of} reads} */
+  static List<Path> files(List<String> values) {
+    boolean entries = values.stream().allMatch(v -> v.indexOf('=') == GUID_LENGTH);
+    return values.stream().map(v -> Path.of(entries ? v.substring(GUID_LENGTH + 1) : v)).toList();
   }
 
   private static UUID guid(String s) {

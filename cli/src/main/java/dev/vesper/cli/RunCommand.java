@@ -21,7 +21,6 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -36,6 +35,9 @@ final class RunCommand implements Options.Command {
 
   /** What QEMU calls the exit port that every board has. */
   private static final String DEBUG_EXIT = "isa-debug-exit,iobase=0xf4,iosize=0x4";
+
+  private static final String FILE = "file:";
+  private static final String ROM_FILE = "std,romfile=";
 
   private String serial = "stdio";
   private List<String> drive = List.of();
@@ -245,13 +247,15 @@ final class RunCommand implements Options.Command {
     coverage.forEach(RunCommand::validateCoverage);
     coverage.forEach(UserFiles::requireFolder);
     Checker checker = new Checker();
-    try (OutputStream console = output("-serial", serial);
-        OutputStream second = output("--virtio-console", virtioConsole);
+    try (Shares shares = new Shares(share, read(), written());
+        Outputs outputs = new Outputs();
+        OutputStream console = output("-serial", serial, outputs);
+        OutputStream second = output("--virtio-console", virtioConsole, outputs);
         Drives drives = new Drives(drive, snapshot);
-        Shares shares = new Shares(share);
         Forwards networks = networks();
         TraceFiles files =
-            new TraceFiles(trace, title(started, mode), checker, checkOptions::verdict)) {
+            new TraceFiles(trace, title(started, mode), checker, checkOptions::verdict, outputs)) {
+      open(outputs);
       MachineSpec.Ports ports =
           new MachineSpec.Ports(
               b -> write(console, b),
@@ -287,6 +291,7 @@ final class RunCommand implements Options.Command {
       requireLines(m.symbols());
       boolean traced = trace(m, files, checker);
       long end = timeout > 0 ? System.nanoTime() + (long) (timeout * 1e9) : Long.MAX_VALUE;
+      outputs.deadline(end);
       Restarts restarts = new Restarts(whole.profile());
       long executed = 0;
       Outcome o = run(m, limitInsns, end);
@@ -300,8 +305,8 @@ final class RunCommand implements Options.Command {
       if (restarts.isReset(o)) {
         o = new Outcome(o.status(), o.reason() + "; vmd(8): restarted too quickly");
       }
-      keepVariables(options, m);
-      writeScreenshot(m);
+      keepVariables(options, m, outputs);
+      writeScreenshot(m, outputs);
       console.flush();
       second.flush();
       System.err.flush();
@@ -310,10 +315,62 @@ final class RunCommand implements Options.Command {
       report(m, shown, mode);
       if (traced) {
         files.close();
-        writeCoverage(m, started == null ? "locore" : started.toString());
+        writeCoverage(m, started == null ? "locore" : started.toString(), outputs);
       }
-      int found = check ? checkOptions.conclude(checker) : 0;
+      int found = check ? checkOptions.conclude(checker, outputs) : 0;
       return found != 0 && shown.status() != Outcome.DEFECT ? found : shown.status();
+    }
+  }
+
+  /** {@return the files that are read, or have been} */
+  private List<Path> read() {
+    List<Path> all = new ArrayList<>(guest.files());
+    all.addAll(LaunchSecrets.files(secret));
+    all.addAll(checkOptions.read());
+    if (symbolFile != null) {
+      all.add(symbolFile);
+    }
+    if (vga.startsWith(ROM_FILE)) {
+      all.add(Path.of(vga.substring(ROM_FILE.length())));
+    }
+    drive.forEach(d -> all.add(UserError.of(() -> HardwareOptions.driveFile("-drive", d))));
+    return all;
+  }
+
+  /** {@return the files that are written} */
+  private List<Path> written() {
+    List<Path> all = new ArrayList<>(trace);
+    all.addAll(wholeFiles());
+    if (guest.nvram() != null && !snapshot) {
+      all.add(guest.nvram());
+    }
+    for (String d : drive) {
+      if (UserError.of(() -> HardwareOptions.driveIsWritten("-drive", d, snapshot))) {
+        all.add(UserError.of(() -> HardwareOptions.driveFile("-drive", d)));
+      }
+    }
+    for (String where : List.of(serial, virtioConsole)) {
+      if (where.startsWith(FILE)) {
+        all.add(Path.of(where.substring(FILE.length())));
+      }
+    }
+    return all;
+  }
+
+  /** {@return the files that are written at the end, as a whole} */
+  private List<Path> wholeFiles() {
+    List<Path> all = new ArrayList<>(coverage);
+    all.addAll(checkOptions.written());
+    if (screenshot != null) {
+      all.add(screenshot);
+    }
+    return all;
+  }
+
+  private void open(Outputs outputs) {
+    wholeFiles().forEach(outputs::open);
+    if (guest.nvram() != null && !snapshot) {
+      outputs.openIfWritable(guest.nvram());
     }
   }
 
@@ -346,7 +403,7 @@ final class RunCommand implements Options.Command {
     if (vga.equals("none")) {
       return null;
     }
-    if (!vga.equals("std") && !vga.startsWith("std,romfile=")) {
+    if (!vga.equals("std") && !vga.startsWith(ROM_FILE)) {
       throw new UserError("-vga takes none, std or std,romfile=F, not '" + vga + "'");
     }
     if (!guest.kvm()) {
@@ -355,7 +412,7 @@ final class RunCommand implements Options.Command {
     return new Hardware.Screen(
         vga.equals("std")
             ? new byte[0]
-            : UserFiles.read(Path.of(vga.substring("std,romfile=".length())), "VGA BIOS"));
+            : UserFiles.read(Path.of(vga.substring(ROM_FILE.length())), "VGA BIOS"));
   }
 
   private void validateScreenshot() {
@@ -373,7 +430,7 @@ final class RunCommand implements Options.Command {
   }
 
   /** Writes what the screen shows at the end. */
-  private void writeScreenshot(Machine m) {
+  private void writeScreenshot(Machine m, Outputs outputs) {
     Path p = screenshot;
     if (p == null) {
       return;
@@ -381,14 +438,14 @@ final class RunCommand implements Options.Command {
     String text = m.screenText();
     byte[] png = m.screenPng();
     if (p.toString().endsWith(".txt")) {
-      UserFiles.write(p, (text == null ? "" : text).getBytes(StandardCharsets.UTF_8));
+      outputs.write(p, (text == null ? "" : text).getBytes(StandardCharsets.UTF_8));
     } else if (png == null) {
       throw new UserError(
           "--screenshot "
               + p
               + ": the screen shows text and nobody has loaded a font; name a .txt file");
     } else {
-      UserFiles.write(p, png);
+      outputs.write(p, png);
     }
   }
 
@@ -397,7 +454,7 @@ final class RunCommand implements Options.Command {
   }
 
   /** Writes the variable store back if the guest has changed it. */
-  private void keepVariables(MachineSpec options, Machine m) {
+  private void keepVariables(MachineSpec options, Machine m, Outputs outputs) {
     Path file = guest.nvram();
     MachineSpec.Firmware f = options.boot().firmware();
     if (file == null || f == null || snapshot) {
@@ -405,7 +462,7 @@ final class RunCommand implements Options.Command {
     }
     byte[] now = m.variables();
     if (!Arrays.equals(now, f.variables())) {
-      UserFiles.write(file, now);
+      outputs.write(file, now);
     }
   }
 
@@ -517,17 +574,17 @@ final class RunCommand implements Options.Command {
     }
   }
 
-  private void writeCoverage(Machine m, String path) {
+  private void writeCoverage(Machine m, String path, Outputs outputs) {
     for (Path p : coverage) {
       if (p.toString().endsWith(".drcov")) {
-        UserFiles.write(p, m.drcov(path));
+        outputs.write(p, m.drcov(path));
         continue;
       }
-      UserFiles.write(p, m.lcov().getBytes(StandardCharsets.UTF_8));
+      outputs.write(p, m.lcov().getBytes(StandardCharsets.UTF_8));
     }
   }
 
-  private static OutputStream output(String option, String where) {
+  private static OutputStream output(String option, String where, Outputs outputs) {
     if (where.equals("stdio")) {
       return new PrintStream(new java.io.FileOutputStream(java.io.FileDescriptor.out), true);
     }
@@ -537,12 +594,8 @@ final class RunCommand implements Options.Command {
     if (where.equals("none")) {
       return OutputStream.nullOutputStream();
     }
-    if (where.startsWith("file:")) {
-      try {
-        return new BufferedOutputStream(Files.newOutputStream(Path.of(where.substring(5))));
-      } catch (IOException e) {
-        throw new UserError("cannot write " + where.substring(5) + ": " + UserError.reason(e));
-      }
+    if (where.startsWith(FILE)) {
+      return new BufferedOutputStream(outputs.stream(Path.of(where.substring(FILE.length()))));
     }
     throw new UserError(option + " takes stdio, stderr, file:F or none, not '" + where + "'");
   }

@@ -1,9 +1,10 @@
 package dev.vesper.cli;
 
 import dev.vesper.machine.HardwareOptions;
+import dev.vesper.machine.device.share.ShareBoundary;
 import dev.vesper.machine.spec.Hardware;
 import java.io.Closeable;
-import java.io.IOException;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -14,11 +15,25 @@ final class Shares implements Closeable {
   /**
    * Opens folders.
    *
-   * @throws UserError if one cannot be read
+   * @param read files that the command reads
+   * @param written files that the command writes
+   * @throws UserError if one cannot be read, if two overlap, or if a guest could reach a file
    */
-  Shares(List<String> options) {
-    for (String o : options) {
-      all.add(UserError.of(() -> HardwareOptions.share("--share", o)));
+  Shares(List<String> options, List<Path> read, List<Path> written) {
+    try {
+      UserError.of(
+          () -> {
+            for (String o : options) {
+              all.add(HardwareOptions.share("--share", o));
+            }
+            ShareBoundary b = new ShareBoundary(all.stream().map(Hardware.Share::server).toList());
+            written.forEach(b::requireWritable);
+            read.forEach(b::requireReadable);
+            return b;
+          });
+    } catch (UserError e) {
+      close();
+      throw e;
     }
   }
 
@@ -27,9 +42,7 @@ final class Shares implements Closeable {
   }
 
   @Override
-  public void close() throws IOException {
-    for (Hardware.Share s : all) {
-      s.server().close();
-    }
+  public void close() {
+    all.forEach(s -> s.server().close());
   }
 }

@@ -18,7 +18,6 @@ import java.io.OutputStreamWriter;
 import java.io.PrintStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -37,13 +36,19 @@ final class TraceFiles implements EventSink, Closeable {
    * @param title of reports
    * @param checker sees each event first
    * @param verdict what reports show
+   * @param outputs opens and closes them
    */
-  TraceFiles(List<Path> files, String title, Checker checker, Function<Checker, Verdict> verdict) {
+  TraceFiles(
+      List<Path> files,
+      String title,
+      Checker checker,
+      Function<Checker, Verdict> verdict,
+      Outputs outputs) {
     this.checker = checker;
     files.forEach(TraceFiles::validate);
     for (Path p : files) {
       try {
-        writers.add(open(p, title, verdict));
+        writers.add(open(p, outputs.stream(p), title, verdict));
       } catch (IOException e) {
         close();
         throw new UserError("cannot write the trace " + p + ": " + UserError.reason(e));
@@ -57,10 +62,11 @@ final class TraceFiles implements EventSink, Closeable {
     }
   }
 
-  private TraceWriter open(Path p, String title, Function<Checker, Verdict> verdict)
+  private TraceWriter open(
+      Path p, OutputStream to, String title, Function<Checker, Verdict> verdict)
       throws IOException {
     String name = p.toString();
-    OutputStream out = new BufferedOutputStream(Files.newOutputStream(p), 1 << 16);
+    OutputStream out = new BufferedOutputStream(to, 1 << 16);
     if (name.endsWith(".pcapng")) {
       return new PcapngWriter(out);
     }

@@ -1,0 +1,142 @@
+package dev.vesper.cli;
+
+import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import org.jspecify.annotations.Nullable;
+
+/** A file that is open for writing, or a device, a terminal or a pipe. */
+abstract sealed class OutputFile extends OutputStream {
+  private final Path path;
+
+  private OutputFile(Path path) {
+    this.path = path;
+  }
+
+  /**
+   * {@return the file of that name, which is made if it is not there; its contents stay}
+   *
+   * @throws IOException if it cannot be written, or is a pipe that nobody reads
+   */
+  static OutputFile open(Path p) throws IOException {
+    boolean there = Files.exists(p);
+    if (there && !Files.isRegularFile(p) && !Files.isDirectory(p)) {
+      return new Special(p);
+    }
+    return new Regular(p, there);
+  }
+
+  /** {@return its name} */
+  Path path() {
+    return path;
+  }
+
+  /** Makes it empty, if it can be. */
+  abstract void empty() throws IOException;
+
+  /** Writes these contents in place of what it has. */
+  abstract void replace(byte[] bytes) throws IOException;
+
+  /**
+   * From that {@link System#nanoTime} on nobody is waited for who does not take what is written.
+   */
+  abstract void deadline(long nanoTime);
+
+  @Override
+  public void write(int b) throws IOException {
+    write(new byte[] {(byte) b}, 0, 1);
+  }
+
+  private static final class Regular extends OutputFile {
+    private final FileChannel channel;
+
+    /** What is removed if nothing is written to it, or null. */
+    private @Nullable Path made;
+
+    private Regular(Path p, boolean there) throws IOException {
+      super(p);
+      channel = FileChannel.open(p, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+      made = there ? null : p.toRealPath();
+    }
+
+    @Override
+    void empty() throws IOException {
+      made = null;
+      channel.truncate(0);
+    }
+
+    @Override
+    public void write(byte[] b, int off, int len) throws IOException {
+      made = null;
+      ByteBuffer w = ByteBuffer.wrap(b, off, len);
+      while (w.hasRemaining()) {
+        channel.write(w);
+      }
+    }
+
+    @Override
+    void replace(byte[] bytes) throws IOException {
+      // Over what is there and then cut: at no time is there nothing.
+      channel.position(0);
+      write(bytes, 0, bytes.length);
+      channel.truncate(bytes.length);
+    }
+
+    @Override
+    void deadline(long nanoTime) {
+      // A file takes what is written.
+    }
+
+    @Override
+    public void close() throws IOException {
+      channel.close();
+      Path p = made;
+      made = null;
+      if (p != null) {
+        try {
+          Files.deleteIfExists(p);
+        } catch (IOException e) {
+          // Then it stays, empty.
+        }
+      }
+    }
+  }
+
+  private static final class Special extends OutputFile {
+    private final PatientStream stream;
+
+    private Special(Path p) throws IOException {
+      super(p);
+      stream = new PatientStream(p);
+    }
+
+    @Override
+    void empty() {
+      // It has no contents.
+    }
+
+    @Override
+    public void write(byte[] b, int off, int len) throws IOException {
+      stream.write(b, off, len);
+    }
+
+    @Override
+    void replace(byte[] bytes) throws IOException {
+      stream.write(bytes, 0, bytes.length);
+    }
+
+    @Override
+    void deadline(long nanoTime) {
+      stream.deadline(nanoTime);
+    }
+
+    @Override
+    public void close() throws IOException {
+      stream.close();
+    }
+  }
+}

@@ -1,0 +1,188 @@
+package dev.vesper.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
+
+import dev.vesper.guest.FlatGuest;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What a run writes is open before the guest starts, and lies where no guest comes. */
+final class ShareRunTest {
+  private static final String END = "mov al, 0x10\nout 0xf4, al\nhlt";
+
+  @TempDir Path dir;
+  private Path in;
+  private Path out;
+  private Path guest;
+
+  @BeforeEach
+  void makeFolders() throws IOException {
+    in = Files.createDirectory(dir.resolve("in"));
+    out = Files.createDirectory(dir.resolve("out"));
+    guest = Files.write(out.resolve("guest.elf"), FlatGuest.image(END));
+  }
+
+  private record Result(int status, String err) {}
+
+  private Result run(String line) {
+    PrintStream old = System.err;
+    ByteArrayOutputStream err = new ByteArrayOutputStream();
+    System.setErr(new PrintStream(err, true, StandardCharsets.UTF_8));
+    try {
+      List<String> args = new ArrayList<>(List.of("run"));
+      args.addAll(List.of(line.split(" ")));
+      if (!line.contains("-serial")) {
+        args.addAll(List.of("-serial", "none"));
+      }
+      if (!line.contains("--sev")) {
+        args.addAll(List.of("--sev", "off"));
+      }
+      return new Result(
+          Main.execute(args.toArray(String[]::new)), err.toString(StandardCharsets.UTF_8));
+    } finally {
+      System.setErr(old);
+    }
+  }
+
+  private void refused(String line, String words) throws IOException {
+    Result r = run(line);
+    assertThat(r.status).as(line + ": " + r.err).isEqualTo(2);
+    assertThat(r.err).startsWith("vesper: cannot ").contains(words);
+    assertThat(r.err.lines().count()).isEqualTo(1);
+    try (Stream<Path> s = Files.list(in)) {
+      assertThat(s.filter(p -> p.toString().contains("new"))).isEmpty();
+    }
+  }
+
+  private String share() {
+    return "--share path=" + in + ",tag=x ";
+  }
+
+  @Test
+  void nothingIsWrittenInAShare() throws IOException {
+    Path new1 = in.resolve("new");
+    Files.createSymbolicLink(out.resolve("t.txt"), in.resolve("new.txt"));
+    String image = share() + guest + " ";
+    refused(image + "--trace " + new1 + ".jsonl", "it lies in " + in);
+    refused(image + "--trace " + out + "/t.txt", "it lies in " + in);
+    refused(image + "-vga std --screenshot " + new1 + ".txt", "it lies in");
+    refused(image + "-serial file:" + new1, "it lies in");
+    refused(image + "--virtio-console file:" + new1, "it lies in");
+    refused(image + "--coverage " + new1 + ".drcov", "it lies in");
+    refused(image + "--sev es --check --report " + new1 + ".md", "it lies in");
+    refused(image + "--sev es --check --write-baseline " + new1, "it lies in");
+    refused(image.replace("tag=x", "tag=x,readonly=on") + "--trace " + new1 + ".txt", "lies in");
+    Path disk = Files.writeString(in.resolve("disk"), "disk");
+    refused(image + "-drive format=raw,file=" + disk, "cannot write " + disk);
+    refused(image + "-drive format=raw,readonly=on,file=" + disk, "cannot read " + disk);
+    Path twin = Files.createLink(out.resolve("twin.txt"), Files.createFile(in.resolve("t")));
+    refused(image + "--trace " + twin, "another name in");
+    assertThat(disk).hasContent("disk");
+  }
+
+  @Test
+  void nothingIsReadThatTheGuestCouldWrite() throws IOException {
+    Path image = Files.copy(guest, in.resolve("guest.elf"));
+    refused(share() + image, "cannot read " + image + ": it lies in " + in);
+    refused(share() + guest + " -initrd " + image, "cannot read ");
+    Path map = Files.writeString(in.resolve("map"), "0000000001000000 T start\n");
+    refused(share() + guest + " --symbols " + map, "cannot read ");
+    String readOnly = share().replace("tag=x", "tag=x,readonly=on");
+    assertThat(run(readOnly + image).status).isEqualTo(33);
+    assertThat(run(share() + guest).status).isEqualTo(33);
+  }
+
+  @Test
+  void sharesDoNotOverlap() throws IOException {
+    Path sub = Files.createDirectory(in.resolve("sub"));
+    Path link = Files.createSymbolicLink(out.resolve("link"), sub);
+    refused(share() + "--share path=" + sub + ",tag=y " + guest, "overlaps");
+    refused("--share path=" + link + ",tag=y " + share() + guest, "overlaps");
+    assertThat(run(share() + "--share path=" + out + ",tag=y,readonly=on " + guest).status)
+        .isEqualTo(33);
+  }
+
+  @Test
+  void aPipeThatNobodyReadsIsRefused() {
+    assertTimeoutPreemptively(
+        Duration.ofSeconds(60),
+        () -> {
+          for (String o :
+              List.of("--trace P.txt", "-serial file:P.txt", "-vga std --screenshot P.txt")) {
+            Path p = out.resolve("p" + o.length() + ".txt");
+            assertThat(new ProcessBuilder("mkfifo", p.toString()).start().waitFor()).isZero();
+            refused(guest + " " + o.replace("P.txt", p.toString()), "nobody reads");
+            // Somebody does: the thread that has waited ends.
+            try (InputStream i = Files.newInputStream(p)) {
+              assertThat(i.readAllBytes()).isEmpty();
+            }
+          }
+        });
+  }
+
+  @Test
+  void aPipeWhoseReaderSleepsHoldsNobodyUp() throws IOException {
+    Path loop = Files.write(out.resolve("loop.elf"), FlatGuest.image("L: cpuid\njmp short L"));
+    assertTimeoutPreemptively(
+        Duration.ofSeconds(60),
+        () -> {
+          Path p = out.resolve("p.txt");
+          assertThat(new ProcessBuilder("mkfifo", p.toString()).start().waitFor()).isZero();
+          Process sleeper = new ProcessBuilder("sh", "-c", "exec sleep 60 <" + p).start();
+          try {
+            long start = System.nanoTime();
+            Result r = run("--timeout 1 --trace " + p + " " + loop);
+            assertThat(System.nanoTime() - start).isLessThan(15_000_000_000L);
+            assertThat(r.status).isIn(2, 124);
+          } finally {
+            sleeper.destroy();
+          }
+        });
+  }
+
+  @Test
+  void aPipeThatIsReadGetsAll() {
+    assertTimeoutPreemptively(
+        Duration.ofSeconds(60),
+        () -> {
+          Path p = out.resolve("p.txt");
+          assertThat(new ProcessBuilder("mkfifo", p.toString()).start().waitFor()).isZero();
+          Path copy = out.resolve("copy");
+          Process reader = new ProcessBuilder("sh", "-c", "cat <" + p + " >" + copy).start();
+          Path file = out.resolve("file.txt");
+          assertThat(run("--sev es --trace " + p + " --trace " + file).status).isZero();
+          reader.waitFor();
+          assertThat(copy).isNotEmptyFile().hasSameBinaryContentAs(file);
+        });
+  }
+
+  @Test
+  void whatIsNotWrittenIsNotThere() throws IOException {
+    Path png = out.resolve("s.png");
+    assertThat(run("-vga std --screenshot " + png + " --coverage " + out + "/c.info " + guest).err)
+        .contains("no DWARF lines");
+    assertThat(png).doesNotExist();
+    assertThat(out.resolve("c.info")).doesNotExist();
+    Path old = Files.writeString(out.resolve("s.txt"), "old and longer than what the screen shows");
+    String shown = "-vga std --screenshot " + old + " ";
+    assertThat(run(shown + "--coverage " + out + "/c.info " + guest).status).isEqualTo(2);
+    assertThat(old).hasContent("old and longer than what the screen shows");
+    assertThat(run(shown + guest).status).isEqualTo(33);
+    assertThat(Files.readString(old)).doesNotContain("old");
+    assertThat(run("-vga std --screenshot /dev/null --trace /dev/null " + guest).status)
+        .isEqualTo(2);
+  }
+}
