@@ -22,6 +22,10 @@ final class Children {
     ManagementFactory.getRuntimeMXBean().getInputArguments().stream()
         .filter(a -> !a.startsWith("--module-path=") && !a.startsWith("-Djdk.module."))
         .forEach(c::add);
+    if (module.equals("dev.vesper.cli")) {
+      // As the launcher does: runs are confined.
+      c.add("--enable-native-access=" + module);
+    }
     c.addAll(List.of("-p", System.getProperty("jdk.module.path"), "-m", module + "/" + main));
     c.addAll(List.of(args));
     return c;

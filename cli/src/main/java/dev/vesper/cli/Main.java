@@ -1,5 +1,7 @@
 package dev.vesper.cli;
 
+import dev.vesper.cli.confine.Confinement;
+import dev.vesper.cli.confine.Policy;
 import dev.vesper.machine.spec.Outcome;
 import java.io.PrintWriter;
 import java.io.StringWriter;
@@ -7,6 +9,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.function.Function;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
@@ -37,10 +40,13 @@ public final class Main implements Runnable {
         self, "name a command: run, check, measure, session, isa or dissector");
   }
 
+  /** How a run is confined; null in a process that is not the command's own, as of tests. */
+  private static @Nullable Function<Policy, Confinement> confine;
+
   private static final Map<String, Supplier<Callable<Integer>>> SUBCOMMANDS = new LinkedHashMap<>();
 
   static {
-    SUBCOMMANDS.put("run", RunCommand::new);
+    SUBCOMMANDS.put("run", () -> new RunCommand(confine));
     SUBCOMMANDS.put("check", CheckCommand::new);
     SUBCOMMANDS.put("measure", MeasureCommand::new);
     SUBCOMMANDS.put("session", SessionCommand::new);
@@ -131,6 +137,16 @@ public final class Main implements Runnable {
 
   /** Runs the command and exits with its status. */
   public static void main(String[] args) {
+    start(Confinement::apply, args);
+  }
+
+  /**
+   * Runs the command in a process of its own and exits with its status.
+   *
+   * @param confined how a run is confined
+   */
+  static void start(Function<Policy, Confinement> confined, String[] args) {
+    confine = confined;
     System.exit(execute(args));
   }
 }

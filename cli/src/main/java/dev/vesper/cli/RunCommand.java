@@ -1,9 +1,12 @@
 package dev.vesper.cli;
 
+import dev.vesper.cli.confine.Confinement;
+import dev.vesper.cli.confine.Policy;
 import dev.vesper.guest.Locore;
 import dev.vesper.machine.HardwareOptions;
 import dev.vesper.machine.Machine;
 import dev.vesper.machine.Restarts;
+import dev.vesper.machine.device.net.Network;
 import dev.vesper.machine.launch.CommandFailed;
 import dev.vesper.machine.launch.Measurement;
 import dev.vesper.machine.observe.Symbols;
@@ -27,6 +30,7 @@ import java.util.Arrays;
 import java.util.Base64;
 import java.util.List;
 import java.util.Locale;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /** {@code vesper run}. */
@@ -65,6 +69,15 @@ final class RunCommand implements Options.Command {
   private @Nullable Integer successStatus;
   private boolean json;
   private boolean verbose;
+  private String sandbox = "";
+  private final @Nullable Function<Policy, Confinement> confine;
+
+  /**
+   * @param confine gives up the process's rights for good; null if others need them
+   */
+  RunCommand(@Nullable Function<Policy, Confinement> confine) {
+    this.confine = confine;
+  }
 
   @Override
   public Options options() {
@@ -208,6 +221,13 @@ final class RunCommand implements Options.Command {
             + " port 0xf4, for the reference guest; none otherwise)",
         v -> successStatus = v,
         "--success-status");
+    o.text(
+        "on|off",
+        "hold the process by the system (Landlock, seccomp) to the files and ports that are named"
+            + " here; on refuses to run where that is not possible, off does without (default:"
+            + " what the system can do; -v says what that is)",
+        v -> sandbox = v,
+        "--sandbox");
     o.flag("write a summary as JSON to stderr at the end", () -> json = true, "--json");
     o.flag(
         "a line on stderr for each #VC, VMGEXIT, write trap and automatic exit",
@@ -228,11 +248,15 @@ final class RunCommand implements Options.Command {
     if (translateAfter != null && translateAfter < 0) {
       throw new UserError("--translate-after must not be negative");
     }
+    if (!List.of("", "on", "off").contains(sandbox)) {
+      throw new UserError("--sandbox takes on or off, not '" + sandbox + "'");
+    }
     if (mode == SevMode.OFF && (measureOnly || !secret.isEmpty())) {
       throw new UserError("--measure-only and --secret are for a launch: use --sev sev or es");
     }
     MachineSpec options = LaunchSecrets.of(secret, guest).addTo(guest.read());
-    Symbols names = symbolFile == null ? null : symbols(symbolFile);
+    byte @Nullable [] symbols =
+        symbolFile == null ? null : UserFiles.read(symbolFile, "symbol file");
     if (checkOptions.given() && !check) {
       throw new UserError("--allow, --baseline, --write-baseline and --report need --check");
     }
@@ -256,12 +280,6 @@ final class RunCommand implements Options.Command {
         TraceFiles files =
             new TraceFiles(trace, title(started, mode), checker, checkOptions::verdict, outputs)) {
       open(outputs);
-      MachineSpec.Ports ports =
-          new MachineSpec.Ports(
-              b -> write(console, b),
-              b -> System.err.write(b),
-              b -> write(second, b),
-              serial.equals("stdio") ? new StandardInput() : ConsoleInput.NONE);
       Hardware h =
           new Hardware(
                   options.hardware().board(),
@@ -272,6 +290,15 @@ final class RunCommand implements Options.Command {
                   screen())
               .withTestDevice(testDevice())
               .withClock(UserError.of(() -> HardwareOptions.clock("-rtc", rtc)));
+      // Everything is open that is named, and nothing that a guest brings with it has been read.
+      confine(networks.list(), shares.list());
+      Symbols names = symbols == null ? null : symbols(symbols);
+      MachineSpec.Ports ports =
+          new MachineSpec.Ports(
+              b -> write(console, b),
+              b -> System.err.write(b),
+              b -> write(second, b),
+              serial.equals("stdio") ? new StandardInput() : ConsoleInput.NONE);
       MachineSpec whole =
           options.toBuilder()
               .hardware(h)
@@ -371,6 +398,32 @@ final class RunCommand implements Options.Command {
     wholeFiles().forEach(outputs::open);
     if (guest.nvram() != null && !snapshot) {
       outputs.openIfWritable(guest.nvram());
+    }
+  }
+
+  /** Gives up what the run does not need. */
+  private void confine(List<Network> networks, List<Hardware.Share> shares) {
+    if (sandbox.equals("on") && confine == null) {
+      throw new UserError("--sandbox on: the process is not this run's alone");
+    }
+    if (sandbox.equals("off") || confine == null) {
+      return;
+    }
+    Policy.Builder b = new Policy.Builder();
+    shares.forEach(s -> b.folder(s.server().root(), s.server().readOnly()));
+    for (Network n : networks) {
+      Network.Sockets s = n.sockets();
+      if (s.accepts()) {
+        b.visitors();
+      }
+      s.connects().forEach(b::connection);
+    }
+    Confinement c = confine.apply(b.build());
+    if (sandbox.equals("on") && !c.whole()) {
+      throw new UserError("--sandbox on: not possible here: " + c.files() + "; " + c.calls());
+    }
+    if (verbose) {
+      System.err.println("[sandbox] " + c.files() + "; " + c.calls());
     }
   }
 
@@ -548,9 +601,9 @@ final class RunCommand implements Options.Command {
         + mode.name().toLowerCase(Locale.ROOT);
   }
 
-  private static Symbols symbols(Path p) {
+  private Symbols symbols(byte[] bytes) {
     try {
-      return Machine.readSymbols(p.toString(), UserFiles.read(p, "symbol file"));
+      return Machine.readSymbols(String.valueOf(symbolFile), bytes);
     } catch (BootException e) {
       throw new UserError("--symbols: " + e.getMessage());
     }

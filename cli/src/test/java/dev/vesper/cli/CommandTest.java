@@ -87,7 +87,9 @@ final class CommandTest {
     "'--vga std --screenshot x.gif', .png",
     "'--share path=/no/such/folder,tag=a', folder",
     "'--share path=/tmp', tag",
-    "--limit-insns -4, limits"
+    "--limit-insns -4, limits",
+    "--sandbox maybe, on or off",
+    "--sandbox on, alone"
   })
   void mistakesAreOneLineAndStatus2(String args, String words) {
     String[] a = ("run " + args + " -serial none").split(" ");

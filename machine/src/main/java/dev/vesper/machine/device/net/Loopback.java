@@ -12,6 +12,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
@@ -53,6 +54,11 @@ public final class Loopback implements Outside {
   /** Lets the guest talk, by a port of the gateway, to a port of 127.0.0.1. */
   public void letOut(int gatewayPort, int port) {
     exits.put(gatewayPort, port);
+  }
+
+  @Override
+  public Network.Sockets sockets() {
+    return new Network.Sockets(!doors.isEmpty(), Set.copyOf(exits.values()));
   }
 
   @Override

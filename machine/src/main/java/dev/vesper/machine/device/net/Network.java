@@ -1,5 +1,7 @@
 package dev.vesper.machine.device.net;
 
+import java.util.Set;
+
 /** What is at the other end of a network adapter. */
 public interface Network {
   /** No event is due. */
@@ -10,6 +12,22 @@ public interface Network {
   interface Receiver {
     /** A frame arrives: Ethernet, without its check sequence. */
     void frame(byte[] bytes);
+  }
+
+  /**
+   * What it does with sockets of the computer once the guest runs.
+   *
+   * @param accepts whether somebody may come in by those that listen already
+   * @param connects TCP ports that it connects to
+   */
+  record Sockets(boolean accepts, Set<Integer> connects) {
+    /** Nothing. */
+    public static final Sockets NONE = new Sockets(false, Set.of());
+  }
+
+  /** {@return what it does with sockets of the computer} */
+  default Sockets sockets() {
+    return Sockets.NONE;
   }
 
   /** Says who takes frames for the guest. */

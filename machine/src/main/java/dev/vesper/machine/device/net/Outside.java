@@ -40,6 +40,11 @@ public interface Outside {
   /** Waits until somebody says something, or real time has passed. */
   void await(long nanos);
 
+  /** {@return what it does with sockets of the computer} */
+  default Network.Sockets sockets() {
+    return Network.Sockets.NONE;
+  }
+
   /** Ends all conversations; nobody comes any more. */
   default void close() {}
 

@@ -76,6 +76,11 @@ public final class UserNetwork implements Network {
   }
 
   @Override
+  public Sockets sockets() {
+    return outside.sockets();
+  }
+
+  @Override
   public void close() {
     outside.close();
   }

@@ -1,0 +1,226 @@
+package dev.vesper.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import dev.vesper.guest.FlatGuest;
+import java.io.IOException;
+import java.net.InetAddress;
+import java.net.ServerSocket;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** Runs in processes of their own that the system confines, with {@link Intruder} among them. */
+final class ConfinedRunTest {
+  private static final String NATIVE = "--enable-native-access=ALL-UNNAMED";
+
+  @TempDir Path dir;
+  private Path outside;
+  private Path shared;
+
+  private record Run(int status, String out, String err) {
+    /** {@return what came of each attempt} */
+    Map<String, String> attempts() {
+      Map<String, String> all = new HashMap<>();
+      err.lines()
+          .filter(l -> l.startsWith("intruder "))
+          .map(l -> l.split(" "))
+          .forEach(w -> all.put(w[1], w[2]));
+      return all;
+    }
+  }
+
+  @BeforeEach
+  void folders() throws IOException {
+    outside = Files.createDirectory(dir.resolve("outside"));
+    shared = Files.createDirectory(dir.resolve("shared"));
+    Files.writeString(outside.resolve("secret"), "secret");
+    Files.createSymbolicLink(shared.resolve("link"), outside.resolve("secret"));
+  }
+
+  private Run java(List<String> options, Class<?> main, String... args) throws Exception {
+    // Surefire's own class path is a jar that only names others.
+    String path =
+        System.getProperty("surefire.test.class.path", System.getProperty("java.class.path"));
+    List<String> c = new ArrayList<>();
+    c.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+    c.add("-XX:+UseSerialGC");
+    c.addAll(options);
+    c.addAll(List.of("-cp", path, main.getName()));
+    c.addAll(List.of(args));
+    Path out = dir.resolve("out");
+    Path err = dir.resolve("err");
+    Process p =
+        new ProcessBuilder(c)
+            .redirectInput(Path.of("/dev/null").toFile())
+            .redirectOutput(out.toFile())
+            .redirectError(err.toFile())
+            .start();
+    return new Run(
+        p.waitFor(),
+        Files.readString(out, StandardCharsets.ISO_8859_1),
+        Files.readString(err, StandardCharsets.ISO_8859_1));
+  }
+
+  private Run intrude(int port, String... options) throws Exception {
+    List<String> args =
+        new ArrayList<>(
+            List.of(outside.toString(), shared.toString(), String.valueOf(port), "run", "-v"));
+    args.addAll(List.of(options));
+    return java(List.of(NATIVE), Intruder.class, args.toArray(String[]::new));
+  }
+
+  /** A line of {@code -v} says what the system does; what it cannot do is not tested here. */
+  private static void assume(Run r, String what) {
+    assumeTrue(
+        r.err.contains(what),
+        () -> r.err.lines().filter(l -> l.startsWith("[sandbox]")).findFirst().orElse(r.err));
+  }
+
+  @Test
+  void whoIsPastEveryCheckOpensNoFileThatTheRunWasNotGiven() throws Exception {
+    Run r = intrude(1);
+    assertThat(r.status).as(r.err).isZero();
+    assertThat(r.out).contains("self-test passed");
+    assume(r, "Landlock ABI");
+    for (String who : new String[] {"", "new-thread-"}) {
+      for (String what :
+          new String[] {"read", "write", "passwd", "create", "mkdir", "list", "delete", "rename"}) {
+        assertThat(r.attempts()).containsEntry(who + what, "refused");
+      }
+    }
+    assertThat(r.attempts())
+        .containsEntry("shared-write", "refused")
+        .containsEntry("shared-hard-link", "refused");
+    assertThat(outside.resolve("secret")).hasContent("secret");
+    try (var files = Files.list(outside)) {
+      assertThat(files).hasSize(1);
+    }
+  }
+
+  @Test
+  void whoIsPastEveryCheckStartsNoProgramAndOpensNoSocket() throws Exception {
+    Run r;
+    try (ServerSocket s = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+      r = intrude(s.getLocalPort());
+    }
+    assertThat(r.status).as(r.err).isZero();
+    assume(r, "seccomp,");
+    for (String who : new String[] {"", "new-thread-"}) {
+      for (String what :
+          new String[] {"chmod", "exec", "connect", "listen", "udp", "unix", "kill"}) {
+        assertThat(r.attempts()).containsEntry(who + what, "refused");
+      }
+    }
+    // Seccomp holds for threads that were there before, too.
+    assertThat(r.attempts())
+        .containsEntry("old-thread-exec", "refused")
+        .containsEntry("old-thread-connect", "refused")
+        .containsEntry("other-process-lives", "true");
+  }
+
+  @Test
+  void aSharedFolderCanBeChangedAndNotLeft() throws Exception {
+    Run r = intrude(1, "--share", "path=" + shared + ",tag=x");
+    assertThat(r.status).as(r.err).isZero();
+    assume(r, "Landlock ABI");
+    assertThat(r.attempts())
+        .containsEntry("shared-write", "done")
+        .containsEntry("shared-link-out", "refused")
+        .containsEntry("shared-hard-link", "refused")
+        .containsEntry("read", "refused")
+        .containsEntry("create", "refused");
+    assertThat(r.attempts())
+        .containsEntry("shared-move", r.err.contains("Landlock ABI 1;") ? "refused" : "done");
+  }
+
+  @Test
+  void aReadOnlyFolderCannotBeChanged() throws Exception {
+    Run r = intrude(1, "--share", "path=" + shared + ",tag=x,readonly=on");
+    assume(r, "Landlock ABI");
+    assertThat(r.attempts())
+        .containsEntry("shared-write", "refused")
+        .containsEntry("chmod", "refused")
+        .containsEntry("read", "refused");
+  }
+
+  @Test
+  void onlyThePortsThatTheGuestIsLetOutToAreConnectedTo() throws Exception {
+    try (ServerSocket s = new ServerSocket(0, 1, InetAddress.getLoopbackAddress());
+        ServerSocket t = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+      String nic = "user,guestfwd=tcp:10.0.2.2:80-tcp:127.0.0.1:" + s.getLocalPort();
+      Run in = intrude(s.getLocalPort(), "-nic", nic);
+      assertThat(in.status).as(in.err).isZero();
+      assertThat(in.attempts()).containsEntry("connect", "done");
+      assume(in, "seccomp,");
+      assertThat(in.attempts())
+          .containsEntry("listen", "refused")
+          .containsEntry("udp", "refused")
+          .containsEntry("unix", "refused");
+      Run out = intrude(t.getLocalPort(), "-nic", nic);
+      // Ports since ABI 4.
+      assumeTrue(out.err.matches("(?s).*Landlock ABI ([4-9]|\\d\\d);.*"));
+      assertThat(out.attempts()).containsEntry("connect", "refused");
+    }
+  }
+
+  @Test
+  void outputsAreWrittenAndNothingElseIsSaid() throws Exception {
+    Path image = dir.resolve("guest.elf");
+    Files.write(image, FlatGuest.image("mov al, 0x10\nout 0xf4, al\nL: jmp short L"));
+    Path drcov = Files.createDirectory(dir.resolve("of")).resolve("c.drcov");
+    Files.writeString(drcov, "old");
+    Path trace = dir.resolve("t.jsonl");
+    Run r =
+        java(
+            List.of(NATIVE),
+            Main.class,
+            "run",
+            "--sev",
+            "off",
+            "--success-status",
+            "33",
+            "--coverage",
+            drcov.toString(),
+            "--trace",
+            trace.toString(),
+            "-m",
+            "16M",
+            "--json",
+            image.toString());
+    assertThat(r.status).as(r.err).isZero();
+    assertThat(r.err.lines().count()).isEqualTo(1);
+    assertThat(Files.readString(drcov, StandardCharsets.ISO_8859_1)).startsWith("DRCOV");
+    assertThat(trace).isNotEmptyFile();
+  }
+
+  @Test
+  void offRestrictsNothing() throws Exception {
+    Run r = intrude(1, "--sandbox", "off");
+    assertThat(r.status).as(r.err).isZero();
+    assertThat(r.attempts())
+        .containsEntry("read", "done")
+        .containsEntry("exec", "done")
+        .containsEntry("kill", "done");
+    assertThat(r.err).doesNotContain("[sandbox]");
+  }
+
+  @Test
+  void withoutNativeAccessARunGoesOnUnlessItMustBeConfined() throws Exception {
+    Run any = java(List.of(), Main.class, "run", "-v");
+    assertThat(any.status).as(any.err).isZero();
+    assertThat(any.err).contains("--enable-native-access").doesNotContain("WARNING");
+    Run on = java(List.of(), Main.class, "run", "--sandbox", "on");
+    assertThat(on.status).isEqualTo(2);
+    assertThat(on.err).startsWith("vesper: --sandbox on: ");
+    assertThat(on.err.lines().count()).isEqualTo(1);
+  }
+}
