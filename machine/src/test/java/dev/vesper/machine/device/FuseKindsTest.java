@@ -238,6 +238,8 @@ final class FuseKindsTest {
       }
     }
     assertThat(guest.ask(3, leaf, new byte[16])).isEqualTo(ENAMETOOLONG);
+    byte[] byHandle = room(16).putInt(1).putInt(0).putLong(12345).array();
+    assertThat(guest.ask(3, leaf, byHandle)).isEqualTo(ENAMETOOLONG);
     assertThat(guest.makeFolder(leaf, "x")).isEqualTo(ENAMETOOLONG);
     // No path of Java's leads there.
     assertThat(run(new ProcessBuilder("rm", "-rf", root.toString()))).isZero();

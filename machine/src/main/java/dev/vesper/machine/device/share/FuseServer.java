@@ -240,8 +240,9 @@ public final class FuseServer implements Closeable {
   }
 
   private byte[] getAttributes(long node, ByteBuffer a) throws FuseError {
-    boolean opened = (a.getInt(0) & GET_FILE) != 0;
-    return attributes(posix.stat(opened ? file(a.getLong(8)) : folder.file(node)));
+    // A handle helps where the file has no name any more; without one the node is enough.
+    Integer file = (a.getInt(0) & GET_FILE) == 0 ? null : open.get(a.getLong(8));
+    return attributes(posix.stat(file == null ? folder.file(node) : file));
   }
 
   private byte[] setAttributes(long node, ByteBuffer a) throws FuseError {
