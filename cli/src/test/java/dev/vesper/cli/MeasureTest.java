@@ -19,6 +19,8 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.PrintStream;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -585,6 +587,43 @@ final class MeasureTest {
     Result fits =
         vesper("run", "-bios", dir + "/hashing.fd", "--secret", dir + "/k", "--measure-only");
     assertThat(fits.status).as(fits.err).isZero();
+  }
+
+  /** Behind RAM, in the flash, and over its end lie places that a firmware's table may name. */
+  @Test
+  void secretsAndHashesGoIntoTheGuestsMemoryAlone() throws IOException {
+    files();
+    file("secret", new byte[0x30]);
+    long ram = 512L << 20;
+    long[] places = {0xFFFF_FFF0L, 0xFFFF_C000L, ram, ram - 0x20, 0xC000_0000L, 0x81_0008L};
+    for (long place : places) {
+      byte[] b = hashing();
+      int table = b.length - 32 - 92;
+      for (int entry : new int[] {table, table + 26}) {
+        ByteBuffer.wrap(b).order(ByteOrder.LITTLE_ENDIAN).putInt(entry, (int) place);
+        ByteBuffer.wrap(b).order(ByteOrder.LITTLE_ENDIAN).putInt(entry + 4, 0x1000);
+      }
+      file("odd.fd", b);
+      String hex = "0x" + Long.toHexString(place);
+      for (String mode : List.of("sev", "es")) {
+        Result secret =
+            vesper(
+                words(
+                    "run -m 512M --measure-only --sev "
+                        + mode
+                        + " -bios $odd.fd --secret $secret"));
+        assertThat(secret.status).as(hex).isEqualTo(2);
+        assertThat(secret.err).contains("launch secret at " + hex);
+        assertThat(secret.err.lines()).hasSize(1);
+        Result hashes =
+            vesper(words("run -m 512M --measure-only --sev " + mode + " -bios $odd.fd -kernel $k"));
+        if (place + 176 > ram || place % 16 != 0) {
+          assertThat(hashes.status).as(hex).isEqualTo(2);
+          assertThat(hashes.err).contains("hashes of the kernel at " + hex);
+          assertThat(hashes.err.lines()).hasSize(1);
+        }
+      }
+    }
   }
 
   /** The guest reads its secret in plaintext; the host sees none of it. */

@@ -105,7 +105,7 @@ public final class LaunchSequence {
     measurement = m;
     LaunchSecret secret = l.secret().answer(m);
     if (secret != null) {
-      processor.launchSecret(handle, secret, secretArea(o, secret).address());
+      processor.launchSecret(handle, secret, secretArea(o, secret));
     }
     processor.launchFinish(handle);
     if (vmd) {
@@ -113,7 +113,8 @@ public final class LaunchSequence {
     }
   }
 
-  private static FirmwareTable.Area secretArea(MachineSpec o, LaunchSecret secret) {
+  /** {@return where a secret goes: into the guest's memory and nowhere else} */
+  private long secretArea(MachineSpec o, LaunchSecret secret) {
     MachineSpec.Firmware f = o.boot().firmware();
     FirmwareTable.Area a = f == null ? null : new FirmwareTable(f.code()).secrets();
     if (a == null) {
@@ -128,6 +129,14 @@ public final class LaunchSequence {
               + " bytes, the firmware has room for "
               + a.length());
     }
-    return a;
+    if ((a.address() & 15) != 0
+        || !parts.memory.hostView().contains(a.address(), secret.payload().length)) {
+      throw new IllegalArgumentException(
+          "the firmware wants the launch secret at 0x"
+              + Long.toHexString(a.address())
+              + ", which are no blocks of 16 bytes of this guest's memory: give it more with -m, or"
+              + " take other firmware");
+    }
+    return a.address();
   }
 }

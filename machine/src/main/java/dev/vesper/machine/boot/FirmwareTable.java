@@ -11,8 +11,8 @@ import org.jspecify.annotations.Nullable;
  * 16-bit length of all of it, and a GUID. Older images have the reset block alone in that place.
  */
 public final class FirmwareTable {
-  /** A guest physical area that the table names. */
-  public record Area(long address, int length) {}
+  /** A guest physical area that the table names; both numbers have 32 bits. */
+  public record Area(long address, long length) {}
 
   private static final UUID FOOTER = UUID.fromString("96b582de-1fb2-45f7-baea-a366c55a082d");
   private static final UUID RESET_BLOCK = UUID.fromString("00f771de-1a7e-4fcb-890e-68c77e2fb44e");
@@ -50,7 +50,7 @@ public final class FirmwareTable {
 
   /** {@return an area; null too if the build left it empty, as OVMF without AmdSev does} */
   private static @Nullable Area area(byte @Nullable [] data) {
-    int length = data == null ? 0 : (int) Bytes.u32(data, 4);
+    long length = data == null ? 0 : Bytes.u32(data, 4);
     return data == null || length == 0 ? null : new Area(Bytes.u32(data, 0), length);
   }
 

@@ -17,6 +17,7 @@ import org.jspecify.annotations.Nullable;
 public final class PhysicalMemory {
   private final @Nullable Page[] pages;
   private final int guestPages;
+  private final int firstHostPage;
   private int nextHostPage;
   private final List<MemoryKey> keys = new ArrayList<>();
   private final List<IntConsumer> domainListeners = new ArrayList<>();
@@ -37,7 +38,8 @@ public final class PhysicalMemory {
    */
   public PhysicalMemory(long guestBytes, int topPages, int hostPages) {
     guestPages = Math.toIntExact(guestBytes >>> 12);
-    nextHostPage = Math.max(guestPages, topPages);
+    firstHostPage = Math.max(guestPages, topPages);
+    nextHostPage = firstHostPage;
     pages = new Page[nextHostPage + hostPages];
   }
 
@@ -56,6 +58,11 @@ public final class PhysicalMemory {
   /** {@return guest RAM in pages} */
   public int guestPages() {
     return guestPages;
+  }
+
+  /** {@return the first page that no guest has: those of the host begin here} */
+  public int firstHostPage() {
+    return firstHostPage;
   }
 
   /** {@return all pages, the host's included} */

@@ -347,7 +347,8 @@ public final class SecureProcessor {
   // ---- launching
 
   private void requireRange(String command, long address, long length) {
-    long end = (long) memory.totalPages() << 12;
+    // What lies behind is the host's: VMCBs, save areas and maps.
+    long end = (long) memory.firstHostPage() << 12;
     if ((address & 15) != 0 || address < 0 || address >= end || length > end - address) {
       throw failed(
           command,

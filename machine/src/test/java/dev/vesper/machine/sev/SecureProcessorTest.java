@@ -67,6 +67,18 @@ final class SecureProcessorTest {
     fails(SevStatus.INVALID_PLATFORM_STATE, p::init);
   }
 
+  /** Behind the guest's memory lie VMCBs and save areas, which no command may touch. */
+  @Test
+  void thePagesOfTheHostAreNoMemoryOfAGuest() {
+    int h = active();
+    long end = 1 << 20;
+    p.launchUpdateData(h, end - 16, 16);
+    for (long at : new long[] {end, end - 16, end + 0x3FF0, -16}) {
+      fails(SevStatus.INVALID_ADDRESS, () -> p.launchUpdateData(h, at, 32));
+      fails(SevStatus.INVALID_ADDRESS, () -> p.dbgDecrypt(h, at, 32));
+    }
+  }
+
   @Test
   void platformStatesFollowTheGuests() {
     assertThat(p.platformStatus()).isEqualTo(SecureProcessor.PlatformState.UNINIT);
