@@ -34,7 +34,7 @@ final class CheckCommand implements Options.Command {
   @Override
   public Integer call() {
     if (rules) {
-      System.out.print(table());
+      Terminal.outLines(table());
       return 0;
     }
     Path p = trace;

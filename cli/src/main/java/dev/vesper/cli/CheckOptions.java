@@ -127,7 +127,7 @@ final class CheckOptions {
       c.findings().forEach(f -> known.add(f.fingerprint()));
     }
     Verdict v = verdict(c);
-    System.err.print(Reports.TEXT.write(v));
+    Terminal.errLines(Reports.TEXT.write(v));
     for (Path p : reports) {
       outputs.write(p, bytes(form(p).write(v)));
     }

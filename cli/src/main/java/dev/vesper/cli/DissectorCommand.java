@@ -13,7 +13,7 @@ import picocli.CommandLine.Command;
 final class DissectorCommand implements Callable<Integer> {
   @Override
   public Integer call() {
-    System.out.print(GhcbDissector.lua());
+    Terminal.outLines(GhcbDissector.lua());
     return 0;
   }
 }

@@ -51,7 +51,7 @@ final class IsaCommand implements Callable<Integer> {
     if (forms.isEmpty()) {
       throw new UserError("no such instruction: see vesper isa for all of them");
     }
-    System.out.print(table(forms, markdown));
+    Terminal.outLines(table(forms, markdown));
     return 0;
   }
 

@@ -3,8 +3,6 @@ package dev.vesper.cli;
 import dev.vesper.cli.confine.Confinement;
 import dev.vesper.cli.confine.Policy;
 import dev.vesper.machine.spec.Outcome;
-import java.io.PrintWriter;
-import java.io.StringWriter;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -29,8 +27,6 @@ import picocli.CommandLine.Command;
       "time or instruction limit; 125 a defect of Vesper."
     })
 public final class Main implements Runnable {
-  private static final int MOST_LINES = 60;
-
   @CommandLine.Spec private CommandLine.Model.@Nullable CommandSpec spec;
 
   @Override
@@ -101,22 +97,19 @@ public final class Main implements Runnable {
   /** Says what has ended a command that did not end by itself; {@return the exit status} */
   static int failed(Throwable e) {
     if (e instanceof UserError u) {
-      System.err.println("vesper: " + u.getMessage());
+      Terminal.say(String.valueOf(u.getMessage()));
       return Outcome.USAGE;
     }
     if (e instanceof OutOfMemoryError) {
-      System.err.printf(
-          "vesper: out of memory: this process may have %d MiB (%s)%n",
-          Runtime.getRuntime().maxMemory() >> 20, e.getMessage());
+      Terminal.say(
+          "out of memory: this process may have %d MiB (%s)"
+              .formatted(Runtime.getRuntime().maxMemory() >> 20, e.getMessage()));
       return Outcome.EXHAUSTED;
     }
-    System.err.println(
-        "vesper: a defect of Vesper, please report it: send the command line, the files that it"
-            + " names and what follows");
-    StringWriter trace = new StringWriter();
-    e.printStackTrace(new PrintWriter(trace));
-    // A stack that has overflowed is a thousand times the same.
-    trace.toString().lines().limit(MOST_LINES).forEach(System.err::println);
+    Terminal.say(
+        "a defect of Vesper, please report it: send the command line, the files that it names and"
+            + " what follows");
+    Terminal.err(e);
     return Outcome.DEFECT;
   }
 
@@ -124,9 +117,8 @@ public final class Main implements Runnable {
     c.setExecutionExceptionHandler((e, cmd, parsed) -> failed(e));
     c.setParameterExceptionHandler(
         (e, given) -> {
-          System.err.println(
-              "vesper: "
-                  + e.getMessage()
+          Terminal.say(
+              e.getMessage()
                   + " (see "
                   + e.getCommandLine().getCommandSpec().qualifiedName()
                   + " --help)");

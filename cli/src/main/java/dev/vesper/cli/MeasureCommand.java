@@ -127,13 +127,12 @@ final class MeasureCommand implements Options.Command {
       if (explain) {
         explain(manifest);
       }
-      System.out.println(
+      Terminal.out(
           format.equals("hex")
               ? manifest.digest()
               : Base64.getEncoder().encodeToString(plan.digest()));
       if (measurement != null) {
-        System.out.println(
-            "measurement " + Base64.getEncoder().encodeToString(measurement.encode()));
+        Terminal.out("measurement " + Base64.getEncoder().encodeToString(measurement.encode()));
       }
     }
     return 0;
@@ -176,8 +175,8 @@ final class MeasureCommand implements Options.Command {
         plan.items().stream()
             .anyMatch(i -> i instanceof LaunchPlan.Data d && d.what().equals(LaunchPlan.HASHES));
     if (kernel && !hashed && o.launch().hashes() == KernelHashing.AUTO) {
-      System.err.println(
-          "vesper: the firmware has no place for hashes: kernel, initrd and command line are not"
+      Terminal.say(
+          "the firmware has no place for hashes: kernel, initrd and command line are not"
               + " measured");
     }
   }
@@ -254,19 +253,20 @@ final class MeasureCommand implements Options.Command {
       j.key("measurement").value(HexFormat.of().formatHex(measurement.measure()));
       j.key("nonce").value(HexFormat.of().formatHex(measurement.nonce()));
     }
-    System.out.println(j.end());
+    Terminal.out(j.end().toString());
   }
 
   private static void explain(Manifest m) {
-    m.inputs().forEach((k, v) -> System.out.println(k + ": " + v));
+    m.inputs().forEach((k, v) -> Terminal.out(k + ": " + v));
     for (Manifest.Page p : m.pages()) {
-      System.out.printf(
-          "%-12s %4d bytes  %s  digest so far %s  %s%n",
-          p.address(), p.bytes(), p.sha256(), p.running(), p.what());
+      Terminal.out(
+          String.format(
+              "%-12s %4d bytes  %s  digest so far %s  %s",
+              p.address(), p.bytes(), p.sha256(), p.running(), p.what()));
     }
     for (int i = 0; i < m.processors().size(); i++) {
       Map<String, String> fields = m.processors().get(i);
-      System.out.println(
+      Terminal.out(
           "VMSA of vCPU "
               + i
               + "  4096 bytes  "
@@ -276,7 +276,7 @@ final class MeasureCommand implements Options.Command {
       fields.forEach(
           (k, v) -> {
             if (v.startsWith("0x")) {
-              System.out.println("  " + k + " " + v);
+              Terminal.out("  " + k + " " + v);
             }
           });
     }
@@ -289,9 +289,9 @@ final class MeasureCommand implements Options.Command {
     Manifest a = read(files.get(0));
     Manifest b = read(files.get(1));
     List<String> found = ManifestDiff.of(a, b);
-    found.forEach(System.out::println);
+    found.forEach(Terminal::out);
     boolean same = a.digest().equals(b.digest());
-    System.out.println(
+    Terminal.out(
         same
             ? "the launch digests are equal: " + a.digest()
             : "the launch digests differ: " + a.digest() + " in A, " + b.digest() + " in B");

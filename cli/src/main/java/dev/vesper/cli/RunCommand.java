@@ -13,6 +13,7 @@ import dev.vesper.machine.observe.Symbols;
 import dev.vesper.machine.observe.check.Checker;
 import dev.vesper.machine.observe.format.Json;
 import dev.vesper.machine.observe.format.TextWriter;
+import dev.vesper.machine.observe.format.Visible;
 import dev.vesper.machine.spec.BootException;
 import dev.vesper.machine.spec.ConsoleInput;
 import dev.vesper.machine.spec.Hardware;
@@ -97,9 +98,9 @@ final class RunCommand implements Options.Command {
         "--serial");
     o.phrases(
         "file=F[,KEY=VALUE...]",
-        "a disk: format=raw or qcow2 (default: what the file is), if=virtio or ide (default:"
-            + " virtio), readonly=on, snapshot=on (what the guest writes is forgotten at the end);"
-            + " may be repeated",
+        "a disk: format=raw or qcow2 (default: what the file is, but a guest may not make its raw"
+            + " disk look otherwise), if=virtio or ide (default: virtio), readonly=on, snapshot=on"
+            + " (what the guest writes is forgotten at the end); may be repeated",
         v -> drive = v,
         "-drive",
         "--drive");
@@ -296,7 +297,7 @@ final class RunCommand implements Options.Command {
       MachineSpec.Ports ports =
           new MachineSpec.Ports(
               b -> write(console, b),
-              b -> System.err.write(b),
+              Terminal::guest,
               b -> write(second, b),
               serial.equals("stdio") ? new StandardInput() : ConsoleInput.NONE);
       MachineSpec whole =
@@ -309,7 +310,7 @@ final class RunCommand implements Options.Command {
               .build();
       Machine m = launch(whole, names);
       if (verbose) {
-        m.launchCommands().forEach(c -> System.err.println("[launch] " + c));
+        m.launchCommands().forEach(c -> Terminal.err("[launch] " + c));
       }
       if (measureOnly) {
         printMeasurement(m);
@@ -323,7 +324,7 @@ final class RunCommand implements Options.Command {
       long executed = 0;
       Outcome o = run(m, limitInsns, end);
       while (restarts.isReset(o) && restarts.again(m.virtualTime())) {
-        System.err.println("vesper: " + o.reason() + ": vmd(8) resets the VM");
+        Terminal.say(o.reason() + ": vmd(8) resets the VM");
         executed += m.instructions();
         m = launch(whole, names);
         trace(m, files, checker);
@@ -336,7 +337,7 @@ final class RunCommand implements Options.Command {
       writeScreenshot(m, outputs);
       console.flush();
       second.flush();
-      System.err.flush();
+      Terminal.flush();
       int success = successStatus != null ? successStatus : reference ? Locore.PASS << 1 | 1 : -1;
       Outcome shown = o.status() == success ? new Outcome(Outcome.POWER_OFF, o.reason()) : o;
       report(m, shown, mode);
@@ -423,7 +424,7 @@ final class RunCommand implements Options.Command {
       throw new UserError("--sandbox on: not possible here: " + c.files() + "; " + c.calls());
     }
     if (verbose) {
-      System.err.println("[sandbox] " + c.files() + "; " + c.calls());
+      Terminal.err("[sandbox] " + c.files() + "; " + c.calls());
     }
   }
 
@@ -447,7 +448,7 @@ final class RunCommand implements Options.Command {
     try {
       return m.run();
     } catch (RuntimeException | StackOverflowError | OutOfMemoryError | LinkageError e) {
-      System.err.println(m.dump());
+      Terminal.errLines(m.dump());
       throw e;
     }
   }
@@ -491,7 +492,8 @@ final class RunCommand implements Options.Command {
     String text = m.screenText();
     byte[] png = m.screenPng();
     if (p.toString().endsWith(".txt")) {
-      outputs.write(p, (text == null ? "" : text).getBytes(StandardCharsets.UTF_8));
+      String shown = Visible.lines(text == null ? "" : text);
+      outputs.write(p, shown.getBytes(StandardCharsets.UTF_8));
     } else if (png == null) {
       throw new UserError(
           "--screenshot "
@@ -520,22 +522,22 @@ final class RunCommand implements Options.Command {
   }
 
   private static void printMeasurement(Machine m) {
-    System.out.println("launch digest " + m.launchDigest());
+    Terminal.out("launch digest " + m.launchDigest());
     Measurement measured = m.measurement();
     if (measured != null) {
-      System.out.println("measurement   " + Base64.getEncoder().encodeToString(measured.encode()));
+      Terminal.out("measurement   " + Base64.getEncoder().encodeToString(measured.encode()));
     }
   }
 
   private void report(Machine m, Outcome o, SevMode mode) {
     if (o.status() != 0 || verbose) {
-      System.err.println("vesper: " + o.reason());
+      Terminal.say(o.reason());
     }
     if (verbose || o.status() == Outcome.DEFECT || o.status() == Outcome.SHUTDOWN) {
-      System.err.println(m.dump());
+      Terminal.errLines(m.dump() + "\n");
     }
     if (json) {
-      System.err.println(
+      Terminal.err(
           "{\"schema\":\"vesper.run/1\",\"status\":"
               + o.status()
               + ",\"reason\":"
@@ -580,7 +582,7 @@ final class RunCommand implements Options.Command {
     if (!deep && !verbose && coverage.isEmpty()) {
       return false;
     }
-    TextWriter text = new TextWriter(System.err);
+    TextWriter text = new TextWriter(Terminal.errStream());
     m.trace(
         e -> {
           if (verbose) {

@@ -6,6 +6,7 @@ import dev.vesper.machine.observe.Event;
 import dev.vesper.machine.observe.check.Finding;
 import dev.vesper.machine.observe.check.Rule;
 import dev.vesper.machine.observe.check.Verdict;
+import dev.vesper.machine.observe.format.Visible;
 import dev.vesper.machine.spec.Outcome;
 import java.util.List;
 import java.util.function.BooleanSupplier;
@@ -138,16 +139,17 @@ public abstract sealed class AbstractGuestAssert<S extends AbstractGuestAssert<S
   // ---- whether it keeps to the rules
 
   private static String line(Finding f) {
-    return f.rule().severity
-        + ": "
-        + f.rule().id()
-        + " ("
-        + f.rule().side
-        + ") at "
-        + f.place()
-        + (f.instruction().isEmpty() ? "" : " {" + f.instruction() + "}")
-        + ": "
-        + f.message();
+    return Visible.of(
+        f.rule().severity
+            + ": "
+            + f.rule().id()
+            + " ("
+            + f.rule().side
+            + ") at "
+            + f.place()
+            + (f.instruction().isEmpty() ? "" : " {" + f.instruction() + "}")
+            + ": "
+            + f.message());
   }
 
   /**

@@ -1,5 +1,6 @@
 package dev.vesper.junit;
 
+import dev.vesper.machine.observe.format.Visible;
 import org.jspecify.annotations.Nullable;
 
 /** A mistake of who wrote the test: one line that says what and how to mend it. */
@@ -14,7 +15,7 @@ final class Misuse extends RuntimeException {
    * @param cause what a program of the user's has thrown, or null
    */
   Misuse(String message, @Nullable Throwable cause) {
-    super(message, cause, false, false);
+    super(Visible.lines(message), cause, false, false);
   }
 
   /** {@return another exception with the message, whose place says nothing} */

@@ -8,6 +8,7 @@ import dev.vesper.machine.observe.EventSink;
 import dev.vesper.machine.observe.check.Checker;
 import dev.vesper.machine.observe.check.Verdict;
 import dev.vesper.machine.observe.format.TextWriter;
+import dev.vesper.machine.observe.format.Visible;
 import dev.vesper.machine.observe.html.HtmlReport;
 import dev.vesper.machine.spec.Outcome;
 import java.io.ByteArrayOutputStream;
@@ -208,7 +209,7 @@ final class Recording implements IntConsumer, EventSink {
   String state() {
     Outcome o = ended;
     if (o != null) {
-      return "it ended with status " + o.status() + ": " + o.reason();
+      return "it ended with status " + o.status() + ": " + Visible.of(o.reason());
     }
     Machine m = machine;
     if (m == null || m.instructions() == 0) {
@@ -216,7 +217,7 @@ final class Recording implements IntConsumer, EventSink {
     }
     VcpuView cpu = m.observer().current();
     return "it stands at "
-        + At.place(cpu.rip(), m.symbols().at(cpu.rip()), m.symbols().source(cpu.rip()))
+        + Visible.of(At.place(cpu.rip(), m.symbols().at(cpu.rip()), m.symbols().source(cpu.rip())))
         + " behind "
         + m.instructions()
         + " instructions";
@@ -242,8 +243,8 @@ final class Recording implements IntConsumer, EventSink {
   }
 
   private static String shortened(String line) {
-    String plain = line.replaceAll("\\p{Cntrl}", "");
-    return plain.length() > LONGEST ? plain.substring(0, LONGEST) + "…" : plain;
+    String plain = line.length() > LONGEST ? line.substring(0, LONGEST) + "…" : line;
+    return Visible.of(plain);
   }
 
   private static String words(Event e) {

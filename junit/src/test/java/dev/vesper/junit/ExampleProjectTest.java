@@ -211,7 +211,7 @@ final class ExampleProjectTest {
             pages.resolve("isNotOpenBsd.html").toString(),
             pages.resolve("isOfAnotherMind.html").toString());
     for (String name : List.of("isNotOpenBsd.html", "isOfAnotherMind.html")) {
-      assertThat(pages.resolve(name)).content().contains("const ROWS = [", "vmgexit");
+      assertThat(pages.resolve(name)).content().contains("\"rows\":[", "vmgexit");
     }
   }
 }

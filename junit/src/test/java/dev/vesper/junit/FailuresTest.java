@@ -46,7 +46,7 @@ final class FailuresTest {
   private static void namesAPage(String text, Path expected) throws IOException {
     String last = text.lines().toList().getLast();
     assertThat(last).isEqualTo("trace: " + expected);
-    assertThat(Files.readString(expected)).startsWith("<!DOCTYPE html>").contains("const ROWS = [");
+    assertThat(Files.readString(expected)).startsWith("<!DOCTYPE html>").contains("\"rows\":[");
   }
 
   // ---- assertions of this module

@@ -1,6 +1,7 @@
 package dev.vesper.machine;
 
 import dev.vesper.machine.observe.Event;
+import dev.vesper.machine.observe.format.Visible;
 import dev.vesper.machine.spec.Outcome;
 
 /** Why {@link Machine#run(Until)} or {@link Machine#step} came back. */
@@ -41,7 +42,7 @@ public sealed interface Stop {
           + vcpu
           + " is at 0x"
           + Long.toHexString(address)
-          + (symbol.isEmpty() ? "" : " <" + symbol + ">");
+          + (symbol.isEmpty() ? "" : " <" + Visible.of(symbol) + ">");
     }
   }
 
@@ -83,7 +84,7 @@ public sealed interface Stop {
   record Printed(String line) implements Stop {
     @Override
     public String description() {
-      return "the console says: " + line;
+      return "the console says: " + Visible.of(line);
     }
   }
 

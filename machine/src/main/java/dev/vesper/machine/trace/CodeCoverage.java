@@ -2,6 +2,7 @@ package dev.vesper.machine.trace;
 
 import dev.vesper.machine.observe.LineTable;
 import dev.vesper.machine.observe.Symbols;
+import dev.vesper.machine.observe.format.Visible;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
@@ -78,7 +79,7 @@ public final class CodeCoverage {
     StringBuilder b = new StringBuilder("TN:\n");
     files.forEach(
         (file, lines) -> {
-          b.append("SF:").append(file).append('\n');
+          b.append("SF:").append(Visible.of(file)).append('\n');
           lines.forEach((n, hit) -> b.append("DA:").append(n).append(hit ? ",1\n" : ",0\n"));
           b.append("LF:").append(lines.size()).append("\nLH:");
           b.append(lines.values().stream().filter(x -> x).count()).append("\nend_of_record\n");
@@ -113,7 +114,7 @@ public final class CodeCoverage {
       h.append(
           String.format(
               "%d, 0x%x, 0x%x, 0x%x, 0x00000000, 0x00000000, %s%n",
-              i, modules.get(i)[0], modules.get(i)[1], 0, path));
+              i, modules.get(i)[0], modules.get(i)[1], 0, Visible.of(path)));
     }
     h.append("BB Table: ").append(entries.size()).append(" bbs\n");
     byte[] head = h.toString().replace("\r", "").getBytes(StandardCharsets.UTF_8);

@@ -12,6 +12,7 @@ import dev.vesper.machine.observe.Event.Launched;
 import dev.vesper.machine.observe.EventSink;
 import dev.vesper.machine.observe.HostObserver;
 import dev.vesper.machine.observe.Symbols;
+import dev.vesper.machine.observe.format.Visible;
 import dev.vesper.x86.Formatter;
 import java.nio.charset.StandardCharsets;
 import java.util.HexFormat;
@@ -120,7 +121,7 @@ public final class Tracer {
     String name = symbols.at(c.rip);
     String source = symbols.source(c.rip);
     b.append("at rip: ").append(c.disassemble(Formatter.Syntax.INTEL));
-    b.append(name.isEmpty() ? "" : " in " + name).append(source.isEmpty() ? "" : " " + source);
-    return b.toString();
+    b.append(name.isEmpty() ? "" : " in " + Visible.of(name));
+    return b.append(source.isEmpty() ? "" : " " + Visible.of(source)).toString();
   }
 }

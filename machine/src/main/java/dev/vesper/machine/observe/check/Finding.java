@@ -1,6 +1,7 @@
 package dev.vesper.machine.observe.check;
 
 import dev.vesper.machine.observe.At;
+import dev.vesper.machine.observe.format.Visible;
 
 /**
  * A breach of a rule.
@@ -28,9 +29,9 @@ public record Finding(
     long vc,
     String message) {
 
-  /** {@return what stays the same when the guest is built anew, for baselines} */
+  /** {@return what stays the same when the guest is built anew, for baselines: one line} */
   public String fingerprint() {
-    String at = symbol.replaceAll("\\+0x[0-9a-f]+$", "");
+    String at = Visible.of(symbol).replaceAll("\\+0x[0-9a-f]+$", "");
     return rule.id() + " " + (at.isEmpty() ? "0x" + Long.toHexString(rip) : at);
   }
 

@@ -4,18 +4,27 @@ import dev.vesper.machine.observe.Event;
 import dev.vesper.machine.observe.check.HandlerCoverage.Cell;
 import dev.vesper.machine.observe.check.Rule.Severity;
 import dev.vesper.machine.observe.format.Json;
+import dev.vesper.machine.observe.format.Visible;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.function.Function;
+import java.util.regex.Pattern;
 
-/** Writes a {@link Verdict} down: for the terminal, as JSON, SARIF 2.1.0, JUnit XML, Markdown. */
+/**
+ * Writes a {@link Verdict} down: for the terminal, as JSON, SARIF 2.1.0, JUnit XML, Markdown. What
+ * a trace names is anybody's text: each form has one method that makes it harmless there.
+ */
 public enum Reports {
   JSON(".json", Reports::json),
   SARIF(".sarif", Reports::sarif),
   JUNIT(".xml", Reports::junit),
   MARKDOWN(".md", Reports::markdown),
   TEXT(".txt", Reports::text);
+
+  /** What Markdown, HTML within it, or a viewer that looks for addresses might obey. */
+  private static final Pattern MARKUP =
+      Pattern.compile("[<>&`*\\[\\]!|~#@\\\\$]|__|\\b_|_\\b|://|www\\.", Pattern.CASE_INSENSITIVE);
 
   private static final String SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json";
 
@@ -41,11 +50,11 @@ public enum Reports {
     for (int i = 0; i < v.findings().size(); i++) {
       Finding f = v.findings().get(i);
       b.append(f.rule().severity).append(": ").append(f.rule().id());
-      b.append(" (").append(f.rule().side).append(") at ").append(f.place());
-      b.append(f.instruction().isEmpty() ? "" : " {" + f.instruction() + "}");
+      b.append(" (").append(f.rule().side).append(") at ").append(Visible.of(f.place()));
+      b.append(f.instruction().isEmpty() ? "" : " {" + Visible.of(f.instruction()) + "}");
       int n = v.counts().get(i);
       b.append(n > 1 ? ", " + n + " times" : "").append('\n');
-      b.append("    ").append(f.message()).append('\n');
+      b.append("    ").append(Visible.of(f.message())).append('\n');
       b.append("    rule: ").append(f.rule().text).append(" [").append(f.rule().section);
       b.append("]\n    mend: ").append(f.rule().mend).append('\n');
     }
@@ -117,21 +126,39 @@ public enum Reports {
   private static void result(Json j, Finding f, int index) {
     j.object().key("ruleId").value(f.rule().id()).key("ruleIndex").value(index);
     j.key("level").value(f.rule().severity.toString());
-    j.key("message").object().key("text").value(f.message()).end();
+    j.key("message").object().key("text").value(message(f.message())).end();
     j.key("locations").array().object();
     int colon = f.source().lastIndexOf(':');
+    long line = line(f.source().substring(colon + 1));
     if (colon > 0) {
       j.key("physicalLocation").object().key("artifactLocation").object();
-      j.key("uri").value(uri(f.source().substring(0, colon))).end();
-      j.key("region").object().key("startLine");
-      j.value(Math.max(1, Long.parseLong(f.source().substring(colon + 1)))).end().end();
+      j.key("uri").value(uri(line == 0 ? f.source() : f.source().substring(0, colon))).end();
+      if (line != 0) {
+        j.key("region").object().key("startLine").value(line).end();
+      }
+      j.end();
     }
     j.key("logicalLocations").array().object();
-    j.key("fullyQualifiedName").value(f.symbol().isEmpty() ? Event.hex(f.rip()) : f.symbol());
+    j.key("fullyQualifiedName");
+    j.value(f.symbol().isEmpty() ? Event.hex(f.rip()) : Visible.of(f.symbol()));
     j.key("kind").value("function").end().end().end().end();
     j.key("partialFingerprints").object().key("vesper/v1").value(f.fingerprint()).end();
     j.key("properties").object().key("rip").value(Event.hex(f.rip()));
-    j.key("instruction").value(f.instruction()).end().end();
+    j.key("instruction").value(Visible.of(f.instruction())).end().end();
+  }
+
+  /**
+   * {@return text for a message} Viewers make links of {@code [words](target)} and look for
+   * placeholders between braces (SARIF 2.1.0, sections 3.11.5 and 3.11.6).
+   */
+  private static String message(String s) {
+    return Visible.of(s).replace("](", "] (").replaceAll("\\{(\\d+)}", "{{$1}}");
+  }
+
+  /** {@return the line of a source, 0 if it names none} */
+  private static long line(String s) {
+    boolean number = s.length() < 10 && s.chars().allMatch(c -> c >= '0' && c <= '9');
+    return number && !s.isEmpty() ? Math.max(1, Long.parseLong(s)) : 0;
   }
 
   /** {@return a file's name as a URI reference} */
@@ -166,25 +193,29 @@ public enum Reports {
       }
       String tag = r.severity == Severity.NOTE ? "system-out" : "failure";
       b.append(">\n    <").append(tag);
-      b.append(tag.equals("failure") ? " message=\"" + xml(mine.get(0).message()) + "\">" : ">");
+      b.append(
+          tag.equals("failure")
+              ? " message=\"" + xml(Visible.of(mine.get(0).message())) + "\">"
+              : ">");
       for (Finding f : mine) {
-        b.append(xml(f.place() + ": " + f.message() + "\n"));
+        b.append(xml(Visible.of(f.place() + ": " + f.message()) + "\n"));
       }
       b.append(xml("mend: " + r.mend)).append("</").append(tag).append(">\n  </testcase>\n");
     }
     return b.append("</testsuite>\n").toString();
   }
 
+  /** {@return text for an element or an attribute: XML 1.0 has no way to write some characters} */
   private static String xml(String s) {
     StringBuilder b = new StringBuilder();
-    for (char c : s.toCharArray()) {
+    for (char c : Visible.lines(s).toCharArray()) {
       switch (c) {
         case '&' -> b.append("&amp;");
         case '<' -> b.append("&lt;");
         case '>' -> b.append("&gt;");
         case '"' -> b.append("&quot;");
         case '\n' -> b.append("&#10;");
-        default -> b.append(c < 0x20 || c >= 0xFFFE ? '?' : c);
+        default -> b.append(c);
       }
     }
     return b.toString();
@@ -217,12 +248,14 @@ public enum Reports {
     return b.append(".\n").toString();
   }
 
-  /** {@return text for a code span in a table} */
+  /** {@return text for a code span in a table: nothing in it means anything but its end} */
   private static String code(String s) {
-    return s.replace("|", "\\|").replace("`", "'").replace("\n", " ");
+    // A backslash of the text must not become one with that of the bar behind it.
+    return Visible.of(s).replace("\\|", "\\ |").replace("|", "\\|").replace("`", "'");
   }
 
+  /** {@return text for a cell in a table: as code if anything in it could be taken for markup} */
   private static String cell(String s) {
-    return s.replace("|", "\\|").replace("<", "&lt;").replace("\n", " ");
+    return MARKUP.matcher(s).find() || !Visible.of(s).equals(s) ? '`' + code(s) + '`' : s;
   }
 }

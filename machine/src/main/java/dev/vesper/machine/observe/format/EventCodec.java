@@ -283,14 +283,13 @@ public final class EventCodec {
     }
   }
 
-  /** {@return a detail as text} */
-  public static String print(Key k, Object value) {
+  /** Appends a detail as text for people, on one line: see {@link Visible}. */
+  public static void show(TextBuffer b, Key k, Object value) {
     if (value instanceof String s) {
-      return s;
+      b.add(Visible.of(s));
+    } else {
+      append(b, k, value);
     }
-    TextBuffer b = new TextBuffer();
-    append(b, k, value);
-    return b.toString();
   }
 
   // ---- JSON

@@ -3,7 +3,10 @@ package dev.vesper.machine.observe.format;
 import java.util.ArrayDeque;
 import java.util.Deque;
 
-/** Builds JSON text. Misuse gives wrong text, not exceptions: it is for our own writers only. */
+/**
+ * Builds JSON text, of which what {@link Visible} spells out is escaped: it may be shown as it is.
+ * Misuse gives wrong text, not exceptions: it is for our own writers only.
+ */
 public final class Json {
   private final TextBuffer b = new TextBuffer();
   private final Deque<Character> open = new ArrayDeque<>();
@@ -21,18 +24,27 @@ public final class Json {
     b.add('"');
     // What needs no escape goes there in one piece: it may hold pairs of surrogates.
     int from = 0;
-    for (int i = 0; i < s.length(); i++) {
+    for (int i = 0; i < s.length(); ) {
       char c = s.charAt(i);
-      boolean control = c < 0x20;
-      if (control || c == '"' || c == '\\') {
+      int length = 1;
+      boolean hidden = c < 0x20;
+      if (c >= 0x7F) {
+        int point = s.codePointAt(i);
+        length = Character.charCount(point);
+        hidden = Visible.hidden(point);
+      }
+      if (hidden || c == '"' || c == '\\') {
         b.add(s.substring(from, i));
-        from = i + 1;
-        if (control) {
-          b.add("\\u00").hexByte(c);
+        from = i + length;
+        if (hidden) {
+          for (int k = i; k < from; k++) {
+            b.add("\\u").hexByte(s.charAt(k) >> 8).hexByte(s.charAt(k));
+          }
         } else {
           b.add('\\').add(c);
         }
       }
+      i += length;
     }
     b.add(s.substring(from)).add('"');
   }

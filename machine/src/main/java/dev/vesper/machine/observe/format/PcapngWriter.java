@@ -97,8 +97,12 @@ public final class PcapngWriter implements TraceWriter {
   }
 
   private static void text(ByteBuffer b, String s) {
-    byte[] t = s.getBytes(StandardCharsets.UTF_8);
+    byte[] t = Visible.of(s).getBytes(StandardCharsets.UTF_8);
     int n = Math.min(t.length, MOST_TEXT);
+    while (n < t.length && (t[n] & 0xC0) == 0x80) {
+      // Not in the middle of a character.
+      n--;
+    }
     b.putShort((short) n).put(t, 0, n);
   }
 

@@ -60,9 +60,29 @@ public final class PerfettoWriter implements TraceWriter {
   private static final int INSTANT = 3;
 
   private final OutputStream out;
-  private final Map<Integer, Deque<Long>> slices = new HashMap<>();
+  private final Map<Integer, Slices> slices = new HashMap<>();
   private boolean started;
   private long last;
+
+  /** The open slices of a vCPU: numbers of #VCs, and how often each is among them. */
+  private static final class Slices {
+    private final Deque<Long> open = new ArrayDeque<>();
+    private final Map<Long, Integer> times = new HashMap<>();
+
+    void begin(long vc) {
+      open.push(vc);
+      times.merge(vc, 1, Integer::sum);
+    }
+
+    /** {@return whether a #VC is open; asked of each return, however many are} */
+    boolean has(long vc) {
+      return times.containsKey(vc);
+    }
+
+    void end() {
+      times.computeIfPresent(open.pop(), (vc, n) -> n == 1 ? null : n - 1);
+    }
+  }
 
   public PerfettoWriter(OutputStream out) {
     this.out = out;
@@ -89,15 +109,15 @@ public final class PerfettoWriter implements TraceWriter {
     packet(new ProtoBuffer().message(PACKET_TRACK_DESCRIPTOR, descriptor));
   }
 
-  private Deque<Long> vcpu(int n) {
+  private Slices vcpu(int n) {
     if (!started) {
       describe(
           descriptor(PROCESS).message(3, new ProtoBuffer().number(1, PID).text(6, "SEV-ES guest")));
       describe(descriptor(CONSOLE).text(2, "console").number(5, PROCESS));
     }
-    Deque<Long> s = slices.get(n);
+    Slices s = slices.get(n);
     if (s == null) {
-      s = new ArrayDeque<>();
+      s = new Slices();
       slices.put(n, s);
       ProtoBuffer thread = new ProtoBuffer().number(1, PID).number(2, PID + 1L + n);
       describe(descriptor(FIRST_VCPU + n).message(4, thread.text(5, "vCPU " + n)));
@@ -108,17 +128,19 @@ public final class PerfettoWriter implements TraceWriter {
   private void event(Event e, int type, long track, String name) {
     ProtoBuffer t = new ProtoBuffer().number(EVENT_TYPE, type).number(EVENT_TRACK, track);
     if (type != END) {
-      t.text(EVENT_CATEGORY, EventCodec.kind(e)).text(EVENT_NAME, name);
+      t.text(EVENT_CATEGORY, EventCodec.kind(e)).text(EVENT_NAME, Visible.of(name));
       if (track != CONSOLE) {
-        annotate(t, "rip", e.at().place());
-        annotate(t, "instruction", e.at().instruction());
+        annotate(t, "rip", Visible.of(e.at().place()));
+        annotate(t, "instruction", Visible.of(e.at().instruction()));
         annotate(t, "mode", e.at().bits() + "-bit CPL " + e.at().cpl());
       }
       EventCodec.details(
           e,
           (key, value) -> {
             if (!key.forMachines()) {
-              annotate(t, key.text, EventCodec.print(key, value));
+              TextBuffer b = new TextBuffer();
+              EventCodec.show(b, key, value);
+              annotate(t, key.text, b.toString());
             }
           });
     }
@@ -137,19 +159,19 @@ public final class PerfettoWriter implements TraceWriter {
     if (e instanceof Place) {
       return;
     }
-    Deque<Long> open = vcpu(e.at().vcpu());
+    Slices open = vcpu(e.at().vcpu());
     last = Math.max(last, e.at().time());
     long track = FIRST_VCPU + e.at().vcpu();
     switch (e) {
       case VcRaised v -> {
-        open.push(v.vc());
+        open.begin(v.vc());
         event(e, BEGIN, track, EventCodec.name(e).replace("SVM_VMEXIT_", "#VC "));
       }
       case VcReturned v -> {
-        while (open.contains(v.vc())) {
+        while (open.has(v.vc())) {
           // Handlers inside that never returned end here too.
           event(e, END, track, "");
-          open.pop();
+          open.end();
         }
       }
       case ConsoleLine c -> event(e, INSTANT, CONSOLE, c.text());
@@ -178,8 +200,8 @@ public final class PerfettoWriter implements TraceWriter {
   @Override
   public void close() throws IOException {
     slices.forEach(
-        (n, open) -> {
-          for (int i = 0; i < open.size(); i++) {
+        (n, s) -> {
+          for (int i = 0; i < s.open.size(); i++) {
             ProtoBuffer t = new ProtoBuffer().number(EVENT_TYPE, END);
             t.number(EVENT_TRACK, FIRST_VCPU + n);
             packet(new ProtoBuffer().number(PACKET_TIMESTAMP, last).message(PACKET_TRACK_EVENT, t));

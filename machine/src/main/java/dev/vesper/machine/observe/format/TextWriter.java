@@ -7,7 +7,7 @@ import java.io.PrintStream;
 import java.util.EnumSet;
 import java.util.Set;
 
-/** Writes one readable line an event. What only machines read is left out. */
+/** Writes one readable line an event, fit for a terminal. What only machines read is left out. */
 public final class TextWriter implements EventSink {
   private static final Set<Key> LEFT_OUT =
       EnumSet.of(
@@ -36,15 +36,15 @@ public final class TextWriter implements EventSink {
     b.add('[').decimal(at.time() / 1000).add("us] cpu").decimal(at.vcpu()).add(' ');
     b.add(EventCodec.kind(e)).add(' ').add(EventCodec.name(e));
     if (!(e instanceof Event.ConsoleLine) && !(e instanceof Event.Ended)) {
-      b.add(" rip=").add(at.place()).add(" cpl").decimal(at.cpl()).add(' ');
-      b.decimal(at.bits()).add("-bit {").add(at.instruction()).add('}');
+      b.add(" rip=").add(Visible.of(at.place())).add(" cpl").decimal(at.cpl()).add(' ');
+      b.decimal(at.bits()).add("-bit {").add(Visible.of(at.instruction())).add('}');
     }
     EventCodec.details(
         e,
         (key, value) -> {
           if (!LEFT_OUT.contains(key) && !key.forMachines()) {
             b.add(' ').add(key.text).add("=[");
-            EventCodec.append(b, key, value);
+            EventCodec.show(b, key, value);
             b.add(']');
           }
         });

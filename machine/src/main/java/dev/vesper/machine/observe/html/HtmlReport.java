@@ -27,11 +27,15 @@ import dev.vesper.machine.observe.format.Json;
 import dev.vesper.machine.observe.format.Key;
 import dev.vesper.machine.observe.format.TextBuffer;
 import dev.vesper.machine.observe.format.TraceWriter;
+import dev.vesper.machine.observe.format.Visible;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.Writer;
 import java.nio.charset.StandardCharsets;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
 import java.util.ArrayDeque;
+import java.util.Base64;
 import java.util.Deque;
 import java.util.EnumSet;
 import java.util.HashMap;
@@ -46,6 +50,10 @@ import java.util.function.Supplier;
  * Writes the report when it is closed, or before: a time line for each vCPU, the findings, and a
  * table of events that can be sorted and filtered. A run with very many events keeps the first
  * ones, the last ones and all that findings are about.
+ *
+ * <p>All that comes of a run is in one element of JSON that nothing in it can close, and the page's
+ * script shows it as text. A browser is told to run that script, which it knows by its digest, and
+ * nothing else, and to load nothing.
  */
 public final class HtmlReport implements TraceWriter {
   private static final int MOST_FIRST = 50_000;
@@ -61,6 +69,11 @@ public final class HtmlReport implements TraceWriter {
 
   /** Longer texts, such as a full shared buffer in hex, are cut. */
   private static final int MOST_TEXT = 6_000;
+
+  /** Where the template takes the data, and the policy. */
+  private static final String DATA = "{{data}}";
+
+  private static final String POLICY = "{{policy}}";
 
   private static final Set<Key> LONG =
       EnumSet.of(Key.REGS, Key.ACCESSES, Key.REQUEST_VALID, Key.ANSWER_VALID);
@@ -109,20 +122,30 @@ public final class HtmlReport implements TraceWriter {
   }
 
   private int string(String text) {
-    String s = text.length() > MOST_TEXT ? text.substring(0, MOST_TEXT) + "…" : text;
+    String s = text.length() > MOST_TEXT ? cut(text) + "…" : text;
     Integer i = strings.get(s);
     if (i != null) {
       return i;
     }
     int n = strings.size();
     strings.put(s, n);
-    table.append(n == 0 ? "" : ",\n").append(script(Json.quote(s)));
+    table.append(n == 0 ? "" : ",\n").append(inElement(Json.quote(s)));
     return n;
   }
 
-  /** {@return JSON text that cannot end the script element that it stands in} */
-  private static String script(String json) {
-    return json.replace("</", "<\\/").replace("<!--", "<\\!--");
+  /** {@return the number of a stranger's text} */
+  private int shown(String text) {
+    return string(Visible.of(text));
+  }
+
+  private static String cut(String s) {
+    int n = Character.isHighSurrogate(s.charAt(MOST_TEXT - 1)) ? MOST_TEXT - 1 : MOST_TEXT;
+    return s.substring(0, n);
+  }
+
+  /** {@return JSON text in which there is no markup: these characters are in its strings alone} */
+  private static String inElement(String json) {
+    return json.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026");
   }
 
   @Override
@@ -183,7 +206,7 @@ public final class HtmlReport implements TraceWriter {
         (k, v) -> {
           if (!HIDDEN.contains(k) && (complete || !LONG.contains(k))) {
             d.add(d.length() == 0 ? "" : "\n").add(k.text).add('=');
-            EventCodec.append(d, k, v);
+            EventCodec.show(d, k, v);
           }
         });
     At at = e.at();
@@ -191,9 +214,9 @@ public final class HtmlReport implements TraceWriter {
     to.append(at.vcpu()).append(',').append(string(EventCodec.kind(e))).append(',');
     to.append(at.cpl()).append(',').append(at.bits()).append(',');
     to.append(string(Event.hex(at.rip()))).append(',');
-    to.append(string(at.symbol())).append(',').append(string(at.source())).append(',');
-    to.append(string(at.instruction())).append(',').append(string(EventCodec.name(e)));
-    to.append(',').append(string(summary(e))).append(',');
+    to.append(shown(at.symbol())).append(',').append(shown(at.source())).append(',');
+    to.append(shown(at.instruction())).append(',').append(string(EventCodec.name(e)));
+    to.append(',').append(shown(summary(e))).append(',');
     to.append(e instanceof VcReturned v ? v.spent() : -1).append(',').append(vc(e));
     to.append(',').append(string(d.toString())).append(']');
   }
@@ -249,15 +272,16 @@ public final class HtmlReport implements TraceWriter {
       j.object().key("rule").value(f.rule().id()).key("severity");
       j.value(f.rule().severity.toString()).key("side").value(f.rule().side.toString());
       j.key("text").value(f.rule().text).key("mend").value(f.rule().mend);
-      j.key("section").value(f.rule().section).key("message").value(f.message());
-      j.key("place").value(f.place()).key("instruction").value(f.instruction());
+      j.key("section").value(f.rule().section).key("message");
+      j.value(Visible.of(f.message())).key("place").value(Visible.of(f.place()));
+      j.key("instruction").value(Visible.of(f.instruction()));
       j.key("t").value(f.time()).key("vcpu").value(f.vcpu()).key("vc").value(f.vc());
       Row row = rowOf.get(f);
       j.key("count").value(v.counts().get(i)).key("row").value(row == null ? -1 : row.number).end();
     }
     j.end().key("summary").value(v.summary()).key("coverage").array();
     for (Cell c : v.coverage().cells()) {
-      j.object().key("exit").value(c.exit()).key("form").value(c.form()).key("mode");
+      j.object().key("exit").value(c.exit()).key("form").value(Visible.of(c.form())).key("mode");
       j.value(c.mode()).key("cpl").value(c.cpl()).key("count").value(c.count()).end();
     }
     j.end().key("unseen").array();
@@ -279,17 +303,41 @@ public final class HtmlReport implements TraceWriter {
       row(tail, p.row.number, p.event, p.row.finding || left <= LAST_LONG);
       left--;
     }
+    String page = template();
+    int at = page.indexOf(DATA);
+    to.write(page.substring(0, at).replace(POLICY, policy(page)));
+    to.write("{\"title\":" + inElement(Json.quote(Visible.of(title))) + ",\n");
+    to.write("\"dropped\":" + dropped + ",\n");
+    to.write("\"vcpus\":" + vcpus.stream().sorted().toList() + ",\n");
+    to.write("\"check\":" + inElement(data(verdict.get(), rowOfFinding)) + ",\n");
+    to.write("\"strings\":[\n" + table + "],\n");
+    to.write("\"rows\":[\n" + rows + tail + "]}\n");
+    to.write(page.substring(at + DATA.length()));
+  }
+
+  private static String template() throws IOException {
     try (InputStream in = HtmlReport.class.getResourceAsStream("report.html")) {
-      String page = new String(Objects.requireNonNull(in).readAllBytes(), StandardCharsets.UTF_8);
-      int at = page.indexOf("/*DATA*/");
-      to.write(page.substring(0, at));
-      to.write("const TITLE = " + script(Json.quote(title)) + ";\n");
-      to.write("const DROPPED = " + dropped + ";\n");
-      to.write("const VCPUS = " + vcpus.stream().sorted().toList() + ";\n");
-      to.write("const CHECK = " + script(data(verdict.get(), rowOfFinding)) + ";\n");
-      to.write("const S = [\n" + table + "];\n");
-      to.write("const ROWS = [\n" + rows + tail + "];\n");
-      to.write(page.substring(at + "/*DATA*/".length()));
+      return new String(Objects.requireNonNull(in).readAllBytes(), StandardCharsets.UTF_8);
+    }
+  }
+
+  /** {@return a Content-Security-Policy by which the template's own script and style work alone} */
+  private static String policy(String page) {
+    return "default-src 'none'; script-src "
+        + digest(page, "<script>", "</script>")
+        + "; style-src "
+        + digest(page, "<style>", "</style>")
+        + "; base-uri 'none'; form-action 'none'";
+  }
+
+  private static String digest(String page, String begin, String end) {
+    int from = page.indexOf(begin) + begin.length();
+    byte[] text = page.substring(from, page.indexOf(end, from)).getBytes(StandardCharsets.UTF_8);
+    try {
+      byte[] d = MessageDigest.getInstance("SHA-256").digest(text);
+      return "'sha256-" + Base64.getEncoder().encodeToString(d) + "'";
+    } catch (NoSuchAlgorithmException e) {
+      throw new IllegalStateException("this Java runtime has no SHA-256", e);
     }
   }
 

@@ -1,0 +1,68 @@
+package dev.vesper.cli;
+
+import dev.vesper.machine.observe.format.Visible;
+import java.io.PrintStream;
+import java.io.PrintWriter;
+import java.io.StringWriter;
+
+/**
+ * What Vesper itself says, on stdout and stderr. Names of files, symbols and whatever else
+ * strangers chose are in it, so nothing reaches a terminal but through here. What the guest says
+ * goes to its console as it is: the terminal is the guest's.
+ */
+final class Terminal {
+  /** Of a stack. */
+  private static final int MOST_LINES = 60;
+
+  private Terminal() {}
+
+  /** Prints a result, a line. */
+  static void out(String line) {
+    System.out.println(Visible.of(line));
+  }
+
+  /** Prints a result of several lines, each of which is ours. */
+  static void outLines(String text) {
+    System.out.print(Visible.lines(text));
+  }
+
+  /** Prints a line about what happens. */
+  static void err(String line) {
+    System.err.println(Visible.of(line));
+  }
+
+  /** Prints several lines about what happens, each of which is ours. */
+  static void errLines(String text) {
+    System.err.print(Visible.lines(text));
+  }
+
+  /** Prints a message of the command: one line on stderr. */
+  static void say(String message) {
+    err("vesper: " + message);
+  }
+
+  /** Prints where an exception comes from. */
+  static void err(Throwable e) {
+    StringWriter w = new StringWriter();
+    try (PrintWriter p = new PrintWriter(w)) {
+      e.printStackTrace(p);
+    }
+    // A stack that has overflowed is a thousand times the same.
+    w.toString().lines().limit(MOST_LINES).forEach(Terminal::err);
+  }
+
+  /** Passes on a byte that the guest says on its debug port, where its firmware's log goes. */
+  static void guest(int b) {
+    System.err.write(b);
+  }
+
+  /** Has all been shown. */
+  static void flush() {
+    System.err.flush();
+  }
+
+  /** {@return where writers go that make each line fit for a terminal themselves} */
+  static PrintStream errStream() {
+    return System.err;
+  }
+}
