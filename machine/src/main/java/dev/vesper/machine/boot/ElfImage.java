@@ -1,5 +1,7 @@
 package dev.vesper.machine.boot;
 
+import dev.vesper.machine.foreign.Damaged;
+import dev.vesper.machine.foreign.ForeignBytes;
 import dev.vesper.machine.sev.LaunchState;
 import dev.vesper.machine.sev.VmsaField;
 import dev.vesper.machine.spec.BootException;
@@ -39,18 +41,39 @@ record ElfImage(
   private static final int PT_LOAD = 1;
   private static final int PT_NOTE = 4;
   private static final long PT_OPENBSD_RANDOMIZE = 0x65A3_DBE6L;
+  private static final long PHYS32_ENTRY = 18;
+
+  /** {@code Xen} and a zero. */
+  private static final long XEN = 0x006E_6558L;
+
+  /** All such segments together: more takes long to draw. */
+  private static final long MOST_RANDOM = 16 << 20;
 
   static boolean isElf(byte[] b) {
     return Bytes.u32(b, 0) == 0x464C_457FL;
   }
 
+  /**
+   * Takes a file apart.
+   *
+   * @throws BootException if it is damaged, or of another machine
+   */
   static ElfImage parse(String name, byte[] b) throws BootException {
-    boolean wide = Bytes.u8(b, 4) == 2;
     int machine = Bytes.u16(b, 18);
     if (Bytes.u8(b, 5) != 1 || machine != 62 && machine != 3) {
       throw new BootException(
           name + " is an ELF file for another machine: an x86 kernel is needed");
     }
+    try {
+      return parse(name, b, ForeignBytes.of(b));
+    } catch (Damaged e) {
+      throw new BootException(
+          name + " is a damaged ELF file: " + e.getMessage() + "; copy or build it anew");
+    }
+  }
+
+  private static ElfImage parse(String name, byte[] b, ForeignBytes file) throws BootException {
+    boolean wide = Bytes.u8(b, 4) == 2;
     long entry = wide ? Bytes.u64(b, 24) : Bytes.u32(b, 24);
     long phoff = wide ? Bytes.u64(b, 32) : Bytes.u32(b, 28);
     int size = Bytes.u16(b, wide ? 54 : 42);
@@ -58,12 +81,13 @@ record ElfImage(
     if (count == 0
         || size < (wide ? 56 : 32)
         || phoff < 0
-        || phoff + (long) count * size > b.length) {
+        || phoff > b.length - (long) count * size) {
       throw new BootException(name + " is a damaged ELF file: its program headers lie outside it");
     }
     List<Segment> list = new ArrayList<>();
     List<Segment> random = new ArrayList<>();
     long pvh = -1;
+    long randomLeft = MOST_RANDOM;
     for (int i = 0; i < count; i++) {
       long p = phoff + (long) i * size;
       long type = Bytes.u32(b, p);
@@ -74,6 +98,17 @@ record ElfImage(
       long memsz = wide ? Bytes.u64(b, p + 40) : Bytes.u32(b, p + 20);
       int flags = (int) Bytes.u32(b, wide ? p + 4 : p + 24);
       if (type == PT_OPENBSD_RANDOMIZE) {
+        if (memsz < 0 || memsz > randomLeft) {
+          throw new BootException(
+              name
+                  + " is a damaged ELF file: segment "
+                  + i
+                  + " asks for 0x"
+                  + Long.toHexString(memsz)
+                  + " bytes of random data, where a kernel takes some thousands; copy or build it"
+                  + " anew");
+        }
+        randomLeft -= memsz;
         random.add(new Segment(off, paddr, vaddr, filesz, memsz, flags));
       } else if (type == PT_LOAD && memsz != 0) {
         if (off < 0 || filesz < 0 || off > b.length || filesz > b.length - off || memsz < filesz) {
@@ -81,7 +116,7 @@ record ElfImage(
         }
         list.add(new Segment(off, paddr, vaddr, filesz, memsz, flags));
       } else if (type == PT_NOTE && off >= 0 && off <= b.length && filesz >= 0) {
-        pvh = Math.max(pvh, note(b, off, Math.min(off + filesz, b.length)));
+        pvh = Math.max(pvh, note(file.part(off, Math.min(filesz, b.length - off))));
       }
     }
     if (list.isEmpty()) {
@@ -90,19 +125,25 @@ record ElfImage(
     return new ElfImage(name, b, wide ? 64 : 32, entry, pvh, !random.isEmpty(), list, random);
   }
 
-  private static long note(byte[] b, long from, long to) {
-    for (long p = from; p + 12 <= to; ) {
-      long nameSize = Bytes.u32(b, p);
-      long descSize = Bytes.u32(b, p + 4);
-      long type = Bytes.u32(b, p + 8);
-      long desc = p + 12 + (nameSize + 3 & ~3);
-      if (type == 18 && nameSize == 4 && Bytes.u32(b, p + 12) == 0x006E_6558L) {
-        return Bytes.u32(b, desc);
-      }
-      p = desc + (descSize + 3 & ~3);
-      if (nameSize > to || descSize > to) {
+  /** {@return the entry that the first note of this kind names, or -1} */
+  private static long note(ForeignBytes b) {
+    while (b.left() >= 12) {
+      long nameSize = b.u32();
+      long descSize = b.u32();
+      long type = b.u32();
+      long name = nameSize + 3 & ~3;
+      long desc = descSize + 3 & ~3;
+      if (name > b.left()) {
         break;
       }
+      ForeignBytes n = b.next(name);
+      if (type == PHYS32_ENTRY && nameSize == 4 && n.u32() == XEN && b.left() >= 4) {
+        return b.u32();
+      }
+      if (desc > b.left()) {
+        break;
+      }
+      b.skip(desc);
     }
     return -1;
   }

@@ -14,6 +14,13 @@ final class ElfSections {
   private static final int MOST_INFLATED = 512 << 20;
 
   /**
+   * Debug information shrinks to a quarter; what shrinks to much less says little in many words.
+   */
+  private static final int MOST_RATIO = 16;
+
+  private static final int SMALL = 4 << 20;
+
+  /**
    * One section.
    *
    * @param size in the file, 0 if it lies outside of it
@@ -54,7 +61,7 @@ final class ElfSections {
       boolean inside = offset(h) >= 0 && size >= 0 && offset(h) <= b.length - size;
       all.add(
           new Section(
-              name(strings + Bytes.u32(b, h)),
+              name(strings < 0 ? -1 : strings + Bytes.u32(b, h)),
               inside && type != SHT_NOBITS ? type : 0,
               flags,
               offset(h),
@@ -96,7 +103,8 @@ final class ElfSections {
   private byte[] inflate(byte[] raw) {
     int header = wide ? 24 : 12;
     long size = wide ? Bytes.u64(raw, 8) : Bytes.u32(raw, 4);
-    if (raw.length < header || Bytes.u32(raw, 0) != 1 || size < 0 || size > MOST_INFLATED) {
+    long most = Math.min(MOST_INFLATED, SMALL + (long) MOST_RATIO * raw.length);
+    if (raw.length < header || Bytes.u32(raw, 0) != 1 || size < 0 || size > most) {
       return new byte[0];
     }
     byte[] out = new byte[(int) size];

@@ -1,5 +1,7 @@
 package dev.vesper.machine.boot;
 
+import dev.vesper.machine.foreign.Damaged;
+import dev.vesper.machine.foreign.ForeignBytes;
 import dev.vesper.machine.observe.LineTable;
 import dev.vesper.machine.observe.Symbols;
 import java.nio.charset.StandardCharsets;
@@ -28,10 +30,20 @@ final class ElfSymbols {
   static Symbols read(byte[] b, long alias) {
     List<Symbols.Symbol> out = new ArrayList<>();
     ElfSections sections = new ElfSections(b);
+    ForeignBytes file = ForeignBytes.of(b);
+    try {
+      for (ElfSections.Section s : sections.all()) {
+        if (s.type() == SHT_SYMTAB && s.link() < sections.all().size()) {
+          symbols(file, s, sections.all().get(s.link()), Bytes.u8(b, 4) == 2, out);
+        }
+      }
+    } catch (Damaged e) {
+      // what was read is kept
+    }
+    // A label at the end of a section does not reach beyond it.
     for (ElfSections.Section s : sections.all()) {
-      if (s.type() == SHT_SYMTAB && s.link() < sections.all().size()) {
-        ElfSections.Section names = sections.all().get(s.link());
-        symbols(b, s, names.offset(), sections.all(), out);
+      if (s.address() != 0) {
+        out.add(new Symbols.Symbol("", s.address() + s.length(), 0, false));
       }
     }
     byte[] lines = sections.contents(".debug_line");
@@ -44,37 +56,33 @@ final class ElfSymbols {
   }
 
   private static void symbols(
-      byte[] b,
+      ForeignBytes file,
       ElfSections.Section table,
-      long names,
-      List<ElfSections.Section> sections,
+      ElfSections.Section strings,
+      boolean wide,
       List<Symbols.Symbol> out) {
-    boolean wide = Bytes.u8(b, 4) == 2;
-    int entry = wide ? 24 : 16;
-    long end = Math.min(b.length, table.offset() + table.size());
-    for (long at = table.offset(); at >= 0 && at + entry <= end; at += entry) {
-      int type = Bytes.u8(b, wide ? at + 4 : at + 12) & 15;
-      int section = Bytes.u16(b, wide ? at + 6 : at + 14);
-      long value = wide ? Bytes.u64(b, at + 8) : Bytes.u32(b, at + 4);
-      long size = wide ? Bytes.u64(b, at + 16) : Bytes.u32(b, at + 8);
-      String name = string(b, names + Bytes.u32(b, at));
-      if (type <= 2 && section != 0 && section < 0xFF00 && !name.isEmpty() && out.size() < MOST) {
-        out.add(new Symbols.Symbol(name, value, size, true));
+    ForeignBytes symbols =
+        table.size() == 0 ? file.part(0, 0) : file.part(table.offset(), table.size());
+    // A table of strings that lies outside is none.
+    ForeignBytes names =
+        strings.size() == 0 ? file.part(0, 0) : file.part(strings.offset(), strings.size());
+    while (symbols.left() >= (wide ? 24 : 16) && out.size() < MOST) {
+      long name = symbols.u32();
+      long value = wide ? 0 : symbols.u32();
+      long size = wide ? 0 : symbols.u32();
+      int type = symbols.u8() & 15;
+      symbols.skip(1);
+      int section = symbols.u16();
+      if (wide) {
+        value = symbols.u64();
+        size = symbols.u64();
+      }
+      if (type <= 2 && section != 0 && section < 0xFF00) {
+        String text = names.textAt(name, LONGEST_NAME, StandardCharsets.ISO_8859_1);
+        if (!text.isEmpty()) {
+          out.add(new Symbols.Symbol(text, value, size, true));
+        }
       }
     }
-    // A label at the end of a section does not reach beyond it.
-    for (ElfSections.Section s : sections) {
-      if (s.address() != 0) {
-        out.add(new Symbols.Symbol("", s.address() + s.length(), 0, false));
-      }
-    }
-  }
-
-  private static String string(byte[] b, long at) {
-    int n = 0;
-    while (n < LONGEST_NAME && Bytes.u8(b, at + n) != 0) {
-      n++;
-    }
-    return at < 0 || at >= b.length ? "" : new String(b, (int) at, n, StandardCharsets.ISO_8859_1);
   }
 }

@@ -2,6 +2,8 @@ package dev.vesper.machine.boot;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
 
 /**
  * What vmd's sev_register_encryption collects: ranges in the order of their registration, in units
@@ -11,38 +13,38 @@ import java.util.List;
 final class EncryptedRanges {
   private final List<LoadedGuest.Range> ranges = new ArrayList<>();
 
+  /** What is registered, beginning to end; neighbours are one. */
+  private final TreeMap<Long, Long> taken = new TreeMap<>();
+
   void add(long address, long length, String what) {
     if (length == 0) {
       return;
     }
     long from = address & -16L;
     long to = address + length + 15 & -16L;
-    // Cut off what is there already, piece by piece.
-    List<LoadedGuest.Range> left = new ArrayList<>();
-    left.add(new LoadedGuest.Range(from, to - from, what));
-    for (LoadedGuest.Range r : List.copyOf(ranges)) {
-      List<LoadedGuest.Range> next = new ArrayList<>();
-      for (LoadedGuest.Range p : left) {
-        cut(p, r, next);
-      }
-      left = next;
+    // What lies between the pieces that are there already is new; with them it becomes one piece.
+    long start = from;
+    long end = to;
+    Map.Entry<Long, Long> first = taken.floorEntry(from);
+    if (first != null && first.getValue() >= from) {
+      start = first.getKey();
     }
-    ranges.addAll(left);
+    long gap = from;
+    for (Map.Entry<Long, Long> t = taken.ceilingEntry(start);
+        t != null && t.getKey() <= to;
+        t = taken.higherEntry(t.getKey())) {
+      piece(gap, t.getKey(), what);
+      gap = Math.max(gap, t.getValue());
+      end = Math.max(end, t.getValue());
+      taken.remove(t.getKey());
+    }
+    piece(gap, to, what);
+    taken.put(start, end);
   }
 
-  private static void cut(
-      LoadedGuest.Range p, LoadedGuest.Range taken, List<LoadedGuest.Range> to) {
-    long end = p.address() + p.length();
-    long takenEnd = taken.address() + taken.length();
-    if (takenEnd <= p.address() || taken.address() >= end) {
-      to.add(p);
-      return;
-    }
-    if (p.address() < taken.address()) {
-      to.add(new LoadedGuest.Range(p.address(), taken.address() - p.address(), p.what()));
-    }
-    if (takenEnd < end) {
-      to.add(new LoadedGuest.Range(takenEnd, end - takenEnd, p.what()));
+  private void piece(long from, long to, String what) {
+    if (from < to) {
+      ranges.add(new LoadedGuest.Range(from, to - from, what));
     }
   }
 

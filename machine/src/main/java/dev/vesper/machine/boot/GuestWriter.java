@@ -12,8 +12,16 @@ import java.util.TreeMap;
 final class GuestWriter {
   private static final String BOOT_DATA = "the boot data";
 
+  /** How often each page may be covered: segments share some, and boot data lies among them. */
+  private static final int MOST_TIMES = 4;
+
+  private static final int MOST_COVERED = 1 << 17;
+
   private final HostView view;
   private final NavigableMap<Long, String> pages = new TreeMap<>();
+
+  /** Pages, counted as often as something is put into them. */
+  private long covered;
 
   GuestWriter(HostView view) {
     this.view = view;
@@ -61,8 +69,19 @@ final class GuestWriter {
     put(BOOT_DATA, address, bytes, value);
   }
 
-  /** Marks zeroed memory as part of the launch. */
-  void cover(String what, long address, long length) {
+  /**
+   * Marks zeroed memory as part of the launch.
+   *
+   * @throws BootException if an image puts one thing over the other again and again
+   */
+  void cover(String what, long address, long length) throws BootException {
+    covered += (length >>> 12) + 1;
+    if (covered > MOST_COVERED + MOST_TIMES * (size() >>> 12)) {
+      throw new BootException(
+          what
+              + " is damaged: it loads so many parts to the same places that it would take too"
+              + " long; copy or build it anew");
+    }
     for (long p = address >>> 12; length > 0 && p <= address + length - 1 >>> 12; p++) {
       pages.merge(p, what, (old, more) -> old.contains(more) ? old : old + ", " + more);
     }

@@ -152,7 +152,7 @@ final class OpenBsdKernel {
     int size = Bytes.u16(b, 58);
     int count = Bytes.u16(b, 60);
     boolean sane = elf.bits() == 64 && size == 64 && count > 0 && table > 0;
-    if (!sane || table + (long) size * count > b.length) {
+    if (!sane || table > b.length - (long) size * count) {
       return 0;
     }
     long start = round8(end());

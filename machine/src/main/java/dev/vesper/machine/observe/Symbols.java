@@ -32,12 +32,13 @@ public final class Symbols {
 
   private final long[] addresses;
 
-  /** First byte that is no longer the symbol's. */
-  private final long[] ends;
+  /** Where another symbol's code begins, or the rest of one around it, or nobody's. */
+  private final long[] borders;
 
-  /** The symbol around this one, which goes on where this one has ended; -1 for none. */
-  private final int[] around;
+  /** Whose code begins at each border, -1 for nobody's. */
+  private final int[] owners;
 
+  private final int count;
   private final String[] names;
   private final long alias;
   private final LineTable lines;
@@ -62,8 +63,10 @@ public final class Symbols {
     Symbol[] shown = Arrays.stream(all).filter(Symbol::named).toArray(Symbol[]::new);
     addresses = Arrays.stream(shown).mapToLong(Symbol::address).toArray();
     names = Arrays.stream(shown).map(Symbol::name).toArray(String[]::new);
-    ends = ends(all, shown.length);
-    around = new int[shown.length];
+    // First byte that is no longer the symbol's.
+    long[] ends = ends(all, shown.length);
+    // The symbol around each, which goes on where that has ended; -1 for none.
+    int[] around = new int[shown.length];
     int outer = -1;
     for (int i = 0; i < shown.length; i++) {
       while (outer >= 0 && Long.compareUnsigned(ends[outer], addresses[i]) <= 0) {
@@ -76,6 +79,32 @@ public final class Symbols {
         ends[i] = lesser(ends[i], ends[outer]);
       }
     }
+    borders = new long[2 * shown.length];
+    owners = new int[2 * shown.length];
+    count = borders(ends, around);
+  }
+
+  /** Lays the symbols side by side; {@return how many borders there are, two a symbol at most} */
+  private int borders(long[] ends, int[] around) {
+    int n = 0;
+    for (int i = 0; i < names.length; i++) {
+      boolean last = i + 1 == names.length;
+      long next = last ? -1 : addresses[i + 1];
+      if (!last && next == addresses[i]) {
+        continue;
+      }
+      long at = addresses[i];
+      int owner = i;
+      do {
+        while (owner >= 0 && Long.compareUnsigned(ends[owner], at) <= 0) {
+          owner = around[owner];
+        }
+        borders[n] = at;
+        owners[n++] = owner;
+        at = owner < 0 ? -1 : ends[owner];
+      } while (owner >= 0 && Long.compareUnsigned(at, next) < 0);
+    }
+    return n;
   }
 
   /** {@return where each named symbol of a sorted table ends} */
@@ -107,8 +136,9 @@ public final class Symbols {
 
   private Symbols(Symbols other, long slide) {
     addresses = other.addresses;
-    ends = other.ends;
-    around = other.around;
+    borders = other.borders;
+    owners = other.owners;
+    count = other.count;
     names = other.names;
     alias = other.alias;
     lines = other.lines;
@@ -170,19 +200,16 @@ public final class Symbols {
 
   private String find(long address) {
     int low = 0;
-    int high = addresses.length;
+    int high = count;
     while (low < high) {
       int mid = low + high >>> 1;
-      if (Long.compareUnsigned(addresses[mid], address) <= 0) {
+      if (Long.compareUnsigned(borders[mid], address) <= 0) {
         low = mid + 1;
       } else {
         high = mid;
       }
     }
-    int i = low - 1;
-    while (i >= 0 && Long.compareUnsigned(address, ends[i]) >= 0) {
-      i = around[i];
-    }
+    int i = low == 0 ? -1 : owners[low - 1];
     if (i < 0) {
       return "";
     }

@@ -1,5 +1,7 @@
 package dev.vesper.machine.trace;
 
+import dev.vesper.machine.foreign.Allowance;
+import dev.vesper.machine.foreign.Damaged;
 import dev.vesper.machine.observe.LineTable;
 import dev.vesper.machine.observe.Symbols;
 import java.nio.charset.StandardCharsets;
@@ -28,12 +30,21 @@ final class Kallsyms {
   /** Symbols lie within this distance of the table. */
   private static final long REACH = 1L << 30;
 
+  /** Steps besides one for each byte of the image: a true table takes about a tenth of both. */
+  private static final long MORE_STEPS = 16 << 20;
+
+  private static final int STEPS_OF_A_TEXT = 32;
+
   private final byte[] b;
   private final long linear;
+
+  /** What looks like a table may be made to look like many. */
+  private final Allowance steps;
 
   private Kallsyms(byte[] image, long linear) {
     b = image;
     this.linear = linear;
+    steps = Allowance.ofUnits(MORE_STEPS + image.length);
   }
 
   /**
@@ -45,7 +56,7 @@ final class Kallsyms {
   static @Nullable Symbols read(byte[] image, long linear) {
     try {
       return new Kallsyms(image, linear).read();
-    } catch (IndexOutOfBoundsException e) {
+    } catch (IndexOutOfBoundsException | Damaged e) {
       return null;
     }
   }
@@ -84,10 +95,11 @@ final class Kallsyms {
   private int second(int digits) {
     int at = digits;
     for (int n = 1; n < '0' && at > 0; n++) {
-      at--;
+      int behind = at--;
       while (at > 0 && b[at - 1] != 0) {
         at--;
       }
+      steps.spend(behind - at);
     }
     return at;
   }
@@ -98,6 +110,7 @@ final class Kallsyms {
    */
   private int find(int from) {
     for (int probe = from + DIGITS.length - 1; probe < b.length; probe += DIGITS.length) {
+      steps.spend(1);
       int digit = b[probe] == 0 ? probe - 1 : probe;
       int value = b[digit] - '0';
       if (value < 0 || value > 9) {
@@ -120,13 +133,18 @@ final class Kallsyms {
     for (int i = 0; i < 256; i++) {
       offset[i] = at - table;
       int n = 0;
-      while (b[at + n] != 0) {
+      while (n <= LONGEST_NAME && b[at + n] != 0) {
         n++;
+      }
+      steps.spend(n + STEPS_OF_A_TEXT);
+      if (n > LONGEST_NAME) {
+        return -1;
       }
       tokens[i] = Arrays.copyOfRange(b, at, at + n);
       at += n + 1;
     }
     for (int index = at; index < at + 16; index++) {
+      steps.spend(1);
       boolean all = true;
       for (int i = 0; i < 256 && all; i++) {
         all = u16(index + 2 * i) == offset[i];
@@ -161,11 +179,13 @@ final class Kallsyms {
 
   /** {@return how many numbers from an address on rise as markers do} */
   private int markers(int first, int end) {
+    steps.spend(1);
     if (u32(first) != 0) {
       return 0;
     }
     int n = 1;
     for (int at = first + 4; at + 4 <= end; at += 4) {
+      steps.spend(1);
       int step = u32(at) - u32(at - 4);
       if (step < 2 * NAMES_PER_MARKER || step > NAMES_PER_MARKER * LONGEST_NAME / 4) {
         break;
@@ -185,6 +205,7 @@ final class Kallsyms {
         start > markers - last - NAMES_PER_MARKER * LONGEST_NAME && start > 16;
         start -= 4) {
       for (int alignment = 4; alignment <= 8; alignment += 4) {
+        steps.spend(1);
         int symbols = u32(start - alignment);
         boolean fits = (symbols + NAMES_PER_MARKER - 1) / NAMES_PER_MARKER == count;
         if (fits && symbols > 0 && symbols < MOST_SYMBOLS && second(start, markers)) {
@@ -198,6 +219,7 @@ final class Kallsyms {
   /** {@return whether the second marker agrees with the names} */
   private boolean second(int start, int markers) {
     int at = start;
+    steps.spend(NAMES_PER_MARKER);
     for (int i = 0; i < NAMES_PER_MARKER; i++) {
       at += length(at) + (b[at] < 0 ? 2 : 1);
     }
@@ -213,17 +235,20 @@ final class Kallsyms {
     String[] names = new String[count];
     byte[] name = new byte[LONGEST_NAME];
     int at = start;
+    // All of the numbers and names are gone through for each way to tell addresses.
+    steps.spend(3L * count);
     for (int i = 0; i < count; i++) {
       int n = length(at);
       at += b[at] < 0 ? 2 : 1;
       int length = 0;
-      for (int j = 0; j < n; j++) {
+      for (int j = 0; j < n && length < LONGEST_NAME; j++) {
         byte[] token = tokens[b[at + j] & 0xFF];
         int fitting = Math.min(token.length, LONGEST_NAME - length);
         System.arraycopy(token, 0, name, length, fitting);
         length += fitting;
       }
       at += n;
+      steps.spend(length);
       names[i] = new String(name, 0, length, StandardCharsets.ISO_8859_1);
     }
     return names;

@@ -2,6 +2,7 @@ package dev.vesper.machine.trace;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.vesper.machine.foreign.Bounded;
 import dev.vesper.machine.observe.Symbols;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -143,6 +144,11 @@ final class KallsymsTest {
     }
   }
 
+  /** {@return memory with the tables of a kernel} */
+  static byte[] small() {
+    return new Image(Layout.LINUX_6_4, 0).b.array();
+  }
+
   @ParameterizedTest
   @EnumSource
   void everyNameHasItsAddress(Layout layout) {
@@ -167,6 +173,30 @@ final class KallsymsTest {
     byte[] image = new Image(Layout.LINUX_7, 0).b.array();
     Symbols s = Objects.requireNonNull(Kallsyms.read(image, LINEAR + 0x1E0_0000));
     assertThat(s.at(address(7) + 0x1E0_0000)).isEqualTo(name(7));
+  }
+
+  /** Much that looks like the beginning of a table is looked into a little. */
+  @Test
+  void memoryFullOfBeginningsIsGivenUpSoon() throws Exception {
+    byte[] digits =
+        "0\0001\0002\0003\0004\0005\0006\0007\0008\0009\0".getBytes(StandardCharsets.US_ASCII);
+    for (int distance : new int[] {20, 64, 4096}) {
+      byte[] b = new byte[32 << 20];
+      Arrays.fill(b, (byte) 'a');
+      for (int at = 1 << 20; at < b.length - 20; at += distance) {
+        System.arraycopy(digits, 0, b, at, digits.length);
+      }
+      Bounded.within(10, 4096, () -> assertThat(Kallsyms.read(b, LINEAR)).isNull());
+    }
+    // Markers everywhere: a zero and numbers that rise.
+    ByteBuffer good = new Image(Layout.LINUX_6_4, 0).b;
+    byte[] b = Arrays.copyOf(new byte[8 << 20], 9 << 20);
+    ByteBuffer m = ByteBuffer.wrap(b).order(ByteOrder.LITTLE_ENDIAN);
+    while (m.position() < 8 << 20) {
+      m.putInt(m.position() % 80 == 0 ? 0 : 1000 * (m.position() % 80 / 4));
+    }
+    m.put(good.array(), TABLE + (1 << 17), 1 << 18);
+    Bounded.within(10, 4096, () -> Kallsyms.read(b, LINEAR));
   }
 
   @ParameterizedTest
