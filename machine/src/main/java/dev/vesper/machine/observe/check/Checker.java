@@ -30,6 +30,8 @@ import dev.vesper.machine.observe.PageState;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.SortedMap;
+import java.util.TreeMap;
 
 /**
  * Holds guest and hypervisor to the {@link Rule}s, from the events of a deep trace. It keeps state
@@ -43,6 +45,9 @@ public final class Checker implements EventSink {
   private final Instructions instructions = new Instructions();
   private final HandlerCoverage coverage = new HandlerCoverage();
   private final Map<Integer, VcpuState> vcpus = new HashMap<>();
+
+  /** Those that were told something by the MSR protocol since the last end of a run. */
+  private final SortedMap<Integer, VcpuState> told = new TreeMap<>();
 
   /** Which vCPU used a GHCB page last. */
   private final Map<Long, Integer> owners = new HashMap<>();
@@ -98,7 +103,10 @@ public final class Checker implements EventSink {
       case DmaNoise x -> host.noise(x, v.current());
       case PageStateChanged x -> pageState(x, v);
       case ExecuteOnlyRead x -> executeOnly(x);
-      case Ended x -> vcpus.values().forEach(s -> closeResponse(s, true));
+      case Ended x -> {
+        told.values().forEach(s -> closeResponse(s, true));
+        told.clear();
+      }
       case AutomaticExit x -> nothing();
       case WriteTrap x -> nothing();
       case VcpuStarted x -> nothing();
@@ -297,6 +305,7 @@ public final class Checker implements EventSink {
     MsrResponse r = new MsrResponse(e, findings);
     r.checkHost();
     v.response = r;
+    told.put(e.at().vcpu(), v);
     if (r.refusedGhcb() != -1) {
       v.refused = r.refusedGhcb();
     }

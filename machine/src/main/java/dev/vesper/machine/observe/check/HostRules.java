@@ -11,6 +11,7 @@ import dev.vesper.machine.observe.Event.GhcbExchange;
 import dev.vesper.machine.observe.Event.HostAccess;
 import dev.vesper.machine.observe.Event.Injected;
 import java.util.Arrays;
+import java.util.BitSet;
 import java.util.EnumSet;
 
 /** The rules for what the hypervisor answers. */
@@ -126,16 +127,23 @@ final class HostRules {
   }
 
   private void touches(GhcbExchange x) {
+    // Ranges of a trace may say the same bytes again and again.
+    BitSet touched = new BitSet(GhcbPage.SIZE);
+    x.changed().forEach(r -> touched.set(r.from(), r.to() + 1));
+    for (int i = touched.nextSetBit(0); i >= 0; i = touched.nextSetBit(i + 1)) {
+      if (mayTouch(i, x)) {
+        touched.clear(i);
+      }
+    }
     for (ByteRange range : x.changed()) {
-      for (int i = range.from(); i <= range.to(); i++) {
-        if (!mayTouch(i, x)) {
-          findings.add(
-              Rule.HOST_TOUCHES,
-              x.at(),
-              x.vc(),
-              () -> "the answer to " + name(x) + " changes bytes " + range + " of the GHCB");
-          return;
-        }
+      int first = touched.nextSetBit(range.from());
+      if (first >= 0 && first <= range.to()) {
+        findings.add(
+            Rule.HOST_TOUCHES,
+            x.at(),
+            x.vc(),
+            () -> "the answer to " + name(x) + " changes bytes " + range + " of the GHCB");
+        return;
       }
     }
   }

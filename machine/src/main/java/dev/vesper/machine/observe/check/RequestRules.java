@@ -446,7 +446,8 @@ final class RequestRules {
       return;
     }
     Bytes memory = s.frame.event().memory();
-    int from = sent(s);
+    // How many bytes of its string the OUTS has sent before.
+    int from = (int) Math.min(s.portBytes, memory.length());
     int n = Math.min(memory.length() - from, x.request().buffer().length());
     if (n > 0 && !memory.matches(from, x.request().buffer(), 0, n)) {
       findings.add(
@@ -459,14 +460,5 @@ final class RequestRules {
                   + "; the string that OUTS sends is "
                   + memory.hex(from, from + Math.min(n, 16)));
     }
-  }
-
-  /** {@return how many bytes of its string an OUTS has sent before} */
-  private static int sent(VcpuState.Service s) {
-    int n = 0;
-    for (GhcbExchange b : s.exchanges) {
-      n += b.exit() == ExitCode.IOIO ? b.request().buffer().length() : 0;
-    }
-    return n;
   }
 }

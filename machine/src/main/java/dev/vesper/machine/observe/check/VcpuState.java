@@ -1,5 +1,6 @@
 package dev.vesper.machine.observe.check;
 
+import dev.vesper.ghcb.ExitCode;
 import dev.vesper.machine.observe.Event.GhcbExchange;
 import dev.vesper.machine.observe.Event.MsrExchange;
 import java.util.ArrayList;
@@ -24,6 +25,9 @@ final class VcpuState {
     /** Its exchanges by the MSR protocol. */
     final List<MsrExchange> byMsr = new ArrayList<>();
 
+    /** Bytes of the buffers of its exchanges for port I/O. */
+    long portBytes;
+
     /** An answer said that the request failed, and the guest did not look. */
     @Nullable GhcbExchange ignored;
 
@@ -38,6 +42,7 @@ final class VcpuState {
     void add(GhcbExchange x) {
       bound();
       exchanges.add(x);
+      portBytes += x.exit() == ExitCode.IOIO ? x.request().buffer().length() : 0;
     }
 
     void add(MsrExchange x) {
@@ -49,6 +54,7 @@ final class VcpuState {
       if (exchanges.size() + byMsr.size() == MOST_EXCHANGES) {
         exchanges.clear();
         byMsr.clear();
+        portBytes = 0;
         injected = true;
       }
     }

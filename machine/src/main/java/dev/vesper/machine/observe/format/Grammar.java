@@ -13,6 +13,7 @@ import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.HexFormat;
+import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 
@@ -120,6 +121,28 @@ final class Grammar {
 
   // ---- reading
 
+  /** {@return what is between spaces, one after the other: there may be millions} */
+  private static Iterable<String> words(String s) {
+    return () ->
+        new Iterator<>() {
+          private int at;
+
+          @Override
+          public boolean hasNext() {
+            return at <= s.length();
+          }
+
+          @Override
+          public String next() {
+            int space = s.indexOf(' ', at);
+            int end = space < 0 ? s.length() : space;
+            String word = s.substring(at, end);
+            at = end + 1;
+            return word;
+          }
+        };
+  }
+
   private static Accesses.Kind kind(Key k, char letter) {
     for (Accesses.Kind kind : KINDS) {
       if (letter(kind) == letter) {
@@ -139,7 +162,7 @@ final class Grammar {
   }
 
   static Registers registers(Key k, String s) {
-    String[] t = s.split(" ", -1);
+    String[] t = s.split(" ", Registers.COUNT + 1);
     if (t.length != Registers.COUNT) {
       throw damaged(k);
     }
@@ -167,7 +190,7 @@ final class Grammar {
 
   static FieldValues fields(Key k, String s) {
     Map<GhcbField, Long> m = new EnumMap<>(GhcbField.class);
-    for (String t : s.split(" ", -1)) {
+    for (String t : words(s)) {
       int at = t.indexOf('=');
       GhcbField f = at < 0 ? null : FIELDS.get(t.substring(0, at));
       if (f == null) {
@@ -180,7 +203,7 @@ final class Grammar {
 
   static List<ByteRange> ranges(Key k, String s) {
     List<ByteRange> l = new ArrayList<>();
-    for (String t : s.split(" ", -1)) {
+    for (String t : words(s)) {
       int hyphen = t.indexOf('-');
       if (hyphen < 1) {
         throw damaged(k);
@@ -196,7 +219,7 @@ final class Grammar {
   }
 
   static Operand operand(Key k, String s) {
-    String[] t = s.split(" ", -1);
+    String[] t = s.split(" ", 5);
     if (t.length == 2 && t[1].equals("unmapped")) {
       return Operand.unmapped(number(t[0]));
     }
@@ -208,7 +231,7 @@ final class Grammar {
 
   static Accesses accesses(Key k, String s) {
     Accesses a = new Accesses();
-    for (String t : s.split(" ", -1)) {
+    for (String t : words(s)) {
       int colon = t.indexOf(':');
       int equals = t.indexOf('=', colon + 1);
       int at = t.indexOf('@', equals + 1);
@@ -243,7 +266,6 @@ final class Grammar {
 
   /** {@return a stranger's text for a message: cut, and on one line} */
   static String shown(String s) {
-    String cut = s.length() > 40 ? s.substring(0, 40) + "..." : s;
-    return cut.replaceAll("\\p{Cntrl}", "?");
+    return Visible.of(s.length() > 40 ? s.substring(0, 40) + "..." : s);
   }
 }
