@@ -20,7 +20,8 @@ final class Drives implements Closeable {
   Drives(List<String> options, boolean allSnapshots) {
     try {
       for (String o : options) {
-        open.add(UserError.of(() -> HardwareOptions.drive("-drive", o, allSnapshots)));
+        open.add(
+            UserError.of(() -> HardwareOptions.drive("-drive", o, allSnapshots, Terminal::say)));
       }
     } catch (UserError e) {
       closeAll();

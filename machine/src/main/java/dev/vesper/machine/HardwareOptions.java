@@ -23,6 +23,7 @@ import java.time.ZoneId;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeParseException;
 import java.util.Locale;
+import java.util.function.Consumer;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -120,8 +121,19 @@ public final class HardwareOptions {
    * @param snapshot what is written is forgotten, whatever the option says
    */
   public static Hardware.Drive drive(String name, String option, boolean snapshot) {
+    return drive(name, option, snapshot, n -> {});
+  }
+
+  /**
+   * Opens a disk as {@link #drive(String, String, boolean)} does.
+   *
+   * @param notices is told in a line what the user should know while the guest runs
+   */
+  public static Hardware.Drive drive(
+      String name, String option, boolean snapshot, Consumer<String> notices) {
     DriveWords d = DriveWords.of(name, option);
-    return new Hardware.Drive(disk(d.path, d.format, d.readOnly, d.forget || snapshot), d.virtio);
+    return new Hardware.Drive(
+        disk(d.path, d.format, d.readOnly, d.forget || snapshot, notices), d.virtio);
   }
 
   /** {@return the file of a disk that an option describes} */
@@ -144,12 +156,16 @@ public final class HardwareOptions {
   }
 
   private static Disk disk(
-      Path path, DiskFile.@Nullable Format format, boolean readOnly, boolean snapshot) {
+      Path path,
+      DiskFile.@Nullable Format format,
+      boolean readOnly,
+      boolean snapshot,
+      Consumer<String> notices) {
     if (!Files.isRegularFile(path)) {
       throw wrong("the disk " + path + " is no file: name a disk image");
     }
     try {
-      return DiskFile.open(path, format, readOnly, snapshot);
+      return DiskFile.open(path, format, readOnly, snapshot, notices);
     } catch (IOException e) {
       throw wrong("cannot open the disk " + path + ": " + reason(e));
     }

@@ -1,12 +1,16 @@
 package dev.vesper.machine.vmm;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.vesper.machine.device.disk.Disk;
 import dev.vesper.machine.device.net.UserNetwork;
 import dev.vesper.machine.memory.PhysicalMemory;
 import dev.vesper.machine.spec.Hardware;
 import java.io.ByteArrayOutputStream;
 import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
@@ -18,6 +22,36 @@ final class VmdBoardTest {
   private final PhysicalMemory memory = new PhysicalMemory(1 << 20, 64);
   private final ByteArrayOutputStream console = new ByteArrayOutputStream();
   private long time;
+
+  private static final Hardware.Drive DISK = new Hardware.Drive(new EmptyDisk(), true);
+
+  /** A disk of zeroes. */
+  private static final class EmptyDisk implements Disk {
+    @Override
+    public long sectors() {
+      return 2048;
+    }
+
+    @Override
+    public boolean readOnly() {
+      return true;
+    }
+
+    @Override
+    public void read(long sector, byte[] to, int bytes) {
+      Arrays.fill(to, 0, bytes, (byte) 0);
+    }
+
+    @Override
+    public void write(long sector, byte[] from, int bytes) {
+      throw new AssertionError("it is read only");
+    }
+
+    @Override
+    public void flush() {
+      // nothing was written
+    }
+  }
 
   private Platform board(Hardware h) {
     return Profile.named("openbsd")
@@ -81,6 +115,23 @@ final class VmdBoardTest {
       mac[i] = p.ports.read(bar + 0x14 + i, 1) & 0xFF;
     }
     assertThat(mac).containsExactly(0xFE, 0xE1, 0xBB, 0xD2);
+  }
+
+  /** Thirteen disks with entropy and the control interface are all that its ports take. */
+  @Test
+  void thereArePortsForThirteenDisks() {
+    for (int disks = 1; disks <= 13; disks++) {
+      Hardware h = Hardware.NONE.withDrives(Collections.nCopies(disks, DISK));
+      Platform p = board(h);
+      assertThat(devices(p)).hasSize(disks + 2);
+      for (int slot = 1; slot <= disks + 2; slot++) {
+        assertThat(config(p, slot, 0x10) & -4).isEqualTo(0x1000 * slot);
+      }
+    }
+    Hardware more = Hardware.NONE.withDrives(Collections.nCopies(14, DISK));
+    assertThatThrownBy(() -> board(more))
+        .isInstanceOf(IllegalArgumentException.class)
+        .hasMessageContaining("15 devices");
   }
 
   @Test

@@ -7,6 +7,7 @@ import java.nio.channels.OverlappingFileLockException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /** Disk images in files of the computer: several may read one, or one may write it. */
@@ -34,6 +35,26 @@ public final class DiskFile {
    */
   public static Disk open(Path file, @Nullable Format format, boolean readOnly, boolean snapshot)
       throws IOException {
+    return open(file, format, readOnly, snapshot, n -> {});
+  }
+
+  /**
+   * Opens an image.
+   *
+   * @param format or null for what the file is; a disk that is found to be raw refuses its guest to
+   *     make it look otherwise ({@link ProbedDisk})
+   * @param readOnly writes are refused
+   * @param snapshot what is written is forgotten when the disk is closed
+   * @param notices is told in a line what the user should know while the guest runs
+   * @throws IOException if it cannot be opened, is no such image, or somebody else uses it
+   */
+  public static Disk open(
+      Path file,
+      @Nullable Format format,
+      boolean readOnly,
+      boolean snapshot,
+      Consumer<String> notices)
+      throws IOException {
     boolean fixed = readOnly || snapshot;
     FileChannel c =
         fixed
@@ -44,7 +65,11 @@ public final class DiskFile {
       Storage s = new FileStorage(c);
       boolean qcow2 = format == null ? magic(c) == Qcow2Disk.MAGIC : format == Format.QCOW2;
       Disk d = qcow2 ? new Qcow2Disk(s, fixed) : new RawDisk(s, fixed);
-      return snapshot ? new SnapshotDisk(d) : d;
+      if (snapshot) {
+        return new SnapshotDisk(d);
+      }
+      boolean guessed = format == null && !qcow2 && !readOnly;
+      return guessed ? new ProbedDisk(d, n -> notices.accept(file + ": " + n)) : d;
     } catch (IOException e) {
       try {
         c.close();

@@ -3,7 +3,7 @@ package dev.vesper.machine.device.disk;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
-import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.zip.DataFormatException;
 import java.util.zip.Inflater;
@@ -28,6 +28,15 @@ public final class Qcow2Disk extends ImageDisk {
   private static final int AUTOCLEAR = 88;
   private static final int MOST_TABLE = 32 << 20;
 
+  /** Entries of second-level tables that are read together. */
+  private static final int SLICE = 8192;
+
+  /** Bytes of slices in memory, which lead to 256 GiB of clusters of 64 KiB. */
+  private static final int MOST_SLICES = 32 << 20;
+
+  /** No image says that its disk is larger, and sums of what it says stay numbers: 1 EiB. */
+  private static final long MOST_SIZE = 1L << 60;
+
   private final int bits;
   private final int cluster;
   private final long size;
@@ -37,7 +46,18 @@ public final class Qcow2Disk extends ImageDisk {
   private final int countBits;
   private long countTable;
   private long[] counts;
-  private final Map<Long, long[]> tables = new HashMap<>();
+
+  /** Slices of tables by their place in the file, the ones used last at the end. */
+  private final Map<Long, long[]> slices =
+      new LinkedHashMap<>(16, 0.75f, true) {
+        private static final long serialVersionUID = 1;
+
+        @Override
+        protected boolean removeEldestEntry(Map.Entry<Long, long[]> eldest) {
+          return size() > MOST_SLICES / (8 * Math.min(SLICE, perTable));
+        }
+      };
+
   private long end;
 
   /** Where the file ends at most: each cluster and table is moved once, and all is counted. */
@@ -82,20 +102,31 @@ public final class Qcow2Disk extends ImageDisk {
     long needed = (size + (long) cluster * perTable - 1) / ((long) cluster * perTable);
     require(
         size >= 0
+            && size <= MOST_SIZE
             && needed >= 0
             && l1Size >= 0
             && l1Size >= needed
             && l1Size * 8L <= MOST_TABLE
             && countBytes <= MOST_TABLE,
-        "its header speaks of tables that cannot be");
+        "its header speaks of tables that cannot be: look at it with 'qemu-img check'");
     l1 = longs(l1Offset, l1Size);
     counts = longs(countTable, (int) (countBytes / 8));
-    end = image.length() + cluster - 1 & -cluster;
+    long length = image.length();
+    require(length <= MOST_SIZE, "its file is larger than 1 EiB");
+    end = length + cluster - 1 & -cluster;
     autoclear = version == 3 && h.getLong(AUTOCLEAR) != 0;
     long own = (size + cluster - 1 >> bits) + l1Size;
     // Counts take two bytes a cluster, and each of their blocks eight in a table that can move.
     long blocks = ((end >> bits) + own) / (cluster / 2) + 2;
     most = end + (own + 2 * blocks + 2 * (blocks / perTable + 2) << bits);
+    require(
+        readOnly || (most >> bits) / (cluster / 2) < MOST_TABLE / 8,
+        "its "
+            + length
+            + " bytes are too many to count clusters of "
+            + cluster
+            + ": make it anew with 'qemu-img convert -O qcow2', or take readonly=on or"
+            + " snapshot=on");
   }
 
   private static void require(boolean holds, String message) throws IOException {
@@ -127,20 +158,37 @@ public final class Qcow2Disk extends ImageDisk {
 
   // ---- finding clusters
 
-  private long[] table(int n) throws IOException {
+  /** {@return where a second-level table lies, 0 for nowhere} */
+  private long table(int n) throws IOException {
     long at = l1[n] & OFFSET;
     require((at & cluster - 1) == 0, "a table of the image is misplaced");
-    long[] t = tables.get(at);
-    if (t == null) {
-      t = longs(at, perTable);
-      tables.put(at, t);
+    return at;
+  }
+
+  /** {@return the part of a table that an entry is in} */
+  private long[] slice(long table, int index) throws IOException {
+    int entries = Math.min(SLICE, perTable);
+    long at = table + 8L * (index / entries * entries);
+    long[] s = slices.get(at);
+    if (s == null) {
+      s = longs(at, entries);
+      slices.put(at, s);
     }
-    return t;
+    return s;
+  }
+
+  private int l1Index(long position) {
+    return (int) ((position >> bits) / perTable);
+  }
+
+  private int l2Index(long position) {
+    return (int) ((position >> bits) % perTable);
   }
 
   private long entry(long position) throws IOException {
-    int n = (int) (position >> bits) / perTable;
-    return (l1[n] & OFFSET) == 0 ? 0 : table(n)[(int) (position >> bits) % perTable];
+    long t = table(l1Index(position));
+    int n = l2Index(position);
+    return t == 0 ? 0 : slice(t, n)[n % SLICE];
   }
 
   @Override
@@ -233,36 +281,38 @@ public final class Qcow2Disk extends ImageDisk {
     System.arraycopy(from, offset, all, in, n);
     long fresh = allocate();
     store(fresh, all, 0, cluster);
-    int l1Index = (int) (position >> bits) / perTable;
-    int l2Index = (int) (position >> bits) % perTable;
-    long[] t = ownTable(l1Index);
-    t[l2Index] = fresh | COPIED;
-    put((l1[l1Index] & OFFSET) + 8L * l2Index, t[l2Index]);
+    long t = ownTable(l1Index(position));
+    int n2 = l2Index(position);
+    put(t + 8L * n2, fresh | COPIED);
+    slice(t, n2)[n2 % SLICE] = fresh | COPIED;
     release(e);
   }
 
-  /** {@return a table that nothing else shares, so that it can be changed} */
-  private long[] ownTable(int n) throws IOException {
-    if ((l1[n] & OFFSET) != 0 && (l1[n] & COPIED) != 0) {
-      return table(n);
+  /** {@return where a table lies that nothing else shares, so that it can be changed} */
+  private long ownTable(int n) throws IOException {
+    long old = table(n);
+    if (old != 0 && (l1[n] & COPIED) != 0) {
+      return old;
     }
-    long[] t = (l1[n] & OFFSET) == 0 ? new long[perTable] : table(n).clone();
+    long[] t = old == 0 ? new long[perTable] : longs(old, perTable);
     // What a shared table leads to is shared as well.
     for (int i = 0; i < perTable; i++) {
       t[i] &= ~COPIED;
     }
-    long old = l1[n] & OFFSET;
     long at = allocate();
     ByteBuffer b = ByteBuffer.allocate(cluster);
     b.asLongBuffer().put(t);
     store(at, b.array(), 0, cluster);
+    // A damaged image may have had a table there, behind its end.
+    for (int i = 0; i < perTable; i += SLICE) {
+      slices.remove(at + 8L * i);
+    }
     l1[n] = at | COPIED;
     put(l1Offset + 8L * n, l1[n]);
-    tables.put(at, t);
     if (old != 0) {
       count(old, -1);
     }
-    return t;
+    return at;
   }
 
   private void release(long e) throws IOException {
