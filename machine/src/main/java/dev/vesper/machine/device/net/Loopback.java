@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.nio.ByteBuffer;
+import java.nio.channels.ClosedSelectorException;
 import java.nio.channels.SelectionKey;
 import java.nio.channels.Selector;
 import java.nio.channels.ServerSocketChannel;
@@ -72,7 +73,7 @@ public final class Loopback implements Outside {
       try {
         SocketChannel c = d.socket.accept();
         if (c != null) {
-          return new Visitor(new Conversation(c, selector), d.address, d.port);
+          return new Visitor(Conversation.over(c, selector), d.address, d.port);
         }
       } catch (IOException e) {
         // Who has gone again before being let in is no visitor.
@@ -91,7 +92,7 @@ public final class Loopback implements Outside {
     Conversation s = null;
     try {
       SocketChannel c = SocketChannel.open();
-      s = new Conversation(c, selector);
+      s = Conversation.over(c, selector);
       c.connect(new InetSocketAddress(InetAddress.getByName(ADDRESS), to));
       return s;
     } catch (IOException e) {
@@ -140,11 +141,22 @@ public final class Loopback implements Outside {
     private final SocketChannel socket;
     private final Selector selector;
 
-    Conversation(SocketChannel socket, Selector selector) throws IOException {
+    private Conversation(SocketChannel socket, Selector selector) {
       this.socket = socket;
       this.selector = selector;
-      socket.configureBlocking(false);
-      socket.register(selector, SelectionKey.OP_READ);
+    }
+
+    /** {@return a conversation over a socket, which is closed if there can be none} */
+    static Conversation over(SocketChannel socket, Selector selector) throws IOException {
+      Conversation c = new Conversation(socket, selector);
+      try {
+        socket.configureBlocking(false);
+        socket.register(selector, SelectionKey.OP_READ);
+        return c;
+      } catch (IOException e) {
+        c.close();
+        throw e;
+      }
     }
 
     @Override
@@ -178,7 +190,10 @@ public final class Loopback implements Outside {
     public void close() {
       try {
         socket.close();
-      } catch (IOException e) {
+        // A selector keeps the descriptors of closed sockets until it is asked the next time, and
+        // nobody asks it while a guest is busy.
+        selector.selectNow(k -> {});
+      } catch (IOException | ClosedSelectorException e) {
         // it is gone all the same
       }
     }
