@@ -49,7 +49,7 @@ public final class HostView implements HostMemory {
         System.arraycopy(memory.page(frame, Page.SHARED).data, in, to, offset + done, n);
       } else {
         memory.hostReads(frame, device);
-        memory.readBus(frame, bus);
+        memory.readBus(frame, bus, in, n);
         System.arraycopy(bus, in, to, offset + done, n);
       }
       done += n;

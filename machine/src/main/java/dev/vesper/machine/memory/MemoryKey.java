@@ -35,30 +35,41 @@ final class MemoryKey {
   }
 
   void encrypt(byte[] from, byte[] to, int frame) {
-    run(encrypt, from, to, frame);
+    run(encrypt, from, to, frame, 0, Page.SIZE);
+  }
+
+  /**
+   * Encrypts a part of a page.
+   *
+   * @param start offset in the page and in both arrays, a multiple of 16
+   * @param end offset behind it, a multiple of 16
+   */
+  void encrypt(byte[] from, byte[] to, int frame, int start, int end) {
+    run(encrypt, from, to, frame, start, end);
   }
 
   void decrypt(byte[] from, byte[] to, int frame) {
-    run(decrypt, from, to, frame);
+    run(decrypt, from, to, frame, 0, Page.SIZE);
   }
 
-  private void run(Cipher cipher, byte[] from, byte[] to, int frame) {
+  private void run(Cipher cipher, byte[] from, byte[] to, int frame, int start, int end) {
     try {
+      int n = end - start;
       long pa = (long) frame << 12;
-      for (int i = 0; i < Page.SIZE; i += 16) {
+      for (int i = start; i < end; i += 16) {
         Page.LONG.set(t, i, pa + i);
         Page.LONG.set(t, i + 8, 0L);
       }
-      tweak.doFinal(t, 0, Page.SIZE, t, 0);
-      for (int i = 0; i < Page.SIZE; i += 8) {
+      tweak.doFinal(t, start, n, t, start);
+      for (int i = start; i < end; i += 8) {
         Page.LONG.set(work, i, (long) Page.LONG.get(from, i) ^ (long) Page.LONG.get(t, i));
       }
-      cipher.doFinal(work, 0, Page.SIZE, work, 0);
-      for (int i = 0; i < Page.SIZE; i += 8) {
+      cipher.doFinal(work, start, n, work, start);
+      for (int i = start; i < end; i += 8) {
         Page.LONG.set(to, i, (long) Page.LONG.get(work, i) ^ (long) Page.LONG.get(t, i));
       }
     } catch (GeneralSecurityException e) {
-      throw new AssertionError("AES failed on a whole page", e);
+      throw new AssertionError("AES failed on whole blocks", e);
     }
   }
 }

@@ -16,6 +16,9 @@ import org.jspecify.annotations.Nullable;
  */
 public final class PhysicalMemory {
   private final @Nullable Page[] pages;
+  /** Bytes that are encrypted together. */
+  private static final int BLOCK = 16;
+
   private final int guestPages;
   private final int firstHostPage;
   private int nextHostPage;
@@ -240,6 +243,21 @@ public final class PhysicalMemory {
       done += n;
     }
     return out;
+  }
+
+  /**
+   * Copies a part of what the bus carries for a private page: the blocks of sixteen bytes that it
+   * lies in.
+   *
+   * @param to takes them at their offsets in the page
+   */
+  void readBus(int frame, byte[] to, int offset, int length) {
+    Page p = pages[frame];
+    if (p == null || p.domain == Page.SHARED) {
+      throw new AssertionError("a page that is not private");
+    }
+    keys.get(p.domain - 1)
+        .encrypt(p.data, to, frame, offset & -BLOCK, offset + length + BLOCK - 1 & -BLOCK);
   }
 
   /** {@return eight bytes of a page as its owner sees them, for observers} */
