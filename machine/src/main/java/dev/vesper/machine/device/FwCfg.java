@@ -4,6 +4,8 @@ import dev.vesper.machine.memory.HostView;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayDeque;
+import java.util.Arrays;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.TreeMap;
@@ -38,7 +40,13 @@ public final class FwCfg implements PortDevice {
   private static final int DMA_SELECT = 8;
   private static final int DMA_WRITE = 16;
 
+  private static final int CHUNK = 1 << 16;
+
+  /** What an operation costs besides the bytes that it moves. */
+  private static final long OPERATION_COST = 4096;
+
   private final HostView memory;
+  private final DeviceWork work;
   private final Map<Integer, byte[]> items = new TreeMap<>();
   private final Map<String, Supplier<byte[]>> files = new TreeMap<>();
   private final Map<Integer, Supplier<byte[]>> late = new HashMap<>();
@@ -46,8 +54,22 @@ public final class FwCfg implements PortDevice {
   private int at;
   private int dmaHigh;
 
-  public FwCfg(HostView memory) {
+  /** Descriptors of operations that were asked for, the one that is under way first. */
+  private final ArrayDeque<Long> operations = new ArrayDeque<>();
+
+  private final Runnable rest = this::operate;
+
+  /** Where the read that is under way goes on, and how many bytes it has left. */
+  private long destination;
+
+  private int wanted;
+
+  /**
+   * @param work says how much is done in one go
+   */
+  public FwCfg(HostView memory, DeviceWork work) {
     this.memory = memory;
+    this.work = work;
     items.put(SIGNATURE, "QEMU".getBytes(StandardCharsets.US_ASCII));
     // Bit 0: the port interface; bit 1: DMA.
     number(ID, 4, 3);
@@ -130,14 +152,32 @@ public final class FwCfg implements PortDevice {
     } else if (port == 0x514 && bytes == 4) {
       dmaHigh = Integer.reverseBytes(value);
     } else if (port == 0x518 && bytes == 4) {
-      dma((long) dmaHigh << 32 | Integer.reverseBytes(value) & 0xFFFF_FFFFL);
+      operations.add((long) dmaHigh << 32 | Integer.reverseBytes(value) & 0xFFFF_FFFFL);
       dmaHigh = 0;
+      if (operations.size() == 1) {
+        operate();
+      }
     }
   }
 
-  private void dma(long descriptor) {
+  /** Works on what the DMA interface was asked for. */
+  private void operate() {
+    while (!operations.isEmpty()) {
+      if (work.spent()) {
+        work.later(rest);
+        return;
+      }
+      if (wanted == 0 ? begin(operations.getFirst()) : proceed(operations.getFirst())) {
+        operations.removeFirst();
+      }
+    }
+  }
+
+  /** Begins an operation; {@return whether it is done} */
+  private boolean begin(long descriptor) {
+    work.spend(OPERATION_COST);
     if (!memory.contains(descriptor, 16)) {
-      return;
+      return true;
     }
     byte[] d = new byte[16];
     memory.read(descriptor, d, 0, 16);
@@ -151,16 +191,36 @@ public final class FwCfg implements PortDevice {
     boolean bad = (control & DMA_WRITE) != 0 || length < 0;
     if (!bad && (control & DMA_READ) != 0) {
       bad = !memory.contains(address, length);
-      if (!bad) {
-        byte[] data = new byte[length];
-        int n = Math.min(length, item.length - at);
-        System.arraycopy(item, at, data, 0, n);
-        at += n;
-        memory.write(address, data, 0, length);
+      if (!bad && length > 0) {
+        destination = address;
+        wanted = length;
+        return proceed(descriptor);
       }
     } else if (!bad && (control & DMA_SKIP) != 0) {
       at = (int) Math.min(item.length, (long) at + length);
     }
     memory.write(descriptor, 4, bad ? Integer.reverseBytes(DMA_ERROR) : 0);
+    return true;
+  }
+
+  /** Goes on with a read, behind whose item there are zeros; {@return whether it is done} */
+  private boolean proceed(long descriptor) {
+    byte[] data = new byte[Math.min(wanted, CHUNK)];
+    while (wanted > 0 && !work.spent()) {
+      int n = Math.min(wanted, data.length);
+      int there = Math.min(n, item.length - at);
+      System.arraycopy(item, at, data, 0, there);
+      Arrays.fill(data, there, n, (byte) 0);
+      at += there;
+      memory.write(destination, data, 0, n);
+      destination += n;
+      wanted -= n;
+      work.spend(n);
+    }
+    if (wanted > 0) {
+      return false;
+    }
+    memory.write(descriptor, 4, 0);
+    return true;
   }
 }

@@ -192,12 +192,12 @@ public final class PcBoard {
           "there are " + sata.size() + " disks with if=ide, but only " + Ahci.PORTS + " ports");
     }
     if (!sata.isEmpty()) {
-      add(new Ahci(parts.memory(), sata));
+      add(new Ahci(parts.memory(), sata, platform.work));
     }
   }
 
   private PciDevice virtio(VirtioDevice d) {
-    return new VirtioPci(d, parts.memory(), parts.encrypted());
+    return new VirtioPci(d, parts.memory(), parts.encrypted(), platform.work);
   }
 
   private void add(PciDevice d) {
@@ -251,7 +251,7 @@ public final class PcBoard {
   // ---- firmware
 
   private void configuration() {
-    FwCfg cfg = new FwCfg(parts.memory());
+    FwCfg cfg = new FwCfg(parts.memory(), platform.work);
     platform.ports.attach(cfg, 0x510, 0x51B);
     long ram = parts.memory().guestBytes();
     cfg.number(FwCfg.RAM_SIZE, 8, ram);

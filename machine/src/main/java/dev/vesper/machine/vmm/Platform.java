@@ -3,6 +3,7 @@ package dev.vesper.machine.vmm;
 import dev.vesper.machine.device.AcpiPm;
 import dev.vesper.machine.device.CmosRtc;
 import dev.vesper.machine.device.DebugConsole;
+import dev.vesper.machine.device.DeviceWork;
 import dev.vesper.machine.device.InterruptLines;
 import dev.vesper.machine.device.InterruptMessages;
 import dev.vesper.machine.device.IoApic;
@@ -81,6 +82,9 @@ public final class Platform {
       byte @Nullable [] kernel,
       byte @Nullable [] initrd,
       String commandLine) {}
+
+  /** How much the devices do in one go. */
+  final DeviceWork work = new DeviceWork();
 
   final PortBus ports = new PortBus();
   final MmioBus mmio = new MmioBus();

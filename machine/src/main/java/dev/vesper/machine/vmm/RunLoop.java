@@ -35,6 +35,12 @@ public final class RunLoop {
    */
   private static final long QUANTUM = 9_973L;
 
+  /** Real time between looks whether to stop while nobody runs. */
+  private static final long LONGEST_WAIT = 100_000_000L;
+
+  /** A wait that ends so much before its time was ended by something. */
+  private static final long EARLY = 2_000_000L;
+
   private static final int MOST_UNSEEN_EVENTS = 100_000;
 
   private static final int MOST_EXITS_WITHOUT_PROGRESS = 10_000;
@@ -203,11 +209,24 @@ public final class RunLoop {
         if (host.outcome() != null) {
           return Halt.ENDED;
         }
+        if (host.platform.work.unfinished()) {
+          // As if it had been done at once: nothing else happens before.
+          Halt now = stopNow();
+          if (now != null) {
+            return now;
+          }
+          host.platform.work.goOn();
+          continue;
+        }
         Halt due = due();
         if (due != null) {
           return due;
         }
         if (host.platform.reset.asleep()) {
+          Halt now = stopNow();
+          if (now != null) {
+            return now;
+          }
           sleep();
           continue;
         }
@@ -242,6 +261,15 @@ public final class RunLoop {
       }
       return why;
     }
+  }
+
+  /** {@return why to come back wherever the machine is, or null to go on} */
+  private @Nullable Halt stopNow() {
+    if (stopWanted) {
+      stopWanted = false;
+      return Halt.REQUESTED;
+    }
+    return reached(realLimit) ? Halt.TIME_LIMIT : reached(goal.realTime) ? Halt.REAL_TIME : null;
   }
 
   /** {@return why to come back between turns, or null to go on} */
@@ -353,6 +381,7 @@ public final class RunLoop {
   private boolean begin(HostVcpu v) {
     long now = v.cpu.now();
     host.interrupts.prepare(v);
+    host.platform.work.refill();
     long deadline = Math.min(nextEvent(v), now + (host.vcpus.size() == 1 ? SLICE : QUANTUM));
     deadline = Math.min(deadline, Math.min(host.haltedEvent, Interrupts.nmiWindow(v, now)));
     before = v.cpu.instructions();
@@ -471,11 +500,20 @@ public final class RunLoop {
       nanos = Math.max(0, Math.min(nanos, realDeadline - System.nanoTime()));
     }
     List<Network> live = host.platform.live();
-    if (live.isEmpty()) {
-      host.input.await(nanos);
-    } else {
-      // A network has an event of its own soon.
-      live.get(0).await(nanos);
+    // In pieces, so that it can be stopped; who comes back early has something for the guest.
+    for (long left = nanos; left > 0 && !stopWanted; ) {
+      long piece = Math.min(left, LONGEST_WAIT);
+      long start = System.nanoTime();
+      if (live.isEmpty()) {
+        host.input.await(piece);
+      } else {
+        // A network has an event of its own soon.
+        live.get(0).await(piece);
+      }
+      if (System.nanoTime() - start < piece - EARLY) {
+        return;
+      }
+      left -= piece;
     }
   }
 

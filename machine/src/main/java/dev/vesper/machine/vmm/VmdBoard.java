@@ -72,7 +72,7 @@ final class VmdBoard {
       throw new IllegalArgumentException(
           "the board of profile openbsd has ports for " + MOST_DEVICES + " devices");
     }
-    LegacyVirtioPci f = new LegacyVirtioPci(d, parts.memory());
+    LegacyVirtioPci f = new LegacyVirtioPci(d, parts.memory(), platform.work);
     int line = LINES[(slot - 1) % LINES.length];
     pci.add(slot, f, on -> platform.lines.line(line, on));
     pci.place(slot, FIRST_PORT + (slot - 1) * PORTS, line);

@@ -51,6 +51,7 @@ final class DeviceFuzzTest {
   private final HostView memory = new PhysicalMemory(RAM, 0).hostView();
   private final PortBus ports = new PortBus();
   private final MmioBus mmio = new MmioBus();
+  private final DeviceWork work = new DeviceWork();
   @TempDir Path folder;
   private FuseServer share;
   private long time;
@@ -138,6 +139,14 @@ final class DeviceFuzzTest {
     };
   }
 
+  /** What devices have put off is done before anything else happens. */
+  private void finish() {
+    while (work.unfinished()) {
+      work.goOn();
+    }
+    work.refill();
+  }
+
   private void run(IntFunction<PciDevice> make, int registers) {
     for (int p = 0; p < PROGRAMS; p++) {
       Random r = new Random(p);
@@ -162,6 +171,7 @@ final class DeviceFuzzTest {
           mmio.write(at, size, r.nextInt(4) == 0 ? r.nextLong() : number(r) & 0xFFFF_FFFFL);
           ports.write(IO_BAR + r.nextInt(32), Math.min(4, size), number(r));
         }
+        finish();
       }
       // Out of the way for the next one.
       d.writeConfig(4, 2, 0);
@@ -221,6 +231,7 @@ final class DeviceFuzzTest {
     for (int i = 0; i < 8; i++) {
       memory.write(r.nextInt(16) * 0x1000L + 2, 2, r.nextInt(12));
       mmio.write(bar + 0x3000 + 4L * r.nextInt(queues + 1), 2, 0);
+      finish();
     }
     d.writeConfig(4, 2, 0);
   }
@@ -228,7 +239,7 @@ final class DeviceFuzzTest {
   @Test
   void virtioSurvivesAnyProgram() {
     StrictDisk disk = new StrictDisk();
-    run(p -> new VirtioPci(device(p, disk), memory, p % 2 == 0), 0x8000);
+    run(p -> new VirtioPci(device(p, disk), memory, p % 2 == 0, work), 0x8000);
   }
 
   @ParameterizedTest
@@ -239,7 +250,7 @@ final class DeviceFuzzTest {
       Random r = new Random(p);
       PciBus pci = new PciBus(ports, mmio, (address, data) -> {});
       VirtioDevice v = device(kind, disk);
-      VirtioPci d = new VirtioPci(v, memory, false);
+      VirtioPci d = new VirtioPci(v, memory, false, work);
       pci.add(3, d, on -> {});
       litter(r);
       driven(d, r, v.queues());
@@ -250,13 +261,13 @@ final class DeviceFuzzTest {
   @Test
   void legacyVirtioSurvivesAnyProgram() {
     StrictDisk disk = new StrictDisk();
-    run(p -> new LegacyVirtioPci(device(p, disk), memory), 0x100);
+    run(p -> new LegacyVirtioPci(device(p, disk), memory, work), 0x100);
   }
 
   @Test
   void ahciSurvivesAnyProgram() {
     StrictDisk disk = new StrictDisk();
-    run(p -> new Ahci(memory, List.of(disk)), 0x400);
+    run(p -> new Ahci(memory, List.of(disk), work), 0x400);
   }
 
   /** A port that is set up, with command lists, tables and frames of random bytes. */
@@ -265,7 +276,7 @@ final class DeviceFuzzTest {
     StrictDisk disk = new StrictDisk();
     for (int p = 0; p < PROGRAMS; p++) {
       Random r = new Random(p);
-      Ahci a = new Ahci(memory, List.of(disk));
+      Ahci a = new Ahci(memory, List.of(disk), work);
       int list = r.nextInt(16) * 0x1000;
       int table = r.nextInt(16) * 0x1000 + 0x800;
       int[] codes = {0x25, 0x35, 0xC8, 0xCA, 0x60, 0x61, 0xEC, 0xEA, 0x20, 0x30, r.nextInt(256)};
@@ -285,6 +296,7 @@ final class DeviceFuzzTest {
         }
         a.write(0x134, 4, 1);
         a.write(0x138, 4, 1);
+        finish();
         if ((a.read(0x110, 4) & 1 << 30) != 0) {
           // The port has stopped at a command that failed.
           a.write(0x118, 4, 0x16);

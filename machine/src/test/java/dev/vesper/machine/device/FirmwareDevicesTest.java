@@ -28,7 +28,7 @@ final class FirmwareDevicesTest {
 
   @Test
   void itemsAndFilesAreReadByPort() {
-    FwCfg f = new FwCfg(memory);
+    FwCfg f = new FwCfg(memory, new DeviceWork());
     f.file("etc/thing", new byte[] {1, 2, 3});
     assertThat(text(f, FwCfg.SIGNATURE, 4)).isEqualTo("QEMU");
     f.write(0x510, 2, FwCfg.ID);
@@ -53,7 +53,7 @@ final class FirmwareDevicesTest {
 
   @Test
   void dmaReadsSkipsAndRefuses() {
-    FwCfg f = new FwCfg(memory);
+    FwCfg f = new FwCfg(memory, new DeviceWork());
     f.put(0x44, "abcdefgh".getBytes(java.nio.charset.StandardCharsets.US_ASCII));
     dma(f, 0x44 << 16 | 8 | 2, 3, 0x2000);
     assertThat(memory.read(0x2000, 4)).isEqualTo(0x63_6261);
@@ -167,7 +167,7 @@ final class FirmwareDevicesTest {
     ports.attach(pci, 0xCF8, 0xCFF);
     pci.add(0, 0, new PciBridge(0x1237_8086, 0x0600_0002, false));
     pci.add(1, 3, new Piix4Pm(new AcpiPm(ports, () -> time, () -> {}, (n, on) -> {}, 9)));
-    FwCfg cfg = new FwCfg(memory);
+    FwCfg cfg = new FwCfg(memory, new DeviceWork());
     cfg.file("etc/x", new byte[300]);
     ports.attach(cfg, 0x510, 0x51B);
     ParallelFlash flash = new ParallelFlash(memory, 0x8000, 0x4000, () -> {});

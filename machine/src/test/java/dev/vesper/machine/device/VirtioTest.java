@@ -66,7 +66,7 @@ final class VirtioTest {
   }
 
   private void add(int slot, VirtioDevice d, int base) {
-    pci.add(slot, new LegacyVirtioPci(d, view), on -> pic.line(4 + slot, on));
+    pci.add(slot, new LegacyVirtioPci(d, view, new DeviceWork()), on -> pic.line(4 + slot, on));
     pci.place(slot, base, 4 + slot);
   }
 

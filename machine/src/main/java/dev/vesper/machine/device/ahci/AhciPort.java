@@ -1,5 +1,6 @@
 package dev.vesper.machine.device.ahci;
 
+import dev.vesper.machine.device.DeviceWork;
 import dev.vesper.machine.device.disk.Disk;
 import dev.vesper.machine.memory.HostView;
 import java.io.IOException;
@@ -46,8 +47,16 @@ final class AhciPort {
     QUEUED
   }
 
+  /** What a command costs besides the bytes that it moves. */
+  private static final long COMMAND_COST = 4096;
+
   private final HostView memory;
   private final @Nullable Disk disk;
+  private final DeviceWork work;
+
+  /** Goes on with commands that were too much for one go. */
+  private final Runnable rest;
+
   private long list;
   private long received;
   private int interrupts;
@@ -65,9 +74,19 @@ final class AhciPort {
   /** A command has failed: the others wait until software has stopped the port. */
   private boolean failed;
 
-  AhciPort(HostView memory, @Nullable Disk disk) {
+  /**
+   * @param work says how much is done in one go
+   * @param changed is told when commands have been finished that were put off
+   */
+  AhciPort(HostView memory, @Nullable Disk disk, DeviceWork work, Runnable changed) {
     this.memory = memory;
     this.disk = disk;
+    this.work = work;
+    rest =
+        () -> {
+          work();
+          changed.run();
+        };
     reset();
   }
 
@@ -172,6 +191,10 @@ final class AhciPort {
   private void work() {
     for (int slot = 0; slot < 32 && !failed; slot++) {
       if ((issued >>> slot & 1) != 0) {
+        if (work.spent()) {
+          work.later(rest);
+          return;
+        }
         run(slot);
       }
     }
@@ -231,12 +254,14 @@ final class AhciPort {
     int code = fis[2] & 0xFF;
     Kind kind = Kind.NO_DATA;
     boolean fine;
+    long before = disk == null ? 0 : disk.work();
     try {
       kind = kind(code);
       fine = execute(code, fis, t);
     } catch (IOException e) {
       fine = false;
     }
+    work.spend(COMMAND_COST + t.cost() + (disk == null ? 0 : disk.work() - before));
     store(list + 32L * slot + 4, little(t.moved));
     if (fine || kind == Kind.QUEUED) {
       // One that has failed stays, for software to find.
@@ -445,9 +470,17 @@ final class AhciPort {
     private int inEntry;
     int moved;
 
+    /** What a region costs besides the bytes that it has. */
+    private static final long REGION_COST = 64;
+
     Transfer(long table, int entries) {
       this.table = table;
       this.entries = entries;
+    }
+
+    /** {@return what moving has cost, in bytes} */
+    long cost() {
+      return moved + REGION_COST * entry;
     }
 
     boolean store(byte[] b, int n) {

@@ -23,6 +23,14 @@ public interface Disk extends Closeable {
   /** Returns when everything written is stable. */
   void flush() throws IOException;
 
+  /**
+   * {@return how much it has done so far for reads and writes, in bytes} A disk whose sectors do
+   * not lie ready does more than it is asked for.
+   */
+  default long work() {
+    return 0;
+  }
+
   @Override
   default void close() throws IOException {}
 }

@@ -4,12 +4,17 @@ import java.io.IOException;
 
 /** A disk whose sectors are in an image, whatever that looks like. */
 abstract class ImageDisk implements Disk {
-  final Storage image;
+  final CountedStorage image;
   private final boolean readOnly;
 
   ImageDisk(Storage image, boolean readOnly) {
-    this.image = image;
+    this.image = new CountedStorage(image);
     this.readOnly = readOnly;
+  }
+
+  @Override
+  public long work() {
+    return image.bytes();
   }
 
   @Override

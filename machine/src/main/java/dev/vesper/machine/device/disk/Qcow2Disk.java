@@ -46,7 +46,6 @@ public final class Qcow2Disk extends ImageDisk {
   private final int countBits;
   private long countTable;
   private long[] counts;
-
   /** Slices of tables by their place in the file, the ones used last at the end. */
   private final Map<Long, long[]> slices =
       new LinkedHashMap<>(16, 0.75f, true) {
@@ -57,6 +56,14 @@ public final class Qcow2Disk extends ImageDisk {
           return size() > MOST_SLICES / (8 * Math.min(SLICE, perTable));
         }
       };
+
+  /** The compressed cluster that was read last, by its table entry: readers go on in it. */
+  private byte[] inflated = {};
+
+  private long inflatedEntry;
+
+  /** Bytes that were decompressed. */
+  private long unpacked;
 
   private long end;
 
@@ -209,7 +216,23 @@ public final class Qcow2Disk extends ImageDisk {
     }
   }
 
+  @Override
+  public long work() {
+    return super.work() + unpacked;
+  }
+
+  /** {@return a compressed cluster, which nobody may change} */
   private byte[] inflate(long e) throws IOException {
+    if (e != inflatedEntry) {
+      inflatedEntry = 0;
+      inflated = unpack(e);
+      inflatedEntry = e;
+    }
+    return inflated;
+  }
+
+  private byte[] unpack(long e) throws IOException {
+    unpacked += cluster;
     int shift = 62 - (bits - 8);
     long at = e & (1L << shift) - 1;
     int sectors = (int) ((e & ~(COPIED | COMPRESSED)) >>> shift) + 1;
@@ -236,6 +259,8 @@ public final class Qcow2Disk extends ImageDisk {
 
   /** Writes to the file, never behind its end: that moves by {@link #extend} alone. */
   private void store(long at, byte[] from, int offset, int length) throws IOException {
+    // A damaged image may have tables where a compressed cluster is.
+    inflatedEntry = 0;
     require(at >= 0 && at <= end - length, "a table of the image leads outside it");
     if (autoclear) {
       autoclear = false;

@@ -85,6 +85,11 @@ public final class SnapshotDisk implements Disk {
   }
 
   @Override
+  public long work() {
+    return below.work();
+  }
+
+  @Override
   public boolean readOnly() {
     return false;
   }

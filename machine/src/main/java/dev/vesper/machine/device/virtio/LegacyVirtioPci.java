@@ -1,5 +1,6 @@
 package dev.vesper.machine.device.virtio;
 
+import dev.vesper.machine.device.DeviceWork;
 import dev.vesper.machine.device.MmioDevice;
 import dev.vesper.machine.device.pci.PciDevice;
 import dev.vesper.machine.memory.HostView;
@@ -26,19 +27,32 @@ public final class LegacyVirtioPci extends PciDevice implements MmioDevice {
   private final VirtioDevice device;
   private final int[] pfn;
   private final Virtqueue[] queues;
+  private final DeviceWork work;
+
+  /** For each queue, what goes on with what was too much for one go. */
+  private final Runnable[] rest;
+
   private int guestFeatures;
   private int select;
   private int status;
   private int isr;
 
-  /** Puts a device behind the transport. */
-  public LegacyVirtioPci(VirtioDevice device, HostView memory) {
+  /**
+   * Puts a device behind the transport.
+   *
+   * @param work says how much is done in one go
+   */
+  public LegacyVirtioPci(VirtioDevice device, HostView memory, DeviceWork work) {
     super(device.legacyId(), device.classCode(), device.type() << 16 | OPENBSD, true);
     this.device = device;
+    this.work = work;
     pfn = new int[device.queues()];
     queues = new Virtqueue[device.queues()];
+    rest = new Runnable[queues.length];
     for (int i = 0; i < queues.length; i++) {
-      queues[i] = new Virtqueue(memory);
+      int n = i;
+      queues[i] = new Virtqueue(memory, work);
+      rest[i] = () -> work(n);
     }
     ioBar(0, BAR_BYTES, this);
     device.connect(this::work);
@@ -142,6 +156,9 @@ public final class LegacyVirtioPci extends PciDevice implements MmioDevice {
       case QUIET -> {
         // nobody waits
       }
+    }
+    if (queues[q].unfinished()) {
+      work.later(rest[q]);
     }
   }
 }

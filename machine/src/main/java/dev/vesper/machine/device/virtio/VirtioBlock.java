@@ -31,6 +31,9 @@ public final class VirtioBlock implements VirtioDevice {
 
   private final Disk disk;
 
+  /** What the disk had done before the request. */
+  private long before;
+
   public VirtioBlock(Disk disk) {
     this.disk = disk;
   }
@@ -64,7 +67,13 @@ public final class VirtioBlock implements VirtioDevice {
   }
 
   @Override
+  public long effort() {
+    return disk.work() - before;
+  }
+
+  @Override
   public int process(int queue, VirtioRequest r) {
+    before = disk.work();
     long writable = r.writableBytes();
     if (r.readableBytes() < HEADER || writable < 1) {
       return 0;

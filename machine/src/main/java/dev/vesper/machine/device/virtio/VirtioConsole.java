@@ -7,7 +7,11 @@ public final class VirtioConsole implements VirtioDevice {
   /** More than this in one request is lost. */
   private static final int MOST = 1 << 16;
 
+  /** A byte that is written out costs as much as this many that are moved in memory. */
+  private static final long BYTE_COST = 64;
+
   private final Uart16550.Sink output;
+  private long written;
 
   public VirtioConsole(Uart16550.Sink output) {
     this.output = output;
@@ -30,6 +34,7 @@ public final class VirtioConsole implements VirtioDevice {
 
   @Override
   public int process(int queue, VirtioRequest r) {
+    written = 0;
     if (queue == 0) {
       return -1;
     }
@@ -38,6 +43,12 @@ public final class VirtioConsole implements VirtioDevice {
     for (byte c : b) {
       output.put(c & 0xFF);
     }
+    written = b.length;
     return 0;
+  }
+
+  @Override
+  public long effort() {
+    return BYTE_COST * written;
   }
 }

@@ -47,6 +47,14 @@ public interface VirtioDevice {
   int process(int queue, VirtioRequest request);
 
   /**
+   * {@return what the last request has cost besides the bytes of its buffers, as the number of
+   * bytes that could have been moved instead}
+   */
+  default long effort() {
+    return 0;
+  }
+
+  /**
    * A driver has agreed on features.
    *
    * @param modern the header formats of virtio 1.0 are in use

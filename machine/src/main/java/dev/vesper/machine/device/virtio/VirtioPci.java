@@ -1,5 +1,6 @@
 package dev.vesper.machine.device.virtio;
 
+import dev.vesper.machine.device.DeviceWork;
 import dev.vesper.machine.device.MmioDevice;
 import dev.vesper.machine.device.pci.PciDevice;
 import dev.vesper.machine.memory.HostView;
@@ -51,8 +52,12 @@ public final class VirtioPci extends PciDevice implements MmioDevice {
     long driver;
     long device;
 
-    Queue(HostView memory) {
-      ring = new Virtqueue(memory);
+    /** Goes on with what was too much for one go. */
+    final Runnable rest;
+
+    Queue(HostView memory, DeviceWork work, Runnable rest) {
+      ring = new Virtqueue(memory, work);
+      this.rest = rest;
     }
 
     void reset() {
@@ -67,6 +72,7 @@ public final class VirtioPci extends PciDevice implements MmioDevice {
   }
 
   private final VirtioDevice device;
+  private final DeviceWork work;
   private final Queue[] queues;
   private final long offered;
   private long accepted;
@@ -82,15 +88,18 @@ public final class VirtioPci extends PciDevice implements MmioDevice {
    * Puts a device behind the transport.
    *
    * @param encrypted the guest's memory is encrypted: it is told to share what it offers
+   * @param work says how much is done in one go
    */
-  public VirtioPci(VirtioDevice device, HostView memory, boolean encrypted) {
+  public VirtioPci(VirtioDevice device, HostView memory, boolean encrypted, DeviceWork work) {
     super(FIRST_ID + device.type() << 16 | VENDOR, device.classCode() | 1, SUBSYSTEM, true);
     this.device = device;
+    this.work = work;
     offered =
         device.features() | VERSION_1 | INDIRECT | EVENT_INDEX | (encrypted ? ACCESS_PLATFORM : 0);
     queues = new Queue[device.queues()];
     for (int i = 0; i < queues.length; i++) {
-      queues[i] = new Queue(memory);
+      int n = i;
+      queues[i] = new Queue(memory, work, () -> work(n));
     }
     msiX(1, device.queues() + 1);
     wideBar(4, BAR_BYTES, this);
@@ -348,6 +357,9 @@ public final class VirtioPci extends PciDevice implements MmioDevice {
       case QUIET -> {
         // nobody waits
       }
+    }
+    if (q.ring.unfinished()) {
+      work.later(q.rest);
     }
   }
 }

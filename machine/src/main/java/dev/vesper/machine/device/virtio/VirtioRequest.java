@@ -15,6 +15,8 @@ public final class VirtioRequest {
   private final List<Buffer> readable = new ArrayList<>();
   private final List<Buffer> writable = new ArrayList<>();
 
+  private long moved;
+
   VirtioRequest(HostView memory) {
     this.memory = memory;
   }
@@ -25,6 +27,11 @@ public final class VirtioRequest {
 
   private static long total(List<Buffer> l) {
     return l.stream().mapToLong(Buffer::length).sum();
+  }
+
+  /** {@return bytes that were copied from and into the buffers so far} */
+  long moved() {
+    return moved;
   }
 
   /** {@return bytes that the device may read} */
@@ -51,6 +58,7 @@ public final class VirtioRequest {
     if (length == 0) {
       return;
     }
+    moved += length;
     long skip = offset;
     int done = 0;
     for (Buffer b : list) {

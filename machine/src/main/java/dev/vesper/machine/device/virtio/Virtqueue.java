@@ -1,5 +1,6 @@
 package dev.vesper.machine.device.virtio;
 
+import dev.vesper.machine.device.DeviceWork;
 import dev.vesper.machine.memory.HostView;
 import org.jspecify.annotations.Nullable;
 
@@ -23,7 +24,11 @@ final class Virtqueue {
     BROKEN
   }
 
+  /** What a request costs besides the bytes that it moves. */
+  private static final long REQUEST_COST = 4096;
+
   private final HostView memory;
+  private final DeviceWork work;
   private int size;
   private long descriptors;
   private long available;
@@ -32,15 +37,21 @@ final class Virtqueue {
   private boolean ready;
   private boolean eventIndex;
   private boolean indirect;
+  private boolean unfinished;
 
-  Virtqueue(HostView memory) {
+  /**
+   * @param work says how much is done in one go
+   */
+  Virtqueue(HostView memory, DeviceWork work) {
     this.memory = memory;
+    this.work = work;
   }
 
   /** Forgets everything. */
   void reset() {
     ready = false;
     seen = 0;
+    unfinished = false;
   }
 
   /**
@@ -75,8 +86,14 @@ final class Virtqueue {
     return ready;
   }
 
-  /** Lets a device work on what is available. */
+  /** {@return whether there is more to do than could be done in one go} */
+  boolean unfinished() {
+    return unfinished;
+  }
+
+  /** Lets a device work on what is available, as far as {@link DeviceWork} allows. */
   Result work(VirtioDevice device, int queue) {
+    unfinished = false;
     if (!ready) {
       return Result.QUIET;
     }
@@ -88,12 +105,17 @@ final class Virtqueue {
       return Result.BROKEN;
     }
     while (seen != index) {
+      if (work.spent()) {
+        unfinished = true;
+        break;
+      }
       int head = (int) memory.read(available + 4 + 2L * (seen & size - 1), 2);
       VirtioRequest r = chain(head);
       if (r == null) {
         return Result.BROKEN;
       }
       int written = device.process(queue, r);
+      work.spend(REQUEST_COST + r.moved() + device.effort());
       if (written < 0) {
         break;
       }

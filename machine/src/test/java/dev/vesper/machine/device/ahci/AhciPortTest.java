@@ -2,6 +2,7 @@ package dev.vesper.machine.device.ahci;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.vesper.machine.device.DeviceWork;
 import dev.vesper.machine.device.MmioBus;
 import dev.vesper.machine.device.PortBus;
 import dev.vesper.machine.device.disk.Disk;
@@ -131,7 +132,7 @@ final class AhciPortTest {
 
   private final HostView memory = new PhysicalMemory(RAM, 0).hostView();
   private final NumberedDisk disk = new NumberedDisk();
-  private final Ahci ahci = new Ahci(memory, List.of(disk));
+  private final Ahci ahci = new Ahci(memory, List.of(disk), new DeviceWork());
   private boolean pin;
 
   @BeforeEach

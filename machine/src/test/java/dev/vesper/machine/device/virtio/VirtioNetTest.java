@@ -2,6 +2,7 @@ package dev.vesper.machine.device.virtio;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.vesper.machine.device.DeviceWork;
 import dev.vesper.machine.device.net.Network;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.memory.PhysicalMemory;
@@ -45,7 +46,8 @@ final class VirtioNetTest {
   private final RingDriver[] rings = {
     new RingDriver(memory, 8, RING), new RingDriver(memory, 8, RING + 0x4000)
   };
-  private final Virtqueue[] queues = {new Virtqueue(memory), new Virtqueue(memory)};
+  private final DeviceWork work = new DeviceWork();
+  private final Virtqueue[] queues = {new Virtqueue(memory, work), new Virtqueue(memory, work)};
   private final List<Integer> polled = new ArrayList<>();
 
   VirtioNetTest() {

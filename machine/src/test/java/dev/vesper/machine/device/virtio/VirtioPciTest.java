@@ -2,6 +2,7 @@ package dev.vesper.machine.device.virtio;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.vesper.machine.device.DeviceWork;
 import dev.vesper.machine.device.MmioBus;
 import dev.vesper.machine.device.PortBus;
 import dev.vesper.machine.device.pci.PciBus;
@@ -118,7 +119,7 @@ final class VirtioPciTest {
   private boolean pin;
 
   private VirtioPci plugged(boolean encrypted) {
-    VirtioPci p = new VirtioPci(device, memory, encrypted);
+    VirtioPci p = new VirtioPci(device, memory, encrypted, new DeviceWork());
     mmio = new MmioBus();
     PciBus bus =
         new PciBus(new PortBus(), mmio, (address, data) -> messages.add(Integer.toHexString(data)));

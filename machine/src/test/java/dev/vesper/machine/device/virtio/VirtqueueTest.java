@@ -5,6 +5,7 @@ import static dev.vesper.machine.device.virtio.RingDriver.NEXT;
 import static dev.vesper.machine.device.virtio.RingDriver.WRITE;
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.vesper.machine.device.DeviceWork;
 import dev.vesper.machine.device.virtio.Virtqueue.Result;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.memory.PhysicalMemory;
@@ -30,6 +31,7 @@ final class VirtqueueTest {
   private static final class Recorder implements VirtioDevice {
     final List<String> requests = new ArrayList<>();
     int keepFrom = Integer.MAX_VALUE;
+    long effort;
 
     @Override
     public int type() {
@@ -44,6 +46,11 @@ final class VirtqueueTest {
     @Override
     public int queues() {
       return 1;
+    }
+
+    @Override
+    public long effort() {
+      return effort;
     }
 
     @Override
@@ -64,13 +71,15 @@ final class VirtqueueTest {
   private final HostView memory = new PhysicalMemory(RAM, 0).hostView();
   private final RingDriver driver = new RingDriver(memory, SIZE, RING);
   private final Recorder device = new Recorder();
-  private final Virtqueue queue = new Virtqueue(memory);
+  private final DeviceWork work = new DeviceWork();
+  private final Virtqueue queue = new Virtqueue(memory, work);
 
   private void start() {
     assertThat(queue.start(SIZE, driver.table, driver.available, driver.used)).isTrue();
   }
 
   private Result work() {
+    work.refill();
     return queue.work(device, 0);
   }
 
@@ -82,6 +91,42 @@ final class VirtqueueTest {
   private void offerBuffer(int n) {
     driver.describe(n, BUFFER + 0x100 * n, 2, WRITE, 0);
     driver.offer(n);
+  }
+
+  // ---- more than is done in one go
+
+  @Test
+  void moreThanIsDoneInOneGoWaits() {
+    start();
+    for (int i = 0; i < SIZE; i++) {
+      offerBuffer(i);
+    }
+    device.effort = DeviceWork.ALLOWANCE / 3;
+    assertThat(work()).isEqualTo(Result.INTERRUPT);
+    assertThat(queue.unfinished()).isTrue();
+    assertThat(driver.usedIndex()).isEqualTo(3);
+    assertThat(queue.work(device, 0)).as("in the same exit").isEqualTo(Result.QUIET);
+    assertThat(driver.usedIndex()).isEqualTo(3);
+    assertThat(work()).isEqualTo(Result.INTERRUPT);
+    assertThat(driver.usedIndex()).isEqualTo(6);
+    assertThat(work()).isEqualTo(Result.INTERRUPT);
+    assertThat(queue.unfinished()).isFalse();
+    assertThat(driver.usedIndex()).isEqualTo(SIZE);
+    assertThat(device.requests).hasSize(SIZE);
+  }
+
+  @Test
+  void aResetForgetsWhatWaits() {
+    start();
+    offerBuffer(0);
+    offerBuffer(1);
+    device.effort = DeviceWork.ALLOWANCE;
+    work();
+    assertThat(queue.unfinished()).isTrue();
+    queue.reset();
+    assertThat(work()).isEqualTo(Result.QUIET);
+    assertThat(queue.unfinished()).isFalse();
+    assertThat(device.requests).hasSize(1);
   }
 
   // ---- taking it into use
