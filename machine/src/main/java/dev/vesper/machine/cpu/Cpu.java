@@ -281,6 +281,11 @@ public final class Cpu extends ControlRegisters {
     stopped = true;
   }
 
+  /** {@return whether {@link #stop} was called: nothing that takes long is to be begun} */
+  final boolean stopping() {
+    return stopped;
+  }
+
   /** Sets the count of instructions at which to pause. */
   public void pauseAt(long count) {
     pauseAt = count;
@@ -330,6 +335,10 @@ public final class Cpu extends ControlRegisters {
     Block last = null;
     for (int turn = 0; turn < TURNS; turn++) {
       assert cachesFollowState() : "a change of mode was not told";
+      if (stopped) {
+        // A block may take as long as the computer does for a hundred others.
+        return true;
+      }
       if (icount >= deadline) {
         exitCode = ExitCode.INTR;
         exitInfo1 = 0;

@@ -162,3 +162,7 @@ public abstract class Region {
     c.runningAt = index;
   }
 }
+    if (c.stopping()) {
+      // Such operations may take long: it is executed by itself, and the run loop looks up then.
+      throw Signal.WATCHED;
+    }

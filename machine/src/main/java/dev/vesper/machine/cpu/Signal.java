@@ -16,7 +16,10 @@ public final class Signal extends RuntimeException {
   /** The instruction is complete, with RIP behind it, and a single-step trap follows. */
   public static final Signal STEPPED = new Signal("single-step trap");
 
-  /** An observer waits for this access: the instruction is executed anew, and then it pauses. */
+  /**
+   * An observer waits for this access, or the processor is to stop: the instruction is executed
+   * anew, by itself, and then it pauses.
+   */
   public static final Signal WATCHED = new Signal("watched access");
 
   private Signal(String name) {
