@@ -19,6 +19,9 @@ import org.jspecify.annotations.Nullable;
  * once.
  */
 public final class CodeCoverage {
+  /** Blocks that are told apart: a guest may execute code at ever new addresses. */
+  private static final int MOST = 1 << 21;
+
   /** Bytes of each. */
   private final AddressMap blocks = new AddressMap();
 
@@ -26,7 +29,8 @@ public final class CodeCoverage {
   private @Nullable NavigableMap<Long, Integer> sorted;
 
   void add(long address, int bytes) {
-    if (bytes > blocks.get(address)) {
+    int known = blocks.get(address);
+    if (bytes > known && (known > 0 || blocks.size() < MOST)) {
       blocks.put(address, bytes);
       sorted = null;
     }
