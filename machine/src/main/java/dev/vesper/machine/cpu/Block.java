@@ -70,6 +70,35 @@ public final class Block {
     this.indirect = transfers && last.goesThroughOperand();
   }
 
+  /**
+   * {@return the instruction that was decoded at an offset, or null if there was none or its bytes
+   * are others now}
+   *
+   * @param bytes of the page
+   */
+  @Nullable Op unchanged(byte[] bytes, int offset) {
+    // Instructions of a block lie in order.
+    int low = 0;
+    int high = ops.length - 1;
+    while (low < high) {
+      int middle = low + high >>> 1;
+      if (ops[middle].offset < offset) {
+        low = middle + 1;
+      } else {
+        high = middle;
+      }
+    }
+    Op op = ops[low];
+    byte[] own = op.insn.bytes;
+    return op.valid
+            && op.offset == offset
+            && op.next <= Page.SIZE
+            && own.length == op.next - offset
+            && Arrays.equals(own, 0, own.length, bytes, offset, op.next)
+        ? op
+        : null;
+  }
+
   /** {@return whether the bytes that it was decoded from are still there} */
   public boolean current() {
     return version == page.codeVersion;
@@ -118,6 +147,51 @@ public final class Block {
     }
     distance0 = distance;
     next0 = next;
+  }
+
+  /** What a block and an instruction of it take in the computer's memory, in bytes. */
+  private static final int OWN_BYTES = 120;
+
+  private static final int INSTRUCTION_BYTES = 210;
+
+  /** Interpretations before another region is made where one has gone. */
+  private static final int PATIENCE = 256;
+
+  /** {@return how much of the computer's memory it takes} */
+  long bytes() {
+    long regions = (region == null ? 0 : Region.BYTES) + (candidate == null ? 0 : Region.BYTES);
+    return OWN_BYTES + (long) INSTRUCTION_BYTES * ops.length + regions;
+  }
+
+  /** Lets go of all other blocks: this one is no longer executed. */
+  void isolate() {
+    next0 = null;
+    next1 = null;
+    distance0 = NOWHERE;
+    distance1 = NOWHERE;
+    region = null;
+    candidate = null;
+  }
+
+  /** Lets go of blocks that are stale. */
+  void forgetStale() {
+    if (next0 != null && !next0.current()) {
+      next0 = null;
+      distance0 = NOWHERE;
+    }
+    if (next1 != null && !next1.current()) {
+      next1 = null;
+      distance1 = NOWHERE;
+    }
+    Region r = region;
+    if (r != null && !r.current()) {
+      r.account(false);
+      region = null;
+      look = count + PATIENCE;
+    }
+    if (candidate != null && !candidate.current()) {
+      candidate = null;
+    }
   }
 
   /** {@return whether a region begins here} */

@@ -1,15 +1,30 @@
 package dev.vesper.machine.cpu;
 
+import dev.vesper.machine.memory.Page;
 import java.util.Arrays;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
-/** Decoded blocks of one physical page, by offset and code mode. */
+/** Decoded blocks of one physical page, by offset and code mode. Some may be stale. */
 final class CodePage {
-  private int[] keys = new int[16];
-  private @Nullable Block[] blocks = new Block[16];
+  private static final int SMALLEST = 16;
+
+  final Page page;
+
+  /** How often code of the page was executed between the last two calls of {@link #tidy}. */
+  long use;
+
+  /** What its blocks took at the last one, in bytes. */
+  long bytes;
+
+  private long seen;
+
+  private int[] keys = new int[SMALLEST];
+  private @Nullable Block[] blocks = new Block[SMALLEST];
   private int count;
 
-  CodePage() {
+  CodePage(Page page) {
+    this.page = page;
     Arrays.fill(keys, -1);
   }
 
@@ -29,18 +44,7 @@ final class CodePage {
 
   void put(int key, Block b) {
     if (count * 2 >= keys.length) {
-      int[] oldKeys = keys;
-      Block[] oldBlocks = blocks;
-      keys = new int[oldKeys.length * 2];
-      blocks = new Block[oldKeys.length * 2];
-      Arrays.fill(keys, -1);
-      count = 0;
-      for (int i = 0; i < oldKeys.length; i++) {
-        Block o = oldBlocks[i];
-        if (o != null) {
-          put(oldKeys[i], o);
-        }
-      }
+      resize(keys.length * 2, false);
     }
     int n = keys.length;
     int i = slot(key, n);
@@ -52,5 +56,54 @@ final class CodePage {
     }
     keys[i] = key;
     blocks[i] = b;
+  }
+
+  /** Moves all blocks, or those that are not stale, into tables of another size. */
+  private void resize(int size, boolean currentOnly) {
+    int[] oldKeys = keys;
+    Block[] oldBlocks = blocks;
+    keys = new int[size];
+    blocks = new Block[size];
+    Arrays.fill(keys, -1);
+    count = 0;
+    for (int i = 0; i < oldKeys.length; i++) {
+      Block o = oldBlocks[i];
+      if (o != null && (!currentOnly || o.current())) {
+        put(oldKeys[i], o);
+      }
+    }
+  }
+
+  /** Lets go of stale blocks, and measures the others. */
+  void tidy() {
+    int stale = 0;
+    for (Block b : blocks) {
+      if (b != null && !b.current()) {
+        b.isolate();
+        stale++;
+      }
+    }
+    if (stale > 0) {
+      resize(Math.max(SMALLEST, Integer.highestOneBit(count - stale + 1) * 4), true);
+    }
+    long executed = 0;
+    bytes = 0;
+    for (Block b : blocks) {
+      if (b != null) {
+        executed += b.count;
+        bytes += b.bytes();
+      }
+    }
+    use = executed >= seen ? executed - seen : executed;
+    seen = executed;
+  }
+
+  /** Hands on all blocks. */
+  void forEach(Consumer<Block> to) {
+    for (Block b : blocks) {
+      if (b != null) {
+        to.accept(b);
+      }
+    }
   }
 }

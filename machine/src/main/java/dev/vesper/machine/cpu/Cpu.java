@@ -460,6 +460,17 @@ public final class Cpu extends ControlRegisters {
         : null;
   }
 
+  @Override
+  protected void forgetStaleCode() {
+    for (int i = 0; i < JUMP_CACHE; i++) {
+      Block b = cached[i];
+      if (b != null && !b.current()) {
+        cached[i] = null;
+      }
+    }
+    hot.forgetStale();
+  }
+
   private Block cachedBlock() {
     int h = (int) (rip ^ rip >>> 15) & JUMP_CACHE - 1;
     Block b = cached[h];
@@ -704,28 +715,37 @@ public final class Cpu extends ControlRegisters {
     int offset = (int) la & 0xFFF;
     int mode = codeMode();
     int key = offset << 3 | mode;
-    CodePage code = (CodePage) p.code;
-    if (code == null) {
-      code = new CodePage();
-      p.code = code;
+    if (memory.codeBudget().exceeded()) {
+      CodeSweep.run(memory);
     }
+    CodePage code = codeOf(p);
     Block b = code.get(key);
+    Block former = b;
     if (b != null
-        && b.second != null
-        && (fetchPage((la & -4096L) + 4096 & linearMask()) != b.second
-            || b.second.codeVersion != b.secondVersion)) {
+        && (!b.current()
+            || b.second != null
+                && (fetchPage((la & -4096L) + 4096 & linearMask()) != b.second
+                    || b.second.codeVersion != b.secondVersion))) {
       b = null;
     }
     if (b == null) {
-      b = build(p, la, offset, mode);
-      if (p.code == code) {
-        code.put(key, b);
-      }
+      b = build(p, la, offset, mode, former);
+      code.put(key, b);
+      memory.codeBudget().add(b.bytes() - (former == null ? 0 : former.bytes()));
     }
     if (!mode64() && rip + b.span() - 1 > segLimit[CS]) {
       return limited(b);
     }
     return b;
+  }
+
+  private static CodePage codeOf(Page p) {
+    CodePage code = (CodePage) p.code;
+    if (code == null) {
+      code = new CodePage(p);
+      p.code = code;
+    }
+    return code;
   }
 
   /** A block cut short at the limit of its segment. */
@@ -742,14 +762,34 @@ public final class Cpu extends ControlRegisters {
     return new Block(fit.toArray(new Op[0]), b.page, b.mode, firstLook(b.start));
   }
 
-  private Block build(Page p, long la, int start, int mode) {
+  /**
+   * Decodes a block.
+   *
+   * @param former what was decoded there before other bytes of the page changed, or null: code that
+   *     keeps changing itself has most of its instructions left as they were
+   */
+  private Block build(Page p, long la, int start, int mode, @Nullable Block former) {
     List<Op> ops = new ArrayList<>();
     int bits = codeBits();
     int offset = start;
     int looked = 0;
+    int kept = 0;
     while (ops.size() < MAX_BLOCK
         && offset < Page.SIZE
         && (ops.isEmpty() || !pausePoints.beginsBlock(offset))) {
+      Op same = former == null ? null : former.unchanged(p.data, offset);
+      if (same != null) {
+        if (same.insn.form().readsTime && !ops.isEmpty()) {
+          break;
+        }
+        ops.add(same);
+        kept++;
+        offset = same.next;
+        if (same.insn.form().endsBlock || same.setsRip()) {
+          break;
+        }
+        continue;
+      }
       Insn in = new Insn();
       Decoder.Outcome o = Decoder.decode(p.data, offset, Page.SIZE, bits, in);
       if (o == Decoder.Outcome.TRUNCATED) {
@@ -784,7 +824,11 @@ public final class Cpu extends ControlRegisters {
       observer.onBlock(this, rip, offset - start);
     }
     mark(p, start, Math.min(Math.max(offset, looked), Page.SIZE));
-    return new Block(together(ops), p, mode, firstLook(start));
+    Op[] all =
+        former != null && kept == ops.size() && kept == former.ops.length
+            ? former.ops
+            : together(ops);
+    return new Block(all, p, mode, firstLook(start));
   }
 
   private int firstLook(int offset) {
@@ -838,9 +882,6 @@ public final class Cpu extends ControlRegisters {
     mark(p, offset, Page.SIZE);
     int end = (o == Decoder.Outcome.OK ? in.length : Decoder.MAX_LENGTH) - first;
     if (end > 0) {
-      if (q.code == null) {
-        q.code = new CodePage();
-      }
       mark(q, 0, end);
     }
     Block b = new Block(new Op[] {op}, p, mode, firstLook(offset));

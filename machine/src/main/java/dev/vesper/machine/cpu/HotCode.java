@@ -46,6 +46,11 @@ final class HotCode {
     return threshold;
   }
 
+  /** Lets go of what waits for a translation that nobody needs any more. */
+  void forgetStale() {
+    waiting.removeIf(b -> !b.current());
+  }
+
   /** A small threshold, as tests set it, asks for translated code at once. */
   private boolean waits() {
     return threshold >= PATIENCE;
@@ -75,6 +80,7 @@ final class HotCode {
       return;
     }
     made.account(true);
+    cpu.memory.codeBudget().add(Region.BYTES);
     if (waits()) {
       b.candidate = made;
       waiting.add(b);

@@ -158,6 +158,11 @@ public abstract class Mmu extends CpuState {
           }
 
           @Override
+          public void codeEvicted() {
+            forgetStaleCode();
+          }
+
+          @Override
           public void codeDecoded(int frame) {
             supervisor.protectFrame(frame);
             user.protectFrame(frame);
@@ -193,6 +198,9 @@ public abstract class Mmu extends CpuState {
     userCode.flushFrame(frame);
     codeEpoch++;
   }
+
+  /** Decoded code was let go: nothing may keep it. */
+  protected abstract void forgetStaleCode();
 
   // ---- modes and generations
 

@@ -20,6 +20,9 @@ public abstract class Region {
   /** Blocks have at most this many instructions, so that an index fits below the block's number. */
   static final int INDEX_BITS = 6;
 
+  /** What one takes at most: its class, and what HotSpot makes of it. */
+  static final long BYTES = 48 << 10;
+
   private static final int SAMPLE = 8;
   private static final int COMPILED_NANOS = 20;
 
@@ -43,6 +46,9 @@ public abstract class Region {
 
   /** How often it was entered. */
   long entries;
+
+  /** The same when somebody last asked. */
+  private long seen;
 
   /** The operations of each block, for those that are executed by their own method. */
   protected Op[][] ops = {};
@@ -108,6 +114,26 @@ public abstract class Region {
     }
   }
 
+  /** Adds how often it was entered since the last time to the use of each page that it is from. */
+  final void countUse() {
+    for (Page p : pages) {
+      if (p.code instanceof CodePage c) {
+        c.use += entries - seen;
+      }
+    }
+    seen = entries;
+  }
+
+  /** {@return whether all code that it was made of is still there} */
+  final boolean current() {
+    for (Block b : blocks) {
+      if (!b.current()) {
+        return false;
+      }
+    }
+    return true;
+  }
+
   final Block block(int i) {
     return blocks[i];
   }
@@ -160,9 +186,9 @@ public abstract class Region {
     c.icount = count;
     c.running = ops[block];
     c.runningAt = index;
-  }
-}
     if (c.stopping()) {
       // Such operations may take long: it is executed by itself, and the run loop looks up then.
       throw Signal.WATCHED;
     }
+  }
+}

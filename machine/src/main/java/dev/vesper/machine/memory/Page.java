@@ -42,7 +42,10 @@ public final class Page {
   /** {@link #SHARED} or the key that {@link #data} is plain under. */
   int domain;
 
-  /** Decoded code of the page, owned by the processor; null when none is cached. */
+  /**
+   * Decoded code of the page, owned by the processor, or null. It outlives the bytes that it was
+   * decoded from: what of it is good says {@link #codeVersion}.
+   */
   public @Nullable Object code;
 
   /** One bit per 64-byte line that {@link #code} was decoded from. */
@@ -57,7 +60,7 @@ public final class Page {
   /** An observer wants to know of every access: fast paths leave such a page alone. */
   public boolean watched;
 
-  /** Goes up each time {@link #code} is dropped. */
+  /** Goes up each time that bytes change which {@link #code} was decoded from. */
   public int codeVersion;
 
   Page(int frame) {
@@ -93,13 +96,12 @@ public final class Page {
     return false;
   }
 
-  /** Forgets decoded code because the bytes changed. */
+  /** Decoded code is no longer good because the bytes changed. */
   public void dropCode() {
     long[] marks = codeBytes;
     if (codeLines != 0 && marks != null) {
       Arrays.fill(marks, 0);
     }
-    code = null;
     codeLines = 0;
     codeVersion++;
   }

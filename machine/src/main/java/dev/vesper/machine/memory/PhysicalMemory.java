@@ -6,6 +6,7 @@ import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
 import java.util.Random;
+import java.util.function.Consumer;
 import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 
@@ -15,16 +16,17 @@ import org.jspecify.annotations.Nullable;
  * zero on the bus.
  */
 public final class PhysicalMemory {
-  private final @Nullable Page[] pages;
   /** Bytes that are encrypted together. */
   private static final int BLOCK = 16;
 
+  private final @Nullable Page[] pages;
   private final int guestPages;
   private final int firstHostPage;
   private int nextHostPage;
   private final List<MemoryKey> keys = new ArrayList<>();
   private final List<IntConsumer> domainListeners = new ArrayList<>();
   private final List<CodeListener> codeListeners = new ArrayList<>();
+  private final CodeBudget codeBudget;
   private final byte[] scratch = new byte[Page.SIZE];
   private @Nullable MemoryObserver observer;
   private final BitSet watched = new BitSet();
@@ -44,6 +46,7 @@ public final class PhysicalMemory {
     firstHostPage = Math.max(guestPages, topPages);
     nextHostPage = firstHostPage;
     pages = new Page[nextHostPage + hostPages];
+    codeBudget = CodeBudget.standard(guestBytes);
   }
 
   /** Tells an observer about changes of domain. */
@@ -99,6 +102,9 @@ public final class PhysicalMemory {
     /** Decoded code of some page was dropped. */
     void codeDropped();
 
+    /** Decoded code of some pages was let go to make room. */
+    void codeEvicted();
+
     /** Code is being decoded from a page: stores to it must be noticed from now on. */
     void codeDecoded(int frame);
   }
@@ -121,6 +127,27 @@ public final class PhysicalMemory {
     for (Page p : pages) {
       if (p != null && p.codeLines != 0) {
         dropCode(p);
+      }
+    }
+  }
+
+  /** {@return how much decoded code there may be} */
+  public CodeBudget codeBudget() {
+    return codeBudget;
+  }
+
+  /** Tells every processor that decoded code was let go. */
+  public void codeEvicted() {
+    for (CodeListener l : codeListeners) {
+      l.codeEvicted();
+    }
+  }
+
+  /** Hands on every page that was ever touched. */
+  public void forEachPage(Consumer<Page> to) {
+    for (Page p : pages) {
+      if (p != null) {
+        to.accept(p);
       }
     }
   }
@@ -218,6 +245,21 @@ public final class PhysicalMemory {
     }
   }
 
+  /**
+   * Copies a part of what the bus carries for a private page: the blocks of sixteen bytes that it
+   * lies in.
+   *
+   * @param to takes them at their offsets in the page
+   */
+  void readBus(int frame, byte[] to, int offset, int length) {
+    Page p = pages[frame];
+    if (p == null || p.domain == Page.SHARED) {
+      throw new AssertionError("a page that is not private");
+    }
+    keys.get(p.domain - 1)
+        .encrypt(p.data, to, frame, offset & -BLOCK, offset + length + BLOCK - 1 & -BLOCK);
+  }
+
   /** Copies a page as its owner sees it, for observers; never changes its domain. */
   public void peek(int frame, int domain, byte[] to) {
     Page p = pages[frame];
@@ -243,21 +285,6 @@ public final class PhysicalMemory {
       done += n;
     }
     return out;
-  }
-
-  /**
-   * Copies a part of what the bus carries for a private page: the blocks of sixteen bytes that it
-   * lies in.
-   *
-   * @param to takes them at their offsets in the page
-   */
-  void readBus(int frame, byte[] to, int offset, int length) {
-    Page p = pages[frame];
-    if (p == null || p.domain == Page.SHARED) {
-      throw new AssertionError("a page that is not private");
-    }
-    keys.get(p.domain - 1)
-        .encrypt(p.data, to, frame, offset & -BLOCK, offset + length + BLOCK - 1 & -BLOCK);
   }
 
   /** {@return eight bytes of a page as its owner sees them, for observers} */

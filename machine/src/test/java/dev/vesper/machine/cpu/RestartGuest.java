@@ -308,7 +308,7 @@ final class RestartGuest {
       case READ_ONLY -> put(PAGE_TABLE * 0x1000 + 8 * frame, 1, 5);
       case CODE -> {
         Page p = memory.page(frame, Page.SHARED);
-        p.code = new CodePage();
+        p.code = new CodePage(p);
         p.codeLines = -1;
       }
     }
