@@ -74,6 +74,11 @@ public final class ProbedDisk implements Disk {
   }
 
   @Override
+  public long work() {
+    return disk.work();
+  }
+
+  @Override
   public long sectors() {
     return disk.sectors();
   }

@@ -46,6 +46,7 @@ public final class Qcow2Disk extends ImageDisk {
   private final int countBits;
   private long countTable;
   private long[] counts;
+
   /** Slices of tables by their place in the file, the ones used last at the end. */
   private final Map<Long, long[]> slices =
       new LinkedHashMap<>(16, 0.75f, true) {
