@@ -21,6 +21,8 @@ import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.Outcome;
 import dev.vesper.machine.spec.SevMode;
 import java.io.BufferedOutputStream;
+import java.io.FileDescriptor;
+import java.io.FileOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.PrintStream;
@@ -639,12 +641,22 @@ final class RunCommand implements Options.Command {
     }
   }
 
+  /** {@return a stream of the process, which outlives the run} */
+  private static OutputStream standard(FileDescriptor d) {
+    return new PrintStream(new FileOutputStream(d), true) {
+      @Override
+      public void close() {
+        flush();
+      }
+    };
+  }
+
   private static OutputStream output(String option, String where, Outputs outputs) {
     if (where.equals("stdio")) {
-      return new PrintStream(new java.io.FileOutputStream(java.io.FileDescriptor.out), true);
+      return standard(FileDescriptor.out);
     }
     if (where.equals("stderr")) {
-      return new PrintStream(new java.io.FileOutputStream(java.io.FileDescriptor.err), true);
+      return standard(FileDescriptor.err);
     }
     if (where.equals("none")) {
       return OutputStream.nullOutputStream();
