@@ -168,7 +168,7 @@ final class Posix {
   private final MemorySegment first = arena.allocate(PATH_MAX);
   private final MemorySegment second = arena.allocate(PATH_MAX);
   private final MemorySegment some = arena.allocate(STAT_BYTES, 8);
-  private final MemorySegment buffer = arena.allocate(MOST, 8);
+  private final MemorySegment buffer = arena.allocate(MOST, 4096);
 
   private Posix() {}
 
