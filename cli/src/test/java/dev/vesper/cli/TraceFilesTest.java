@@ -15,6 +15,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -241,16 +242,7 @@ final class TraceFilesTest {
         .doesNotContain("https://")
         .doesNotContain("src=")
         .doesNotContain("@import");
-    Tools.need("chromium", "chromium");
-    String dom =
-        Tools.run(
-            "chromium",
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--virtual-time-budget=3000",
-            "--dump-dom",
-            "file://" + file("t.html") + "#finding0");
+    String dom = shown("t.html");
     // The finding, its event in the table and in the detail, and bars in the time line.
     assertThat(dom)
         .contains("error: version-not-negotiated")
@@ -259,6 +251,41 @@ final class TraceFilesTest {
         .contains("vCPU 0")
         .contains("What the #VC handlers have seen");
     assertThat(dom.split("<rect ").length).isGreaterThan(5);
+  }
+
+  /** {@return what a browser makes of a page} */
+  private static String shown(String name) throws Exception {
+    Tools.need("chromium", "chromium");
+    return Tools.run(
+        "chromium",
+        "--headless",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--virtual-time-budget=3000",
+        "--dump-dom",
+        "file://" + file(name) + "#finding0");
+  }
+
+  @Tag("slow")
+  @Test
+  void aBrowserShowsWhatATraceSaysAndDoesNotDoIt() throws Exception {
+    String bad =
+        "x</script><script>document.title='owned'</script><!--<script>"
+            + "<img src=x onerror=document.title='owned'>";
+    Files.writeString(
+        file("evil.jsonl"),
+        Files.readAllLines(file("t.jsonl")).stream()
+            .map(
+                l ->
+                    l.replaceAll(
+                        "(\"(symbol|instruction|action)\":)\"[^\"]*\"", "$1\"" + bad + "\""))
+            .collect(Collectors.joining("\n")));
+    vesper("check", file("evil.jsonl").toString(), "--convert", file("evil.html").toString());
+    assertThat(shown("evil.html"))
+        .contains("<title>evil.jsonl ")
+        .doesNotContain("<img")
+        .contains("&lt;img src=x")
+        .contains("class=\"row sel bad\"");
   }
 
   @Test

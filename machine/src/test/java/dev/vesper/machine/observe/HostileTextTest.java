@@ -17,6 +17,7 @@ import dev.vesper.machine.observe.format.TextWriter;
 import dev.vesper.machine.observe.format.TraceWriter;
 import dev.vesper.machine.observe.format.Visible;
 import dev.vesper.machine.observe.html.HtmlReport;
+import dev.vesper.machine.trace.CodeCoverage;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
@@ -170,7 +171,7 @@ final class HostileTextTest {
         Object run = JsonTree.array(JsonTree.object(JsonTree.parse(s)).get("runs")).get(0);
         for (Object result : JsonTree.array(JsonTree.object(run).get("results"))) {
           Object message = JsonTree.object(JsonTree.object(result).get("message")).get("text");
-          assertThat(message.toString()).doesNotContain("](").doesNotContain(" {0}");
+          assertThat(String.valueOf(message)).doesNotContain("](").doesNotContain(" {0}");
         }
       }
       case JUNIT -> {
@@ -201,6 +202,17 @@ final class HostileTextTest {
     assertThat(s)
         .contains("\"uri\":\"a.c%3Aten\"")
         .contains("\"uri\":\"a\"},\"region\":{\"startLine\":1}");
+  }
+
+  @Test
+  void coverageNamesFilesInLines() throws IOException {
+    LineTable lines = new LineTable(List.of(new LineTable.Row(0x1000, HostileText.ALL, 1)));
+    String lcov = new CodeCoverage().lcov(new Symbols(List.of(), lines, 0));
+    assertThat(HostileText.harmless(lcov)).isTrue();
+    assertThat(lcov.lines()).hasSize(6);
+    String drcov = utf8(new CodeCoverage().drcov(HostileText.ALL));
+    assertThat(HostileText.harmless(drcov)).isTrue();
+    assertThat(drcov.lines()).hasSize(6);
   }
 
   @Test
