@@ -11,6 +11,7 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.HexFormat;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** What takes images apart, an input a call: a fuzzer calls these. */
 public final class ImageInputs {
@@ -19,7 +20,7 @@ public final class ImageInputs {
 
   private ImageInputs() {}
 
-  private static void load(byte[] image, byte[] firmware, OpenBsdLaunch way, long cBit)
+  private static void load(byte[] image, byte @Nullable [] firmware, OpenBsdLaunch way, long cBit)
       throws BootException {
     HostView view = new PhysicalMemory(MEMORY, firmware == null ? 0 : TOP, 0).hostView();
     LoadedGuest g =
