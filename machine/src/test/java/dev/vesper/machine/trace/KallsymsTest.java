@@ -149,6 +149,12 @@ final class KallsymsTest {
     return new Image(Layout.LINUX_6_4, 0).b.array();
   }
 
+  /** {@return the tables alone, which take a quarter of a MiB} */
+  static byte[] tables(Layout layout) {
+    ByteBuffer b = new Image(layout, 0).b;
+    return Arrays.copyOfRange(b.array(), TABLE - 64, b.position() + 64);
+  }
+
   @ParameterizedTest
   @EnumSource
   void everyNameHasItsAddress(Layout layout) {

@@ -102,6 +102,33 @@ final class BoardAccessFuzzTest {
                     : null));
   }
 
+  /** {@return one of the boards that are tested} */
+  Platform platform(int n) {
+    return switch (n % 6) {
+      case 0 -> platform("kvm", Hardware.Board.MINIMAL, false);
+      case 1 -> platform("kvm", Hardware.Board.PC, false);
+      case 2 -> platform("kvm", Hardware.Board.PC, true);
+      case 3 -> platform("kvm", Hardware.Board.Q35, false);
+      case 4 -> platform("kvm", Hardware.Board.Q35, true);
+      default -> platform("openbsd", Hardware.Board.MINIMAL, false);
+    };
+  }
+
+  /** Lets time pass. */
+  void pass(long nanos) {
+    time += nanos;
+  }
+
+  long now() {
+    return time;
+  }
+
+  /** {@return an address of a device's registers} */
+  static long register(int range, int offset) {
+    long[] r = REGISTERS[range % REGISTERS.length];
+    return r[0] + offset % r[1];
+  }
+
   private static int port(Random r) {
     return switch (r.nextInt(8)) {
       case 0 -> r.nextInt(0x1_0000);

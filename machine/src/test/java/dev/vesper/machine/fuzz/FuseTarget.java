@@ -1,0 +1,141 @@
+package dev.vesper.machine.fuzz;
+
+import dev.vesper.fixtures.fuzz.FuzzInput;
+import dev.vesper.fixtures.fuzz.FuzzTarget;
+import dev.vesper.machine.device.share.FuseServer;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.stream.Stream;
+
+/**
+ * A shared folder with a file, a folder and a link that leads out of it, and requests of FUSE, each
+ * behind its length; the length in its header is made right. What lies beside the folder stays as
+ * it is.
+ */
+public final class FuseTarget implements FuzzTarget {
+  private static final int MOST_REQUESTS = 24;
+  private static final String SECRET = "nobody reads this";
+
+  @Override
+  public String name() {
+    return "fuse";
+  }
+
+  @Override
+  public List<String> covers() {
+    return List.of("dev.vesper.machine.device.share.");
+  }
+
+  @Override
+  public int longest() {
+    return 2048;
+  }
+
+  @Override
+  public int inputs() {
+    return 2000;
+  }
+
+  private static byte[] request(int code, long node, byte[] arguments) {
+    byte[] r = new Words().u32(40 + arguments.length, code).u64(7, node).u32(0, 0, 0, 0).done();
+    return new Words().u16(40 + arguments.length).bytes(r).bytes(arguments).done();
+  }
+
+  private static byte[] name(String... names) {
+    return (String.join("\0", names) + "\0").getBytes(StandardCharsets.UTF_8);
+  }
+
+  private static byte[] list(byte[]... requests) {
+    Words w = new Words().u8(0);
+    for (byte[] r : requests) {
+      w.bytes(r);
+    }
+    return w.done();
+  }
+
+  @Override
+  public List<byte[]> seeds() {
+    byte[] init = request(26, 0, new Words().u32(7, 31, 1 << 17, 0).done());
+    byte[] find = request(1, 1, name("file"));
+    byte[] open = new Words().u32(2, 0).done();
+    byte[] read = new Words().u64(1, 0).u32(100, 0).u64(0).u32(0, 0).done();
+    byte[] write =
+        new Words().u64(1, 2).u32(3, 0).u64(0).u32(0, 0).bytes(new byte[] {1, 2, 3}).done();
+    List<byte[]> all = new ArrayList<>();
+    all.add(list(init, find, request(14, 2, open), request(15, 2, read)));
+    all.add(list(init, find, request(14, 2, open), request(16, 2, write), request(18, 2, read)));
+    all.add(list(init, request(27, 1, open), request(28, 1, read), request(44, 1, read)));
+    all.add(
+        list(
+            init,
+            request(35, 1, new Words().u32(0x42, 0644, 0, 0).bytes(name("new")).done()),
+            request(9, 1, new Words().u32(0755, 0).bytes(name("dir")).done()),
+            request(12, 1, new Words().u64(1).bytes(name("new", "other")).done()),
+            request(10, 1, name("other")),
+            request(11, 1, name("dir"))));
+    all.add(
+        list(
+            init,
+            request(6, 1, name("to", "../outside")),
+            request(1, 1, name("link")),
+            request(5, 2, new byte[0]),
+            request(14, 2, open)));
+    all.add(
+        list(
+            init,
+            find,
+            request(3, 2, new byte[16]),
+            request(4, 2, new Words().u32(8, 0).u64(0, 5).zeros(72).done()),
+            request(17, 1, new byte[0]),
+            request(13, 1, new Words().u64(2).bytes(name("hard")).done()),
+            request(2, 2, new Words().u64(1).done())));
+    return all;
+  }
+
+  @Override
+  public void take(byte[] input) throws IOException {
+    Path all = Files.createTempDirectory("vesper-fuzz");
+    try {
+      Path shared = Files.createDirectory(all.resolve("shared"));
+      Path secret = Files.writeString(all.resolve("secret"), SECRET);
+      Files.writeString(shared.resolve("file"), "inside");
+      Files.createDirectory(shared.resolve("folder"));
+      Files.createSymbolicLink(shared.resolve("link"), secret);
+      FuzzInput in = new FuzzInput(input);
+      FuseServer server = new FuseServer(shared, in.u8() == 1);
+      try {
+        for (int i = 0; i < MOST_REQUESTS && in.more(); i++) {
+          byte[] r = in.bytes(in.u16() & 0x3FF);
+          if (r.length >= 4) {
+            r[0] = (byte) r.length;
+            r[1] = (byte) (r.length >> 8);
+            r[2] = 0;
+            r[3] = 0;
+          }
+          byte[] answer = server.answer(r);
+          if (new String(answer, StandardCharsets.ISO_8859_1).contains(SECRET)) {
+            throw new IllegalStateException("the guest has read what it was not given");
+          }
+        }
+      } finally {
+        server.close();
+      }
+      try (Stream<Path> s = Files.list(all)) {
+        if (s.count() != 2 || !Files.readString(secret).equals(SECRET)) {
+          throw new IllegalStateException("the guest has changed what it was not given");
+        }
+      }
+    } finally {
+      try (Stream<Path> s = Files.walk(all)) {
+        for (Path p : s.sorted(Comparator.reverseOrder()).toList()) {
+          Files.delete(p);
+        }
+      }
+    }
+  }
+}
