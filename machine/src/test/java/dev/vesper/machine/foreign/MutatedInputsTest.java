@@ -10,6 +10,10 @@ import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
+import java.util.function.BiFunction;
+import java.util.regex.MatchResult;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 
@@ -73,10 +77,81 @@ final class MutatedInputsTest {
     return b;
   }
 
+  /** Values that a detail may not have, or has for something else. */
+  private static final List<String> WORDS =
+      List.of(
+          "",
+          "0",
+          "-1",
+          "0x0",
+          "0xffffffffffffffff",
+          "0x8000000000000000",
+          "0x7fffffff",
+          "9223372036854775807",
+          "-9223372036854775808",
+          "0-fff",
+          "fff-fff",
+          "r0:64=0@0",
+          "wfff:64=ffffffffffffffff@ffffffffffffffff R0:0=0@0",
+          "0xffffffffffffffff 0xffffffffffffffff c=1 u=1",
+          "0x0 unmapped",
+          "SW_EXITCODE=0xffffffffffffffff SW_EXITINFO1=0xffffffffffffffff SW_SCRATCH=0x0",
+          "SW_EXITCODE=0x7b SW_EXITINFO1=0xffffffffffffffff",
+          "SW_EXITCODE=0x80000001 SW_EXITINFO2=0xffffffffffffffff",
+          "RAX=0xffffffffffffffff RCX=0xd",
+          "private",
+          "outside",
+          "ff".repeat(4096),
+          "6e6c6f",
+          "f3 6e",
+          "0f c7 c8",
+          "vc",
+          "vc_return",
+          "ghcb",
+          "msr_protocol",
+          "end");
+
+  private static final Pattern VALUE = Pattern.compile("(?<=\":)(\"[^\"]*\"|\\d+)");
+
+  /** {@return a trace with other values: those of WORDS, or of another detail} */
+  private static byte[] reworded(byte[] seed, Random r) {
+    String s = new String(seed, StandardCharsets.UTF_8);
+    List<String> values = VALUE.matcher(s).results().map(MatchResult::group).toList();
+    int most = 1 + r.nextInt(8);
+    int step = 1 + r.nextInt(2 * values.size() / most);
+    int[] next = {r.nextInt(step)};
+    String out =
+        VALUE
+            .matcher(s)
+            .replaceAll(
+                m -> {
+                  String v = m.group();
+                  if (next[0]-- == 0) {
+                    next[0] = r.nextInt(2 * step);
+                    v =
+                        r.nextBoolean()
+                            ? "\"" + WORDS.get(r.nextInt(WORDS.size())) + "\""
+                            : values.get(r.nextInt(values.size()));
+                  }
+                  return Matcher.quoteReplacement(v);
+                });
+    return out.getBytes(StandardCharsets.UTF_8);
+  }
+
   private static void fuzz(List<byte[]> seeds, int mebibytes, int rounds, Input input)
       throws Exception {
+    fuzz(seeds, MutatedInputsTest::mutated, mebibytes, rounds, input);
+  }
+
+  private static void fuzz(
+      List<byte[]> seeds,
+      BiFunction<byte[], Random, byte[]> change,
+      int mebibytes,
+      int rounds,
+      Input input)
+      throws Exception {
     for (int i = 0; i < rounds; i++) {
-      byte[] b = mutated(seeds.get(i % seeds.size()), new Random(i));
+      byte[] b = change.apply(seeds.get(i % seeds.size()), new Random(i));
       try {
         Bounded.within(2, mebibytes, () -> input.read(b));
       } catch (BootException | IOException | IllegalArgumentException e) {
@@ -114,6 +189,12 @@ final class MutatedInputsTest {
   @Test
   void traces() throws Exception {
     fuzz(List.of(TraceInputs.seed()), 256, ROUNDS, TraceInputs::trace);
+  }
+
+  @Test
+  void tracesWithOtherValues() throws Exception {
+    List<byte[]> seeds = List.of(TraceInputs.seed());
+    fuzz(seeds, MutatedInputsTest::reworded, 256, ROUNDS, TraceInputs::trace);
   }
 
   @Test
