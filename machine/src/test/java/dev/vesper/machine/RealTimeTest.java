@@ -3,10 +3,14 @@ package dev.vesper.machine;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.guest.FlatGuest;
+import dev.vesper.machine.device.disk.Disk;
 import dev.vesper.machine.spec.ConsoleInput;
+import dev.vesper.machine.spec.Hardware;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.Outcome;
 import dev.vesper.machine.spec.SevMode;
+import java.util.List;
+import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -162,5 +166,88 @@ final class RealTimeTest {
     assertThat(m.run(Until.end())).isEqualTo(new Stop.Requested());
     assertThat(System.nanoTime() - start).isLessThan(GIVEN + GRACE);
     t.join();
+  }
+
+  /** A disk of zeros that takes a fifth of a millisecond for 64 KiB. */
+  private static final class SlowDisk implements Disk {
+    @Override
+    public long sectors() {
+      return 1 << 20;
+    }
+
+    @Override
+    public boolean readOnly() {
+      return true;
+    }
+
+    @Override
+    public void read(long sector, byte[] to, int bytes) {
+      LockSupport.parkNanos(MILLISECOND / 5);
+    }
+
+    @Override
+    public void write(long sector, byte[] from, int bytes) {
+      throw new AssertionError("a write");
+    }
+
+    @Override
+    public void flush() {}
+  }
+
+  /** One write that asks for a gigabyte: 32 commands of 32 MiB each. */
+  @Test
+  void aDiskThatHasMuchToDo() throws Exception {
+    String code =
+        """
+            mov ebx, 0x80000000
+        find:
+            mov eax, ebx
+            mov edx, 0xcf8
+            out dx, eax
+            mov edx, 0xcfc
+            in eax, dx
+            add ebx, 0x800
+            cmp eax, 0x29228086
+            jne find
+            lea eax, [rbx - 0x7dc]
+            mov edx, 0xcf8
+            out dx, eax
+            mov edx, 0xcfc
+            in eax, dx
+            and eax, -16
+            mov edi, eax
+            mov esi, 0x300000
+            mov ecx, 32
+        header:
+            mov dword [rsi], 0x80005
+            mov dword [rsi + 8], 0x310000
+            add esi, 32
+            dec ecx
+            jne header
+            mov esi, 0x310000
+            mov dword [rsi], 0x258027
+            mov dword [rsi + 4], 0x40000000
+            mov ecx, 8
+        region:
+            mov dword [rsi + 0x80], 0x1000000
+            mov dword [rsi + 0x8c], 0x3fffff
+            add esi, 16
+            dec ecx
+            jne region
+            mov dword [rdi + 0x100], 0x300000
+            mov dword [rdi + 0x108], 0x308000
+            mov dword [rdi + 0x118], 0x11
+            mov dword [rdi + 0x138], -1
+        L:  cmp dword [rdi + 0x138], 0
+            jne L
+            mov edx, 0xf4
+            out dx, al
+        """;
+    endsInTime(
+        flat(SevMode.OFF, code)
+            .hardware(
+                new Hardware(Hardware.Board.PC, List.of(new Hardware.Drive(new SlowDisk(), false))))
+            .build(),
+        -1);
   }
 }
