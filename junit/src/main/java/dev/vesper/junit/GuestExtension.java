@@ -2,6 +2,7 @@ package dev.vesper.junit;
 
 import dev.vesper.machine.Machine;
 import dev.vesper.machine.spec.MachineSpec;
+import java.nio.file.Path;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.extension.AfterAllCallback;
@@ -92,8 +93,9 @@ abstract sealed class GuestExtension
   /** {@return a guest that belongs to a test or class} */
   final GuestPlan.Held hold(
       GuestPlan p, MachineSpec.Builder spec, GuestSetup more, ExtensionContext context) {
-    GuestPlan.Held h = p.hold(spec, more, SevModesExtension.of(context));
-    h.recording().page(Pages.next(context));
+    Path page = Pages.next(context);
+    GuestPlan.Held h = p.hold(spec, more, SevModesExtension.of(context), page);
+    h.recording().page(page);
     Guests.of(context, space).add(h, p.check);
     return h;
   }

@@ -3,6 +3,7 @@ package dev.vesper.junit;
 import dev.vesper.machine.HardwareOptions;
 import dev.vesper.machine.Machine;
 import dev.vesper.machine.device.net.Network;
+import dev.vesper.machine.device.share.ShareBoundary;
 import dev.vesper.machine.launch.CommandFailed;
 import dev.vesper.machine.observe.Event;
 import dev.vesper.machine.observe.Symbols;
@@ -12,6 +13,7 @@ import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.SevMode;
 import java.io.IOException;
 import java.nio.file.FileSystemException;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -47,9 +49,10 @@ final class GuestPlan {
    *
    * @param more to be done behind them
    * @param mode instead of what is described, or null
+   * @param page what is written if the test fails
    * @throws Misuse if it cannot be made
    */
-  Held hold(MachineSpec.Builder b, GuestSetup more, @Nullable SevMode mode) {
+  Held hold(MachineSpec.Builder b, GuestSetup more, @Nullable SevMode mode, Path page) {
     List<GuestSetup> all = new ArrayList<>(setups);
     all.add(more);
     MachineSpec spec = null;
@@ -64,6 +67,7 @@ final class GuestPlan {
       if (spec.boot().image().length == 0 && spec.boot().firmware() == null) {
         throw new Misuse("there is nothing to boot: name a kernel, or firmware with bios");
       }
+      requireApart(page, spec.hardware());
       Held h = hold(spec);
       for (GuestSetup s : all) {
         s.prepare(h.machine);
@@ -79,6 +83,13 @@ final class GuestPlan {
       close(spec == null ? b.build() : spec);
       throw new Misuse("its setup failed: " + e, e);
     }
+  }
+
+  /** Refuses a page in a folder where the guest could put a link in its place. */
+  private static void requireApart(Path page, Hardware h) {
+    new ShareBoundary(
+            h.shares().stream().map(Hardware.Share::server).filter(s -> !s.readOnly()).toList())
+        .requireWritable(page);
   }
 
   private Held hold(MachineSpec spec) throws BootException {

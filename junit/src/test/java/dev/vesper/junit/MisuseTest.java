@@ -121,6 +121,14 @@ final class MisuseTest {
     void share(Machine m) {}
 
     @Test
+    @SevGuest(share = {"path=target,tag=x", "path=target/../target,tag=y"})
+    void overlap(Machine m) {}
+
+    @Test
+    @SevGuest(share = "path=${guests},tag=x")
+    void sharedPage(Machine m) {}
+
+    @Test
     @SevGuest(rtc = "noon")
     void rtc(Machine m) {}
 
@@ -197,6 +205,8 @@ final class MisuseTest {
           Map.entry("drive", "the disk missing.img is no file"),
           Map.entry("nic", "nic takes none or user"),
           Map.entry("share", "cannot share missing"),
+          Map.entry("overlap", "which is shared as well"),
+          Map.entry("sharedPage", ".html: it lies in "),
           Map.entry("rtc", "rtc takes base=utc"),
           Map.entry("vga", "vga takes none, std or std,romfile=F, not 'cga'"),
           Map.entry("allow", "allow: there is no rule everything"),

@@ -300,7 +300,7 @@ final class SevGuestTest {
         limitInsns = 1000,
         drive = "file=${guests}/locore,if=ide",
         nic = {"user", "none"},
-        share = "path=${guests},tag=all",
+        share = "path=${guests},tag=all,readonly=on",
         vga = "std",
         testDevice = true,
         virtioConsole = true,

@@ -1,6 +1,8 @@
 /**
- * Folders of the computer that a guest can reach, and the file system protocol by which it does:
- * names are resolved here, one by one, and no symbolic link is ever followed.
+ * Folders of the computer that a guest can reach, and the file system protocol by which it does.
+ * Files are reached by descriptors, name by name, and no symbolic link is ever followed: no path
+ * below a share is opened anywhere else. {@code ShareBoundary} keeps shares apart from each other
+ * and from the files of who runs the guest.
  */
 @NullMarked
 package dev.vesper.machine.device.share;
