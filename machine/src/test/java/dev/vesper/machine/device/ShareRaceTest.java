@@ -21,9 +21,11 @@ import java.util.Random;
 import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentLinkedQueue;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
@@ -187,6 +189,7 @@ final class ShareRaceTest {
   }
 
   @Test
+  @Timeout(value = 15, unit = TimeUnit.MINUTES)
   void nobodyGetsOutWhateverOthersRename() throws IOException, InterruptedException {
     Path root = Files.createDirectory(temporary.resolve("root"));
     Path outside = Files.createDirectory(temporary.resolve("outside"));
