@@ -139,6 +139,9 @@ public final class Main implements Runnable {
    */
   static void start(Function<Policy, Confinement> confined, String[] args) {
     confine = confined;
+    if (args.length > 0 && args[0].equals("run")) {
+      Confinement.prepare();
+    }
     System.exit(execute(args));
   }
 }

@@ -3,6 +3,7 @@ package dev.vesper.cli;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.IdentityHashMap;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
@@ -234,7 +235,8 @@ final class Options {
     for (Option<?> o : all) {
       (o.names.isEmpty() ? List.of("") : o.names).forEach(n -> byName.put(n, o));
     }
-    Map<Option<?>, List<String>> given = new HashMap<>();
+    // By identity: a record's hash is put together when it is first asked for, which takes long.
+    Map<Option<?>, List<String>> given = new IdentityHashMap<>();
     for (Iterator<String> i = args.iterator(); i.hasNext(); ) {
       String arg = i.next();
       boolean named = arg.startsWith("-");

@@ -10,9 +10,10 @@ import java.util.zip.Inflater;
 
 /** What a JVM opens long after it has started, and what it can be made to open before. */
 final class JavaRuntime {
-  /** Where distributions of Java have links to files elsewhere, such as /etc. */
-  private static final String[] WITH_LINKS = {"conf", "lib"};
+  /** Where distributions of Java have links to files in /etc, and one that is never missing. */
+  private static final String SETTINGS = "conf";
 
+  private static final String SETTING = "conf/security/java.security";
   private static final int DEEPEST = 4;
 
   private JavaRuntime() {}
@@ -24,8 +25,8 @@ final class JavaRuntime {
     List<Policy.Grant> all = new ArrayList<>();
     Path home = Path.of(System.getProperty("java.home"));
     read(all, home);
-    for (String folder : WITH_LINKS) {
-      links(all, home.resolve(folder).toFile(), DEEPEST);
+    if (Files.isSymbolicLink(home.resolve(SETTING))) {
+      links(all, home.resolve(SETTINGS).toFile(), DEEPEST);
     }
     for (String property : new String[] {"jdk.module.path", "java.class.path"}) {
       for (String place : System.getProperty(property, "").split(File.pathSeparator)) {
