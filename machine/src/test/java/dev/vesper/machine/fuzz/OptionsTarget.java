@@ -11,6 +11,7 @@ import dev.vesper.machine.launch.Owner;
 import dev.vesper.machine.launch.PlatformKeys;
 import dev.vesper.machine.launch.SevCertificate;
 import dev.vesper.machine.model.CpuModel;
+import dev.vesper.machine.observe.format.JsonTree;
 import dev.vesper.machine.vmm.Profile;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
@@ -27,6 +28,7 @@ public final class OptionsTarget implements FuzzTarget {
     return List.of(
         "dev.vesper.machine.HardwareOptions",
         "dev.vesper.machine.model.",
+        "dev.vesper.machine.observe.format.JsonTree",
         "dev.vesper.machine.vmm.OpenBsdProfile",
         "dev.vesper.machine.launch.SevCertificate",
         "dev.vesper.machine.launch.LaunchSession",
@@ -50,13 +52,16 @@ public final class OptionsTarget implements FuzzTarget {
         seed(3, "openbsd,cr8=trap"),
         seed(4, "user"),
         new Words().u8(5).bytes(owner.certificate().encode()).done(),
-        new Words().u8(6).bytes(owner.session().encode()).done());
+        new Words().u8(6).bytes(owner.session().encode()).done(),
+        seed(
+            7,
+            "{\"schema\":\"x\",\"pages\":[{\"bytes\":-4096,\"a\":\"\\u0041\\n\"},[]],\"b\":true}"));
   }
 
   @Override
   public void take(byte[] input) {
     FuzzInput in = new FuzzInput(input);
-    int kind = in.u8() % 7;
+    int kind = in.u8() % 8;
     byte[] b = in.rest();
     String text = new String(b, StandardCharsets.UTF_8);
     try {
@@ -75,7 +80,8 @@ public final class OptionsTarget implements FuzzTarget {
           }
         }
         case 5 -> SevCertificate.parse(b);
-        default -> LaunchSession.parse(b);
+        case 6 -> LaunchSession.parse(b);
+        default -> JsonTree.parse(text);
       }
     } catch (IllegalArgumentException | CommandFailed e) {
       if (String.valueOf(e.getMessage()).isBlank()) {

@@ -30,7 +30,6 @@ import java.util.Set;
 
 /** Traces in JSON Lines: read, judged, and written in every form. */
 public final class TraceTarget implements FuzzTarget {
-  private static final int LINES = 12;
   private static final long INSTRUCTIONS = 3_000_000;
 
   @Override
@@ -84,8 +83,12 @@ public final class TraceTarget implements FuzzTarget {
         kinds.putIfAbsent(kind, b);
       }
     }
-    for (String l : lines.subList(0, Math.min(LINES, lines.size()))) {
-      first.writeBytes((l + "\n").getBytes(StandardCharsets.UTF_8));
+    for (String l : lines) {
+      byte[] b = (l + "\n").getBytes(StandardCharsets.UTF_8);
+      if (first.size() + b.length > longest()) {
+        break;
+      }
+      first.writeBytes(b);
     }
     List<byte[]> out = new ArrayList<>(kinds.values());
     out.add(first.toByteArray());

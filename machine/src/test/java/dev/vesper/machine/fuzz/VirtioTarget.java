@@ -4,22 +4,28 @@ import dev.vesper.fixtures.fuzz.FuzzInput;
 import dev.vesper.fixtures.fuzz.FuzzTarget;
 import dev.vesper.machine.device.DeviceWork;
 import dev.vesper.machine.device.MmioBus;
-import dev.vesper.machine.device.MmioDevice;
 import dev.vesper.machine.device.PortBus;
 import dev.vesper.machine.device.net.UserNetwork;
 import dev.vesper.machine.device.pci.PciBus;
 import dev.vesper.machine.device.pci.PciDevice;
+import dev.vesper.machine.device.share.FuseServer;
 import dev.vesper.machine.device.virtio.LegacyVirtioPci;
 import dev.vesper.machine.device.virtio.VirtioBlock;
 import dev.vesper.machine.device.virtio.VirtioConsole;
 import dev.vesper.machine.device.virtio.VirtioDevice;
 import dev.vesper.machine.device.virtio.VirtioEntropy;
+import dev.vesper.machine.device.virtio.VirtioFs;
 import dev.vesper.machine.device.virtio.VirtioNet;
 import dev.vesper.machine.device.virtio.VirtioPci;
 import dev.vesper.machine.device.virtio.VirtioVmmci;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.memory.PhysicalMemory;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A virtio device that a driver has set up, and then a list of what a guest does: it writes memory
@@ -33,8 +39,10 @@ public abstract sealed class VirtioTarget implements FuzzTarget {
   private static final int ENTRIES = 8;
   private static final int FIRST_QUEUE = 0x1000;
   private static final int BUFFERS = 0x2_0000;
-  private static final int COMMON = 0x4000;
-  private static final int NOTIFY = 0x7000;
+  private static final int OLD_ENTRIES = 128;
+  private static final long BAR = 0xC000_0000L;
+  private static final int PORTS = 0xC000;
+  private static final int STATUS = 0x14;
 
   /** What a guest does; in seeds and in inputs. */
   static final int MEMORY = 0;
@@ -144,6 +152,37 @@ public abstract sealed class VirtioTarget implements FuzzTarget {
     }
   }
 
+  /** A shared folder. */
+  public static final class Fs extends VirtioTarget {
+    private @Nullable Path folder;
+
+    public Fs() {
+      super("virtio-fs", "VirtioFs");
+    }
+
+    @Override
+    VirtioDevice device() {
+      try {
+        Path p = folder;
+        if (p == null) {
+          p = Files.createTempDirectory("vesper-fuzz");
+          p.toFile().deleteOnExit();
+          folder = p;
+        }
+        return new VirtioFs("folder", new FuseServer(p, true));
+      } catch (IOException e) {
+        throw new UncheckedIOException(e);
+      }
+    }
+
+    @Override
+    public List<byte[]> seeds() {
+      byte[] init = new Words().u32(56, 26).u64(7, 0).u32(0, 0, 0, 0).u32(7, 31, 1 << 17, 0).done();
+      byte[] attributes = new Words().u32(56, 3).u64(8, 1).zeros(32).done();
+      return List.of(request(1, init, 200, true), request(1, attributes, 200, true));
+    }
+  }
+
   /** OpenBSD's control device. */
   public static final class Vmmci extends VirtioTarget {
     public Vmmci() {
@@ -157,13 +196,14 @@ public abstract sealed class VirtioTarget implements FuzzTarget {
 
     @Override
     public List<byte[]> seeds() {
-      return List.of(new Words().u8(READ).u16(0x5000).u8(2).done());
+      return List.of(new Words().u8(READ).u16(0x2000).u8(2).done());
     }
   }
 
   private final String name;
   private final String covered;
   private final HostView memory = new PhysicalMemory(RAM, 0).hostView();
+  private final DeviceWork work = new DeviceWork();
   private final byte[] zeros = new byte[USED_BY_TARGETS];
 
   VirtioTarget(String name, String covered) {
@@ -221,44 +261,102 @@ public abstract sealed class VirtioTarget implements FuzzTarget {
     return FIRST_QUEUE + (long) QUEUE * queue;
   }
 
+  /** Registers by offset, as a driver reaches them. */
+  private interface Registers {
+    void write(long at, int bytes, long value);
+
+    void read(long at, int bytes);
+  }
+
   @Override
   public void take(byte[] input) {
+    modern(input);
+    legacy(input);
+  }
+
+  private void modern(byte[] input) {
     memory.write(0, zeros, 0, zeros.length);
-    DeviceWork work = new DeviceWork();
-    FuzzInput in = new FuzzInput(input);
     VirtioDevice v = device();
-    PciBus pci = new PciBus(new PortBus(), new MmioBus(), (address, data) -> {});
+    MmioBus mmio = new MmioBus();
+    PciBus pci = new PciBus(new PortBus(), mmio, (address, data) -> {});
     VirtioPci d = new VirtioPci(v, memory, false, work);
     pci.add(3, d, on -> {});
-    setUp(d, v.queues());
-    perform(in, d, d, v.queues(), work);
-    LegacyVirtioPci old = new LegacyVirtioPci(device(), memory, work);
-    pci.add(4, old, on -> {});
-    memory.write(0, zeros, 0, zeros.length);
-    perform(new FuzzInput(input), old, old, v.queues(), work);
-  }
-
-  private static void setUp(VirtioPci d, int queues) {
+    d.writeConfig(0x20, 4, (int) BAR);
     d.writeConfig(4, 2, 7);
-    d.write(COMMON + 0x14, 1, 0);
-    d.write(COMMON + 0x14, 1, 3);
-    d.write(COMMON + 0x08, 4, 1);
-    d.write(COMMON + 0x0C, 4, 1);
-    d.write(COMMON + 0x08, 4, 0);
-    d.write(COMMON + 0x0C, 4, d.read(COMMON + 4, 4) & 0x3000_0000);
-    d.write(COMMON + 0x14, 1, 11);
-    for (int q = 0; q < queues; q++) {
-      d.write(COMMON + 0x16, 2, q);
-      d.write(COMMON + 0x18, 2, ENTRIES);
+    Registers r =
+        new Registers() {
+          @Override
+          public void write(long at, int bytes, long value) {
+            mmio.write(BAR + (at & 0x3FFF), bytes, value);
+          }
+
+          @Override
+          public void read(long at, int bytes) {
+            mmio.read(BAR + (at & 0x3FFF), bytes);
+          }
+        };
+    r.write(STATUS, 1, 0);
+    r.write(STATUS, 1, 3);
+    r.write(0x08, 4, 1);
+    r.write(0x0C, 4, 1);
+    r.write(0x08, 4, 0);
+    r.write(0x0C, 4, mmio.read(BAR + 4, 4) & 0x3000_0000);
+    r.write(STATUS, 1, 11);
+    for (int q = 0; q < v.queues(); q++) {
+      r.write(0x16, 2, q);
+      r.write(0x18, 2, ENTRIES);
       for (int part = 0; part < 3; part++) {
-        d.write(COMMON + 0x20 + 8 * part, 8, tableOf(q) + 0x1000 * part);
+        r.write(0x20 + 8 * part, 8, tableOf(q) + 0x1000 * part);
       }
-      d.write(COMMON + 0x1C, 2, 1);
+      r.write(0x1C, 2, 1);
     }
-    d.write(COMMON + 0x14, 1, 15);
+    r.write(STATUS, 1, 15);
+    perform(new FuzzInput(input), r, d, v.queues(), 0x1000, ENTRIES, 0x3000, 4);
   }
 
-  private void perform(FuzzInput in, MmioDevice d, PciDevice pci, int queues, DeviceWork work) {
+  private void legacy(byte[] input) {
+    memory.write(0, zeros, 0, zeros.length);
+    VirtioDevice v = device();
+    PortBus ports = new PortBus();
+    PciBus pci = new PciBus(ports, new MmioBus(), (address, data) -> {});
+    LegacyVirtioPci d = new LegacyVirtioPci(v, memory, work);
+    pci.add(3, d, on -> {});
+    d.writeConfig(0x10, 4, PORTS);
+    d.writeConfig(4, 2, 7);
+    Registers r =
+        new Registers() {
+          @Override
+          public void write(long at, int bytes, long value) {
+            ports.write((int) (PORTS + (at & 0x3F)), Math.min(bytes, 4), (int) value);
+          }
+
+          @Override
+          public void read(long at, int bytes) {
+            ports.read((int) (PORTS + (at & 0x3F)), Math.min(bytes, 4));
+          }
+        };
+    r.write(0x12, 1, 3);
+    for (int q = 0; q < v.queues(); q++) {
+      r.write(0x0E, 2, q);
+      r.write(0x08, 4, tableOf(q) >> 12);
+    }
+    r.write(0x12, 1, 7);
+    perform(new FuzzInput(input), r, d, v.queues(), 16 * OLD_ENTRIES, OLD_ENTRIES, 0x10, 0);
+  }
+
+  /**
+   * @param ring where what is available is listed, from a queue's table on
+   * @param doorbell the register that is told of it, and how far apart those of queues are
+   */
+  private void perform(
+      FuzzInput in,
+      Registers d,
+      PciDevice pci,
+      int queues,
+      int ring,
+      int entries,
+      int doorbell,
+      int apart) {
     while (in.more()) {
       switch (in.u8() % KINDS) {
         case MEMORY -> {
@@ -269,12 +367,12 @@ public abstract sealed class VirtioTarget implements FuzzTarget {
           }
         }
         case WRITE -> {
-          long at = in.u16() & 0x7FFF;
+          int at = in.u16();
           int size = 1 << (in.u8() & 3);
           d.write(at, size, in.number(size));
         }
         case READ -> {
-          long at = in.u16() & 0x7FFF;
+          int at = in.u16();
           d.read(at, 1 << (in.u8() & 3));
         }
         case DESCRIBE -> {
@@ -286,11 +384,11 @@ public abstract sealed class VirtioTarget implements FuzzTarget {
         }
         case OFFER -> {
           int q = in.u8() % Math.max(queues, 1);
-          long ring = tableOf(q) + 0x1000;
-          int index = (int) memory.read(ring + 2, 2);
-          memory.write(ring + 4 + 2L * (index % ENTRIES), 2, in.u8());
-          memory.write(ring + 2, 2, index + 1);
-          d.write(NOTIFY + 4L * q, 2, q);
+          long list = tableOf(q) + ring;
+          int index = (int) memory.read(list + 2, 2);
+          memory.write(list + 4 + 2L * (index % entries), 2, in.u8());
+          memory.write(list + 2, 2, index + 1);
+          d.write(doorbell + (long) apart * q, 2, q);
         }
         case CONFIG -> pci.writeConfig(in.u8() & 0xFC, 4, in.i32());
         default -> pci.readConfig(in.u8() & 0xFC, 4);
