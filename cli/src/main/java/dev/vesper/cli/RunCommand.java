@@ -257,6 +257,7 @@ final class RunCommand implements Options.Command {
     if (mode == SevMode.OFF && (measureOnly || !secret.isEmpty())) {
       throw new UserError("--measure-only and --secret are for a launch: use --sev sev or es");
     }
+    long end = timeout > 0 ? System.nanoTime() + (long) (timeout * 1e9) : Long.MAX_VALUE;
     MachineSpec options = LaunchSecrets.of(secret, guest).addTo(guest.read());
     byte @Nullable [] symbols =
         symbolFile == null ? null : UserFiles.read(symbolFile, "symbol file");
@@ -281,7 +282,8 @@ final class RunCommand implements Options.Command {
         Drives drives = new Drives(drive, snapshot);
         Forwards networks = networks();
         TraceFiles files =
-            new TraceFiles(trace, title(started, mode), checker, checkOptions::verdict, outputs)) {
+            new TraceFiles(trace, title(started, mode), checker, checkOptions::verdict, outputs);
+        TimeLimit time = new TimeLimit(end)) {
       open(outputs);
       Hardware h =
           new Hardware(
@@ -320,7 +322,6 @@ final class RunCommand implements Options.Command {
       }
       requireLines(m.symbols());
       boolean traced = trace(m, files, checker);
-      long end = timeout > 0 ? System.nanoTime() + (long) (timeout * 1e9) : Long.MAX_VALUE;
       outputs.deadline(end);
       Restarts restarts = new Restarts(whole.profile());
       long executed = 0;
@@ -335,6 +336,7 @@ final class RunCommand implements Options.Command {
       if (restarts.isReset(o)) {
         o = new Outcome(o.status(), o.reason() + "; vmd(8): restarted too quickly");
       }
+      time.close();
       keepVariables(options, m, outputs);
       writeScreenshot(m, outputs);
       console.flush();
