@@ -102,7 +102,8 @@ public final class Main implements Runnable {
     }
     if (e instanceof OutOfMemoryError) {
       Terminal.say(
-          "out of memory: this process may have %d MiB (%s)"
+          ("out of memory: the Java runtime may have %d MiB for guest and machine (%s);"
+                  + " './vesper run --memory-limit' gives it more")
               .formatted(Runtime.getRuntime().maxMemory() >> 20, e.getMessage()));
       return Outcome.EXHAUSTED;
     }

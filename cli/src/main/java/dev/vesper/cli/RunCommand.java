@@ -69,6 +69,7 @@ final class RunCommand implements Options.Command {
   private @Nullable Integer translateAfter;
   private long limitInsns = Long.MAX_VALUE;
   private double timeout;
+  private @Nullable String memoryLimit;
   private @Nullable Integer successStatus;
   private boolean json;
   private boolean verbose;
@@ -81,6 +82,9 @@ final class RunCommand implements Options.Command {
   RunCommand(@Nullable Function<Policy, Confinement> confine) {
     this.confine = confine;
   }
+
+  /** The machine that runs. */
+  private volatile @Nullable Machine running;
 
   @Override
   public Options options() {
@@ -218,6 +222,12 @@ final class RunCommand implements Options.Command {
         "--translate-after");
     o.number("N", "end after N instructions, status 124", v -> limitInsns = v, "--limit-insns");
     o.fraction("S", "end after S seconds, status 124", v -> timeout = v, "--timeout");
+    o.text(
+        "SIZE",
+        "memory that the whole process may take, as in 900M or 2G: that of the guest and at least"
+            + " 448M besides (default: about 1G besides)",
+        v -> memoryLimit = v,
+        "--memory-limit");
     o.integer(
         "N",
         "a guest's exit status that means success and becomes 0 (default: 33, a write of 0x10 to"
@@ -261,6 +271,7 @@ final class RunCommand implements Options.Command {
     MachineSpec options = LaunchSecrets.of(secret, guest).addTo(guest.read());
     byte @Nullable [] symbols =
         symbolFile == null ? null : UserFiles.read(symbolFile, "symbol file");
+    MemoryLimit.check(memoryLimit, options.memoryBytes(), Runtime.getRuntime().maxMemory());
     if (checkOptions.given() && !check) {
       throw new UserError("--allow, --baseline, --write-baseline and --report need --check");
     }
@@ -283,7 +294,8 @@ final class RunCommand implements Options.Command {
         Forwards networks = networks();
         TraceFiles files =
             new TraceFiles(trace, title(started, mode), checker, checkOptions::verdict, outputs);
-        TimeLimit time = new TimeLimit(end)) {
+        TimeLimit time = new TimeLimit(end);
+        HeapWatch heap = new HeapWatch(this::touched)) {
       open(outputs);
       Hardware h =
           new Hardware(
@@ -313,6 +325,7 @@ final class RunCommand implements Options.Command {
               .ports(ports)
               .build();
       Machine m = launch(whole, names);
+      running = m;
       if (verbose) {
         m.launchCommands().forEach(c -> Terminal.err("[launch] " + c));
       }
@@ -330,6 +343,7 @@ final class RunCommand implements Options.Command {
         Terminal.say(o.reason() + ": vmd(8) resets the VM");
         executed += m.instructions();
         m = launch(whole, names);
+        running = m;
         trace(m, files, checker);
         o = run(m, limitInsns - executed, end);
       }
@@ -430,6 +444,11 @@ final class RunCommand implements Options.Command {
     if (verbose) {
       Terminal.err("[sandbox] " + c.files() + "; " + c.calls());
     }
+  }
+
+  private long touched() {
+    Machine m = running;
+    return m == null ? 0 : m.touchedBytes();
   }
 
   private static Machine launch(MachineSpec o, @Nullable Symbols names) {

@@ -421,6 +421,14 @@ public final class Machine implements AutoCloseable {
     return (int) parts.vcpus.get(0).vmcb().get(Vmcb.V_INTR) & 15;
   }
 
+  /**
+   * {@return bytes of memory that were touched so far, which the computer has to have; from any
+   * thread}
+   */
+  public long touchedBytes() {
+    return (long) parts.memory.touchedPages() << 12;
+  }
+
   /** {@return instructions executed by all vCPUs} */
   public long instructions() {
     return parts.cpus.stream().mapToLong(c -> c.icount).sum();

@@ -23,6 +23,10 @@ public final class PhysicalMemory {
   private final int guestPages;
   private final int firstHostPage;
   private int nextHostPage;
+
+  /** Pages that there are; other threads may ask. */
+  private volatile int touched;
+
   private final List<MemoryKey> keys = new ArrayList<>();
   private final List<IntConsumer> domainListeners = new ArrayList<>();
   private final List<CodeListener> codeListeners = new ArrayList<>();
@@ -69,6 +73,11 @@ public final class PhysicalMemory {
   /** {@return the first page that no guest has: those of the host begin here} */
   public int firstHostPage() {
     return firstHostPage;
+  }
+
+  /** {@return how many pages have come into being; from any thread} */
+  public int touchedPages() {
+    return touched;
   }
 
   /** {@return all pages, the host's included} */
@@ -177,6 +186,7 @@ public final class PhysicalMemory {
     Page p = pages[frame];
     if (p == null) {
       p = new Page(frame);
+      touched++;
       p.watched = watched.get(frame);
       pages[frame] = p;
       if (domain != Page.SHARED) {

@@ -1,0 +1,85 @@
+package dev.vesper.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatCode;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** What the process may take: what is refused, and what the launcher makes of it. */
+final class MemoryLimitTest {
+  private static final long MIB = 1L << 20;
+
+  @Test
+  void aLimitThatAGuestDoesNotFitInIsRefused() {
+    assertThatThrownBy(() -> MemoryLimit.check("900M", 512 * MIB, 600 * MIB))
+        .isInstanceOf(UserError.class)
+        .hasMessage(
+            "--memory-limit 900M is too little for a guest of 512M, which takes 976M: allow so"
+                + " much, or give the guest less with -m");
+    assertThatCode(() -> MemoryLimit.check("976M", 512 * MIB, 720 * MIB))
+        .doesNotThrowAnyException();
+    assertThatThrownBy(() -> MemoryLimit.check("lots", 512 * MIB, 720 * MIB))
+        .isInstanceOf(UserError.class)
+        .hasMessageContaining("--memory-limit takes a size such as 512M or 2G, not 'lots'");
+  }
+
+  @Test
+  void aLimitThatNobodyKeepsToIsRefused() {
+    assertThatThrownBy(() -> MemoryLimit.check("1G", 512 * MIB, 6_000 * MIB))
+        .isInstanceOf(UserError.class)
+        .hasMessageContaining("./vesper");
+  }
+
+  @Test
+  void aGuestThatThisComputerHasNoRoomForIsRefused() {
+    assertThatThrownBy(() -> MemoryLimit.check(null, 3072 * MIB, 1536 * MIB))
+        .isInstanceOf(UserError.class)
+        .hasMessage(
+            "this computer has too little memory for a guest of 3072M: give it less with -m");
+    assertThatCode(() -> MemoryLimit.check(null, 512 * MIB, 1024 * MIB)).doesNotThrowAnyException();
+  }
+
+  /** {@return what the launcher's function {@code heap} says for a command line} */
+  private static String heap(String line) throws IOException, InterruptedException {
+    Path launcher = Path.of(System.getProperty("vesper.root", ".."), "vesper");
+    String text = Files.readString(launcher);
+    String functions =
+        text.substring(text.indexOf("\nsize() {"), text.indexOf("\n# Runs a module"));
+    List<String> command = new ArrayList<>();
+    command.addAll(List.of("/bin/sh", "-euc", functions + "\nheap \"$@\"\necho $heap", "sh"));
+    command.addAll(Arrays.asList(line.trim().split(" +")));
+    Process p = new ProcessBuilder(command).redirectErrorStream(true).start();
+    String said = new String(p.getInputStream().readAllBytes(), StandardCharsets.UTF_8).trim();
+    assertThat(p.waitFor()).as(said).isZero();
+    return said;
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "run, -Xmx1040m",
+    "run -m 64M F, -Xmx578m",
+    "run -m 1G, -Xmx1568m",
+    "run --memory=0512 F, -Xmx1040m",
+    "run -m 128m -m 256M, -Xmx776m",
+    "run -m --memory-limit, -Xmx1040m",
+    "run -m nonsense, -Xmx1040m",
+    "run -append -m=1G, -Xmx1568m",
+    "run --memory-limit 1000M -m 64M, -Xmx744m -XX:MaxMetaspaceSize=80m -XX:ReservedCodeCacheSize=96m",
+    "run --memory-limit=2G, -Xmx1792m -XX:MaxMetaspaceSize=80m -XX:ReservedCodeCacheSize=96m",
+    "run --memory-limit 1M, -Xmx128m -XX:MaxMetaspaceSize=80m -XX:ReservedCodeCacheSize=96m",
+    "run --memory-limit 99999999G, -Xmx1040m"
+  })
+  void theLauncherSaysItToTheJavaRuntime(String line, String heap) throws Exception {
+    assertThat(heap(line)).isEqualTo(heap);
+  }
+}
