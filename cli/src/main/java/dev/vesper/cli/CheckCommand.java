@@ -48,7 +48,13 @@ final class CheckCommand implements Options.Command {
     Checker c = new Checker();
     try (Outputs outputs = new Outputs();
         TraceFiles out =
-            new TraceFiles(convert, p.getFileName().toString(), c, findings::verdict, outputs);
+            new TraceFiles(
+                convert,
+                p.getFileName().toString(),
+                c,
+                findings::verdict,
+                outputs,
+                OutputLimit.NONE);
         BufferedReader in = Files.newBufferedReader(p, StandardCharsets.UTF_8)) {
       JsonLinesReader.read(
           in,

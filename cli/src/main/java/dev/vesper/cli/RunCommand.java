@@ -70,6 +70,7 @@ final class RunCommand implements Options.Command {
   private long limitInsns = Long.MAX_VALUE;
   private double timeout;
   private @Nullable String memoryLimit;
+  private String maxOutput = OutputLimit.DEFAULT;
   private @Nullable Integer successStatus;
   private boolean json;
   private boolean verbose;
@@ -228,6 +229,14 @@ final class RunCommand implements Options.Command {
             + " 448M besides (default: about 1G besides)",
         v -> memoryLimit = v,
         "--memory-limit");
+    o.text(
+        "SIZE",
+        "most that is written to the console, to a virtio console, to the debug ports' output and"
+            + " to each trace; what is more is left out, but for the end of a trace (default: "
+            + OutputLimit.DEFAULT
+            + ")",
+        v -> maxOutput = v,
+        "--max-output");
     o.integer(
         "N",
         "a guest's exit status that means success and becomes 0 (default: 33, a write of 0x10 to"
@@ -286,14 +295,18 @@ final class RunCommand implements Options.Command {
     coverage.forEach(RunCommand::validateCoverage);
     coverage.forEach(UserFiles::requireFolder);
     Checker checker = new Checker();
+    OutputLimit limit = new OutputLimit(maxOutput);
+    OutputStream debug = limit.limited("debug ports", Terminal.errStream());
     try (Shares shares = new Shares(share, read(), written());
         Outputs outputs = new Outputs();
-        OutputStream console = output("-serial", serial, outputs);
-        OutputStream second = output("--virtio-console", virtioConsole, outputs);
+        OutputStream console = limit.limited("console", output("-serial", serial, outputs));
+        OutputStream second =
+            limit.limited("virtio console", output("--virtio-console", virtioConsole, outputs));
         Drives drives = new Drives(drive, snapshot);
         Forwards networks = networks();
         TraceFiles files =
-            new TraceFiles(trace, title(started, mode), checker, checkOptions::verdict, outputs);
+            new TraceFiles(
+                trace, title(started, mode), checker, checkOptions::verdict, outputs, limit);
         TimeLimit time = new TimeLimit(end);
         HeapWatch heap = new HeapWatch(this::touched)) {
       open(outputs);
@@ -313,7 +326,7 @@ final class RunCommand implements Options.Command {
       MachineSpec.Ports ports =
           new MachineSpec.Ports(
               b -> write(console, b),
-              Terminal::guest,
+              b -> write(debug, b),
               b -> write(second, b),
               serial.equals("stdio") ? new StandardInput() : ConsoleInput.NONE);
       MachineSpec whole =
@@ -363,6 +376,7 @@ final class RunCommand implements Options.Command {
         files.close();
         writeCoverage(m, started == null ? "locore" : started.toString(), outputs);
       }
+      limit.tell(Terminal::say);
       int found = check ? checkOptions.conclude(checker, outputs) : 0;
       return found != 0 && shown.status() != Outcome.DEFECT ? found : shown.status();
     }

@@ -51,11 +51,6 @@ final class Terminal {
     w.toString().lines().limit(MOST_LINES).forEach(Terminal::err);
   }
 
-  /** Passes on a byte that the guest says on its debug port, where its firmware's log goes. */
-  static void guest(int b) {
-    System.err.write(b);
-  }
-
   /** Has all been shown. */
   static void flush() {
     System.err.flush();

@@ -33,7 +33,7 @@ final class TimeLimit implements AutoCloseable {
       LockSupport.parkNanos(this, left);
     }
     if (!over) {
-      System.err.println("vesper: time limit reached, and nothing more can be written");
+      Terminal.say("time limit reached, and nothing more can be written");
       Runtime.getRuntime().halt(Outcome.LIMIT);
     }
   }

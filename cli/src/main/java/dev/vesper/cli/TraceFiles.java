@@ -37,21 +37,24 @@ final class TraceFiles implements EventSink, Closeable {
    * @param checker sees each event first
    * @param verdict what reports show
    * @param outputs opens and closes them
+   * @param limit says how long each may become
    */
   TraceFiles(
       List<Path> files,
       String title,
       Checker checker,
       Function<Checker, Verdict> verdict,
-      Outputs outputs) {
+      Outputs outputs,
+      OutputLimit limit) {
     this.checker = checker;
     files.forEach(TraceFiles::validate);
     for (Path p : files) {
       try {
-        writers.add(open(p, outputs.stream(p), title, verdict));
-      } catch (IOException e) {
+        OutputStream file = new BufferedOutputStream(outputs.stream(p), 1 << 16);
+        writers.add(limit.trace("trace " + p, file, out -> writer(p, title, verdict, out)));
+      } catch (UserError e) {
         close();
-        throw new UserError("cannot write the trace " + p + ": " + UserError.reason(e));
+        throw e;
       }
     }
   }
@@ -62,11 +65,9 @@ final class TraceFiles implements EventSink, Closeable {
     }
   }
 
-  private TraceWriter open(
-      Path p, OutputStream to, String title, Function<Checker, Verdict> verdict)
-      throws IOException {
+  private TraceWriter writer(
+      Path p, String title, Function<Checker, Verdict> verdict, OutputStream out) {
     String name = p.toString();
-    OutputStream out = new BufferedOutputStream(to, 1 << 16);
     if (name.endsWith(".pcapng")) {
       return new PcapngWriter(out);
     }

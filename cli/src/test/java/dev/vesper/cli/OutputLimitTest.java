@@ -1,0 +1,135 @@
+package dev.vesper.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.vesper.guest.FlatGuest;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.OutputStream;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** What a guest has written beyond the limit is left out, and the run says so. */
+final class OutputLimitTest {
+  private static final int MIB = 1 << 20;
+
+  @TempDir Path dir;
+  private String err = "";
+
+  private int vesper(String... args) {
+    PrintStream old = System.err;
+    ByteArrayOutputStream e = new ByteArrayOutputStream();
+    System.setErr(new PrintStream(e, true, StandardCharsets.UTF_8));
+    try {
+      return Main.execute(args);
+    } finally {
+      System.setErr(old);
+      err = e.toString(StandardCharsets.UTF_8);
+    }
+  }
+
+  /** Writes a letter to a port 1,100,000 times, with exits that are traced. */
+  private Path guest(int port) throws IOException {
+    String code =
+        """
+            mov ebp, 1100000
+            mov edx, %d
+        L:  mov al, 0x78
+            out dx, al
+            dec ebp
+            jne L
+            mov edx, 0xf4
+            mov al, 1
+            out dx, al
+        E:  jmp short E
+        """
+            .formatted(port);
+    return Files.write(dir.resolve("guest"), FlatGuest.image(code));
+  }
+
+  @Test
+  void aConsoleIsCut() throws IOException {
+    Path log = dir.resolve("log");
+    String where = "file:" + log;
+    String image = guest(0x3F8).toString();
+    assertThat(vesper("run", "--sev", "off", "--max-output", "1M", "-serial", where, image))
+        .isEqualTo(3);
+    assertThat(Files.size(log)).isEqualTo(MIB);
+    assertThat(err)
+        .contains(
+            "vesper: console: "
+                + (1_100_000 - MIB)
+                + " bytes were left out, because there may be 1M (--max-output)");
+  }
+
+  @Test
+  void whatGoesToStderrIsCut() throws IOException {
+    String image = guest(0xE9).toString();
+    assertThat(vesper("run", "--sev", "off", "--max-output", "1M", "-serial", "none", image))
+        .isEqualTo(3);
+    assertThat(err.chars().filter(c -> c == 'x').count()).isBetween((long) MIB, MIB + 20L);
+    assertThat(err).contains("vesper: debug ports: ");
+  }
+
+  @Test
+  void nothingIsSaidOfWhatFits() throws IOException {
+    String image = guest(0x3F8).toString();
+    vesper("run", "--sev", "off", "--max-output", "2M", "-serial", "none", image);
+    assertThat(err).doesNotContain("left out");
+  }
+
+  @Test
+  void aTraceKeepsItsEnd() throws IOException {
+    Path trace = dir.resolve("t.jsonl");
+    String image = guest(0x3F8).toString();
+    String[] args = {
+      "run",
+      "--sev",
+      "off",
+      "--max-output",
+      "1M",
+      "-serial",
+      "none",
+      "--trace",
+      trace.toString(),
+      image
+    };
+    assertThat(vesper(args)).isEqualTo(3);
+    List<String> lines = Files.readAllLines(trace);
+    assertThat(Files.size(trace)).isBetween((long) MIB, MIB + (1L << 18));
+    assertThat(lines.getLast()).contains("\"end\"");
+    assertThat(err)
+        .contains("vesper: trace " + trace + ": ")
+        .contains("events before the last one");
+    assertThat(vesper("check", trace.toString())).as(err).isZero();
+  }
+
+  @Test
+  void aSizeIsASize() {
+    assertThatThrownBy(() -> new OutputLimit("much"))
+        .isInstanceOf(UserError.class)
+        .hasMessage("--max-output takes a size such as 512M or 2G, not 'much'");
+  }
+
+  @Test
+  void aWriteThatCrossesTheLimitIsCutThere() throws IOException {
+    ByteArrayOutputStream out = new ByteArrayOutputStream();
+    OutputLimit limit = new OutputLimit("1M");
+    OutputStream o = limit.limited("it", out);
+    o.write(new byte[MIB - 3]);
+    o.write(new byte[] {1, 2, 3, 4, 5});
+    o.write(6);
+    assertThat(out.size()).isEqualTo(MIB);
+    assertThat(out.toByteArray()).endsWith(1, 2, 3);
+    List<String> said = new ArrayList<>();
+    limit.tell(said::add);
+    assertThat(said).singleElement().asString().contains("it: 3 bytes");
+  }
+}
