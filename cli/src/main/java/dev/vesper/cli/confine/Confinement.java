@@ -20,6 +20,13 @@ public record Confinement(String files, String calls, boolean whole) {
     return apply(p, false);
   }
 
+  /** Begins with what takes time and can be done beside other things. */
+  public static void prepare() {
+    if (Architecture.here() != null && Confinement.class.getModule().isNativeAccessEnabled()) {
+      Thread.ofPlatform().daemon().name("confinement").start(SystemCalls::prepare);
+    }
+  }
+
   /** Does all of {@link #apply} but what restricts. */
   public static Confinement rehearse(Policy p) {
     return apply(p, true);
@@ -44,7 +51,7 @@ public record Confinement(String files, String calls, boolean whole) {
     String files;
     try {
       Landlock l = new Landlock(s);
-      Refused.check("Landlock", l.abi());
+      Refused.check("landlock_create_ruleset", l.abi());
       l.restrict(p);
       files = "Landlock ABI " + l.abi();
     } catch (Refused r) {

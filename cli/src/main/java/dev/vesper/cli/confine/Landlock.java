@@ -2,8 +2,6 @@ package dev.vesper.cli.confine;
 
 import java.io.ByteArrayOutputStream;
 import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -61,7 +59,7 @@ final class Landlock {
 
   private final SystemCalls system;
 
-  /** What the kernel knows, 1 and more, or minus an errno. */
+  /** What the kernel knows, 1 and more, or {@link SystemCalls#FAILED}. */
   private final int abi;
 
   Landlock(SystemCalls system) {
@@ -108,10 +106,11 @@ final class Landlock {
   void restrict(Policy p) throws Refused {
     try (Arena arena = Arena.ofConfined()) {
       int bytes = abi >= 6 ? 24 : abi >= 4 ? 16 : 8;
-      MemorySegment attr = arena.allocate(24, 8);
-      attr.set(ValueLayout.JAVA_LONG, 0, rights(abi));
-      attr.set(ValueLayout.JAVA_LONG, 8, BIND_TCP | CONNECT_TCP);
-      attr.set(ValueLayout.JAVA_LONG, 16, SCOPE_ABSTRACT_UNIX_SOCKET);
+      SystemCalls.Structure attr = SystemCalls.Structure.of(arena, 24);
+      attr.bytes()
+          .putLong(rights(abi))
+          .putLong(BIND_TCP | CONNECT_TCP)
+          .putLong(SCOPE_ABSTRACT_UNIX_SOCKET);
       long rules = system.call(SystemCall.LANDLOCK_CREATE_RULESET, attr.address(), bytes, 0, 0, 0);
       Refused.check("landlock_create_ruleset", rules);
       try {
@@ -120,10 +119,9 @@ final class Landlock {
         }
         if (abi >= 4) {
           for (int port : p.connects()) {
-            MemorySegment rule = arena.allocate(NET_PORT_BYTES, 8);
-            rule.set(ValueLayout.JAVA_LONG, 0, CONNECT_TCP);
-            rule.set(ValueLayout.JAVA_LONG, 8, port);
-            Refused.check("landlock_add_rule", add(rules, RULE_NET_PORT, rule));
+            SystemCalls.Structure rule = SystemCalls.Structure.of(arena, NET_PORT_BYTES);
+            rule.bytes().putLong(CONNECT_TCP).putLong(port);
+            add("port " + port, rules, RULE_NET_PORT, rule);
           }
         }
         Refused.check(
@@ -135,12 +133,15 @@ final class Landlock {
     }
   }
 
-  private long add(long rules, int type, MemorySegment rule) {
-    return system.call(SystemCall.LANDLOCK_ADD_RULE, rules, type, rule.address(), 0, 0);
+  private void add(String what, long rules, int type, SystemCalls.Structure rule) throws Refused {
+    Refused.check(
+        what, system.call(SystemCall.LANDLOCK_ADD_RULE, rules, type, rule.address(), 0, 0));
   }
 
   private void add(Arena arena, long rules, Policy.Grant g) throws Refused {
-    MemorySegment name = arena.allocateFrom(ValueLayout.JAVA_BYTE, name(g.path()));
+    byte[] bytes = name(g.path());
+    SystemCalls.Structure name = SystemCalls.Structure.of(arena, bytes.length);
+    name.bytes().put(bytes);
     long file = system.call(SystemCall.OPENAT, AT_FDCWD, name.address(), O_PATH | O_CLOEXEC, 0, 0);
     if (file < 0 && !g.needed()) {
       return;
@@ -148,10 +149,11 @@ final class Landlock {
     Refused.check(g.path().toString(), file);
     try {
       long wanted = rights(g.use()) & rights(abi);
-      MemorySegment rule = arena.allocate(PATH_BENEATH_BYTES, 8);
-      rule.set(ValueLayout.JAVA_LONG, 0, Files.isDirectory(g.path()) ? wanted : wanted & OF_FILES);
-      rule.set(ValueLayout.JAVA_INT, 8, (int) file);
-      Refused.check(g.path().toString(), add(rules, RULE_PATH_BENEATH, rule));
+      SystemCalls.Structure rule = SystemCalls.Structure.of(arena, PATH_BENEATH_BYTES);
+      rule.bytes()
+          .putLong(Files.isDirectory(g.path()) ? wanted : wanted & OF_FILES)
+          .putInt((int) file);
+      add(g.path().toString(), rules, RULE_PATH_BENEATH, rule);
     } finally {
       close(file);
     }

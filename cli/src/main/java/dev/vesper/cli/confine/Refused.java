@@ -12,22 +12,11 @@ final class Refused extends Exception {
    * Takes a system call's result.
    *
    * @param what was asked, for messages
-   * @throws Refused if it is minus an errno
+   * @throws Refused if it failed
    */
   static void check(String what, long result) throws Refused {
-    if (result < 0) {
-      throw new Refused(what + ": " + words(-result));
+    if (result == SystemCalls.FAILED) {
+      throw new Refused("the system does not know or allow it (" + what + ")");
     }
-  }
-
-  /** {@return what an errno says} */
-  static String words(long errno) {
-    return switch ((int) errno) {
-      case SystemCalls.EPERM -> "not permitted";
-      case SystemCalls.EINVAL -> "the kernel does not know the request";
-      case SystemCalls.ENOSYS -> "the kernel has no such system call";
-      case SystemCalls.EOPNOTSUPP -> "turned off when the computer started";
-      default -> "error " + errno;
-    };
   }
 }

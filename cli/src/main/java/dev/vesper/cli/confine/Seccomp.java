@@ -1,8 +1,6 @@
 package dev.vesper.cli.confine;
 
 import java.lang.foreign.Arena;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.util.List;
 
 /** Seccomp: every thread of the process, those of the JVM among them, is held to a filter. */
@@ -14,6 +12,9 @@ final class Seccomp {
   private static final int SPEC_ALLOW = 4;
 
   private static final int INSTRUCTION_BYTES = 8;
+
+  /** {@code struct sock_fprog}: a length, padding, and where the instructions are. */
+  private static final int HEAD_BYTES = 16;
 
   private final SystemCalls system;
 
@@ -30,20 +31,20 @@ final class Seccomp {
     int pid = (int) system.call(SystemCall.GETPID, 0, 0, 0, 0, 0);
     List<SeccompFilter.Insn> program = SeccompFilter.program(system.architecture, p, pid);
     try (Arena arena = Arena.ofConfined()) {
-      MemorySegment code = arena.allocate((long) program.size() * INSTRUCTION_BYTES, 8);
-      for (int i = 0; i < program.size(); i++) {
-        SeccompFilter.Insn n = program.get(i);
-        long at = (long) i * INSTRUCTION_BYTES;
-        code.set(ValueLayout.JAVA_SHORT, at, (short) n.code());
-        code.set(ValueLayout.JAVA_BYTE, at + 2, (byte) n.yes());
-        code.set(ValueLayout.JAVA_BYTE, at + 3, (byte) n.no());
-        code.set(ValueLayout.JAVA_INT, at + 4, n.value());
+      SystemCalls.Structure code =
+          SystemCalls.Structure.of(arena, program.size() * INSTRUCTION_BYTES);
+      for (SeccompFilter.Insn n : program) {
+        code.bytes()
+            .putShort((short) n.code())
+            .put((byte) n.yes())
+            .put((byte) n.no())
+            .putInt(n.value());
       }
-      MemorySegment head = arena.allocate(16, 8);
-      head.set(ValueLayout.JAVA_SHORT, 0, (short) program.size());
-      head.set(ValueLayout.JAVA_LONG, 8, code.address());
+      SystemCalls.Structure head = SystemCalls.Structure.of(arena, HEAD_BYTES);
+      head.bytes().putShort((short) program.size()).position(8);
+      head.bytes().putLong(code.address());
       long r = set(TSYNC | SPEC_ALLOW, head);
-      if (r == -SystemCalls.EINVAL) {
+      if (r == SystemCalls.FAILED) {
         r = set(TSYNC, head);
       }
       if (r > 0) {
@@ -53,7 +54,7 @@ final class Seccomp {
     }
   }
 
-  private long set(int flags, MemorySegment program) {
+  private long set(int flags, SystemCalls.Structure program) {
     return system.call(SystemCall.SECCOMP, SET_MODE_FILTER, flags, program.address(), 0, 0);
   }
 }

@@ -18,6 +18,9 @@ final class SeccompFilter {
 
   static final int ERRNO = 0x0005_0000;
 
+  private static final int EPERM = 1;
+  private static final int ENOSYS = 38;
+
   /** Operation codes (linux/bpf_common.h). */
   static final int LOAD = 0x20;
 
@@ -150,9 +153,9 @@ final class SeccompFilter {
     place(Label.ALLOWED);
     end(ALLOW);
     place(Label.REFUSED);
-    end(ERRNO | SystemCalls.EPERM);
+    end(ERRNO | EPERM);
     place(Label.NOT_THERE);
-    end(ERRNO | SystemCalls.ENOSYS);
+    end(ERRNO | ENOSYS);
   }
 
   private Label label(SystemCall c) {

@@ -3,28 +3,22 @@ package dev.vesper.cli.confine;
 import java.lang.foreign.Arena;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
-import java.lang.foreign.MemoryLayout;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.StructLayout;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
-import java.lang.invoke.VarHandle;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 
-/** System calls by number, through the C library's {@code syscall}. */
+/**
+ * System calls by number, through the C library's {@code syscall}. Every start pays for what is
+ * linked here: there is one function of numbers, errno is not asked for, and structures are written
+ * by {@link ByteBuffer}, which needs no method handles.
+ */
 final class SystemCalls {
-  static final int EPERM = 1;
-  static final int EINVAL = 22;
-  static final int ENOSYS = 38;
-  static final int EOPNOTSUPP = 95;
+  /** What a failed call gives. */
+  static final long FAILED = -1;
 
-  private static final StructLayout STATE = Linker.Option.captureStateLayout();
-  private static final VarHandle ERRNO =
-      STATE.varHandle(MemoryLayout.PathElement.groupElement("errno"));
-
-  /**
-   * All arguments are registers: one handle serves every call, which is what a start pays for. Its
-   * arguments are where errno goes, the number, and five more.
-   */
+  /** The number and five arguments. */
   private static final MethodHandle SYSCALL = link();
 
   final Architecture architecture;
@@ -44,14 +38,26 @@ final class SystemCalls {
     return l.downcallHandle(
         l.defaultLookup().findOrThrow("syscall"),
         FunctionDescriptor.of(word, word, word, word, word, word, word),
-        Linker.Option.captureCallState("errno"),
         Linker.Option.firstVariadicArg(1));
   }
 
-  /** {@return what a call gives, or minus its errno} */
+  /** Links, which takes longer than all calls. */
+  static void prepare() {
+    assert SYSCALL.type().parameterCount() == 6;
+  }
+
+  /** {@return what a call gives; {@link #FAILED} if it fails} */
   long call(SystemCall c, long a, long b, long third, long d, long e) {
-    long r = make(rehearsed && restricts(c) ? SystemCall.GETPID : c, a, b, third, d, e);
-    return rehearsed && restricts(c) ? 0 : r;
+    boolean left = rehearsed && restricts(c);
+    int number = (left ? SystemCall.GETPID : c).number(architecture);
+    try {
+      long r = (long) SYSCALL.invokeExact((long) number, a, b, third, d, e);
+      return left ? 0 : r;
+    } catch (RuntimeException | Error x) {
+      throw x;
+    } catch (Throwable x) {
+      throw new IllegalStateException(x);
+    }
   }
 
   private static boolean restricts(SystemCall c) {
@@ -61,15 +67,15 @@ final class SystemCalls {
     };
   }
 
-  private long make(SystemCall c, long a, long b, long third, long d, long e) {
-    try (Arena arena = Arena.ofConfined()) {
-      MemorySegment state = arena.allocate(STATE);
-      long r = (long) SYSCALL.invokeExact(state, (long) c.number(architecture), a, b, third, d, e);
-      return r == -1 ? -(int) ERRNO.get(state, 0L) : r;
-    } catch (RuntimeException | Error x) {
-      throw x;
-    } catch (Throwable x) {
-      throw new IllegalStateException(x);
+  /**
+   * A structure in memory.
+   *
+   * @param bytes to be filled in, in the computer's order
+   */
+  record Structure(long address, ByteBuffer bytes) {
+    static Structure of(Arena arena, int bytes) {
+      MemorySegment s = arena.allocate(bytes, 8);
+      return new Structure(s.address(), s.asByteBuffer().order(ByteOrder.nativeOrder()));
     }
   }
 }
