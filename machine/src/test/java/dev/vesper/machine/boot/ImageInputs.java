@@ -1,5 +1,6 @@
 package dev.vesper.machine.boot;
 
+import dev.vesper.machine.device.LinuxBootRom;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.memory.PhysicalMemory;
 import dev.vesper.machine.observe.Symbols;
@@ -72,6 +73,14 @@ public final class ImageInputs {
     FirmwareTable t = new FirmwareTable(input);
     t.secrets();
     load(new byte[16], input, OpenBsdLaunch.BOOTX64, 1L << 51);
+  }
+
+  /** Makes the ROM by which a BIOS boots a kernel of any boot protocol. */
+  public static void bootRom(byte[] input) {
+    LinuxBootRom r = LinuxBootRom.of(input, input.length, 10, input.length & 1000, MEMORY);
+    if (r != null) {
+      assert r.setup().length == input.length && r.rom().length > 0 : "no ROM";
+    }
   }
 
   /** Reads names from a file beside an image. */

@@ -23,7 +23,7 @@ import org.junit.jupiter.api.Test;
  */
 @Tag("slow")
 final class MutatedInputsTest {
-  private static final int ROUNDS = Integer.getInteger("vesper.rounds", 4000);
+  private static final int ROUNDS = Integer.getInteger("vesper.rounds", 2000);
 
   /** Numbers that counts and offsets are made of when somebody means harm. */
   private static final long[] ODD = {
@@ -169,6 +169,7 @@ final class MutatedInputsTest {
   void kernels() throws Exception {
     fuzz(ImageInputs.kernels(), 256, ROUNDS, ImageInputs::kernel);
     fuzz(ImageInputs.kernels(), 256, ROUNDS, ImageInputs::encryptedKernel);
+    fuzz(ImageInputs.kernels().subList(3, 4), 256, ROUNDS / 4, ImageInputs::bootRom);
   }
 
   @Test
