@@ -52,7 +52,7 @@ public final class TraceTarget implements FuzzTarget {
 
   @Override
   public int longest() {
-    return 1 << 15;
+    return 1 << 14;
   }
 
   /** One line of each kind of event that the reference guest brings about, and its first lines. */
