@@ -116,7 +116,7 @@ final class ConfinedRunTest {
     assume(r, "seccomp,");
     for (String who : new String[] {"", "new-thread-"}) {
       for (String what :
-          new String[] {"chmod", "exec", "connect", "listen", "udp", "unix", "kill"}) {
+          new String[] {"chmod", "exec", "connect", "listen", "accept", "udp", "unix", "kill"}) {
         assertThat(r.attempts()).containsEntry(who + what, "refused");
       }
     }
@@ -150,6 +150,22 @@ final class ConfinedRunTest {
         .containsEntry("shared-write", "refused")
         .containsEntry("chmod", "refused")
         .containsEntry("read", "refused");
+  }
+
+  @Test
+  void visitorsAreLetInByWhatListensAlready() throws Exception {
+    int free;
+    try (ServerSocket s = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+      free = s.getLocalPort();
+    }
+    Run r = intrude(1, "-nic", "user,hostfwd=tcp:127.0.0.1:" + free + "-:22");
+    assertThat(r.status).as(r.err).isZero();
+    assertThat(r.attempts()).containsEntry("accept", "done");
+    assume(r, "seccomp,");
+    assertThat(r.attempts())
+        .containsEntry("connect", "refused")
+        .containsEntry("listen", "refused")
+        .containsEntry("udp", "refused");
   }
 
   @Test

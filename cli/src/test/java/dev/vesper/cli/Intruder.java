@@ -31,6 +31,7 @@ final class Intruder {
   private final Path shared;
   private final int port;
   private final Process other;
+  private final ServerSocketChannel door;
   private final ExecutorService older = Executors.newSingleThreadExecutor();
   private boolean done;
 
@@ -39,6 +40,8 @@ final class Intruder {
     this.shared = shared;
     this.port = port;
     other = new ProcessBuilder("sleep", "20").start();
+    door = ServerSocketChannel.open().bind(null);
+    door.configureBlocking(false);
     // A thread that is there before the run is confined.
     older.execute(() -> {});
   }
@@ -121,6 +124,7 @@ final class Intruder {
     attempt(who + "exec", this::exec);
     attempt(who + "connect", this::connect);
     attempt(who + "listen", () -> ServerSocketChannel.open().bind(null));
+    attempt(who + "accept", this::accept);
     attempt(who + "udp", DatagramChannel::open);
     attempt(who + "unix", () -> SocketChannel.open(StandardProtocolFamily.UNIX));
     attempt(who + "kill", this::kill);
@@ -144,6 +148,11 @@ final class Intruder {
       c.connect(new InetSocketAddress(InetAddress.getByAddress(new byte[] {127, 0, 0, 1}), port));
       return c;
     }
+  }
+
+  private Object accept() throws IOException {
+    // There is nobody, unless it is not even allowed to look.
+    return door.accept() == null;
   }
 
   private Object kill() throws IOException {
