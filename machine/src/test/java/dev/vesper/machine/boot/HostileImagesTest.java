@@ -21,7 +21,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** Images whose counts and offsets ask for more work than they are long. */
-@Timeout(60)
+@Timeout(300)
 final class HostileImagesTest {
   private static final byte[] NOTHING = new byte[0];
 

@@ -19,6 +19,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -26,7 +27,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Images that ask for more memory than they are long, and guests that write more than that. */
-@Timeout(120)
+@Timeout(300)
 final class HostileDisksTest {
   private static final int MAGIC = 0x5146_49FB;
 
@@ -107,6 +108,7 @@ final class HostileDisksTest {
     }
   }
 
+  @Tag("slow")
   @Test
   void countsOfTheHeaderAreNotBelieved() throws IOException {
     long[] sizes = {-1, Long.MIN_VALUE, Long.MAX_VALUE, 1L << 62, 1L << 61, (1L << 40) + 1, 0};
@@ -165,6 +167,7 @@ final class HostileDisksTest {
   }
 
   /** What is written through tables that come and go is read again. */
+  @Tag("slow")
   @Test
   void tablesThatAreForgottenAreReadAgain() throws IOException {
     Path p = sparse("many", (1 << 16) + (32 << 20));
@@ -193,6 +196,7 @@ final class HostileDisksTest {
     return DiskFile.open(p, DiskFile.Format.RAW, false, true);
   }
 
+  @Tag("slow")
   @Test
   void whatASnapshotKeepsIsNotInMemory() throws Exception {
     Path p = sparse("large", 100L << 30);
@@ -219,6 +223,7 @@ final class HostileDisksTest {
   }
 
   /** A guest that writes a sector here and there pays for clusters on the disk, not in memory. */
+  @Tag("slow")
   @Test
   void scatteredWritesAreKeptToo() throws Exception {
     Path p = sparse("scattered", 1L << 40);

@@ -12,11 +12,13 @@ import java.io.OutputStream;
 import java.io.Reader;
 import java.util.List;
 import java.util.function.IntFunction;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 
 /** Traces take time by their length, whatever they say. */
-@Timeout(120)
+@Tag("slow")
+@Timeout(300)
 final class LongTracesTest {
   private static String record(String kind, int vcpu, String name, String more) {
     return "{\"schema\":\"vesper.trace/2\",\"kind\":\""

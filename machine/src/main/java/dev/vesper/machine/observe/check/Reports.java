@@ -22,9 +22,10 @@ public enum Reports {
   MARKDOWN(".md", Reports::markdown),
   TEXT(".txt", Reports::text);
 
-  /** What Markdown, HTML within it, or a viewer that looks for addresses might obey. */
+  /** What Markdown, or a viewer that looks for addresses and names, might obey in a line. */
   private static final Pattern MARKUP =
-      Pattern.compile("[<>&`*\\[\\]!|~#@\\\\$]|__|\\b_|_\\b|://|www\\.", Pattern.CASE_INSENSITIVE);
+      Pattern.compile(
+          "[`*~$\\\\]|][(\\[]|!\\[|__|\\b_|_\\b|@\\w|#\\d|://|www\\.", Pattern.CASE_INSENSITIVE);
 
   private static final String SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json";
 
@@ -232,7 +233,7 @@ public enum Reports {
       Finding f = v.findings().get(i);
       b.append("| ").append(f.rule().severity).append(" | `").append(f.rule().id());
       b.append("` | ").append(f.rule().side).append(" | `").append(code(f.place()));
-      b.append("` | ").append(cell(f.message())).append("<br>*").append(cell(f.rule().mend));
+      b.append("` | ").append(cell(f.message())).append("<br>*").append(own(f.rule().mend));
       b.append("* | ").append(v.counts().get(i)).append(" |\n");
     }
     b.append("\n### What the handlers have seen\n\n");
@@ -256,6 +257,12 @@ public enum Reports {
 
   /** {@return text for a cell in a table: as code if anything in it could be taken for markup} */
   private static String cell(String s) {
-    return MARKUP.matcher(s).find() || !Visible.of(s).equals(s) ? '`' + code(s) + '`' : s;
+    boolean odd = MARKUP.matcher(s).find() || !Visible.of(s).equals(s);
+    return odd ? '`' + code(s) + '`' : own(s);
+  }
+
+  /** {@return a text of ours for a cell} */
+  private static String own(String s) {
+    return s.replace("|", "\\|").replace("<", "&lt;");
   }
 }
