@@ -35,6 +35,9 @@ abstract sealed class OutputFile extends OutputStream {
     return path;
   }
 
+  /** {@return the file if it was made for this and nothing has been written to it, or null} */
+  abstract @Nullable Path unused();
+
   /** Makes it empty, if it can be. */
   abstract void empty() throws IOException;
 
@@ -54,13 +57,18 @@ abstract sealed class OutputFile extends OutputStream {
   private static final class Regular extends OutputFile {
     private final FileChannel channel;
 
-    /** What is removed if nothing is written to it, or null. */
+    /** The file if it was made and nothing has been written to it, or null. */
     private @Nullable Path made;
 
     private Regular(Path p, boolean there) throws IOException {
       super(p);
       channel = FileChannel.open(p, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
       made = there ? null : p.toRealPath();
+    }
+
+    @Override
+    @Nullable Path unused() {
+      return made;
     }
 
     @Override
@@ -94,15 +102,6 @@ abstract sealed class OutputFile extends OutputStream {
     @Override
     public void close() throws IOException {
       channel.close();
-      Path p = made;
-      made = null;
-      if (p != null) {
-        try {
-          Files.deleteIfExists(p);
-        } catch (IOException e) {
-          // Then it stays, empty.
-        }
-      }
     }
   }
 
@@ -112,6 +111,11 @@ abstract sealed class OutputFile extends OutputStream {
     private Special(Path p) throws IOException {
       super(p);
       stream = new PatientStream(p);
+    }
+
+    @Override
+    @Nullable Path unused() {
+      return null;
     }
 
     @Override

@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The files that a command writes. All are opened before a guest runs and written through what was
@@ -20,6 +21,9 @@ final class Outputs implements Closeable {
 
   /** Files that are written at once, at the end. */
   private final Map<Path, OutputFile> whole = new HashMap<>();
+
+  /** Removes what was made for nothing; null if all was there. */
+  private @Nullable Sweeper sweeper;
 
   /** Why a file could not be opened that may not be written at all. */
   private final Map<Path, String> refused = new HashMap<>();
@@ -67,6 +71,9 @@ final class Outputs implements Closeable {
     try {
       OutputFile f = OutputFile.open(p);
       all.add(f);
+      if (f.unused() != null && sweeper == null) {
+        sweeper = new Sweeper();
+      }
       return f;
     } catch (IOException e) {
       throw new UserError(what + p + ": " + UserError.reason(e));
@@ -98,7 +105,11 @@ final class Outputs implements Closeable {
   @Override
   public void close() {
     UserError first = null;
+    List<Path> unused = new ArrayList<>();
     for (OutputFile f : all) {
+      if (f.unused() != null) {
+        unused.add(f.unused());
+      }
       try {
         f.close();
       } catch (IOException e) {
@@ -107,6 +118,9 @@ final class Outputs implements Closeable {
                 ? first
                 : new UserError("cannot write " + f.path() + ": " + UserError.reason(e));
       }
+    }
+    if (sweeper != null && !unused.isEmpty()) {
+      sweeper.remove(unused);
     }
     if (first != null) {
       throw first;

@@ -218,6 +218,17 @@ final class ConfinedRunTest {
     assertThat(trace).isNotEmptyFile();
   }
 
+  /** A confined process may remove no file; one that it made for nothing goes all the same. */
+  @Test
+  void anOutputThatIsNotWrittenIsNotThere() throws Exception {
+    Path image = Files.writeString(dir.resolve("image"), "no image");
+    Path made = dir.resolve("c.drcov");
+    Run r =
+        java(List.of(NATIVE), Main.class, "run", "--coverage", made.toString(), image.toString());
+    assertThat(r.status).as(r.err).isEqualTo(2);
+    assertThat(made).doesNotExist();
+  }
+
   @Test
   void offRestrictsNothing() throws Exception {
     Run r = intrude(1, "--sandbox", "off");
