@@ -36,6 +36,8 @@ import org.junit.jupiter.api.io.TempDir;
 final class ShareRaceTest {
   private static final String SECRET = "SECRET-OF-THE-COMPUTER";
   private static final int GUESTS = 3;
+  private static final int ROUND_SECONDS = 3;
+  private static final int LONG_SECONDS = 600;
 
   private static final String[] NAMES = {"a", "b", "f", "g", "sub"};
 
@@ -188,20 +190,10 @@ final class ShareRaceTest {
     }
   }
 
-  @Test
-  @Timeout(value = 15, unit = TimeUnit.MINUTES)
-  void nobodyGetsOutWhateverOthersRename() throws IOException, InterruptedException {
+  /** Races for a while, in a folder of its own that may grow as deep as it likes. */
+  private void race(int round, Path outside, Set<Long> inodes)
+      throws IOException, InterruptedException {
     Path root = Files.createDirectory(temporary.resolve("root"));
-    Path outside = Files.createDirectory(temporary.resolve("outside"));
-    for (String n : NAMES) {
-      Files.createDirectories(outside.resolve("sub").resolve(n));
-    }
-    for (String n : List.of("secret", "a", "f", "sub/secret", "sub/a/f")) {
-      Files.writeString(outside.resolve(n), SECRET);
-    }
-    Map<String, String> before = described(outside);
-    Set<Long> inodes = inodes(outside);
-    inodes.add((Long) Files.getAttribute(temporary, "unix:ino"));
     String[] targets = {
       "..",
       "../outside",
@@ -217,13 +209,14 @@ final class ShareRaceTest {
     };
     ConcurrentLinkedQueue<String> breaches = new ConcurrentLinkedQueue<>();
     AtomicLong uses = new AtomicLong();
-    long seconds = Boolean.getBoolean("long") ? 600 : 3;
-    long until = System.nanoTime() + seconds * 1_000_000_000L;
+    long until = System.nanoTime() + ROUND_SECONDS * 1_000_000_000L;
     List<FuseServer> servers = new ArrayList<>();
     List<Thread> threads = new ArrayList<>();
     for (int i = 0; i < GUESTS; i++) {
-      servers.add(new FuseServer(root, false));
-      threads.add(new Thread(new Guest(servers.get(i), i, targets, inodes, until, breaches, uses)));
+      FuseServer s = new FuseServer(root, false);
+      servers.add(s);
+      long seed = (long) round * GUESTS + i;
+      threads.add(new Thread(new Guest(s, seed, targets, inodes, until, breaches, uses)));
     }
     threads.forEach(t -> t.setUncaughtExceptionHandler((s, e) -> breaches.add(e.toString())));
     threads.forEach(Thread::start);
@@ -232,10 +225,29 @@ final class ShareRaceTest {
     }
     servers.forEach(FuseServer::close);
     assertThat(breaches).isEmpty();
-    assertThat(uses.get()).isGreaterThan(100 * seconds);
-    assertThat(described(outside)).isEqualTo(before);
+    assertThat(uses.get()).isGreaterThan(100 * ROUND_SECONDS);
     assertThat(temporary.toFile().list()).containsExactlyInAnyOrder("root", "outside");
     // It may be deeper than any path of Java's.
     assertThat(new ProcessBuilder("rm", "-rf", root.toString()).start().waitFor()).isZero();
+  }
+
+  @Test
+  @Timeout(value = 40, unit = TimeUnit.MINUTES)
+  void nobodyGetsOutWhateverOthersRename() throws IOException, InterruptedException {
+    Path outside = Files.createDirectory(temporary.resolve("outside"));
+    for (String n : NAMES) {
+      Files.createDirectories(outside.resolve("sub").resolve(n));
+    }
+    for (String n : List.of("secret", "a", "f", "sub/secret", "sub/a/f")) {
+      Files.writeString(outside.resolve(n), SECRET);
+    }
+    Map<String, String> before = described(outside);
+    Set<Long> inodes = inodes(outside);
+    inodes.add((Long) Files.getAttribute(temporary, "unix:ino"));
+    int rounds = Boolean.getBoolean("long") ? LONG_SECONDS / ROUND_SECONDS : 1;
+    for (int i = 0; i < rounds; i++) {
+      race(i, outside, inodes);
+      assertThat(described(outside)).as("round %d", i).isEqualTo(before);
+    }
   }
 }
