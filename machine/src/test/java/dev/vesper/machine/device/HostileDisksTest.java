@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.vesper.machine.device.disk.Disk;
 import dev.vesper.machine.device.disk.DiskFile;
+import dev.vesper.machine.device.disk.SnapshotDisk;
 import dev.vesper.machine.foreign.Bounded;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -285,6 +286,31 @@ final class HostileDisksTest {
     }
   }
 
+  /** What is there already can be written over; nothing new is taken, and that is said once. */
+  @Test
+  void aSnapshotDoesNotFillTheComputer() throws IOException {
+    List<String> said = new ArrayList<>();
+    Disk whole = DiskFile.open(sparse("image", 1 << 20), DiskFile.Format.RAW, true, false);
+    byte[] b = new byte[64 << 10];
+    Arrays.fill(b, (byte) 1);
+    try (Disk d = new SnapshotDisk(whole, 128 << 10, said::add)) {
+      d.write(0, b, b.length);
+      d.write(1024, b, b.length - 4096);
+      for (int i = 0; i < 2; i++) {
+        assertThatThrownBy(() -> d.write(1500, b, b.length)).isInstanceOf(IOException.class);
+      }
+      d.write(2040, b, 4096);
+      assertThatThrownBy(() -> d.write(1600, b, 512)).isInstanceOf(IOException.class);
+      d.write(3, b, b.length - 4096);
+      byte[] read = new byte[512];
+      d.read(1500, read, 512);
+      assertThat(read).containsOnly(0);
+      d.read(2040, read, 512);
+      assertThat(read).containsOnly(1);
+    }
+    assertThat(said).singleElement().asString().contains("more than a snapshot keeps");
+  }
+
   @Test
   void aDiskLargerThanAnyFileHasNoSnapshot() {
     Disk d =
@@ -314,8 +340,7 @@ final class HostileDisksTest {
             // there is nothing
           }
         };
-    assertThatThrownBy(() -> new dev.vesper.machine.device.disk.SnapshotDisk(d))
-        .hasMessageContaining("too large");
+    assertThatThrownBy(() -> new SnapshotDisk(d)).hasMessageContaining("too large");
   }
 
   // ---- guessed formats

@@ -66,7 +66,7 @@ public final class DiskFile {
       boolean qcow2 = format == null ? magic(c) == Qcow2Disk.MAGIC : format == Format.QCOW2;
       Disk d = qcow2 ? new Qcow2Disk(s, fixed) : new RawDisk(s, fixed);
       if (snapshot) {
-        return new SnapshotDisk(d);
+        return new SnapshotDisk(d, SnapshotDisk.MOST_BYTES, n -> notices.accept(file + ": " + n));
       }
       boolean guessed = format == null && !qcow2 && !readOnly;
       return guessed ? new ProbedDisk(d, n -> notices.accept(file + ": " + n)) : d;

@@ -9,11 +9,12 @@ import java.nio.file.StandardOpenOption;
 import java.util.BitSet;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.function.Consumer;
 
 /**
  * A disk over another one that keeps what is written in a temporary file and forgets it at the end.
  * The file has no name any more when the guest begins, takes no more room than what was written and
- * is never larger than the disk and a little more.
+ * is never larger than the disk and a little more, nor than {@link #MOST_BYTES}.
  *
  * <p>Clusters lie there where they lie on the disk, behind a bitmap of those that are there, of
  * which the last used pieces are in memory.
@@ -28,8 +29,19 @@ public final class SnapshotDisk implements Disk {
   /** Pieces of the bitmap in memory: they are for 32 GiB of disk, in 1 MiB. */
   private static final int MOST_PIECES = 256;
 
+  /**
+   * A snapshot keeps no more, and no more than half of what is free: the computer is not filled.
+   */
+  public static final long MOST_BYTES = 16L << 30;
+
   private final Disk below;
   private final FileChannel file;
+  private final Consumer<String> notices;
+
+  /** Clusters that there is room for. */
+  private long room;
+
+  private boolean told;
 
   /** Where the first cluster lies in the file. */
   private final long data;
@@ -51,16 +63,23 @@ public final class SnapshotDisk implements Disk {
    * @throws IOException if there can be no temporary file, or the disk is larger than any file
    */
   public SnapshotDisk(Disk below) throws IOException {
+    this(below, MOST_BYTES, n -> {});
+  }
+
+  /**
+   * @param below is only read, and closed with this
+   * @param most bytes that are kept at most
+   * @param notices is told, once, why a write fails
+   * @throws IOException if there can be no temporary file, or the disk is larger than any file
+   */
+  public SnapshotDisk(Disk below, long most, Consumer<String> notices) throws IOException {
     this.below = below;
+    this.notices = notices;
     long clusters = (below.sectors() + CLUSTER_SECTORS - 1) / CLUSTER_SECTORS;
     data = (clusters + PIECE - 1) / PIECE * CLUSTER;
     if (clusters > (Long.MAX_VALUE - data) / CLUSTER) {
       throw new IOException("it is too large for a snapshot: take readonly=on");
     }
-    file = temporary();
-  }
-
-  private static FileChannel temporary() throws IOException {
     Path p;
     try {
       p = Files.createTempFile("vesper", ".snapshot");
@@ -71,12 +90,14 @@ public final class SnapshotDisk implements Disk {
               + ": make room there, or name another folder with -Djava.io.tmpdir",
           e);
     }
-    return FileChannel.open(
-        p,
-        StandardOpenOption.READ,
-        StandardOpenOption.WRITE,
-        StandardOpenOption.SPARSE,
-        StandardOpenOption.DELETE_ON_CLOSE);
+    room = Math.min(most, Files.getFileStore(p).getUsableSpace() / 2) / CLUSTER;
+    file =
+        FileChannel.open(
+            p,
+            StandardOpenOption.READ,
+            StandardOpenOption.WRITE,
+            StandardOpenOption.SPARSE,
+            StandardOpenOption.DELETE_ON_CLOSE);
   }
 
   @Override
@@ -128,8 +149,33 @@ public final class SnapshotDisk implements Disk {
 
   private void add(long cluster) throws IOException {
     Piece p = piece(cluster);
-    p.bits.set((int) (cluster % PIECE));
+    int bit = (int) (cluster % PIECE);
+    if (!p.bits.get(bit)) {
+      room--;
+    }
+    p.bits.set(bit);
     p.changed = true;
+  }
+
+  /** Refuses a write that has more new clusters than there is room for. */
+  private void require(long first, long last) throws IOException {
+    if (last - first < room) {
+      return;
+    }
+    long more = 0;
+    for (long c = first; c <= last; c++) {
+      more += has(c) ? 0 : 1;
+    }
+    if (more > room) {
+      if (!told) {
+        told = true;
+        notices.accept(
+            "the guest has written more than a snapshot keeps, 16 GiB and half of what is free in "
+                + System.getProperty("java.io.tmpdir")
+                + " at most: its writes fail; copy the image and let it write to the copy");
+      }
+      throw new IOException("the snapshot is full");
+    }
   }
 
   // ---- the file
@@ -180,11 +226,12 @@ public final class SnapshotDisk implements Disk {
 
   @Override
   public void write(long sector, byte[] from, int bytes) throws IOException {
+    long last = (sector + bytes / SECTOR - 1) / CLUSTER_SECTORS;
+    require(sector / CLUSTER_SECTORS, last);
     // Clusters of which a part is written need the rest of them; there are two at most.
     complete(sector);
     complete(sector + bytes / SECTOR);
     store(data + sector * SECTOR, from, 0, bytes);
-    long last = (sector + bytes / SECTOR - 1) / CLUSTER_SECTORS;
     for (long c = sector / CLUSTER_SECTORS; c <= last; c++) {
       add(c);
     }
