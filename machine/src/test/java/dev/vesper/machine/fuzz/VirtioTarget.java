@@ -155,6 +155,7 @@ public abstract sealed class VirtioTarget implements FuzzTarget {
   /** A shared folder. */
   public static final class Fs extends VirtioTarget {
     private @Nullable Path folder;
+    private @Nullable FuseServer server;
 
     public Fs() {
       super("virtio-fs", "VirtioFs");
@@ -169,7 +170,13 @@ public abstract sealed class VirtioTarget implements FuzzTarget {
           p.toFile().deleteOnExit();
           folder = p;
         }
-        return new VirtioFs("folder", new FuseServer(p, true));
+        FuseServer last = server;
+        if (last != null) {
+          last.close();
+        }
+        FuseServer s = new FuseServer(p, true);
+        server = s;
+        return new VirtioFs("folder", s);
       } catch (IOException e) {
         throw new UncheckedIOException(e);
       }

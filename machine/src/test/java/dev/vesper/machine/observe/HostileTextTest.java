@@ -63,7 +63,8 @@ final class HostileTextTest {
         }
       }
     }
-    // Text is TextWriter in a file, TraceFiles has the others, Recording makes an HtmlReport.
+    // Text is TextWriter in a file, Trace cuts another, TraceFiles has all, Recording an
+    // HtmlReport.
     assertThat(writers)
         .containsExactlyInAnyOrder(
             "Checker",
@@ -74,6 +75,7 @@ final class HostileTextTest {
             "Recording",
             "Text",
             "TextWriter",
+            "Trace",
             "TraceFiles");
   }
 
