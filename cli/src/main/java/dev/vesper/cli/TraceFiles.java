@@ -100,8 +100,13 @@ final class TraceFiles implements EventSink, Closeable {
     }
 
     @Override
-    public void close() {
+    public void close() throws IOException {
+      // A PrintStream keeps to itself what has failed.
+      boolean failed = out.checkError();
       out.close();
+      if (failed || out.checkError()) {
+        throw new IOException("no room is left, or it takes no more");
+      }
     }
   }
 
@@ -123,13 +128,22 @@ final class TraceFiles implements EventSink, Closeable {
 
   @Override
   public void close() {
+    UserError first = null;
     for (TraceWriter w : writers) {
       try {
         w.close();
       } catch (IOException e) {
-        throw new UserError("cannot write the trace: " + UserError.reason(e));
+        // The others have their end to write all the same.
+        first = first != null ? first : wrong(e);
       }
     }
     writers.clear();
+    if (first != null) {
+      throw first;
+    }
+  }
+
+  private static UserError wrong(IOException e) {
+    return new UserError("cannot write the trace: " + UserError.reason(e));
   }
 }
