@@ -94,7 +94,8 @@ final class PatientStream extends OutputStream {
   private void requireNoFailure() throws IOException {
     IOException e = failure;
     if (e != null) {
-      throw e;
+      // One of its own for each caller: who closes after a failed write keeps both.
+      throw new IOException(UserError.reason(e), e);
     }
   }
 

@@ -259,7 +259,15 @@ final class RunCommand implements Options.Command {
   }
 
   @Override
-  public Integer call() throws IOException {
+  public Integer call() {
+    try {
+      return start();
+    } catch (IOException e) {
+      throw new UserError("cannot write an output of the run: " + UserError.reason(e));
+    }
+  }
+
+  private int start() throws IOException {
     guest.validate();
     SevMode mode = guest.mode();
     boolean reference = guest.reference();
@@ -484,6 +492,8 @@ final class RunCommand implements Options.Command {
     }
     try {
       return m.run();
+    } catch (UserError e) {
+      throw e;
     } catch (RuntimeException | StackOverflowError | OutOfMemoryError | LinkageError e) {
       Terminal.errLines(m.dump());
       throw e;

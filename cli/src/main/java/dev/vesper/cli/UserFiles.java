@@ -11,6 +11,9 @@ import java.nio.file.StandardCopyOption;
 final class UserFiles {
   private static final int MOST = 1 << 30;
 
+  /** What has no end must not take all memory: while it is read there are two copies of it. */
+  private static final int PART_OF_MEMORY = 3;
+
   private UserFiles() {}
 
   /**
@@ -26,10 +29,18 @@ final class UserFiles {
       // Read to a limit rather than ask for the size: the name may be a device or a pipe.
       byte[] b;
       try (InputStream in = Files.newInputStream(p)) {
-        b = in.readNBytes(MOST + 1);
-      }
-      if (b.length > MOST) {
-        throw new UserError("the " + what + " " + p + " is larger than 1 GiB");
+        int most = (int) Math.min(MOST, Runtime.getRuntime().maxMemory() / PART_OF_MEMORY);
+        b = in.readNBytes(most + 1);
+        if (b.length > most) {
+          throw new UserError(
+              "the "
+                  + what
+                  + " "
+                  + p
+                  + " is larger than "
+                  + (most >> 20)
+                  + " MiB, which is the most");
+        }
       }
       return b;
     } catch (IOException e) {

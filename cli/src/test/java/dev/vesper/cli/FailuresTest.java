@@ -41,7 +41,7 @@ final class FailuresTest {
     Said s = failed(new OutOfMemoryError("Java heap space"));
     assertThat(s.status).isEqualTo(Outcome.EXHAUSTED);
     assertThat(s.err.lines()).hasSize(1);
-    assertThat(s.err).contains("out of memory").contains("Java heap space").doesNotContain("-m");
+    assertThat(s.err).contains("out of memory").contains("Java heap space").doesNotContain(" -m ");
   }
 
   @Test

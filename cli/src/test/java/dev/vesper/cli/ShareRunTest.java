@@ -133,6 +133,44 @@ final class ShareRunTest {
         });
   }
 
+  /** A device that takes nothing is the user's mistake, whatever is written to it and when. */
+  @Test
+  void aDeviceThatIsFullIsSaidInALine() throws IOException {
+    Path hello =
+        Files.write(
+            out.resolve("hello.elf"),
+            FlatGuest.image("mov dx, 0x3f8\nmov al, 10\nout dx, al\n" + END));
+    Path full = Path.of("/dev/full");
+    Path trace = Files.createSymbolicLink(out.resolve("full.txt"), full);
+    for (String o : List.of("-serial file:" + full, "--trace " + trace + " --sev es")) {
+      Result r = run(hello + " " + o);
+      assertThat(r.status).as(r.err).isEqualTo(2);
+      assertThat(r.err.lines().toList().getLast())
+          .startsWith("vesper: cannot write")
+          .containsPattern("No space left|no room is left");
+      assertThat(r.err).doesNotContain("\tat ");
+    }
+  }
+
+  @Test
+  void aTraceIsWholeThoughAnotherHasNoRoom() throws IOException {
+    Path full = Files.createSymbolicLink(out.resolve("full.txt"), Path.of("/dev/full"));
+    Path whole = out.resolve("whole.jsonl");
+    Result r = run(guest + " --sev es --trace " + full + " --trace " + whole);
+    assertThat(r.status).as(r.err).isEqualTo(2);
+    assertThat(Files.readAllLines(whole).getLast()).contains("\"kind\":\"end\"");
+  }
+
+  @Test
+  void aFileWithoutAnEndIsRefused() throws IOException {
+    for (String line : List.of("/dev/zero", guest + " --symbols /dev/zero")) {
+      Result r = run(line);
+      assertThat(r.status).isEqualTo(2);
+      assertThat(r.err).contains("/dev/zero is larger than");
+      assertThat(r.err.lines().count()).isEqualTo(1);
+    }
+  }
+
   @Test
   void aPipeWhoseReaderSleepsHoldsNobodyUp() throws IOException {
     Path loop = Files.write(out.resolve("loop.elf"), FlatGuest.image("L: cpuid\njmp short L"));
