@@ -495,7 +495,7 @@ final class RunCommand implements Options.Command {
     } catch (UserError e) {
       throw e;
     } catch (RuntimeException | StackOverflowError | OutOfMemoryError | LinkageError e) {
-      Terminal.errLines(m.dump());
+      dump(m);
       throw e;
     }
   }
@@ -576,12 +576,16 @@ final class RunCommand implements Options.Command {
     }
   }
 
+  private static void dump(Machine m) {
+    Terminal.errLines(m.dump() + "\n");
+  }
+
   private void report(Machine m, Outcome o, SevMode mode) {
     if (o.status() != 0 || verbose) {
       Terminal.say(o.reason());
     }
     if (verbose || o.status() == Outcome.DEFECT || o.status() == Outcome.SHUTDOWN) {
-      Terminal.errLines(m.dump() + "\n");
+      dump(m);
     }
     if (json) {
       Terminal.err(
