@@ -2,10 +2,8 @@ package dev.vesper.machine.device;
 
 import dev.vesper.machine.device.disk.Disk;
 import dev.vesper.machine.device.disk.Qcow2Disk;
-import dev.vesper.machine.device.disk.Storage;
 import java.io.IOException;
 import java.nio.ByteBuffer;
-import java.util.Arrays;
 import java.util.zip.Deflater;
 
 /** What takes disk images apart, an input a call: a fuzzer calls this. */
@@ -14,56 +12,10 @@ public final class DiskInputs {
 
   private DiskInputs() {}
 
-  /** A file that forgets what is written far behind its end. */
-  private static final class Memory implements Storage {
-    private byte[] bytes;
-    private long length;
-
-    Memory(byte[] bytes) {
-      this.bytes = bytes;
-      length = bytes.length;
-    }
-
-    @Override
-    public long length() {
-      return length;
-    }
-
-    private static void require(long at) throws IOException {
-      if (at < 0) {
-        throw new IOException("no file has such a place");
-      }
-    }
-
-    @Override
-    public void read(long at, byte[] to, int offset, int n) throws IOException {
-      require(at);
-      Arrays.fill(to, offset, offset + n, (byte) 0);
-      if (at < bytes.length) {
-        System.arraycopy(bytes, (int) at, to, offset, (int) Math.min(n, bytes.length - at));
-      }
-    }
-
-    @Override
-    public void write(long at, byte[] from, int offset, int n) throws IOException {
-      require(at);
-      length = Math.max(length, at + n);
-      if (at + n <= MOST) {
-        bytes = at + n > bytes.length ? Arrays.copyOf(bytes, (int) at + n) : bytes;
-        System.arraycopy(from, offset, bytes, (int) at, n);
-      }
-    }
-
-    @Override
-    public void flush() {
-      // it is all there
-    }
-  }
-
   /** Reads and writes some sectors of an image. */
   public static void qcow2(byte[] input) throws IOException {
     for (boolean readOnly : new boolean[] {true, false}) {
-      try (Disk d = new Qcow2Disk(new Memory(input.clone()), readOnly)) {
+      try (Disk d = new Qcow2Disk(new MemoryStorage(input, MOST), readOnly)) {
         byte[] b = new byte[4096];
         for (int i = 0; i < 8; i++) {
           long s = (d.sectors() - 8) / 7 * i;

@@ -4,7 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.machine.device.disk.Disk;
 import dev.vesper.machine.device.disk.Qcow2Disk;
-import dev.vesper.machine.device.disk.Storage;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;
@@ -19,49 +18,10 @@ import org.junit.jupiter.api.Test;
 final class Qcow2DiskTest {
   private static final int AUTOCLEAR = 88;
   private static final int SECTORS = 2048;
+  private static final int MOST = (64 << 20) - 1;
 
-  /** A file in memory that says how long it would be. */
-  private static final class Memory implements Storage {
-    private byte[] bytes;
-    private long length;
-
-    Memory(byte[] bytes) {
-      this.bytes = bytes.clone();
-      length = bytes.length;
-    }
-
-    @Override
-    public long length() {
-      return length;
-    }
-
-    @Override
-    public void read(long at, byte[] to, int offset, int n) throws IOException {
-      if (at < 0) {
-        throw new IOException("no such place");
-      }
-      Arrays.fill(to, offset, offset + n, (byte) 0);
-      if (at < bytes.length) {
-        System.arraycopy(bytes, (int) at, to, offset, (int) Math.min(n, bytes.length - at));
-      }
-    }
-
-    @Override
-    public void write(long at, byte[] from, int offset, int n) throws IOException {
-      if (at < 0) {
-        throw new IOException("no such place");
-      }
-      length = Math.max(length, at + n);
-      if (at + n < 64 << 20) {
-        bytes = at + n > bytes.length ? Arrays.copyOf(bytes, (int) at + n) : bytes;
-        System.arraycopy(from, offset, bytes, (int) at, n);
-      }
-    }
-
-    @Override
-    public void flush() {
-      // it is all there
-    }
+  private static MemoryStorage file(byte[] bytes) {
+    return new MemoryStorage(bytes, MOST);
   }
 
   private static byte[] image() throws IOException {
@@ -74,15 +34,15 @@ final class Qcow2DiskTest {
 
   @Test
   void unknownAutoclearFeaturesAreTakenBackByTheFirstWrite() throws IOException {
-    Memory m = new Memory(image());
-    assertThat(ByteBuffer.wrap(m.bytes).getLong(AUTOCLEAR)).as("bitmaps").isEqualTo(1);
+    MemoryStorage m = file(image());
+    assertThat(ByteBuffer.wrap(m.bytes()).getLong(AUTOCLEAR)).as("bitmaps").isEqualTo(1);
     try (Disk d = new Qcow2Disk(m, false)) {
       byte[] b = new byte[512];
       d.read(0, b, 512);
       assertThat(b).containsOnly(7);
-      assertThat(ByteBuffer.wrap(m.bytes).getLong(AUTOCLEAR)).as("a read is none").isEqualTo(1);
+      assertThat(ByteBuffer.wrap(m.bytes()).getLong(AUTOCLEAR)).as("a read is none").isEqualTo(1);
       d.write(0, b, 512);
-      assertThat(ByteBuffer.wrap(m.bytes).getLong(AUTOCLEAR)).isZero();
+      assertThat(ByteBuffer.wrap(m.bytes()).getLong(AUTOCLEAR)).isZero();
     }
   }
 
@@ -98,7 +58,7 @@ final class Qcow2DiskTest {
         int at = r.nextInt(3) == 0 ? 8 + r.nextInt(96) : r.nextInt(Math.min(tables, bad.length));
         bad[at] = (byte) (r.nextBoolean() ? r.nextInt() : bad[at] ^ 1 << r.nextInt(8));
       }
-      Memory m = new Memory(bad);
+      MemoryStorage m = file(bad);
       try (Disk d = new Qcow2Disk(m, false)) {
         byte[] b = new byte[4096];
         for (int i = 0; i < 20; i++) {
@@ -110,14 +70,14 @@ final class Qcow2DiskTest {
       } catch (IOException e) {
         failed++;
       }
-      assertThat(m.length).as("seed " + seed).isLessThan(bad.length + (64L << 20));
+      assertThat(m.length()).as("seed " + seed).isLessThan(bad.length + (64L << 20));
     }
     assertThat(failed).as("some of the damage was found").isPositive();
   }
 
   @Test
   void whatIsWrittenEverywhereFitsTheBound() throws IOException {
-    Memory m = new Memory(image());
+    MemoryStorage m = file(image());
     byte[] b = new byte[4096];
     Arrays.fill(b, (byte) 5);
     try (Disk d = new Qcow2Disk(m, false)) {
@@ -129,7 +89,7 @@ final class Qcow2DiskTest {
       d.read(SECTORS - 8, b, b.length);
       assertThat(b).containsOnly(5);
     }
-    assertThat(m.length).isLessThan(2L << 20);
+    assertThat(m.length()).isLessThan(2L << 20);
   }
 
   private static final int BITS = 16;
@@ -175,7 +135,7 @@ final class Qcow2DiskTest {
 
   @Test
   void readersGoOnInACompressedCluster() throws IOException {
-    Qcow2Disk d = new Qcow2Disk(new Memory(compressed(4)), false);
+    Qcow2Disk d = new Qcow2Disk(file(compressed(4)), false);
     int per = CLUSTER / 512;
     assertThat(sector(d, 2 * per)).isEqualTo(all(2));
     long once = d.work();
@@ -190,7 +150,7 @@ final class Qcow2DiskTest {
 
   @Test
   void whatIsWrittenOverACompressedClusterIsRead() throws IOException {
-    Qcow2Disk d = new Qcow2Disk(new Memory(compressed(4)), false);
+    Qcow2Disk d = new Qcow2Disk(file(compressed(4)), false);
     int per = CLUSTER / 512;
     assertThat(sector(d, per)).isEqualTo(all(1));
     d.write(per + 1, all(9), 512);

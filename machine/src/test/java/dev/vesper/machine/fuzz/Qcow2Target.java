@@ -2,10 +2,10 @@ package dev.vesper.machine.fuzz;
 
 import dev.vesper.fixtures.fuzz.FuzzInput;
 import dev.vesper.fixtures.fuzz.FuzzTarget;
+import dev.vesper.machine.device.MemoryStorage;
 import dev.vesper.machine.device.disk.Disk;
 import dev.vesper.machine.device.disk.Qcow2Disk;
 import dev.vesper.machine.device.disk.SnapshotDisk;
-import dev.vesper.machine.device.disk.Storage;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.util.Arrays;
@@ -17,50 +17,6 @@ public final class Qcow2Target implements FuzzTarget {
   private static final int ACCESSES = 6;
   private static final int HEAD = 4 * ACCESSES;
   private static final int LARGEST_FILE = 1 << 20;
-
-  /** A file in memory that says how long it would be. */
-  private static final class Memory implements Storage {
-    private byte[] bytes;
-    private long length;
-
-    Memory(byte[] bytes) {
-      this.bytes = bytes;
-      length = bytes.length;
-    }
-
-    @Override
-    public long length() {
-      return length;
-    }
-
-    @Override
-    public void read(long at, byte[] to, int offset, int n) throws IOException {
-      if (at < 0) {
-        throw new IOException("no such place");
-      }
-      Arrays.fill(to, offset, offset + n, (byte) 0);
-      if (at < bytes.length) {
-        System.arraycopy(bytes, (int) at, to, offset, (int) Math.min(n, bytes.length - at));
-      }
-    }
-
-    @Override
-    public void write(long at, byte[] from, int offset, int n) throws IOException {
-      if (at < 0) {
-        throw new IOException("no such place");
-      }
-      length = Math.max(length, at + n);
-      if (at + n <= LARGEST_FILE) {
-        bytes = at + n > bytes.length ? Arrays.copyOf(bytes, (int) at + n) : bytes;
-        System.arraycopy(from, offset, bytes, (int) at, n);
-      }
-    }
-
-    @Override
-    public void flush() {
-      // It is all there.
-    }
-  }
 
   @Override
   public String name() {
@@ -132,7 +88,7 @@ public final class Qcow2Target implements FuzzTarget {
     byte[] file = in.rest();
     try {
       boolean snapshot = accesses.u8() % 4 == 3;
-      Disk d = new Qcow2Disk(new Memory(file), snapshot);
+      Disk d = new Qcow2Disk(new MemoryStorage(file, LARGEST_FILE), snapshot);
       try (Disk used = snapshot ? new SnapshotDisk(d) : d) {
         byte[] data = new byte[8 * Disk.SECTOR];
         while (accesses.more()) {
