@@ -2,7 +2,6 @@ package dev.vesper.machine.observe;
 
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Comparator;
 import java.util.List;
 
 /**
@@ -54,15 +53,22 @@ public final class Symbols {
     this.lines = lines;
     slide = 0;
     Symbol[] all = symbols.toArray(new Symbol[0]);
-    // At one address the last one is shown: a function rather than a label.
-    Arrays.sort(
-        all,
-        Comparator.comparing(Symbol::address, Long::compareUnsigned)
-            .thenComparing(s -> s.size != 0)
-            .thenComparing(Symbol::name));
-    Symbol[] shown = Arrays.stream(all).filter(Symbol::named).toArray(Symbol[]::new);
-    addresses = Arrays.stream(shown).mapToLong(Symbol::address).toArray();
-    names = Arrays.stream(shown).map(Symbol::name).toArray(String[]::new);
+    Arrays.sort(all, Symbols::order);
+    int n = 0;
+    for (Symbol s : all) {
+      n += s.named ? 1 : 0;
+    }
+    Symbol[] shown = new Symbol[n];
+    addresses = new long[n];
+    names = new String[n];
+    n = 0;
+    for (Symbol s : all) {
+      if (s.named) {
+        shown[n] = s;
+        addresses[n] = s.address;
+        names[n++] = s.name;
+      }
+    }
     // First byte that is no longer the symbol's.
     long[] ends = ends(all, shown.length);
     // The symbol around each, which goes on where that has ended; -1 for none.
@@ -82,6 +88,19 @@ public final class Symbols {
     borders = new long[2 * shown.length];
     owners = new int[2 * shown.length];
     count = borders(ends, around);
+  }
+
+  /**
+   * The order of a table. At one address the last one is shown: a function rather than a label. A
+   * kernel has a hundred thousand, and none of them is put in a box to be compared.
+   */
+  private static int order(Symbol a, Symbol b) {
+    int byAddress = Long.compareUnsigned(a.address, b.address);
+    if (byAddress != 0) {
+      return byAddress;
+    }
+    int bySize = Boolean.compare(a.size != 0, b.size != 0);
+    return bySize != 0 ? bySize : a.name.compareTo(b.name);
   }
 
   /** Lays the symbols side by side; {@return how many borders there are, two a symbol at most} */

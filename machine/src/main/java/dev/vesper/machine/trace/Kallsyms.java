@@ -110,7 +110,6 @@ final class Kallsyms {
    */
   private int find(int from) {
     for (int probe = from + DIGITS.length - 1; probe < b.length; probe += DIGITS.length) {
-      steps.spend(1);
       int digit = b[probe] == 0 ? probe - 1 : probe;
       int value = b[digit] - '0';
       if (value < 0 || value > 9) {
@@ -120,6 +119,7 @@ final class Kallsyms {
       if (start >= from
           && start + DIGITS.length < b.length
           && Arrays.equals(b, start, start + DIGITS.length, DIGITS, 0, DIGITS.length)) {
+        steps.spend(probe - from);
         return start;
       }
     }
@@ -230,9 +230,11 @@ final class Kallsyms {
     return b[at] < 0 ? b[at] & 0x7F | (b[at + 1] & 0xFF) << 7 : b[at];
   }
 
-  /** {@return all names, each behind the letter of its type} */
-  private String[] expand(int start, int count, byte[][] tokens) {
-    String[] names = new String[count];
+  /** Names of symbols in their order, and which of them are code. */
+  private record Names(String[] text, boolean[] code) {}
+
+  private Names expand(int start, int count, byte[][] tokens) {
+    Names names = new Names(new String[count], new boolean[count]);
     byte[] name = new byte[LONGEST_NAME];
     int at = start;
     // All of the numbers and names are gone through for each way to tell addresses.
@@ -249,13 +251,13 @@ final class Kallsyms {
       }
       at += n;
       steps.spend(length);
-      names[i] = new String(name, 0, length, StandardCharsets.ISO_8859_1);
+      // The letter of its type comes first.
+      boolean code = length > 1 && "tTwW".indexOf(name[0]) >= 0;
+      names.code[i] = code;
+      names.text[i] =
+          new String(name, code ? 1 : 0, code ? length - 1 : length, StandardCharsets.ISO_8859_1);
     }
     return names;
-  }
-
-  private static boolean code(String name) {
-    return name.length() > 1 && "tTwW".indexOf(name.charAt(0)) >= 0;
   }
 
   /** How an offset becomes an address. */
@@ -271,15 +273,15 @@ final class Kallsyms {
    * @param count where the count of symbols is
    * @param behind where the token index ends
    */
-  private @Nullable Symbols addresses(String[] names, int count, int behind) {
-    int length = 4 * names.length + 7 & -8;
+  private @Nullable Symbols addresses(Names names, int count, int behind) {
+    int length = 4 * names.text.length + 7 & -8;
     Symbols s = based(names, count - 8 - length, count - 8);
     int later = behind + 7 & -8;
     s = s != null ? s : based(names, later, later + length);
     return s != null ? s : symbols(names, behind + 3 & -4, (o, at) -> linear + at + o);
   }
 
-  private @Nullable Symbols based(String[] names, int offsets, int baseAt) {
+  private @Nullable Symbols based(Names names, int offsets, int baseAt) {
     long base = u64(baseAt);
     if (!near(base)) {
       return null;
@@ -293,13 +295,13 @@ final class Kallsyms {
   }
 
   /** {@return the symbols, or null if this encoding gives code no place or no order} */
-  private @Nullable Symbols symbols(String[] names, int offsets, Encoding encoding) {
-    List<Symbols.Symbol> out = new ArrayList<>(names.length);
+  private @Nullable Symbols symbols(Names names, int offsets, Encoding encoding) {
+    List<Symbols.Symbol> out = new ArrayList<>(names.text.length);
     long last = 0;
-    for (int i = 0; i < names.length; i++) {
+    for (int i = 0; i < names.text.length; i++) {
       int at = offsets + 4 * i;
       long address = encoding.address(u32(at), at);
-      boolean code = code(names[i]);
+      boolean code = names.code[i];
       if (code && (!near(address) || Long.compareUnsigned(address, last) < 0)) {
         return null;
       }
@@ -307,7 +309,7 @@ final class Kallsyms {
         last = address;
       }
       if (code || near(address)) {
-        out.add(new Symbols.Symbol(names[i].substring(code ? 1 : 0), address, 0, code));
+        out.add(new Symbols.Symbol(names.text[i], address, 0, code));
       }
     }
     return new Symbols(out, LineTable.NONE, 0);

@@ -3,6 +3,7 @@ package dev.vesper.machine.trace;
 import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.observe.Symbols;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Finds how far a Linux kernel was moved from the addresses that its symbols have: the processor's
@@ -34,8 +35,7 @@ final class KaslrSlide {
     if (handler != lastHandler) {
       lastHandler = handler;
       if (s.isEmpty() && handler < 0 && attempts++ < MOST_ATTEMPTS) {
-        long from = (handler & -ALIGNMENT) - BEFORE;
-        Symbols own = Kallsyms.read(mapped(c, from), from);
+        Symbols own = own(c, handler);
         return own == null ? s : own;
       }
       Symbols found = fit(s, VC_HANDLERS, handler);
@@ -65,18 +65,40 @@ final class KaslrSlide {
     return s;
   }
 
-  /** {@return the mapped memory from an address on, zeroes where there is none} */
-  private static byte[] mapped(Cpu c, long from) {
-    byte[] all = new byte[BEFORE + AFTER];
-    byte[] page = new byte[PAGE];
-    for (int i = 0; i < all.length; i += PAGE) {
-      long gpa = c.translateQuietly(from + i);
-      if (gpa >= 0 && gpa >>> 12 < c.memory.guestPages()) {
-        c.memory.peek((int) (gpa >>> 12), c.quietPrivate() ? c.key : 0, page);
-        System.arraycopy(page, 0, all, i, PAGE);
+  /**
+   * {@return the names that the kernel around its #VC handler carries, or null if there are none}
+   * Only what lies between the first and the last page that is mapped there is copied.
+   */
+  private static @Nullable Symbols own(Cpu c, long handler) {
+    long from = (handler & -ALIGNMENT) - BEFORE;
+    long[] gpas = new long[(BEFORE + AFTER) / PAGE];
+    boolean[] encrypted = new boolean[gpas.length];
+    int first = gpas.length;
+    int end = 0;
+    for (int i = 0; i < gpas.length; i++) {
+      gpas[i] = c.translateQuietly(from + (long) i * PAGE);
+      encrypted[i] = c.quietPrivate();
+      if (isThere(c, gpas[i])) {
+        first = Math.min(first, i);
+        end = i + 1;
       }
     }
-    return all;
+    if (first >= end) {
+      return null;
+    }
+    byte[] image = new byte[(end - first) * PAGE];
+    byte[] page = new byte[PAGE];
+    for (int i = first; i < end; i++) {
+      if (isThere(c, gpas[i])) {
+        c.memory.peek((int) (gpas[i] >>> 12), encrypted[i] ? c.key : 0, page);
+        System.arraycopy(page, 0, image, (i - first) * PAGE, PAGE);
+      }
+    }
+    return Kallsyms.read(image, from + (long) first * PAGE);
+  }
+
+  private static boolean isThere(Cpu c, long gpa) {
+    return gpa >= 0 && gpa >>> 12 < c.memory.guestPages();
   }
 
   private static long gate(Cpu c, int vector) {
@@ -89,7 +111,7 @@ final class KaslrSlide {
         (at & PAGE - 1) <= PAGE - 16 && (at & 7) == 0
             ? c.translateQuietly(at & c.linearMask())
             : -1;
-    boolean there = gpa >= 0 && gpa >>> 12 < c.memory.guestPages();
+    boolean there = isThere(c, gpa);
     int frame = (int) (gpa >>> 12);
     int offset = (int) gpa & PAGE - 1;
     long low = there ? c.memory.peekLong(frame, c.key, offset) : MemoryOperands.quiet(c, at, 8);
