@@ -51,7 +51,9 @@ final class TraceFiles implements EventSink, Closeable {
     for (Path p : files) {
       try {
         OutputStream file = new BufferedOutputStream(outputs.stream(p), 1 << 16);
-        writers.add(limit.trace("trace " + p, file, out -> writer(p, title, verdict, out)));
+        TraceWriter w = limit.trace("trace " + p, file, out -> writer(p, title, verdict, out));
+        // The others ask the checker, or are for people who look at few events.
+        writers.add(isJson(p) ? new BackgroundWriter("trace " + p, w) : w);
       } catch (UserError e) {
         close();
         throw e;
@@ -65,13 +67,17 @@ final class TraceFiles implements EventSink, Closeable {
     }
   }
 
+  private static boolean isJson(Path p) {
+    return p.toString().endsWith(".jsonl");
+  }
+
   private TraceWriter writer(
       Path p, String title, Function<Checker, Verdict> verdict, OutputStream out) {
     String name = p.toString();
     if (name.endsWith(".pcapng")) {
       return new PcapngWriter(out);
     }
-    if (name.endsWith(".jsonl")) {
+    if (isJson(p)) {
       return new JsonLinesWriter(out);
     }
     if (name.endsWith(".html")) {
