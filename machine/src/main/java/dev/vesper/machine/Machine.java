@@ -64,7 +64,10 @@ public final class Machine implements AutoCloseable {
   private @Nullable Tracer tracer;
   private Symbols symbols;
   private boolean started;
-  private @Nullable Outcome defect;
+  private @Nullable Outcome ended;
+
+  /** How another thread, or a callback, wants the run to end. */
+  private volatile @Nullable Outcome wanted;
 
   /** A callback or the machine has failed in the middle of a run: why it cannot go on. */
   private @Nullable String broken;
@@ -263,11 +266,26 @@ public final class Machine implements AutoCloseable {
     parts.host.loop().stop();
   }
 
+  /**
+   * Ends the run that is under way, or else the next one, soon and for good; from any thread. The
+   * first one who calls it says how; nothing happens if the guest comes to its own end before.
+   *
+   * @param as the outcome of the run, with which traces end
+   */
+  public void end(Outcome as) {
+    synchronized (stops) {
+      if (wanted == null) {
+        wanted = as;
+      }
+    }
+    stop();
+  }
+
   private RunLoop.Halt go(Until until, RunLoop.Goal goal) {
     if (broken != null) {
       throw new IllegalStateException("the machine cannot go on: " + broken);
     }
-    if (defect != null || parts.host.outcome() != null) {
+    if (ended != null || parts.host.outcome() != null) {
       return RunLoop.Halt.ENDED;
     }
     stops.begin(until);
@@ -286,13 +304,17 @@ public final class Machine implements AutoCloseable {
         // Names that have just become known may be where to stop.
       } while (h == RunLoop.Halt.EVENT && !stops.reached());
     } catch (Unimplemented u) {
-      defect = new Outcome(Outcome.DEFECT, "not implemented: " + u.getMessage());
+      ended = new Outcome(Outcome.DEFECT, "not implemented: " + u.getMessage());
       h = RunLoop.Halt.ENDED;
     } catch (RuntimeException | Error e) {
       closeTrace(e);
       throw e;
     }
     broken = null;
+    if (h == RunLoop.Halt.REQUESTED && wanted != null) {
+      ended = wanted;
+      h = RunLoop.Halt.ENDED;
+    }
     if (tracer != null && isEnd(h)) {
       Outcome o = outcome(h);
       tracer.ended(o.status(), o.reason());
@@ -321,7 +343,7 @@ public final class Machine implements AutoCloseable {
   }
 
   private Outcome outcome(RunLoop.Halt h) {
-    Outcome o = defect != null ? defect : parts.host.outcome();
+    Outcome o = ended != null ? ended : parts.host.outcome();
     if (o != null) {
       return o;
     }

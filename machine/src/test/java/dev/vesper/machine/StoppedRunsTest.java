@@ -95,6 +95,55 @@ final class StoppedRunsTest {
     same(pieces, whole);
   }
 
+  /** {@code Machine.end}: from a callback, from another thread, and before there is a run. */
+  @Test
+  void aRunThatIsEndedHasThatOutcomeAndItsTraceThatEnd() throws Exception {
+    Outcome as = new Outcome(143, "SIGTERM has ended the run");
+    List<Event> events = new ArrayList<>();
+    try (Machine m = machine(SevMode.ES, 2)) {
+      m.trace(events::add, true);
+      m.on(Event.VcReturned.class, v -> m.end(as));
+      assertThat(m.run()).isSameAs(as);
+      assertThat(events.getLast()).isInstanceOf(Event.Ended.class);
+      assertThat(((Event.Ended) events.getLast()).status()).isEqualTo(143);
+      assertThat(events.stream().filter(Event.VcReturned.class::isInstance)).hasSize(1);
+      // It is over: whoever calls later comes too late.
+      m.end(new Outcome(1, "late"));
+      long before = m.instructions();
+      assertThat(m.run()).isSameAs(as);
+      assertThat(m.instructions()).isEqualTo(before);
+    }
+    try (Machine m = machine(SevMode.OFF, 2)) {
+      m.end(as);
+      assertThat(m.run(Until.end())).isEqualTo(new Stop.Ended(as));
+      assertThat(m.instructions()).isZero();
+    }
+    try (Machine m = machine(SevMode.SEV, 0)) {
+      Thread t = new Thread(() -> m.end(as));
+      m.on(
+          Event.ConsoleLine.class,
+          e -> {
+            if (t.getState() == Thread.State.NEW) {
+              t.start();
+            }
+          });
+      Outcome o = m.run();
+      t.join();
+      // The guest may have been quicker.
+      assertThat(o.status()).isIn(143, PASSED);
+    }
+  }
+
+  /** A guest that ends by itself is not ended otherwise. */
+  @Test
+  void theGuestsOwnEndComesFirst() throws Exception {
+    try (Machine m = machine(SevMode.OFF, 2)) {
+      assertThat(m.run().status()).isEqualTo(PASSED);
+      m.end(new Outcome(143, "late"));
+      assertThat(m.run().status()).isEqualTo(PASSED);
+    }
+  }
+
   /** A failure shows the first line that differs, not two whole traces. */
   private static void same(String[] actual, String[] expected) {
     List<String> a = actual[0].lines().toList();
