@@ -9,12 +9,14 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /** {@code vesper check}. */
 final class CheckCommand implements Options.Command {
   private @Nullable Path trace;
   private boolean rules;
+  private boolean strict;
   private List<Path> convert = List.of();
   private final CheckOptions findings = new CheckOptions();
 
@@ -25,6 +27,7 @@ final class CheckCommand implements Options.Command {
             "Says who broke the GHCB protocol in a trace that 'run --trace F.jsonl' wrote; status 4"
                 + " if anybody did.");
     o.positional("TRACE", "a trace in JSON Lines", v -> trace = v);
+    o.flag("refuse a trace that is cut off before its end", () -> strict = true, "--strict");
     o.flag("list the rules, with sections, mends and evidence", () -> rules = true, "--rules");
     o.paths("F", "also write the trace as " + TraceFiles.FORMS, v -> convert = v, "--convert");
     findings.addTo(o);
@@ -54,14 +57,25 @@ final class CheckCommand implements Options.Command {
                 c,
                 findings::verdict,
                 outputs,
-                OutputLimit.NONE);
+                OutputLimit.NONE,
+                e -> {
+                  throw e;
+                });
         BufferedReader in = Files.newBufferedReader(p, StandardCharsets.UTF_8)) {
-      JsonLinesReader.read(
-          in,
-          e -> {
-            c.accept(e);
-            out.accept(e);
-          });
+      Optional<String> cut =
+          JsonLinesReader.read(
+              in,
+              e -> {
+                c.accept(e);
+                out.accept(e);
+              });
+      if (cut.isPresent()) {
+        String where = "the trace " + p + " is cut " + cut.get();
+        if (strict) {
+          throw new UserError(where + ": without --strict what is before is judged");
+        }
+        Terminal.say(where + ": the verdict is about what is before");
+      }
     } catch (IOException e) {
       throw new UserError("cannot read the trace " + p + ": " + UserError.reason(e));
     }

@@ -4,6 +4,7 @@ import dev.vesper.machine.observe.Event;
 import dev.vesper.machine.observe.EventSink;
 import java.io.IOException;
 import java.io.Reader;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /** Reads events that {@link JsonLinesWriter} wrote. */
@@ -17,25 +18,44 @@ public final class JsonLinesReader {
   private int end;
   private int number;
 
+  /** Whether the last line was ended by a line feed. */
+  private boolean whole;
+
   private JsonLinesReader(Reader in) {
     this.in = in;
   }
 
   /**
-   * Reads a whole trace.
+   * Reads a trace to its end, or as far as it goes if its writer was stopped.
    *
+   * @return where it is cut off and how one sees that, in words; empty if it has its end
    * @throws IOException if it cannot be read, or with the number of the line that is no record
    */
-  public static void read(Reader in, EventSink sink) throws IOException {
+  public static Optional<String> read(Reader in, EventSink sink) throws IOException {
     JsonLinesReader r = new JsonLinesReader(in);
+    boolean ended = false;
     for (String s = r.line(); s != null; s = r.line()) {
-      if (!s.isBlank()) {
-        sink.accept(r.event(s));
+      if (s.isBlank()) {
+        continue;
       }
+      Event e;
+      try {
+        e = r.event(s);
+      } catch (IOException x) {
+        if (r.whole || r.number == 1) {
+          throw x;
+        }
+        return Optional.of("in the middle of line " + r.number);
+      }
+      ended = e instanceof Event.Ended;
+      sink.accept(e);
     }
     if (r.number == 0) {
       throw new IOException("it is empty: no record of schema " + EventCodec.SCHEMA);
     }
+    return ended
+        ? Optional.empty()
+        : Optional.of("behind line " + r.number + ", which is no record of an end");
   }
 
   private Event event(String line) throws IOException {
@@ -62,6 +82,7 @@ public final class JsonLinesReader {
         at = 0;
         if (end <= 0) {
           end = 0;
+          whole = false;
           return line == null ? null : line.toString();
         }
       }
@@ -79,6 +100,7 @@ public final class JsonLinesReader {
       }
       if (at < end) {
         at++;
+        whole = true;
         return line.toString();
       }
     }

@@ -228,6 +228,46 @@ final class EventCodecTest {
         .hasMessageContaining("longer than");
   }
 
+  private static String cutAt(String trace, List<Event> events) throws IOException {
+    return JsonLinesReader.read(new StringReader(trace), events::add).orElse("");
+  }
+
+  @Test
+  void aTraceThatIsCutIsReadAsFarAsItGoes() throws IOException {
+    List<String> lines = recorded("reference-guest.jsonl.gz").lines().toList();
+    String whole = String.join("\n", lines) + "\n";
+    List<Event> all = new ArrayList<>();
+    assertThat(cutAt(whole, all)).isEmpty();
+    assertThat(all).hasSize(lines.size());
+    // At each place of some lines: what is behind a whole record is the end of it, or no record.
+    int tenth = whole.indexOf(lines.get(9));
+    for (int at = tenth; at <= tenth + lines.get(9).length() + 1; at += 7) {
+      List<Event> some = new ArrayList<>();
+      String where = cutAt(whole.substring(0, at), some);
+      assertThat(some).isEqualTo(all.subList(0, 9));
+      assertThat(where)
+          .isEqualTo(
+              at == tenth
+                  ? "behind line 9, which is no record of an end"
+                  : "in the middle of line 10");
+    }
+    List<Event> some = new ArrayList<>();
+    String ten = String.join("\n", lines.subList(0, 10));
+    assertThat(cutAt(ten, some)).isEqualTo("behind line 10, which is no record of an end");
+    assertThat(some).hasSize(10);
+  }
+
+  @Test
+  void whatIsDamagedAndNotCutIsRefused() {
+    assertThatThrownBy(() -> JsonLinesReader.read(new StringReader("{\"sche"), e -> {}))
+        .isInstanceOf(IOException.class)
+        .hasMessageStartingWith("line 1 ");
+    String good = "{\"schema\"";
+    assertThatThrownBy(() -> JsonLinesReader.read(new StringReader(good + "\n" + good), e -> {}))
+        .isInstanceOf(IOException.class)
+        .hasMessageStartingWith("line 1 ");
+  }
+
   /** What comes out of damaged traces is judged or refused; nothing fails. */
   @Test
   void damagedTracesAreJudgedOrRefused() throws IOException {
