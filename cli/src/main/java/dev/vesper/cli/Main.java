@@ -3,6 +3,11 @@ package dev.vesper.cli;
 import dev.vesper.cli.confine.Confinement;
 import dev.vesper.cli.confine.Policy;
 import dev.vesper.machine.spec.Outcome;
+import java.io.BufferedOutputStream;
+import java.io.FileDescriptor;
+import java.io.PrintStream;
+import java.io.PrintWriter;
+import java.io.StringWriter;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -23,8 +28,9 @@ import picocli.CommandLine.Command;
       "",
       "Exit status of 'run': the guest's own by port 0xf4 ((value << 1) | 1); 0 clean power-off;",
       "2 usage or unreadable image; 3 the guest asked for termination; 4 --check found violations;",
-      "5 triple fault or shutdown; 6 the hypervisor gave up on the guest; 123 out of memory; 124",
-      "time or instruction limit; 125 a defect of Vesper."
+      "5 triple fault or shutdown; 6 the hypervisor gave up on the guest; 122 an output takes no",
+      "more; 123 out of memory; 124 time or instruction limit; 125 a defect of Vesper; 128 and the",
+      "signal's number: SIGHUP, SIGINT, SIGTERM, or SIGPIPE of the console has ended the run."
     })
 public final class Main implements Runnable {
   @CommandLine.Spec private CommandLine.Model.@Nullable CommandSpec spec;
@@ -78,7 +84,7 @@ public final class Main implements Runnable {
   private static int command(String... args) {
     Supplier<Callable<Integer>> named = args.length == 0 ? null : SUBCOMMANDS.get(args[0]);
     if (named == null) {
-      return commandLine().execute(args);
+      return executed(commandLine(), args);
     }
     List<String> rest = List.of(args).subList(1, args.length);
     Callable<Integer> command = named.get();
@@ -91,14 +97,27 @@ public final class Main implements Runnable {
     }
     CommandLine c = new CommandLine(model("vesper " + args[0], command));
     c.setCommandName("vesper " + args[0]);
-    return configured(c).execute(rest.toArray(new String[0]));
+    return executed(configured(c), rest.toArray(new String[0]));
+  }
+
+  /** Help goes out behind Picocli: it takes an output that fails for a fault of the command. */
+  private static int executed(CommandLine c, String... args) {
+    StringWriter help = new StringWriter();
+    c.setOut(new PrintWriter(help));
+    int status = c.execute(args);
+    System.out.print(help);
+    return status;
   }
 
   /** Says what has ended a command that did not end by itself; {@return the exit status} */
   static int failed(Throwable e) {
+    if (e instanceof OutputError o && o.isPipe()) {
+      // As of any program that SIGPIPE ends, there is nobody to whom it would matter.
+      return o.status();
+    }
     if (e instanceof UserError u) {
       Terminal.say(String.valueOf(u.getMessage()));
-      return Outcome.USAGE;
+      return u.status();
     }
     if (e instanceof OutOfMemoryError) {
       Terminal.say(
@@ -143,6 +162,20 @@ public final class Main implements Runnable {
     if (args.length > 0 && args[0].equals("run")) {
       Confinement.prepare();
     }
-    System.exit(execute(args));
+    // Whoever reads a result may stop, and a disk may be full: System.out keeps both to itself.
+    System.setOut(
+        new PrintStream(
+            new BufferedOutputStream(
+                new StandardOutput(FileDescriptor.out, "the result to stdout")),
+            false,
+            System.out.charset()));
+    int status;
+    try {
+      status = execute(args);
+      System.out.flush();
+    } catch (OutputError e) {
+      status = failed(e);
+    }
+    System.exit(status);
   }
 }

@@ -49,8 +49,42 @@ abstract sealed class OutputFile extends OutputStream {
    */
   abstract void deadline(long nanoTime);
 
+  /** Writes some bytes behind what has been written. */
+  abstract void put(byte[] b, int off, int len) throws IOException;
+
+  /**
+   * Writes some bytes.
+   *
+   * @throws OutputError with the file's name if it does not take them: whoever writes is far away
+   */
   @Override
-  public void write(int b) throws IOException {
+  public final void write(byte[] b, int off, int len) {
+    try {
+      put(b, off, len);
+    } catch (IOException e) {
+      throw new OutputError(path.toString(), e);
+    }
+  }
+
+  /** Has everything taken, and lets go of it. */
+  abstract void release() throws IOException;
+
+  /**
+   * Closes it.
+   *
+   * @throws OutputError if what was written before is not taken
+   */
+  @Override
+  public final void close() {
+    try {
+      release();
+    } catch (IOException e) {
+      throw new OutputError(path.toString(), e);
+    }
+  }
+
+  @Override
+  public final void write(int b) {
     write(new byte[] {(byte) b}, 0, 1);
   }
 
@@ -78,7 +112,7 @@ abstract sealed class OutputFile extends OutputStream {
     }
 
     @Override
-    public void write(byte[] b, int off, int len) throws IOException {
+    void put(byte[] b, int off, int len) throws IOException {
       made = null;
       ByteBuffer w = ByteBuffer.wrap(b, off, len);
       while (w.hasRemaining()) {
@@ -100,7 +134,7 @@ abstract sealed class OutputFile extends OutputStream {
     }
 
     @Override
-    public void close() throws IOException {
+    void release() throws IOException {
       channel.close();
     }
   }
@@ -124,13 +158,13 @@ abstract sealed class OutputFile extends OutputStream {
     }
 
     @Override
-    public void write(byte[] b, int off, int len) throws IOException {
+    void put(byte[] b, int off, int len) throws IOException {
       stream.write(b, off, len);
     }
 
     @Override
-    void replace(byte[] bytes) throws IOException {
-      stream.write(bytes, 0, bytes.length);
+    void replace(byte[] bytes) {
+      write(bytes, 0, bytes.length);
     }
 
     @Override
@@ -139,7 +173,7 @@ abstract sealed class OutputFile extends OutputStream {
     }
 
     @Override
-    public void close() throws IOException {
+    void release() throws IOException {
       stream.close();
     }
   }

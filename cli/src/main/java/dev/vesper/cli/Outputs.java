@@ -89,7 +89,7 @@ final class Outputs implements Closeable {
     try {
       f.replace(bytes);
     } catch (IOException e) {
-      throw new UserError("cannot write " + p + ": " + UserError.reason(e));
+      throw new OutputError(p.toString(), e);
     }
   }
 
@@ -104,7 +104,7 @@ final class Outputs implements Closeable {
 
   @Override
   public void close() {
-    UserError first = null;
+    OutputError first = null;
     List<Path> unused = new ArrayList<>();
     for (OutputFile f : all) {
       if (f.unused() != null) {
@@ -112,11 +112,8 @@ final class Outputs implements Closeable {
       }
       try {
         f.close();
-      } catch (IOException e) {
-        first =
-            first != null
-                ? first
-                : new UserError("cannot write " + f.path() + ": " + UserError.reason(e));
+      } catch (OutputError e) {
+        first = first != null ? first : e;
       }
     }
     if (sweeper != null && !unused.isEmpty()) {

@@ -22,10 +22,8 @@ import dev.vesper.machine.spec.Outcome;
 import dev.vesper.machine.spec.SevMode;
 import java.io.BufferedOutputStream;
 import java.io.FileDescriptor;
-import java.io.FileOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
-import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -263,7 +261,7 @@ final class RunCommand implements Options.Command {
     try {
       return start();
     } catch (IOException e) {
-      throw new UserError("cannot write an output of the run: " + UserError.reason(e));
+      throw new OutputError("an output of the run", e);
     }
   }
 
@@ -303,9 +301,12 @@ final class RunCommand implements Options.Command {
     coverage.forEach(RunCommand::validateCoverage);
     coverage.forEach(UserFiles::requireFolder);
     Checker checker = new Checker();
+    Ending ending = new Ending();
     OutputLimit limit = new OutputLimit(maxOutput);
     OutputStream debug = limit.limited("debug ports", Terminal.errStream());
-    try (Shares shares = new Shares(share, read(), written());
+    // Before anything is made that would be left behind.
+    try (Signals signals = confine == null ? null : new Signals(ending);
+        Shares shares = new Shares(share, read(), written());
         Outputs outputs = new Outputs();
         OutputStream console = limit.limited("console", output("-serial", serial, outputs));
         OutputStream second =
@@ -314,10 +315,19 @@ final class RunCommand implements Options.Command {
         Forwards networks = networks();
         TraceFiles files =
             new TraceFiles(
-                trace, title(started, mode), checker, checkOptions::verdict, outputs, limit);
+                trace,
+                title(started, mode),
+                checker,
+                checkOptions::verdict,
+                outputs,
+                limit,
+                ending::lost);
         TimeLimit time = new TimeLimit(end);
         HeapWatch heap = new HeapWatch(this::touched)) {
       open(outputs);
+      if (signals != null) {
+        signals.hurry(() -> outputs.deadline(System.nanoTime()));
+      }
       Hardware h =
           new Hardware(
                   options.hardware().board(),
@@ -333,9 +343,9 @@ final class RunCommand implements Options.Command {
       Symbols names = symbols == null ? null : symbols(symbols);
       MachineSpec.Ports ports =
           new MachineSpec.Ports(
-              b -> write(console, b),
-              b -> write(debug, b),
-              b -> write(second, b),
+              b -> write(console, b, ending),
+              b -> write(debug, b, ending),
+              b -> write(second, b, ending),
               serial.equals("stdio") ? new StandardInput() : ConsoleInput.NONE);
       MachineSpec whole =
           options.toBuilder()
@@ -347,6 +357,7 @@ final class RunCommand implements Options.Command {
               .build();
       Machine m = launch(whole, names);
       running = m;
+      ending.of(m);
       if (verbose) {
         m.launchCommands().forEach(c -> Terminal.err("[launch] " + c));
       }
@@ -365,6 +376,7 @@ final class RunCommand implements Options.Command {
         executed += m.instructions();
         m = launch(whole, names);
         running = m;
+        ending.of(m);
         trace(m, files, checker);
         o = run(m, limitInsns - executed, end);
       }
@@ -372,21 +384,28 @@ final class RunCommand implements Options.Command {
         o = new Outcome(o.status(), o.reason() + "; vmd(8): restarted too quickly");
       }
       time.close();
-      keepVariables(options, m, outputs);
-      writeScreenshot(m, outputs);
-      console.flush();
-      second.flush();
+      Machine last = m;
+      ending.write("the variable store", () -> keepVariables(options, last, outputs));
+      ending.write("the screenshot", () -> writeScreenshot(last, outputs));
+      ending.write("the console", console::close);
+      ending.write("the virtio console", second::close);
       Terminal.flush();
       int success = successStatus != null ? successStatus : reference ? Locore.PASS << 1 | 1 : -1;
       Outcome shown = o.status() == success ? new Outcome(Outcome.POWER_OFF, o.reason()) : o;
-      report(m, shown, mode);
       if (traced) {
-        files.close();
-        writeCoverage(m, started == null ? "locore" : started.toString(), outputs);
+        ending.write("the trace", files::close);
+        String path = started == null ? "locore" : started.toString();
+        ending.write("the coverage", () -> writeCoverage(last, path, outputs));
       }
+      report(m, ending.after(shown), mode);
       limit.tell(Terminal::say);
-      int found = check ? checkOptions.conclude(checker, outputs) : 0;
-      return found != 0 && shown.status() != Outcome.DEFECT ? found : shown.status();
+      int[] found = {0};
+      if (check) {
+        ending.write("the reports", () -> found[0] = checkOptions.conclude(checker, outputs));
+      }
+      shown = ending.after(shown);
+      boolean own = ending.isReasonOf(shown) || shown.status() == Outcome.DEFECT;
+      return found[0] != 0 && !own ? found[0] : shown.status();
     }
   }
 
@@ -690,22 +709,12 @@ final class RunCommand implements Options.Command {
     }
   }
 
-  /** {@return a stream of the process, which outlives the run} */
-  private static OutputStream standard(FileDescriptor d) {
-    return new PrintStream(new FileOutputStream(d), true) {
-      @Override
-      public void close() {
-        flush();
-      }
-    };
-  }
-
   private static OutputStream output(String option, String where, Outputs outputs) {
     if (where.equals("stdio")) {
-      return standard(FileDescriptor.out);
+      return new StandardOutput(FileDescriptor.out, "the console to stdout");
     }
     if (where.equals("stderr")) {
-      return standard(FileDescriptor.err);
+      return new StandardOutput(FileDescriptor.err, "a console to stderr");
     }
     if (where.equals("none")) {
       return OutputStream.nullOutputStream();
@@ -716,11 +725,8 @@ final class RunCommand implements Options.Command {
     throw new UserError(option + " takes stdio, stderr, file:F or none, not '" + where + "'");
   }
 
-  private static void write(OutputStream out, int b) {
-    try {
-      out.write(b);
-    } catch (IOException e) {
-      throw new UserError("cannot write the console: " + UserError.reason(e));
-    }
+  /** Hands on what a guest has written; when nobody takes it the run ends. */
+  private static void write(OutputStream out, int b, Ending ending) {
+    ending.write("what the guest has written", () -> out.write(b));
   }
 }

@@ -16,11 +16,12 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.io.OutputStreamWriter;
 import java.io.PrintStream;
-import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Iterator;
 import java.util.List;
+import java.util.function.Consumer;
 import java.util.function.Function;
 
 /** The trace files of a run: the ending of each name chooses its form. */
@@ -29,6 +30,7 @@ final class TraceFiles implements EventSink, Closeable {
 
   private final List<TraceWriter> writers = new ArrayList<>();
   private final Checker checker;
+  private final Consumer<OutputError> lost;
 
   /**
    * Opens the files.
@@ -38,6 +40,7 @@ final class TraceFiles implements EventSink, Closeable {
    * @param verdict what reports show
    * @param outputs opens and closes them
    * @param limit says how long each may become
+   * @param lost is told of each file that takes no more; the others go on
    */
   TraceFiles(
       List<Path> files,
@@ -45,8 +48,10 @@ final class TraceFiles implements EventSink, Closeable {
       Checker checker,
       Function<Checker, Verdict> verdict,
       Outputs outputs,
-      OutputLimit limit) {
+      OutputLimit limit,
+      Consumer<OutputError> lost) {
     this.checker = checker;
+    this.lost = lost;
     files.forEach(TraceFiles::validate);
     for (Path p : files) {
       try {
@@ -123,33 +128,47 @@ final class TraceFiles implements EventSink, Closeable {
 
   @Override
   public void accept(Event e) {
-    try {
-      for (TraceWriter w : writers) {
+    for (Iterator<TraceWriter> i = writers.iterator(); i.hasNext(); ) {
+      TraceWriter w = i.next();
+      try {
         w.accept(e);
+      } catch (OutputError x) {
+        i.remove();
+        abandon(w, x);
+        lost.accept(x);
       }
-    } catch (UncheckedIOException x) {
-      throw new UserError("cannot write the trace: " + x.getMessage());
     }
   }
 
+  /** Its end cannot be written either, but what it holds is given back. */
+  private static void abandon(TraceWriter w, OutputError why) {
+    try {
+      w.close();
+    } catch (IOException | OutputError e) {
+      why.addSuppressed(e);
+    }
+  }
+
+  /**
+   * Completes the files.
+   *
+   * @throws OutputError if one of them does not take its end; the others have theirs
+   */
   @Override
   public void close() {
-    UserError first = null;
+    OutputError first = null;
     for (TraceWriter w : writers) {
       try {
         w.close();
+      } catch (OutputError e) {
+        first = first != null ? first : e;
       } catch (IOException e) {
-        // The others have their end to write all the same.
-        first = first != null ? first : wrong(e);
+        first = first != null ? first : new OutputError("the trace", e);
       }
     }
     writers.clear();
     if (first != null) {
       throw first;
     }
-  }
-
-  private static UserError wrong(IOException e) {
-    return new UserError("cannot write the trace: " + UserError.reason(e));
   }
 }

@@ -13,6 +13,9 @@ public record Outcome(int status, String reason) {
   public static final int SHUTDOWN = 5;
   public static final int GAVE_UP = 6;
 
+  /** A file, a pipe or a terminal did not take what was to be written. */
+  public static final int UNWRITTEN = 122;
+
   /** The process has used up its memory. */
   public static final int EXHAUSTED = 123;
 

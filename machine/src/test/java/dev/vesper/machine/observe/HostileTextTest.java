@@ -63,10 +63,11 @@ final class HostileTextTest {
         }
       }
     }
-    // Text is TextWriter in a file, Trace cuts another, TraceFiles has all, Recording an
-    // HtmlReport.
+    // Text is TextWriter in a file, Trace cuts another, BackgroundWriter hands on to another,
+    // TraceFiles has all, Recording an HtmlReport.
     assertThat(writers)
         .containsExactlyInAnyOrder(
+            "BackgroundWriter",
             "Checker",
             "HtmlReport",
             "JsonLinesWriter",

@@ -1,0 +1,79 @@
+package dev.vesper.cli;
+
+import dev.vesper.machine.Machine;
+import dev.vesper.machine.spec.Outcome;
+import java.io.IOException;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Why a run is to end before its guest does: a signal, a key, or an output that takes no more. What
+ * comes first counts, and whatever else is to be written is written all the same.
+ */
+final class Ending {
+  /** Something that is written at the end. */
+  interface Writing {
+    void run() throws IOException;
+  }
+
+  private @Nullable Machine machine;
+  private @Nullable Outcome wanted;
+  private @Nullable OutputError lost;
+
+  /** The machine that is to be ended, from now on. */
+  synchronized void of(Machine m) {
+    machine = m;
+    if (wanted != null) {
+      m.end(wanted);
+    }
+  }
+
+  /** Ends the run, or lets it not begin; from any thread. */
+  synchronized void end(Outcome as) {
+    if (wanted != null) {
+      return;
+    }
+    wanted = as;
+    if (machine != null) {
+      machine.end(as);
+    }
+  }
+
+  /** {@return whether a run has ended in this way because of what is here} */
+  synchronized boolean isReasonOf(Outcome run) {
+    return run == wanted || lost != null;
+  }
+
+  /** An output takes no more: there is no use in going on. */
+  synchronized void lost(OutputError e) {
+    if (lost == null) {
+      lost = e;
+    }
+    end(e.outcome());
+  }
+
+  /**
+   * Writes something; if that fails the rest is written all the same.
+   *
+   * @param name of what it is written to, for people
+   */
+  void write(String name, Writing w) {
+    try {
+      w.run();
+    } catch (OutputError e) {
+      lost(e);
+    } catch (IOException e) {
+      lost(new OutputError(name, e));
+    }
+  }
+
+  /**
+   * {@return how the command ends if the run has ended so} A file that could not be written to its
+   * end is worse than anything that a guest may have had to say, but for a defect.
+   */
+  synchronized Outcome after(Outcome run) {
+    OutputError e = lost;
+    return e == null || run.status() == Outcome.DEFECT || run.equals(e.outcome())
+        ? run
+        : e.outcome();
+  }
+}
