@@ -95,9 +95,13 @@ final class DeviceWorkTest {
     ahci.write(0x114, 4, 1);
     ahci.write(4, 4, 2);
     ahci.write(0x138, 4, 0xFFFF_FFFFL);
-    assertThat(disk.read).as("the first command is done").isEqualTo(32 << 20);
-    assertThat(ahci.read(0x138, 4)).isEqualTo(0xFFFF_FFFEL);
-    assertThat(finish()).isEqualTo(31);
+    assertThat(disk.read).as("a part of the first command").isEqualTo(DeviceWork.ALLOWANCE);
+    assertThat(ahci.read(0x138, 4)).isEqualTo(0xFFFF_FFFFL);
+    for (int i = 0; i < 4; i++) {
+      work.goOn();
+    }
+    assertThat(ahci.read(0x138, 4)).as("it is done").isEqualTo(0xFFFF_FFFEL);
+    assertThat(finish()).isEqualTo(4 * 31 - 1);
     assertThat(disk.read).isEqualTo(1L << 30);
     assertThat(ahci.read(0x138, 4)).isZero();
     assertThat(pin[0]).isTrue();
@@ -114,6 +118,33 @@ final class DeviceWorkTest {
     ahci.write(0x118, 4, 0x10);
     finish();
     assertThat(disk.read).isZero();
+    assertThat(ahci.read(0x138, 4)).isZero();
+  }
+
+  @Test
+  void aPortThatIsStoppedInACommandForgetsTheRest() {
+    Zeros disk = new Zeros();
+    Ahci ahci = new Ahci(memory, List.of(disk), work);
+    memory.write(0x1000, 4, 5 | 8 << 16);
+    memory.write(0x1008, 8, 0x2000);
+    memory.write(0x2000, 4, 0x25_8027);
+    memory.write(0x2004, 4, 0x4000_0000);
+    for (int i = 0; i < 8; i++) {
+      memory.write(0x2080 + 16 * i, 8, 0x10_0000);
+      memory.write(0x208C + 16 * i, 4, 0x3F_FFFF);
+    }
+    ahci.write(0x100, 4, 0x1000);
+    ahci.write(0x118, 4, 0x11);
+    ahci.write(0x138, 4, 1);
+    long part = disk.read;
+    assertThat(part).isBetween(1L, (32L << 20) - 1);
+    ahci.write(0x118, 4, 0x10);
+    finish();
+    assertThat(disk.read).isEqualTo(part);
+    ahci.write(0x118, 4, 0x11);
+    ahci.write(0x138, 4, 1);
+    finish();
+    assertThat(disk.read).isEqualTo(part + (32 << 20));
     assertThat(ahci.read(0x138, 4)).isZero();
   }
 

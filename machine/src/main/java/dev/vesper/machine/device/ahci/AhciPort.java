@@ -34,10 +34,14 @@ final class AhciPort {
   private static final int SIGNATURE = 0x0000_0101;
   private static final int NOTHING = 0x7F;
   private static final int ENTRIES = 0x80;
+  private static final int SLOTS = 32;
   private static final int SECTOR = Disk.SECTOR;
 
   /** A longer request is an error, so that a guest cannot make the host work without end. */
   private static final int MOST_SECTORS = 1 << 16;
+
+  /** Sectors that are moved together. */
+  private static final int TOGETHER = 128;
 
   /** What a command came to, and how it is told. */
   private enum Kind {
@@ -71,6 +75,11 @@ final class AhciPort {
   /** The command that is, or was last, executed. */
   private int current;
 
+  /** A command of which a part is done. */
+  private @Nullable Command begun;
+
+  private final byte[] buffer;
+
   /** A command has failed: the others wait until software has stopped the port. */
   private boolean failed;
 
@@ -82,6 +91,7 @@ final class AhciPort {
     this.memory = memory;
     this.disk = disk;
     this.work = work;
+    buffer = new byte[disk == null ? 0 : TOGETHER * SECTOR];
     rest =
         () -> {
           work();
@@ -106,6 +116,7 @@ final class AhciPort {
     active = 0;
     issued = 0;
     current = 0;
+    begun = null;
     failed = false;
   }
 
@@ -189,13 +200,23 @@ final class AhciPort {
   }
 
   private void work() {
-    for (int slot = 0; slot < 32 && !failed; slot++) {
-      if ((issued >>> slot & 1) != 0) {
-        if (work.spent()) {
-          work.later(rest);
-          return;
-        }
-        run(slot);
+    Disk d = disk;
+    assert d != null : "a command without a disk";
+    int slot = 0;
+    while (slot < SLOTS && !failed) {
+      Command c = begun;
+      if (c == null && (issued >>> slot & 1) == 0) {
+        slot++;
+        continue;
+      }
+      if (work.spent()) {
+        work.later(rest);
+        return;
+      }
+      if (c == null) {
+        run(slot, d);
+      } else {
+        goOn(c, d);
       }
     }
   }
@@ -235,7 +256,7 @@ final class AhciPort {
     }
   }
 
-  private void run(int slot) {
+  private void run(int slot, Disk d) {
     byte[] header = fetch(list + 32L * slot, 32);
     ByteBuffer h = ByteBuffer.wrap(header).order(ByteOrder.LITTLE_ENDIAN);
     long table = h.getLong(8) & -128L;
@@ -250,32 +271,82 @@ final class AhciPort {
       }
       return;
     }
-    Transfer t = new Transfer(table, h.getShort(2) & 0xFFFF);
-    int code = fis[2] & 0xFF;
-    Kind kind = Kind.NO_DATA;
-    boolean fine;
-    long before = disk == null ? 0 : disk.work();
+    Command c = new Command(slot, fis, new Transfer(table, h.getShort(2) & 0xFFFF));
+    work.spend(COMMAND_COST);
+    if (c.count > 0) {
+      begin(c, d);
+    } else {
+      boolean fine;
+      try {
+        fine = execute(c, d);
+      } catch (IOException e) {
+        fine = false;
+      }
+      finish(c, fine);
+    }
+  }
+
+  private void begin(Command c, Disk d) {
+    if (c.sector > d.sectors() || c.count > d.sectors() - c.sector || c.write && d.readOnly()) {
+      finish(c, false);
+    } else {
+      goOn(c, d);
+    }
+  }
+
+  /** Moves sectors, as many as may be moved in one go. */
+  private void goOn(Command c, Disk d) {
+    begun = null;
+    boolean fine = true;
     try {
-      kind = kind(code);
-      fine = execute(code, fis, t);
+      while (fine && c.done < c.count) {
+        if (c.done > 0 && work.spent()) {
+          begun = c;
+          return;
+        }
+        fine = move(c, d);
+      }
     } catch (IOException e) {
       fine = false;
     }
-    work.spend(COMMAND_COST + t.cost() + (disk == null ? 0 : disk.work() - before));
-    store(list + 32L * slot + 4, little(t.moved));
-    if (fine || kind == Kind.QUEUED) {
+    finish(c, fine);
+  }
+
+  private boolean move(Command c, Disk d) throws IOException {
+    int n = Math.min(c.count - c.done, TOGETHER);
+    long before = d.work() + c.memory.cost();
+    boolean fine;
+    if (c.write) {
+      fine = c.memory.fetch(buffer, n * SECTOR);
+      if (fine) {
+        d.write(c.sector + c.done, buffer, n * SECTOR);
+      }
+    } else {
+      d.read(c.sector + c.done, buffer, n * SECTOR);
+      fine = c.memory.store(buffer, n * SECTOR);
+    }
+    work.spend(d.work() + c.memory.cost() - before);
+    c.done += n;
+    return fine;
+  }
+
+  /** Tells what a command has come to. */
+  private void finish(Command c, boolean fine) {
+    int bit = 1 << c.slot;
+    store(list + 32L * c.slot + 4, little(c.memory.moved));
+    if (fine || c.kind == Kind.QUEUED) {
       // One that has failed stays, for software to find.
       issued &= ~bit;
     }
     int state = READY | (fine ? 0 : ERROR);
     int error = fine ? 0 : ABORTED;
-    if (kind == Kind.QUEUED) {
+    if (c.kind == Kind.QUEUED) {
       finishQueued(bit, fine, state, error);
     } else {
-      if (kind == Kind.PIO && fine) {
-        pioSetup(fis, t.moved, code == 0x30 || code == 0x34);
+      if (c.kind == Kind.PIO && fine) {
+        pioSetup(c.fis, c.memory.moved, c.write);
       }
-      deviceToHost(state, error, fis);
+      deviceToHost(state, error, c.fis);
     }
     if (!fine) {
       failed = true;
@@ -343,36 +414,15 @@ final class AhciPort {
         | (long) (f[10] & 0xFF) << 40;
   }
 
-  private boolean execute(int code, byte[] f, Transfer t) throws IOException {
-    Disk d = disk;
-    if (d == null) {
-      return false;
-    }
-    int count8 = f[12] & 0xFF;
-    int count16 = count8 | (f[13] & 0xFF) << 8;
-    switch (code) {
-      case 0x20, 0xC8 -> {
-        return transfer(d, t, address(f, false), count8 == 0 ? 256 : count8, false);
-      }
-      case 0x30, 0xCA -> {
-        return transfer(d, t, address(f, false), count8 == 0 ? 256 : count8, true);
-      }
-      case 0x24, 0x25 -> {
-        return transfer(d, t, address(f, true), count16 == 0 ? MOST_SECTORS : count16, false);
-      }
-      case 0x34, 0x35 -> {
-        return transfer(d, t, address(f, true), count16 == 0 ? MOST_SECTORS : count16, true);
-      }
-      case 0x60, 0x61 -> {
-        int n = f[3] & 0xFF | (f[11] & 0xFF) << 8;
-        return transfer(d, t, address(f, true), n == 0 ? MOST_SECTORS : n, code == 0x61);
-      }
+  /** Executes a command that moves no sectors; {@return whether it is one} */
+  private static boolean execute(Command c, Disk d) throws IOException {
+    switch (c.code) {
       case 0xE7, 0xEA -> {
         d.flush();
         return true;
       }
       case 0xEC -> {
-        t.store(identity(d), SECTOR);
+        c.memory.store(identity(d), SECTOR);
         return true;
       }
       // Settings and power states that make no difference here; verifying what is there.
@@ -380,37 +430,13 @@ final class AhciPort {
         return true;
       }
       case 0xE5 -> {
-        f[12] = (byte) 0xFF;
+        c.fis[12] = (byte) 0xFF;
         return true;
       }
       default -> {
         return false;
       }
     }
-  }
-
-  private static boolean transfer(Disk d, Transfer t, long sector, int count, boolean write)
-      throws IOException {
-    if (sector > d.sectors() || count > d.sectors() - sector || write && d.readOnly()) {
-      return false;
-    }
-    byte[] b = new byte[Math.min(count, 128) * SECTOR];
-    for (int done = 0; done < count; ) {
-      int n = Math.min(count - done, 128);
-      if (write) {
-        if (!t.fetch(b, n * SECTOR)) {
-          return false;
-        }
-        d.write(sector + done, b, n * SECTOR);
-      } else {
-        d.read(sector + done, b, n * SECTOR);
-        if (!t.store(b, n * SECTOR)) {
-          return false;
-        }
-      }
-      done += n;
-    }
-    return true;
   }
 
   /** IDENTIFY DEVICE (ACS-3, 7.12). */
@@ -459,6 +485,52 @@ final class AhciPort {
       int high = t[2 * i] == 0 ? ' ' : t[2 * i];
       int low = t[2 * i + 1] == 0 ? ' ' : t[2 * i + 1];
       w[at + i] = (short) (high << 8 | low);
+    }
+  }
+
+  /** A command as its FIS says it. */
+  private static final class Command {
+    final int slot;
+    final byte[] fis;
+    final Transfer memory;
+    final int code;
+    final Kind kind;
+
+    /** Sectors to move: the first one, and how many, 0 if it moves none. */
+    final long sector;
+
+    final int count;
+    final boolean write;
+    int done;
+
+    Command(int slot, byte[] fis, Transfer memory) {
+      this.slot = slot;
+      this.fis = fis;
+      this.memory = memory;
+      code = fis[2] & 0xFF;
+      kind = kind(code);
+      write = code == 0x30 || code == 0x34 || code == 0x35 || code == 0xCA || code == 0x61;
+      int low = fis[12] & 0xFF;
+      int both = low | (fis[13] & 0xFF) << 8;
+      int features = fis[3] & 0xFF | (fis[11] & 0xFF) << 8;
+      switch (code) {
+        case 0x20, 0x30, 0xC8, 0xCA -> {
+          sector = address(fis, false);
+          count = low == 0 ? 256 : low;
+        }
+        case 0x24, 0x25, 0x34, 0x35 -> {
+          sector = address(fis, true);
+          count = both == 0 ? MOST_SECTORS : both;
+        }
+        case 0x60, 0x61 -> {
+          sector = address(fis, true);
+          count = features == 0 ? MOST_SECTORS : features;
+        }
+        default -> {
+          sector = 0;
+          count = 0;
+        }
+      }
     }
   }
 

@@ -114,6 +114,11 @@ public final class FuseServer implements Closeable {
     return o.array();
   }
 
+  /** {@return how often the system has been called since this was asked last} */
+  public synchronized long takeCalls() {
+    return posix.takeCalls();
+  }
+
   private static ByteBuffer out(int n) {
     return ByteBuffer.allocate(n).order(ByteOrder.LITTLE_ENDIAN);
   }

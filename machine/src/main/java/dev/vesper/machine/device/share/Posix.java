@@ -163,6 +163,8 @@ final class Posix {
     }
   }
 
+  private long calls;
+
   private final Arena arena = Arena.ofAuto();
   private final MemorySegment state = arena.allocate(Calls.STATE);
   private final MemorySegment first = arena.allocate(PATH_MAX);
@@ -196,8 +198,16 @@ final class Posix {
     }
   }
 
+  /** {@return how many calls there were since this was asked last} */
+  long takeCalls() {
+    long n = calls;
+    calls = 0;
+    return n;
+  }
+
   private long result(Call c) throws FuseError {
     while (true) {
+      calls++;
       long r;
       try {
         r = c.call();

@@ -3,6 +3,8 @@ package dev.vesper.machine.device.virtio;
 import dev.vesper.machine.device.disk.Disk;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
+import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /** virtio block: reads, writes, flush and identification (virtio 1.2, 5.2). */
 public final class VirtioBlock implements VirtioDevice {
@@ -30,9 +32,26 @@ public final class VirtioBlock implements VirtioDevice {
   private static final byte[] NAME = "vesper".getBytes(StandardCharsets.US_ASCII);
 
   private final Disk disk;
+  private final byte[] chunk = new byte[CHUNK];
 
-  /** What the disk had done before the request. */
-  private long before;
+  /** The transfer that is under way, or was last. */
+  private @Nullable Transfer transfer;
+
+  /** Sectors that a request moves. */
+  private static final class Transfer {
+    final VirtioRequest request;
+    final long sector;
+    final long length;
+    final boolean write;
+    long done;
+
+    Transfer(VirtioRequest request, long sector, long length, boolean write) {
+      this.request = request;
+      this.sector = sector;
+      this.length = length;
+      this.write = write;
+    }
+  }
 
   public VirtioBlock(Disk disk) {
     this.disk = disk;
@@ -67,57 +86,48 @@ public final class VirtioBlock implements VirtioDevice {
   }
 
   @Override
-  public long effort() {
-    return disk.work() - before;
+  public void reset() {
+    transfer = null;
   }
 
   @Override
   public int process(int queue, VirtioRequest r) {
-    before = disk.work();
+    Transfer t = transfer;
+    if (t != null && t.request == r) {
+      return goOn(t);
+    }
     long writable = r.writableBytes();
     if (r.readableBytes() < HEADER || writable < 1) {
       return 0;
     }
     byte[] h = new byte[HEADER];
     r.read(0, h, HEADER);
-    int type = number(h, 0, 4);
     long sector = number(h, 8, 4) & 0xFFFF_FFFFL | (long) number(h, 12, 4) << 32;
-    long moved = 0;
-    int result;
-    try {
-      switch (type) {
-        case READ -> {
-          moved = writable - 1;
-          result = inRange(sector, moved) ? OK : IO_ERROR;
-          if (result == OK) {
-            transfer(r, sector, moved, false);
-          } else {
-            moved = 0;
-          }
-        }
-        case WRITE -> {
-          long length = r.readableBytes() - HEADER;
-          result = inRange(sector, length) && !disk.readOnly() ? OK : IO_ERROR;
-          if (result == OK) {
-            transfer(r, sector, length, true);
-          }
-        }
-        case FLUSH -> {
-          disk.flush();
-          result = OK;
-        }
-        case GET_ID -> {
-          byte[] id = java.util.Arrays.copyOf(NAME, (int) Math.min(20, writable - 1));
-          r.write(0, id, id.length);
-          moved = id.length;
-          result = OK;
-        }
-        default -> result = UNSUPPORTED;
+    return switch (number(h, 0, 4)) {
+      case READ -> begin(new Transfer(r, sector, writable - 1, false));
+      case WRITE -> begin(new Transfer(r, sector, r.readableBytes() - HEADER, true));
+      case FLUSH -> end(r, 0, flush());
+      case GET_ID -> {
+        byte[] id = Arrays.copyOf(NAME, (int) Math.min(20, writable - 1));
+        r.write(0, id, id.length);
+        yield end(r, id.length, OK);
       }
+      default -> end(r, 0, UNSUPPORTED);
+    };
+  }
+
+  private int flush() {
+    try {
+      disk.flush();
+      return OK;
     } catch (IOException e) {
-      result = IO_ERROR;
+      return IO_ERROR;
     }
-    r.write(writable - 1, new byte[] {(byte) result}, 1);
+  }
+
+  /** Tells what a request came to; {@return what was written into its buffers, in bytes} */
+  private static int end(VirtioRequest r, long moved, int result) {
+    r.write(r.writableBytes() - 1, new byte[] {(byte) result}, 1);
     return (int) moved + 1;
   }
 
@@ -137,19 +147,43 @@ public final class VirtioBlock implements VirtioDevice {
         && length / SECTOR <= disk.sectors() - sector;
   }
 
-  private void transfer(VirtioRequest r, long sector, long length, boolean write)
-      throws IOException {
-    byte[] b = new byte[CHUNK];
-    for (long done = 0; done < length; done += CHUNK) {
-      int n = (int) Math.min(CHUNK, length - done);
-      long at = sector + done / SECTOR;
-      if (write) {
-        r.read(HEADER + done, b, n);
-        disk.write(at, b, n);
-      } else {
-        disk.read(at, b, n);
-        r.write(done, b, n);
-      }
+  private int begin(Transfer t) {
+    if (!inRange(t.sector, t.length) || t.write && disk.readOnly()) {
+      return end(t.request, 0, IO_ERROR);
     }
+    transfer = t;
+    return goOn(t);
+  }
+
+  private int goOn(Transfer t) {
+    int result;
+    try {
+      while (t.done < t.length) {
+        move(t);
+        if (t.done < t.length && t.request.spent()) {
+          return UNFINISHED;
+        }
+      }
+      result = OK;
+    } catch (IOException e) {
+      result = IO_ERROR;
+    }
+    transfer = null;
+    return end(t.request, t.write ? 0 : t.length, result);
+  }
+
+  private void move(Transfer t) throws IOException {
+    int n = (int) Math.min(CHUNK, t.length - t.done);
+    long at = t.sector + t.done / SECTOR;
+    long before = disk.work();
+    if (t.write) {
+      t.request.read(HEADER + t.done, chunk, n);
+      disk.write(at, chunk, n);
+    } else {
+      disk.read(at, chunk, n);
+      t.request.write(t.done, chunk, n);
+    }
+    t.request.spend(disk.work() - before);
+    t.done += n;
   }
 }

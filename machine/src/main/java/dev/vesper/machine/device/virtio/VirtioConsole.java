@@ -11,7 +11,6 @@ public final class VirtioConsole implements VirtioDevice {
   private static final long BYTE_COST = 64;
 
   private final Uart16550.Sink output;
-  private long written;
 
   public VirtioConsole(Uart16550.Sink output) {
     this.output = output;
@@ -34,21 +33,15 @@ public final class VirtioConsole implements VirtioDevice {
 
   @Override
   public int process(int queue, VirtioRequest r) {
-    written = 0;
     if (queue == 0) {
-      return -1;
+      return KEPT;
     }
     byte[] b = new byte[(int) Math.min(MOST, r.readableBytes())];
     r.read(0, b, b.length);
     for (byte c : b) {
       output.put(c & 0xFF);
     }
-    written = b.length;
+    r.spend(BYTE_COST * b.length);
     return 0;
-  }
-
-  @Override
-  public long effort() {
-    return BYTE_COST * written;
   }
 }

@@ -2,6 +2,12 @@ package dev.vesper.machine.device.virtio;
 
 /** A virtio device without its transport (virtio 1.2, chapter 5). */
 public interface VirtioDevice {
+  /** What {@link #process} gives for a request that it keeps for later. */
+  int KEPT = -1;
+
+  /** What it gives for one of which it has done a part: it goes on with the same one. */
+  int UNFINISHED = -2;
+
   /** Asks a transport to look at a queue again: what a device kept or waited for can go on. */
   interface Poll {
     /** Looks at a queue. */
@@ -40,19 +46,11 @@ public interface VirtioDevice {
   default void configure(int offset, int value) {}
 
   /**
-   * Works on a request.
+   * Works on a request, as far as {@link VirtioRequest#spent} allows.
    *
-   * @return bytes written into the buffers, or -1 to keep the request for later
+   * @return bytes written into the buffers, {@link #KEPT} or {@link #UNFINISHED}
    */
   int process(int queue, VirtioRequest request);
-
-  /**
-   * {@return what the last request has cost besides the bytes of its buffers, as the number of
-   * bytes that could have been moved instead}
-   */
-  default long effort() {
-    return 0;
-  }
 
   /**
    * A driver has agreed on features.

@@ -117,7 +117,7 @@ public final class VirtioNet implements VirtioDevice, Timed {
   private int receive(VirtioRequest r) {
     byte[] frame = waiting.poll();
     if (frame == null) {
-      return -1;
+      return KEPT;
     }
     byte[] all = new byte[header + frame.length];
     if (header == HEADER) {

@@ -1,5 +1,6 @@
 package dev.vesper.machine.device.virtio;
 
+import dev.vesper.machine.device.DeviceWork;
 import dev.vesper.machine.memory.HostView;
 import java.util.ArrayList;
 import java.util.List;
@@ -12,13 +13,16 @@ public final class VirtioRequest {
   private record Buffer(long address, long length) {}
 
   private final HostView memory;
+  private final DeviceWork work;
   private final List<Buffer> readable = new ArrayList<>();
   private final List<Buffer> writable = new ArrayList<>();
 
-  private long moved;
-
-  VirtioRequest(HostView memory) {
+  /**
+   * @param work pays for what is moved
+   */
+  VirtioRequest(HostView memory, DeviceWork work) {
     this.memory = memory;
+    this.work = work;
   }
 
   void add(long address, long length, boolean deviceWrites) {
@@ -29,9 +33,17 @@ public final class VirtioRequest {
     return l.stream().mapToLong(Buffer::length).sum();
   }
 
-  /** {@return bytes that were copied from and into the buffers so far} */
-  long moved() {
-    return moved;
+  /**
+   * Counts what it costs besides what is moved in its buffers, as bytes that could have been moved
+   * instead.
+   */
+  public void spend(long bytes) {
+    work.spend(bytes);
+  }
+
+  /** {@return whether the rest of it is to be put off, if it can be divided} */
+  public boolean spent() {
+    return work.spent();
   }
 
   /** {@return bytes that the device may read} */
@@ -58,7 +70,7 @@ public final class VirtioRequest {
     if (length == 0) {
       return;
     }
-    moved += length;
+    work.spend(length);
     long skip = offset;
     int done = 0;
     for (Buffer b : list) {

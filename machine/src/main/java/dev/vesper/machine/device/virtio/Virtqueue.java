@@ -39,6 +39,11 @@ final class Virtqueue {
   private boolean indirect;
   private boolean unfinished;
 
+  /** A request of which a part is done, and where its chain begins. */
+  private @Nullable VirtioRequest begun;
+
+  private int begunHead;
+
   /**
    * @param work says how much is done in one go
    */
@@ -52,6 +57,7 @@ final class Virtqueue {
     ready = false;
     seen = 0;
     unfinished = false;
+    begun = null;
   }
 
   /**
@@ -72,6 +78,7 @@ final class Virtqueue {
     available = avail;
     used = usedRing;
     seen = 0;
+    begun = null;
     ready = fits;
     return fits;
   }
@@ -109,14 +116,24 @@ final class Virtqueue {
         unfinished = true;
         break;
       }
-      int head = (int) memory.read(available + 4 + 2L * (seen & size - 1), 2);
-      VirtioRequest r = chain(head);
+      VirtioRequest r = begun;
+      int head = begunHead;
       if (r == null) {
-        return Result.BROKEN;
+        head = (int) memory.read(available + 4 + 2L * (seen & size - 1), 2);
+        r = chain(head);
+        if (r == null) {
+          return Result.BROKEN;
+        }
+        work.spend(REQUEST_COST);
       }
       int written = device.process(queue, r);
-      work.spend(REQUEST_COST + r.moved() + device.effort());
-      if (written < 0) {
+      begun = written == VirtioDevice.UNFINISHED ? r : null;
+      begunHead = head;
+      if (begun != null) {
+        unfinished = true;
+        break;
+      }
+      if (written == VirtioDevice.KEPT) {
         break;
       }
       seen = seen + 1 & 0xFFFF;
@@ -146,7 +163,7 @@ final class Virtqueue {
 
   /** {@return the buffers of a chain, or null if it loops, leaves memory or makes no sense} */
   private @Nullable VirtioRequest chain(int head) {
-    VirtioRequest r = new VirtioRequest(memory);
+    VirtioRequest r = new VirtioRequest(memory, work);
     long table = descriptors;
     int entries = size;
     int d = head;

@@ -132,7 +132,8 @@ final class AhciPortTest {
 
   private final HostView memory = new PhysicalMemory(RAM, 0).hostView();
   private final NumberedDisk disk = new NumberedDisk();
-  private final Ahci ahci = new Ahci(memory, List.of(disk), new DeviceWork());
+  private final DeviceWork work = new DeviceWork();
+  private final Ahci ahci = new Ahci(memory, List.of(disk), work);
   private boolean pin;
 
   @BeforeEach
@@ -190,7 +191,11 @@ final class AhciPortTest {
   }
 
   private void issue(int slots) {
+    work.refill();
     set(CI, slots);
+    while (work.unfinished()) {
+      work.goOn();
+    }
   }
 
   /** Does a command of one region in slot 0. */

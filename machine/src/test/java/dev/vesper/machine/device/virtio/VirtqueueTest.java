@@ -33,6 +33,9 @@ final class VirtqueueTest {
     int keepFrom = Integer.MAX_VALUE;
     long effort;
 
+    /** How often it says that there is more to do. */
+    int pieces;
+
     @Override
     public int type() {
       return 4;
@@ -49,14 +52,14 @@ final class VirtqueueTest {
     }
 
     @Override
-    public long effort() {
-      return effort;
-    }
-
-    @Override
     public int process(int queue, VirtioRequest r) {
       if (requests.size() >= keepFrom) {
-        return -1;
+        return KEPT;
+      }
+      r.spend(effort);
+      if (pieces > 0) {
+        pieces--;
+        return UNFINISHED;
       }
       byte[] b = new byte[(int) Math.min(64, r.readableBytes())];
       r.read(0, b, b.length);
@@ -113,6 +116,25 @@ final class VirtqueueTest {
     assertThat(queue.unfinished()).isFalse();
     assertThat(driver.usedIndex()).isEqualTo(SIZE);
     assertThat(device.requests).hasSize(SIZE);
+  }
+
+  /** A request of which a part is done is gone on with before others, whatever its ring says. */
+  @Test
+  void aRequestInPiecesIsGoneOnWith() {
+    start();
+    offerBuffer(2);
+    offerBuffer(1);
+    device.pieces = 2;
+    assertThat(work()).isEqualTo(Result.QUIET);
+    assertThat(queue.unfinished()).isTrue();
+    memory.write(driver.available + 4, 2, 7);
+    assertThat(work()).isEqualTo(Result.QUIET);
+    assertThat(driver.usedIndex()).isZero();
+    assertThat(work()).isEqualTo(Result.INTERRUPT);
+    assertThat(queue.unfinished()).isFalse();
+    assertThat(driver.usedIndex()).isEqualTo(2);
+    assertThat(driver.usedHead(0)).isEqualTo(2);
+    assertThat(driver.usedHead(1)).isEqualTo(1);
   }
 
   @Test
