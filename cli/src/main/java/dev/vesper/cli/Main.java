@@ -159,9 +159,6 @@ public final class Main implements Runnable {
    */
   static void start(Function<Policy, Confinement> confined, String[] args) {
     confine = confined;
-    if (args.length > 0 && args[0].equals("run")) {
-      Confinement.prepare();
-    }
     // Whoever reads a result may stop, and a disk may be full: System.out keeps both to itself.
     System.setOut(
         new PrintStream(

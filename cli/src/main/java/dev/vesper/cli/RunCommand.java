@@ -72,14 +72,13 @@ final class RunCommand implements Options.Command {
   private @Nullable Integer successStatus;
   private boolean json;
   private boolean verbose;
-  private String sandbox = "";
-  private final @Nullable Function<Policy, Confinement> confine;
+  private final Sandbox sandbox;
 
   /**
    * @param confine gives up the process's rights for good; null if others need them
    */
   RunCommand(@Nullable Function<Policy, Confinement> confine) {
-    this.confine = confine;
+    sandbox = new Sandbox(confine);
   }
 
   /** The machine that runs. */
@@ -241,13 +240,7 @@ final class RunCommand implements Options.Command {
             + " port 0xf4, for the reference guest; none otherwise)",
         v -> successStatus = v,
         "--success-status");
-    o.text(
-        "on|off",
-        "hold the process by the system (Landlock, seccomp) to the files and ports that are named"
-            + " here; on refuses to run where that is not possible, off does without (default:"
-            + " what the system can do; -v says what that is)",
-        v -> sandbox = v,
-        "--sandbox");
+    sandbox.addTo(o);
     o.flag("write a summary as JSON to stderr at the end", () -> json = true, "--json");
     o.flag(
         "a line on stderr for each #VC, VMGEXIT, write trap and automatic exit",
@@ -266,6 +259,7 @@ final class RunCommand implements Options.Command {
   }
 
   private int start() throws IOException {
+    sandbox.prepare();
     guest.validate();
     SevMode mode = guest.mode();
     boolean reference = guest.reference();
@@ -275,9 +269,6 @@ final class RunCommand implements Options.Command {
     }
     if (translateAfter != null && translateAfter < 0) {
       throw new UserError("--translate-after must not be negative");
-    }
-    if (!List.of("", "on", "off").contains(sandbox)) {
-      throw new UserError("--sandbox takes on or off, not '" + sandbox + "'");
     }
     if (mode == SevMode.OFF && (measureOnly || !secret.isEmpty())) {
       throw new UserError("--measure-only and --secret are for a launch: use --sev sev or es");
@@ -463,12 +454,6 @@ final class RunCommand implements Options.Command {
 
   /** Gives up what the run does not need. */
   private void confine(List<Network> networks, List<Hardware.Share> shares) {
-    if (sandbox.equals("on") && confine == null) {
-      throw new UserError("--sandbox on: the process is not this run's alone");
-    }
-    if (sandbox.equals("off") || confine == null) {
-      return;
-    }
     Policy.Builder b = new Policy.Builder();
     shares.forEach(s -> b.folder(s.server().root(), s.server().readOnly()));
     for (Network n : networks) {
@@ -478,11 +463,8 @@ final class RunCommand implements Options.Command {
       }
       s.connects().forEach(b::connection);
     }
-    Confinement c = confine.apply(b.build());
-    if (sandbox.equals("on") && !c.whole()) {
-      throw new UserError("--sandbox on: not possible here: " + c.files() + "; " + c.calls());
-    }
-    if (verbose) {
+    Confinement c = sandbox.enter(b.build());
+    if (verbose && c != null) {
       Terminal.err("[sandbox] " + c.files() + "; " + c.calls());
     }
   }
