@@ -12,7 +12,7 @@ import dev.vesper.machine.launch.Measurement;
 import dev.vesper.machine.observe.Symbols;
 import dev.vesper.machine.observe.check.Checker;
 import dev.vesper.machine.observe.format.Json;
-import dev.vesper.machine.observe.format.TextWriter;
+import dev.vesper.machine.observe.format.TraceWriter;
 import dev.vesper.machine.observe.format.Visible;
 import dev.vesper.machine.spec.BootException;
 import dev.vesper.machine.spec.ConsoleInput;
@@ -228,8 +228,9 @@ final class RunCommand implements Options.Command {
         "--memory-limit");
     o.text(
         "SIZE",
-        "most that is written to the console, to a virtio console, to the debug ports' output and"
-            + " to each trace; what is more is left out, but for the end of a trace (default: "
+        "most that is written to the console, to a virtio console, to the debug ports' output, to"
+            + " stderr by -v and to each trace; what is more is left out, but for the end of a"
+            + " trace (default: "
             + OutputLimit.DEFAULT
             + ")",
         v -> maxOutput = v,
@@ -357,7 +358,8 @@ final class RunCommand implements Options.Command {
         return 0;
       }
       requireLines(m.symbols());
-      boolean traced = trace(m, files, checker);
+      TraceWriter lines = limit.trace("-v", Terminal.errStream(), Terminal::lines);
+      boolean traced = trace(m, files, checker, lines);
       outputs.deadline(end);
       Restarts restarts = new Restarts(whole.profile());
       long executed = 0;
@@ -368,7 +370,7 @@ final class RunCommand implements Options.Command {
         m = launch(whole, names);
         running = m;
         ending.of(m);
-        trace(m, files, checker);
+        trace(m, files, checker, lines);
         o = run(m, limitInsns - executed, end);
       }
       if (restarts.isReset(o)) {
@@ -628,17 +630,16 @@ final class RunCommand implements Options.Command {
   }
 
   /** {@return whether anybody wants to see what happens} */
-  private boolean trace(Machine m, TraceFiles files, Checker checker) {
+  private boolean trace(Machine m, TraceFiles files, Checker checker, TraceWriter lines) {
     boolean judged = check || TraceFiles.showsFindings(trace);
     boolean deep = judged || !trace.isEmpty();
     if (!deep && !verbose && coverage.isEmpty()) {
       return false;
     }
-    TextWriter text = new TextWriter(Terminal.errStream());
     m.trace(
         e -> {
           if (verbose) {
-            text.accept(e);
+            lines.accept(e);
           }
           if (judged) {
             checker.accept(e);

@@ -1,6 +1,8 @@
 package dev.vesper.cli;
 
+import dev.vesper.machine.observe.format.TraceWriter;
 import dev.vesper.machine.observe.format.Visible;
+import java.io.OutputStream;
 import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.io.StringWriter;
@@ -54,6 +56,11 @@ final class Terminal {
   /** Has all been shown. */
   static void flush() {
     System.err.flush();
+  }
+
+  /** {@return a writer of events to stderr by whatever stands before it} */
+  static TraceWriter lines(OutputStream before) {
+    return new TraceFiles.Text(before, errStream().charset());
   }
 
   /** {@return where writers go that make each line fit for a terminal themselves} */

@@ -16,6 +16,7 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.io.OutputStreamWriter;
 import java.io.PrintStream;
+import java.nio.charset.Charset;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -92,16 +93,16 @@ final class TraceFiles implements EventSink, Closeable {
           checker,
           () -> verdict.apply(checker));
     }
-    return name.endsWith(".txt") ? new Text(out) : new PerfettoWriter(out);
+    return name.endsWith(".txt") ? new Text(out, StandardCharsets.UTF_8) : new PerfettoWriter(out);
   }
 
   /** Text in a file. */
-  private static final class Text implements TraceWriter {
+  static final class Text implements TraceWriter {
     private final PrintStream out;
     private final TextWriter writer;
 
-    Text(OutputStream o) {
-      out = new PrintStream(o, false, StandardCharsets.UTF_8);
+    Text(OutputStream o, Charset charset) {
+      out = new PrintStream(o, false, charset);
       writer = new TextWriter(out);
     }
 

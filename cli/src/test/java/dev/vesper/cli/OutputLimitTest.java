@@ -79,6 +79,19 @@ final class OutputLimitTest {
   }
 
   @Test
+  void theLinesOfVAreCut() throws IOException {
+    String image = guest(0x3F8).toString();
+    int status =
+        vesper("run", "-v", "--sev", "off", "--max-output", "1M", "-serial", "none", image);
+    assertThat(status).isEqualTo(3);
+    assertThat(err.length()).isBetween(MIB, MIB + (1 << 16));
+    assertThat(
+            err.lines().filter(l -> l.startsWith("[") && l.contains("] cpu0 ")).toList().getLast())
+        .contains(" end ");
+    assertThat(err).contains("vesper: -v: ").contains("events before the last one");
+  }
+
+  @Test
   void nothingIsSaidOfWhatFits() throws IOException {
     String image = guest(0x3F8).toString();
     vesper("run", "--sev", "off", "--max-output", "2M", "-serial", "none", image);

@@ -40,7 +40,7 @@ final class Findings {
   /** Reports a breach at an address that the guest accessed its GHCB from, seen by an event. */
   void add(Rule rule, At seen, long rip, long vc, Supplier<String> message) {
     Map<Long, Integer> times = count.computeIfAbsent(rule, r -> new HashMap<>());
-    if (times.merge(rip, 1, Integer::sum) > 1 || first.size() >= MOST) {
+    if (first.size() >= MOST && !times.containsKey(rip) || times.merge(rip, 1, Integer::sum) > 1) {
       return;
     }
     At p = rip == seen.rip() ? seen : places.getOrDefault(rip, seen);
