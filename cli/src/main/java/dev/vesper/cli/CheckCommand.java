@@ -1,5 +1,7 @@
 package dev.vesper.cli;
 
+import dev.vesper.cli.confine.Confinement;
+import dev.vesper.cli.confine.Policy;
 import dev.vesper.machine.observe.check.Checker;
 import dev.vesper.machine.observe.check.Rule;
 import dev.vesper.machine.observe.format.JsonLinesReader;
@@ -10,6 +12,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Optional;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /** {@code vesper check}. */
@@ -19,6 +22,14 @@ final class CheckCommand implements Options.Command {
   private boolean strict;
   private List<Path> convert = List.of();
   private final CheckOptions findings = new CheckOptions();
+  private final Sandbox sandbox;
+
+  /**
+   * @param confine gives up the process's rights for good; null if others need them
+   */
+  CheckCommand(@Nullable Function<Policy, Confinement> confine) {
+    sandbox = new Sandbox(confine);
+  }
 
   @Override
   public Options options() {
@@ -31,6 +42,7 @@ final class CheckCommand implements Options.Command {
     o.flag("list the rules, with sections, mends and evidence", () -> rules = true, "--rules");
     o.paths("F", "also write the trace as " + TraceFiles.FORMS, v -> convert = v, "--convert");
     findings.addTo(o);
+    sandbox.addTo(o);
     return o;
   }
 
@@ -44,6 +56,7 @@ final class CheckCommand implements Options.Command {
     if (p == null) {
       throw new UserError("check needs a TRACE: write one with 'vesper run --trace F.jsonl'");
     }
+    sandbox.prepare();
     findings.validate();
     if (Files.isDirectory(p)) {
       throw new UserError("the trace " + p + " is a directory: name a file");
@@ -62,6 +75,9 @@ final class CheckCommand implements Options.Command {
                   throw e;
                 });
         BufferedReader in = Files.newBufferedReader(p, StandardCharsets.UTF_8)) {
+      findings.written().forEach(outputs::open);
+      // Everything is open that is named, and nothing of the trace has been read.
+      sandbox.enter(new Policy.Builder().build());
       Optional<String> cut =
           JsonLinesReader.read(
               in,
@@ -76,12 +92,11 @@ final class CheckCommand implements Options.Command {
         }
         Terminal.say(where + ": the verdict is about what is before");
       }
+      // Reports and baseline are about what was known before.
+      out.close();
+      return findings.conclude(c, outputs);
     } catch (IOException e) {
       throw new UserError("cannot read the trace " + p + ": " + UserError.reason(e));
-    }
-    try (Outputs outputs = new Outputs()) {
-      findings.written().forEach(outputs::open);
-      return findings.conclude(c, outputs);
     }
   }
 

@@ -42,15 +42,15 @@ public final class Main implements Runnable {
         self, "name a command: run, check, measure, session, isa or dissector");
   }
 
-  /** How a run is confined; null in a process that is not the command's own, as of tests. */
+  /** How a command is confined; null in a process that is not the command's own, as of tests. */
   private static @Nullable Function<Policy, Confinement> confine;
 
   private static final Map<String, Supplier<Callable<Integer>>> SUBCOMMANDS = new LinkedHashMap<>();
 
   static {
     SUBCOMMANDS.put("run", () -> new RunCommand(confine));
-    SUBCOMMANDS.put("check", CheckCommand::new);
-    SUBCOMMANDS.put("measure", MeasureCommand::new);
+    SUBCOMMANDS.put("check", () -> new CheckCommand(confine));
+    SUBCOMMANDS.put("measure", () -> new MeasureCommand(confine));
     SUBCOMMANDS.put("session", SessionCommand::new);
     SUBCOMMANDS.put("isa", IsaCommand::new);
     SUBCOMMANDS.put("dissector", DissectorCommand::new);
@@ -155,7 +155,7 @@ public final class Main implements Runnable {
   /**
    * Runs the command in a process of its own and exits with its status.
    *
-   * @param confined how a run is confined
+   * @param confined how a command is confined
    */
   static void start(Function<Policy, Confinement> confined, String[] args) {
     confine = confined;

@@ -1,5 +1,7 @@
 package dev.vesper.cli;
 
+import dev.vesper.cli.confine.Confinement;
+import dev.vesper.cli.confine.Policy;
 import dev.vesper.machine.LaunchPlan;
 import dev.vesper.machine.launch.ApiVersion;
 import dev.vesper.machine.launch.GuestPolicy;
@@ -17,6 +19,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /** {@code vesper measure}: what a launch measures, and why. */
@@ -43,6 +46,14 @@ final class MeasureCommand implements Options.Command {
   private boolean explain;
   private boolean diff;
   private boolean json;
+  private final Sandbox sandbox;
+
+  /**
+   * @param confine gives up the process's rights for good; null if others need them
+   */
+  MeasureCommand(@Nullable Function<Policy, Confinement> confine) {
+    sandbox = new Sandbox(confine);
+  }
 
   @Override
   public Options options() {
@@ -85,11 +96,13 @@ final class MeasureCommand implements Options.Command {
         () -> diff = true,
         "--diff");
     o.flag("write JSON", () -> json = true, "--json");
+    sandbox.addTo(o);
     return o;
   }
 
   @Override
   public Integer call() {
+    sandbox.prepare();
     if (diff) {
       return compare();
     }
@@ -113,12 +126,14 @@ final class MeasureCommand implements Options.Command {
     }
     LaunchPlan plan;
     MachineSpec options = choose(guest.read());
+    byte @Nullable [] key = tik == null ? null : UserFiles.read(tik, "TIK");
+    enter();
     try {
       plan = LaunchPlan.of(options);
     } catch (BootException | IllegalArgumentException e) {
       throw new UserError(String.valueOf(e.getMessage()));
     }
-    Measurement measurement = measurement(plan);
+    Measurement measurement = measurement(plan, key);
     warn(options, plan);
     Manifest manifest = Manifest.of(plan, inputs(options, plan.policy()));
     if (json) {
@@ -196,16 +211,19 @@ final class MeasureCommand implements Options.Command {
     throw new UserError("--nonce takes 16 bytes in hex or base64, not '" + s + "'");
   }
 
-  private @Nullable Measurement measurement(LaunchPlan plan) {
-    Path key = tik;
+  /** Gives up what is not needed any more: all files have been read, and none looked at. */
+  private void enter() {
+    sandbox.enter(new Policy.Builder().build());
+  }
+
+  private @Nullable Measurement measurement(LaunchPlan plan, byte @Nullable [] k) {
     String n = nonce;
-    if (key == null || n == null) {
+    if (k == null || n == null) {
       return null;
     }
     byte[] mnonce = nonceBytes(n);
-    byte[] k = UserFiles.read(key, "TIK");
     if (k.length != NONCE_BYTES) {
-      throw new UserError("the TIK " + key + " has " + k.length + " bytes, not 16");
+      throw new UserError("the TIK " + tik + " has " + k.length + " bytes, not 16");
     }
     if (((apiMajor | apiMinor | build) & ~0xFF) != 0) {
       throw new UserError("--api-major, --api-minor and --build-id are bytes");
@@ -286,8 +304,13 @@ final class MeasureCommand implements Options.Command {
     if (files.size() != 2) {
       throw new UserError("--diff takes two files that --explain --json wrote");
     }
-    Manifest a = read(files.get(0));
-    Manifest b = read(files.get(1));
+    Path first = files.get(0);
+    Path second = files.get(1);
+    String x = UserFiles.text(first, "manifest");
+    String y = UserFiles.text(second, "manifest");
+    enter();
+    Manifest a = Manifest.parse(first.toString(), x);
+    Manifest b = Manifest.parse(second.toString(), y);
     List<String> found = ManifestDiff.of(a, b);
     found.forEach(Terminal::out);
     boolean same = a.digest().equals(b.digest());
@@ -296,9 +319,5 @@ final class MeasureCommand implements Options.Command {
             ? "the launch digests are equal: " + a.digest()
             : "the launch digests differ: " + a.digest() + " in A, " + b.digest() + " in B");
     return same && found.isEmpty() ? 0 : DIFFERENT;
-  }
-
-  private static Manifest read(Path p) {
-    return Manifest.parse(p.toString(), UserFiles.text(p, "manifest"));
   }
 }

@@ -18,7 +18,9 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
-/** Runs in processes of their own that the system confines, with {@link Intruder} among them. */
+/**
+ * Commands in processes of their own that the system confines, with {@link Intruder} among them.
+ */
 final class ConfinedRunTest {
   private static final String NATIVE = "--enable-native-access=ALL-UNNAMED";
 
@@ -71,10 +73,15 @@ final class ConfinedRunTest {
   }
 
   private Run intrude(int port, String... options) throws Exception {
+    List<String> all = new ArrayList<>(List.of("run", "-v"));
+    all.addAll(List.of(options));
+    return intrudeInto(port, all.toArray(String[]::new));
+  }
+
+  private Run intrudeInto(int port, String... command) throws Exception {
     List<String> args =
-        new ArrayList<>(
-            List.of(outside.toString(), shared.toString(), String.valueOf(port), "run", "-v"));
-    args.addAll(List.of(options));
+        new ArrayList<>(List.of(outside.toString(), shared.toString(), String.valueOf(port)));
+    args.addAll(List.of(command));
     return java(List.of(NATIVE), Intruder.class, args.toArray(String[]::new));
   }
 
@@ -227,6 +234,91 @@ final class ConfinedRunTest {
         java(List.of(NATIVE), Main.class, "run", "--coverage", made.toString(), image.toString());
     assertThat(r.status).as(r.err).isEqualTo(2);
     assertThat(made).doesNotExist();
+  }
+
+  private static void nothingIsDone(Run r) {
+    for (String what :
+        new String[] {
+          "read", "write", "passwd", "create", "mkdir", "list", "delete", "rename", "chmod", "exec",
+          "connect", "listen", "accept", "udp", "unix", "kill"
+        }) {
+      assertThat(r.attempts()).as(r.err).containsEntry(what, "refused");
+    }
+  }
+
+  /** A trace is as foreign as a guest: who reads it has its outputs and no more. */
+  @Test
+  void whoReadsATraceIsConfinedAsARunIs() throws Exception {
+    assume(java(List.of(NATIVE), Main.class, "run", "-v"), "Landlock ABI");
+    Path trace = dir.resolve("t.jsonl");
+    assertThat(
+            java(
+                    List.of(NATIVE),
+                    Main.class,
+                    "run",
+                    "--profile",
+                    "openbsd",
+                    "--trace",
+                    trace.toString())
+                .status)
+        .isZero();
+    Path page = dir.resolve("t.html");
+    Path report = dir.resolve("r.md");
+    Path baseline = dir.resolve("base");
+    String[] command = {
+      "check",
+      trace.toString(),
+      "--sandbox",
+      "on",
+      "--convert",
+      page.toString(),
+      "--report",
+      report.toString(),
+      "--write-baseline",
+      baseline.toString()
+    };
+    Run r = intrudeInto(1, command);
+    nothingIsDone(r);
+    assertThat(r.status).as(r.err).isZero();
+    assertThat(page).isNotEmptyFile();
+    assertThat(report).isNotEmptyFile();
+    assertThat(baseline).content().contains("version-not-negotiated");
+    command[3] = "off";
+    assertThat(intrudeInto(1, command).attempts()).containsEntry("read", "done");
+  }
+
+  /** What is made for a trace that is none goes, as it did when reports were made last. */
+  @Test
+  void aReportOnATraceThatIsNoneIsNotThere() throws Exception {
+    Path trace = Files.writeString(dir.resolve("t.jsonl"), "no trace");
+    Path made = dir.resolve("r.md");
+    Run r =
+        java(List.of(NATIVE), Main.class, "check", trace.toString(), "--report", made.toString());
+    assertThat(r.status).as(r.err).isEqualTo(2);
+    assertThat(r.err.lines().count()).isEqualTo(1);
+    assertThat(made).doesNotExist();
+  }
+
+  @Test
+  void whoMeasuresAnImageIsConfinedAsARunIs() throws Exception {
+    assume(java(List.of(NATIVE), Main.class, "run", "-v"), "Landlock ABI");
+    Path tik = Files.write(dir.resolve("tik"), new byte[16]);
+    Path image = Files.write(dir.resolve("guest.elf"), FlatGuest.image("hlt"));
+    String nonce = "00".repeat(16);
+    Run r =
+        intrudeInto(
+            1,
+            "measure",
+            image.toString(),
+            "--tik",
+            tik.toString(),
+            "--nonce",
+            nonce,
+            "--sandbox",
+            "on");
+    nothingIsDone(r);
+    assertThat(r.status).as(r.err).isZero();
+    assertThat(r.out).contains("measurement ");
   }
 
   @Test

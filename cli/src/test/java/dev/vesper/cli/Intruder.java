@@ -17,12 +17,14 @@ import java.nio.file.attribute.PosixFilePermissions;
 import java.util.concurrent.Callable;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
+import java.util.regex.Pattern;
 
 /**
- * The command in which somebody has got past every check of Vesper's own: at the guest's first #VC
- * the thread that runs the guest does what a guest must never be able to, and says what came of it.
- * Arguments: a folder that the run is not given, one that it may be, a port of 127.0.0.1 where
- * somebody listens, and the command line.
+ * The command in which somebody has got past every check of Vesper's own: at the guest's first #VC,
+ * the verdict on a trace or the digest the thread that runs the guest, or reads what a stranger
+ * wrote, does what nobody must be able to from there, and says what came of it. Arguments: a folder
+ * that the run is not given, one that it may be, a port of 127.0.0.1 where somebody listens, and
+ * the command line.
  */
 final class Intruder {
   private static final PrintStream ERR = System.err;
@@ -48,7 +50,8 @@ final class Intruder {
 
   public static void main(String[] args) throws IOException {
     Intruder i = new Intruder(Path.of(args[0]), Path.of(args[1]), Integer.parseInt(args[2]));
-    System.setErr(new PrintStream(i.new Watch(), true, StandardCharsets.UTF_8));
+    System.setErr(new PrintStream(i.new Watch(ERR), true, StandardCharsets.UTF_8));
+    System.setOut(new PrintStream(i.new Watch(System.out), true, StandardCharsets.UTF_8));
     String[] rest = new String[args.length - 3];
     System.arraycopy(args, 3, rest, 0, rest.length);
     Runtime.getRuntime().addShutdownHook(new Thread(i::leave));
@@ -60,18 +63,26 @@ final class Intruder {
     say("other-process-lives", String.valueOf(other.isAlive()));
   }
 
-  /** Standard error, whose lines come from the thread that runs the guest. */
+  /** An output whose lines come from the thread that has been got at. */
   private final class Watch extends OutputStream {
+    private static final Pattern MOMENT =
+        Pattern.compile("\\] cpu\\d+ vc |^check: |^[0-9a-f]{64}$");
+
+    private final PrintStream to;
     private final StringBuilder line = new StringBuilder();
+
+    private Watch(PrintStream to) {
+      this.to = to;
+    }
 
     @Override
     public void write(int b) {
-      ERR.write(b);
+      to.write(b);
       line.append((char) b);
       if (b == '\n') {
-        boolean vc = line.indexOf(" vc ") >= 0;
+        boolean now = MOMENT.matcher(line.toString().strip()).find();
         line.setLength(0);
-        if (vc && !done) {
+        if (now && !done) {
           done = true;
           intrude();
         }
