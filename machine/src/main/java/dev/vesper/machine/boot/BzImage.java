@@ -1,5 +1,6 @@
 package dev.vesper.machine.boot;
 
+import dev.vesper.machine.foreign.ForeignBytes;
 import dev.vesper.machine.sev.LaunchState;
 import dev.vesper.machine.sev.VmsaField;
 import dev.vesper.machine.spec.BootException;
@@ -26,13 +27,14 @@ final class BzImage {
 
   static LoadedGuest load(BootOptions o, GuestWriter w) throws BootException {
     byte[] b = o.image();
-    int version = Bytes.u16(b, 0x206);
+    ForeignBytes f = ForeignBytes.of(b);
+    int version = (int) f.at(0x206, 2);
     if (version < 0x20A) {
       throw old(o, version);
     }
-    int setup = Bytes.u8(b, 0x1F1);
+    int setup = (int) f.at(0x1F1, 1);
     int from = ((setup == 0 ? 4 : setup) + 1) * 512;
-    long paragraphs = Bytes.u32(b, 0x1F4);
+    long paragraphs = f.at(0x1F4, 4);
     long payload = paragraphs * 16;
     if (from >= b.length || payload > b.length - from + 15L) {
       throw new BootException(
@@ -42,18 +44,18 @@ final class BzImage {
               + " bytes, the file has "
               + b.length);
     }
-    boolean loadedHigh = (Bytes.u8(b, 0x211) & 1) != 0;
+    boolean loadedHigh = (f.at(0x211, 1) & 1) != 0;
     if (!loadedHigh) {
       throw new BootException(o.name() + " is a zImage: only bzImages can be loaded");
     }
-    long load = Bytes.u64(b, 0x258);
-    long initSize = Bytes.u32(b, 0x260);
-    long align = Bytes.u32(b, 0x230);
+    long load = f.at(0x258, 8);
+    long initSize = f.at(0x260, 4);
+    long align = f.at(0x230, 4);
     if (load == 0 || align != 0 && (load & align - 1) != 0) {
       load = 0x100_0000;
     }
     w.require("kernel " + o.name(), load, Math.max(initSize, payload));
-    boolean has64 = (Bytes.u16(b, 0x236) & XLF_KERNEL_64) != 0;
+    boolean has64 = (f.at(0x236, 2) & XLF_KERNEL_64) != 0;
     if (!o.entry32() && !has64) {
       throw new BootException(o.name() + " has no 64-bit entry: use -entry 32");
     }
@@ -100,10 +102,11 @@ final class BzImage {
     int limit = 2047;
     long initrdMax = 0x7FFF_FFFFL;
     if (header != null) {
-      int end = Math.min(0x202 + Bytes.u8(header, 0x201), 0x290);
+      ForeignBytes f = ForeignBytes.of(header);
+      int end = Math.min(0x202 + (int) f.at(0x201, 1), 0x290);
       System.arraycopy(header, 0x1F1, page, 0x1F1, Math.min(end, header.length) - 0x1F1);
-      limit = (int) Math.min(Bytes.u32(header, 0x238), 0xFFFF);
-      initrdMax = Bytes.u32(header, 0x22C);
+      limit = (int) Math.min(f.at(0x238, 4), 0xFFFF);
+      initrdMax = f.at(0x22C, 4);
     } else {
       Bytes.put(page, 0x202, 4, 0x5372_6448L);
     }

@@ -1,5 +1,6 @@
 package dev.vesper.machine.boot;
 
+import dev.vesper.machine.foreign.Damaged;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.spec.BootException;
 import java.util.List;
@@ -19,6 +20,14 @@ public final class ImageLoader {
    * @throws BootException if it is of no known format, damaged, or does not fit
    */
   public static LoadedGuest load(BootOptions o, HostView view) throws BootException {
+    try {
+      return place(o, view);
+    } catch (Damaged e) {
+      throw new BootException(o.name() + " is damaged: " + e.getMessage());
+    }
+  }
+
+  private static LoadedGuest place(BootOptions o, HostView view) throws BootException {
     GuestWriter w = new GuestWriter(view);
     byte[] firmware = o.firmware();
     if (firmware != null) {

@@ -1,5 +1,7 @@
 package dev.vesper.machine.boot;
 
+import dev.vesper.machine.foreign.Damaged;
+import dev.vesper.machine.foreign.ForeignBytes;
 import dev.vesper.machine.sev.LaunchState;
 import dev.vesper.machine.sev.VmsaField;
 import dev.vesper.machine.spec.BootException;
@@ -16,9 +18,9 @@ final class Multiboot {
 
   /** {@return where the header is, or -1} */
   static long header(byte[] b) {
+    ForeignBytes f = ForeignBytes.of(b);
     for (int at = 0; at + 12 <= Math.min(b.length, 8192); at += 4) {
-      if (Bytes.u32(b, at) == MAGIC
-          && (Bytes.u32(b, at) + Bytes.u32(b, at + 4) + Bytes.u32(b, at + 8) & 0xFFFF_FFFFL) == 0) {
+      if (f.at(at, 4) == MAGIC && (MAGIC + f.at(at + 4, 4) + f.at(at + 8, 4) & 0xFFFF_FFFFL) == 0) {
         return at;
       }
     }
@@ -27,7 +29,8 @@ final class Multiboot {
 
   static LoadedGuest load(BootOptions o, GuestWriter w, long header) throws BootException {
     byte[] b = o.image();
-    long flags = Bytes.u32(b, header + 4);
+    ForeignBytes f = ForeignBytes.of(b);
+    long flags = f.at(header + 4, 4);
     if ((flags & 0xFFF8) != 0) {
       throw new BootException(
           o.name()
@@ -43,17 +46,14 @@ final class Multiboot {
     long entry;
     long end;
     if ((flags & ADDRESSES) != 0) {
-      long headerAddress = Bytes.u32(b, header + 12);
-      long load = Bytes.u32(b, header + 16);
-      long loadEnd = Bytes.u32(b, header + 20);
-      long bssEnd = Bytes.u32(b, header + 24);
-      entry = Bytes.u32(b, header + 28);
+      long headerAddress = f.at(header + 12, 4);
+      long load = f.at(header + 16, 4);
+      long loadEnd = f.at(header + 20, 4);
+      long bssEnd = f.at(header + 24, 4);
+      entry = f.at(header + 28, 4);
       long from = header - (headerAddress - load);
       long length = loadEnd == 0 ? b.length - from : loadEnd - load;
-      if (from < 0 || length < 0 || from + length > b.length) {
-        throw new BootException(
-            o.name() + " is truncated: its multiboot addresses lie outside the file");
-      }
+      requireInside(o.name(), f, from, length);
       w.put(o.name(), load, b, (int) from, (int) length);
       end = Math.max(load + length, bssEnd);
       w.require(o.name(), load, end - load);
@@ -75,6 +75,15 @@ final class Multiboot {
         .set(VmsaField.RBX, INFO);
     LoadedGuest g = LoadedGuest.of("multiboot", s, w.ranges());
     return bios ? g.afterBios() : g;
+  }
+
+  private static void requireInside(String name, ForeignBytes f, long from, long length)
+      throws BootException {
+    try {
+      f.part(from, length);
+    } catch (Damaged e) {
+      throw new BootException(name + " is truncated: its multiboot addresses lie outside the file");
+    }
   }
 
   private static void info(BootOptions o, GuestWriter w, long end) throws BootException {

@@ -3,8 +3,8 @@ package dev.vesper.machine.foreign;
 import java.nio.charset.Charset;
 
 /**
- * Little-endian bytes of a stranger's file, read from front to back. Nothing outside of them is
- * read, no count is believed that the rest cannot hold, and what is read is paid for.
+ * Bytes of a stranger's file, read from front to back; numbers are little-endian. Nothing outside
+ * of them is read, no count is believed that the rest cannot hold, and what is read is paid for.
  */
 public final class ForeignBytes {
   private final byte[] b;
@@ -136,6 +136,32 @@ public final class ForeignBytes {
     int from = at;
     at += bytes;
     return from;
+  }
+
+  private int byteAt(long place) {
+    return place < 0 || place >= size() ? 0 : b[start + (int) place] & 0xFF;
+  }
+
+  /**
+   * {@return a number of a header whose places are fixed; what of it lies outside is zero} Reading
+   * goes on where it was.
+   *
+   * @param place from the beginning of these bytes
+   * @param bytes 0 to 8
+   */
+  public long at(long place, int bytes) {
+    assert bytes >= 0 && bytes <= 8 : "no number";
+    allowance.spend(bytes);
+    long v = 0;
+    for (int i = 0; i < bytes; i++) {
+      v |= (long) byteAt(place + i) << 8 * i;
+    }
+    return v;
+  }
+
+  /** {@return the same of a file that has the high byte first} */
+  public long bigEndianAt(long place, int bytes) {
+    return bytes == 0 ? 0 : Long.reverseBytes(at(place, bytes)) >>> 64 - 8 * bytes;
   }
 
   /** {@return the next byte} */

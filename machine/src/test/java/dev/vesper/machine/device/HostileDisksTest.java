@@ -410,4 +410,18 @@ final class HostileDisksTest {
       assertThat(d.sectors()).isEqualTo(2048);
     }
   }
+
+  /** Tables lie in the file: one of a page cannot have 32 MiB of them. */
+  @Test
+  void tablesThatTheFileCannotHoldAreNotMade() throws IOException {
+    Path p = sparse("small", 4096);
+    header(p, 16, 1 << 20, 4 << 20, 512, 1024, 1);
+    assertThatThrownBy(() -> DiskFile.open(p, DiskFile.Format.QCOW2, true, false))
+        .hasMessageContaining("tables that cannot be");
+    header(p, 16, 1 << 20, 16, 512, 1024, 512);
+    assertThatThrownBy(() -> DiskFile.open(p, DiskFile.Format.QCOW2, true, false))
+        .hasMessageContaining("tables that cannot be");
+    header(p, 12, 1 << 20, 16, 512, 1024, 1);
+    DiskFile.open(p, DiskFile.Format.QCOW2, true, false).close();
+  }
 }

@@ -1,5 +1,8 @@
 package dev.vesper.machine.device.disk;
 
+import dev.vesper.machine.foreign.Allowance;
+import dev.vesper.machine.foreign.Damaged;
+import dev.vesper.machine.foreign.ForeignBytes;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
@@ -82,31 +85,31 @@ public final class Qcow2Disk extends ImageDisk {
    */
   public Qcow2Disk(Storage image, boolean readOnly) throws IOException {
     super(image, readOnly);
-    ByteBuffer h = ByteBuffer.wrap(bytes(0, HEADER));
-    int version = h.getInt(4);
-    bits = h.getInt(20);
-    size = h.getLong(24);
-    require(h.getInt(0) == MAGIC, "it is no qcow2 image");
+    ForeignBytes h = ForeignBytes.of(bytes(0, HEADER));
+    int version = (int) h.bigEndianAt(4, 4);
+    bits = (int) h.bigEndianAt(20, 4);
+    size = h.bigEndianAt(24, 8);
+    require((int) h.bigEndianAt(0, 4) == MAGIC, "it is no qcow2 image");
     require(version == 2 || version == 3, "its version is " + version + ", not 2 or 3");
     require(bits >= 9 && bits <= 21, "it has clusters of 2 to the " + bits + " bytes");
     require(
-        h.getLong(8) == 0,
+        h.bigEndianAt(8, 8) == 0,
         "it has a backing file: make it stand alone with 'qemu-img rebase -b \"\"'");
-    require(h.getInt(32) == 0, "it is encrypted");
-    long incompatible = version == 3 ? h.getLong(72) : 0;
+    require(h.bigEndianAt(32, 4) == 0, "it is encrypted");
+    long incompatible = version == 3 ? h.bigEndianAt(72, 8) : 0;
     require(
         (incompatible & ~INCOMPATIBLE_DIRTY) == 0,
         "it uses features (0x" + Long.toHexString(incompatible) + ") that are not supported");
     require(
         incompatible == 0 || readOnly, "it was not closed: mend it with 'qemu-img check -r all'");
-    countBits = version == 3 ? 1 << (h.getInt(96) & 31) : 16;
+    countBits = version == 3 ? 1 << (h.bigEndianAt(96, 4) & 31) : 16;
     require(countBits == 16, "its counts have " + countBits + " bits: only 16 are supported");
     cluster = 1 << bits;
     perTable = cluster / 8;
-    int l1Size = h.getInt(36);
-    l1Offset = h.getLong(40);
-    countTable = h.getLong(48);
-    long countBytes = (h.getInt(56) & 0xFFFF_FFFFL) * cluster;
+    int l1Size = (int) h.bigEndianAt(36, 4);
+    l1Offset = h.bigEndianAt(40, 8);
+    countTable = h.bigEndianAt(48, 8);
+    long countBytes = h.bigEndianAt(56, 4) * cluster;
     long needed = (size + (long) cluster * perTable - 1) / ((long) cluster * perTable);
     require(
         size >= 0
@@ -115,14 +118,15 @@ public final class Qcow2Disk extends ImageDisk {
             && l1Size >= 0
             && l1Size >= needed
             && l1Size * 8L <= MOST_TABLE
-            && countBytes <= MOST_TABLE,
+            && countBytes <= MOST_TABLE
+            && areOf(image.length(), 8L * l1Size + countBytes),
         "its header speaks of tables that cannot be: look at it with 'qemu-img check'");
     l1 = longs(l1Offset, l1Size);
     counts = longs(countTable, (int) (countBytes / 8));
     long length = image.length();
     require(length <= MOST_SIZE, "its file is larger than 1 EiB");
     end = length + cluster - 1 & -cluster;
-    autoclear = version == 3 && h.getLong(AUTOCLEAR) != 0;
+    autoclear = version == 3 && h.bigEndianAt(AUTOCLEAR, 8) != 0;
     long own = (size + cluster - 1 >> bits) + l1Size;
     // Counts take two bytes a cluster, and each of their blocks eight in a table that can move.
     long blocks = ((end >> bits) + own) / (cluster / 2) + 2;
@@ -135,6 +139,16 @@ public final class Qcow2Disk extends ImageDisk {
             + cluster
             + ": make it anew with 'qemu-img convert -O qcow2', or take readonly=on or"
             + " snapshot=on");
+  }
+
+  /** {@return whether a file can account for as many bytes of tables} */
+  private static boolean areOf(long length, long tables) {
+    try {
+      Allowance.of(Math.clamp(length, 0, MOST_SIZE >> 4)).spend(tables);
+      return true;
+    } catch (Damaged e) {
+      return false;
+    }
   }
 
   private static void require(boolean holds, String message) throws IOException {
