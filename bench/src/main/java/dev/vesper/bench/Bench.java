@@ -26,6 +26,7 @@ public final class Bench {
              vesper bench boot KERNEL INITRD [off|sev|es] a Linux boot, each pass in a new process
              vesper bench firmware OVMF.fd [off|sev|es]   firmware to its shell, the same way
              vesper bench start                           time to the first byte of output
+             vesper bench disk                            reads of a virtio disk
              vesper bench decode                          the decoder
       """;
 
@@ -39,6 +40,7 @@ public final class Bench {
       case "vc" -> RoundTrips.run();
       case "decode" -> DecoderBench.run();
       case "start" -> StartBench.run();
+      case "disk" -> DiskBench.run();
       case "boot", BootBench.ONCE -> {
         if (rest.size() < 2 || rest.size() > 3) {
           usage();

@@ -54,6 +54,14 @@ final class Children {
     return out;
   }
 
+  /** Runs a command to its end; {@return its exit status} */
+  static int status(List<String> command) throws IOException {
+    Process p = start(command);
+    p.getInputStream().readAllBytes();
+    await(p);
+    return p.exitValue();
+  }
+
   /** {@return milliseconds from the start of a command to its first byte of output} */
   static double millisToOutput(List<String> command) throws IOException {
     long t = System.nanoTime();
