@@ -56,7 +56,7 @@ final class CheckCommand implements Options.Command {
     if (p == null) {
       throw new UserError("check needs a TRACE: write one with 'vesper run --trace F.jsonl'");
     }
-    sandbox.prepare();
+    sandbox.validate();
     findings.validate();
     if (Files.isDirectory(p)) {
       throw new UserError("the trace " + p + " is a directory: name a file");

@@ -159,6 +159,9 @@ public final class Main implements Runnable {
    */
   static void start(Function<Policy, Confinement> confined, String[] args) {
     confine = confined;
+    if (Sandbox.isExpected(args)) {
+      Confinement.prepare();
+    }
     // Whoever reads a result may stop, and a disk may be full: System.out keeps both to itself.
     System.setOut(
         new PrintStream(

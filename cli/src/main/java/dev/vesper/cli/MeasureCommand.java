@@ -102,7 +102,7 @@ final class MeasureCommand implements Options.Command {
 
   @Override
   public Integer call() {
-    sandbox.prepare();
+    sandbox.validate();
     if (diff) {
       return compare();
     }

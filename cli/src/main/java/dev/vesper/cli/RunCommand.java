@@ -260,7 +260,7 @@ final class RunCommand implements Options.Command {
   }
 
   private int start() throws IOException {
-    sandbox.prepare();
+    sandbox.validate();
     guest.validate();
     SevMode mode = guest.mode();
     boolean reference = guest.reference();

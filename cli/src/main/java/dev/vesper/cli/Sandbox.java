@@ -3,11 +3,15 @@ package dev.vesper.cli;
 import dev.vesper.cli.confine.Confinement;
 import dev.vesper.cli.confine.Policy;
 import java.util.List;
+import java.util.Set;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
 /** The option {@code --sandbox} of commands that read what strangers wrote. */
 final class Sandbox {
+  private static final String OPTION = "--sandbox";
+  private static final Set<String> COMMANDS = Set.of("run", "check", "measure");
+
   private final @Nullable Function<Policy, Confinement> confine;
   private String wanted = "";
 
@@ -26,23 +30,33 @@ final class Sandbox {
             + " here; on refuses to run where that is not possible, off does without (default:"
             + " what the system can do; -v of run says what that is)",
         v -> wanted = v,
-        "--sandbox");
+        OPTION);
   }
 
   /**
-   * Begins with what takes time, when the options have been read.
+   * {@return whether it is worth while to prepare a confinement before the options have been read,
+   * which takes as long as a part of it} What they say is looked at by {@link #validate}.
+   */
+  static boolean isExpected(String[] args) {
+    if (args.length == 0 || !COMMANDS.contains(args[0])) {
+      return false;
+    }
+    int option = List.of(args).indexOf(OPTION);
+    boolean off = option > 0 && option + 1 < args.length && args[option + 1].equals("off");
+    return !off && !List.of(args).contains(OPTION + "=off");
+  }
+
+  /**
+   * Looks at the option before anything is done.
    *
    * @throws UserError if the option is not understood, or cannot be done here
    */
-  void prepare() {
+  void validate() {
     if (!List.of("", "on", "off").contains(wanted)) {
       throw new UserError("--sandbox takes on or off, not '" + wanted + "'");
     }
     if (wanted.equals("on") && confine == null) {
       throw new UserError("--sandbox on: the process is not this command's alone");
-    }
-    if (!isOff()) {
-      Confinement.prepare();
     }
   }
 
