@@ -902,7 +902,11 @@ public final class Cpu extends ControlRegisters {
     exitIntInfo = 0;
     completing = true;
     int v3 = intercepts.vector3;
-    // Ports go to the bus; a task switch or IRET that was intercepted is to be done now.
+    int dr = intercepts.dr;
+    // Ports go to the bus; a task switch, IRET or MOV of a debug register that was intercepted is
+    // to be
+    // done now.
+    intercepts.dr = 0;
     intercepts.vector3 &=
         ~(ExitCode.interceptBit(ExitCode.IRET)
             | ExitCode.interceptBit(ExitCode.IOIO)
@@ -916,6 +920,7 @@ public final class Cpu extends ControlRegisters {
     } finally {
       bus = null;
       intercepts.vector3 = v3;
+      intercepts.dr = dr;
     }
   }
 

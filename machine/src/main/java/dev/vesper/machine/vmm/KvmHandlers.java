@@ -116,7 +116,7 @@ final class KvmHandlers implements Handlers {
       }
       case ExitCode.RDTSC, ExitCode.RDTSCP -> rdtsc(hv, v, code == ExitCode.RDTSCP);
       case ExitCode.WBINVD, ExitCode.INVD, ExitCode.MONITOR, ExitCode.MWAIT -> skip(hv, v);
-      case ExitCode.IRET -> emulate(hv, v);
+      case ExitCode.IRET, ExitCode.DR7_READ, ExitCode.DR7_WRITE -> emulate(hv, v);
       case ExitCode.RDPMC -> rdpmc(hv, v);
       case ExitCode.RDPRU -> host.interrupts.injectException(hv, UD, false);
       case ExitCode.VMMCALL -> {
