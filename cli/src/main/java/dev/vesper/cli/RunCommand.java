@@ -376,7 +376,7 @@ final class RunCommand implements Options.Command {
       if (restarts.isReset(o)) {
         o = new Outcome(o.status(), o.reason() + "; vmd(8): restarted too quickly");
       }
-      time.close();
+      time.ended(o.status());
       Machine last = m;
       ending.write("the variable store", () -> keepVariables(options, last, outputs));
       ending.write("the screenshot", () -> writeScreenshot(last, outputs));

@@ -16,26 +16,44 @@ final class Terminal {
   /** Of a stack. */
   private static final int MOST_LINES = 60;
 
+  /** When the write began that is going on, by {@link System#nanoTime}; 0 if none is. */
+  private static volatile long since;
+
   private Terminal() {}
+
+  private static void show(PrintStream to, String text) {
+    since = System.nanoTime() | 1;
+    try {
+      to.print(text);
+    } finally {
+      since = 0;
+    }
+  }
+
+  /** {@return whether nobody has taken what is said for so many nanoseconds} */
+  static boolean stuck(long nanos) {
+    long s = since;
+    return s != 0 && System.nanoTime() - s > nanos;
+  }
 
   /** Prints a result, a line. */
   static void out(String line) {
-    System.out.println(Visible.of(line));
+    show(System.out, Visible.of(line) + System.lineSeparator());
   }
 
   /** Prints a result of several lines, each of which is ours. */
   static void outLines(String text) {
-    System.out.print(Visible.lines(text));
+    show(System.out, Visible.lines(text));
   }
 
   /** Prints a line about what happens. */
   static void err(String line) {
-    System.err.println(Visible.of(line));
+    show(System.err, Visible.of(line) + System.lineSeparator());
   }
 
   /** Prints several lines about what happens, each of which is ours. */
   static void errLines(String text) {
-    System.err.print(Visible.lines(text));
+    show(System.err, Visible.lines(text));
   }
 
   /** Prints a message of the command: one line on stderr. */
