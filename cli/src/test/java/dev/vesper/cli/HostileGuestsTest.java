@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.vesper.cli.hostile.Arena;
 import dev.vesper.cli.hostile.HostileGuest;
 import dev.vesper.cli.hostile.HostileGuest.Board;
+import dev.vesper.guest.FlatGuest;
 import dev.vesper.machine.spec.Outcome;
 import java.io.ByteArrayOutputStream;
 import java.io.File;
@@ -16,11 +17,11 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Pattern;
-import org.junit.jupiter.api.Assertions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -42,7 +43,10 @@ final class HostileGuestsTest {
 
   private static final String LIMIT = "400000";
 
-  /** A command in this process has no limit in time that ends the process; a thread looks on. */
+  /** Seconds that a command in this process may take: one instruction may be long. */
+  private static final String LONGEST = "60";
+
+  /** When a command counts as stuck, and a thread says where. */
   private static final long STUCK = TimeUnit.SECONDS.toNanos(90);
 
   private static final double TIMEOUT = 2;
@@ -50,6 +54,7 @@ final class HostileGuestsTest {
 
   /** More than a run takes that ends at once. */
   private static final double STARTS = 60;
+
   private static final long BESIDES = 600L << 20;
 
   /** How often a run that was late is run again: a computer may have had something else to do. */
@@ -72,7 +77,7 @@ final class HostileGuestsTest {
     ByteArrayOutputStream err = new ByteArrayOutputStream();
     int[] status = {-1};
     List<String> words = new ArrayList<>(command);
-    words.addAll(List.of("--limit-insns", LIMIT));
+    words.addAll(List.of("--limit-insns", LIMIT, "--timeout", LONGEST));
     Thread t =
         new Thread(
             null, () -> status[0] = Main.execute(words.toArray(String[]::new)), "guest", 4 << 20);
@@ -102,7 +107,8 @@ final class HostileGuestsTest {
   }
 
   /** A command in a process of its own, confined. */
-  private Run process(List<String> command, double timeout, Arena arena, Most most, List<String> faults)
+  private Run process(
+      List<String> command, double timeout, Arena arena, Most most, List<String> faults)
       throws IOException, InterruptedException {
     List<String> words = new ArrayList<>(launcher(command));
     words.addAll(command);
@@ -251,7 +257,7 @@ final class HostileGuestsTest {
     Path kept =
         Files.createDirectories(
             Path.of(System.getProperty("guests.kept", "target/guests"))
-                .resolve(g.board().name().toLowerCase(java.util.Locale.ROOT) + "-" + g.seed()));
+                .resolve(g.board().name().toLowerCase(Locale.ROOT) + "-" + g.seed()));
     Files.write(kept.resolve("image"), g.image());
     Files.writeString(kept.resolve("image.s"), g.source());
     String said =
@@ -307,8 +313,8 @@ final class HostileGuestsTest {
     }
     if (minutes != null) {
       System.out.printf(
-          "%s: %d guests from %d on; by status: here %s, in processes %s; the latest was %.2f s over"
-              + " its time, the largest had %d MiB besides the guest's%n",
+          "%s: %d guests from %d on; by status: here %s, in processes %s; the latest was %.2f s"
+              + " over its time, the largest had %d MiB besides the guest's%n",
           board, done, seed, inside.statuses, apart.statuses, apart.over, apart.memory >> 20);
     }
     assertThat(faults).as(String.join("\n\n", faults)).isEmpty();
@@ -321,7 +327,7 @@ final class HostileGuestsTest {
   /** {@return what a run takes that ends at once} */
   private double start(Arena arena) throws IOException, InterruptedException {
     arena.reset();
-    Files.write(arena.output("image"), dev.vesper.guest.FlatGuest.image("out 0xf4, al"));
+    Files.write(arena.output("image"), FlatGuest.image("out 0xf4, al"));
     double longest = 0;
     for (int i = 0; i < 2; i++) {
       Most most = new Most();
@@ -334,7 +340,7 @@ final class HostileGuestsTest {
               most,
               new ArrayList<>());
       if (r.status % 2 != 1) {
-        Assertions.fail(r.err);
+        throw new AssertionError(r.err);
       }
       longest = Math.max(longest, most.over + STARTS);
     }

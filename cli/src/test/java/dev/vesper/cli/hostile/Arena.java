@@ -13,6 +13,7 @@ import java.nio.file.attribute.BasicFileAttributes;
 import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
+import java.util.TreeSet;
 
 /**
  * Where guests run: a folder that they may change, disks that they may write, what a run writes,
@@ -137,7 +138,7 @@ public final class Arena {
               throws IOException {
             if (p.equals(free)) {
               // Nothing appears beside what it has.
-              all.put(p.toString(), String.join(" ", new java.util.TreeSet<>(List.of(names(p)))));
+              all.put(p.toString(), String.join(" ", new TreeSet<>(List.of(names(p)))));
               return FileVisitResult.SKIP_SUBTREE;
             }
             describe(p, "");

@@ -13,7 +13,8 @@ import java.util.Random;
  * that none would do; the last one ends the guest or never ends.
  */
 final class HostileCode {
-  // Physical addresses that nothing else uses in a guest of 32 MiB; linear ones where all is shared.
+  // Physical addresses that nothing else uses in a guest of 32 MiB; linear ones where all is
+  // shared.
   private static final int RINGS = 0x148_0000;
   private static final int BUFFERS = 0x150_0000;
   private static final int ANSWERS = 0x158_0000;
@@ -36,44 +37,160 @@ final class HostileCode {
   };
 
   private static final long[] REGIONS = {
-    0xFEE0_0000L, 0xFEC0_0000L, 0xFED0_0000L, 0xA_0000L, 0xC000_0000L, 0xC000_4000L, 0xC000_8000L,
-    0xC100_0000L, 0xE000_0000L, 0xFF00_0000L, 0xFFFF_0000L, 0xE_0000L
+    0xFEE0_0000L,
+    0xFEC0_0000L,
+    0xFED0_0000L,
+    0xA_0000L,
+    0xC000_0000L,
+    0xC000_4000L,
+    0xC000_8000L,
+    0xC100_0000L,
+    0xE000_0000L,
+    0xFF00_0000L,
+    0xFFFF_0000L,
+    0xE_0000L
   };
 
   private static final int[] MSRS = {
-    0x10, 0x1B, 0x3A, 0x8B, 0xFE, 0x11, 0x12, 0x174, 0x175, 0x176, 0x179, 0x17A, 0x1D9, 0x200, 0x201,
-    0x250, 0x277, 0x2FF, 0x400, 0x401, 0x6E0, 0x800, 0x802, 0x808, 0x80B, 0x80F, 0x828, 0x830, 0x832,
-    0x838, 0x83F, 0xDA0, 0xC000_0081, 0xC000_0082, 0xC000_0083, 0xC000_0084,
-    0xC000_0100, 0xC000_0102, 0xC000_0103, 0xC001_0010, 0xC001_0015, 0xC001_0114, 0xC001_0117,
-    0xC001_0130, 0xC001_0131, 0xC001_0200, 0xC001_0000, 0x4B56_4D00, 0x4B56_4D01, 0x4B56_4D02,
-    0x4B56_4D03, 0x4B56_4D04, 0x4B56_4D05, 0x4B56_4D06, 0x4B56_4D07, 0x4B56_4D08, 0x4000_0000
+    0x10,
+    0x1B,
+    0x3A,
+    0x8B,
+    0xFE,
+    0x11,
+    0x12,
+    0x174,
+    0x175,
+    0x176,
+    0x179,
+    0x17A,
+    0x1D9,
+    0x200,
+    0x201,
+    0x250,
+    0x277,
+    0x2FF,
+    0x400,
+    0x401,
+    0x6E0,
+    0x800,
+    0x802,
+    0x808,
+    0x80B,
+    0x80F,
+    0x828,
+    0x830,
+    0x832,
+    0x838,
+    0x83F,
+    0xDA0,
+    0xC000_0081,
+    0xC000_0082,
+    0xC000_0083,
+    0xC000_0084,
+    0xC000_0100,
+    0xC000_0102,
+    0xC000_0103,
+    0xC001_0010,
+    0xC001_0015,
+    0xC001_0114,
+    0xC001_0117,
+    0xC001_0130,
+    0xC001_0131,
+    0xC001_0200,
+    0xC001_0000,
+    0x4B56_4D00,
+    0x4B56_4D01,
+    0x4B56_4D02,
+    0x4B56_4D03,
+    0x4B56_4D04,
+    0x4B56_4D05,
+    0x4B56_4D06,
+    0x4B56_4D07,
+    0x4B56_4D08,
+    0x4000_0000
   };
 
   private static final int[] GHCB_CODES = {
-    ExitCode.CPUID, ExitCode.IOIO, ExitCode.IOIO, ExitCode.MSR, ExitCode.MMIO_READ,
-    ExitCode.MMIO_READ, ExitCode.MMIO_WRITE, ExitCode.MMIO_WRITE, ExitCode.RDTSC, ExitCode.RDPMC,
-    ExitCode.VMMCALL, ExitCode.DR7_WRITE, ExitCode.AP_JUMP_TABLE,
-    ExitCode.HV_FEATURES, ExitCode.NMI_COMPLETE, ExitCode.MONITOR, ExitCode.MWAIT, ExitCode.RDTSCP,
-    ExitCode.WBINVD, ExitCode.INVD, ExitCode.XSETBV, ExitCode.SNP_PAGE_STATE_CHANGE,
-    ExitCode.SNP_GUEST_REQUEST, ExitCode.SNP_EXTENDED_GUEST_REQUEST, ExitCode.SNP_AP_CREATION,
+    ExitCode.CPUID,
+    ExitCode.IOIO,
+    ExitCode.IOIO,
+    ExitCode.MSR,
+    ExitCode.MMIO_READ,
+    ExitCode.MMIO_READ,
+    ExitCode.MMIO_WRITE,
+    ExitCode.MMIO_WRITE,
+    ExitCode.RDTSC,
+    ExitCode.RDPMC,
+    ExitCode.VMMCALL,
+    ExitCode.DR7_WRITE,
+    ExitCode.AP_JUMP_TABLE,
+    ExitCode.HV_FEATURES,
+    ExitCode.NMI_COMPLETE,
+    ExitCode.MONITOR,
+    ExitCode.MWAIT,
+    ExitCode.RDTSCP,
+    ExitCode.WBINVD,
+    ExitCode.INVD,
+    ExitCode.XSETBV,
+    ExitCode.SNP_PAGE_STATE_CHANGE,
+    ExitCode.SNP_GUEST_REQUEST,
+    ExitCode.SNP_EXTENDED_GUEST_REQUEST,
+    ExitCode.SNP_AP_CREATION,
     ExitCode.RDTSC
   };
 
   /** What ends most guests that ask for it. */
   private static final int[] LAST_CODES = {
-    ExitCode.UNSUPPORTED_EVENT, ExitCode.AP_RESET_HOLD, ExitCode.TERMINATION, ExitCode.DR0_READ,
-    ExitCode.DR7_READ, ExitCode.CR0_WRITE
+    ExitCode.UNSUPPORTED_EVENT,
+    ExitCode.AP_RESET_HOLD,
+    ExitCode.TERMINATION,
+    ExitCode.DR0_READ,
+    ExitCode.DR7_READ,
+    ExitCode.CR0_WRITE
   };
 
   private static final String[] NAMES = {
-    "file", "folder", "link", "up", "absolute", "pipe", "new", "other", "..", ".", "", "/", "a/b",
-    "../secret", "/etc/passwd", "folder/..", "deep", "\u00ff\u00fe", "n".repeat(255), "n".repeat(256),
-    "n".repeat(4000), "secret", "con\u0001trol", "../../secret"
+    "file",
+    "folder",
+    "link",
+    "up",
+    "absolute",
+    "pipe",
+    "new",
+    "other",
+    "..",
+    ".",
+    "",
+    "/",
+    "a/b",
+    "../secret",
+    "/etc/passwd",
+    "folder/..",
+    "deep",
+    "\u00ff\u00fe",
+    "n".repeat(255),
+    "n".repeat(256),
+    "n".repeat(4000),
+    "secret",
+    "con\u0001trol",
+    "../../secret"
   };
 
   private static final String[] TARGETS = {
-    "..", "../secret", "/", "/etc/passwd", "../kept/file", "file", "folder", "link", "t".repeat(4095),
-    "t".repeat(5000), "../../secret", "/proc/self/root", "/dev/zero"
+    "..",
+    "../secret",
+    "/",
+    "/etc/passwd",
+    "../kept/file",
+    "file",
+    "folder",
+    "link",
+    "t".repeat(4095),
+    "t".repeat(5000),
+    "../../secret",
+    "/proc/self/root",
+    "/dev/zero"
   };
 
   /** Another maker's VMMCALL. */
@@ -163,7 +280,8 @@ final class HostileCode {
   /** {@return a physical address that may have something} */
   private long address() {
     return switch (random.nextInt(10)) {
-      case 0 -> REGIONS[random.nextInt(REGIONS.length)] + (random.nextInt(0x1000) & any(-1, -4, -8));
+      case 0 ->
+          REGIONS[random.nextInt(REGIONS.length)] + (random.nextInt(0x1000) & any(-1, -4, -8));
       case 1 -> setting.megabytes() * 0x10_0000L - random.nextInt(16);
       case 2 -> 0xFFFF_FFF8L + random.nextInt(8);
       case 3 -> random.nextLong() & 0xF_FFFF_FFFF_FFFFL;
@@ -233,13 +351,25 @@ final class HostileCode {
     add("mov edx, %d", port());
     add("mov edi, %d", (int) address());
     add("mov rsi, %s", chance(3) ? wide() : hex(BUFFERS));
-    add("mov rcx, %s", chance(30) ? wide() : String.valueOf(random.nextInt(5000)));
+    add("mov ecx, %d", random.nextInt(chance(30) ? 0x10_0000 : 5000));
     if (chance(4)) {
       add("std");
     }
     String[] all = {
-      "rep insb", "rep insw", "rep insd", "rep outsb", "rep outsw", "rep outsd", "insb", "outsd",
-      "rep movsb", "rep movsq", "rep stosd", "rep lodsb", "repe cmpsb", "repne scasw"
+      "rep insb",
+      "rep insw",
+      "rep insd",
+      "rep outsb",
+      "rep outsw",
+      "rep outsd",
+      "insb",
+      "outsd",
+      "rep movsb",
+      "rep movsq",
+      "rep stosd",
+      "rep lodsb",
+      "repe cmpsb",
+      "repne scasw"
     };
     add("%s", all[random.nextInt(all.length)]);
     add("cld");
@@ -294,7 +424,9 @@ final class HostileCode {
 
   private void modelSpecific() {
     for (int n = 1 + random.nextInt(8); n > 0; n--) {
-      int msr = chance(4) ? any(0, 0x4B56_4D00, 0xC000_0000, 0xC001_0000) + random.nextInt(0x1000)
+      int msr =
+          chance(4)
+              ? any(0, 0x4B56_4D00, 0xC000_0000, 0xC001_0000) + random.nextInt(0x1000)
               : MSRS[random.nextInt(MSRS.length)] + (chance(6) ? random.nextInt(16) : 0);
       add("mov ecx, %d", msr);
       if (chance(3)) {
@@ -367,7 +499,9 @@ final class HostileCode {
     text.append(over).append(":\n");
     add("%s [rel %s]", lost && chance(2) ? "lidt" : "lgdt", pointer);
     for (int n = 1 + random.nextInt(6); n > 0; n--) {
-      int selector = (chance(4) ? random.nextInt(16) : 7 + random.nextInt(9)) << 3 | (chance(3) ? random.nextInt(8) : 0);
+      int selector =
+          (chance(4) ? random.nextInt(16) : 7 + random.nextInt(9)) << 3
+              | (chance(3) ? random.nextInt(8) : 0);
       add("mov eax, %d", selector);
       switch (random.nextInt(12)) {
         case 0 -> add("ltr ax");
@@ -448,7 +582,6 @@ final class HostileCode {
 
   private void changedCode() {
     String code = label();
-    String end = label();
     add("mov rdi, %s", code);
     add("mov rax, 0x7fffffff");
     add("and rdi, rax");
@@ -459,10 +592,11 @@ final class HostileCode {
     add("nop");
     add("mov eax, %d", random.nextInt(256));
     add("nop");
-    add("%s [rdi+%d], %d", chance(2) ? "add byte" : "xor dword", random.nextInt(7), random.nextInt(4));
+    add(
+        "%s [rdi+%d], %d",
+        chance(2) ? "add byte" : "xor dword", random.nextInt(7), random.nextInt(4));
     add("dec r12d");
     add("jne %s", code);
-    text.append(end).append(":\n");
   }
 
   private void randomBytes() {
@@ -496,7 +630,8 @@ final class HostileCode {
           int kind = chance(12) ? any(0x500, 0x600, 0x200) : any(0, 0, 0x100, 0x400);
           apic(0x300, 0x20 + random.nextInt(224) | kind | 0x4000 | random.nextInt(4) << 18);
         }
-        case 2 -> apic(any(0x80, 0xB0, 0xD0, 0xE0, 0xF0, 0x20, 0x280, 0x350, 0x360, 0x370), number());
+        case 2 ->
+            apic(any(0x80, 0xB0, 0xD0, 0xE0, 0xF0, 0x20, 0x280, 0x350, 0x360, 0x370), number());
         case 3 -> {
           add("mov edi, 0xfec00000");
           add("mov dword [rdi], %d", 0x10 + random.nextInt(56));
@@ -522,7 +657,8 @@ final class HostileCode {
           int chip = any(0x20, 0xA0);
           add("mov al, 0x11");
           add("out %d, al", chip);
-          for (int v : new int[] {random.nextInt(256), 4, random.nextInt(32), random.nextInt(256)}) {
+          for (int v :
+              new int[] {random.nextInt(256), 4, random.nextInt(32), random.nextInt(256)}) {
             add("mov al, %d", v);
             add("out %d, al", chip + 1);
           }
@@ -554,20 +690,32 @@ final class HostileCode {
 
   private void pci() {
     for (int n = 1 + random.nextInt(8); n > 0; n--) {
-      int where = 1 << 31 | random.nextInt(chance(5) ? 0x1_0000 : 0x2000) << 8 >> 8;
-      where = 1 << 31 | random.nextInt(8) << 11 | any(0, 4, 0x10, 0x14, 0x20, 0x24, 0x30, 0x3C, 0x34,
-          random.nextInt(256)) | where & (chance(6) ? 0x7F_FF00 : 0);
+      int register = any(0, 4, 0x10, 0x14, 0x20, 0x24, 0x30, 0x3C, 0x34, random.nextInt(256));
+      int device = chance(6) ? random.nextInt(0x1_0000) << 8 : random.nextInt(8) << 11;
+      int where = 1 << 31 | device | register;
       add("mov edx, 0xcf8");
       add("mov eax, %d", where);
       add("out dx, eax");
       add("mov edx, %d", 0xCFC + (chance(4) ? random.nextInt(4) : 0));
-      String register = new String[] {"eax", "eax", "ax", "al"}[random.nextInt(4)];
+      String width = new String[] {"eax", "eax", "ax", "al"}[random.nextInt(4)];
       if (chance(3)) {
-        add("in %s, dx", register);
+        add("in %s, dx", width);
       } else {
-        add("mov eax, %d", any(-1, 7, 0x407, 0xC000_0000, 0xC100_000C, 0xFEE0_0000, 0xE000_0000,
-            0, 0xA_0000, 0x100_0000, number()));
-        add("out dx, %s", register);
+        add(
+            "mov eax, %d",
+            any(
+                -1,
+                7,
+                0x407,
+                0xC000_0000,
+                0xC100_000C,
+                0xFEE0_0000,
+                0xE000_0000,
+                0,
+                0xA_0000,
+                0x100_0000,
+                number()));
+        add("out dx, %s", width);
       }
     }
   }
@@ -703,8 +851,15 @@ final class HostileCode {
   private void damage(int type, int queue) {
     for (int n = 1 + random.nextInt(5); n > 0; n--) {
       switch (random.nextInt(setting.vmd() ? 4 : 8)) {
-        case 0 -> describe(type, queue, random.nextInt(ENTRIES), address(), number(),
-            random.nextInt(8), random.nextInt(chance(4) ? 0x1_0000 : ENTRIES));
+        case 0 ->
+            describe(
+                type,
+                queue,
+                random.nextInt(ENTRIES),
+                address(),
+                number(),
+                random.nextInt(8),
+                random.nextInt(chance(4) ? 0x1_0000 : ENTRIES));
         case 1 -> add("mov word [%d], %d", table(type, queue) + available() + 2, number() & 0xFFFF);
         case 2 -> add("mov dword [%d], %d", table(type, queue) + random.nextInt(QUEUE), number());
         case 3 -> {
@@ -713,9 +868,11 @@ final class HostileCode {
           describe(type, queue, 1, table(type, queue) + 16, any(16, 4096, -16), any(4, 6), 1);
         }
         case 4 -> add("mov dword [r15+%d], %d", random.nextInt(0x40), number());
-        case 5 -> add("mov word [r15+%d], %d", any(0x16, 0x18, 0x1A, 0x1C, 0x10), random.nextInt(8));
+        case 5 ->
+            add("mov word [r15+%d], %d", any(0x16, 0x18, 0x1A, 0x1C, 0x10), random.nextInt(8));
         case 6 -> add("mov dword [r15+%d], %d", 0x2000 + random.nextInt(64), number());
-        default -> add("mov word [r15+%d], %d", 0x3000 + 4 * random.nextInt(80), random.nextInt(80));
+        default ->
+            add("mov word [r15+%d], %d", 0x3000 + 4 * random.nextInt(80), random.nextInt(80));
       }
     }
     offer(type, queue, random.nextInt(ENTRIES));
@@ -856,8 +1013,47 @@ final class HostileCode {
     ask(26, 0, room(16).putInt(7).putInt(31).putInt(1 << 17).array(), false);
     for (int n = 2 + random.nextInt(16); n > 0; n--) {
       int code =
-          any(1, 1, 1, 1, 3, 4, 5, 6, 6, 8, 9, 10, 11, 12, 12, 13, 14, 14, 15, 15, 16, 16, 17, 18,
-              20, 25, 27, 28, 28, 29, 30, 34, 35, 35, 36, 44, 45, 2, 42, random.nextInt(64));
+          any(
+              1,
+              1,
+              1,
+              1,
+              3,
+              4,
+              5,
+              6,
+              6,
+              8,
+              9,
+              10,
+              11,
+              12,
+              12,
+              13,
+              14,
+              14,
+              15,
+              15,
+              16,
+              16,
+              17,
+              18,
+              20,
+              25,
+              27,
+              28,
+              28,
+              29,
+              30,
+              34,
+              35,
+              35,
+              36,
+              44,
+              45,
+              2,
+              42,
+              random.nextInt(64));
       long node = chance(12) ? random.nextLong() : chance(2) ? 1 : random.nextInt(8);
       ask(code, node, arguments(code), show);
     }
@@ -923,10 +1119,27 @@ final class HostileCode {
       int prds = any(1, 2, 8, random.nextInt(0x1_0000));
       add("mov dword [%d], %s", header, hex(5 | random.nextInt(8) << 5 | (long) prds << 16));
       add("mov dword [%d], %s", header + 8, hex(chance(8) ? address() & 0xFFFF_FFFFL : table));
-      int command = any(0x25, 0x35, 0x60, 0x61, 0xEC, 0xA1, 0xA0, 0xEA, 0xC8, 0xCA, 0xEF, 0x06, 0xE7,
-          0xF8, random.nextInt(256));
+      int command =
+          any(
+              0x25,
+              0x35,
+              0x60,
+              0x61,
+              0xEC,
+              0xA1,
+              0xA0,
+              0xEA,
+              0xC8,
+              0xCA,
+              0xEF,
+              0x06,
+              0xE7,
+              0xF8,
+              random.nextInt(256));
       add("mov dword [%d], %d", table, command << 16 | 0x8027);
-      add("mov dword [%d], %d", table + 4, chance(4) ? number() : random.nextInt(0x8000) | 0x4000_0000);
+      add(
+          "mov dword [%d], %d",
+          table + 4, chance(4) ? number() : random.nextInt(0x8000) | 0x4000_0000);
       add("mov dword [%d], %d", table + 8, chance(4) ? number() : 0);
       add("mov dword [%d], %d", table + 12, any(1, 8, 128, 0, 0xFFFF));
       byte[] packet = new byte[16];
@@ -953,7 +1166,9 @@ final class HostileCode {
       // Big-endian: what to do, how much, where.
       int control = any(2, 2, 0x10, 4, 8, 10, 1) | random.nextInt(64) << 16;
       add("mov dword [%d], %d", at, Integer.reverseBytes(control));
-      add("mov dword [%d], %d", at + 4, Integer.reverseBytes(any(16, 4096, 0x100_0000, -1, number())));
+      add(
+          "mov dword [%d], %d",
+          at + 4, Integer.reverseBytes(any(16, 4096, 0x100_0000, -1, number())));
       add("mov rax, %s", hex(Long.reverseBytes(chance(6) ? at - 4 : address())));
       add("mov [%d], rax", at + 8);
       add("mov edx, 0x514");
@@ -1023,13 +1238,32 @@ final class HostileCode {
 
   private void ghcbProtocol() {
     for (int n = 1 + random.nextInt(4); n > 0; n--) {
-      int info = any(0, 1, 2, 4, 5, chance(8) ? 6 : 4, 7, 0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x80, 0x81,
-          chance(8) ? 0x100 : 0x82, random.nextInt(0x1000));
-      long v = switch (random.nextInt(3)) {
-        case 0 -> random.nextLong();
-        case 1 -> (long) number() << 32 | random.nextInt();
-        default -> address();
-      };
+      int info =
+          any(
+              0,
+              1,
+              2,
+              4,
+              5,
+              chance(8) ? 6 : 4,
+              7,
+              0x10,
+              0x11,
+              0x12,
+              0x13,
+              0x14,
+              0x15,
+              0x16,
+              0x80,
+              0x81,
+              chance(8) ? 0x100 : 0x82,
+              random.nextInt(0x1000));
+      long v =
+          switch (random.nextInt(3)) {
+            case 0 -> random.nextLong();
+            case 1 -> (long) number() << 32 | random.nextInt();
+            default -> address();
+          };
       long msr = v & -4096L | info;
       add("mov eax, %s", hex(msr & 0xFFFF_FFFFL));
       add("mov edx, %s", hex(msr >>> 32));
@@ -1061,8 +1295,11 @@ final class HostileCode {
           continue;
         }
         if (usual ? !chance(5) : chance(12)) {
-          field(f, f == GhcbField.RCX && code == ExitCode.MSR && !chance(3)
-              ? hex(MSRS[random.nextInt(MSRS.length)] & 0xFFFF_FFFFL) : wide());
+          field(
+              f,
+              f == GhcbField.RCX && code == ExitCode.MSR && !chance(3)
+                  ? hex(MSRS[random.nextInt(MSRS.length)] & 0xFFFF_FFFFL)
+                  : wide());
         }
       }
       if (chance(6)) {
@@ -1085,6 +1322,11 @@ final class HostileCode {
 
   private void field(GhcbField f, String value) {
     add("mov rax, %s", value);
+    field(f);
+  }
+
+  /** Puts RAX into a field, and says so in most cases. */
+  private void field(GhcbField f) {
     add("mov [r8+%d], rax", f.offset);
     if (!chance(16)) {
       add("bts dword [r8+%d], %d", 0x3F0 + f.offset / 8 / 32 * 4, f.offset / 8 % 32);
@@ -1092,18 +1334,12 @@ final class HostileCode {
   }
 
   private void ghcbInformation(int code) {
-    String scratch = switch (random.nextInt(6)) {
-      case 0 -> wide();
-      case 1 -> hex(address());
-      default -> null;
-    } instanceof String s ? s : "";
-    if (scratch.isEmpty()) {
-      add("lea rax, [r9+%d]", any(0x800, 0x800, 0x7F8, 0xFE0, 0xFF0));
-      add("mov [r8+%d], rax", GhcbField.SW_SCRATCH.offset);
-      add("bts dword [r8+%d], %d", 0x3F0 + GhcbField.SW_SCRATCH.offset / 8 / 32 * 4,
-          GhcbField.SW_SCRATCH.offset / 8 % 32);
+    int kind = random.nextInt(6);
+    if (kind < 2) {
+      field(GhcbField.SW_SCRATCH, kind == 0 ? wide() : hex(address()));
     } else {
-      field(GhcbField.SW_SCRATCH, scratch);
+      add("lea rax, [r9+%d]", any(0x800, 0x800, 0x7F8, 0xFE0, 0xFF0));
+      field(GhcbField.SW_SCRATCH);
     }
     if (chance(6)) {
       field(GhcbField.SW_EXITINFO1, wide());
@@ -1112,16 +1348,24 @@ final class HostileCode {
     }
     switch (code) {
       case ExitCode.IOIO -> {
-        int how = any(1, 0) | any(0, 4, 8, 12) | any(0x10, 0x20, 0x40, 0x70, 0)
-            | any(0x100, 0x200, 0x80) | random.nextInt(8) << 10;
+        int how =
+            any(1, 0)
+                | any(0, 4, 8, 12)
+                | any(0x10, 0x20, 0x40, 0x70, 0)
+                | any(0x100, 0x200, 0x80)
+                | random.nextInt(8) << 10;
         field(GhcbField.SW_EXITINFO1, hex((long) port() << 16 | how));
         field(GhcbField.SW_EXITINFO2, hex(any(1, 2, 16, 2032, 4096, number()) & 0xFFFF_FFFFL));
       }
       case ExitCode.MMIO_READ, ExitCode.MMIO_WRITE -> {
-        long at = chance(4) ? address()
-            : REGIONS[random.nextInt(REGIONS.length)] + (random.nextInt(0x400) & -16);
+        long at =
+            chance(4)
+                ? address()
+                : REGIONS[random.nextInt(REGIONS.length)] + (random.nextInt(0x400) & -16);
         field(GhcbField.SW_EXITINFO1, hex(at));
-        field(GhcbField.SW_EXITINFO2, hex(any(1, 2, 4, 4, 4, 8, 3, 0, 16, 2032, number()) & 0xFFFF_FFFFL));
+        field(
+            GhcbField.SW_EXITINFO2,
+            hex(any(1, 2, 4, 4, 4, 8, 3, 0, 16, 2032, number()) & 0xFFFF_FFFFL));
       }
       default -> {
         field(GhcbField.SW_EXITINFO1, hex(any(0, 1, 2, 3, number()) & 0xFFFF_FFFFL));
@@ -1136,7 +1380,9 @@ final class HostileCode {
       add("mov dword [r8+0x800], %d", any(0, 1, 252, number()));
       add("mov dword [r8+0x804], %d", any(0, 3, 252, number()));
       for (int i = 0; i < 4; i++) {
-        add("mov rax, %s", hex(address() & -4096L | (long) random.nextInt(8) << 52 | random.nextInt(513)));
+        add(
+            "mov rax, %s",
+            hex(address() & -4096L | (long) random.nextInt(8) << 52 | random.nextInt(513)));
         add("mov [r8+%d], rax", 0x808 + 8 * i);
       }
       return;

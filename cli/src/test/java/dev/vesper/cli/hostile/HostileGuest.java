@@ -2,6 +2,7 @@ package dev.vesper.cli.hostile;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 import java.util.Random;
 
 /**
@@ -12,6 +13,7 @@ import java.util.Random;
  * @param setting what it runs on
  * @param image what is run
  * @param source what the image was assembled from
+ * @param firmware the image is a ROM
  */
 public record HostileGuest(
     Board board, long seed, Setting setting, byte[] image, String source, boolean firmware) {
@@ -29,18 +31,36 @@ public record HostileGuest(
   record Image(byte[] bytes, String source) {}
 
   private static final String[] OPENBSD = {
-    "openbsd", "openbsd:2025-06", "openbsd:2025-09", "openbsd:2026", "openbsd:2026-08",
+    "openbsd",
+    "openbsd:2025-06",
+    "openbsd:2025-09",
+    "openbsd:2026",
+    "openbsd:2026-08",
     "openbsd,cr8=trap"
   };
 
   private static final String[] MODELS = {
-    "vesper-min", "vesper-min,+xsave", "EPYC-Genoa", "EPYC-Milan", "EPYC-v4", "EPYC-Genoa,-x2apic",
+    "vesper-min",
+    "vesper-min,+xsave",
+    "EPYC-Genoa",
+    "EPYC-Milan",
+    "EPYC-v4",
+    "EPYC-Genoa,-x2apic",
     "vesper-min,+tsc-deadline"
   };
 
   private static final String[] FAULTS = {
-    "no-valid-bits", "stale-info", "touch-save-area", "touch-private", "msr-code", "msr-register",
-    "xsave-size", "bad-exception", "refuse", "fatal-unknown", "vc:0x72@60000"
+    "no-valid-bits",
+    "stale-info",
+    "touch-save-area",
+    "touch-private",
+    "msr-code",
+    "msr-register",
+    "xsave-size",
+    "bad-exception",
+    "refuse",
+    "fatal-unknown",
+    "vc:0x72@60000"
   };
 
   /** {@return the guest of a number on a board, in a place} */
@@ -73,7 +93,7 @@ public record HostileGuest(
     if (vmd) {
       o.addAll(List.of("--profile", OPENBSD[r.nextInt(OPENBSD.length)]));
     } else {
-      o.addAll(List.of("-M", board.name().toLowerCase(java.util.Locale.ROOT)));
+      o.addAll(List.of("-M", board.name().toLowerCase(Locale.ROOT)));
       o.addAll(List.of("-smp", String.valueOf(1 + r.nextInt(2))));
     }
     o.addAll(List.of("-cpu", MODELS[r.nextInt(MODELS.length)]));

@@ -233,8 +233,7 @@ final class HostileKernel {
 
   private static final Pattern NAMED = Pattern.compile("@(\\w+)");
   private static final byte[] IMAGE = Locore.variant("    jmp hostile_main", PIECES);
-  private static final int PLACE =
-      new String(IMAGE, StandardCharsets.ISO_8859_1).indexOf(MARK);
+  private static final int PLACE = new String(IMAGE, StandardCharsets.ISO_8859_1).indexOf(MARK);
   private static final Symbols NAMES = names();
 
   private HostileKernel() {}

@@ -189,7 +189,8 @@ final class LegacyCode {
   private void bytes(int n) {
     StringBuilder s = new StringBuilder("db ");
     for (int i = 0; i < n; i++) {
-      s.append(i == 0 ? "" : ", ").append(chance(5) ? any(0x0F, 0x66, 0x67, 0xF3, 0xCC, 0xCF) : random.nextInt(256));
+      s.append(i == 0 ? "" : ", ")
+          .append(chance(5) ? any(0x0F, 0x66, 0x67, 0xF3, 0xCC, 0xCF) : random.nextInt(256));
     }
     add("%s", s);
   }
@@ -206,8 +207,10 @@ final class LegacyCode {
       }
       case 2 -> {
         for (int n = 1 + random.nextInt(6); n > 0; n--) {
-          add("mov edi, %d", any(0xFEE0_0000, 0xFEC0_0000, 0xFED0_0000, 0xA_0000, 0xC000_0000)
-              + (random.nextInt(0x400) & any(-1, -16)));
+          add(
+              "mov edi, %d",
+              any(0xFEE0_0000, 0xFEC0_0000, 0xFED0_0000, 0xA_0000, 0xC000_0000)
+                  + (random.nextInt(0x400) & any(-1, -16)));
           add(chance(3) ? "mov eax, [edi]" : "mov dword [edi], " + number());
         }
       }
@@ -224,8 +227,21 @@ final class LegacyCode {
       }
       case 10 -> realMode();
       default -> {
-        add("mov ecx, %d", any(0x10, 0x1B, 0x174, 0x176, 0x200, 0x277, 0x2FF, 0xC000_0080, 0xC000_0081,
-            0x4B56_4D01, 0x4B56_4D03, number()));
+        add(
+            "mov ecx, %d",
+            any(
+                0x10,
+                0x1B,
+                0x174,
+                0x176,
+                0x200,
+                0x277,
+                0x2FF,
+                0xC000_0080,
+                0xC000_0081,
+                0x4B56_4D01,
+                0x4B56_4D03,
+                number()));
         add("mov eax, %d", number());
         add("mov edx, %d", chance(2) ? 0 : number());
         add(chance(3) ? "rdmsr" : "wrmsr");
@@ -236,8 +252,12 @@ final class LegacyCode {
 
   private void descriptor(int n, int base, int limit, int type, int attributes) {
     long d =
-        limit & 0xFFFFL | (base & 0xFF_FFFFL) << 16 | (type & 0xFFL) << 40
-            | (limit >> 16 & 0xFL) << 48 | (attributes & 0xFL) << 52 | (base >>> 24 & 0xFFL) << 56;
+        limit & 0xFFFFL
+            | (base & 0xFF_FFFFL) << 16
+            | (type & 0xFFL) << 40
+            | (limit >> 16 & 0xFL) << 48
+            | (attributes & 0xFL) << 52
+            | (base >>> 24 & 0xFFL) << 56;
     add("mov dword [%d], %d", 0x6_1000 + 8 * n, (int) d);
     add("mov dword [%d], %d", 0x6_1004 + 8 * n, (int) (d >>> 32));
   }
@@ -250,7 +270,10 @@ final class LegacyCode {
       add("jmp %s_", there);
       text.append(there).append(":\n");
       add("inc dword [0x60010]");
-      add(chance(2) ? "iretd" : chance(2) ? "ud2" : "jmpf %d:0".formatted(0x28 + 8 * random.nextInt(4)));
+      add(
+          chance(2)
+              ? "iretd"
+              : chance(2) ? "ud2" : "jmpf %d:0".formatted(0x28 + 8 * random.nextInt(4)));
       add("jmp dword [NEXT]");
       text.append(there).append("_:\n");
       for (int i = 0; i < 26; i++) {
@@ -261,14 +284,19 @@ final class LegacyCode {
       add("mov dword [%d], 0x4f000", at + 56);
       int[] selectors = {16, 8, 16, 16, 0, 0};
       for (int s = 0; s < 6; s++) {
-        add("mov dword [%d], %d", at + 72 + 4 * s, chance(10) ? random.nextInt(0x100) : selectors[s]);
+        add(
+            "mov dword [%d], %d",
+            at + 72 + 4 * s, chance(10) ? random.nextInt(0x100) : selectors[s]);
       }
       add("mov dword [%d], %d", at, 0x28 + 8 * random.nextInt(4));
-      descriptor(5 + t, at, chance(8) ? random.nextInt(0x80) : 0x67 + random.nextInt(40),
-          any(0x89, 0x89, 0x89, 0x8B, 0x81, 0xE9), 0);
+      descriptor(
+          5 + t,
+          at,
+          chance(8) ? random.nextInt(0x80) : 0x67 + random.nextInt(40),
+          any(0x89, 0x89, 0x89, 0x8B, 0x81, 0xE9),
+          0);
     }
     // A task gate, in both tables.
-    descriptor(8, 0x28 << 0, 0, 0x85, 0);
     add("mov dword [%d], %d", 0x6_1040, (0x28 + 8 * random.nextInt(3)) << 16);
     add("mov dword [%d], 0x8500", 0x6_1044);
     int vector = any(3, 6, 8, 13, 14, 0x80);
@@ -346,7 +374,9 @@ final class LegacyCode {
     }
     add("push dword %d", random.nextInt(0x3000));
     add("push dword 0x1000");
-    add("push dword %d", 0x2_0002 | random.nextInt(4) << 12 | random.nextInt(2) << 9 | (chance(4) ? 0x100 : 0));
+    add(
+        "push dword %d",
+        0x2_0002 | random.nextInt(4) << 12 | random.nextInt(2) << 9 | (chance(4) ? 0x100 : 0));
     add("push dword 0x2000");
     add("push dword 0");
     add("iretd");
@@ -376,7 +406,9 @@ final class LegacyCode {
       add("mov dword [%d], 0x83", top);
       add("mov dword [%d], 0x400083", top + 4);
       for (int i = 0; i < 6; i++) {
-        add("mov dword [%d], %d", top + 4 * (2 + random.nextInt(1022)), chance(2) ? top | 7 : entry());
+        add(
+            "mov dword [%d], %d",
+            top + 4 * (2 + random.nextInt(1022)), chance(2) ? top | 7 : entry());
       }
     }
     add("mov eax, %d", wide ? any(0x20, 0x30, 0xB0) : any(0x10, 0x90, 0x10));
