@@ -150,7 +150,8 @@ final class ForeignElf {
     return unit(5, new byte[] {8, 0}, head, program);
   }
 
-  private static byte[] unit(int version, byte[] sizes, byte[] head, byte[] program) {
+  /** {@return a unit: what is between version and header, header and program as they are} */
+  static byte[] unit(int version, byte[] sizes, byte[] head, byte[] program) {
     int length = 2 + sizes.length + 4 + head.length + program.length;
     ByteBuffer b = little(4 + length);
     b.putInt(length).putShort((short) version).put(sizes).putInt(head.length);

@@ -5,7 +5,7 @@ import static dev.vesper.machine.boot.ForeignElf.uleb;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
-import dev.vesper.machine.foreign.Bounded;
+import dev.vesper.fixtures.fuzz.Bounded;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.memory.PhysicalMemory;
 import dev.vesper.machine.observe.LineTable;

@@ -3,10 +3,10 @@ package dev.vesper.machine.device;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.vesper.fixtures.fuzz.Bounded;
 import dev.vesper.machine.device.disk.Disk;
 import dev.vesper.machine.device.disk.DiskFile;
 import dev.vesper.machine.device.disk.SnapshotDisk;
-import dev.vesper.machine.foreign.Bounded;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;

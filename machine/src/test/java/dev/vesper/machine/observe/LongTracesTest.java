@@ -2,7 +2,7 @@ package dev.vesper.machine.observe;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.vesper.machine.foreign.Bounded;
+import dev.vesper.fixtures.fuzz.Bounded;
 import dev.vesper.machine.observe.check.Checker;
 import dev.vesper.machine.observe.format.JsonLinesReader;
 import dev.vesper.machine.observe.format.PcapngWriter;

@@ -2,7 +2,7 @@ package dev.vesper.machine.trace;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.vesper.machine.foreign.Bounded;
+import dev.vesper.fixtures.fuzz.Bounded;
 import dev.vesper.machine.observe.Symbols;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
