@@ -7,18 +7,11 @@ import dev.vesper.ghcb.GhcbField;
 import dev.vesper.ghcb.GhcbPage;
 import dev.vesper.ghcb.MsrRequest;
 import dev.vesper.machine.EdgeNumbers;
-import dev.vesper.machine.cpu.Cpu;
-import dev.vesper.machine.cpu.CpuFeatures;
-import dev.vesper.machine.cpu.NestedMap;
-import dev.vesper.machine.cpu.interp.Interpreter;
 import dev.vesper.machine.device.Uart16550;
 import dev.vesper.machine.memory.HostView;
-import dev.vesper.machine.memory.PhysicalMemory;
 import dev.vesper.machine.model.CpuModel;
-import dev.vesper.machine.sev.EncryptedVcpu;
+import dev.vesper.machine.sev.VirtualCpu;
 import dev.vesper.machine.sev.Vmcb;
-import dev.vesper.machine.spec.ConsoleInput;
-import dev.vesper.machine.spec.Hardware;
 import dev.vesper.machine.spec.SevMode;
 import java.util.List;
 import java.util.Random;
@@ -30,9 +23,9 @@ import org.junit.jupiter.params.provider.CsvSource;
 final class GhcbServiceTest {
   private static final long GHCB = 0x5000;
 
-  private final PhysicalMemory memory = new PhysicalMemory(1 << 20, 8);
-  private final HostView view = memory.hostView();
-  private final EncryptedVcpu vcpu;
+  private final OneVcpuHost guest = new OneVcpuHost(SevMode.ES);
+  private final HostView view = guest.view;
+  private final VirtualCpu vcpu = guest.vcpu;
   private Hypervisor host;
   private GhcbService service;
   private HostVcpu hostVcpu;
@@ -40,45 +33,12 @@ final class GhcbServiceTest {
   private final GhcbPage ghcb = new GhcbPage(page);
 
   GhcbServiceTest() {
-    CpuFeatures f = CpuFeatures.ALL;
-    NestedMap map = frame -> frame < 256 ? NestedMap.RAM : NestedMap.ABSENT;
-    vcpu =
-        new EncryptedVcpu(
-            new Cpu(memory, map, f, new Interpreter(f), 1), memory, memory.createKey(1));
     reset(b -> {});
   }
 
   private void reset(Uart16550.Sink console) {
-    Profile kvm = new KvmProfile();
-    Platform p =
-        kvm.platform(
-            new Platform.Parts(
-                vcpu::now,
-                (address, data) -> {},
-                view,
-                true,
-                1,
-                console,
-                b -> {},
-                b -> {},
-                Hardware.NONE,
-                Hardware.Board.MINIMAL,
-                new MmioMap(),
-                1,
-                0,
-                null));
     CpuModel model = CpuModel.named("vesper-min");
-    host =
-        new Hypervisor(
-            List.of(vcpu),
-            false,
-            view,
-            (clock, messages) -> p,
-            kvm,
-            model,
-            SevMode.ES,
-            new MmioMap(),
-            ConsoleInput.NONE);
+    host = guest.start(new KvmProfile(), model, false, console);
     KvmMsrs msrs = new KvmMsrs(host);
     service =
         new GhcbService(

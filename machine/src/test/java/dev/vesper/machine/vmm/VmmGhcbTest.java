@@ -7,17 +7,11 @@ import dev.vesper.ghcb.GhcbField;
 import dev.vesper.ghcb.GhcbPage;
 import dev.vesper.ghcb.MsrRequest;
 import dev.vesper.machine.EdgeNumbers;
-import dev.vesper.machine.cpu.Cpu;
-import dev.vesper.machine.cpu.CpuFeatures;
-import dev.vesper.machine.cpu.NestedMap;
-import dev.vesper.machine.cpu.interp.Interpreter;
 import dev.vesper.machine.memory.HostView;
-import dev.vesper.machine.memory.PhysicalMemory;
 import dev.vesper.machine.model.CpuModel;
-import dev.vesper.machine.sev.EncryptedVcpu;
+import dev.vesper.machine.sev.VirtualCpu;
 import dev.vesper.machine.sev.Vmcb;
 import dev.vesper.machine.sev.VmsaField;
-import dev.vesper.machine.spec.ConsoleInput;
 import dev.vesper.machine.spec.Hardware;
 import dev.vesper.machine.spec.Outcome;
 import dev.vesper.machine.spec.SevMode;
@@ -38,9 +32,9 @@ final class VmmGhcbTest {
   private static final long GHCB = 0x5000;
   private static final long OTHER = 0x7000;
 
-  private final PhysicalMemory memory = new PhysicalMemory(1 << 20, 64);
-  private final HostView view = memory.hostView();
-  private final EncryptedVcpu vcpu;
+  private final OneVcpuHost guest = new OneVcpuHost(SevMode.ES);
+  private final HostView view = guest.view;
+  private final VirtualCpu vcpu = guest.vcpu;
   private Hypervisor host;
   private final HostVcpu hostVcpu;
   private VmmHandlers handlers;
@@ -48,46 +42,13 @@ final class VmmGhcbTest {
   private final GhcbPage ghcb = new GhcbPage(page);
 
   VmmGhcbTest() {
-    CpuFeatures f = CpuFeatures.ALL;
-    NestedMap map = frame -> frame < 256 ? NestedMap.RAM : NestedMap.ABSENT;
-    vcpu =
-        new EncryptedVcpu(
-            new Cpu(memory, map, f, new Interpreter(f), 1), memory, memory.createKey(1));
     hostVcpu = new HostVcpu(0, vcpu, null, CpuModel.named("vesper-min"));
     start(NEW);
   }
 
   private void start(String name) {
     OpenBsdProfile profile = (OpenBsdProfile) Profile.named(name);
-    Platform p =
-        profile.platform(
-            new Platform.Parts(
-                vcpu::now,
-                (address, data) -> {},
-                view,
-                true,
-                1,
-                b -> {},
-                b -> {},
-                b -> {},
-                Hardware.NONE,
-                Hardware.Board.MINIMAL,
-                new MmioMap(),
-                1,
-                0,
-                null));
-    CpuModel model = CpuModel.named("vesper-min");
-    host =
-        new Hypervisor(
-            List.of(vcpu),
-            false,
-            view,
-            (clock, messages) -> p,
-            profile,
-            model,
-            SevMode.ES,
-            new MmioMap(),
-            ConsoleInput.NONE);
+    host = guest.start(profile, CpuModel.named("vesper-min"), false, b -> {});
     handlers = new VmmHandlers(host, profile);
     handlers.created(hostVcpu);
     vcpu.vmcb().set(Vmcb.EVENTINJ, 0);

@@ -1,0 +1,70 @@
+package dev.vesper.machine.vmm;
+
+import dev.vesper.machine.cpu.Cpu;
+import dev.vesper.machine.cpu.CpuFeatures;
+import dev.vesper.machine.cpu.NestedMap;
+import dev.vesper.machine.cpu.interp.Interpreter;
+import dev.vesper.machine.device.Uart16550;
+import dev.vesper.machine.memory.HostView;
+import dev.vesper.machine.memory.PhysicalMemory;
+import dev.vesper.machine.model.CpuModel;
+import dev.vesper.machine.sev.EncryptedVcpu;
+import dev.vesper.machine.sev.PlainVcpu;
+import dev.vesper.machine.sev.VirtualCpu;
+import dev.vesper.machine.spec.ConsoleInput;
+import dev.vesper.machine.spec.Hardware;
+import dev.vesper.machine.spec.SevMode;
+import java.util.List;
+
+/** A guest of 1 MiB with one vCPU, and the host of a profile with its minimal board. */
+final class OneVcpuHost {
+  private static final int MEMORY = 1 << 20;
+  private static final Interpreter INTERPRETER = new Interpreter(CpuFeatures.ALL);
+
+  final HostView view;
+  final VirtualCpu vcpu;
+  private final SevMode mode;
+
+  OneVcpuHost(SevMode mode) {
+    this.mode = mode;
+    PhysicalMemory memory = new PhysicalMemory(MEMORY, 64);
+    view = memory.hostView();
+    NestedMap map = frame -> frame < MEMORY >> 12 ? NestedMap.RAM : NestedMap.ABSENT;
+    Cpu cpu = new Cpu(memory, map, CpuFeatures.ALL, INTERPRETER, 1);
+    vcpu =
+        mode == SevMode.ES
+            ? new EncryptedVcpu(cpu, memory, memory.createKey(1))
+            : new PlainVcpu(cpu, memory, mode == SevMode.SEV);
+  }
+
+  /** {@return a host that has just been started} */
+  Hypervisor start(Profile profile, CpuModel model, boolean localApics, Uart16550.Sink console) {
+    Platform platform =
+        profile.platform(
+            new Platform.Parts(
+                vcpu::now,
+                (address, data) -> {},
+                view,
+                mode != SevMode.OFF,
+                1,
+                console,
+                b -> {},
+                b -> {},
+                Hardware.NONE,
+                Hardware.Board.MINIMAL,
+                new MmioMap(),
+                1,
+                0,
+                null));
+    return new Hypervisor(
+        List.of(vcpu),
+        localApics,
+        view,
+        (clock, messages) -> platform,
+        profile,
+        model,
+        mode,
+        new MmioMap(),
+        ConsoleInput.NONE);
+  }
+}
