@@ -8,15 +8,39 @@ import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
  * A user network that leads out and in: frames that a guest sends, each behind its length and how
- * much time passes. Checksums are made right if the first byte says so.
+ * much time passes. Checksums are made right if the first byte says so, and a bit of the length
+ * says that a segment goes on where the conversation is.
  */
 public final class NetworkTarget implements FuzzTarget {
   private static final String GUEST = "525400123456";
+  private static final String GATEWAY_6 = "fec00000000000000000000000000002";
+  private static final int FIN = 1;
+  private static final int SYN = 2;
+  private static final int RST = 4;
+  private static final int PUSH = 8;
+  private static final int ACK = 16;
+
+  /** Ports of the gateway: who ends at once, fails when something is said, or is not there. */
+  private static final int ENDING = 81;
+
+  private static final int FAILING = 82;
+  private static final int REFUSING = 83;
   private static final int MOST_FRAMES = 64;
+  private static final int LENGTH = 0x7FF;
+
+  /** Tens of seconds in which whoever waits for an answer gives up. */
+  private static final int LAST_SECONDS = 12;
+
+  /** The segment has the numbers that come next in the conversation that was last heard of. */
+  private static final int GOES_ON = 0x8000;
+
+  /** And the ports. */
+  private static final int ANSWERS = 0x4000;
 
   @Override
   public String name() {
@@ -25,7 +49,18 @@ public final class NetworkTarget implements FuzzTarget {
 
   @Override
   public List<String> covers() {
-    return List.of("dev.vesper.machine.device.net.");
+    // The computer's own sockets are no part of it, nor who opens them.
+    return Stream.of(
+            "Checksum",
+            "Dhcpv6",
+            "IpAddress",
+            "Ipv6Host",
+            "NeighborDiscovery",
+            "TcpConnection",
+            "TcpForwarding",
+            "UserNetwork")
+        .map("dev.vesper.machine.device.net."::concat)
+        .toList();
   }
 
   @Override
@@ -69,12 +104,24 @@ public final class NetworkTarget implements FuzzTarget {
             + body);
   }
 
-  private static byte[] tcp(int flags, int sequence, int acknowledged) {
-    return ip4(
-        6,
-        "0a000202",
-        String.format("040000500000%04x%08x50%02xffff00000000", sequence, acknowledged, flags)
-            + (flags == 0x18 ? "474554" : ""));
+  private static String segment(int port, int flags, int sequence, int acknowledged, String data) {
+    boolean syn = (flags & SYN) != 0;
+    return String.format(
+        "0400%04x%08x%08x%s%02xffff00000000%s",
+        port,
+        sequence,
+        acknowledged,
+        syn ? "70" : "50",
+        flags,
+        syn ? "01020405b4030000" + data : data);
+  }
+
+  private static byte[] tcp(int port, int flags, String data) {
+    return ip4(6, "0a000202", segment(port, flags, 1, 0, data));
+  }
+
+  private static byte[] tcp6(int flags, String data) {
+    return ip6(6, GATEWAY_6, segment(80, flags, 1, 0, data));
   }
 
   private static byte[] frames(byte[]... frames) {
@@ -85,10 +132,38 @@ public final class NetworkTarget implements FuzzTarget {
     return w.done();
   }
 
+  /** A first frame, then those that go on with what came of it. */
+  private static byte[] conversation(int how, byte[] first, byte[]... others) {
+    Words w = new Words().u8(1).bytes(sent(0, 3, arp())).bytes(sent(0, 3, first));
+    for (byte[] f : others) {
+      w.bytes(sent(how, 100, f));
+    }
+    return w.done();
+  }
+
+  private static byte[] sent(int how, int milliseconds, byte[] frame) {
+    return new Words().u16(frame.length | how).u8(milliseconds).bytes(frame).done();
+  }
+
   @Override
   public List<byte[]> seeds() {
-    String gateway6 = "fec00000000000000000000000000002";
+    byte[] ack = tcp(80, ACK, "");
+    byte[] data = tcp(80, ACK | PUSH, "474554");
+    byte[] end = tcp(80, ACK | FIN, "");
+    byte[] closed = hex(HexFormat.of().formatHex(ack).replace("5010ffff", "50100000"));
     return List.of(
+        conversation(GOES_ON, tcp(80, SYN, ""), ack, data, ack, ack, end, ack, ack),
+        conversation(GOES_ON, tcp(80, SYN, ""), tcp(80, SYN, ""), ack, closed, data, closed, ack),
+        conversation(GOES_ON, tcp(80, SYN, ""), ack, data, data, tcp(80, RST, ""), ack),
+        conversation(GOES_ON, tcp(ENDING, SYN, ""), ack, tcp(ENDING, ACK, ""), end, ack),
+        conversation(GOES_ON, tcp(FAILING, SYN, ""), tcp(FAILING, ACK, "")),
+        conversation(GOES_ON, tcp(REFUSING, SYN, ""), tcp(REFUSING, ACK, "")),
+        conversation(
+            GOES_ON, tcp6(SYN, ""), tcp6(ACK, ""), tcp6(ACK | PUSH, "4142"), tcp6(FIN, "")),
+        // The visitor is let in, talks, and goes.
+        conversation(GOES_ON | ANSWERS, ack, tcp(22, SYN | ACK, ""), ack, data, ack, end, ack),
+        conversation(GOES_ON | ANSWERS, ack, tcp(22, RST | ACK, ""), ack),
+        conversation(0, ack, tcp(7, SYN, ""), tcp(7, ACK, "")),
         frames(arp()),
         frames(ip4(1, "0a000202", "0800000012340001 61626364")),
         frames(
@@ -100,14 +175,16 @@ public final class NetworkTarget implements FuzzTarget {
                     + GUEST
                     + "00".repeat(10 + 192)
                     + "63825363 350101 ff")),
-        frames(arp(), tcp(2, 1, 0), tcp(0x10, 2, 1), tcp(0x18, 2, 1), tcp(0x11, 5, 1)),
-        frames(arp(), tcp(2, 1, 0), tcp(4, 2, 0)),
-        frames(ip6(58, gateway6, "80000000 12340001 6162")),
+        frames(ip6(58, GATEWAY_6, "80000000 12340001 6162")),
         frames(ip6(58, "ff020000000000000000000000000002", "85000000 00000000")),
         frames(
-            ip6(58, "ff0200000000000000000001ff000002", "87000000 00000000" + gateway6),
-            ip6(17, "ff020000000000000000000000010002", "02220223 000c0000 0b123456")),
-        frames(ip6(6, gateway6, "04000050 00000001 00000000 5002ffff 00000000")));
+            ip6(58, "ff0200000000000000000001ff000002", "87000000 00000000" + GATEWAY_6),
+            ip6(17, "ff020000000000000000000000010002", "02220223 000c0000 0b123456"),
+            ip6(
+                17,
+                "ff020000000000000000000000010002",
+                "02220223 001a0000 0b123456 0001000a 00030001525400123456 0008000200 00")),
+        frames(ip6(6, GATEWAY_6, "04000050 00000001 00000000 5002ffff 00000000")));
   }
 
   /** Everybody answers with what he was told; one visitor comes. */
@@ -123,12 +200,12 @@ public final class NetworkTarget implements FuzzTarget {
     public @Nullable Visitor visitor() {
       boolean first = !came;
       came = true;
-      return first ? new Visitor(new Echo(), UserNetwork.GUEST, 22) : null;
+      return first ? new Visitor(new Echo(22), UserNetwork.GUEST, 22) : null;
     }
 
     @Override
     public @Nullable Stream connect(int port) {
-      return port == 80 ? new Echo() : null;
+      return port >= 80 && port <= REFUSING ? new Echo(port) : null;
     }
 
     @Override
@@ -139,15 +216,27 @@ public final class NetworkTarget implements FuzzTarget {
 
   private static final class Echo implements Outside.Stream {
     private final ByteBuffer kept = ByteBuffer.allocate(4096);
+    private final int port;
+
+    Echo(int port) {
+      this.port = port;
+      kept.put((byte) 'w');
+    }
 
     @Override
-    public boolean ready() {
+    public boolean ready() throws IOException {
+      if (port == REFUSING) {
+        throw new IOException("nobody listens");
+      }
       return true;
     }
 
     @Override
     public int read(ByteBuffer to) {
       kept.flip();
+      if (port == ENDING && !kept.hasRemaining()) {
+        return -1;
+      }
       int n = Math.min(to.remaining(), kept.remaining());
       for (int i = 0; i < n; i++) {
         to.put(kept.get());
@@ -158,6 +247,9 @@ public final class NetworkTarget implements FuzzTarget {
 
     @Override
     public void write(ByteBuffer from) throws IOException {
+      if (port == FAILING) {
+        throw new IOException("the other end is gone");
+      }
       while (from.hasRemaining() && kept.hasRemaining()) {
         kept.put(from.get());
       }
@@ -180,22 +272,72 @@ public final class NetworkTarget implements FuzzTarget {
     boolean sums = (in.u8() & 1) != 0;
     UserNetwork n = new UserNetwork(new Others());
     long[] bytes = {0};
-    n.connect(f -> bytes[0] += f.length);
+    Heard heard = new Heard();
+    n.connect(
+        f -> {
+          bytes[0] += f.length;
+          heard.take(f);
+        });
     long now = 0;
     for (int i = 0; i < MOST_FRAMES && in.more(); i++) {
-      int length = in.u16() & 0x7FF;
+      int how = in.u16();
       now += 1_000_000L * in.u8();
-      byte[] frame = in.bytes(length);
+      byte[] frame = in.bytes(how & LENGTH);
+      if ((how & GOES_ON) != 0) {
+        heard.goOn(frame, (how & ANSWERS) != 0);
+      }
       if (sums) {
         sum(frame);
       }
       n.send(frame);
       n.advance(now);
     }
-    n.advance(now + 10_000_000_000L);
+    for (int i = 0; i < LAST_SECONDS; i++) {
+      now += 10_000_000_000L;
+      n.advance(now);
+    }
     n.close();
     if (bytes[0] > 1 << 24) {
       throw new IllegalStateException(bytes[0] + " bytes of answers");
+    }
+  }
+
+  /** Where the conversation is, by the last segment that came from the network. */
+  private static final class Heard {
+    private int next;
+    private int acknowledged;
+    private int ports;
+
+    private static int tcp(byte[] f) {
+      int at = (f.length > 12 && (f[12] & 0xFF) == 0x86) ? 54 : 34;
+      int protocol = at == 54 ? 20 : 23;
+      return f.length >= at + 20 && f[protocol] == 6 ? at : -1;
+    }
+
+    void take(byte[] f) {
+      int at = tcp(f);
+      if (at < 0) {
+        return;
+      }
+      ByteBuffer b = ByteBuffer.wrap(f);
+      int flags = f[at + 13];
+      ports = b.getInt(at);
+      int counted = (flags & (SYN | FIN)) != 0 ? 1 : 0;
+      next = b.getInt(at + 4) + f.length - at - (f[at + 12] >> 4 & 15) * 4 + counted;
+      acknowledged = b.getInt(at + 8);
+    }
+
+    void goOn(byte[] f, boolean answers) {
+      int at = tcp(f);
+      if (at < 0) {
+        return;
+      }
+      ByteBuffer b = ByteBuffer.wrap(f);
+      if (answers) {
+        b.putInt(at, ports << 16 | ports >>> 16);
+      }
+      b.putInt(at + 4, acknowledged);
+      b.putInt(at + 8, next);
     }
   }
 
