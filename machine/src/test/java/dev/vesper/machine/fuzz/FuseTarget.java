@@ -28,7 +28,10 @@ public final class FuseTarget implements FuzzTarget {
 
   @Override
   public List<String> covers() {
-    return List.of("dev.vesper.machine.device.share.");
+    // What of the computer a folder may hold at all is decided before there is a guest.
+    return Stream.of("FuseError", "FuseServer", "Listing", "Posix", "SharedFolder")
+        .map("dev.vesper.machine.device.share."::concat)
+        .toList();
   }
 
   @Override
@@ -38,12 +41,22 @@ public final class FuseTarget implements FuzzTarget {
 
   @Override
   public int inputs() {
-    return 2000;
+    return 500;
   }
 
   private static byte[] request(int code, long node, byte[] arguments) {
     byte[] r = new Words().u32(40 + arguments.length, code).u64(7, node).u32(0, 0, 0, 0).done();
     return new Words().u16(40 + arguments.length).bytes(r).bytes(arguments).done();
+  }
+
+  /** Of SETATTR: what is set, a size, and nanoseconds of both times. */
+  private static byte[] attributes(int what, long size, int nanoseconds) {
+    return new Words()
+        .u32(what, 0)
+        .u64(1, size, 0, 7, 8, 0)
+        .u32(nanoseconds, nanoseconds, 0, 0640)
+        .zeros(16)
+        .done();
   }
 
   private static byte[] name(String... names) {
@@ -94,6 +107,64 @@ public final class FuseTarget implements FuzzTarget {
             request(17, 1, new byte[0]),
             request(13, 1, new Words().u64(2).bytes(name("hard")).done()),
             request(2, 2, new Words().u64(1).done())));
+    byte[] handle = new Words().u64(1).zeros(8).done();
+    all.add(
+        list(
+            init,
+            find,
+            request(14, 2, open),
+            request(4, 2, attributes(0x8 | 0x40, 3, 0)),
+            request(4, 2, attributes(0x1 | 0x10 | 0x20 | 0x40, 0, 999)),
+            request(4, 2, attributes(0x1 | 0x10 | 0x20 | 0x80 | 0x100, 0, 0)),
+            request(4, 2, attributes(0x30, 0, -1)),
+            request(3, 2, new Words().u32(1, 0).u64(1).done()),
+            request(20, 2, handle),
+            request(25, 2, handle),
+            request(34, 2, handle),
+            request(36, 2, handle),
+            request(18, 2, handle)));
+    all.add(
+        list(
+            init,
+            request(8, 1, new Words().u32(0x81A4, 0, 0, 0).bytes(name("node")).done()),
+            request(8, 1, new Words().u32(0x11A4, 0, 0, 0).bytes(name("pipe")).done()),
+            request(9, 1, new Words().u32(0755, 0).bytes(name("a")).done()),
+            request(1, 1, name("a")),
+            request(9, 3, new Words().u32(0755, 0).bytes(name("b")).done()),
+            request(1, 3, name("b")),
+            request(6, 4, name("to", "away")),
+            request(1, 4, name("to")),
+            request(4, 5, attributes(0x30, 0, 5)),
+            request(4, 3, attributes(0x1 | 0x10, 0, 5)),
+            request(35, 4, new Words().u32(0xC2, 0600, 0, 0).bytes(name("deep")).done()),
+            request(35, 1, new Words().u32(0x241, 0600, 0, 0).bytes(name("node")).done()),
+            request(45, 1, new Words().u64(4).u32(1, 0).bytes(name("node", "deep")).done()),
+            request(45, 1, new Words().u64(4).u32(2, 0).bytes(name("node", "deep")).done()),
+            request(12, 1, new Words().u64(4).bytes(name("a", "a")).done()),
+            request(14, 3, open),
+            request(14, 5, open),
+            request(11, 1, name("a")),
+            request(1, 1, name("x".repeat(300)))));
+    all.add(
+        list(
+            init,
+            request(27, 1, open),
+            request(28, 1, new Words().u64(1, 0).u32(60, 0).u64(0).u32(0, 0).done()),
+            request(28, 1, new Words().u64(1, 1).u32(500, 0).u64(0).u32(0, 0).done()),
+            request(28, 1, new Words().u64(1, 0).u32(500, 0).u64(0).u32(0, 0).done()),
+            request(28, 1, new Words().u64(1, 0x7FFF_FFFF).u32(500, 0).u64(0).u32(0, 0).done()),
+            request(30, 1, handle),
+            request(29, 1, handle),
+            find,
+            request(42, 0, new Words().u32(2, 0).u64(2, 1, 3, 1).done()),
+            request(38, 0, new byte[0]),
+            request(3, 2, new byte[16])));
+    for (byte[] b : List.copyOf(all)) {
+      // As if it could only be read.
+      byte[] r = b.clone();
+      r[0] = 1;
+      all.add(r);
+    }
     return all;
   }
 
@@ -110,7 +181,7 @@ public final class FuseTarget implements FuzzTarget {
       FuseServer server = new FuseServer(shared, in.u8() == 1);
       try {
         for (int i = 0; i < MOST_REQUESTS && in.more(); i++) {
-          byte[] r = in.bytes(in.u16() & 0x3FF);
+          byte[] r = in.bytes(in.u16() & 0x7FF);
           if (r.length >= 4) {
             r[0] = (byte) r.length;
             r[1] = (byte) (r.length >> 8);

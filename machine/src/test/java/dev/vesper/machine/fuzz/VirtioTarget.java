@@ -5,6 +5,7 @@ import dev.vesper.fixtures.fuzz.FuzzTarget;
 import dev.vesper.machine.device.DeviceWork;
 import dev.vesper.machine.device.MmioBus;
 import dev.vesper.machine.device.PortBus;
+import dev.vesper.machine.device.Timed;
 import dev.vesper.machine.device.net.UserNetwork;
 import dev.vesper.machine.device.pci.PciBus;
 import dev.vesper.machine.device.pci.PciDevice;
@@ -25,6 +26,7 @@ import java.io.UncheckedIOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -43,6 +45,13 @@ public abstract sealed class VirtioTarget implements FuzzTarget {
   private static final long BAR = 0xC000_0000L;
   private static final int PORTS = 0xC000;
   private static final int STATUS = 0x14;
+
+  /** Where a device's own registers are. */
+  private static final int CONFIGURATION = 0x2000;
+
+  private static final int OLD_CONFIGURATION = 0x14;
+  private static final long SECOND = 1_000_000_000L;
+  private static final String DEVICES = "dev.vesper.machine.device.virtio.";
 
   /** What a guest does; in seeds and in inputs. */
   static final int MEMORY = 0;
@@ -196,14 +205,34 @@ public abstract sealed class VirtioTarget implements FuzzTarget {
       super("virtio-vmmci", "VirtioVmmci");
     }
 
+    /** It has no queue: what serves those is not reached through it. */
+    @Override
+    public List<String> covers() {
+      return List.of(DEVICES + "VirtioVmmci");
+    }
+
     @Override
     VirtioDevice device() {
-      return new VirtioVmmci(() -> 1_000_000_000L, 0, () -> {});
+      return new VirtioVmmci(() -> SECOND, 0, () -> {});
+    }
+
+    @Override
+    void after(VirtioDevice d) {
+      if (d instanceof VirtioVmmci v && v.nextEvent() != Timed.NEVER) {
+        v.advance(v.nextEvent());
+      }
     }
 
     @Override
     public List<byte[]> seeds() {
-      return List.of(new Words().u8(READ).u16(0x2000).u8(2).done());
+      Words w = new Words();
+      for (int at = 0; at < 16; at++) {
+        w.u8(READ).u16(CONFIGURATION + at).u8(0).u8(READ).u16(OLD_CONFIGURATION + at).u8(0);
+      }
+      return List.of(
+          w.done(),
+          new Words().u8(WRITE).u16(CONFIGURATION).u8(2).u32(2).done(),
+          new Words().u8(WRITE).u16(OLD_CONFIGURATION).u8(2).u32(2).done());
     }
   }
 
@@ -220,6 +249,11 @@ public abstract sealed class VirtioTarget implements FuzzTarget {
 
   abstract VirtioDevice device();
 
+  /** What happens at the end without the guest's doing. */
+  void after(VirtioDevice d) {
+    // Most do nothing by themselves.
+  }
+
   @Override
   public String name() {
     return name;
@@ -227,8 +261,9 @@ public abstract sealed class VirtioTarget implements FuzzTarget {
 
   @Override
   public List<String> covers() {
-    String at = "dev.vesper.machine.device.virtio.";
-    return List.of(at + covered, at + "Virtqueue", at + "VirtioRequest", at + "VirtioPci");
+    return Stream.of(covered, "Virtqueue", "VirtioRequest", "VirtioPci", "LegacyVirtioPci")
+        .map(DEVICES::concat)
+        .toList();
   }
 
   @Override
@@ -319,6 +354,7 @@ public abstract sealed class VirtioTarget implements FuzzTarget {
     }
     r.write(STATUS, 1, 15);
     perform(new FuzzInput(input), r, d, v.queues(), 0x1000, ENTRIES, 0x3000, 4);
+    after(v);
   }
 
   private void legacy(byte[] input) {
@@ -349,6 +385,7 @@ public abstract sealed class VirtioTarget implements FuzzTarget {
     }
     r.write(0x12, 1, 7);
     perform(new FuzzInput(input), r, d, v.queues(), 16 * OLD_ENTRIES, OLD_ENTRIES, 0x10, 0);
+    after(v);
   }
 
   /**
