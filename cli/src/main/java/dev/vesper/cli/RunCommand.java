@@ -297,7 +297,7 @@ final class RunCommand implements Options.Command {
     OutputLimit limit = new OutputLimit(maxOutput);
     OutputStream debug = limit.limited("debug ports", Terminal.errStream());
     // Before anything is made that would be left behind.
-    try (Signals signals = confine == null ? null : new Signals(ending);
+    try (Signals signals = sandbox.isAlone() ? new Signals(ending) : null;
         Shares shares = new Shares(share, read(), written());
         Outputs outputs = new Outputs();
         OutputStream console = limit.limited("console", output("-serial", serial, outputs));

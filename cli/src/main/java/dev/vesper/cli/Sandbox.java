@@ -55,9 +55,14 @@ final class Sandbox {
     if (!List.of("", "on", "off").contains(wanted)) {
       throw new UserError("--sandbox takes on or off, not '" + wanted + "'");
     }
-    if (wanted.equals("on") && confine == null) {
+    if (wanted.equals("on") && !isAlone()) {
       throw new UserError("--sandbox on: the process is not this command's alone");
     }
+  }
+
+  /** {@return whether the process is this command's alone} */
+  boolean isAlone() {
+    return confine != null;
   }
 
   private boolean isOff() {
