@@ -149,6 +149,13 @@ public final class Main implements Runnable {
 
   /** Runs the command and exits with its status. */
   public static void main(String[] args) {
+    // Whoever reads a result may stop, and a disk may be full: System.out keeps both to itself.
+    System.setOut(
+        new PrintStream(
+            new BufferedOutputStream(
+                new StandardOutput(FileDescriptor.out, "the result to stdout")),
+            false,
+            System.out.charset()));
     start(Confinement::apply, args);
   }
 
@@ -162,13 +169,6 @@ public final class Main implements Runnable {
     if (Sandbox.isExpected(args)) {
       Confinement.prepare();
     }
-    // Whoever reads a result may stop, and a disk may be full: System.out keeps both to itself.
-    System.setOut(
-        new PrintStream(
-            new BufferedOutputStream(
-                new StandardOutput(FileDescriptor.out, "the result to stdout")),
-            false,
-            System.out.charset()));
     int status;
     try {
       status = execute(args);

@@ -1,5 +1,6 @@
 package dev.vesper.cli;
 
+import dev.vesper.cli.confine.Confinement;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.io.PrintStream;
@@ -55,7 +56,7 @@ final class Intruder {
     String[] rest = new String[args.length - 3];
     System.arraycopy(args, 3, rest, 0, rest.length);
     Runtime.getRuntime().addShutdownHook(new Thread(i::leave));
-    Main.main(rest);
+    Main.start(Confinement::apply, rest);
   }
 
   private void leave() {
