@@ -32,6 +32,7 @@ import java.util.Base64;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.Function;
+import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 
 /** {@code vesper run}. */
@@ -314,7 +315,7 @@ final class RunCommand implements Options.Command {
                 outputs,
                 limit,
                 ending::lost);
-        TimeLimit time = new TimeLimit(end);
+        TimeLimit time = new TimeLimit(end, halt());
         HeapWatch heap = new HeapWatch(this::touched)) {
       open(outputs);
       if (signals != null) {
@@ -469,6 +470,11 @@ final class RunCommand implements Options.Command {
     if (verbose && c != null) {
       Terminal.err("[sandbox] " + c.files() + "; " + c.calls());
     }
+  }
+
+  /** {@return what ends the process; where it is not this run's alone, nothing does} */
+  private IntConsumer halt() {
+    return confine == null ? status -> {} : Runtime.getRuntime()::halt;
   }
 
   private long touched() {

@@ -29,12 +29,6 @@ final class TimeLimit implements AutoCloseable {
 
   /**
    * @param end a point of {@link System#nanoTime}, or {@link Long#MAX_VALUE} for none
-   */
-  TimeLimit(long end) {
-    this(end, Runtime.getRuntime()::halt);
-  }
-
-  /**
    * @param halt ends the process with a status
    */
   TimeLimit(long end, IntConsumer halt) {
