@@ -60,6 +60,9 @@ final class HostileGuestsTest {
   /** How often a run that was late is run again: a computer may have had something else to do. */
   private static final int AGAIN = 3;
 
+  /** What is said where the status is the guest's own. */
+  private static final String OWN = "to the debug exit port";
+
   private static final Pattern JAVA =
       Pattern.compile("\\tat |Exception|Error:|java\\.|jdk\\.|hs_err|WARNING:|defect of Vesper");
 
@@ -224,8 +227,9 @@ final class HostileGuestsTest {
       if (!process || i == 0) {
         most.statuses.merge(r.status, 1, Integer::sum);
       }
-      if (List.of(-1, Outcome.USAGE, Outcome.EXHAUSTED, Outcome.DEFECT).contains(r.status)
-          || r.status > 255) {
+      // What a guest writes to its exit port may be any number.
+      if (!r.err.contains(OWN)
+          && List.of(-1, Outcome.USAGE, Outcome.EXHAUSTED, Outcome.DEFECT).contains(r.status)) {
         faults.add("status " + r.status);
       }
       if (JAVA.matcher(r.err).find()) {
