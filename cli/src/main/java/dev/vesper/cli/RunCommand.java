@@ -474,7 +474,7 @@ final class RunCommand implements Options.Command {
 
   /** {@return what ends the process; where it is not this run's alone, nothing does} */
   private IntConsumer halt() {
-    return confine == null ? status -> {} : Runtime.getRuntime()::halt;
+    return sandbox.isAlone() ? Runtime.getRuntime()::halt : status -> {};
   }
 
   private long touched() {
