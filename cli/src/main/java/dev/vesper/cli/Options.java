@@ -250,7 +250,8 @@ final class Options {
         return false;
       }
       String value = behind ? i.next() : arg.substring(equals + 1);
-      boolean odd = value.isEmpty() || behind && value.startsWith("-") || value.startsWith("@");
+      // What looks like another option is no value to picocli, wherever it stands.
+      boolean odd = value.isEmpty() || named && value.startsWith("-") || value.startsWith("@");
       List<String> values = given.computeIfAbsent(o, k -> new ArrayList<>());
       if (odd || !values.isEmpty() && !o.many) {
         return false;

@@ -72,10 +72,10 @@ class OptionsTest {
     assertThat(c.execute(args.toArray(new String[0]))).isZero();
 
     Noted plain = new Noted();
-    if (line.contains("-5")) {
+    if (line.contains(";-5") || line.contains("=-")) {
       // A value that looks like an option is picocli's to judge.
       assertThat(plain.options().readPlain(args)).isFalse();
-      assertThat(byPicocli.number).isEqualTo(-5);
+      assertThat(byPicocli.number == -5 || byPicocli.text.equals("-x")).isTrue();
     } else {
       assertThat(plain.options().readPlain(args)).isTrue();
       assertThat(plain.all()).isEqualTo(byPicocli.all());
@@ -95,7 +95,8 @@ class OptionsTest {
         "@file",
         "-smp=",
         "--timeout;soon",
-        "-append;-v"
+        "-append;-v",
+        "--append=-smp"
       })
   void whatIsNotPlainSetsNothing(String line) {
     Noted n = new Noted();
