@@ -250,8 +250,9 @@ final class Options {
         return false;
       }
       String value = behind ? i.next() : arg.substring(equals + 1);
-      // What looks like another option is no value to picocli, wherever it stands.
-      boolean odd = value.isEmpty() || named && value.startsWith("-") || value.startsWith("@");
+      // What looks like another option is picocli's to judge, wherever it stands.
+      boolean apart = behind || equals >= 0;
+      boolean odd = value.isEmpty() || apart && value.startsWith("-") || value.startsWith("@");
       List<String> values = given.computeIfAbsent(o, k -> new ArrayList<>());
       if (odd || !values.isEmpty() && !o.many) {
         return false;
