@@ -43,16 +43,17 @@ final class LaunchSecrets {
       for (String v : values) {
         entries.put(
             guid(v.substring(0, GUID_LENGTH)),
-            UserFiles.read(Path.of(v.substring(GUID_LENGTH + 1)), "secret"));
+            UserFiles.read(UserFiles.path(v.substring(GUID_LENGTH + 1)), "secret"));
       }
       return new LaunchSecrets(guest, null, SecretTable.of(entries));
     }
     if (values.size() == 1) {
-      return new LaunchSecrets(guest, null, UserFiles.read(Path.of(values.get(0)), "secret"));
+      return new LaunchSecrets(
+          guest, null, UserFiles.read(UserFiles.path(values.get(0)), "secret"));
     }
     if (values.size() == 2) {
-      byte[] header = UserFiles.read(Path.of(values.get(0)), "secret's header");
-      byte[] payload = UserFiles.read(Path.of(values.get(1)), "secret's payload");
+      byte[] header = UserFiles.read(UserFiles.path(values.get(0)), "secret's header");
+      byte[] payload = UserFiles.read(UserFiles.path(values.get(1)), "secret's payload");
       return new LaunchSecrets(guest, new LaunchSecret(header, payload), null);
     }
     throw new UserError("--secret takes a file, entries GUID=FILE, or HEADER,PAYLOAD");
@@ -61,7 +62,9 @@ final class LaunchSecrets {
   /** {@return the files that {@link #of} reads} */
   static List<Path> files(List<String> values) {
     boolean entries = values.stream().allMatch(v -> v.indexOf('=') == GUID_LENGTH);
-    return values.stream().map(v -> Path.of(entries ? v.substring(GUID_LENGTH + 1) : v)).toList();
+    return values.stream()
+        .map(v -> UserFiles.path(entries ? v.substring(GUID_LENGTH + 1) : v))
+        .toList();
   }
 
   private static UUID guid(String s) {

@@ -412,7 +412,7 @@ final class RunCommand implements Options.Command {
       all.add(symbolFile);
     }
     if (vga.startsWith(ROM_FILE)) {
-      all.add(Path.of(vga.substring(ROM_FILE.length())));
+      all.add(UserFiles.path(vga.substring(ROM_FILE.length())));
     }
     drive.forEach(d -> all.add(UserError.of(() -> HardwareOptions.driveFile("-drive", d))));
     return all;
@@ -432,7 +432,7 @@ final class RunCommand implements Options.Command {
     }
     for (String where : List.of(serial, virtioConsole)) {
       if (where.startsWith(FILE)) {
-        all.add(Path.of(where.substring(FILE.length())));
+        all.add(UserFiles.path(where.substring(FILE.length())));
       }
     }
     return all;
@@ -522,7 +522,7 @@ final class RunCommand implements Options.Command {
     return new Hardware.Screen(
         vga.equals("std")
             ? new byte[0]
-            : UserFiles.read(Path.of(vga.substring(ROM_FILE.length())), "VGA BIOS"));
+            : UserFiles.read(UserFiles.path(vga.substring(ROM_FILE.length())), "VGA BIOS"));
   }
 
   private void validateScreenshot() {
@@ -709,7 +709,8 @@ final class RunCommand implements Options.Command {
       return OutputStream.nullOutputStream();
     }
     if (where.startsWith(FILE)) {
-      return new BufferedOutputStream(outputs.stream(Path.of(where.substring(FILE.length()))));
+      return new BufferedOutputStream(
+          outputs.stream(UserFiles.path(where.substring(FILE.length()))));
     }
     throw new UserError(option + " takes stdio, stderr, file:F or none, not '" + where + "'");
   }

@@ -50,10 +50,10 @@ final class SessionCommand implements Options.Command {
     }
     PlatformKeys platform = new PlatformKeys(seed);
     Owner owner = Owner.fresh(platform.certificate(), asked);
-    UserFiles.write(Path.of(name + "_godh.b64"), base64(owner.certificate().encode()));
-    UserFiles.write(Path.of(name + "_session.b64"), base64(owner.session().encode()));
-    UserFiles.write(Path.of(name + "_tik.bin"), owner.keys().tik());
-    UserFiles.write(Path.of(name + "_tek.bin"), owner.keys().tek());
+    UserFiles.write(UserFiles.path(name + "_godh.b64"), base64(owner.certificate().encode()));
+    UserFiles.write(UserFiles.path(name + "_session.b64"), base64(owner.session().encode()));
+    UserFiles.write(UserFiles.path(name + "_tik.bin"), owner.keys().tik());
+    UserFiles.write(UserFiles.path(name + "_tek.bin"), owner.keys().tek());
     if (pdh != null) {
       UserFiles.write(pdh, platform.chain());
     }

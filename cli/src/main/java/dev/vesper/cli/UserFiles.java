@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.nio.file.StandardCopyOption;
 
@@ -15,6 +16,19 @@ final class UserFiles {
   private static final int PART_OF_MEMORY = 3;
 
   private UserFiles() {}
+
+  /**
+   * {@return the path of a name}
+   *
+   * @throws UserError if no file can have it: it has a NUL, or letters that the locale has not
+   */
+  static Path path(String name) {
+    try {
+      return Path.of(name);
+    } catch (InvalidPathException e) {
+      throw new UserError("'" + name + "' is not a file name");
+    }
+  }
 
   /**
    * {@return a file's bytes}

@@ -192,11 +192,7 @@ public final class CommandLineTarget implements FuzzTarget {
   }
 
   private static void manifests(String text) {
-    int half = text.indexOf("\n\n");
-    Manifest a = Manifest.parse("A", half < 0 ? text : text.substring(0, half));
-    ManifestDiff.of(a, a);
-    ManifestDiff.of(
-        a, Manifest.parse("B", half < 0 ? text.replace('0', '1') : text.substring(half)));
+    ManifestDiff.of(Manifest.parse("A", text), Manifest.parse("B", text.replace('0', '1')));
   }
 
   /** {@return arguments with the folder's name; none if they could name something beside it} */
