@@ -6,8 +6,6 @@ import dev.vesper.machine.spec.Outcome;
 import java.io.BufferedOutputStream;
 import java.io.FileDescriptor;
 import java.io.PrintStream;
-import java.io.PrintWriter;
-import java.io.StringWriter;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -60,7 +58,7 @@ public final class Main implements Runnable {
   private static CommandLine commandLine() {
     CommandLine c = new CommandLine(new Main());
     SUBCOMMANDS.forEach((name, command) -> c.addSubcommand(name, model(name, command.get())));
-    return configured(c);
+    return c;
   }
 
   private static Object model(String name, Callable<Integer> command) {
@@ -84,7 +82,7 @@ public final class Main implements Runnable {
   private static int command(String... args) {
     Supplier<Callable<Integer>> named = args.length == 0 ? null : SUBCOMMANDS.get(args[0]);
     if (named == null) {
-      return executed(commandLine(), args);
+      return FullCommandLine.execute(commandLine(), args);
     }
     List<String> rest = List.of(args).subList(1, args.length);
     Callable<Integer> command = named.get();
@@ -97,16 +95,7 @@ public final class Main implements Runnable {
     }
     CommandLine c = new CommandLine(model("vesper " + args[0], command));
     c.setCommandName("vesper " + args[0]);
-    return executed(configured(c), rest.toArray(new String[0]));
-  }
-
-  /** Help goes out behind Picocli: it takes an output that fails for a fault of the command. */
-  private static int executed(CommandLine c, String... args) {
-    StringWriter help = new StringWriter();
-    c.setOut(new PrintWriter(help));
-    int status = c.execute(args);
-    System.out.print(help);
-    return status;
+    return FullCommandLine.execute(c, rest.toArray(new String[0]));
   }
 
   /** Says what has ended a command that did not end by itself; {@return the exit status} */
@@ -131,20 +120,6 @@ public final class Main implements Runnable {
             + " what follows");
     Terminal.err(e);
     return Outcome.DEFECT;
-  }
-
-  private static CommandLine configured(CommandLine c) {
-    c.setExecutionExceptionHandler((e, cmd, parsed) -> failed(e));
-    c.setParameterExceptionHandler(
-        (e, given) -> {
-          Terminal.say(
-              e.getMessage()
-                  + " (see "
-                  + e.getCommandLine().getCommandSpec().qualifiedName()
-                  + " --help)");
-          return Outcome.USAGE;
-        });
-    return c;
   }
 
   /** Runs the command and exits with its status. */

@@ -1,6 +1,7 @@
 package dev.vesper.cli;
 
 import dev.vesper.fixtures.fuzz.FuzzTarget;
+import dev.vesper.machine.observe.format.Json;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -157,7 +158,7 @@ public final class CommandLineTarget implements FuzzTarget {
     boolean read = plain.options().readPlain(args);
     try {
       new CommandLine(full.options().model("command", full)).parseArgs(args.toArray(new String[0]));
-    } catch (CommandLine.ParameterException e) {
+    } catch (CommandLine.ParameterException | CommandLine.InitializationException e) {
       if (read || String.valueOf(e.getMessage()).isBlank()) {
         throw new IllegalStateException("read: " + read, e);
       }
@@ -192,7 +193,14 @@ public final class CommandLineTarget implements FuzzTarget {
   }
 
   private static void manifests(String text) {
-    ManifestDiff.of(Manifest.parse("A", text), Manifest.parse("B", text.replace('0', '1')));
+    Manifest a = Manifest.parse("A", text);
+    Json j = new Json().object().key("schema").value(Manifest.SCHEMA);
+    a.write(j, true);
+    Manifest again = Manifest.parse("A", j.end().toString());
+    if (!ManifestDiff.of(a, again).isEmpty()) {
+      throw new IllegalStateException("it differs from itself: " + ManifestDiff.of(a, again));
+    }
+    ManifestDiff.of(a, Manifest.parse("B", text.replace('0', '1')));
   }
 
   /** {@return arguments with the folder's name; none if they could name something beside it} */

@@ -6,7 +6,10 @@ import dev.vesper.machine.spec.Outcome;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
-/** Names that no file can have are the user's mistake, wherever they are said. */
+/**
+ * Names that no file can have, and folders for files of arguments, are the user's mistake, wherever
+ * they are said.
+ */
 final class FileNamesTest {
   @ParameterizedTest
   @ValueSource(
@@ -22,7 +25,9 @@ final class FileNamesTest {
         "run|--share|path=a\0b,tag=t",
         "run|a\0b",
         "check|a\0b",
-        "measure|a\0b"
+        "measure|a\0b",
+        "measure|@/",
+        "nothing|@/"
       })
   void aNameThatNoFileCanHaveIsRefused(String line) {
     assertThat(Main.execute(line.split("\\|"))).isEqualTo(Outcome.USAGE);
