@@ -5,25 +5,34 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.locks.Condition;
+import java.util.concurrent.locks.ReentrantLock;
 
 /**
  * Standard input as console input. A regular file is read at once, so that a run with it can be
- * repeated; anything else is read by a thread as it comes.
+ * repeated; anything else is read by a thread as it comes. Who waits for input sleeps until it
+ * comes: a guest with nothing to do costs nothing.
  */
 final class StandardInput implements ConsoleInput {
-  private final ArrayBlockingQueue<Integer> queue = new ArrayBlockingQueue<>(1 << 16);
-  private volatile boolean ended;
-  private byte[] file = {};
+  /** Bytes that wait for the guest before the other end of a pipe has to. */
+  private static final int ROOM = 1 << 16;
+
+  private final ReentrantLock lock = new ReentrantLock();
+  private final Condition arrived = lock.newCondition();
+  private final Condition taken = lock.newCondition();
+  private byte[] bytes = new byte[ROOM];
   private int at;
+  private int count;
+  private boolean ended;
 
   StandardInput() {
     Path self = Path.of("/dev/stdin");
     InputStream in = System.in;
     try {
       if (Files.isRegularFile(self)) {
-        file = in.readAllBytes();
+        bytes = in.readAllBytes();
+        count = bytes.length;
         ended = true;
         return;
       }
@@ -39,39 +48,75 @@ final class StandardInput implements ConsoleInput {
   private void pump(InputStream in) {
     try {
       for (int b = in.read(); b >= 0; b = in.read()) {
-        queue.put(b);
+        put(b);
       }
     } catch (IOException e) {
       // Input that breaks off is input that ends.
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
     }
-    ended = true;
+    lock.lock();
+    try {
+      ended = true;
+      arrived.signalAll();
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  private void put(int b) throws InterruptedException {
+    lock.lock();
+    try {
+      while (count == bytes.length) {
+        taken.await();
+      }
+      bytes[(at + count) % bytes.length] = (byte) b;
+      count++;
+      arrived.signalAll();
+    } finally {
+      lock.unlock();
+    }
   }
 
   @Override
   public int poll() {
-    if (at < file.length) {
-      return file[at++] & 0xFF;
+    lock.lock();
+    try {
+      if (count == 0) {
+        return -1;
+      }
+      int b = bytes[at] & 0xFF;
+      at = (at + 1) % bytes.length;
+      count--;
+      taken.signalAll();
+      return b;
+    } finally {
+      lock.unlock();
     }
-    Integer b = queue.poll();
-    return b == null ? -1 : b;
   }
 
   @Override
   public boolean closed() {
-    return ended && queue.isEmpty() && at >= file.length;
+    lock.lock();
+    try {
+      return ended && count == 0;
+    } finally {
+      lock.unlock();
+    }
   }
 
   @Override
   public void await(long nanos) {
-    long end = System.nanoTime() + Math.min(nanos, TimeUnit.SECONDS.toNanos(1));
+    lock.lock();
     try {
-      while (queue.isEmpty() && !ended && System.nanoTime() < end) {
-        Thread.sleep(1);
+      long left = Math.min(nanos, TimeUnit.SECONDS.toNanos(1));
+      while (count == 0 && !ended && left > 0) {
+        left = arrived.awaitNanos(left);
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
+    } finally {
+      lock.unlock();
     }
   }
 }
