@@ -266,6 +266,15 @@ public final class Platform {
     return next;
   }
 
+  /** {@return the same without those that somebody outside has a part in} */
+  long nextOwnEvent() {
+    long next = Timed.NEVER;
+    for (Timed t : timers) {
+      next = Math.min(next, t.nextOwnEvent());
+    }
+    return next;
+  }
+
   /** Lets devices do what is due. */
   void advance(long now) {
     for (Timed t : timers) {

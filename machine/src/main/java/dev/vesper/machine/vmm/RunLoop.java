@@ -38,6 +38,12 @@ public final class RunLoop {
   /** Real time between looks whether to stop while nobody runs. */
   private static final long LONGEST_WAIT = 100_000_000L;
 
+  /** The same while more than one outside may do something: one is waited for, then the next. */
+  private static final long SHORT_WAIT = 20_000_000L;
+
+  /** Virtual time that is not worth a wait, which itself takes longer. */
+  private static final long NO_WAIT = 20_000L;
+
   /** A wait that ends so much before its time was ended by something. */
   private static final long EARLY = 2_000_000L;
 
@@ -107,6 +113,10 @@ public final class RunLoop {
 
   private boolean started;
   private boolean pauseWanted;
+
+  /** How often those outside have been waited for. */
+  private int waits;
+
   private volatile boolean stopWanted;
   private long instructionLimit = Long.MAX_VALUE;
   private long realLimit = Long.MAX_VALUE;
@@ -494,27 +504,37 @@ public final class RunLoop {
     return host.input.closed() && host.platform.live().isEmpty();
   }
 
-  private void await(long virtualNanos) {
+  /** {@return whether there are several outside of whom only one can be waited for at a time} */
+  private boolean several() {
+    return host.platform.live().size() + (host.input.closed() ? 0 : 1) > 1;
+  }
+
+  /** Waits for those outside. {@return whether somebody on a network has done something} */
+  private boolean await(long virtualNanos) {
     long nanos = virtualNanos;
     if (realDeadline != Long.MAX_VALUE) {
       nanos = Math.max(0, Math.min(nanos, realDeadline - System.nanoTime()));
     }
     List<Network> live = host.platform.live();
+    Network network = live.isEmpty() ? null : live.get(waits++ % live.size());
+    if (virtualNanos < NO_WAIT) {
+      return false;
+    }
     // In pieces, so that it can be stopped; who comes back early has something for the guest.
     for (long left = nanos; left > 0 && !stopWanted; ) {
       long piece = Math.min(left, LONGEST_WAIT);
       long start = System.nanoTime();
-      if (live.isEmpty()) {
+      if (network == null) {
         host.input.await(piece);
-      } else {
-        // A network has an event of its own soon.
-        live.get(0).await(piece);
+      } else if (network.await(piece)) {
+        return true;
       }
       if (System.nanoTime() - start < piece - EARLY) {
-        return;
+        return false;
       }
       left -= piece;
     }
+    return false;
   }
 
   /** Nobody can run: lets virtual time jump to the next event. */
@@ -539,7 +559,7 @@ public final class RunLoop {
       host.end(Outcome.GAVE_UP, "guest halted with every interrupt masked: nothing can wake it");
       return;
     }
-    long next = host.platform.nextEvent();
+    long next = host.platform.nextOwnEvent();
     for (HostVcpu v : host.vcpus) {
       if (v.apic != null && v.canWake()) {
         next = Math.min(next, v.apic.nextEvent());
@@ -550,10 +570,19 @@ public final class RunLoop {
       return;
     }
     if (!alone()) {
-      // With somebody at the console idle time is real time, so that the computer idles too.
-      await(next == Timed.NEVER ? 50_000_000L : next - host.now());
+      // With somebody outside idle time is real time, so that the computer idles too.
+      long now = host.now();
+      boolean network = !host.platform.live().isEmpty();
+      long left = next == Timed.NEVER ? LONGEST_WAIT : next - now;
+      long wait = several() ? Math.min(SHORT_WAIT, left) : left;
+      long start = System.nanoTime();
+      boolean heard = await(wait);
       if (feedInput(true)) {
         return;
+      }
+      if (network && (heard || wait < next - now)) {
+        // So much of the time until then has passed.
+        next = now + Math.min(wait, System.nanoTime() - start);
       }
     }
     if (next != Timed.NEVER) {

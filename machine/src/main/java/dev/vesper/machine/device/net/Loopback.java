@@ -105,17 +105,17 @@ public final class Loopback implements Outside {
   }
 
   @Override
-  public void await(long nanos) {
+  public boolean await(long nanos) {
     long millis = TimeUnit.NANOSECONDS.toMillis(nanos);
-    if (millis < 1) {
-      LockSupport.parkNanos(nanos);
-      return;
-    }
     try {
-      selector.select(k -> {}, millis);
+      if (millis >= 1) {
+        return selector.select(k -> {}, millis) > 0;
+      }
     } catch (IOException e) {
-      LockSupport.parkNanos(nanos);
+      // Then they are looked at in time, if not at once.
     }
+    LockSupport.parkNanos(nanos);
+    return false;
   }
 
   @Override

@@ -41,8 +41,15 @@ public interface Network {
     return false;
   }
 
-  /** Waits until a frame may come, or real time has passed; only where the network is live. */
-  default void await(long nanos) {}
+  /**
+   * Waits until somebody outside does something, or real time has passed; only where the network is
+   * live.
+   *
+   * @return whether somebody has, so that an event is due at once
+   */
+  default boolean await(long nanos) {
+    return false;
+  }
 
   /** Lets go of what it holds of the computer. */
   default void close() {}
@@ -50,6 +57,14 @@ public interface Network {
   /** {@return when the next event is due, in virtual nanoseconds, or {@link #NEVER}} */
   default long nextEvent() {
     return NEVER;
+  }
+
+  /**
+   * {@return when the next event is due, in virtual nanoseconds, that {@link #await} does not tell
+   * of}
+   */
+  default long nextOwnEvent() {
+    return nextEvent();
   }
 
   /** Lets everything happen that is due at a virtual time in nanoseconds. */

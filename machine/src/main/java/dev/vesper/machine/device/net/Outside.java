@@ -25,7 +25,9 @@ public interface Outside {
         }
 
         @Override
-        public void await(long nanos) {}
+        public boolean await(long nanos) {
+          return false;
+        }
       };
 
   /** {@return whether there is anybody at all} Without, a run can be repeated bit for bit. */
@@ -37,8 +39,10 @@ public interface Outside {
   /** {@return what the guest reaches at a port of the gateway, or null if that is nothing} */
   @Nullable Stream connect(int port);
 
-  /** Waits until somebody says something, or real time has passed. */
-  void await(long nanos);
+  /**
+   * Waits until somebody says something, or real time has passed. {@return whether somebody has}
+   */
+  boolean await(long nanos);
 
   /** {@return what it does with sockets of the computer} */
   default Network.Sockets sockets() {

@@ -156,6 +156,17 @@ final class TcpConnection {
     return state == State.CLOSED;
   }
 
+  /** {@return whether nothing is under way: what comes next, one of both ends begins} */
+  boolean quiet() {
+    return state == State.ESTABLISHED
+        && toGuest.position() == 0
+        && fromGuest.position() == 0
+        && next == unacknowledged
+        && streamEnded == finAcknowledged
+        && guestFinished == finished
+        && !(finAcknowledged && finished);
+  }
+
   boolean is(IpAddress address, int port, IpAddress toAddress, int toPort) {
     return guestPort == port
         && gatewayPort == toPort

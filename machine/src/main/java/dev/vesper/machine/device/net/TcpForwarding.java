@@ -67,6 +67,12 @@ final class TcpForwarding implements TcpConnection.Wire {
     connections.removeIf(TcpConnection::closed);
   }
 
+  /** {@return whether nothing is to be done until somebody outside says something} */
+  boolean quiet() {
+    return connections.size() < MOST_CONNECTIONS
+        && connections.stream().allMatch(TcpConnection::quiet);
+  }
+
   /** The guest has sent a segment. */
   void arrived(IpAddress from, IpAddress to, ByteBuffer b, long now) {
     int header = b.capacity() < HEADER ? 0 : (b.get(12) >> 4 & 15) * 4;

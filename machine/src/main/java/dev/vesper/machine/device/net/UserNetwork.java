@@ -2,6 +2,7 @@ package dev.vesper.machine.device.net;
 
 import java.nio.ByteBuffer;
 import java.util.Arrays;
+import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -71,8 +72,20 @@ public final class UserNetwork implements Network {
   }
 
   @Override
-  public void await(long nanos) {
-    outside.await(nanos);
+  public boolean await(long nanos) {
+    if (!quiet()) {
+      // Sockets may have what cannot be taken now, so that there is no waiting for them.
+      LockSupport.parkNanos(nanos);
+      return false;
+    }
+    boolean heard = outside.await(nanos);
+    nextLook = heard ? now : nextLook;
+    return heard;
+  }
+
+  /** {@return whether nothing is to be done until somebody outside says something} */
+  private boolean quiet() {
+    return adapter != null && forwarding.quiet();
   }
 
   @Override
@@ -88,6 +101,13 @@ public final class UserNetwork implements Network {
   @Override
   public long nextEvent() {
     return Math.min(ipv6.nextEvent(), live() ? nextLook : NEVER);
+  }
+
+  @Override
+  public long nextOwnEvent() {
+    // Before the guest has an adapter nobody is let in.
+    boolean waits = !live() || adapter == null || forwarding.quiet();
+    return waits ? ipv6.nextEvent() : nextEvent();
   }
 
   @Override

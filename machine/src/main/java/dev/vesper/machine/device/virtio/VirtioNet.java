@@ -41,6 +41,11 @@ public final class VirtioNet implements VirtioDevice, Timed {
   }
 
   @Override
+  public long nextOwnEvent() {
+    return network.nextOwnEvent();
+  }
+
+  @Override
   public void advance(long now) {
     network.advance(now);
   }
