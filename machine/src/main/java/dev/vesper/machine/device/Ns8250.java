@@ -1,5 +1,6 @@
 package dev.vesper.machine.device;
 
+import dev.vesper.machine.spec.ConsoleInput;
 import java.util.function.LongSupplier;
 
 /**
@@ -56,6 +57,10 @@ public final class Ns8250 extends SerialPort implements Timed {
 
   @Override
   public void receive(int b) {
+    if (b == ConsoleInput.BREAK) {
+      // vmd(8) knows none.
+      return;
+    }
     received.add(b & 0xFF);
     if ((ier & IER_RECEIVE) != 0) {
       pend(RECEIVE);

@@ -31,7 +31,10 @@ public abstract class SerialPort implements PortDevice {
   /** {@return whether the receiver can take another byte} */
   public abstract boolean canReceive();
 
-  /** Receives a byte, for which there must be room. */
+  /**
+   * Receives a byte, for which there must be room, or {@link
+   * dev.vesper.machine.spec.ConsoleInput#BREAK}.
+   */
   public abstract void receive(int b);
 
   /**

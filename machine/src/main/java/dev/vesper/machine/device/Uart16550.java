@@ -1,5 +1,7 @@
 package dev.vesper.machine.device;
 
+import dev.vesper.machine.spec.ConsoleInput;
+
 /**
  * A 16550A UART. Transmission takes no time; received bytes wait in a queue of the host until the
  * FIFO has room.
@@ -35,6 +37,9 @@ public final class Uart16550 extends SerialPort {
   private boolean transmitPending;
   private boolean overrun;
 
+  /** The guest has read from LSR that the oldest of what is received is a break. */
+  private boolean breakSeen;
+
   /** MSR bits 3:0: what has changed since the register was read. */
   private int changes;
 
@@ -68,16 +73,29 @@ public final class Uart16550 extends SerialPort {
     if (!fits && (fcr & 1) == 0) {
       // The 16450's mode: the older byte is destroyed. With a FIFO it is the newer one.
       received.clear();
+      breakSeen = false;
       fits = true;
     }
     if (fits) {
-      received.add(b & 0xFF);
+      received.add(b == ConsoleInput.BREAK ? b : b & 0xFF);
     }
     update();
   }
 
+  /** {@return whether LSR has a break, which comes with a zero, to tell of} */
+  private boolean breakIsNext() {
+    Integer next = received.peek();
+    return next != null && next == ConsoleInput.BREAK && !breakSeen;
+  }
+
+  private int lineStatus() {
+    int v = 0x60 | (received.isEmpty() ? 0 : 1) | (overrun ? 2 : 0) | (breakIsNext() ? 0x10 : 0);
+    boolean errors = (fcr & 1) != 0 && received.contains(ConsoleInput.BREAK);
+    return errors ? v | 0x80 : v;
+  }
+
   private int identification() {
-    if ((ier & 4) != 0 && overrun) {
+    if ((ier & 4) != 0 && (overrun || breakIsNext())) {
       return 6;
     }
     if ((ier & 1) != 0 && !received.isEmpty()) {
@@ -116,6 +134,7 @@ public final class Uart16550 extends SerialPort {
     fcr = (v & 1) != 0 ? v & 0xC9 : 0;
     if (switched || (v & 3) == 3) {
       discard();
+      breakSeen = false;
     }
     update();
   }
@@ -132,8 +151,9 @@ public final class Uart16550 extends SerialPort {
           return divisor & 0xFF;
         }
         Integer b = take();
+        breakSeen = false;
         update();
-        return b == null ? 0 : b;
+        return b == null ? 0 : b & 0xFF;
       }
       case 1 -> {
         return (lcr & 0x80) != 0 ? divisor >> 8 : ier;
@@ -153,8 +173,9 @@ public final class Uart16550 extends SerialPort {
         return mcr;
       }
       case 5 -> {
-        int v = 0x60 | (received.isEmpty() ? 0 : 1) | (overrun ? 2 : 0);
+        int v = lineStatus();
         overrun = false;
+        breakSeen |= breakIsNext();
         polled();
         update();
         return v;

@@ -2,6 +2,9 @@ package dev.vesper.machine.spec;
 
 /** Bytes that a person or a file sends to the guest's console. */
 public interface ConsoleInput {
+  /** What is no byte but a break: the line is held low for longer than a byte takes. */
+  int BREAK = 0x100;
+
   /** No input, ever. */
   ConsoleInput NONE =
       new ConsoleInput() {
@@ -19,7 +22,7 @@ public interface ConsoleInput {
         public void await(long nanos) {}
       };
 
-  /** {@return the next byte, or -1 if none is there now} */
+  /** {@return the next byte, {@link #BREAK}, or -1 if nothing is there now} */
   int poll();
 
   /** {@return whether no byte can come any more} */

@@ -2,6 +2,7 @@ package dev.vesper.machine.device;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.vesper.machine.spec.ConsoleInput;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -267,6 +268,30 @@ final class Uart16550Test {
     assertThat(in(IIR)).isEqualTo(0xC1);
     out(FCR, 0);
     assertThat(in(IIR)).isEqualTo(1);
+  }
+
+  @Test
+  void aBreakIsAZeroThatTheLineStatusTellsOfOnce() {
+    enable(LINE_STATUS);
+    out(FCR, 1);
+    receive("a");
+    uart.receive(ConsoleInput.BREAK);
+    receive("b");
+    assertThat(in(LSR)).as("a is next, with a break behind it").isEqualTo(0xE1);
+    assertThat(line).isFalse();
+    assertThat(in(DATA)).isEqualTo('a');
+    assertThat(line).isTrue();
+    assertThat(cause()).isEqualTo(6);
+    assertThat(in(LSR)).isEqualTo(0xF1);
+    assertThat(line).as("reading the line status ends it").isFalse();
+    assertThat(in(LSR)).isEqualTo(0xE1);
+    assertThat(in(DATA)).isZero();
+    assertThat(in(LSR)).isEqualTo(0x61);
+    assertThat(readAll()).isEqualTo("b");
+    uart.receive(ConsoleInput.BREAK);
+    out(FCR, 3);
+    uart.receive(ConsoleInput.BREAK);
+    assertThat(in(LSR) & 0x10).as("a new one").isEqualTo(0x10);
   }
 
   @Test
