@@ -2,6 +2,7 @@ package dev.vesper.cli;
 
 import dev.vesper.cli.confine.Confinement;
 import dev.vesper.cli.confine.Policy;
+import dev.vesper.cli.tty.RawTerminal;
 import dev.vesper.guest.Locore;
 import dev.vesper.machine.HardwareOptions;
 import dev.vesper.machine.Machine;
@@ -13,7 +14,6 @@ import dev.vesper.machine.observe.Symbols;
 import dev.vesper.machine.observe.check.Checker;
 import dev.vesper.machine.observe.format.Json;
 import dev.vesper.machine.observe.format.TraceWriter;
-import dev.vesper.machine.observe.format.Visible;
 import dev.vesper.machine.spec.BootException;
 import dev.vesper.machine.spec.ConsoleInput;
 import dev.vesper.machine.spec.Hardware;
@@ -21,6 +21,7 @@ import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.Outcome;
 import dev.vesper.machine.spec.SevMode;
 import java.io.BufferedOutputStream;
+import java.io.Closeable;
 import java.io.FileDescriptor;
 import java.io.IOException;
 import java.io.OutputStream;
@@ -84,6 +85,8 @@ final class RunCommand implements Options.Command {
 
   /** The machine that runs. */
   private volatile @Nullable Machine running;
+
+  private @Nullable ConsoleUser user;
 
   @Override
   public Options options() {
@@ -315,8 +318,10 @@ final class RunCommand implements Options.Command {
                 outputs,
                 limit,
                 ending::lost);
+        Screenshots pictures = pictures();
         TimeLimit time = new TimeLimit(end, halt());
-        HeapWatch heap = new HeapWatch(this::touched)) {
+        HeapWatch heap = new HeapWatch(this::touched);
+        Closeable terminal = RawTerminal::restore) {
       open(outputs);
       if (signals != null) {
         signals.hurry(() -> outputs.deadline(System.nanoTime()));
@@ -334,12 +339,13 @@ final class RunCommand implements Options.Command {
       // Everything is open that is named, and nothing that a guest brings with it has been read.
       confine(networks.list(), shares.list());
       Symbols names = symbols == null ? null : symbols(symbols);
+      user = new ConsoleUser(h.screen() != null, pictures, ending);
       MachineSpec.Ports ports =
           new MachineSpec.Ports(
               b -> write(console, b, ending),
               b -> write(debug, b, ending),
               b -> write(second, b, ending),
-              serial.equals("stdio") ? new StandardInput() : ConsoleInput.NONE);
+              input());
       MachineSpec whole =
           options.toBuilder()
               .hardware(h)
@@ -378,6 +384,8 @@ final class RunCommand implements Options.Command {
         o = new Outcome(o.status(), o.reason() + "; vmd(8): restarted too quickly");
       }
       time.ended(o.status());
+      // What is written now may take its time, and Ctrl-C is nobody's but ours.
+      RawTerminal.restore();
       Machine last = m;
       ending.write("the variable store", () -> keepVariables(options, last, outputs));
       ending.write("the screenshot", () -> writeScreenshot(last, outputs));
@@ -474,7 +482,26 @@ final class RunCommand implements Options.Command {
 
   /** {@return what ends the process; where it is not this run's alone, nothing does} */
   private IntConsumer halt() {
-    return sandbox.isAlone() ? Runtime.getRuntime()::halt : status -> {};
+    if (!sandbox.isAlone()) {
+      return status -> {};
+    }
+    return status -> {
+      RawTerminal.restore();
+      Runtime.getRuntime().halt(status);
+    };
+  }
+
+  /**
+   * {@return what the guest hears on its console} If somebody types it, the terminal is its own.
+   */
+  private ConsoleInput input() {
+    if (!serial.equals("stdio")) {
+      return ConsoleInput.NONE;
+    }
+    ConsoleUser u = user;
+    // In a process of others, as of tests, the terminal is not for us to take.
+    boolean typed = sandbox.isAlone() && u != null && RawTerminal.enter();
+    return new StandardInput(typed ? new EscapeKey(u) : null);
   }
 
   private long touched() {
@@ -496,11 +523,21 @@ final class RunCommand implements Options.Command {
 
   private Outcome run(Machine m, long instructions, long end) {
     m.limit(instructions, end);
+    ConsoleUser u = user;
+    if (u != null) {
+      u.serves(m);
+    }
     if (translateAfter != null) {
       m.translateAfter(translateAfter);
     }
     try {
-      return m.run();
+      for (; ; ) {
+        Outcome o = m.run();
+        if (u == null || !m.stopped()) {
+          return o;
+        }
+        u.serve(m);
+      }
     } catch (UserError e) {
       throw e;
     } catch (RuntimeException | StackOverflowError | OutOfMemoryError | LinkageError e) {
@@ -545,19 +582,19 @@ final class RunCommand implements Options.Command {
     if (p == null) {
       return;
     }
-    String text = m.screenText();
-    byte[] png = m.screenPng();
-    if (p.toString().endsWith(".txt")) {
-      String shown = Visible.lines(text == null ? "" : text);
-      outputs.write(p, shown.getBytes(StandardCharsets.UTF_8));
-    } else if (png == null) {
+    byte[] picture = Screenshots.picture(m, p);
+    if (picture == null) {
       throw new UserError(
           "--screenshot "
               + p
               + ": the screen shows text and nobody has loaded a font; name a .txt file");
-    } else {
-      outputs.write(p, png);
     }
+    outputs.write(p, picture);
+  }
+
+  /** {@return where somebody at the console may save what the screen shows, or null} */
+  private @Nullable Screenshots pictures() {
+    return screenshot == null ? null : new Screenshots(screenshot);
   }
 
   private Forwards networks() {

@@ -8,6 +8,7 @@ import java.nio.file.Path;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Standard input as console input. A regular file is read at once, so that a run with it can be
@@ -21,18 +22,29 @@ final class StandardInput implements ConsoleInput {
   private final ReentrantLock lock = new ReentrantLock();
   private final Condition arrived = lock.newCondition();
   private final Condition taken = lock.newCondition();
-  private byte[] bytes = new byte[ROOM];
+  private final @Nullable EscapeKey keys;
+
+  /** Bytes, and breaks among them. */
+  private short[] waiting = new short[ROOM];
+
   private int at;
   private int count;
   private boolean ended;
 
-  StandardInput() {
+  /**
+   * @param keys takes what is typed before the guest does; null if nobody types
+   */
+  StandardInput(@Nullable EscapeKey keys) {
+    this.keys = keys;
     Path self = Path.of("/dev/stdin");
     InputStream in = System.in;
     try {
       if (Files.isRegularFile(self)) {
-        bytes = in.readAllBytes();
-        count = bytes.length;
+        byte[] all = in.readAllBytes();
+        waiting = new short[all.length];
+        for (byte b : all) {
+          waiting[count++] = (short) (b & 0xFF);
+        }
         ended = true;
         return;
       }
@@ -48,7 +60,15 @@ final class StandardInput implements ConsoleInput {
   private void pump(InputStream in) {
     try {
       for (int b = in.read(); b >= 0; b = in.read()) {
-        put(b);
+        if (keys == null) {
+          put(b, true);
+          continue;
+        }
+        int k = keys.typed(b);
+        if (k != EscapeKey.NOTHING) {
+          // A guest that takes nothing must not keep the next command from being read.
+          put(k, false);
+        }
       }
     } catch (IOException e) {
       // Input that breaks off is input that ends.
@@ -64,13 +84,16 @@ final class StandardInput implements ConsoleInput {
     }
   }
 
-  private void put(int b) throws InterruptedException {
+  private void put(int b, boolean patient) throws InterruptedException {
     lock.lock();
     try {
-      while (count == bytes.length) {
+      while (count == waiting.length) {
+        if (!patient) {
+          return;
+        }
         taken.await();
       }
-      bytes[(at + count) % bytes.length] = (byte) b;
+      waiting[(at + count) % waiting.length] = (short) b;
       count++;
       arrived.signalAll();
     } finally {
@@ -85,8 +108,8 @@ final class StandardInput implements ConsoleInput {
       if (count == 0) {
         return -1;
       }
-      int b = bytes[at] & 0xFF;
-      at = (at + 1) % bytes.length;
+      int b = waiting[at];
+      at = (at + 1) % waiting.length;
       count--;
       taken.signalAll();
       return b;

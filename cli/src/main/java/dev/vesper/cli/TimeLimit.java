@@ -1,5 +1,6 @@
 package dev.vesper.cli;
 
+import dev.vesper.cli.tty.RawTerminal;
 import dev.vesper.machine.spec.Outcome;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;

@@ -65,6 +65,7 @@ public final class Machine implements AutoCloseable {
   private Symbols symbols;
   private boolean started;
   private @Nullable Outcome ended;
+  private boolean stopped;
 
   /** How another thread, or a callback, wants the run to end. */
   private volatile @Nullable Outcome wanted;
@@ -281,10 +282,16 @@ public final class Machine implements AutoCloseable {
     stop();
   }
 
+  /** {@return whether the last run has come back because {@link #stop} was called} */
+  public boolean stopped() {
+    return stopped;
+  }
+
   private RunLoop.Halt go(Until until, RunLoop.Goal goal) {
     if (broken != null) {
       throw new IllegalStateException("the machine cannot go on: " + broken);
     }
+    stopped = false;
     if (ended != null || parts.host.outcome() != null) {
       return RunLoop.Halt.ENDED;
     }
@@ -315,6 +322,7 @@ public final class Machine implements AutoCloseable {
       ended = wanted;
       h = RunLoop.Halt.ENDED;
     }
+    stopped = h == RunLoop.Halt.REQUESTED;
     if (tracer != null && isEnd(h)) {
       Outcome o = outcome(h);
       tracer.ended(o.status(), o.reason());

@@ -21,4 +21,7 @@ public record Outcome(int status, String reason) {
 
   public static final int LIMIT = 124;
   public static final int DEFECT = 125;
+
+  /** Whoever sits at the console has ended it. */
+  public static final int QUIT = 130;
 }

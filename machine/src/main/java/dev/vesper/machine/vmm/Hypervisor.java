@@ -221,8 +221,8 @@ public final class Hypervisor {
     }
   }
 
-  /** Ends the run. */
-  void end(int status, String reason) {
+  /** Ends the run, unless it has ended. */
+  public void end(int status, String reason) {
     if (outcome == null) {
       outcome = new Outcome(status, reason);
     }

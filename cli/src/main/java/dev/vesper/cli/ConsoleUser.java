@@ -1,0 +1,90 @@
+package dev.vesper.cli;
+
+import dev.vesper.machine.Machine;
+import dev.vesper.machine.spec.Outcome;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What a person at the console has asked Vesper for. The thread that reads keys has the run come
+ * back; the one that runs does what was asked, because a machine is for one thread.
+ */
+final class ConsoleUser implements EscapeKey.Commands {
+  private static final String REASON = "ended at the console (C-a x)";
+
+  private final @Nullable Screenshots screenshots;
+  private final boolean screen;
+  private @Nullable Machine machine;
+  private final Ending ending;
+  private int pictures;
+
+  /**
+   * @param screen whether the machine has one
+   * @param screenshots where pictures go, or null if no place was named
+   * @param ending ends the run
+   */
+  ConsoleUser(boolean screen, @Nullable Screenshots screenshots, Ending ending) {
+    this.screen = screen;
+    this.screenshots = screenshots;
+    this.ending = ending;
+  }
+
+  /** Says on a line of its own what goes for the guest's whole line. */
+  private static void say(String message) {
+    Terminal.errLines("\n");
+    Terminal.say(message);
+  }
+
+  @Override
+  public void help() {
+    Terminal.errLines("\n" + EscapeKey.HELP);
+  }
+
+  @Override
+  public void monitor() {
+    say("there is no monitor yet");
+  }
+
+  @Override
+  public void quit() {
+    ending.end(new Outcome(Outcome.QUIT, REASON));
+  }
+
+  @Override
+  public synchronized void screenshot() {
+    if (!screen) {
+      say("there is no screen: -vga std");
+    } else if (screenshots == null) {
+      say("no place for a screenshot was named: --screenshot F");
+    } else {
+      pictures++;
+      stop();
+    }
+  }
+
+  private void stop() {
+    Machine m = machine;
+    if (m != null) {
+      m.stop();
+    }
+  }
+
+  /** Says which machine runs, before it does. */
+  synchronized void serves(Machine m) {
+    machine = m;
+    if (pictures > 0) {
+      m.stop();
+    }
+  }
+
+  /** The run has come back, and will go on: does what was asked. */
+  void serve(Machine m) {
+    int wanted;
+    synchronized (this) {
+      wanted = pictures;
+      pictures = 0;
+    }
+    for (; wanted > 0 && screenshots != null; wanted--) {
+      say(screenshots.save(m));
+    }
+  }
+}
