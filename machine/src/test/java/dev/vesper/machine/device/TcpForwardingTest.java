@@ -3,6 +3,7 @@ package dev.vesper.machine.device;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatCode;
 
+import dev.vesper.machine.device.net.Network;
 import dev.vesper.machine.device.net.Outside;
 import dev.vesper.machine.device.net.UserNetwork;
 import java.io.ByteArrayOutputStream;
@@ -95,8 +96,12 @@ final class TcpForwardingTest {
             }
 
             @Override
-            public void await(long nanos) {}
+            public boolean await(long nanos) {
+              waits++;
+              return !visitors.isEmpty();
+            }
           });
+  private int waits;
   private long now;
   private int window = 0xFFFF;
 
@@ -199,6 +204,30 @@ final class TcpForwardingTest {
     pass(2 * SECOND);
     assertThat(stream.closed).isTrue();
     assertThat(received).isEmpty();
+  }
+
+  /** A guest that idles is not woken to look at sockets on which nobody says anything. */
+  @Test
+  void whereNothingIsUnderWaySomebodyIsWaitedFor() {
+    assertThat(network.nextOwnEvent()).as("no adapter yet").isEqualTo(Network.NEVER);
+    int theirs = call();
+    pass(SECOND);
+    assertThat(network.nextEvent()).as("while the guest runs").isLessThan(now + SECOND / 100);
+    assertThat(network.nextOwnEvent()).as("an open connection").isEqualTo(Network.NEVER);
+    assertThat(network.await(1)).isFalse();
+    assertThat(waits).isEqualTo(1);
+    stream.given = ByteBuffer.wrap(bytes("hello"));
+    pass(SECOND / 100);
+    assertThat(data(next())).isEqualTo(bytes("hello"));
+    assertThat(network.nextOwnEvent()).as("not acknowledged").isLessThan(now + SECOND / 100);
+    assertThat(network.await(1)).isFalse();
+    assertThat(waits).as("a socket may have what cannot be taken now").isEqualTo(1);
+    segment(4000, 80, ACK, 1001, theirs + 5, new byte[0]);
+    assertThat(network.nextOwnEvent()).isEqualTo(Network.NEVER);
+    visitors.add(new Outside.Visitor(new Memory(), UserNetwork.GUEST, 22));
+    assertThat(network.await(1)).isTrue();
+    network.advance(now);
+    assertThat(flags(next())).as("at once").isEqualTo(SYN);
   }
 
   @Test

@@ -54,8 +54,8 @@ final class UserNetworkV6Test {
     }
 
     @Override
-    public void await(long nanos) {
-      // nobody waits here
+    public boolean await(long nanos) {
+      return false;
     }
   }
 

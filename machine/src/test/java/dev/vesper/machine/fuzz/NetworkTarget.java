@@ -209,8 +209,8 @@ public final class NetworkTarget implements FuzzTarget {
     }
 
     @Override
-    public void await(long nanos) {
-      // Nothing is waited for.
+    public boolean await(long nanos) {
+      return false;
     }
   }
 
