@@ -1,0 +1,341 @@
+package dev.vesper.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.vesper.fixtures.DebianKernel;
+import dev.vesper.fixtures.Tools;
+import dev.vesper.guest.FlatGuest;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.TimeUnit;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** The command in a process of its own whose console is a terminal, with a shell around it. */
+final class ConsoleTerminalTest {
+  private static final String ESCAPE = "\u0001";
+
+  /** Says R, and ends by port F4h when it gets a q; everything else it says again. */
+  private static final String ECHO =
+      """
+      mov edx, 0x3f8
+      mov al, 82
+      out dx, al
+      L:
+      mov edx, 0x3fd
+      in al, dx
+      test al, 1
+      jz L
+      mov edx, 0x3f8
+      in al, dx
+      out dx, al
+      cmp al, 113
+      jne L
+      mov al, 0
+      out 0xf4, al
+      """;
+
+  /** A job of its own, as at a prompt; the shell goes on where it is stopped, and continues it. */
+  private static final String SHELL =
+      """
+      set -m
+      stty -a >before
+      %s
+      status=$?
+      while [ $status = 148 ]; do
+        stty -a >stopped
+        fg >/dev/null
+        status=$?
+      done
+      stty -a >after
+      echo "status=$status"
+      """;
+
+  private static final String INIT =
+      """
+      #!/bin/busybox sh
+      /bin/busybox mount -t proc proc /proc
+      /bin/busybox mount -t devtmpfs dev /dev
+      /bin/busybox --install -s /bin
+      export PATH=/bin HOME=/
+      echo 1 >/proc/sys/kernel/sysrq
+      setsid cttyhack sh
+      poweroff -f
+      """;
+
+  @TempDir Path dir;
+
+  @BeforeEach
+  void tools() throws IOException {
+    Tools.need("script", "bsdutils");
+    Tools.need("bash", "bash");
+    Files.write(dir.resolve("echo"), FlatGuest.image(ECHO));
+  }
+
+  private static String quoted(String s) {
+    return "'" + s.replace("'", "'\\''") + "'";
+  }
+
+  /** A terminal, what is typed at it, and what it shows. */
+  private final class Session implements AutoCloseable {
+    private final Process script;
+    private final StringBuilder shown = new StringBuilder();
+    private int from;
+
+    Session(String... args) throws IOException {
+      // Surefire's own class path is a jar that only names others.
+      String path =
+          System.getProperty("surefire.test.class.path", System.getProperty("java.class.path"));
+      List<String> c = new ArrayList<>();
+      c.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
+      c.addAll(List.of("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xss4m"));
+      c.addAll(List.of("--enable-native-access=ALL-UNNAMED", "-cp", path, Main.class.getName()));
+      c.addAll(List.of(args));
+      Path shell = dir.resolve("shell");
+      Files.writeString(
+          shell,
+          SHELL.formatted(
+              c.stream().map(ConsoleTerminalTest::quoted).reduce((a, b) -> a + " " + b).get()));
+      script =
+          new ProcessBuilder("script", "-qefc", "bash " + quoted(shell.toString()), "/dev/null")
+              .directory(dir.toFile())
+              .redirectErrorStream(true)
+              .start();
+      Thread t = new Thread(this::read, "what the terminal shows");
+      t.setDaemon(true);
+      t.start();
+    }
+
+    private void read() {
+      try (InputStream in = script.getInputStream()) {
+        for (int b = in.read(); b >= 0; b = in.read()) {
+          synchronized (shown) {
+            shown.append((char) b);
+            shown.notifyAll();
+          }
+        }
+      } catch (IOException e) {
+        throw new AssertionError(e);
+      }
+    }
+
+    void type(String keys) throws IOException {
+      script.getOutputStream().write(keys.getBytes(StandardCharsets.ISO_8859_1));
+      script.getOutputStream().flush();
+    }
+
+    /** {@return what is shown up to a text that comes next, and it} */
+    String until(String text) throws InterruptedException {
+      long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(120);
+      synchronized (shown) {
+        int at = shown.indexOf(text, from);
+        while (at < 0) {
+          assertThat(System.nanoTime()).as(text + " in " + shown.substring(from)).isLessThan(end);
+          shown.wait(100);
+          at = shown.indexOf(text, from);
+        }
+        String s = shown.substring(from, at + text.length());
+        from = at + text.length();
+        return s;
+      }
+    }
+
+    String answer(String keys, String text) throws Exception {
+      type(keys);
+      return until(text);
+    }
+
+    /** {@return the command, which is a Java of its own} */
+    ProcessHandle command() {
+      return script
+          .descendants()
+          .filter(p -> p.info().command().orElse("").endsWith("/java"))
+          .findFirst()
+          .orElseThrow();
+    }
+
+    /** {@return the terminal's modes now} */
+    String modes() throws Exception {
+      Path t = Files.readSymbolicLink(Path.of("/proc/" + command().pid() + "/fd/0"));
+      return Tools.run("stty", "-a", "-F", t.toString());
+    }
+
+    int status() throws Exception {
+      until("status=");
+      String s = until("\n").trim();
+      assertThat(script.waitFor()).isZero();
+      return Integer.parseInt(s);
+    }
+
+    @Override
+    public void close() {
+      script.descendants().forEach(ProcessHandle::destroyForcibly);
+      script.destroyForcibly();
+    }
+  }
+
+  private void modesAreAsBefore() {
+    assertThat(dir.resolve("after")).hasSameTextualContentAs(dir.resolve("before"));
+    assertThat(dir.resolve("before")).content().doesNotContain("-icanon").doesNotContain("-isig");
+  }
+
+  private static void signal(ProcessHandle p, String name) throws Exception {
+    Tools.run("kill", "-" + name, String.valueOf(p.pid()));
+  }
+
+  private String[] echo(String... more) {
+    return Stream.concat(
+            Stream.of("run", "--sev", "off"),
+            Stream.concat(Stream.of(more), Stream.of(dir.resolve("echo").toString())))
+        .toArray(String[]::new);
+  }
+
+  @ParameterizedTest
+  @CsvSource({"quit, 130", "end, 1", "timeout, 124", "TERM, -1", "INT, -1", "HUP, -1"})
+  void everyWayOutGivesTheTerminalBack(String way, int status) throws Exception {
+    try (Session s = new Session(echo(way.equals("timeout") ? "--timeout=4" : "--json"))) {
+      s.until("R");
+      assertThat(s.modes()).contains("-icanon").contains("-isig").contains("-echo ");
+      assertThat(s.answer("x\u0003\u001a", "\u001a")).isEqualTo("x\u0003\u001a");
+      switch (way) {
+        case "quit" -> s.type(ESCAPE + "x");
+        case "end" -> s.type("q");
+        case "timeout" -> {
+          // it comes
+        }
+        default -> signal(s.command(), way);
+      }
+      int ended = s.status();
+      assertThat(ended).isNotZero();
+      if (status >= 0) {
+        assertThat(ended).isEqualTo(status);
+      }
+    }
+    modesAreAsBefore();
+  }
+
+  @Test
+  void aMistakeOfTheUsersLeavesTheTerminalAlone() throws Exception {
+    try (Session s = new Session(echo("--no-such-option"))) {
+      assertThat(s.status()).isEqualTo(2);
+    }
+    modesAreAsBefore();
+  }
+
+  @Test
+  void aRunThatIsStoppedGivesTheTerminalBackAndTakesItAgain() throws Exception {
+    try (Session s = new Session(echo())) {
+      s.until("R");
+      s.answer("x", "x");
+      signal(s.command(), "TSTP");
+      // The shell continues it.
+      s.answer("y", "y");
+      while (!s.modes().contains("-icanon")) {
+        Thread.sleep(10);
+      }
+      s.type(ESCAPE + "x");
+      assertThat(s.status()).isEqualTo(130);
+    }
+    modesAreAsBefore();
+    assertThat(dir.resolve("stopped")).hasSameTextualContentAs(dir.resolve("before"));
+  }
+
+  @Test
+  void whatIsAskedForAtTheConsoleIsDone() throws Exception {
+    Files.writeString(dir.resolve("screen-1.txt"), "somebody's");
+    Path trace = dir.resolve("t.txt");
+    try (Session s =
+        new Session(
+            echo("-vga=std", "--screenshot=" + dir.resolve("screen.txt"), "--trace=" + trace))) {
+      s.until("R");
+      s.answer(ESCAPE + "h", "C-a x    end the run");
+      s.answer(ESCAPE + "c", "there is no monitor yet");
+      s.answer(ESCAPE + "s", "screen-2.txt");
+      assertThat(s.answer(ESCAPE + "a" + ESCAPE + ESCAPE + ".", ".")).contains(ESCAPE + ESCAPE);
+      s.type(ESCAPE + "x");
+      assertThat(s.status()).isEqualTo(130);
+    }
+    assertThat(dir.resolve("screen-1.txt")).hasContent("somebody's");
+    assertThat(dir.resolve("screen-2.txt")).exists();
+    assertThat(dir.resolve("screen.txt")).exists();
+    assertThat(Files.readString(trace)).contains("ended at the console (C-a x)");
+  }
+
+  /** What nobody types is all the guest's, Ctrl-A too. */
+  @Test
+  void aPipeHasNoEscapeKey() throws Exception {
+    Process p;
+    try (Session s = new Session("run", "--no-such-option")) {
+      s.status();
+    }
+    Path shell = dir.resolve("shell");
+    Files.writeString(
+        shell,
+        Files.readString(shell)
+            .lines()
+            .filter(l -> l.contains("--no-such-option"))
+            .findFirst()
+            .orElseThrow()
+            .replace("'--no-such-option'", "--sev off " + quoted(dir.resolve("echo").toString())));
+    p = new ProcessBuilder("bash", shell.toString()).redirectErrorStream(true).start();
+    p.getOutputStream().write((ESCAPE + "xq").getBytes(StandardCharsets.ISO_8859_1));
+    p.getOutputStream().close();
+    String shown = new String(p.getInputStream().readAllBytes(), StandardCharsets.ISO_8859_1);
+    assertThat(shown).startsWith("R" + ESCAPE + "xq");
+    assertThat(p.waitFor()).isEqualTo(1);
+  }
+
+  /** A shell as one has it over a serial line. */
+  @Test
+  @Tag("slow")
+  void aShellIsUsedAsOnAnyTerminal() throws Exception {
+    Path kernel = dir.resolve("vmlinuz");
+    Path initrd = dir.resolve("initrd");
+    Files.write(kernel, DebianKernel.image());
+    Files.write(initrd, DebianKernel.initramfs(INIT));
+    try (Session s =
+        new Session(
+            "run",
+            "-kernel",
+            kernel.toString(),
+            "-initrd",
+            initrd.toString(),
+            "-append",
+            "console=ttyS0 quiet cryptomgr.notests=1")) {
+      String prompt = "/ # ";
+      s.until(prompt);
+      // The shell asks where the cursor is; nobody echoes a terminal's answer.
+      s.type("\u001b[30;5R");
+      assertThat(s.answer("echo sum-$((6*7))\r", "\nsum-42"))
+          .containsOnlyOnce("echo sum-$((6*7))")
+          .doesNotContain("^[");
+      s.until(prompt);
+      s.type("cat /pro\t");
+      s.until("/proc/");
+      s.answer("upt\t\r", "/proc/uptime");
+      s.until(prompt);
+      s.answer("\u001b[A\u001b[A\r", "\nsum-42");
+      s.until(prompt);
+      s.answer("echo going; sleep 1000\r", "\ngoing");
+      s.answer("\u0003", "^C");
+      s.until(prompt);
+      s.answer("echo $?\r", "\n130");
+      s.until(prompt);
+      s.type(ESCAPE + "b");
+      s.answer("h", "sysrq: HELP");
+      s.type(ESCAPE + "x");
+      assertThat(s.status()).isEqualTo(130);
+    }
+    modesAreAsBefore();
+  }
+}
