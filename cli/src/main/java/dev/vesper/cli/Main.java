@@ -27,8 +27,8 @@ import picocli.CommandLine.Command;
       "Exit status of 'run': the guest's own by port 0xf4 ((value << 1) | 1); 0 clean power-off;",
       "2 usage or unreadable image; 3 the guest asked for termination; 4 --check found violations;",
       "5 triple fault or shutdown; 6 the hypervisor gave up on the guest; 122 an output takes no",
-      "more; 123 out of memory; 124 time or instruction limit; 125 a defect of Vesper; 128 and the",
-      "signal's number: SIGHUP, SIGINT, SIGTERM, or SIGPIPE of the console has ended the run."
+      "more; 123 out of memory; 124 time or instruction limit; 125 a defect of Vesper; 130 Ctrl-A x",
+      "or SIGINT has ended the run; 129 SIGHUP, 141 SIGPIPE of the console, 143 SIGTERM."
     })
 public final class Main implements Runnable {
   @CommandLine.Spec private CommandLine.Model.@Nullable CommandSpec spec;

@@ -100,7 +100,7 @@ final class RunCommand implements Options.Command {
     guest.addTo(o, GuestOptions.Style.RUN);
     o.text(
         "stdio|file:F|none",
-        "where COM1 goes (default: stdio)",
+        "where COM1 goes; stdio at a terminal has Ctrl-A h for help (default: stdio)",
         v -> serial = v,
         "-serial",
         "--serial");
@@ -500,8 +500,8 @@ final class RunCommand implements Options.Command {
     }
     ConsoleUser u = user;
     // In a process of others, as of tests, the terminal is not for us to take.
-    boolean typed = sandbox.isAlone() && u != null && RawTerminal.enter();
-    return new StandardInput(typed ? new EscapeKey(u) : null);
+    boolean own = sandbox.isAlone();
+    return new StandardInput(u != null && own && RawTerminal.enter() ? new EscapeKey(u) : null);
   }
 
   private long touched() {

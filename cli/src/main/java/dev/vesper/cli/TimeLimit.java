@@ -1,6 +1,5 @@
 package dev.vesper.cli;
 
-import dev.vesper.cli.tty.RawTerminal;
 import dev.vesper.machine.spec.Outcome;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;

@@ -139,8 +139,8 @@ public final class CommandLineTarget implements FuzzTarget {
     try {
       switch (lines.get(0)) {
         case "run" -> command(new RunCommand(null), new RunCommand(null), rest);
-        case "measure" -> command(new MeasureCommand(), new MeasureCommand(), rest);
-        case "check" -> command(new CheckCommand(), new CheckCommand(), rest);
+        case "measure" -> command(new MeasureCommand(null), new MeasureCommand(null), rest);
+        case "check" -> command(new CheckCommand(null), new CheckCommand(null), rest);
         case "session" -> command(new SessionCommand(), new SessionCommand(), rest);
         case SECRET -> secret(rest);
         default -> manifests(String.join("\n", rest));

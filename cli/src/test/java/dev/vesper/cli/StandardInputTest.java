@@ -60,7 +60,8 @@ final class StandardInputTest {
     try (InputStream in =
         new ByteArrayInputStream("\u0001b\u00ff".getBytes(StandardCharsets.ISO_8859_1))) {
       System.setIn(in);
-      StandardInput s = new StandardInput(new EscapeKey(new ConsoleUser(false, null)));
+      StandardInput s =
+          new StandardInput(new EscapeKey(new ConsoleUser(false, null, new Ending())));
       while (s.poll() != ConsoleInput.BREAK) {
         s.await(Long.MAX_VALUE);
       }
