@@ -7,6 +7,7 @@ import dev.vesper.machine.observe.check.Rule;
 import dev.vesper.machine.observe.format.JsonLinesReader;
 import java.io.BufferedReader;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -17,6 +18,9 @@ import org.jspecify.annotations.Nullable;
 
 /** {@code vesper check}. */
 final class CheckCommand implements Options.Command {
+  /** Bytes that tell a form. */
+  private static final int HEAD = 256;
+
   private @Nullable Path trace;
   private boolean rules;
   private boolean strict;
@@ -96,8 +100,39 @@ final class CheckCommand implements Options.Command {
       out.close();
       return findings.conclude(c, outputs);
     } catch (IOException e) {
-      throw new UserError("cannot read the trace " + p + ": " + UserError.reason(e));
+      throw new UserError("cannot read the trace " + p + ": " + otherForm(p, UserError.reason(e)));
     }
+  }
+
+  /** {@return that a file is a trace in another form, or else why it could not be read} */
+  private static String otherForm(Path p, String reason) {
+    String form = null;
+    // A pipe has been read already.
+    if (Files.isRegularFile(p)) {
+      try (InputStream in = Files.newInputStream(p)) {
+        form = form(in.readNBytes(HEAD));
+      } catch (IOException e) {
+        return reason;
+      }
+    }
+    return form == null
+        ? reason
+        : "it is a trace as " + form + "; check reads those of 'vesper run --trace F.jsonl'";
+  }
+
+  private static @Nullable String form(byte[] head) {
+    String text = new String(head, StandardCharsets.ISO_8859_1);
+    if (text.startsWith("<!DOCTYPE html") || text.startsWith("<html")) {
+      return "HTML (.html)";
+    }
+    // A section header block (pcapng, 4.1) begins with this; a Perfetto trace with packet field 1.
+    if (text.startsWith("\n\r\r\n")) {
+      return "pcapng (.pcapng)";
+    }
+    if (text.startsWith("\n") && head.length > 1) {
+      return "Perfetto's packets (.perfetto)";
+    }
+    return text.matches("(?s)\\[\\d+[nu]?s\\] cpu\\d+ .*") ? "text (.txt)" : null;
   }
 
   /** {@return the rules as a Markdown table} */

@@ -72,7 +72,7 @@ final class Ending {
    */
   synchronized Outcome after(Outcome run) {
     OutputError e = lost;
-    return e == null || run.status() == Outcome.DEFECT || run.equals(e.outcome())
+    return e == null || run.is(Outcome.DEFECT) || run.equals(e.outcome())
         ? run
         : e.outcome();
   }

@@ -29,7 +29,7 @@ final class GuestOptions {
   private @Nullable Path bios;
   private @Nullable Path nvram;
   private @Nullable Path initrd;
-  private String append = "";
+  private @Nullable String append;
   private String sev = "es";
   private String profile = "kvm";
   private @Nullable String cpu;
@@ -172,7 +172,9 @@ final class GuestOptions {
     return switch (sev.toLowerCase(Locale.ROOT)) {
       case "off" -> SevMode.OFF;
       case "sev" -> SevMode.SEV;
-      case "es", "seves" -> SevMode.ES;
+      case "es", "seves", "sev-es" -> SevMode.ES;
+      case "snp", "sev-snp" ->
+          throw new UserError("--sev " + sev + ": SEV-SNP is not there yet; use --sev es");
       default -> throw new UserError("--sev takes off, sev or es, not '" + sev + "'");
     };
   }
@@ -239,6 +241,11 @@ final class GuestOptions {
     }
     if (bios != null && !kvm()) {
       throw new UserError("-bios: profile openbsd starts kernels without firmware; use kvm");
+    }
+    if (file() == null && (initrd != null || append != null)) {
+      throw new UserError(
+          (initrd != null ? "-initrd" : "-append")
+              + ": name the kernel that it is for with -kernel");
     }
     if (nvram != null && bios == null) {
       throw new UserError("--nvram: name the firmware that uses it with -bios");
@@ -325,6 +332,15 @@ final class GuestOptions {
     }
   }
 
+  private byte @Nullable [] ramDisk() {
+    Path p = initrd;
+    byte[] b = p == null ? null : UserFiles.read(p, "initrd");
+    if (b != null && b.length == 0) {
+      throw new UserError("the initrd " + p + " is empty: leave -initrd out");
+    }
+    return b;
+  }
+
   /** {@return options of a machine, read from the files; ports are for the caller to connect} */
   MachineSpec read() {
     validate();
@@ -344,8 +360,8 @@ final class GuestOptions {
         new MachineSpec.Boot(
             bytes,
             file == null ? "locore" : file.getFileName().toString(),
-            initrd == null ? null : UserFiles.read(initrd, "initrd"),
-            append,
+            ramDisk(),
+            append == null ? "" : append,
             entry.equals("32"),
             firmware);
     String model = cpu != null ? cpu : reference() ? "vesper-min,+xsave" : "vesper-min";

@@ -6,6 +6,7 @@ import dev.vesper.machine.spec.Outcome;
 import java.io.BufferedOutputStream;
 import java.io.FileDescriptor;
 import java.io.PrintStream;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -19,10 +20,13 @@ import picocli.CommandLine.Command;
 /** The {@code vesper} command. */
 @Command(
     name = "vesper",
-    version = "vesper 0.2-SNAPSHOT",
+    version = Main.VERSION,
     mixinStandardHelpOptions = true,
     description = "Runs unmodified kernels as AMD SEV-ES guests on any computer.",
     footer = {
+      "",
+      "A line of options alone is a 'run', and QEMU's options are taken: vesper -kernel F -m 1G.",
+      "'vesper convert-qemu LINE' says a command line of QEMU's in Vesper's words.",
       "",
       "Exit status of 'run': the guest's own by port 0xf4 ((value << 1) | 1); 0 clean power-off;",
       "2 usage or unreadable image; 3 the guest asked for termination; 4 --check found violations;",
@@ -31,17 +35,25 @@ import picocli.CommandLine.Command;
       "or SIGINT has ended the run; 129 SIGHUP, 141 SIGPIPE of the console, 143 SIGTERM."
     })
 public final class Main implements Runnable {
+  static final String VERSION = "vesper 0.2-SNAPSHOT";
+
+  /** What begins with a dash and is no option of {@code run}. */
+  private static final List<String> OWN_OPTIONS =
+      List.of("-h", "--help", "-help", "-V", "--version", "-version");
+
   @CommandLine.Spec private CommandLine.Model.@Nullable CommandSpec spec;
 
   @Override
   public void run() {
     CommandLine self = spec == null ? commandLine() : spec.commandLine();
     throw new CommandLine.ParameterException(
-        self, "name a command: run, check, measure, session, isa or dissector");
+        self, "name a command: run, check, measure, session, isa, dissector or convert-qemu");
   }
 
   /** How a command is confined; null in a process that is not the command's own, as of tests. */
   private static @Nullable Function<Policy, Confinement> confine;
+
+  private static final String CONVERT = "convert-qemu";
 
   private static final Map<String, Supplier<Callable<Integer>>> SUBCOMMANDS = new LinkedHashMap<>();
 
@@ -79,16 +91,47 @@ public final class Main implements Runnable {
     }
   }
 
-  private static int command(String... args) {
+  /**
+   * {@return a line with its command: one that begins with an option of a run is a run, as QEMU's
+   * users write it}
+   */
+  private static String[] named(String... args) {
+    if (args.length == 0 || !args[0].startsWith("-")) {
+      return args;
+    }
+    if (OWN_OPTIONS.contains(args[0])) {
+      return args[0].length() > 2 ? new String[] {args[0].replaceFirst("^-+", "--")} : args;
+    }
+    List<String> line = new ArrayList<>(List.of("run"));
+    line.addAll(List.of(args));
+    return line.toArray(new String[0]);
+  }
+
+  private static int command(String... given) {
+    String[] args = named(given);
+    if (args.length > 0 && args[0].equals(CONVERT)) {
+      return converted(List.of(args).subList(1, args.length));
+    }
     Supplier<Callable<Integer>> named = args.length == 0 ? null : SUBCOMMANDS.get(args[0]);
     if (named == null) {
       return FullCommandLine.execute(commandLine(), args);
     }
     List<String> rest = List.of(args).subList(1, args.length);
     Callable<Integer> command = named.get();
-    if (command instanceof Options.Command o && o.options().readPlain(rest)) {
+    if (command instanceof Options.Command o) {
+      Options options = o.options();
+      rest = options.completed(rest);
       try {
-        return o.call();
+        if (options.readPlain(rest)) {
+          return o.call();
+        }
+        rest = options.completed(o.translated(rest));
+        if (options.readPlain(rest)) {
+          return o.call();
+        }
+      } catch (Answered a) {
+        Terminal.outLines(a.text());
+        return 0;
       } catch (Exception e) {
         return failed(e);
       }
@@ -122,6 +165,14 @@ public final class Main implements Runnable {
     return Outcome.DEFECT;
   }
 
+  private static int converted(List<String> rest) {
+    try {
+      return ConvertCommand.call(rest);
+    } catch (UserError e) {
+      return failed(e);
+    }
+  }
+
   /** Runs the command and exits with its status. */
   public static void main(String[] args) {
     // Whoever reads a result may stop, and a disk may be full: System.out keeps both to itself.
@@ -141,7 +192,7 @@ public final class Main implements Runnable {
    */
   static void start(Function<Policy, Confinement> confined, String[] args) {
     confine = confined;
-    if (Sandbox.isExpected(args)) {
+    if (Sandbox.isExpected(named(args))) {
       Confinement.prepare();
     }
     int status;

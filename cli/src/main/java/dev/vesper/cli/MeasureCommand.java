@@ -124,6 +124,11 @@ final class MeasureCommand implements Options.Command {
     if ((tik == null) != (nonce == null)) {
       throw new UserError("--tik and --nonce belong together: give both");
     }
+    if (guest.reference()) {
+      Terminal.say(
+          "nothing is named, so this is the embedded reference guest: name what is launched with"
+              + " -kernel or --ovmf");
+    }
     LaunchPlan plan;
     MachineSpec options = choose(guest.read());
     byte @Nullable [] key = tik == null ? null : UserFiles.read(tik, "TIK");

@@ -8,6 +8,7 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.function.BiPredicate;
 import java.util.function.Consumer;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -27,6 +28,15 @@ final class Options {
   /** Commands that have such options. */
   interface Command extends Callable<Integer> {
     Options options();
+
+    /**
+     * {@return a line that is not plain in the words of the options}
+     *
+     * @throws UserError if it cannot be
+     */
+    default List<String> translated(List<String> args) {
+      return args;
+    }
   }
 
   /**
@@ -122,6 +132,13 @@ final class Options {
   private final List<Option<?>> all = new ArrayList<>();
   private final String description;
   private final List<String> footer;
+  private BiPredicate<String, String> plain = (name, value) -> true;
+
+  /** Options whose value may be left out, and what it is then. */
+  private final Map<String, String> leftOut = new HashMap<>();
+
+  /** Endings of the values of such options that stand behind them. */
+  private final Map<String, String> endings = new HashMap<>();
 
   /**
    * @param description what the command does
@@ -130,6 +147,45 @@ final class Options {
   Options(String description, String... footer) {
     this.description = description;
     this.footer = List.of(footer);
+  }
+
+  /**
+   * Says which values are plain.
+   *
+   * @param test takes an option's first name, and its value
+   */
+  void plain(BiPredicate<String, String> test) {
+    plain = test;
+  }
+
+  /** {@return the names of all options, and whether each takes a value} */
+  Map<String, Boolean> names() {
+    Map<String, Boolean> names = new HashMap<>();
+    for (Option<?> o : all) {
+      o.names.forEach(n -> names.put(n, !o.label.isEmpty()));
+    }
+    leftOut.keySet().forEach(n -> names.put(n, false));
+    return names;
+  }
+
+  /** {@return a line in which options whose value may be left out have it behind an equals sign} */
+  List<String> completed(List<String> args) {
+    if (args.stream().noneMatch(leftOut::containsKey)) {
+      return args;
+    }
+    List<String> words = new ArrayList<>();
+    for (int i = 0; i < args.size(); i++) {
+      String a = args.get(i);
+      String otherwise = leftOut.get(a);
+      if (otherwise == null) {
+        words.add(a);
+      } else if (i + 1 < args.size() && args.get(i + 1).endsWith(endings.get(a))) {
+        words.add(a + "=" + args.get(++i));
+      } else {
+        words.add(a + "=" + otherwise);
+      }
+    }
+    return words;
   }
 
   /** Adds what stands for itself on the command line. */
@@ -144,6 +200,34 @@ final class Options {
 
   void text(String label, String description, Consumer<String> set, String... names) {
     one(String.class, s -> s, label, description, set, names);
+  }
+
+  /**
+   * Adds an option of text whose value may be left out.
+   *
+   * @param otherwise the value then
+   * @param ending of a value that stands behind the option; any may stand after an equals sign
+   */
+  void optional(
+      String label,
+      String description,
+      String otherwise,
+      String ending,
+      Consumer<String> set,
+      String name) {
+    leftOut.put(name, otherwise);
+    endings.put(name, ending);
+    text(label, description, set, name);
+  }
+
+  /** Adds an option of seconds, or of a time with its unit. */
+  void duration(String label, String description, Consumer<Double> set, String... names) {
+    one(Double.class, Quantities::seconds, label, description, set, names);
+  }
+
+  /** Adds an option of a number that may have K, M or G behind it. */
+  void count(String label, String description, Consumer<Long> set, String... names) {
+    one(Long.class, Quantities::count, label, description, set, names);
   }
 
   void path(String label, String description, Consumer<Path> set, String... names) {
@@ -221,6 +305,7 @@ final class Options {
         .footer(footer.toArray(new String[0]));
     all.forEach(o -> spec.add(o.model()));
     spec.mixinStandardHelpOptions(true);
+    spec.version(Main.VERSION);
     return spec;
   }
 
@@ -253,6 +338,7 @@ final class Options {
       // What looks like another option is picocli's to judge, wherever it stands.
       boolean apart = behind || equals >= 0;
       boolean odd = value.isEmpty() || apart && value.startsWith("-") || value.startsWith("@");
+      odd |= named && !plain.test(o.names.get(0), value);
       List<String> values = given.computeIfAbsent(o, k -> new ArrayList<>());
       if (odd || !values.isEmpty() && !o.many) {
         return false;

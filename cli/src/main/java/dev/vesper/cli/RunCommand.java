@@ -2,6 +2,8 @@ package dev.vesper.cli;
 
 import dev.vesper.cli.confine.Confinement;
 import dev.vesper.cli.confine.Policy;
+import dev.vesper.cli.qemu.QemuLine;
+import dev.vesper.cli.qemu.Translation;
 import dev.vesper.cli.tty.RawTerminal;
 import dev.vesper.guest.Locore;
 import dev.vesper.machine.HardwareOptions;
@@ -26,12 +28,14 @@ import java.io.FileDescriptor;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Base64;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
 import java.util.function.Function;
 import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
@@ -41,9 +45,10 @@ final class RunCommand implements Options.Command {
   private final GuestOptions guest = new GuestOptions();
 
   /** What QEMU calls the exit port that every board has. */
-  private static final String DEBUG_EXIT = "isa-debug-exit,iobase=0xf4,iosize=0x4";
+  static final String DEBUG_EXIT = "isa-debug-exit,iobase=0xf4,iosize=0x4";
 
   private static final String FILE = "file:";
+  private static final String STDERR = "stderr";
   private static final String ROM_FILE = "std,romfile=";
 
   private String serial = "stdio";
@@ -54,6 +59,8 @@ final class RunCommand implements Options.Command {
   private String vga = "none";
   private @Nullable Path screenshot;
   private boolean snapshot;
+  private List<String> items = List.of();
+  private String debugcon = "stderr";
   private String rtc = "";
   private String virtioConsole = "none";
   private boolean executeOnly;
@@ -72,7 +79,9 @@ final class RunCommand implements Options.Command {
   private @Nullable String memoryLimit;
   private String maxOutput = OutputLimit.DEFAULT;
   private @Nullable Integer successStatus;
-  private boolean json;
+  private String json = "";
+  private String exitStatus = "guest";
+  private String notice = "";
   private boolean verbose;
   private final Sandbox sandbox;
 
@@ -96,10 +105,11 @@ final class RunCommand implements Options.Command {
             "",
             "The console is on stdout, everything else on stderr.",
             "Example: vesper run -kernel vmlinuz -initrd initramfs.cpio -append console=ttyS0");
+    o.plain(PlainWords::are);
     o.positional("IMAGE", "bzImage, multiboot, PVH, OpenBSD or ELF64 image", guest::image);
     guest.addTo(o, GuestOptions.Style.RUN);
     o.text(
-        "stdio|file:F|none",
+        "stdio|stderr|file:F|none",
         "where COM1 goes; stdio at a terminal has Ctrl-A h for help (default: stdio)",
         v -> serial = v,
         "-serial",
@@ -157,6 +167,19 @@ final class RunCommand implements Options.Command {
         "where a virtio console goes (default: none)",
         v -> virtioConsole = v,
         "--virtio-console");
+    o.text(
+        "stderr|stdio|file:F|none",
+        "where the debug ports 0xe9 and 0x402 lead (default: stderr)",
+        v -> debugcon = v,
+        "-debugcon",
+        "--debugcon");
+    o.phrases(
+        "name=opt/NAME,string=S|file=F",
+        "an item of the firmware configuration device of -M pc and q35, which Linux shows in"
+            + " /sys/firmware/qemu_fw_cfg; may be repeated",
+        v -> items = v,
+        "-fw_cfg",
+        "--fw-cfg");
     o.text(
         "base=utc|localtime|DATE",
         "what the clock says at the start, as in base=2026-06-17T16:01:21; utc and localtime take"
@@ -222,8 +245,13 @@ final class RunCommand implements Options.Command {
             + " translates everything, 0 nothing; results are the same",
         v -> translateAfter = v,
         "--translate-after");
-    o.number("N", "end after N instructions, status 124", v -> limitInsns = v, "--limit-insns");
-    o.fraction("S", "end after S seconds, status 124", v -> timeout = v, "--timeout");
+    o.count(
+        "N",
+        "end after N instructions, status 124; 10M is ten million",
+        v -> limitInsns = v,
+        "--limit-insns");
+    o.duration(
+        "S", "end after S seconds, status 124; or 90s, 2m, 1h", v -> timeout = v, "--timeout");
     o.text(
         "SIZE",
         "memory that the whole process may take, as in 900M or 2G: that of the guest and at least"
@@ -246,12 +274,39 @@ final class RunCommand implements Options.Command {
         v -> successStatus = v,
         "--success-status");
     sandbox.addTo(o);
-    o.flag("write a summary as JSON to stderr at the end", () -> json = true, "--json");
+    o.text(
+        "guest|outcome",
+        "whose the exit status is: guest, the one that the guest chooses by port 0xf4 if it does,"
+            + " which may be any odd one; outcome, Vesper's alone, where such an end is 1, or 0"
+            + " if it is --success-status, and --json has the value (default: guest)",
+        v -> exitStatus = v,
+        "--exit-status");
+    o.optional(
+        "stderr|F.json",
+        "write a summary as JSON at the end; --json alone writes it to stderr",
+        "stderr",
+        ".json",
+        v -> json = v,
+        "--json");
     o.flag(
         "a line on stderr for each #VC, VMGEXIT, write trap and automatic exit",
         () -> verbose = true,
         "-v");
     return o;
+  }
+
+  @Override
+  public List<String> translated(List<String> args) {
+    Translation t =
+        QemuLine.translate(args, options().names(), f -> Files.exists(Path.of(f)));
+    if (t.list() != null) {
+      throw new Answered(t.list());
+    }
+    if (!t.refusals().isEmpty()) {
+      throw new UserError(t.refusals().get(0));
+    }
+    notice = t.notice();
+    return t.words();
   }
 
   @Override
@@ -274,6 +329,12 @@ final class RunCommand implements Options.Command {
     }
     if (translateAfter != null && translateAfter < 0) {
       throw new UserError("--translate-after must not be negative");
+    }
+    if (!List.of("guest", "outcome").contains(exitStatus)) {
+      throw new UserError("--exit-status takes guest or outcome, not '" + exitStatus + "'");
+    }
+    if (!json.isEmpty() && !json.equals(STDERR) && !json.endsWith(".json")) {
+      throw new UserError("--json=" + json + ": the name must end in .json");
     }
     if (mode == SevMode.OFF && (measureOnly || !secret.isEmpty())) {
       throw new UserError("--measure-only and --secret are for a launch: use --sev sev or es");
@@ -299,12 +360,12 @@ final class RunCommand implements Options.Command {
     Checker checker = new Checker();
     Ending ending = new Ending();
     OutputLimit limit = new OutputLimit(maxOutput);
-    OutputStream debug = limit.limited("debug ports", Terminal.errStream());
     // Before anything is made that would be left behind.
     try (Signals signals = sandbox.isAlone() ? new Signals(ending) : null;
         Shares shares = new Shares(share, read(), written());
         Outputs outputs = new Outputs();
         OutputStream console = limit.limited("console", output("-serial", serial, outputs));
+        OutputStream debug = limit.limited("debug ports", debugOutput(outputs));
         OutputStream second =
             limit.limited("virtio console", output("--virtio-console", virtioConsole, outputs));
         Drives drives = new Drives(drive, snapshot);
@@ -335,7 +396,12 @@ final class RunCommand implements Options.Command {
                   shares.list(),
                   screen())
               .withTestDevice(testDevice())
+              .withItems(items())
               .withClock(UserError.of(() -> HardwareOptions.clock("-rtc", rtc)));
+      if (h.board() == Hardware.Board.MINIMAL && h.needsPci()) {
+        throw new UserError(
+            "-M minimal has no PCI and no fw_cfg: take -M pc or q35, or leave -M out");
+      }
       // Everything is open that is named, and nothing that a guest brings with it has been read.
       confine(networks.list(), shares.list());
       Symbols names = symbols == null ? null : symbols(symbols);
@@ -360,6 +426,9 @@ final class RunCommand implements Options.Command {
       if (verbose) {
         m.launchCommands().forEach(c -> Terminal.err("[launch] " + c));
       }
+      if (!notice.isEmpty()) {
+        Terminal.say(notice);
+      }
       if (measureOnly) {
         printMeasurement(m);
         return 0;
@@ -381,7 +450,7 @@ final class RunCommand implements Options.Command {
         o = run(m, limitInsns - executed, end);
       }
       if (restarts.isReset(o)) {
-        o = new Outcome(o.status(), o.reason() + "; vmd(8): restarted too quickly");
+        o = new Outcome(Outcome.SHUTDOWN, o.reason() + "; vmd(8): restarted too quickly");
       }
       time.ended(o.status());
       // What is written now may take its time, and Ctrl-C is nobody's but ours.
@@ -391,24 +460,51 @@ final class RunCommand implements Options.Command {
       ending.write("the screenshot", () -> writeScreenshot(last, outputs));
       ending.write("the console", console::close);
       ending.write("the virtio console", second::close);
+      ending.write("the debug port", debug::close);
       Terminal.flush();
       int success = successStatus != null ? successStatus : reference ? Locore.PASS << 1 | 1 : -1;
-      Outcome shown = o.status() == success ? new Outcome(Outcome.POWER_OFF, o.reason()) : o;
+      Outcome shown = shown(o, success);
       if (traced) {
         ending.write("the trace", files::close);
         String path = started == null ? "locore" : started.toString();
         ending.write("the coverage", () -> writeCoverage(last, path, outputs));
       }
-      report(m, ending.after(shown), mode);
+      Outcome result = ending.after(shown);
+      ending.write("the summary", () -> report(last, result, mode, outputs));
       limit.tell(Terminal::say);
       int[] found = {0};
       if (check) {
         ending.write("the reports", () -> found[0] = checkOptions.conclude(checker, outputs));
       }
       shown = ending.after(shown);
-      boolean own = ending.isReasonOf(shown) || shown.status() == Outcome.DEFECT;
+      boolean own = ending.isReasonOf(shown) || shown.is(Outcome.DEFECT);
       return found[0] != 0 && !own ? found[0] : shown.status();
     }
+  }
+
+  /** {@return the outcome with the status that the command ends with} */
+  private Outcome shown(Outcome o, int success) {
+    if (o.status() == success) {
+      return new Outcome(Outcome.POWER_OFF, o.reason(), o.guestValue());
+    }
+    return o.guestValue() != null && exitStatus.equals("outcome")
+        ? new Outcome(Outcome.GUEST_EXIT, o.reason(), o.guestValue())
+        : o;
+  }
+
+  private List<Hardware.ConfigItem> items() {
+    if (!items.isEmpty() && !guest.kvm()) {
+      throw new UserError("-fw_cfg: profile openbsd has no fw_cfg; use kvm");
+    }
+    return items.stream()
+        .map(i -> UserError.of(() -> HardwareOptions.item("-fw_cfg", i)))
+        .toList();
+  }
+
+  private OutputStream debugOutput(Outputs outputs) {
+    return debugcon.equals(STDERR)
+        ? Terminal.errStream()
+        : output("-debugcon", debugcon, outputs);
   }
 
   /** {@return the files that are read, or have been} */
@@ -422,6 +518,7 @@ final class RunCommand implements Options.Command {
     if (vga.startsWith(ROM_FILE)) {
       all.add(UserFiles.path(vga.substring(ROM_FILE.length())));
     }
+    items.stream().map(HardwareOptions::itemFile).filter(Objects::nonNull).forEach(all::add);
     drive.forEach(d -> all.add(UserError.of(() -> HardwareOptions.driveFile("-drive", d))));
     return all;
   }
@@ -438,7 +535,7 @@ final class RunCommand implements Options.Command {
         all.add(UserError.of(() -> HardwareOptions.driveFile("-drive", d)));
       }
     }
-    for (String where : List.of(serial, virtioConsole)) {
+    for (String where : List.of(serial, virtioConsole, debugcon)) {
       if (where.startsWith(FILE)) {
         all.add(UserFiles.path(where.substring(FILE.length())));
       }
@@ -452,6 +549,9 @@ final class RunCommand implements Options.Command {
     all.addAll(checkOptions.written());
     if (screenshot != null) {
       all.add(screenshot);
+    }
+    if (json.endsWith(".json")) {
+      all.add(Path.of(json));
     }
     return all;
   }
@@ -626,33 +726,39 @@ final class RunCommand implements Options.Command {
     Terminal.errLines(m.dump() + "\n");
   }
 
-  private void report(Machine m, Outcome o, SevMode mode) {
+  private void report(Machine m, Outcome o, SevMode mode, Outputs outputs) {
     if (o.status() != 0 || verbose) {
       Terminal.say(o.reason());
     }
-    if (verbose || o.status() == Outcome.DEFECT || o.status() == Outcome.SHUTDOWN) {
+    if (verbose || o.is(Outcome.DEFECT) || o.is(Outcome.SHUTDOWN)) {
       dump(m);
     }
-    if (json) {
-      Terminal.err(
-          "{\"schema\":\"vesper.run/1\",\"status\":"
-              + o.status()
-              + ",\"reason\":"
-              + Json.quote(o.reason())
-              + ",\"sev\":"
-              + Json.quote(mode.name().toLowerCase(Locale.ROOT))
-              + ",\"format\":"
-              + Json.quote(m.format())
-              + ",\"instructions\":"
-              + m.instructions()
-              + ",\"virtual_ns\":"
-              + m.virtualTime()
-              + ",\"launch_digest\":"
-              + Json.quote(m.launchDigest())
-              + ",\"state_hash\":"
-              + Json.quote(m.stateHash())
-              + "}");
+    if (json.equals(STDERR)) {
+      Terminal.err(summary(m, o, mode));
+    } else if (!json.isEmpty()) {
+      outputs.write(Path.of(json), (summary(m, o, mode) + "\n").getBytes(StandardCharsets.UTF_8));
     }
+  }
+
+  private static String summary(Machine m, Outcome o, SevMode mode) {
+    return "{\"schema\":\"vesper.run/1\",\"status\":"
+        + o.status()
+        + (o.guestValue() == null ? "" : ",\"guest_value\":" + o.guestValue())
+        + ",\"reason\":"
+        + Json.quote(o.reason())
+        + ",\"sev\":"
+        + Json.quote(mode.name().toLowerCase(Locale.ROOT))
+        + ",\"format\":"
+        + Json.quote(m.format())
+        + ",\"instructions\":"
+        + m.instructions()
+        + ",\"virtual_ns\":"
+        + m.virtualTime()
+        + ",\"launch_digest\":"
+        + Json.quote(m.launchDigest())
+        + ",\"state_hash\":"
+        + Json.quote(m.stateHash())
+        + "}";
   }
 
   /** {@return whether a -device option asks for the test device} */
@@ -739,7 +845,7 @@ final class RunCommand implements Options.Command {
     if (where.equals("stdio")) {
       return new StandardOutput(FileDescriptor.out, "the console to stdout");
     }
-    if (where.equals("stderr")) {
+    if (where.equals(STDERR)) {
       return new StandardOutput(FileDescriptor.err, "a console to stderr");
     }
     if (where.equals("none")) {

@@ -8,6 +8,7 @@ import dev.vesper.machine.device.net.UserNetwork;
 import dev.vesper.machine.device.share.FuseServer;
 import dev.vesper.machine.spec.Hardware;
 import java.io.IOException;
+import java.io.InputStream;
 import java.net.InetAddress;
 import java.nio.ByteBuffer;
 import java.nio.charset.CharacterCodingException;
@@ -48,6 +49,11 @@ public final class HardwareOptions {
       Pattern.compile("tcp:([\\d.]*):(\\d{1,5})-([\\d.]*):(\\d{1,5})");
   private static final Pattern OUT =
       Pattern.compile("tcp:([\\d.]+):(\\d{1,5})-tcp:([\\d.]+):(\\d{1,5})");
+  private static final Pattern ITEM =
+      Pattern.compile("(?:name=)?([^,=]*),(file|string)=(.*)", Pattern.DOTALL);
+  private static final String ITEM_WORDS =
+      " takes name=opt/NAME,file=F or name=opt/NAME,string=TEXT";
+  private static final int LONGEST_ITEM = 16 << 20;
   private static final String LOOPBACK = "127.0.0.1";
   private static final int LONGEST_TAG = 36;
 
@@ -285,6 +291,48 @@ public final class HardwareOptions {
       return new Hardware.Share(tag, new FuseServer(Path.of(path), readOnly));
     } catch (IOException e) {
       throw wrong("cannot share " + path + ": " + reason(e));
+    }
+  }
+
+  // ---- firmware configuration
+
+  /**
+   * Reads an item of fw_cfg: {@code name=opt/NAME,file=F} or {@code name=opt/NAME,string=TEXT},
+   * whose text may have commas, twice each as QEMU has them.
+   *
+   * @param name of the option, for messages
+   */
+  public static Hardware.ConfigItem item(String name, String option) {
+    Matcher m = ITEM.matcher(option);
+    if (!m.matches()) {
+      throw wrong(name + ITEM_WORDS + ", not '" + option + "'");
+    }
+    try {
+      byte[] content =
+          m.group(2).equals("string")
+              ? m.group(3).replace(",,", ",").getBytes(StandardCharsets.UTF_8)
+              : content(Path.of(m.group(3)));
+      return new Hardware.ConfigItem(m.group(1), content);
+    } catch (IllegalArgumentException e) {
+      throw wrong(name + " " + option + ": " + e.getMessage());
+    }
+  }
+
+  /** {@return the file that an item of fw_cfg is read from, null if there is none} */
+  public static @Nullable Path itemFile(String option) {
+    Matcher m = ITEM.matcher(option);
+    return m.matches() && m.group(2).equals("file") ? Path.of(m.group(3)) : null;
+  }
+
+  private static byte[] content(Path file) {
+    try (InputStream in = Files.newInputStream(file)) {
+      byte[] b = in.readNBytes(LONGEST_ITEM + 1);
+      if (b.length > LONGEST_ITEM) {
+        throw wrong("it is larger than 16 MiB, which is the most");
+      }
+      return b;
+    } catch (IOException e) {
+      throw wrong("cannot read " + file + ": " + reason(e));
     }
   }
 

@@ -25,7 +25,7 @@ public final class Restarts {
 
   /** {@return whether the end of a run is a reset, which only {@link #again} may refuse} */
   public boolean isReset(Outcome o) {
-    return vmd && o.status() == Outcome.SHUTDOWN;
+    return vmd && o.is(Outcome.SHUTDOWN);
   }
 
   /**

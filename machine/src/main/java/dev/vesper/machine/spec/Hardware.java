@@ -18,6 +18,7 @@ import org.jspecify.annotations.Nullable;
  * @param screen a VGA adapter, or null
  * @param testDevice QEMU's {@code pc-testdev}
  * @param startSeconds what the clock says at virtual time 0, in seconds since 1970
+ * @param items what fw_cfg has besides the board's own items
  */
 public record Hardware(
     Board board,
@@ -27,7 +28,8 @@ public record Hardware(
     List<Share> shares,
     @Nullable Screen screen,
     boolean testDevice,
-    long startSeconds) {
+    long startSeconds,
+    List<ConfigItem> items) {
   /** 2027-01-01 00:00:00 UTC: where the clock starts unless somebody says otherwise. */
   public static final long START_SECONDS = 1_798_761_600L;
 
@@ -64,6 +66,32 @@ public record Hardware(
    */
   public record Screen(byte[] bios) {}
 
+  /**
+   * An item of the firmware configuration device that a person adds, which board {@link Board#PC}
+   * and {@link Board#Q35} have.
+   *
+   * @param name a path below {@code opt/}, at most 55 bytes of ASCII
+   * @param content what the guest reads
+   */
+  public record ConfigItem(String name, byte[] content) {
+    /** Where items of people are, so that none is taken for the board's. */
+    public static final String FOLDER = "opt/";
+
+    /** The longest name that fits into fw_cfg's directory. */
+    public static final int LONGEST_NAME = 55;
+
+    /** An item. */
+    public ConfigItem {
+      if (!name.startsWith(FOLDER)
+          || name.length() == FOLDER.length()
+          || name.length() > LONGEST_NAME
+          || !name.chars().allMatch(c -> c > ' ' && c < 127)) {
+        throw new IllegalArgumentException(
+            "an item's name is opt/ and more, 55 printable characters at most, not '" + name + "'");
+      }
+    }
+  }
+
   /** The least. */
   public static final Hardware NONE = new Hardware(Board.AUTO, List.of());
 
@@ -91,13 +119,14 @@ public record Hardware(
       boolean virtioConsole,
       List<Share> shares,
       @Nullable Screen screen) {
-    this(board, drives, networks, virtioConsole, shares, screen, false, START_SECONDS);
+    this(
+        board, drives, networks, virtioConsole, shares, screen, false, START_SECONDS, List.of());
   }
 
   /** {@return the same on another board} */
   public Hardware withBoard(Board other) {
     return new Hardware(
-        other, drives, networks, virtioConsole, shares, screen, testDevice, startSeconds);
+        other, drives, networks, virtioConsole, shares, screen, testDevice, startSeconds, items);
   }
 
   /** {@return the same with other disks} */
@@ -110,13 +139,14 @@ public record Hardware(
         shares,
         screen,
         testDevice,
-        startSeconds);
+        startSeconds,
+        items);
   }
 
   /** {@return the same with other networks} */
   public Hardware withNetworks(List<Network> other) {
     return new Hardware(
-        board, drives, List.copyOf(other), virtioConsole, shares, screen, testDevice, startSeconds);
+        board, drives, List.copyOf(other), virtioConsole, shares, screen, testDevice, startSeconds, items);
   }
 
   /** {@return the same with other shared folders} */
@@ -129,24 +159,40 @@ public record Hardware(
         List.copyOf(other),
         screen,
         testDevice,
-        startSeconds);
+        startSeconds,
+        items);
   }
 
   /** {@return the same with the test device, or without} */
   public Hardware withTestDevice(boolean present) {
     return new Hardware(
-        board, drives, networks, virtioConsole, shares, screen, present, startSeconds);
+        board, drives, networks, virtioConsole, shares, screen, present, startSeconds, items);
   }
 
   /** {@return the same with a clock that starts elsewhere, in seconds since 1970} */
   public Hardware withClock(long seconds) {
     return new Hardware(
-        board, drives, networks, virtioConsole, shares, screen, testDevice, seconds);
+        board, drives, networks, virtioConsole, shares, screen, testDevice, seconds, items);
   }
 
-  /** {@return whether there is anything that hangs on PCI} */
+  /** {@return the same with other items of the firmware configuration device} */
+  public Hardware withItems(List<ConfigItem> other) {
+    return new Hardware(
+        board,
+        drives,
+        networks,
+        virtioConsole,
+        shares,
+        screen,
+        testDevice,
+        startSeconds,
+        List.copyOf(other));
+  }
+
+  /** {@return whether there is anything that {@link Board#MINIMAL} has no place for} */
   public boolean needsPci() {
-    return !drives.isEmpty()
+    return !items.isEmpty()
+        || !drives.isEmpty()
         || !networks.isEmpty()
         || virtioConsole
         || !shares.isEmpty()

@@ -222,9 +222,14 @@ public final class Hypervisor {
   }
 
   /** Ends the run, unless it has ended. */
-  public void end(int status, String reason) {
+  void end(int status, String reason) {
+    end(new Outcome(status, reason));
+  }
+
+  /** Ends the run, unless it has ended. */
+  void end(Outcome o) {
     if (outcome == null) {
-      outcome = new Outcome(status, reason);
+      outcome = o;
     }
   }
 

@@ -284,6 +284,7 @@ public final class PcBoard {
     cfg.file(AcpiTables.TABLES, () -> new AcpiTables(described()).tables());
     cfg.file(AcpiTables.RSDP, () -> new AcpiTables(described()).rsdp());
     cfg.file(AcpiTables.LOADER, () -> new AcpiTables(described()).loader());
+    parts.hardware().items().forEach(i -> cfg.file(i.name(), i.content()));
     Platform.PlacedFirmware f = parts.firmware();
     if (f != null) {
       kernel(cfg, f);

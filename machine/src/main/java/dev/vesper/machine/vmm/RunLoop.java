@@ -432,8 +432,7 @@ public final class RunLoop {
   private void checkPorts() {
     Platform p = host.platform;
     if (p.reset.exitValue() >= 0) {
-      int v = p.reset.exitValue();
-      host.end((v << 1 | 1) & 0xFF, "guest wrote " + v + " to the debug exit port 0xf4");
+      host.end(Outcome.guestExit(p.reset.exitValue()));
     } else if (p.reset.poweredOff()) {
       host.end(Outcome.POWER_OFF, "guest powered off");
     } else if (p.reset.resetRequested()) {

@@ -63,8 +63,8 @@ public final class DiskFile {
     try {
       lock(c, fixed);
       Storage s = new FileStorage(c);
-      boolean qcow2 = format == null ? magic(c) == Qcow2Disk.MAGIC : format == Format.QCOW2;
-      Disk d = qcow2 ? new Qcow2Disk(s, fixed) : new RawDisk(s, fixed);
+      boolean qcow2 = format == null ? isQcow2(c) : format == Format.QCOW2;
+      Disk d = qcow2 ? whole(new Qcow2Disk(s, fixed)) : new RawDisk(s, fixed);
       if (snapshot) {
         return new SnapshotDisk(d, SnapshotDisk.MOST_BYTES, n -> notices.accept(file + ": " + n));
       }
@@ -98,8 +98,29 @@ public final class DiskFile {
     }
   }
 
-  private static int magic(FileChannel c) throws IOException {
-    ByteBuffer b = ByteBuffer.allocate(4);
-    return c.read(b, 0) == 4 ? b.getInt(0) : 0;
+  /**
+   * {@return whether an image is qcow2, and not raw}
+   *
+   * @throws IOException if it is an image of another format, whose bytes are nobody's disk
+   */
+  private static boolean isQcow2(FileChannel c) throws IOException {
+    ByteBuffer b = ByteBuffer.allocate(Disk.SECTOR);
+    while (b.hasRemaining() && c.read(b, b.position()) > 0) {
+      // until there is a sector, or no more
+    }
+    if (b.position() >= 4 && b.getInt(0) == Qcow2Disk.MAGIC) {
+      return true;
+    }
+    if (ProbedDisk.isImage(b.array())) {
+      throw new IOException(
+          "it is an image of a format that is not supported: make it one with 'qemu-img convert -O"
+              + " qcow2', or say format=raw if the guest is to see it as it is");
+    }
+    return false;
+  }
+
+  private static Disk whole(Qcow2Disk d) throws IOException {
+    d.requireWhole();
+    return d;
   }
 }

@@ -26,6 +26,8 @@ public final class Qcow2Disk extends ImageDisk {
   private static final long COPIED = 1L << 63;
   private static final long COMPRESSED = 1L << 62;
   private static final long ZERO = 1;
+  private static final String CUT_OFF =
+      "it is truncated or damaged: its tables lead behind its end; look at it with 'qemu-img check'";
   private static final int HEADER = 104;
   private static final long INCOMPATIBLE_DIRTY = 1;
   private static final int AUTOCLEAR = 88;
@@ -228,6 +230,29 @@ public final class Qcow2Disk extends ImageDisk {
         image.read((e & OFFSET) + in, to, done, n);
       }
       done += n;
+    }
+  }
+
+  /**
+   * Looks whether all clusters that tables lead to are in the file, which they are not if its end
+   * was cut off: they would be read as zeros. Of very large images the first tables are looked at.
+   *
+   * @throws IOException if one is not
+   */
+  public void requireWhole() throws IOException {
+    long length = image.length();
+    int left = MOST_SLICES;
+    for (long first : l1) {
+      long t = first & OFFSET;
+      require(t < length, CUT_OFF);
+      if (t == 0 || left < cluster) {
+        continue;
+      }
+      left -= cluster;
+      for (long e : longs(t, perTable)) {
+        long at = (e & COMPRESSED) != 0 ? e & (1L << 62 - (bits - 8)) - 1 : e & OFFSET;
+        require(at < length, CUT_OFF);
+      }
     }
   }
 

@@ -1,0 +1,120 @@
+package dev.vesper.cli.qemu;
+
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Objects, and with them how the guest is protected: a {@code sev-guest} counts if the machine names
+ * it, by {@code confidential-guest-support=ID} or, as of old, {@code memory-encryption=ID}.
+ */
+final class Protection {
+  /** Bit of a policy that asks for encrypted state (SEV API, table 2). */
+  private static final int ES = 4;
+
+  private static final String OBJECT = "-object sev-guest";
+
+  /** The C-bit of every model that there is, as CPUID Fn8000_001F EBX gives it. */
+  private static final String C_BIT = "51";
+
+  private final Line line;
+  private final Map<String, KeyValues> guests = new LinkedHashMap<>();
+  private String named = "";
+
+  Protection(Line line) {
+    this.line = line;
+  }
+
+  /** The machine names an object. */
+  void name(String id) {
+    named = id;
+  }
+
+  /** {@code -object}. */
+  void object(String value) {
+    KeyValues k = new KeyValues(value, "qom-type");
+    String type = k.take("qom-type", "");
+    String id = k.take("id", "");
+    switch (type) {
+      case "sev-guest" -> guests.put(id, k);
+      case "sev-snp-guest" ->
+          line.refuse("-object sev-snp-guest: SEV-SNP is not there yet; use sev-guest or --sev es");
+      case "tdx-guest", "s390-pv-guest", "pef-guest" ->
+          line.refuse("-object " + type + ": guests are AMD's; use sev-guest or --sev es");
+      case "rng-random", "rng-builtin", "rng-egd" ->
+          line.drop("-object " + type, "RDRAND and keys follow from --seed");
+      case "memory-backend-ram", "memory-backend-file", "memory-backend-memfd" ->
+          line.drop("-object " + type, "-m is all memory, and Java's");
+      case "iothread", "throttle-group", "thread-context" ->
+          line.drop("-object " + type, "devices work on the machine's one thread");
+      case "secret" ->
+          line.refuse("-object secret: encrypted disks are not read; a guest's secret is --secret F");
+      default ->
+          line.refuse("-object " + type + ": there is sev-guest; see 'vesper run --help'");
+    }
+  }
+
+  /** Puts all together. */
+  void finish() {
+    KeyValues guest = named.isEmpty() ? null : guests.remove(named);
+    if (guest != null) {
+      launch(guest);
+    } else if (!named.isEmpty()) {
+      line.refuse(
+          "-machine confidential-guest-support=%s: no -object sev-guest has id=%s; or use --sev es"
+              .formatted(named, named));
+    }
+    guests.keySet().forEach(id -> line.drop(OBJECT + ",id=" + id, "no -machine names it"));
+  }
+
+  private void launch(KeyValues k) {
+    String text = k.take("policy", "0x1");
+    Long policy = number(text);
+    if (policy == null) {
+      line.refuse(OBJECT + ",policy=" + text + ": a policy is a number of 32 bits, as in 0x5");
+      return;
+    }
+    line.set("--sev", (policy & ES) != 0 ? "es" : "sev");
+    line.set("--policy", text);
+    String cBit = k.take("cbitpos", C_BIT);
+    if (!cBit.equals(C_BIT)) {
+      line.refuse(OBJECT + ",cbitpos=" + cBit + ": the processors here have it at " + C_BIT);
+    }
+    take(k, "session-file", "--session-file");
+    take(k, "dh-cert-file", "--dh-cert-file");
+    String hashes = k.take("kernel-hashes");
+    if (hashes != null) {
+      line.set("--kernel-hashes", KeyValues.isOn(hashes) ? "on" : "off");
+    }
+    String legacy = k.take("legacy-vm-type");
+    if (legacy != null && !legacy.equals("auto")) {
+      line.set("--fpu-reset", KeyValues.isOn(legacy) ? "init" : "init2");
+    }
+    String reduced = k.take("reduced-phys-bits", "1");
+    if (!reduced.equals("1")) {
+      line.drop(OBJECT + ",reduced-phys-bits=" + reduced, "the model says it: one");
+    }
+    line.drop(
+        OBJECT,
+        k.takeAny(List.of("sev-device", "handle")),
+        "the secure processor is Vesper's own");
+    line.refuseRest(OBJECT, k);
+  }
+
+  private void take(KeyValues k, String key, String option) {
+    String v = k.take(key);
+    if (v != null) {
+      line.set(option, v);
+    }
+  }
+
+  private static @Nullable Long number(String text) {
+    try {
+      long v = Long.decode(text);
+      return v >= 0 && v <= 0xFFFF_FFFFL ? v : null;
+    } catch (NumberFormatException e) {
+      return null;
+    }
+  }
+}
