@@ -25,6 +25,7 @@ import dev.vesper.machine.spec.SevMode;
 import java.io.BufferedOutputStream;
 import java.io.Closeable;
 import java.io.FileDescriptor;
+import java.io.FilterOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.charset.StandardCharsets;
@@ -502,9 +503,16 @@ final class RunCommand implements Options.Command {
   }
 
   private OutputStream debugOutput(Outputs outputs) {
-    return debugcon.equals(STDERR)
-        ? Terminal.errStream()
-        : output("-debugcon", debugcon, outputs);
+    if (!debugcon.equals(STDERR)) {
+      return output("-debugcon", debugcon, outputs);
+    }
+    // What is said after the run goes there too.
+    return new FilterOutputStream(Terminal.errStream()) {
+      @Override
+      public void close() throws IOException {
+        flush();
+      }
+    };
   }
 
   /** {@return the files that are read, or have been} */

@@ -288,6 +288,10 @@ final class AnnotatedGuest {
                 flag("virtioConsole", SevGuest::virtioConsole).orElse(false),
                 List.of(),
                 screen())
+            .withItems(
+                texts("fwCfg", SevGuest::fwCfg).stream()
+                    .map(o -> HardwareOptions.item("fwCfg", o))
+                    .toList())
             .withTestDevice(flag("testDevice", SevGuest::testDevice).orElse(false))
             .withClock(HardwareOptions.clock("rtc", text("rtc", SevGuest::rtc).orElse("")));
     boolean snapshot = flag("snapshot", SevGuest::snapshot).orElse(true);

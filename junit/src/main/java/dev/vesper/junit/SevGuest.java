@@ -114,6 +114,9 @@ public @interface SevGuest {
   /** {@return networks: {@code user[,hostfwd=...][,guestfwd=...]}} */
   String[] nic() default {};
 
+  /** {@return items of fw_cfg: {@code name=opt/NAME,string=TEXT} or {@code ...,file=F}} */
+  String[] fwCfg() default {};
+
   /** {@return folders that the guest can mount: {@code path=DIR,tag=TAG[,readonly=on]}} */
   String[] share() default {};
 

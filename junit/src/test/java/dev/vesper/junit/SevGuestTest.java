@@ -300,6 +300,7 @@ final class SevGuestTest {
         limitInsns = 1000,
         drive = "file=${guests}/locore,if=ide",
         nic = {"user", "none"},
+        fwCfg = "name=opt/x,string=a,,b",
         share = "path=${guests},tag=all,readonly=on",
         vga = "std",
         testDevice = true,
@@ -317,6 +318,10 @@ final class SevGuestTest {
       assertThat(s.hardware().drives()).hasSize(1);
       assertThat(s.hardware().drives().get(0).virtio()).isFalse();
       assertThat(s.hardware().networks()).hasSize(1);
+      assertThat(s.hardware().items())
+          .singleElement()
+          .satisfies(i -> assertThat(i.name()).isEqualTo("opt/x"))
+          .satisfies(i -> assertThat(i.content()).containsExactly('a', ',', 'b'));
       assertThat(s.hardware().shares()).extracting(f -> f.tag()).containsExactly("all");
       assertThat(s.hardware().screen()).isNotNull();
       assertThat(s.hardware().testDevice()).isTrue();
