@@ -53,7 +53,8 @@ final class ConvertCommand {
         && (words.get(0).matches("[A-Za-z_]\\w*=.*") || words.get(0).matches("sudo|exec|time"))) {
       words.remove(0);
     }
-    if (!words.isEmpty() && words.get(0).matches("(?:.*/)?(?:qemu-(?:system-)?\\w+|kvm|qemu-kvm)")) {
+    if (!words.isEmpty()
+        && words.get(0).matches("(?:.*/)?(?:qemu-(?:system-)?\\w+|kvm|qemu-kvm)")) {
       words.remove(0);
     }
     return words;

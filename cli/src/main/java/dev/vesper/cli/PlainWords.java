@@ -6,9 +6,9 @@ import java.nio.file.Path;
 import java.util.List;
 
 /**
- * Which values of {@code run} are Vesper's own beyond doubt. Options that have QEMU's names may have
- * its values too, and what is not found here is looked at by its table, which takes longer to load
- * than this takes to ask.
+ * Which values of {@code run} are Vesper's own beyond doubt. Options that have QEMU's names may
+ * have its values too, and what is not found here is looked at by its table, which takes longer to
+ * load than this takes to ask.
  */
 final class PlainWords {
   private static final List<String> DRIVE =

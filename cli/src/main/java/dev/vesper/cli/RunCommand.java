@@ -36,7 +36,6 @@ import java.util.Arrays;
 import java.util.Base64;
 import java.util.List;
 import java.util.Locale;
-import java.util.Objects;
 import java.util.function.Function;
 import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
@@ -105,6 +104,7 @@ final class RunCommand implements Options.Command {
             "Runs an image as a guest; with no image, the embedded reference guest.",
             "",
             "The console is on stdout, everything else on stderr.",
+            "QEMU's options are taken too, or refused in a line that says what there is instead.",
             "Example: vesper run -kernel vmlinuz -initrd initramfs.cpio -append console=ttyS0");
     o.plain(PlainWords::are);
     o.positional("IMAGE", "bzImage, multiboot, PVH, OpenBSD or ELF64 image", guest::image);
@@ -298,8 +298,7 @@ final class RunCommand implements Options.Command {
 
   @Override
   public List<String> translated(List<String> args) {
-    Translation t =
-        QemuLine.translate(args, options().names(), f -> Files.exists(Path.of(f)));
+    Translation t = QemuLine.translate(args, options().names(), f -> Files.exists(Path.of(f)));
     if (t.list() != null) {
       throw new Answered(t.list());
     }
@@ -497,9 +496,7 @@ final class RunCommand implements Options.Command {
     if (!items.isEmpty() && !guest.kvm()) {
       throw new UserError("-fw_cfg: profile openbsd has no fw_cfg; use kvm");
     }
-    return items.stream()
-        .map(i -> UserError.of(() -> HardwareOptions.item("-fw_cfg", i)))
-        .toList();
+    return items.stream().map(i -> UserError.of(() -> HardwareOptions.item("-fw_cfg", i))).toList();
   }
 
   private OutputStream debugOutput(Outputs outputs) {
@@ -526,7 +523,12 @@ final class RunCommand implements Options.Command {
     if (vga.startsWith(ROM_FILE)) {
       all.add(UserFiles.path(vga.substring(ROM_FILE.length())));
     }
-    items.stream().map(HardwareOptions::itemFile).filter(Objects::nonNull).forEach(all::add);
+    for (String i : items) {
+      Path file = HardwareOptions.itemFile(i);
+      if (file != null) {
+        all.add(file);
+      }
+    }
     drive.forEach(d -> all.add(UserError.of(() -> HardwareOptions.driveFile("-drive", d))));
     return all;
   }

@@ -119,12 +119,11 @@ final class QemuLinesTest {
 
   /** {@return a word with the names of files in it as those of files that there are} */
   private static String placed(String word, int port) {
-    String w = word;
+    String w = word.replaceFirst("=/tmp(?=,|$)", "=" + dir.resolve("share"));
     for (String f : FILES) {
       w = w.replaceFirst("(^|[=:])" + f + "(?=,|$)", "$1" + dir.resolve(f));
     }
-    return w.replace("=/tmp", "=" + dir.resolve("share"))
-        .replace("/usr/share/ovmf/OVMF.fd", dir.resolve("code.fd").toString())
+    return w.replace("/usr/share/ovmf/OVMF.fd", dir.resolve("code.fd").toString())
         .replace(":2222-", ":" + port + "-");
   }
 
@@ -138,8 +137,7 @@ final class QemuLinesTest {
   @MethodSource("lines")
   void eachIsTakenOrHarmlessOrRefused(Case c) throws IOException {
     boolean bare = c.line.startsWith("!");
-    List<String> words =
-        List.of((bare ? c.line.substring(1) : c.line).replace("$K", K).split(" "));
+    List<String> words = List.of((bare ? c.line.substring(1) : c.line).replace("$K", K).split(" "));
     List<String> args = new ArrayList<>(bare ? List.of() : List.of("run"));
     int port = freePort();
     words.forEach(w -> args.add(placed(w, port)));
@@ -203,6 +201,9 @@ final class QemuLinesTest {
         "-drive if=pflash,unit=1,file=V -drive if=pflash,unit=0,file=C,readonly=on"
             + "| -bios C --nvram V",
         "-drive file=b,index=1 -drive file=a,index=0 | -drive file=a -drive file=b",
+        "-drive file=a -drive file=b,if=virtio -drive file=c | -drive file=a -drive"
+            + " file=b,if=virtio -drive file=c",
+        "--json=x.json -nographic -vga none | --json=x.json -vga none",
         "-hdb b -hda a | -drive file=a,if=ide -drive file=b,if=ide",
         "-netdev user,id=n,hostfwd=:2222-:22 -device virtio-net-pci,netdev=n"
             + "| -nic user,hostfwd=tcp:2222-:22",

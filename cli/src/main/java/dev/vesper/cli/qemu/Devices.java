@@ -107,7 +107,8 @@ final class Devices {
   private static final Map<String, String> REFUSED = new LinkedHashMap<>();
 
   private static final List<String> ADAPTERS =
-      List.of("virtio-net", "e1000", "rtl8139", "ne2k", "vmxnet", "pcnet", "i825", "igb", "usb-net");
+      List.of(
+          "virtio-net", "e1000", "rtl8139", "ne2k", "vmxnet", "pcnet", "i825", "igb", "usb-net");
 
   static {
     String idle = "no window is there to use it";
@@ -128,13 +129,15 @@ final class Devices {
     HARMLESS.put("virtio-rng", "RDRAND and keys follow from --seed");
     HARMLESS.put("virtio-balloon", "memory that is not touched takes none");
     HARMLESS.put("pvpanic", "a guest that gives up ends the run anyway");
-    for (String m : List.of("intel-hda", "ich9-intel-hda", "hda-", "AC97", "sb16", "virtio-sound")) {
+    for (String m :
+        List.of("intel-hda", "ich9-intel-hda", "hda-", "AC97", "sb16", "virtio-sound")) {
       HARMLESS.put(m, "there is no sound");
     }
     for (String m : List.of("virtio-9p", "vhost-user-fs", "vhost-user-fs-pci")) {
       REFUSED.put(m, "use --share path=DIR,tag=TAG, which is virtiofs");
     }
-    for (String m : List.of("virtio-vga", "virtio-gpu", "qxl", "bochs-display", "cirrus", "vmware")) {
+    for (String m :
+        List.of("virtio-vga", "virtio-gpu", "qxl", "bochs-display", "cirrus", "vmware")) {
       REFUSED.put(m, "the screen is -vga std; --screenshot F.png shows it");
     }
     REFUSED.put("vfio", "the computer's devices are out of reach");

@@ -73,7 +73,12 @@ final class Disks {
   }
 
   /** A disk that the guest sees. */
-  private record Attached(Image image, String bus, int index) {}
+  private record Attached(Image image, String bus, int index) {
+    /** {@return the bus, which is virtio if nothing is said} */
+    String place() {
+      return bus.isEmpty() ? "virtio" : bus;
+    }
+  }
 
   /** A device that takes a drive or a block node. */
   private record Device(String model, String bus, String drive) {}
@@ -153,7 +158,9 @@ final class Disks {
     }
   }
 
-  /** {@return whether a flag is on; anything but on and off is refused as Vesper's own option does} */
+  /**
+   * {@return whether a flag is on; anything but on and off is refused as Vesper's own option does}
+   */
   private boolean isSet(KeyValues k, String key) {
     String v = k.take(key, "off");
     if (!KeyValues.isOn(v) && !List.of("off", "no", "false", "n").contains(v)) {
@@ -168,7 +175,8 @@ final class Disks {
 
   private void attach(Image i, String bus) {
     Set<Integer> taken = new LinkedHashSet<>();
-    attached.stream().filter(a -> a.bus.equals(bus)).forEach(a -> taken.add(a.index));
+    String place = new Attached(i, bus, 0).place();
+    attached.stream().filter(a -> a.place().equals(place)).forEach(a -> taken.add(a.index));
     int free = 0;
     while (taken.contains(free)) {
       free++;
@@ -176,7 +184,7 @@ final class Disks {
     attached.add(new Attached(i, bus, number(i.index, free)));
   }
 
-  /** {@code -hda} to {@code -hdd}, and {@code -sda} of old. */
+  /** {@code -hda} to {@code -hdd}. */
   void disk(String option, String file) {
     if (usable(option, file, null)) {
       int index = option.charAt(option.length() - 1) - 'a';
@@ -265,8 +273,7 @@ final class Disks {
     for (Device d : devices) {
       Image i = image(d.drive);
       if (i == null) {
-        line.refuse(
-            "-device %s: no -drive or -blockdev is named '%s'".formatted(d.model, d.drive));
+        line.refuse("-device %s: no -drive or -blockdev is named '%s'".formatted(d.model, d.drive));
       } else {
         attach(i, d.bus);
       }
@@ -274,9 +281,9 @@ final class Disks {
     flashes.sort(Comparator.comparingInt(Flash::unit));
     firmware(flashes.stream().map(f -> f.image != null ? f.image : image(f.node)).toList());
     List<Attached> order = new ArrayList<>();
-    for (String bus : attached.stream().map(Attached::bus).distinct().toList()) {
+    for (String bus : attached.stream().map(Attached::place).distinct().toList()) {
       attached.stream()
-          .filter(a -> a.bus.equals(bus))
+          .filter(a -> a.place().equals(bus))
           .sorted(Comparator.comparingInt(Attached::index))
           .forEach(order::add);
     }

@@ -44,9 +44,13 @@ final class Networks {
   private static final List<String> VIRTIO =
       List.of("", "virtio", "virtio-net", "virtio-net-pci", "virtio-net-pci-non-transitional");
 
+  /** An adapter, and the network that it is plugged into. */
+  private record Device(String model, String network) {}
+
   private final Line line;
   private final Map<String, String> waiting = new LinkedHashMap<>();
   private final List<String> plugged = new ArrayList<>();
+  private final List<Device> devices = new ArrayList<>();
   private final List<String> hubUsers = new ArrayList<>();
   private final List<String> hubAdapters = new ArrayList<>();
 
@@ -73,8 +77,7 @@ final class Networks {
     }
     k.ignore(List.of("id", "name"));
     for (String f : k.takeAny(FILES)) {
-      line.refuse(
-          option + " " + f + ": the network serves no files; use --share path=DIR,tag=TAG");
+      line.refuse(option + " " + f + ": the network serves no files; use --share path=DIR,tag=TAG");
     }
     line.drop(option, k.takeAny(FIXED), "the network has its own addresses and names");
     return words.toString();
@@ -152,8 +155,6 @@ final class Networks {
     }
   }
 
-  private final List<String[]> devices = new ArrayList<>();
-
   /** An adapter as a device. */
   void device(String model, KeyValues k) {
     String id = k.take("netdev", "");
@@ -161,15 +162,16 @@ final class Networks {
     if (VIRTIO.contains(model)) {
       Devices.refuseRest(line, model, k);
     }
-    devices.add(new String[] {model, id});
+    devices.add(new Device(model, id));
   }
 
   /** Puts all together. */
   void finish() {
-    for (String[] d : devices) {
-      String network = waiting.remove(d[1]);
+    for (Device d : devices) {
+      String network = waiting.remove(d.network);
       if (network == null) {
-        line.refuse("-device %s: no -netdev is named '%s'; use -nic user".formatted(d[0], d[1]));
+        line.refuse(
+            "-device %s: no -netdev is named '%s'; use -nic user".formatted(d.model, d.network));
       } else {
         plugged.add(network);
       }

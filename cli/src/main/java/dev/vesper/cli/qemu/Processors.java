@@ -111,7 +111,7 @@ final class Processors {
       return "";
     }
     if (eq < 0 || key.equals("phys-bits")) {
-      return eq < 0 && name.equals(part) && !part.isEmpty() ? "+" + part : part;
+      return part;
     }
     String v = part.substring(eq + 1);
     if (KeyValues.isOn(v)) {
@@ -120,7 +120,8 @@ final class Processors {
     if (List.of("off", "no", "false", "n").contains(v)) {
       return "-" + key;
     }
-    line.refuse("-cpu %s: a model has +NAME, -NAME, NAME=on, NAME=off, phys-bits=N".formatted(part));
+    line.refuse(
+        "-cpu %s: a model has +NAME, -NAME, NAME=on, NAME=off, phys-bits=N".formatted(part));
     return "";
   }
 
@@ -130,7 +131,8 @@ final class Processors {
     String cpus = k.take("cpus");
     int product = 1;
     List<String> topology = new ArrayList<>();
-    for (String key : List.of("drawers", "books", "sockets", "dies", "clusters", "cores", "threads")) {
+    for (String key :
+        List.of("drawers", "books", "sockets", "dies", "clusters", "cores", "threads")) {
       String v = k.take(key);
       if (v != null) {
         topology.add(key + "=" + v);

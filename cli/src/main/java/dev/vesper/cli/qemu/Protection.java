@@ -6,8 +6,8 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Objects, and with them how the guest is protected: a {@code sev-guest} counts if the machine names
- * it, by {@code confidential-guest-support=ID} or, as of old, {@code memory-encryption=ID}.
+ * Objects, and with them how the guest is protected: a {@code sev-guest} counts if the machine
+ * names it, by {@code confidential-guest-support=ID} or, as of old, {@code memory-encryption=ID}.
  */
 final class Protection {
   /** Bit of a policy that asks for encrypted state (SEV API, table 2). */
@@ -49,9 +49,9 @@ final class Protection {
       case "iothread", "throttle-group", "thread-context" ->
           line.drop("-object " + type, "devices work on the machine's one thread");
       case "secret" ->
-          line.refuse("-object secret: encrypted disks are not read; a guest's secret is --secret F");
-      default ->
-          line.refuse("-object " + type + ": there is sev-guest; see 'vesper run --help'");
+          line.refuse(
+              "-object secret: encrypted disks are not read; a guest's secret is --secret F");
+      default -> line.refuse("-object " + type + ": there is sev-guest; see 'vesper run --help'");
     }
   }
 
@@ -96,9 +96,7 @@ final class Protection {
       line.drop(OBJECT + ",reduced-phys-bits=" + reduced, "the model says it: one");
     }
     line.drop(
-        OBJECT,
-        k.takeAny(List.of("sev-device", "handle")),
-        "the secure processor is Vesper's own");
+        OBJECT, k.takeAny(List.of("sev-device", "handle")), "the secure processor is Vesper's own");
     line.refuseRest(OBJECT, k);
   }
 

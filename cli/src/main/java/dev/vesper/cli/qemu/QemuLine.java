@@ -61,19 +61,27 @@ public final class QemuLine {
     int equals = word.indexOf('=');
     String option = equals < 0 ? word : word.substring(0, equals);
     String name = bare(word);
-    QemuOptions.Entry entry = options.entry(name);
-    boolean theirs = entry != null && !(option.startsWith("--") && OTHERS.contains(name));
-    // Options that both have and the table does not are Vesper's with one dash or two.
+    QemuOptions.Entry entry =
+        option.startsWith("--") && OTHERS.contains(name) ? null : options.entry(name);
+    // Options that the table does not have are Vesper's, with one dash or two.
     String known = own.containsKey(option) ? option : "-" + option;
-    boolean takesValue = theirs ? entry.takesValue() : own.getOrDefault(known, false);
-    if (!theirs && !own.containsKey(known)) {
+    if (entry == null && !own.containsKey(known)) {
       line.add(word);
       return 1;
     }
-    boolean attached = equals >= 0 && takesValue;
-    String value = attached ? word.substring(equals + 1) : "";
+    boolean takesValue = entry != null ? entry.takesValue() : own.getOrDefault(known, false);
+    if (!takesValue) {
+      // With a value all the same it is no option of QEMU's, and Vesper's own business.
+      if (entry != null && equals < 0) {
+        entry.effect().on("-" + name, "");
+      } else {
+        line.add(known + word.substring(option.length()));
+      }
+      return 1;
+    }
+    String value = word.substring(equals + 1);
     int words = 1;
-    if (takesValue && !attached) {
+    if (equals < 0) {
       if (at + 1 == args.size() || isOption(args.get(at + 1))) {
         line.refuse(option + " needs a value behind it" + instead(args, at + 1));
         return 1;
@@ -81,10 +89,8 @@ public final class QemuLine {
       value = args.get(at + 1);
       words = 2;
     }
-    if (theirs) {
+    if (entry != null) {
       entry.effect().on("-" + name, value);
-    } else if (!takesValue) {
-      line.add(known);
     } else if (value.startsWith("-")) {
       // So that it is taken for no option.
       line.add(known + "=" + value);

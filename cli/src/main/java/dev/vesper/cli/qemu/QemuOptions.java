@@ -186,7 +186,9 @@ final class QemuOptions {
     harmlessValue("there are no SMBIOS tables", "uuid");
     harmlessValue("virtual time is one nanosecond an instruction always", "icount");
     harmlessFlag(
-        "results are the same; --translate-after 0 interprets all", "singlestep", "one-insn-per-tb");
+        "results are the same; --translate-after 0 interprets all",
+        "singlestep",
+        "one-insn-per-tb");
     harmlessValue("firmware looks for what to boot by itself", "boot");
     harmlessValue("memory is Java's", "mem-path");
     harmlessFlag("memory is Java's", "mem-prealloc");
@@ -219,7 +221,10 @@ final class QemuOptions {
     no(debugger, true, "gdb");
     String trace = "use -v, or --trace F.html or F.jsonl for all events";
     no(trace, true, "d", "D", "trace", "dfilter");
-    no("plugins are not loaded; --coverage F.info and --trace F.jsonl say what ran", true, "plugin");
+    no(
+        "plugins are not loaded; --coverage F.info and --trace F.jsonl say what ran",
+        true,
+        "plugin");
     no(
         "a run ends when its guest powers off; --screenshot F and --trace F keep what it was",
         false,
@@ -232,7 +237,11 @@ final class QemuOptions {
     no("use 'vesper run ... & echo $! > F'", true, "pidfile");
     no("use 'vesper run ... &'", false, "daemonize");
     no("there is no monitor; -v and --trace F.html show what happens", true, "mon");
-    no("a run starts at its beginning; --seed makes it the same each time", true, "incoming", "loadvm");
+    no(
+        "a run starts at its beginning; --seed makes it the same each time",
+        true,
+        "incoming",
+        "loadvm");
     no("there are no SMBIOS tables; -append and -fw_cfg speak to the guest", true, "smbios");
     no("the board makes its ACPI tables itself; -M minimal has none", true, "acpitable");
     no("the board makes its ACPI tables itself; -M minimal has none", false, "no-acpi");
@@ -242,7 +251,7 @@ final class QemuOptions {
     no("there is no TPM; --secret F hands a guest its secret", true, "tpmdev");
     no("there is no monitor; leave it out", false, "preconfig");
     no("nothing hangs on USB; use -drive file=F,if=virtio", true, "usbdevice");
-    no("there are no SCSI disks; use -drive file=F,if=virtio", true, "sda", "sd", "mtdblock");
+    no("there are no SCSI disks; use -drive file=F,if=virtio", true, "sd", "mtdblock");
     no("there is no watchdog; use --timeout S", true, "watchdog", "watchdog-action");
   }
 }

@@ -119,8 +119,7 @@ public record Hardware(
       boolean virtioConsole,
       List<Share> shares,
       @Nullable Screen screen) {
-    this(
-        board, drives, networks, virtioConsole, shares, screen, false, START_SECONDS, List.of());
+    this(board, drives, networks, virtioConsole, shares, screen, false, START_SECONDS, List.of());
   }
 
   /** {@return the same on another board} */
@@ -146,7 +145,15 @@ public record Hardware(
   /** {@return the same with other networks} */
   public Hardware withNetworks(List<Network> other) {
     return new Hardware(
-        board, drives, List.copyOf(other), virtioConsole, shares, screen, testDevice, startSeconds, items);
+        board,
+        drives,
+        List.copyOf(other),
+        virtioConsole,
+        shares,
+        screen,
+        testDevice,
+        startSeconds,
+        items);
   }
 
   /** {@return the same with other shared folders} */

@@ -27,7 +27,8 @@ public final class Qcow2Disk extends ImageDisk {
   private static final long COMPRESSED = 1L << 62;
   private static final long ZERO = 1;
   private static final String CUT_OFF =
-      "it is truncated or damaged: its tables lead behind its end; look at it with 'qemu-img check'";
+      "it is truncated or damaged: its tables lead behind its end; look at it with 'qemu-img"
+          + " check'";
   private static final int HEADER = 104;
   private static final long INCOMPATIBLE_DIRTY = 1;
   private static final int AUTOCLEAR = 88;
