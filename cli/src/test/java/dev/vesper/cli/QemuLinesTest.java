@@ -23,6 +23,7 @@ import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * Everyday command lines of QEMU's users: each is taken, or has words without an effect which is
@@ -256,6 +257,36 @@ final class QemuLinesTest {
     assertThat(of("-drive file=a,if=none,id=d").notice()).contains("no -device takes it");
     assertThat(of("-kernel a -kernel b").words()).containsExactly("-kernel", "b");
     assertThat(of("-kernel a -kernel b").notice()).contains("-kernel a (it is given again");
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "-kernel vmlinuz -initrd initrd.gz -append console=ttyS0 -m 1G -smp 2 -M q35",
+        "vmlinuz --sev off -serial file:log -cpu EPYC-Milan,+x2apic,-avx2,phys-bits=40",
+        "-bios ./OVMF.fd -drive file=a.qcow2,format=qcow2,if=ide,readonly=on,snapshot=off -vga std",
+        "-nic user,hostfwd=tcp::2222-:22,guestfwd=tcp:10.0.2.2:80-tcp:127.0.0.1:80 -nic none",
+        "-device pc-testdev -device isa-debug-exit,iobase=0xf4,iosize=0x4 -debugcon none"
+      })
+  void plainLinesAreReadWithoutTheTable(String line) {
+    assertThat(new RunCommand(null).options().readPlain(List.of(line.split(" ")))).isTrue();
+  }
+
+  @ParameterizedTest
+  @ValueSource(
+      strings = {
+        "-serial mon:stdio",
+        "-drive file=a,if=none,id=d",
+        "-m 0.5G",
+        "-M pc-q35-7.2",
+        "-cpu EPYC",
+        "-nic user,model=virtio",
+        "-device VGA",
+        "-vga virtio",
+        "-bios no-such-file.fd"
+      })
+  void whatMayBeQemusIsNotPlain(String line) {
+    assertThat(new RunCommand(null).options().readPlain(List.of(line.split(" ")))).isFalse();
   }
 
   @Test
