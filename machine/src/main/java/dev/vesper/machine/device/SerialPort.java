@@ -28,6 +28,9 @@ public abstract class SerialPort implements PortDevice {
   /** The guest has read what it found by polling. */
   private boolean reader;
 
+  /** The same of what it was told of by an interrupt, since it enabled that. */
+  private boolean told;
+
   /** {@return whether the receiver can take another byte} */
   public abstract boolean canReceive();
 
@@ -52,6 +55,12 @@ public abstract class SerialPort implements PortDevice {
     return b == null ? -1 : b;
   }
 
+  /** The guest writes the interrupt enable register. */
+  protected final void enable(int v) {
+    told &= (ier & IER_RECEIVE) != 0;
+    ier = v;
+  }
+
   /** The guest looks whether something is there. */
   protected final void polled() {
     polls = received.isEmpty() ? polls + 1 : 0;
@@ -65,12 +74,16 @@ public abstract class SerialPort implements PortDevice {
   /** {@return the next byte, which the guest takes, or null} */
   protected final @Nullable Integer take() {
     reader |= !received.isEmpty() && (ier & IER_RECEIVE) == 0;
+    told |= !received.isEmpty() && (ier & IER_RECEIVE) != 0;
     return received.poll();
   }
 
-  /** The guest throws away what is received. Before it listens that is not meant for what waits. */
+  /**
+   * The guest throws away what is received. Before it listens that is not meant for what waits;
+   * Linux enables the interrupt first and the FIFOs, which clears them, a moment later.
+   */
   protected final void discard() {
-    if ((ier & IER_RECEIVE) == 0 && !reader) {
+    if ((ier & IER_RECEIVE) == 0 ? !reader : !told) {
       while (!received.isEmpty()) {
         back.addFirst(received.removeLast());
       }

@@ -219,7 +219,7 @@ public final class Uart16550 extends SerialPort {
           divisor = divisor & 0xFF | v << 8;
         } else {
           boolean enabled = (v & 2) != 0 && (ier & 2) == 0;
-          ier = v & 15;
+          enable(v & 15);
           // Enabling the interrupt with an empty transmitter raises it at once.
           transmitPending |= enabled;
           update();

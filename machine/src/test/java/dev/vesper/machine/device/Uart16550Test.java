@@ -270,6 +270,25 @@ final class Uart16550Test {
     assertThat(in(IIR)).isEqualTo(1);
   }
 
+  /** Linux enables the receive interrupt first and the FIFOs then. */
+  @Test
+  void whatCameWhileADriverStartsGoesBackToItsSender() {
+    out(IER, RECEIVED);
+    receive("a");
+    out(FCR, 1);
+    assertThat(in(LSR) & 1).isZero();
+    assertThat(uart.returned()).isEqualTo('a');
+    receive("bc");
+    assertThat(in(DATA)).isEqualTo('b');
+    out(FCR, 3);
+    assertThat(uart.returned()).as("a driver that has listened means it").isEqualTo(-1);
+    out(IER, 0);
+    out(IER, RECEIVED);
+    receive("d");
+    out(FCR, 0);
+    assertThat(uart.returned()).as("another start").isEqualTo('d');
+  }
+
   @Test
   void aBreakIsAZeroThatTheLineStatusTellsOfOnce() {
     enable(LINE_STATUS);
