@@ -332,15 +332,6 @@ final class GuestOptions {
     }
   }
 
-  private byte @Nullable [] ramDisk() {
-    Path p = initrd;
-    byte[] b = p == null ? null : UserFiles.read(p, "initrd");
-    if (b != null && b.length == 0) {
-      throw new UserError("the initrd " + p + " is empty: leave -initrd out");
-    }
-    return b;
-  }
-
   /** {@return options of a machine, read from the files; ports are for the caller to connect} */
   MachineSpec read() {
     validate();
@@ -360,7 +351,7 @@ final class GuestOptions {
         new MachineSpec.Boot(
             bytes,
             file == null ? "locore" : file.getFileName().toString(),
-            ramDisk(),
+            initrd == null ? null : UserFiles.read(initrd, "initrd"),
             append == null ? "" : append,
             entry.equals("32"),
             firmware);

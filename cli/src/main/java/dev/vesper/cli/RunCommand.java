@@ -341,6 +341,11 @@ final class RunCommand implements Options.Command {
     }
     long end = timeout > 0 ? System.nanoTime() + (long) (timeout * 1e9) : Long.MAX_VALUE;
     MachineSpec options = LaunchSecrets.of(secret, guest).addTo(guest.read());
+    byte @Nullable [] initrd = options.boot().initrd();
+    // Firmware may be handed one of no bytes, whose hash is measured.
+    if (initrd != null && initrd.length == 0 && options.boot().firmware() == null) {
+      throw new UserError("the initrd is empty: leave -initrd out");
+    }
     byte @Nullable [] symbols =
         symbolFile == null ? null : UserFiles.read(symbolFile, "symbol file");
     MemoryLimit.check(memoryLimit, options.memoryBytes(), Runtime.getRuntime().maxMemory());

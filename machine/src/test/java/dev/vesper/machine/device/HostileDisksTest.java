@@ -72,7 +72,7 @@ final class HostileDisksTest {
   @Test
   void tablesAreForgottenAgain() throws Exception {
     int n = 4096;
-    Path p = sparse("l2", 8L * n + 0x1000);
+    Path p = sparse("l2", (n + 1L) << 21);
     header(p, 21, (long) n << 39, n, 0x1000, 0x800, 0);
     ByteBuffer l1 = ByteBuffer.allocate(8 * n);
     for (int i = 0; i < n; i++) {
