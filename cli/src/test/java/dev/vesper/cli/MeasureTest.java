@@ -457,7 +457,7 @@ final class MeasureTest {
       delimiter = ';',
       value = {
         "--sev off;no measurement",
-        "--mode snp;--sev takes",
+        "--mode snp;not there yet",
         "--ovmf $none;no such file",
         "--ovmf $k;4 KiB to 16 MiB",
         "--ovmf $small.fd --kernel $k --kernel-hashes on;no place for hashes",
