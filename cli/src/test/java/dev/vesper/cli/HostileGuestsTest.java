@@ -37,8 +37,8 @@ import org.junit.jupiter.params.provider.EnumSource;
  * ({@code ./vesper soak --guests}); with 0 minutes the guest of that seed is run alone.
  */
 final class HostileGuestsTest {
-  private static final int GUESTS = Integer.getInteger("guests.count", 30);
-  private static final int EACH_IS_A_PROCESS = 30;
+  private static final int GUESTS = Integer.getInteger("guests.count", 20);
+  private static final int EACH_IS_A_PROCESS = 20;
   private static final int CAMPAIGN_IS_A_PROCESS = 20;
 
   private static final String LIMIT = "400000";
