@@ -72,8 +72,6 @@ final class Ending {
    */
   synchronized Outcome after(Outcome run) {
     OutputError e = lost;
-    return e == null || run.is(Outcome.DEFECT) || run.equals(e.outcome())
-        ? run
-        : e.outcome();
+    return e == null || run.is(Outcome.DEFECT) || run.equals(e.outcome()) ? run : e.outcome();
   }
 }

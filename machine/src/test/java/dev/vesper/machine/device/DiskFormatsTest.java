@@ -11,6 +11,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -22,7 +23,7 @@ final class DiskFormatsTest {
 
   @TempDir Path dir;
 
-  private Disk open(byte[] file, DiskFile.Format format) throws IOException {
+  private Disk open(byte[] file, DiskFile.@Nullable Format format) throws IOException {
     return DiskFile.open(Files.write(dir.resolve("disk"), file), format, false, false);
   }
 
