@@ -9,6 +9,8 @@ final class FullCommandLine {
 
   /** {@return the exit status} */
   static int execute(CommandLine c, String... args) {
+    // -hda is no -h with letters behind it.
+    c.setPosixClusteredShortOptionsAllowed(false);
     try {
       return c.getExecutionStrategy().execute(c.parseArgs(args));
     } catch (CommandLine.ParameterException e) {
