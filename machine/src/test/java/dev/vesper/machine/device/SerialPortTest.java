@@ -63,6 +63,8 @@ final class SerialPortTest {
   void aGuestThatListensClearsForGood() {
     uart.write(BASE + 1, 1, 1);
     uart.receive('a');
+    assertThat(uart.read(BASE, 1)).isEqualTo('a');
+    uart.receive('b');
     uart.write(BASE + 2, 1, 7);
     assertThat(uart.returned()).isEqualTo(-1);
   }
