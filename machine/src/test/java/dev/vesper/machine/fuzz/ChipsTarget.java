@@ -87,7 +87,7 @@ public final class ChipsTarget implements FuzzTarget {
 
   @Override
   public int longest() {
-    return 2048;
+    return 4096;
   }
 
   @Override

@@ -46,14 +46,14 @@ public final class Qcow2Target implements FuzzTarget {
 
   @Override
   public int inputs() {
-    return 10_000;
+    return 2000;
   }
 
   @Override
   public List<byte[]> seeds() {
     List<byte[]> all = new ArrayList<>();
     List<byte[]> images =
-        List.of(image(2, false), image(3, false), image(3, true), new byte[1 << 14]);
+        List.of(image(2, false), image(3, false), image(3, true), new byte[1 << 13]);
     for (int o : new int[] {0, SNAPSHOT, READ_ONLY, NAMED, NAMED | SNAPSHOT, NAMED | READ_ONLY}) {
       for (byte[] b : images) {
         all.add(with(o, b));

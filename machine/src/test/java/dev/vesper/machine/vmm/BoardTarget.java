@@ -51,7 +51,7 @@ public final class BoardTarget implements FuzzTarget {
 
   @Override
   public int longest() {
-    return 2048;
+    return 4096;
   }
 
   @Override
