@@ -338,7 +338,7 @@ final class Options {
       // What looks like another option is picocli's to judge, wherever it stands.
       boolean apart = behind || equals >= 0;
       boolean odd = value.isEmpty() || apart && value.startsWith("-") || value.startsWith("@");
-      odd |= named && !plain.test(o.names.get(0), value);
+      odd = odd || named && !plain.test(o.names.get(0), value);
       List<String> values = given.computeIfAbsent(o, k -> new ArrayList<>());
       if (odd || !values.isEmpty() && !o.many) {
         return false;

@@ -1,8 +1,7 @@
 package dev.vesper.cli;
 
 import dev.vesper.machine.spec.MachineSpec;
-import java.nio.file.Files;
-import java.nio.file.Path;
+import java.io.File;
 import java.util.List;
 
 /**
@@ -31,7 +30,7 @@ final class PlainWords {
       case "-M" -> List.of("minimal", "pc", "q35").contains(value);
       case "-cpu" -> cpu(value);
       case "-m" -> memory(value);
-      case "-bios" -> value.indexOf('/') >= 0 || Files.exists(Path.of(value));
+      case "-bios" -> value.indexOf('/') >= 0 || new File(value).exists();
       case "-debugcon" -> value.equals("stderr") || value.equals("none") || isFile(value);
       default -> true;
     };
