@@ -3,9 +3,6 @@ package dev.vesper.cli;
 import dev.vesper.cli.confine.Confinement;
 import dev.vesper.cli.confine.Policy;
 import dev.vesper.machine.spec.Outcome;
-import java.io.BufferedOutputStream;
-import java.io.FileDescriptor;
-import java.io.PrintStream;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -175,13 +172,7 @@ public final class Main implements Runnable {
 
   /** Runs the command and exits with its status. */
   public static void main(String[] args) {
-    // Whoever reads a result may stop, and a disk may be full: System.out keeps both to itself.
-    System.setOut(
-        new PrintStream(
-            new BufferedOutputStream(
-                new StandardOutput(FileDescriptor.out, "the result to stdout")),
-            false,
-            System.out.charset()));
+    Terminal.watchOut();
     start(Confinement::apply, args);
   }
 
@@ -198,7 +189,7 @@ public final class Main implements Runnable {
     int status;
     try {
       status = execute(args);
-      System.out.flush();
+      Terminal.flushOut();
     } catch (OutputError e) {
       status = failed(e);
     }

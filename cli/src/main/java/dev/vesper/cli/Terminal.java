@@ -2,6 +2,8 @@ package dev.vesper.cli;
 
 import dev.vesper.machine.observe.format.TraceWriter;
 import dev.vesper.machine.observe.format.Visible;
+import java.io.BufferedOutputStream;
+import java.io.FileDescriptor;
 import java.io.OutputStream;
 import java.io.PrintStream;
 import java.io.PrintWriter;
@@ -34,6 +36,24 @@ final class Terminal {
   static boolean stuck(long nanos) {
     long s = since;
     return s != 0 && System.nanoTime() - s > nanos;
+  }
+
+  /**
+   * Has results refused loudly from now on. Whoever reads them may stop, and a disk may be full:
+   * System.out keeps both to itself.
+   */
+  static void watchOut() {
+    OutputStream out = new StandardOutput(FileDescriptor.out, "the result to stdout");
+    System.setOut(new PrintStream(new BufferedOutputStream(out), false, System.out.charset()));
+  }
+
+  /**
+   * Has all of the results written.
+   *
+   * @throws OutputError if they are not taken
+   */
+  static void flushOut() {
+    System.out.flush();
   }
 
   /** Prints a result, a line. */

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 
 import dev.vesper.guest.FlatGuest;
+import dev.vesper.machine.spec.Outcome;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
@@ -144,7 +145,7 @@ final class ShareRunTest {
     Path trace = Files.createSymbolicLink(out.resolve("full.txt"), full);
     for (String o : List.of("-serial file:" + full, "--trace " + trace + " --sev es")) {
       Result r = run(hello + " " + o);
-      assertThat(r.status).as(r.err).isEqualTo(2);
+      assertThat(r.status).as(r.err).isEqualTo(Outcome.UNWRITTEN);
       assertThat(r.err.lines().toList().getLast())
           .startsWith("vesper: cannot write")
           .containsPattern("No space left|no room is left");
@@ -157,7 +158,7 @@ final class ShareRunTest {
     Path full = Files.createSymbolicLink(out.resolve("full.txt"), Path.of("/dev/full"));
     Path whole = out.resolve("whole.jsonl");
     Result r = run(guest + " --sev es --trace " + full + " --trace " + whole);
-    assertThat(r.status).as(r.err).isEqualTo(2);
+    assertThat(r.status).as(r.err).isEqualTo(Outcome.UNWRITTEN);
     assertThat(Files.readAllLines(whole).getLast()).contains("\"kind\":\"end\"");
   }
 
@@ -184,7 +185,7 @@ final class ShareRunTest {
             long start = System.nanoTime();
             Result r = run("--timeout 1 --trace " + p + " " + loop);
             assertThat(System.nanoTime() - start).isLessThan(15_000_000_000L);
-            assertThat(r.status).isIn(2, 124);
+            assertThat(r.status).isIn(Outcome.UNWRITTEN, Outcome.LIMIT);
           } finally {
             sleeper.destroy();
           }

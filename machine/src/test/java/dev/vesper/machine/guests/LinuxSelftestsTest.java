@@ -21,6 +21,7 @@ import java.util.concurrent.TimeUnit;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Stream;
+import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Timeout;
@@ -101,7 +102,18 @@ final class LinuxSelftestsTest {
         NATIVE.put(p.getFileName().toString(), status);
       }
     }
+    Assumptions.assumeTrue(
+        runs32(), "this computer's kernel runs no 32-bit programs to compare with");
     assertThat(NATIVE).hasSizeGreaterThan(40).containsEntry("ldt_gdt_32", 0);
+  }
+
+  /**
+   * A kernel with ia32_emulation=off takes them for no programs at all, and Java has a shell read
+   * them, which finds no script there and ends with 2.
+   */
+  private static boolean runs32() {
+    return NATIVE.entrySet().stream()
+        .anyMatch(e -> e.getKey().endsWith("_32") && e.getValue() != 2);
   }
 
   /** {@return the part of the kernel's source that the tests are built from} */
