@@ -116,7 +116,7 @@ final class ConfinedRunTest {
   @Test
   void whoIsPastEveryCheckStartsNoProgramAndOpensNoSocket() throws Exception {
     Run r;
-    try (ServerSocket s = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+    try (ServerSocket s = new ServerSocket(0, 16, InetAddress.getLoopbackAddress())) {
       r = intrude(s.getLocalPort());
     }
     assertThat(r.status).as(r.err).isZero();
@@ -162,7 +162,7 @@ final class ConfinedRunTest {
   @Test
   void visitorsAreLetInByWhatListensAlready() throws Exception {
     int free;
-    try (ServerSocket s = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+    try (ServerSocket s = new ServerSocket(0, 16, InetAddress.getLoopbackAddress())) {
       free = s.getLocalPort();
     }
     Run r = intrude(1, "-nic", "user,hostfwd=tcp:127.0.0.1:" + free + "-:22");
@@ -177,8 +177,8 @@ final class ConfinedRunTest {
 
   @Test
   void onlyThePortsThatTheGuestIsLetOutToAreConnectedTo() throws Exception {
-    try (ServerSocket s = new ServerSocket(0, 1, InetAddress.getLoopbackAddress());
-        ServerSocket t = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
+    try (ServerSocket s = new ServerSocket(0, 16, InetAddress.getLoopbackAddress());
+        ServerSocket t = new ServerSocket(0, 16, InetAddress.getLoopbackAddress())) {
       String nic = "user,guestfwd=tcp:10.0.2.2:80-tcp:127.0.0.1:" + s.getLocalPort();
       Run in = intrude(s.getLocalPort(), "-nic", nic);
       assertThat(in.status).as(in.err).isZero();
