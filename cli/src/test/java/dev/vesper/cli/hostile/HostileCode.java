@@ -5,14 +5,13 @@ import dev.vesper.ghcb.GhcbField;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
-import java.util.Locale;
 import java.util.Random;
 
 /**
  * Programs for {@link HostileKernel}. Most steps do what a driver or a kernel does, then something
  * that none would do; the last one ends the guest or never ends.
  */
-final class HostileCode {
+final class HostileCode extends Source {
   // Physical addresses that nothing else uses in a guest of 32 MiB; linear ones where all is
   // shared.
   private static final int RINGS = 0x148_0000;
@@ -198,13 +197,10 @@ final class HostileCode {
 
   private static final String[] HARMFUL_DATA = {"fxsave", "fnsave", "sgdt", "sidt", "fnstenv"};
 
-  private final Random random;
   private final Setting setting;
-  private final StringBuilder text = new StringBuilder();
-  private int labels;
 
   private HostileCode(Random random, Setting setting) {
-    this.random = random;
+    super(random);
     this.setting = setting;
   }
 
@@ -232,22 +228,6 @@ final class HostileCode {
     }
     add("mov rax, @hostile_end");
     add("jmp rax");
-  }
-
-  private void add(String format, Object... values) {
-    text.append("    ").append(String.format(Locale.ROOT, format, values)).append('\n');
-  }
-
-  private String label() {
-    return "l" + labels++;
-  }
-
-  private int any(int... of) {
-    return of[random.nextInt(of.length)];
-  }
-
-  private boolean chance(int in) {
-    return random.nextInt(in) == 0;
   }
 
   private int number() {

@@ -1,7 +1,6 @@
 package dev.vesper.cli.hostile;
 
 import dev.vesper.x86.Assembler;
-import java.util.Locale;
 import java.util.Random;
 
 /**
@@ -9,7 +8,7 @@ import java.util.Random;
  * and both kinds of page tables, virtual-8086 and real mode. An exception in a step leads to the
  * next, if the step has left the guest so much. Multiboot kernels, or firmware in a ROM.
  */
-final class LegacyCode {
+final class LegacyCode extends Source {
   private static final int LOAD = 0x10_0000;
   private static final int SCRATCH = 0x40_0000;
   private static final int ROM_BYTES = 0x1_0000;
@@ -100,12 +99,8 @@ final class LegacyCode {
     0x3C4, 0x3CE, 0x3CF, 0x1CE, 0x1CF, 0xE0, 0x2000, 0xB2, 0x600
   };
 
-  private final Random random;
-  private final StringBuilder text = new StringBuilder();
-  private int labels;
-
   private LegacyCode(Random random) {
-    this.random = random;
+    super(random);
   }
 
   /** {@return a multiboot kernel and its source} */
@@ -148,22 +143,6 @@ final class LegacyCode {
     byte[] jump = Assembler.assemble(16, "jmpf 0xf000:0");
     System.arraycopy(jump, 0, rom, RESET, jump.length);
     return new HostileGuest.Image(rom, c.text.toString());
-  }
-
-  private void add(String format, Object... values) {
-    text.append("    ").append(String.format(Locale.ROOT, format, values)).append('\n');
-  }
-
-  private String label() {
-    return "l" + labels++;
-  }
-
-  private int any(int... of) {
-    return of[random.nextInt(of.length)];
-  }
-
-  private boolean chance(int in) {
-    return random.nextInt(in) == 0;
   }
 
   private int number() {
