@@ -49,19 +49,10 @@ final class ConfinedRunTest {
   }
 
   private Run java(List<String> options, Class<?> main, String... args) throws Exception {
-    // Surefire's own class path is a jar that only names others.
-    String path =
-        System.getProperty("surefire.test.class.path", System.getProperty("java.class.path"));
-    List<String> c = new ArrayList<>();
-    c.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-    c.add("-XX:+UseSerialGC");
-    c.addAll(options);
-    c.addAll(List.of("-cp", path, main.getName()));
-    c.addAll(List.of(args));
     Path out = dir.resolve("out");
     Path err = dir.resolve("err");
     Process p =
-        new ProcessBuilder(c)
+        new ProcessBuilder(OwnJvm.command(options, main, args))
             .redirectInput(Path.of("/dev/null").toFile())
             .redirectOutput(out.toFile())
             .redirectError(err.toFile())

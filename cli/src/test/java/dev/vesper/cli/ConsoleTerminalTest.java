@@ -10,7 +10,6 @@ import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
@@ -93,14 +92,11 @@ final class ConsoleTerminalTest {
     private int from;
 
     Session(String... args) throws IOException {
-      // Surefire's own class path is a jar that only names others.
-      String path =
-          System.getProperty("surefire.test.class.path", System.getProperty("java.class.path"));
-      List<String> c = new ArrayList<>();
-      c.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-      c.addAll(List.of("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xss4m"));
-      c.addAll(List.of("--enable-native-access=ALL-UNNAMED", "-cp", path, Main.class.getName()));
-      c.addAll(List.of(args));
+      List<String> c =
+          OwnJvm.command(
+              List.of("-XX:TieredStopAtLevel=1", "-Xss4m", "--enable-native-access=ALL-UNNAMED"),
+              Main.class,
+              args);
       Path shell = dir.resolve("shell");
       Files.writeString(
           shell,

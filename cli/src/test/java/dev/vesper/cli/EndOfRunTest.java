@@ -31,14 +31,8 @@ final class EndOfRunTest {
   @TempDir Path dir;
 
   private ProcessBuilder vesper(String... args) {
-    List<String> c = new ArrayList<>();
-    c.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-    c.addAll(List.of("-XX:+UseSerialGC", "--enable-native-access=ALL-UNNAMED"));
-    // Surefire's own class path is a jar that only names others.
-    String path =
-        System.getProperty("surefire.test.class.path", System.getProperty("java.class.path"));
-    c.addAll(List.of("-cp", path, Main.class.getName()));
-    c.addAll(List.of(args));
+    List<String> c =
+        OwnJvm.command(List.of("--enable-native-access=ALL-UNNAMED"), Main.class, args);
     return new ProcessBuilder(c)
         .directory(dir.toFile())
         .redirectInput(new File("/dev/null"))

@@ -156,17 +156,12 @@ final class HostileGuestsTest {
     if (vesper != null) {
       return List.of(vesper);
     }
-    String path =
-        System.getProperty("surefire.test.class.path", System.getProperty("java.class.path"));
-    return List.of(
-        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-        "-XX:+UseSerialGC",
-        "-Xss4m",
-        "-Xmx" + ((touched(command) >> 20) * 33 / 32 + 512) + "m",
-        "--enable-native-access=ALL-UNNAMED",
-        "-cp",
-        path,
-        Main.class.getName());
+    return OwnJvm.command(
+        List.of(
+            "-Xss4m",
+            "-Xmx" + ((touched(command) >> 20) * 33 / 32 + 512) + "m",
+            "--enable-native-access=ALL-UNNAMED"),
+        Main.class);
   }
 
   /** {@return the most memory that a guest can have touched} */

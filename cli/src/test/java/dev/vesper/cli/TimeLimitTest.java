@@ -72,12 +72,15 @@ final class TimeLimitTest {
   /** Starts a command whose outputs are pipes that nobody reads. */
   private Process start(String source, String... options) throws IOException {
     Path image = Files.write(dir.resolve("guest.elf"), FlatGuest.image(source));
-    String path =
-        System.getProperty("surefire.test.class.path", System.getProperty("java.class.path"));
-    List<String> c = new ArrayList<>();
-    c.add(Path.of(System.getProperty("java.home"), "bin", "java").toString());
-    c.addAll(List.of("-XX:+UseSerialGC", "--enable-native-access=ALL-UNNAMED", "-cp", path));
-    c.addAll(List.of(Main.class.getName(), "run", "--sev", "off", "-m", "16M"));
+    List<String> c =
+        OwnJvm.command(
+            List.of("--enable-native-access=ALL-UNNAMED"),
+            Main.class,
+            "run",
+            "--sev",
+            "off",
+            "-m",
+            "16M");
     c.addAll(List.of(options));
     c.add(image.toString());
     return new ProcessBuilder(c).start();
