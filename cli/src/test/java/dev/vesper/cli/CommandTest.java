@@ -3,10 +3,7 @@ package dev.vesper.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.guest.FlatGuest;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.PrintStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.junit.jupiter.api.Test;
@@ -17,20 +14,6 @@ import org.junit.jupiter.params.provider.CsvSource;
 /** The command: options, messages, exit status. */
 final class CommandTest {
   @TempDir Path dir;
-
-  private record Result(int status, String err) {}
-
-  private static Result run(String... args) {
-    PrintStream old = System.err;
-    ByteArrayOutputStream err = new ByteArrayOutputStream();
-    System.setErr(new PrintStream(err, true, StandardCharsets.UTF_8));
-    try {
-      int status = Main.execute(args);
-      return new Result(status, err.toString(StandardCharsets.UTF_8));
-    } finally {
-      System.setErr(old);
-    }
-  }
 
   @ParameterizedTest
   @CsvSource({
@@ -96,29 +79,31 @@ final class CommandTest {
     if (args.startsWith("-serial")) {
       a = ("run " + args).split(" ");
     }
-    Result r = run(a);
-    assertThat(r.status).as(r.err).isEqualTo(2);
-    assertThat(r.err).startsWith("vesper: ").contains(words).doesNotContain("\tat ");
-    assertThat(r.err.lines().count()).isEqualTo(1);
+    CommandResult r = CommandResult.of(a);
+    assertThat(r.status()).as(r.err()).isEqualTo(2);
+    assertThat(r.err()).startsWith("vesper: ").contains(words).doesNotContain("\tat ");
+    assertThat(r.err().lines().count()).isEqualTo(1);
   }
 
   @Test
   void noCommandIsAMistake() {
-    assertThat(run().status).isEqualTo(2);
+    assertThat(CommandResult.of().status()).isEqualTo(2);
   }
 
   @Test
   void theReferenceGuestPasses() {
-    assertThat(run("run", "-serial", "none").status).isZero();
+    assertThat(CommandResult.of("run", "-serial", "none").status()).isZero();
   }
 
   @Test
   void traceJsonAndSummary() throws IOException {
     Path t = dir.resolve("t.jsonl");
     Path console = dir.resolve("console.txt");
-    Result r = run("run", "--json", "-v", "--trace", t.toString(), "-serial", "file:" + console);
-    assertThat(r.status).isZero();
-    assertThat(r.err)
+    CommandResult r =
+        CommandResult.of(
+            "run", "--json", "-v", "--trace", t.toString(), "-serial", "file:" + console);
+    assertThat(r.status()).isZero();
+    assertThat(r.err())
         .contains("\"schema\":\"vesper.run/1\"")
         .contains("\"state_hash\":\"")
         .contains("vc SVM_VMEXIT_CPUID");
@@ -132,9 +117,12 @@ final class CommandTest {
   void limitsEndWithStatus124() throws IOException {
     Path f = dir.resolve("loop.elf");
     Files.write(f, FlatGuest.image("L: jmp short L"));
-    assertThat(run("run", f.toString(), "--limit-insns", "1000", "-serial", "none").status)
+    assertThat(
+            CommandResult.of("run", f.toString(), "--limit-insns", "1000", "-serial", "none")
+                .status())
         .isEqualTo(124);
-    assertThat(run("run", f.toString(), "--timeout", "0.2", "-serial", "none").status)
+    assertThat(
+            CommandResult.of("run", f.toString(), "--timeout", "0.2", "-serial", "none").status())
         .isEqualTo(124);
   }
 
@@ -142,8 +130,8 @@ final class CommandTest {
   void aKernelWithoutSevSupportIsExplained() throws IOException {
     Path f = dir.resolve("plain.elf");
     Files.write(f, FlatGuest.image("cpuid\nhlt"));
-    Result r = run("run", f.toString(), "-serial", "none");
-    assertThat(r.status).isEqualTo(5);
-    assertThat(r.err).contains("--sev off");
+    CommandResult r = CommandResult.of("run", f.toString(), "-serial", "none");
+    assertThat(r.status()).isEqualTo(5);
+    assertThat(r.err()).contains("--sev off");
   }
 }

@@ -2,9 +2,6 @@ package dev.vesper.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import java.io.ByteArrayOutputStream;
-import java.io.PrintStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.junit.jupiter.api.BeforeEach;
@@ -19,15 +16,9 @@ final class CutTraceTest {
   private String whole = "";
 
   private int vesper(String... args) {
-    PrintStream old = System.err;
-    ByteArrayOutputStream e = new ByteArrayOutputStream();
-    System.setErr(new PrintStream(e, true, StandardCharsets.UTF_8));
-    try {
-      return Main.execute(args);
-    } finally {
-      System.setErr(old);
-      err = e.toString(StandardCharsets.UTF_8);
-    }
+    CommandResult r = CommandResult.of(args);
+    err = r.err();
+    return r.status();
   }
 
   @BeforeEach

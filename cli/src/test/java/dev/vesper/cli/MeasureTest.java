@@ -15,10 +15,8 @@ import dev.vesper.machine.spec.KernelHashing;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.ResetState;
 import dev.vesper.machine.spec.SevMode;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.PrintStream;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
@@ -42,28 +40,13 @@ import org.junit.jupiter.params.provider.ValueSource;
 final class MeasureTest {
   @TempDir Path dir;
 
-  private record Result(int status, String out, String err) {}
-
-  private static Result vesper(String... args) {
-    PrintStream oldOut = System.out;
-    PrintStream oldErr = System.err;
-    ByteArrayOutputStream out = new ByteArrayOutputStream();
-    ByteArrayOutputStream err = new ByteArrayOutputStream();
-    System.setOut(new PrintStream(out, true, StandardCharsets.UTF_8));
-    System.setErr(new PrintStream(err, true, StandardCharsets.UTF_8));
+  private static CommandResult vesper(String... args) {
     List<String> all = new ArrayList<>(List.of(args));
     if (args[0].equals("run")) {
-      // The console would be this process's own, which the run closes.
+      // The console would be this process's own.
       all.addAll(List.of("-serial", "none"));
     }
-    try {
-      int status = Main.execute(all.toArray(new String[0]));
-      return new Result(
-          status, out.toString(StandardCharsets.UTF_8), err.toString(StandardCharsets.UTF_8));
-    } finally {
-      System.setOut(oldOut);
-      System.setErr(oldErr);
-    }
+    return CommandResult.of(all.toArray(new String[0]));
   }
 
   /** {@return the words of a line, where $name is a file of the directory} */
@@ -75,7 +58,7 @@ final class MeasureTest {
             .toArray(String[]::new);
   }
 
-  private Result measure(String line, String... more) {
+  private CommandResult measure(String line, String... more) {
     List<String> args = new ArrayList<>(List.of("measure"));
     args.addAll(List.of(words(line)));
     args.addAll(List.of(more));
@@ -149,12 +132,12 @@ final class MeasureTest {
   })
   void digestsOfSyntheticFirmware(String options, String digest) throws IOException {
     files();
-    Result r = measure(options + " --ovmf $small.fd");
+    CommandResult r = measure(options + " --ovmf $small.fd");
 
-    assertThat(r.err).isEmpty();
-    assertThat(r.out.trim()).isEqualTo(digest);
-    Result base64 = measure(options + " --ovmf $small.fd --output-format base64");
-    assertThat(Base64.getDecoder().decode(base64.out.trim()))
+    assertThat(r.err()).isEmpty();
+    assertThat(r.out().trim()).isEqualTo(digest);
+    CommandResult base64 = measure(options + " --ovmf $small.fd --output-format base64");
+    assertThat(Base64.getDecoder().decode(base64.out().trim()))
         .isEqualTo(HexFormat.of().parseHex(digest));
   }
 
@@ -174,21 +157,21 @@ final class MeasureTest {
   void digestsOfPublicVectors(String options, @Nullable String append, String digest)
       throws IOException {
     publicFirmware();
-    Result r = append == null ? measure(options) : measure(options, "--append", append);
+    CommandResult r = append == null ? measure(options) : measure(options, "--append", append);
 
-    assertThat(r.err).isEmpty();
-    assertThat(r.out.trim()).isEqualTo(digest);
+    assertThat(r.err()).isEmpty();
+    assertThat(r.out().trim()).isEqualTo(digest);
   }
 
   @ParameterizedTest
   @ValueSource(strings = {"--mode sev", "--mode seves --vcpus 1 --vcpu-type EPYC-v4"})
   void publicFirmwareWithoutPlaceForHashesRefusesAKernel(String mode) throws IOException {
     publicFirmware();
-    Result r = measure(mode + " --ovmf $OvmfX64 --kernel $empty --initrd $empty");
+    CommandResult r = measure(mode + " --ovmf $OvmfX64 --kernel $empty --initrd $empty");
 
-    assertThat(r.status).isEqualTo(2);
-    assertThat(r.out).isEmpty();
-    assertThat(r.err).contains("no place for hashes of the kernel").hasLineCount(1);
+    assertThat(r.status()).isEqualTo(2);
+    assertThat(r.out()).isEmpty();
+    assertThat(r.err()).contains("no place for hashes of the kernel").hasLineCount(1);
   }
 
   private void publicFirmware() throws IOException {
@@ -208,13 +191,13 @@ final class MeasureTest {
       tik[i] = (byte) i;
     }
     file("tik", tik);
-    Result r =
+    CommandResult r =
         measure(
             "--mode seves --vcpus 2 --vcpu-type EPYC-v4 --ovmf $small.fd --policy 7 --json"
                 + " --tik $tik --nonce 101112131415161718191a1b1c1d1e1f");
 
-    assertThat(r.err).isEmpty();
-    assertThat(r.out)
+    assertThat(r.err()).isEmpty();
+    assertThat(r.out())
         .contains(
             "\"measurement\":\"dab3fa12f062ad18cc8066b22296c3e935f5071b3a06d89a45208895a5835176\"");
   }
@@ -259,7 +242,7 @@ final class MeasureTest {
   @CsvSource({"EPYC-v4, 0x800f12", "EPYC-Milan, 0xa00f11", "EPYC-Genoa, 0xa10f10"})
   void saveAreasFieldByField(String type, String signature) throws IOException {
     files();
-    Result r =
+    CommandResult r =
         measure("--mode seves --vcpus 2 --vcpu-type " + type + " --ovmf $small.fd --explain");
 
     String common =
@@ -271,7 +254,8 @@ final class MeasureTest {
             + "DR6 0xffff0ff0|RFLAGS 0x2|RIP %s|G_PAT 0x7040600070406|RDX "
             + signature
             + "|XCR0 0x1|MXCSR 0x1f80|X87_FCW 0x37f";
-    List<String> fields = r.out.lines().filter(l -> l.startsWith("  ")).map(String::strip).toList();
+    List<String> fields =
+        r.out().lines().filter(l -> l.startsWith("  ")).map(String::strip).toList();
     List<String> expected = new ArrayList<>();
     expected.addAll(List.of(String.format(common, "0xffff0000", "0xfff0").split("\\|")));
     expected.addAll(List.of(String.format(common, "0x800000", "0xb004").split("\\|")));
@@ -281,24 +265,26 @@ final class MeasureTest {
   @Test
   void hashesOfAnEmptyKernel() throws IOException {
     files();
-    Result r = measure("--mode sev --ovmf $hashing.fd --kernel $empty --initrd $empty --explain");
+    CommandResult r =
+        measure("--mode sev --ovmf $hashing.fd --kernel $empty --initrd $empty --explain");
 
-    assertThat(r.out)
+    assertThat(r.out())
         .contains(
             "0x810c00      176 bytes "
                 + " 6e725681a17ae9f186635cbc1be742508b61e0e550918894f1a5363ac86b5a1a")
         .contains("kernel hashes");
-    Result off = measure("--mode sev --ovmf $hashing.fd --kernel $empty --kernel-hashes off");
-    assertThat(off.out.trim()).isEqualTo(Manifest.sha256(hashing()));
+    CommandResult off =
+        measure("--mode sev --ovmf $hashing.fd --kernel $empty --kernel-hashes off");
+    assertThat(off.out().trim()).isEqualTo(Manifest.sha256(hashing()));
   }
 
   @Test
   void aKernelThatIsNotMeasuredIsSaidToBe() throws IOException {
     files();
-    Result r = measure("--mode sev --ovmf $small.fd --kernel $k");
-    assertThat(r.out.trim()).isEqualTo(Manifest.sha256(small()));
-    assertThat(r.err).contains("kernel, initrd and command line are not measured");
-    assertThat(measure("--mode sev --ovmf $hashing.fd --kernel $k").err).isEmpty();
+    CommandResult r = measure("--mode sev --ovmf $small.fd --kernel $k");
+    assertThat(r.out().trim()).isEqualTo(Manifest.sha256(small()));
+    assertThat(r.err()).contains("kernel, initrd and command line are not measured");
+    assertThat(measure("--mode sev --ovmf $hashing.fd --kernel $k").err()).isEmpty();
   }
 
   // ---- the machine agrees
@@ -435,19 +421,19 @@ final class MeasureTest {
       })
   void theCauseIsNamed(String one, String other, String words) throws IOException {
     files();
-    Result a = measure("--explain --json " + one);
-    Result b = measure("--explain --json " + other);
-    assertThat(a.err + b.err).isEmpty();
-    file("a.json", a.out.getBytes(StandardCharsets.UTF_8));
-    file("b.json", b.out.getBytes(StandardCharsets.UTF_8));
+    CommandResult a = measure("--explain --json " + one);
+    CommandResult b = measure("--explain --json " + other);
+    assertThat(a.err() + b.err()).isEmpty();
+    file("a.json", a.out().getBytes(StandardCharsets.UTF_8));
+    file("b.json", b.out().getBytes(StandardCharsets.UTF_8));
 
-    Result r = vesper("measure", "--diff", dir + "/a.json", dir + "/b.json");
+    CommandResult r = vesper("measure", "--diff", dir + "/a.json", dir + "/b.json");
 
-    assertThat(r.out).contains(words);
-    assertThat(r.status).isEqualTo(MeasureCommand.DIFFERENT);
-    Result same = vesper("measure", "--diff", dir + "/a.json", dir + "/a.json");
-    assertThat(same.status).isZero();
-    assertThat(same.out).startsWith("the launch digests are equal");
+    assertThat(r.out()).contains(words);
+    assertThat(r.status()).isEqualTo(MeasureCommand.DIFFERENT);
+    CommandResult same = vesper("measure", "--diff", dir + "/a.json", dir + "/a.json");
+    assertThat(same.status()).isZero();
+    assertThat(same.out()).startsWith("the launch digests are equal");
   }
 
   // ---- mistakes
@@ -485,11 +471,11 @@ final class MeasureTest {
       })
   void mistakesAreNamed(String options, String words) throws IOException {
     files();
-    Result r = measure(options);
+    CommandResult r = measure(options);
 
-    assertThat(r.status).isEqualTo(2);
-    assertThat(r.err).startsWith("vesper: ").contains(words);
-    assertThat(r.err.lines()).hasSize(1);
+    assertThat(r.status()).isEqualTo(2);
+    assertThat(r.err()).startsWith("vesper: ").contains(words);
+    assertThat(r.err().lines()).hasSize(1);
   }
 
   // ---- run
@@ -497,23 +483,23 @@ final class MeasureTest {
   @Test
   void aRunHasTheDigestThatWasComputed() throws IOException {
     files();
-    String digest = measure("$locore").out.trim();
-    Result only = vesper("run", "--measure-only", dir + "/locore");
-    assertThat(only.out).startsWith("launch digest " + digest).contains("measurement ");
-    assertThat(only.status).isZero();
+    String digest = measure("$locore").out().trim();
+    CommandResult only = vesper("run", "--measure-only", dir + "/locore");
+    assertThat(only.out()).startsWith("launch digest " + digest).contains("measurement ");
+    assertThat(only.status()).isZero();
 
     Path trace = dir.resolve("t.jsonl");
     vesper("run", dir + "/flat", "--trace", trace.toString());
     String first = Files.readAllLines(trace).get(0);
     assertThat(first)
-        .contains("\"kind\":\"launch\"", "\"digest\":\"" + measure("$flat").out.trim() + "\"");
+        .contains("\"kind\":\"launch\"", "\"digest\":\"" + measure("$flat").out().trim() + "\"");
   }
 
   @Test
   void anOwnersSessionVerifiesTheRun() throws IOException {
     files();
     Path owner = dir.resolve("vm");
-    assertThat(vesper("session", "--name", owner.toString(), "--policy", "5").status).isZero();
+    assertThat(vesper("session", "--name", owner.toString(), "--policy", "5").status()).isZero();
     String[] run = {
       "run",
       "--measure-only",
@@ -526,13 +512,13 @@ final class MeasureTest {
       "--policy",
       "5"
     };
-    Result r = vesper(run);
-    assertThat(r.err).isEmpty();
-    String line = r.out.lines().filter(l -> l.startsWith("measurement")).findFirst().orElse("");
+    CommandResult r = vesper(run);
+    assertThat(r.err()).isEmpty();
+    String line = r.out().lines().filter(l -> l.startsWith("measurement")).findFirst().orElse("");
     byte[] measured = Base64.getDecoder().decode(line.substring("measurement".length()).trim());
     String nonce = HexFormat.of().formatHex(Arrays.copyOfRange(measured, 32, 48));
 
-    Result computed =
+    CommandResult computed =
         vesper(
             "measure",
             "--ovmf",
@@ -543,13 +529,13 @@ final class MeasureTest {
             owner + "_tik.bin",
             "--nonce",
             nonce);
-    assertThat(computed.out).contains(Base64.getEncoder().encodeToString(measured));
+    assertThat(computed.out()).contains(Base64.getEncoder().encodeToString(measured));
 
     run[run.length - 1] = "7";
-    Result wrong = vesper(run);
-    assertThat(wrong.status).isEqualTo(2);
-    assertThat(wrong.err).contains("BAD_MEASUREMENT").contains("POLICY_MAC");
-    Result elsewhere =
+    CommandResult wrong = vesper(run);
+    assertThat(wrong.status()).isEqualTo(2);
+    assertThat(wrong.err()).contains("BAD_MEASUREMENT").contains("POLICY_MAC");
+    CommandResult elsewhere =
         vesper(
             "run",
             "--measure-only",
@@ -561,15 +547,15 @@ final class MeasureTest {
             owner + "_godh.b64",
             "--session-file",
             owner + "_session.b64");
-    assertThat(elsewhere.err).contains("WRAP_MAC");
+    assertThat(elsewhere.err()).contains("WRAP_MAC");
   }
 
   @Test
   void aSessionThatNoPlatformTakesIsNotMade() {
     for (String policy : new String[] {"0x45", "0x020005", "-1", "0x100000000"}) {
-      Result r = vesper("session", "--name", dir + "/no", "--policy", policy);
-      assertThat(r.status).as(policy).isEqualTo(2);
-      assertThat(r.err).contains("--policy");
+      CommandResult r = vesper("session", "--name", dir + "/no", "--policy", policy);
+      assertThat(r.status()).as(policy).isEqualTo(2);
+      assertThat(r.err()).contains("--policy");
     }
     assertThat(dir.resolve("no_tik.bin")).doesNotExist();
   }
@@ -577,16 +563,16 @@ final class MeasureTest {
   @Test
   void secretsNeedAPlace() throws IOException {
     files();
-    Result r = vesper("run", dir + "/flat", "--secret", dir + "/k");
-    assertThat(r.status).isEqualTo(2);
-    assertThat(r.err).contains("no place for a launch secret");
+    CommandResult r = vesper("run", dir + "/flat", "--secret", dir + "/k");
+    assertThat(r.status()).isEqualTo(2);
+    assertThat(r.err()).contains("no place for a launch secret");
     file("large", new byte[0xC01]);
-    Result large =
+    CommandResult large =
         vesper("run", "-bios", dir + "/hashing.fd", "--secret", dir + "/large", "--measure-only");
-    assertThat(large.err).contains("the firmware has room for 3072");
-    Result fits =
+    assertThat(large.err()).contains("the firmware has room for 3072");
+    CommandResult fits =
         vesper("run", "-bios", dir + "/hashing.fd", "--secret", dir + "/k", "--measure-only");
-    assertThat(fits.status).as(fits.err).isZero();
+    assertThat(fits.status()).as(fits.err()).isZero();
   }
 
   /** Behind RAM, in the flash, and over its end lie places that a firmware's table may name. */
@@ -606,21 +592,21 @@ final class MeasureTest {
       file("odd.fd", b);
       String hex = "0x" + Long.toHexString(place);
       for (String mode : List.of("sev", "es")) {
-        Result secret =
+        CommandResult secret =
             vesper(
                 words(
                     "run -m 512M --measure-only --sev "
                         + mode
                         + " -bios $odd.fd --secret $secret"));
-        assertThat(secret.status).as(hex).isEqualTo(2);
-        assertThat(secret.err).contains("launch secret at " + hex);
-        assertThat(secret.err.lines()).hasSize(1);
-        Result hashes =
+        assertThat(secret.status()).as(hex).isEqualTo(2);
+        assertThat(secret.err()).contains("launch secret at " + hex);
+        assertThat(secret.err().lines()).hasSize(1);
+        CommandResult hashes =
             vesper(words("run -m 512M --measure-only --sev " + mode + " -bios $odd.fd -kernel $k"));
         if (place + 176 > ram || place % 16 != 0) {
-          assertThat(hashes.status).as(hex).isEqualTo(2);
-          assertThat(hashes.err).contains("hashes of the kernel at " + hex);
-          assertThat(hashes.err.lines()).hasSize(1);
+          assertThat(hashes.status()).as(hex).isEqualTo(2);
+          assertThat(hashes.err()).contains("hashes of the kernel at " + hex);
+          assertThat(hashes.err().lines()).hasSize(1);
         }
       }
     }

@@ -3,11 +3,8 @@ package dev.vesper.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.guest.FlatGuest;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.OutputStream;
-import java.io.PrintStream;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -91,26 +88,14 @@ final class MistakesTest {
     return all;
   }
 
-  private record Result(int status, String err) {}
-
   /** Runs a line in which names of files are those of the folder, and '' is an empty word. */
-  private static Result execute(String line) {
+  private static CommandResult execute(String line) {
     List<String> args = new ArrayList<>();
     for (String w : line.split(" ")) {
       args.add(w.equals("''") ? "" : placed(w));
     }
-    PrintStream err = System.err;
-    PrintStream out = System.out;
-    ByteArrayOutputStream toErr = new ByteArrayOutputStream();
-    System.setErr(new PrintStream(toErr, true, StandardCharsets.UTF_8));
-    System.setOut(new PrintStream(OutputStream.nullOutputStream()));
-    try {
-      int status = Main.execute(args.toArray(String[]::new));
-      return new Result(status, toErr.toString(StandardCharsets.UTF_8).replace(dir + "/", ""));
-    } finally {
-      System.setErr(err);
-      System.setOut(out);
-    }
+    CommandResult r = CommandResult.of(args.toArray(String[]::new));
+    return new CommandResult(r.status(), r.out(), r.err().replace(dir + "/", ""));
   }
 
   /** Names of files and of a folder that is not there. */
@@ -128,10 +113,10 @@ final class MistakesTest {
   void eachIsOneLineAndAStatus(Case c) {
     Assumptions.assumeTrue(
         !c.line.contains("/dev/full") || Files.exists(Path.of("/dev/full")), "Linux's /dev/full");
-    Result r = execute(c.line);
-    assertThat(r.status).as(r.err).isEqualTo(c.status);
-    assertThat(r.err).contains(c.said).doesNotContain("\tat ").doesNotContain("Exception");
-    assertThat(r.err.lines()).hasSize(c.said.isEmpty() ? 0 : 1);
-    assertThat(r.err).startsWith(c.status == 0 ? "" : "vesper: ");
+    CommandResult r = execute(c.line);
+    assertThat(r.status()).as(r.err()).isEqualTo(c.status());
+    assertThat(r.err()).contains(c.said).doesNotContain("\tat ").doesNotContain("Exception");
+    assertThat(r.err().lines()).hasSize(c.said.isEmpty() ? 0 : 1);
+    assertThat(r.err()).startsWith(c.status() == 0 ? "" : "vesper: ");
   }
 }

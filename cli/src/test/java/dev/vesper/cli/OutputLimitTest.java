@@ -7,8 +7,6 @@ import dev.vesper.guest.FlatGuest;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
-import java.io.PrintStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -24,15 +22,9 @@ final class OutputLimitTest {
   private String err = "";
 
   private int vesper(String... args) {
-    PrintStream old = System.err;
-    ByteArrayOutputStream e = new ByteArrayOutputStream();
-    System.setErr(new PrintStream(e, true, StandardCharsets.UTF_8));
-    try {
-      return Main.execute(args);
-    } finally {
-      System.setErr(old);
-      err = e.toString(StandardCharsets.UTF_8);
-    }
+    CommandResult r = CommandResult.of(args);
+    err = r.err();
+    return r.status();
   }
 
   /** Writes a letter to a port 1,100,000 times, with exits that are traced. */

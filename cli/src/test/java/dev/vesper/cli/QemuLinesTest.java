@@ -4,10 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.cli.qemu.Translation;
 import dev.vesper.guest.FlatGuest;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.PrintStream;
 import java.net.ServerSocket;
 import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
@@ -61,8 +59,6 @@ final class QemuLinesTest {
     }
   }
 
-  private record Result(int status, String out, String err) {}
-
   @BeforeAll
   static void makeFiles() throws IOException {
     Files.write(dir.resolve("vmlinuz"), FlatGuest.image("L: jmp short L"));
@@ -99,23 +95,9 @@ final class QemuLinesTest {
     return all;
   }
 
-  private static Result execute(List<String> args) {
-    PrintStream err = System.err;
-    PrintStream out = System.out;
-    ByteArrayOutputStream toErr = new ByteArrayOutputStream();
-    ByteArrayOutputStream toOut = new ByteArrayOutputStream();
-    System.setErr(new PrintStream(toErr, true, StandardCharsets.UTF_8));
-    System.setOut(new PrintStream(toOut, true, StandardCharsets.UTF_8));
-    try {
-      int status = Main.execute(args.toArray(String[]::new));
-      return new Result(
-          status,
-          toOut.toString(StandardCharsets.UTF_8),
-          toErr.toString(StandardCharsets.UTF_8).replace(dir + "/", ""));
-    } finally {
-      System.setErr(err);
-      System.setOut(out);
-    }
+  private static CommandResult execute(List<String> args) {
+    CommandResult r = CommandResult.of(args.toArray(String[]::new));
+    return new CommandResult(r.status(), r.out(), r.err().replace(dir + "/", ""));
   }
 
   /** {@return a word with the names of files in it as those of files that there are} */
@@ -145,29 +127,29 @@ final class QemuLinesTest {
     if (!c.line.contains("--limit-insns") && !c.kind.equals("help")) {
       args.addAll(List.of("--limit-insns", "1000"));
     }
-    Result r = execute(args);
-    String err = r.err.replace(":" + port + "-", ":2222-");
+    CommandResult r = execute(args);
+    String err = r.err().replace(":" + port + "-", ":2222-");
     List<String> said = err.lines().filter(l -> !l.contains("instruction limit of ")).toList();
     switch (c.kind) {
       case "taken" -> {
-        assertThat(r.status).as(err).isEqualTo(124);
+        assertThat(r.status()).as(err).isEqualTo(124);
         assertThat(said).isEmpty();
         Translation t = ConvertCommand.translation(words);
         assertThat(String.join(" ", t.words()).replace(K, "$K")).isEqualTo(c.said);
       }
       case "harmless" -> {
-        assertThat(r.status).as(err).isEqualTo(124);
+        assertThat(r.status()).as(err).isEqualTo(124);
         assertThat(said).singleElement().asString().startsWith("vesper: left out").contains(c.said);
       }
       case "refused" -> {
-        assertThat(r.status).as(err).isEqualTo(2);
+        assertThat(r.status()).as(err).isEqualTo(2);
         assertThat(said).singleElement().asString().startsWith("vesper: ").contains(c.said);
-        assertThat(r.out).isEmpty();
+        assertThat(r.out()).isEmpty();
       }
       case "help" -> {
-        assertThat(r.status).as(err).isZero();
+        assertThat(r.status()).as(err).isZero();
         assertThat(said).isEmpty();
-        assertThat(r.out).contains(c.said);
+        assertThat(r.out()).contains(c.said);
       }
       default -> throw new AssertionError(c.kind);
     }
@@ -293,16 +275,16 @@ final class QemuLinesTest {
   void aLineIsConvertedWithoutRunning() {
     String line =
         "LC_ALL=C /usr/bin/qemu-system-x86_64 -enable-kvm -append 'console=ttyS0 quiet' \\\n -s";
-    Result r = execute(List.of("convert-qemu", line));
-    assertThat(r.status).isEqualTo(2);
-    assertThat(r.out.lines())
+    CommandResult r = execute(List.of("convert-qemu", line));
+    assertThat(r.status()).isEqualTo(2);
+    assertThat(r.out().lines())
         .satisfiesExactly(
             l -> assertThat(l).isEqualTo("vesper run -append 'console=ttyS0 quiet'"),
             l -> assertThat(l).startsWith("# left out: -enable-kvm ("),
             l -> assertThat(l).startsWith("# cannot be had: -s: "));
-    assertThat(r.err).isEmpty();
-    assertThat(execute(List.of("convert-qemu", "qemu-system-x86_64 -m 1G")).status).isZero();
-    assertThat(execute(List.of("convert-qemu", "-m '1G")).err).contains("not closed");
-    assertThat(execute(List.of("convert-qemu")).status).isEqualTo(2);
+    assertThat(r.err()).isEmpty();
+    assertThat(execute(List.of("convert-qemu", "qemu-system-x86_64 -m 1G")).status()).isZero();
+    assertThat(execute(List.of("convert-qemu", "-m '1G")).err()).contains("not closed");
+    assertThat(execute(List.of("convert-qemu")).status()).isEqualTo(2);
   }
 }

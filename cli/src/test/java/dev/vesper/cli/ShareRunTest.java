@@ -5,11 +5,8 @@ import static org.junit.jupiter.api.Assertions.assertTimeoutPreemptively;
 
 import dev.vesper.guest.FlatGuest;
 import dev.vesper.machine.spec.Outcome;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
-import java.io.PrintStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -36,33 +33,23 @@ final class ShareRunTest {
     guest = Files.write(out.resolve("guest.elf"), FlatGuest.image(END));
   }
 
-  private record Result(int status, String err) {}
-
-  private Result run(String line) {
-    PrintStream old = System.err;
-    ByteArrayOutputStream err = new ByteArrayOutputStream();
-    System.setErr(new PrintStream(err, true, StandardCharsets.UTF_8));
-    try {
-      List<String> args = new ArrayList<>(List.of("run"));
-      args.addAll(List.of(line.split(" ")));
-      if (!line.contains("-serial")) {
-        args.addAll(List.of("-serial", "none"));
-      }
-      if (!line.contains("--sev")) {
-        args.addAll(List.of("--sev", "off"));
-      }
-      return new Result(
-          Main.execute(args.toArray(String[]::new)), err.toString(StandardCharsets.UTF_8));
-    } finally {
-      System.setErr(old);
+  private static CommandResult run(String line) {
+    List<String> args = new ArrayList<>(List.of("run"));
+    args.addAll(List.of(line.split(" ")));
+    if (!line.contains("-serial")) {
+      args.addAll(List.of("-serial", "none"));
     }
+    if (!line.contains("--sev")) {
+      args.addAll(List.of("--sev", "off"));
+    }
+    return CommandResult.of(args.toArray(String[]::new));
   }
 
   private void refused(String line, String words) throws IOException {
-    Result r = run(line);
-    assertThat(r.status).as(line + ": " + r.err).isEqualTo(2);
-    assertThat(r.err).startsWith("vesper: cannot ").contains(words);
-    assertThat(r.err.lines().count()).isEqualTo(1);
+    CommandResult r = run(line);
+    assertThat(r.status()).as(line + ": " + r.err()).isEqualTo(2);
+    assertThat(r.err()).startsWith("vesper: cannot ").contains(words);
+    assertThat(r.err().lines().count()).isEqualTo(1);
     try (Stream<Path> s = Files.list(in)) {
       assertThat(s.filter(p -> p.toString().contains("new"))).isEmpty();
     }
@@ -102,8 +89,8 @@ final class ShareRunTest {
     Path map = Files.writeString(in.resolve("map"), "0000000001000000 T start\n");
     refused(share() + guest + " --symbols " + map, "cannot read ");
     String readOnly = share().replace("tag=x", "tag=x,readonly=on");
-    assertThat(run(readOnly + image).status).isEqualTo(33);
-    assertThat(run(share() + guest).status).isEqualTo(33);
+    assertThat(run(readOnly + image).status()).isEqualTo(33);
+    assertThat(run(share() + guest).status()).isEqualTo(33);
   }
 
   @Test
@@ -112,7 +99,7 @@ final class ShareRunTest {
     Path link = Files.createSymbolicLink(out.resolve("link"), sub);
     refused(share() + "--share path=" + sub + ",tag=y " + guest, "overlaps");
     refused("--share path=" + link + ",tag=y " + share() + guest, "overlaps");
-    assertThat(run(share() + "--share path=" + out + ",tag=y,readonly=on " + guest).status)
+    assertThat(run(share() + "--share path=" + out + ",tag=y,readonly=on " + guest).status())
         .isEqualTo(33);
   }
 
@@ -144,12 +131,12 @@ final class ShareRunTest {
     Path full = Path.of("/dev/full");
     Path trace = Files.createSymbolicLink(out.resolve("full.txt"), full);
     for (String o : List.of("-serial file:" + full, "--trace " + trace + " --sev es")) {
-      Result r = run(hello + " " + o);
-      assertThat(r.status).as(r.err).isEqualTo(Outcome.UNWRITTEN);
-      assertThat(r.err.lines().toList().getLast())
+      CommandResult r = run(hello + " " + o);
+      assertThat(r.status()).as(r.err()).isEqualTo(Outcome.UNWRITTEN);
+      assertThat(r.err().lines().toList().getLast())
           .startsWith("vesper: cannot write")
           .containsPattern("No space left|no room is left");
-      assertThat(r.err).doesNotContain("\tat ");
+      assertThat(r.err()).doesNotContain("\tat ");
     }
   }
 
@@ -157,18 +144,18 @@ final class ShareRunTest {
   void aTraceIsWholeThoughAnotherHasNoRoom() throws IOException {
     Path full = Files.createSymbolicLink(out.resolve("full.txt"), Path.of("/dev/full"));
     Path whole = out.resolve("whole.jsonl");
-    Result r = run(guest + " --sev es --trace " + full + " --trace " + whole);
-    assertThat(r.status).as(r.err).isEqualTo(Outcome.UNWRITTEN);
+    CommandResult r = run(guest + " --sev es --trace " + full + " --trace " + whole);
+    assertThat(r.status()).as(r.err()).isEqualTo(Outcome.UNWRITTEN);
     assertThat(Files.readAllLines(whole).getLast()).contains("\"kind\":\"end\"");
   }
 
   @Test
   void aFileWithoutAnEndIsRefused() throws IOException {
     for (String line : List.of("/dev/zero", guest + " --symbols /dev/zero")) {
-      Result r = run(line);
-      assertThat(r.status).isEqualTo(2);
-      assertThat(r.err).contains("/dev/zero is larger than");
-      assertThat(r.err.lines().count()).isEqualTo(1);
+      CommandResult r = run(line);
+      assertThat(r.status()).isEqualTo(2);
+      assertThat(r.err()).contains("/dev/zero is larger than");
+      assertThat(r.err().lines().count()).isEqualTo(1);
     }
   }
 
@@ -183,9 +170,9 @@ final class ShareRunTest {
           Process sleeper = new ProcessBuilder("sh", "-c", "exec sleep 60 <" + p).start();
           try {
             long start = System.nanoTime();
-            Result r = run("--timeout 1 --trace " + p + " " + loop);
+            CommandResult r = run("--timeout 1 --trace " + p + " " + loop);
             assertThat(System.nanoTime() - start).isLessThan(15_000_000_000L);
-            assertThat(r.status).isIn(Outcome.UNWRITTEN, Outcome.LIMIT);
+            assertThat(r.status()).isIn(Outcome.UNWRITTEN, Outcome.LIMIT);
           } finally {
             sleeper.destroy();
           }
@@ -202,7 +189,7 @@ final class ShareRunTest {
           Path copy = out.resolve("copy");
           Process reader = new ProcessBuilder("sh", "-c", "cat <" + p + " >" + copy).start();
           Path file = out.resolve("file.txt");
-          assertThat(run("--sev es --trace " + p + " --trace " + file).status).isZero();
+          assertThat(run("--sev es --trace " + p + " --trace " + file).status()).isZero();
           reader.waitFor();
           assertThat(copy).isNotEmptyFile().hasSameBinaryContentAs(file);
         });
@@ -211,17 +198,18 @@ final class ShareRunTest {
   @Test
   void whatIsNotWrittenIsNotThere() throws IOException {
     Path png = out.resolve("s.png");
-    assertThat(run("-vga std --screenshot " + png + " --coverage " + out + "/c.info " + guest).err)
+    assertThat(
+            run("-vga std --screenshot " + png + " --coverage " + out + "/c.info " + guest).err())
         .contains("no DWARF lines");
     assertThat(png).doesNotExist();
     assertThat(out.resolve("c.info")).doesNotExist();
     Path old = Files.writeString(out.resolve("s.txt"), "old and longer than what the screen shows");
     String shown = "-vga std --screenshot " + old + " ";
-    assertThat(run(shown + "--coverage " + out + "/c.info " + guest).status).isEqualTo(2);
+    assertThat(run(shown + "--coverage " + out + "/c.info " + guest).status()).isEqualTo(2);
     assertThat(old).hasContent("old and longer than what the screen shows");
-    assertThat(run(shown + guest).status).isEqualTo(33);
+    assertThat(run(shown + guest).status()).isEqualTo(33);
     assertThat(Files.readString(old)).doesNotContain("old");
-    assertThat(run("-vga std --screenshot /dev/null --trace /dev/null " + guest).status)
+    assertThat(run("-vga std --screenshot /dev/null --trace /dev/null " + guest).status())
         .isEqualTo(2);
   }
 }

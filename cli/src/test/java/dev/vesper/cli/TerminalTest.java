@@ -4,9 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.guest.FlatGuest;
 import dev.vesper.machine.observe.format.Visible;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.PrintStream;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
@@ -30,28 +28,9 @@ final class TerminalTest {
 
   @TempDir Path dir;
 
-  private record Result(int status, String out, String err) {}
-
-  private static Result vesper(String... args) {
-    PrintStream oldOut = System.out;
-    PrintStream oldErr = System.err;
-    ByteArrayOutputStream out = new ByteArrayOutputStream();
-    ByteArrayOutputStream err = new ByteArrayOutputStream();
-    System.setOut(new PrintStream(out, true, StandardCharsets.UTF_8));
-    System.setErr(new PrintStream(err, true, StandardCharsets.UTF_8));
-    try {
-      int status = Main.execute(args);
-      return new Result(
-          status, out.toString(StandardCharsets.UTF_8), err.toString(StandardCharsets.UTF_8));
-    } finally {
-      System.setOut(oldOut);
-      System.setErr(oldErr);
-    }
-  }
-
-  private static void harmless(Result r) {
-    assertThat(Visible.lines(r.out)).isEqualTo(r.out);
-    assertThat(Visible.lines(r.err)).isEqualTo(r.err);
+  private static void harmless(CommandResult r) {
+    assertThat(Visible.lines(r.out())).isEqualTo(r.out());
+    assertThat(Visible.lines(r.err())).isEqualTo(r.err());
   }
 
   /** Streams of the process are written to by one class, which makes text fit for them. */
@@ -88,15 +67,17 @@ final class TerminalTest {
     Path image = dir.resolve("guest");
     Files.write(image, named(HOSTILE));
     for (String mode : List.of("es", "off")) {
-      Result r = vesper("run", "-serial", "none", "--sev", mode, "-v", "--json", image.toString());
-      assertThat(r.status).isEqualTo(5);
-      assertThat(r.err).contains("\\x1b]0;owned\\x07");
+      CommandResult r =
+          CommandResult.of(
+              "run", "-serial", "none", "--sev", mode, "-v", "--json", image.toString());
+      assertThat(r.status()).isEqualTo(5);
+      assertThat(r.err()).contains("\\x1b]0;owned\\x07");
       harmless(r);
     }
     Path out = dir.resolve("t.jsonl");
     Path info = dir.resolve("c.drcov");
-    Result r =
-        vesper(
+    CommandResult r =
+        CommandResult.of(
             "run",
             "-serial",
             "none",
@@ -174,26 +155,29 @@ final class TerminalTest {
       forms.add(dir.resolve("o." + ending).toString());
     }
     Path base = dir.resolve("base");
-    Result r =
-        vesper(
+    CommandResult r =
+        CommandResult.of(
             "check",
             trace("").toString(),
             "--report",
             String.join(",", reports),
             "--convert",
             String.join(",", forms));
-    assertThat(r.status).isEqualTo(4);
+    assertThat(r.status()).isEqualTo(4);
     harmless(r);
-    assertThat(r.err.lines().filter(l -> l.startsWith("error: forged"))).isEmpty();
+    assertThat(r.err().lines().filter(l -> l.startsWith("error: forged"))).isEmpty();
     reports.addAll(forms);
     for (String f : reports) {
       String s = Files.readString(Path.of(f));
       assertThat(Visible.lines(s)).as(f).isEqualTo(s);
     }
-    assertThat(vesper("check", trace("").toString(), "--write-baseline", base.toString()).status)
+    assertThat(
+            CommandResult.of("check", trace("").toString(), "--write-baseline", base.toString())
+                .status())
         .isZero();
     assertThat(Files.readAllLines(base)).hasSize(2).allMatch(l -> Visible.of(l).equals(l));
-    assertThat(vesper("check", trace("").toString(), "--baseline", base.toString()).status)
+    assertThat(
+            CommandResult.of("check", trace("").toString(), "--baseline", base.toString()).status())
         .isZero();
   }
 
@@ -231,10 +215,10 @@ final class TerminalTest {
               ? dir.resolve(words[i]).toString()
               : words[i].replace("NAME", HOSTILE + "\nx");
     }
-    Result r = vesper(words);
-    assertThat(r.status).isEqualTo(2);
+    CommandResult r = CommandResult.of(words);
+    assertThat(r.status()).isEqualTo(2);
     harmless(r);
-    assertThat(r.err.lines()).hasSize(1);
+    assertThat(r.err().lines()).hasSize(1);
   }
 
   /** A file that cannot be read says why in its own words too. */
@@ -249,11 +233,11 @@ final class TerminalTest {
   void damagedFilesAreShownAsText(String text) throws IOException {
     Path p = dir.resolve("bad");
     Files.writeString(p, text.replace("HOSTILE", quoted(HOSTILE)));
-    Result r = vesper("check", p.toString());
-    assertThat(r.status).isEqualTo(2);
+    CommandResult r = CommandResult.of("check", p.toString());
+    assertThat(r.status()).isEqualTo(2);
     harmless(r);
-    Result diff = vesper("measure", "--diff", p.toString(), p.toString());
-    assertThat(diff.status).isEqualTo(2);
+    CommandResult diff = CommandResult.of("measure", "--diff", p.toString(), p.toString());
+    assertThat(diff.status()).isEqualTo(2);
     harmless(diff);
   }
 
@@ -282,10 +266,10 @@ final class TerminalTest {
               + "\"}]}");
       files[i] = p.toString();
     }
-    Result r = vesper("measure", "--diff", files[0], files[1]);
-    assertThat(r.status).isEqualTo(1);
+    CommandResult r = CommandResult.of("measure", "--diff", files[0], files[1]);
+    assertThat(r.status()).isEqualTo(1);
     harmless(r);
-    assertThat(r.out.lines().filter(l -> l.startsWith("forged"))).isEmpty();
+    assertThat(r.out().lines().filter(l -> l.startsWith("forged"))).isEmpty();
   }
 
   @Test
@@ -295,7 +279,7 @@ final class TerminalTest {
     Files.write(
         image,
         FlatGuest.image("mov dx, 0x3f8\nmov al, 0x1b\nout dx, al\nmov dx, 0xf4\nout dx, al\n"));
-    vesper("run", "--sev", "off", "-serial", "file:" + log, image.toString());
+    CommandResult.of("run", "--sev", "off", "-serial", "file:" + log, image.toString());
     assertThat(Files.readString(log)).isEqualTo("\u001b");
   }
 }

@@ -3,10 +3,7 @@ package dev.vesper.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.fixtures.Tools;
-import java.io.ByteArrayOutputStream;
 import java.io.IOException;
-import java.io.PrintStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -33,15 +30,9 @@ final class TraceFilesTest {
   }
 
   private static int vesper(String... args) {
-    PrintStream old = System.err;
-    ByteArrayOutputStream e = new ByteArrayOutputStream();
-    System.setErr(new PrintStream(e, true, StandardCharsets.UTF_8));
-    try {
-      return Main.execute(args);
-    } finally {
-      System.setErr(old);
-      err = e.toString(StandardCharsets.UTF_8);
-    }
+    CommandResult r = CommandResult.of(args);
+    err = r.err();
+    return r.status();
   }
 
   /** OpenBSD's hypervisor, so that there is something to find. */
@@ -171,15 +162,9 @@ final class TraceFilesTest {
   void wiresharkDissectsTheCapture() throws Exception {
     Tools.need("tshark", "tshark");
     Path lua = file("ghcb.lua");
-    PrintStream old = System.out;
-    ByteArrayOutputStream script = new ByteArrayOutputStream();
-    System.setOut(new PrintStream(script, true, StandardCharsets.UTF_8));
-    try {
-      assertThat(Main.execute("dissector")).isZero();
-    } finally {
-      System.setOut(old);
-    }
-    Files.write(lua, script.toByteArray());
+    CommandResult dissector = CommandResult.of("dissector");
+    assertThat(dissector.status()).isZero();
+    Files.writeString(lua, dissector.out());
     String[] fields = {
       "tshark",
       "-X",
