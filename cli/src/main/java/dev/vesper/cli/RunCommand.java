@@ -76,6 +76,7 @@ final class RunCommand implements Options.Command {
   private @Nullable Integer translateAfter;
   private long limitInsns = Long.MAX_VALUE;
   private double timeout;
+  private double silence = Silence.USUAL;
   private @Nullable String memoryLimit;
   private String maxOutput = OutputLimit.DEFAULT;
   private @Nullable Integer successStatus;
@@ -253,6 +254,11 @@ final class RunCommand implements Options.Command {
         "--limit-insns");
     o.duration(
         "S", "end after S seconds, status 124; or 90s, 2m, 1h", v -> timeout = v, "--timeout");
+    o.duration(
+        "S",
+        "say what the guest does that has printed nothing for S seconds; 0 does not (default: 10)",
+        v -> silence = v,
+        "--silence");
     o.text(
         "SIZE",
         "memory that the whole process may take, as in 900M or 2G: that of the guest and at least"
@@ -324,7 +330,7 @@ final class RunCommand implements Options.Command {
     SevMode mode = guest.mode();
     boolean reference = guest.reference();
     Path started = guest.started();
-    if (limitInsns < 0 || timeout < 0) {
+    if (limitInsns < 0 || timeout < 0 || silence < 0) {
       throw new UserError("limits must not be negative");
     }
     if (translateAfter != null && translateAfter < 0) {
@@ -387,6 +393,7 @@ final class RunCommand implements Options.Command {
         Screenshots pictures = pictures();
         TimeLimit time = new TimeLimit(end, halt());
         HeapWatch heap = new HeapWatch(this::touched);
+        Silence quiet = new Silence(silence, Silence.isSeen());
         Closeable terminal = RawTerminal::restore) {
       open(outputs);
       if (signals != null) {
@@ -411,12 +418,17 @@ final class RunCommand implements Options.Command {
       confine(networks.list(), shares.list());
       Symbols names = symbols == null ? null : symbols(symbols);
       user = new ConsoleUser(h.screen() != null, pictures, ending);
+      ConsoleInput in = input();
+      quiet.typedBy(in);
       MachineSpec.Ports ports =
           new MachineSpec.Ports(
-              b -> write(console, b, ending),
+              b -> {
+                quiet.heard();
+                write(console, b, ending);
+              },
               b -> write(debug, b, ending),
               b -> write(second, b, ending),
-              input());
+              in);
       MachineSpec whole =
           options.toBuilder()
               .hardware(h)
@@ -444,7 +456,7 @@ final class RunCommand implements Options.Command {
       outputs.deadline(end);
       Restarts restarts = new Restarts(whole.profile());
       long executed = 0;
-      Outcome o = run(m, limitInsns, end);
+      Outcome o = run(m, limitInsns, end, quiet);
       while (restarts.isReset(o) && restarts.again(m.virtualTime())) {
         Terminal.say(o.reason() + ": vmd(8) resets the VM");
         executed += m.instructions();
@@ -452,7 +464,7 @@ final class RunCommand implements Options.Command {
         running = m;
         ending.of(m);
         trace(m, files, checker, lines);
-        o = run(m, limitInsns - executed, end);
+        o = run(m, limitInsns - executed, end, quiet);
       }
       if (restarts.isReset(o)) {
         o = new Outcome(Outcome.SHUTDOWN, o.reason() + "; vmd(8): restarted too quickly");
@@ -636,8 +648,9 @@ final class RunCommand implements Options.Command {
     }
   }
 
-  private Outcome run(Machine m, long instructions, long end) {
+  private Outcome run(Machine m, long instructions, long end, Silence quiet) {
     m.limit(instructions, end);
+    quiet.of(m);
     ConsoleUser u = user;
     if (u != null) {
       u.serves(m);
@@ -648,10 +661,13 @@ final class RunCommand implements Options.Command {
     try {
       for (; ; ) {
         Outcome o = m.run();
-        if (u == null || !m.stopped()) {
+        if (!m.stopped()) {
           return o;
         }
-        u.serve(m);
+        quiet.serve(m);
+        if (u != null) {
+          u.serve(m);
+        }
       }
     } catch (UserError e) {
       throw e;

@@ -487,6 +487,18 @@ public final class Machine implements AutoCloseable {
   }
 
   /**
+   * {@return the name of the code that a vCPU is to execute next, as in {@code native_halt+0xe},
+   * empty if it has none} A Linux kernel's own names are found in a run that is not traced too,
+   * which takes a tenth of a second.
+   */
+  public String codeName(VcpuView v) {
+    Symbols now = symbols();
+    return tracer != null
+        ? now.at(v.rip())
+        : GuestRegisters.look(parts.vcpus.get(v.id()), c -> Tracer.codeName(c, now));
+  }
+
+  /**
    * {@return which lines of source a traced run has executed, as an lcov tracefile}
    *
    * @throws IllegalStateException if the run is not traced

@@ -104,6 +104,11 @@ public final class Tracer {
     recorder.record(new Ended(recorder.at(recorder.cpu().rip), status, reason));
   }
 
+  /** {@return the name of the code at RIP, by names that may have to be moved or found first} */
+  public static String codeName(Cpu c, Symbols symbols) {
+    return new KaslrSlide().adjust(c, symbols).at(c.rip);
+  }
+
   /** {@return registers and the instruction at RIP, for people} */
   public static String dump(Cpu c, Symbols symbols) {
     String[] n = {
