@@ -38,6 +38,11 @@ final class Ending {
     }
   }
 
+  /** {@return whether the run is to end, or not to begin} */
+  synchronized boolean isWanted() {
+    return wanted != null;
+  }
+
   /** {@return whether a run has ended in this way because of what is here} */
   synchronized boolean isReasonOf(Outcome run) {
     return run == wanted || lost != null;

@@ -111,8 +111,10 @@ final class RunCommand implements Options.Command {
     o.positional("IMAGE", "bzImage, multiboot, PVH, OpenBSD or ELF64 image", guest::image);
     guest.addTo(o, GuestOptions.Style.RUN);
     o.text(
-        "stdio|stderr|file:F|none",
-        "where COM1 goes; stdio at a terminal has Ctrl-A h for help (default: stdio)",
+        "WHERE",
+        "where COM1 leads: stdio (at a terminal Ctrl-A h is help), stderr, file:F, none;"
+            + " tcp:[127.0.0.1]:PORT or unix:PATH connects, and with ,server listens, waiting for"
+            + " somebody unless ,wait=off; pty is a new pseudo terminal (default: stdio)",
         v -> serial = v,
         "-serial",
         "--serial");
@@ -375,7 +377,11 @@ final class RunCommand implements Options.Command {
     try (Signals signals = sandbox.isAlone() ? new Signals(ending) : null;
         Shares shares = new Shares(share, read(), written());
         Outputs outputs = new Outputs();
-        OutputStream console = limit.limited("console", output("-serial", serial, outputs));
+        SerialLine line =
+            SerialLine.open(serial, () -> ending.isWanted() || System.nanoTime() - end > 0);
+        OutputStream console =
+            limit.limited(
+                "console", line != null ? line.output() : output("-serial", serial, outputs));
         OutputStream debug = limit.limited("debug ports", debugOutput(outputs));
         OutputStream second =
             limit.limited("virtio console", output("--virtio-console", virtioConsole, outputs));
@@ -415,10 +421,10 @@ final class RunCommand implements Options.Command {
             "-M minimal has no PCI and no fw_cfg: take -M pc or q35, or leave -M out");
       }
       // Everything is open that is named, and nothing that a guest brings with it has been read.
-      confine(networks.list(), shares.list());
+      confine(networks.list(), shares.list(), line != null && line.accepts());
       Symbols names = symbols == null ? null : symbols(symbols);
       user = new ConsoleUser(h.screen() != null, pictures, ending);
-      ConsoleInput in = input();
+      ConsoleInput in = line != null ? line.input() : input();
       quiet.typedBy(in);
       MachineSpec.Ports ports =
           new MachineSpec.Ports(
@@ -591,8 +597,11 @@ final class RunCommand implements Options.Command {
   }
 
   /** Gives up what the run does not need. */
-  private void confine(List<Network> networks, List<Hardware.Share> shares) {
+  private void confine(List<Network> networks, List<Hardware.Share> shares, boolean visitors) {
     Policy.Builder b = new Policy.Builder();
+    if (visitors) {
+      b.visitors();
+    }
     shares.forEach(s -> b.folder(s.server().root(), s.server().readOnly()));
     for (Network n : networks) {
       Network.Sockets s = n.sockets();
@@ -628,7 +637,7 @@ final class RunCommand implements Options.Command {
     ConsoleUser u = user;
     // In a process of others, as of tests, the terminal is not for us to take.
     boolean own = sandbox.isAlone();
-    return new StandardInput(u != null && own && RawTerminal.enter() ? new EscapeKey(u) : null);
+    return StandardInput.read(u != null && own && RawTerminal.enter() ? new EscapeKey(u) : null);
   }
 
   private long touched() {
@@ -886,7 +895,13 @@ final class RunCommand implements Options.Command {
       return new BufferedOutputStream(
           outputs.stream(UserFiles.path(where.substring(FILE.length()))));
     }
-    throw new UserError(option + " takes stdio, stderr, file:F or none, not '" + where + "'");
+    throw new UserError(
+        option
+            + " takes "
+            + (option.equals("-serial") ? SerialLine.FORMS : "stdio, stderr, file:F or none")
+            + ", not '"
+            + where
+            + "'");
   }
 
   /** Hands on what a guest has written; when nobody takes it the run ends. */

@@ -7,7 +7,9 @@ import dev.vesper.guest.FlatGuest;
 import java.io.IOException;
 import java.io.InputStream;
 import java.net.ServerSocket;
+import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
+import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -15,6 +17,7 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Objects;
+import java.util.concurrent.locks.LockSupport;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -95,6 +98,19 @@ final class QemuLinesTest {
     return all;
   }
 
+  /** Comes to the socket as soon as it is there. */
+  private static void visit() {
+    while (!Thread.currentThread().isInterrupted()) {
+      try (SocketChannel c =
+          SocketChannel.open(UnixDomainSocketAddress.of(dir.resolve("s.sock")))) {
+        c.read(ByteBuffer.allocate(1));
+        return;
+      } catch (IOException e) {
+        LockSupport.parkNanos(10_000_000);
+      }
+    }
+  }
+
   private static CommandResult execute(List<String> args) {
     CommandResult r = CommandResult.of(args.toArray(String[]::new));
     return new CommandResult(r.status(), r.out(), r.err().replace(dir + "/", ""));
@@ -107,7 +123,9 @@ final class QemuLinesTest {
       w = w.replaceFirst("(^|[=:])" + f + "(?=,|$)", "$1" + dir.resolve(f));
     }
     return w.replace("/usr/share/ovmf/OVMF.fd", dir.resolve("code.fd").toString())
-        .replace(":2222-", ":" + port + "-");
+        .replace("s.sock", dir.resolve("s.sock").toString())
+        .replace(":2222-", ":" + port + "-")
+        .replace(":4444,", ":" + port + ",");
   }
 
   private static int freePort() throws IOException {
@@ -127,7 +145,12 @@ final class QemuLinesTest {
     if (!c.line.contains("--limit-insns") && !c.kind.equals("help")) {
       args.addAll(List.of("--limit-insns", "1000"));
     }
+    Thread visitor =
+        c.kind.equals("visited") ? Thread.startVirtualThread(QemuLinesTest::visit) : null;
     CommandResult r = execute(args);
+    if (visitor != null) {
+      visitor.interrupt();
+    }
     String err = r.err().replace(":" + port + "-", ":2222-");
     List<String> said = err.lines().filter(l -> !l.contains("instruction limit of ")).toList();
     switch (c.kind) {
@@ -136,6 +159,10 @@ final class QemuLinesTest {
         assertThat(said).isEmpty();
         Translation t = ConvertCommand.translation(words);
         assertThat(String.join(" ", t.words()).replace(K, "$K")).isEqualTo(c.said);
+      }
+      case "visited" -> {
+        assertThat(r.status()).as(err).isEqualTo(124);
+        assertThat(said).singleElement().asString().startsWith("vesper: ").contains(c.said);
       }
       case "harmless" -> {
         assertThat(r.status()).as(err).isEqualTo(124);
@@ -193,6 +220,12 @@ final class QemuLinesTest {
         "-chardev stdio,mux=on,id=c -serial chardev:c | -serial stdio",
         "-chardev file,path=F,id=c -device isa-debugcon,iobase=0x402,chardev=c | --debugcon file:F",
         "-nodefaults -display none | -serial none",
+        "-serial pty | -serial pty",
+        "-serial unix:/tmp/s,server,nowait | -serial unix:/tmp/s,server,nowait",
+        "-chardev socket,host=localhost,port=4444,server=on,id=c -serial chardev:c | -serial"
+            + " tcp:localhost:4444,server",
+        "-chardev socket,path=S,server,wait=off,id=c -device isa-serial,chardev=c | -serial"
+            + " unix:S,server,wait=off",
         "-smp sockets=2,cores=2,threads=2 | -smp 8",
         "-m size=2048M,slots=2 | -m 2048M",
         "-m 1048576K | -m 1024M",
@@ -220,7 +253,8 @@ final class QemuLinesTest {
         "-device nosuch | -device help",
         "-drive file=a,nosuch=1 | nosuch=1",
         "-drive if=pflash,file=C,format=qcow2 | raw",
-        "-serial pty | socat",
+        "-serial telnet:localhost:4444,server | socat",
+        "-debugcon pty | only -serial",
         "-serial chardev:x | is named 'x'",
         "-monitor stdio | no monitor",
         "-smbios type=1,serial=x | -append",

@@ -21,7 +21,7 @@ final class StandardInputTest {
     try (PipedOutputStream out = new PipedOutputStream();
         PipedInputStream in = new PipedInputStream(out)) {
       System.setIn(in);
-      StandardInput s = new StandardInput(null);
+      ConsoleInput s = StandardInput.read(null);
       assertThat(s.closed()).isFalse();
       assertThat(s.poll()).isEqualTo(-1);
       Thread typist =
@@ -60,8 +60,8 @@ final class StandardInputTest {
     try (InputStream in =
         new ByteArrayInputStream("\u0001b\u00ff".getBytes(StandardCharsets.ISO_8859_1))) {
       System.setIn(in);
-      StandardInput s =
-          new StandardInput(new EscapeKey(new ConsoleUser(false, null, new Ending())));
+      ConsoleInput s =
+          StandardInput.read(new EscapeKey(new ConsoleUser(false, null, new Ending())));
       while (s.poll() != ConsoleInput.BREAK) {
         s.await(Long.MAX_VALUE);
       }

@@ -65,15 +65,25 @@ final class Consoles {
         id,
         switch (kind) {
           case "file" -> FILE + path;
-          case "socket" -> path.isEmpty() ? "tcp:" : "unix:" + path;
+          case "socket" -> socket(k, path);
           default -> kind;
         });
-    k.ignore(List.of("mux", "signal", "host", "port", "server", "wait", "nowait"));
+    k.ignore(List.of("mux", "signal"));
     if (k.takeFlag("append")) {
       line.refuse("-chardev file,append=on: the file is written anew; 'cat F >> ALL' joins them");
     }
     line.drop("-chardev", k.takeAny(List.of("logfile", "logappend")), "nothing is logged twice");
     line.refuseRest("-chardev", k);
+  }
+
+  /** {@return where a socket is, as -serial has it} */
+  private static String socket(KeyValues k, String path) {
+    String place =
+        path.isEmpty() ? "tcp:" + k.take("host", "") + ":" + k.take("port", "") : "unix:" + path;
+    // A flag that is not there is off, but who listens waits.
+    String wait = k.take("wait", "on");
+    boolean waits = !k.takeFlag("nowait") && !wait.equals("off");
+    return k.takeFlag("server") ? place + ",server" + (waits ? "" : ",wait=off") : place;
   }
 
   /** {@return where an option leads in Vesper's words, null if it is refused} */
@@ -99,6 +109,11 @@ final class Consoles {
         if (v.startsWith(FILE)) {
           return v;
         }
+        // Sockets are looked at by who opens them.
+        boolean line = v.startsWith("tcp:") || v.startsWith("unix:") || v.equals("pty");
+        if (line && option.equals(SERIAL)) {
+          return v;
+        }
       }
     }
     line.refuse("%s %s: %s".formatted(option, value, way(option, v)));
@@ -108,15 +123,9 @@ final class Consoles {
   private static String way(String option, String value) {
     String kind = value.contains(":") ? value.substring(0, value.indexOf(':')) : value;
     return switch (kind) {
-      case "tcp", "telnet", "udp", "websocket" ->
-          "it takes stdio, stderr, file:F or none; 'socat TCP-LISTEN:PORT EXEC:\"vesper run ...\"'"
-              + " leads stdio to a port";
-      case "unix" ->
-          "it takes stdio, stderr, file:F or none; 'socat UNIX-LISTEN:PATH EXEC:\"vesper run"
-              + " ...\"' leads stdio to a socket";
-      case "pty" ->
-          "it takes stdio, stderr, file:F or none; 'socat PTY,link=TTY EXEC:\"vesper run ...\"'"
-              + " leads stdio to a terminal of its own";
+      case "tcp", "unix", "pty" -> "only -serial leads to a socket or a terminal of its own";
+      case "telnet", "udp", "websocket" ->
+          "-serial tcp:127.0.0.1:PORT,server is a socket; socat makes another protocol of it";
       case "pipe" -> "name what is read of the pipe, as in " + option + " file:F";
       case "vc" -> "there is no window; use " + option + " stdio";
       default -> "it takes stdio, stderr, file:F or none";

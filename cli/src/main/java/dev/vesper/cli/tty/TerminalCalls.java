@@ -31,16 +31,22 @@ final class TerminalCalls {
 
   private TerminalCalls() {}
 
-  private static MethodHandle find(String name) {
+  /** {@return a function that takes up to three words} */
+  static MethodHandle find(String name) {
     ValueLayout.OfLong word = ValueLayout.JAVA_LONG;
     return LINKER.downcallHandle(
         LINKER.defaultLookup().findOrThrow(name), FunctionDescriptor.of(word, word, word, word));
   }
 
   /** {@return the result, an int: what is above its 32 bits is not defined} */
-  private static int call(MethodHandle f, long a, long b, long c) {
+  static int call(MethodHandle f, long a, long b, long c) {
+    return (int) word(f, a, b, c);
+  }
+
+  /** {@return the result, a word or an address} */
+  static long word(MethodHandle f, long a, long b, long c) {
     try {
-      return (int) (long) f.invokeExact(a, b, c);
+      return (long) f.invokeExact(a, b, c);
     } catch (RuntimeException | Error e) {
       throw e;
     } catch (Throwable e) {
@@ -55,13 +61,23 @@ final class TerminalCalls {
 
   /** {@return the terminal's modes, or a structure of no length if it does not say} */
   static MemorySegment modes(Arena arena, TermiosLayout l) {
+    return modes(STDIN, arena, l);
+  }
+
+  /** {@return the modes of what is open as a terminal, no length if it does not say} */
+  static MemorySegment modes(int descriptor, Arena arena, TermiosLayout l) {
     MemorySegment m = arena.allocate(l.bytes(), Long.BYTES);
-    return call(TCGETATTR, STDIN, m.address(), 0) == 0 ? m : MemorySegment.NULL;
+    return call(TCGETATTR, descriptor, m.address(), 0) == 0 ? m : MemorySegment.NULL;
   }
 
   /** Sets the terminal's modes, as far as it takes them. */
   static void setModes(MemorySegment m) {
-    call(TCSETATTR, STDIN, TCSANOW, m.address());
+    setModes(STDIN, m);
+  }
+
+  /** Sets the modes of what is open as a terminal. */
+  static void setModes(int descriptor, MemorySegment m) {
+    call(TCSETATTR, descriptor, TCSANOW, m.address());
   }
 
   /** Makes modes those in which every byte passes as it is, in both directions. */

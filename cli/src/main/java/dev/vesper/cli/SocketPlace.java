@@ -1,0 +1,96 @@
+package dev.vesper.cli;
+
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
+import java.net.ProtocolFamily;
+import java.net.SocketAddress;
+import java.net.StandardProtocolFamily;
+import java.net.UnixDomainSocketAddress;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Where a socket is, in QEMU's words. Nobody but this computer is let in or reached: SECURITY.md.
+ *
+ * @param name for people
+ * @param server listens for whoever comes, one after another; else it connects to who listens
+ * @param waits a server that has the guest wait for the first one
+ */
+record SocketPlace(
+    String name, ProtocolFamily family, SocketAddress address, boolean server, boolean waits) {
+  private static final String TCP = "tcp:";
+  private static final String UNIX = "unix:";
+  private static final Set<String> HERE = Set.of("", "localhost", "127.0.0.1");
+
+  /**
+   * {@return what an option names, or null if it is no socket}
+   *
+   * @throws UserError if it names one that cannot be
+   */
+  static @Nullable SocketPlace of(String where) {
+    if (!where.startsWith(TCP) && !where.startsWith(UNIX)) {
+      return null;
+    }
+    List<String> parts = List.of(where.split(",", -1));
+    boolean server = false;
+    boolean waits = true;
+    for (String p : parts.subList(1, parts.size())) {
+      switch (p) {
+        case "server", "server=on" -> server = true;
+        case "server=off" -> server = false;
+        case "wait", "wait=on" -> waits = true;
+        case "nowait", "wait=off" -> waits = false;
+        // Bytes are never kept back.
+        case "nodelay", "nodelay=on", "nodelay=off" -> {}
+        default ->
+            throw new UserError(
+                "-serial " + where + ": '" + p + "' is none of server, wait=on|off and nodelay");
+      }
+    }
+    String place = parts.get(0);
+    if (place.startsWith(UNIX)) {
+      Path path = UserFiles.path(place.substring(UNIX.length()));
+      if (path.toString().isEmpty()) {
+        throw new UserError("-serial " + where + ": name the socket's path, as in unix:/tmp/com1");
+      }
+      try {
+        return new SocketPlace(
+            place, StandardProtocolFamily.UNIX, UnixDomainSocketAddress.of(path), server, waits);
+      } catch (UnsupportedOperationException e) {
+        throw new UserError("-serial " + where + ": this system has no sockets with paths");
+      }
+    }
+    int colon = place.lastIndexOf(':');
+    String host = colon < TCP.length() ? "" : place.substring(TCP.length(), colon);
+    String number = place.substring(Math.max(colon, TCP.length() - 1) + 1);
+    int port = number.matches("[0-9]{1,5}") ? Integer.parseInt(number) : 0;
+    if (port < 1 || port > 0xFFFF) {
+      throw new UserError("-serial " + where + ": name a port, 1 to 65535, as in tcp::4555,server");
+    }
+    if (!HERE.contains(host)) {
+      throw new UserError(
+          "-serial " + where + ": only 127.0.0.1 is let in or reached; socat or ssh leads further");
+    }
+    return new SocketPlace(
+        "tcp:127.0.0.1:" + port,
+        StandardProtocolFamily.INET,
+        new InetSocketAddress(loopback(), port),
+        server,
+        waits);
+  }
+
+  private static InetAddress loopback() {
+    try {
+      return InetAddress.getByAddress(new byte[] {127, 0, 0, 1});
+    } catch (java.net.UnknownHostException e) {
+      throw new IllegalStateException("four bytes are an address", e);
+    }
+  }
+
+  /** {@return its path, or null if it has a port} */
+  @Nullable Path path() {
+    return address instanceof UnixDomainSocketAddress u ? u.getPath() : null;
+  }
+}
