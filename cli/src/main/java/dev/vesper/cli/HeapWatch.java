@@ -12,6 +12,11 @@ import java.util.function.LongSupplier;
 final class HeapWatch implements AutoCloseable {
   private static final long PERIOD = TimeUnit.MILLISECONDS.toNanos(50);
 
+  /** While next to nothing is made, as by a guest that sleeps, it is looked at less often. */
+  private static final long LONGEST = TimeUnit.MILLISECONDS.toNanos(400);
+
+  private static final long LITTLE = 4 << 20;
+
   /** Bytes besides the guest's memory before there is a collection. */
   private static final long ENOUGH = 352L << 20;
 
@@ -36,9 +41,14 @@ final class HeapWatch implements AutoCloseable {
   }
 
   private void watch() {
+    long period = PERIOD;
+    long before = 0;
     while (!over) {
-      LockSupport.parkNanos(this, PERIOD);
-      if (besides() > Math.max(ENOUGH, kept + AGAIN)) {
+      LockSupport.parkNanos(this, period);
+      long now = besides();
+      period = Math.abs(now - before) < LITTLE ? Math.min(2 * period, LONGEST) : PERIOD;
+      before = now;
+      if (now > Math.max(ENOUGH, kept + AGAIN)) {
         System.gc();
         kept = besides();
       }
