@@ -6,12 +6,9 @@ import dev.vesper.fixtures.DebianKernel;
 import dev.vesper.fixtures.Tools;
 import dev.vesper.guest.FlatGuest;
 import java.io.IOException;
-import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.List;
-import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
@@ -44,22 +41,6 @@ final class ConsoleTerminalTest {
       out 0xf4, al
       """;
 
-  /** A job of its own, as at a prompt; the shell goes on where it is stopped, and continues it. */
-  private static final String SHELL =
-      """
-      set -m
-      stty -a >before
-      %s
-      status=$?
-      while [ $status = 148 ]; do
-        stty -a >stopped
-        fg >/dev/null
-        status=$?
-      done
-      stty -a >after
-      echo "status=$status"
-      """;
-
   private static final String INIT =
       """
       #!/bin/busybox sh
@@ -81,110 +62,6 @@ final class ConsoleTerminalTest {
     Files.write(dir.resolve("echo"), FlatGuest.image(ECHO));
   }
 
-  private static String quoted(String s) {
-    return "'" + s.replace("'", "'\\''") + "'";
-  }
-
-  /** A terminal, what is typed at it, and what it shows. */
-  private final class Session implements AutoCloseable {
-    private final Process script;
-    private final StringBuilder shown = new StringBuilder();
-    private int from;
-
-    Session(String... args) throws IOException {
-      List<String> c =
-          OwnJvm.command(
-              List.of("-XX:TieredStopAtLevel=1", "-Xss4m", "--enable-native-access=ALL-UNNAMED"),
-              Main.class,
-              args);
-      Path shell = dir.resolve("shell");
-      Files.writeString(
-          shell,
-          SHELL.formatted(
-              c.stream().map(ConsoleTerminalTest::quoted).reduce((a, b) -> a + " " + b).get()));
-      script =
-          new ProcessBuilder("script", "-qefc", "bash " + quoted(shell.toString()), "/dev/null")
-              .directory(dir.toFile())
-              .redirectErrorStream(true)
-              .start();
-      Thread t = new Thread(this::read, "what the terminal shows");
-      t.setDaemon(true);
-      t.start();
-    }
-
-    private void read() {
-      try (InputStream in = script.getInputStream()) {
-        for (int b = in.read(); b >= 0; b = in.read()) {
-          synchronized (shown) {
-            shown.append((char) b);
-            shown.notifyAll();
-          }
-        }
-      } catch (IOException e) {
-        throw new AssertionError(e);
-      }
-    }
-
-    void type(String keys) throws IOException {
-      script.getOutputStream().write(keys.getBytes(StandardCharsets.ISO_8859_1));
-      script.getOutputStream().flush();
-    }
-
-    /** {@return what is shown up to a text that comes next, and it} */
-    String until(String text) throws InterruptedException {
-      long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(120);
-      synchronized (shown) {
-        int at = shown.indexOf(text, from);
-        while (at < 0) {
-          assertThat(System.nanoTime()).as(text + " in " + shown.substring(from)).isLessThan(end);
-          shown.wait(100);
-          at = shown.indexOf(text, from);
-        }
-        String s = shown.substring(from, at + text.length());
-        from = at + text.length();
-        return s;
-      }
-    }
-
-    String answer(String keys, String text) throws Exception {
-      type(keys);
-      return until(text);
-    }
-
-    /** {@return the command, which is a Java of its own} */
-    ProcessHandle command() {
-      return script
-          .descendants()
-          .filter(p -> p.info().command().orElse("").endsWith("/java"))
-          .findFirst()
-          .orElseThrow();
-    }
-
-    /** {@return the terminal's modes now} */
-    String modes() throws Exception {
-      Path t = Files.readSymbolicLink(Path.of("/proc/" + command().pid() + "/fd/0"));
-      return Tools.run("stty", "-a", "-F", t.toString());
-    }
-
-    int status() throws Exception {
-      until("status=");
-      String s = until("\n").trim();
-      assertThat(script.waitFor()).isZero();
-      return Integer.parseInt(s);
-    }
-
-    @Override
-    public void close() {
-      script.descendants().forEach(ProcessHandle::destroyForcibly);
-      script.destroyForcibly();
-    }
-  }
-
-  private void modesAreAsBefore() {
-    assertThat(dir.resolve("after")).hasSameTextualContentAs(dir.resolve("before"));
-    assertThat(dir.resolve("before")).content().doesNotContain("-icanon").doesNotContain("-isig");
-  }
-
   private static void signal(ProcessHandle p, String name) throws Exception {
     Tools.run("kill", "-" + name, String.valueOf(p.pid()));
   }
@@ -199,7 +76,8 @@ final class ConsoleTerminalTest {
   @ParameterizedTest
   @CsvSource({"quit, 130", "end, 1", "timeout, 124", "TERM, -1", "INT, -1", "HUP, -1"})
   void everyWayOutGivesTheTerminalBack(String way, int status) throws Exception {
-    try (Session s = new Session(echo(way.equals("timeout") ? "--timeout=4" : "--json"))) {
+    try (TerminalSession s =
+        new TerminalSession(dir, echo(way.equals("timeout") ? "--timeout=4" : "--json"))) {
       s.until("R");
       assertThat(s.modes()).contains("-icanon").contains("-isig").contains("-echo ");
       assertThat(s.answer("x\u0003\u001a", "\u001a")).isEqualTo("x\u0003\u001a");
@@ -217,20 +95,20 @@ final class ConsoleTerminalTest {
         assertThat(ended).isEqualTo(status);
       }
     }
-    modesAreAsBefore();
+    TerminalSession.modesAreAsBefore(dir);
   }
 
   @Test
   void aMistakeOfTheUsersLeavesTheTerminalAlone() throws Exception {
-    try (Session s = new Session(echo("--no-such-option"))) {
+    try (TerminalSession s = new TerminalSession(dir, echo("--no-such-option"))) {
       assertThat(s.status()).isEqualTo(2);
     }
-    modesAreAsBefore();
+    TerminalSession.modesAreAsBefore(dir);
   }
 
   @Test
   void aRunThatIsStoppedGivesTheTerminalBackAndTakesItAgain() throws Exception {
-    try (Session s = new Session(echo())) {
+    try (TerminalSession s = new TerminalSession(dir, echo())) {
       s.until("R");
       s.answer("x", "x");
       signal(s.command(), "TSTP");
@@ -242,7 +120,7 @@ final class ConsoleTerminalTest {
       s.type(ESCAPE + "x");
       assertThat(s.status()).isEqualTo(130);
     }
-    modesAreAsBefore();
+    TerminalSession.modesAreAsBefore(dir);
     assertThat(dir.resolve("stopped")).hasSameTextualContentAs(dir.resolve("before"));
   }
 
@@ -250,8 +128,9 @@ final class ConsoleTerminalTest {
   void whatIsAskedForAtTheConsoleIsDone() throws Exception {
     Files.writeString(dir.resolve("screen-1.txt"), "somebody's");
     Path trace = dir.resolve("t.txt");
-    try (Session s =
-        new Session(
+    try (TerminalSession s =
+        new TerminalSession(
+            dir,
             echo("-vga=std", "--screenshot=" + dir.resolve("screen.txt"), "--trace=" + trace))) {
       s.until("R");
       s.answer(ESCAPE + "h", "C-a x    end the run");
@@ -271,7 +150,7 @@ final class ConsoleTerminalTest {
   @Test
   void aPipeHasNoEscapeKey() throws Exception {
     Process p;
-    try (Session s = new Session("run", "--no-such-option")) {
+    try (TerminalSession s = new TerminalSession(dir, "run", "--no-such-option")) {
       s.status();
     }
     Path shell = dir.resolve("shell");
@@ -282,7 +161,9 @@ final class ConsoleTerminalTest {
             .filter(l -> l.contains("--no-such-option"))
             .findFirst()
             .orElseThrow()
-            .replace("'--no-such-option'", "--sev off " + quoted(dir.resolve("echo").toString())));
+            .replace(
+                "'--no-such-option'",
+                "--sev off " + TerminalSession.quoted(dir.resolve("echo").toString())));
     p = new ProcessBuilder("bash", shell.toString()).redirectErrorStream(true).start();
     p.getOutputStream().write((ESCAPE + "xq").getBytes(StandardCharsets.ISO_8859_1));
     p.getOutputStream().close();
@@ -299,8 +180,9 @@ final class ConsoleTerminalTest {
     Path initrd = dir.resolve("initrd");
     Files.write(kernel, DebianKernel.image());
     Files.write(initrd, DebianKernel.initramfs(INIT));
-    try (Session s =
-        new Session(
+    try (TerminalSession s =
+        new TerminalSession(
+            dir,
             "run",
             "-kernel",
             kernel.toString(),
@@ -327,11 +209,17 @@ final class ConsoleTerminalTest {
       s.until(prompt);
       s.answer("echo $?\r", "\n130");
       s.until(prompt);
+      // A visual editor, which Ctrl-C takes out of what it is doing.
+      s.answer("vi /note\r", "~");
+      s.answer("iwords\u0003", "words");
+      s.answer(":wq\r", prompt);
+      s.answer("cat /note\r", "\nwords");
+      s.until(prompt);
       s.type(ESCAPE + "b");
       s.answer("h", "sysrq: HELP");
       s.type(ESCAPE + "x");
       assertThat(s.status()).isEqualTo(130);
     }
-    modesAreAsBefore();
+    TerminalSession.modesAreAsBefore(dir);
   }
 }
