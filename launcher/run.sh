@@ -1,0 +1,144 @@
+# How Java is started for Vesper, for launchers in sh: sourced by the clone's and the installed one's.
+# $home is the folder of this file; $java is the java to run.
+
+# Sets $mib to a size such as 512M, 2G or 512, or to nothing if it is none.
+size() {
+  mib=
+  # QEMU writes it in more ways: size=2G,slots=2; 2GiB; 1.5G, for which 2 are room enough.
+  all=${1#size=}
+  all=${all%%,*}
+  case "$all" in
+    *[MmGg][Ii][Bb]) all=${all%??} ;;
+    *[MmGg][Bb]) all=${all%?} ;;
+  esac
+  number=${all%[MmGg]}
+  case "$number" in
+    *.*[!0-9]* | .*) return ;;
+    *.*) part=1 number=${number%%.*} ;;
+    *) part=0 ;;
+  esac
+  case "$number" in '' | *[!0-9]* | ???????*) return ;; esac
+  # A shell takes a number with zeros in front for an octal one.
+  while [ "$number" != "${number#0}" ] && [ ${#number} -gt 1 ]; do number=${number#0}; done
+  number=$((number + part))
+  case "$all" in *[Gg]) mib=$((number * 1024)) ;; *) mib=$number ;; esac
+}
+
+# Sets $guest and $limit from the words of a command line, or of a file of them.
+sizes() {
+  asked=
+  for a in "$@"; do
+    case "$asked" in
+      -m) size "$a"; guest=${mib:-$guest} ;;
+      limit) size "$a"; limit=$mib ;;
+      config) configured "$a" ;;
+    esac
+    asked=
+    case "$a" in
+      -m | --memory) asked=-m ;;
+      --memory-limit) asked=limit ;;
+      --config) asked=config ;;
+      -m=* | --memory=*) size "${a#*=}"; guest=${mib:-$guest} ;;
+      --memory-limit=*) size "${a#*=}"; limit=$mib ;;
+      --config=*) configured "${a#*=}" ;;
+      @?*) words "${a#@}" ;;
+      --) break ;;
+    esac
+  done
+}
+
+# The same of a file of arguments, and of one of settings. A file that cannot be read is the command's to
+# complain of.
+words() {
+  [ -f "$1" ] && [ -r "$1" ] || return 0
+  before=
+  while read -r line || [ -n "$line" ]; do
+    for word in $line; do
+      word=${word#[\"\']}
+      word=${word%[\"\']}
+      case "$before" in
+        -m | --memory) size "$word"; guest=${mib:-$guest} ;;
+        --memory-limit) size "$word"; limit=$mib ;;
+      esac
+      before=$word
+      case "$word" in
+        -m=* | --memory=*) size "${word#*=}"; guest=${mib:-$guest} ;;
+        --memory-limit=*) size "${word#*=}"; limit=$mib ;;
+      esac
+    done
+  done <"$1"
+}
+
+configured() {
+  [ -f "$1" ] && [ -r "$1" ] || return 0
+  while IFS='= 	' read -r name value || [ -n "$name" ]; do
+    value=${value%%#*}
+    value=${value%%[ 	]*}
+    value=${value#[\"\']}
+    value=${value%[\"\']}
+    case "$name" in
+      m | memory) size "$value"; guest_set=${mib:-$guest_set} ;;
+      memory-limit) size "$value"; limit_set=$mib ;;
+    esac
+  done <"$1"
+}
+
+# Sets $heap: room for the guest's memory and what the machine needs besides, or what --memory-limit leaves.
+# The command itself refuses sizes that cannot be.
+heap() {
+  guest=
+  limit=
+  # What stands on the command line counts more than a file of settings, wherever it stands.
+  guest_set=
+  limit_set=
+  set -f
+  sizes "$@"
+  set +f
+  guest=${guest:-${guest_set:-512}}
+  limit=${limit:-$limit_set}
+  if [ -n "$limit" ]; then
+    most=$((limit - 256))
+  else
+    most=$((guest + guest / 32 + 512))
+    # No more than three quarters of the computer's memory, where the system tells how much that is.
+    total=
+    while read -r name total _; do
+      case "$name" in MemTotal:) break ;; *) total= ;; esac
+    done </proc/meminfo 2>/dev/null || :
+    if [ -n "$total" ] && [ "$most" -gt $((total / 1024 * 3 / 4)) ]; then most=$((total / 1024 * 3 / 4)); fi
+  fi
+  [ "$most" -ge 128 ] || most=128
+  heap=-Xmx${most}m
+  [ -z "$limit" ] || heap="$heap -XX:MaxMetaspaceSize=80m -XX:ReservedCodeCacheSize=96m"
+}
+
+# Guest memory and decoded code lie all over the heap. Only Linux has the option, and a JVM warns where
+# the system does not allow it.
+pages=
+thp=
+{ read -r thp </sys/kernel/mm/transparent_hugepage/enabled; } 2>/dev/null || :
+case "$thp" in *'[madvise]'* | *'[always]'*) pages=-XX:+UseTransparentHugePages ;; esac
+
+heap=-XX:MaxRAMPercentage=75
+
+# The command calls the system to confine its runs, the machine to reach shared folders.
+native=--enable-native-access=dev.vesper.cli,dev.vesper.machine
+
+# Becomes the command that a line names. $modules is the folder of its jars, or nothing if $java has them itself;
+# $aot is a cache of classes, which need not be there.
+become() {
+  # Options alone are a run.
+  case "${1:-}" in run | boot | -* | @*) heap "$@" ;; esac
+  start dev.vesper.cli/dev.vesper.cli.Main "$@"
+}
+
+# Becomes a class.
+start() {
+  main=$1
+  shift
+  [ -z "$modules" ] || set -- -p "$modules" -m "$main" "$@"
+  [ -n "$modules" ] || set -- -m "$main" "$@"
+  [ ! -f "$aot" ] || set -- "-XX:AOTCache=$aot" -Xlog:aot=off -Xlog:cds=off "$@"
+  # shellcheck disable=SC2086
+  exec "$java" "@$home/jvm.options" $pages $heap $native "$@"
+}
