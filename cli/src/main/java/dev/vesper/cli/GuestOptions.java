@@ -29,6 +29,7 @@ final class GuestOptions {
   private @Nullable Path bios;
   private @Nullable Path nvram;
   private @Nullable Path initrd;
+  private byte @Nullable [] made;
   private @Nullable String append;
   private String sev = "es";
   private String profile = "kvm";
@@ -61,6 +62,22 @@ final class GuestOptions {
   /** The image that stands for itself on the command line. */
   void image(Path p) {
     image = p;
+  }
+
+  /**
+   * Launches a kernel with an initial RAM disk that is in no file.
+   *
+   * @param arguments of the kernel, before those that are given
+   * @throws UserError if another one is named
+   */
+  void boot(Path file, byte[] disk, String arguments) {
+    if (initrd != null || bios != null) {
+      throw new UserError("boot makes the initrd and takes no firmware: use 'vesper run' for them");
+    }
+    kernel = file;
+    made = disk;
+    append = append == null ? arguments : arguments + " " + append;
+    board = board.equals("auto") ? "pc" : board;
   }
 
   /** Adds what is launched. */
@@ -351,7 +368,7 @@ final class GuestOptions {
         new MachineSpec.Boot(
             bytes,
             file == null ? "locore" : file.getFileName().toString(),
-            initrd == null ? null : UserFiles.read(initrd, "initrd"),
+            initrd == null ? made : UserFiles.read(initrd, "initrd"),
             append == null ? "" : append,
             entry.equals("32"),
             firmware);

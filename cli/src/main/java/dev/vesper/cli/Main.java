@@ -44,7 +44,7 @@ public final class Main implements Runnable {
   public void run() {
     CommandLine self = spec == null ? commandLine() : spec.commandLine();
     throw new CommandLine.ParameterException(
-        self, "name a command: run, check, measure, session, isa, dissector or convert-qemu");
+        self, "name a command: run, boot, check, measure, session, isa, dissector or convert-qemu");
   }
 
   /** How a command is confined; null in a process that is not the command's own, as of tests. */
@@ -56,6 +56,7 @@ public final class Main implements Runnable {
 
   static {
     SUBCOMMANDS.put("run", () -> new RunCommand(confine));
+    SUBCOMMANDS.put("boot", () -> new BootCommand(confine));
     SUBCOMMANDS.put("check", () -> new CheckCommand(confine));
     SUBCOMMANDS.put("measure", () -> new MeasureCommand(confine));
     SUBCOMMANDS.put("session", SessionCommand::new);
@@ -117,8 +118,8 @@ public final class Main implements Runnable {
     Callable<Integer> command = named.get();
     if (command instanceof Options.Command o) {
       Options options = o.options();
-      rest = options.completed(rest);
       try {
+        rest = options.completed(Settings.expanded(args[0], options, o.words(rest)));
         if (options.readPlain(rest)) {
           return o.call();
         }

@@ -29,6 +29,11 @@ final class Options {
   interface Command extends Callable<Integer> {
     Options options();
 
+    /** {@return a line without the words that are none of the options', which are kept} */
+    default List<String> words(List<String> args) {
+      return args;
+    }
+
     /**
      * {@return a line that is not plain in the words of the options}
      *
@@ -168,6 +173,20 @@ final class Options {
     return names;
   }
 
+  /** {@return all names of the option that has a name; none if there is no such option} */
+  List<String> aliases(String name) {
+    return all.stream()
+        .filter(o -> o.names.contains(name))
+        .findFirst()
+        .map(Option::names)
+        .orElse(List.of());
+  }
+
+  /** {@return whether an option may be repeated} */
+  boolean isRepeated(String name) {
+    return all.stream().anyMatch(o -> o.many && o.names.contains(name));
+  }
+
   /** {@return a line in which options whose value may be left out have it behind an equals sign} */
   List<String> completed(List<String> args) {
     if (args.stream().noneMatch(leftOut::containsKey)) {
@@ -296,6 +315,12 @@ final class Options {
             values -> set.accept(values.get(0))));
   }
 
+  /** Refuses a file of settings that is named where nobody looks for one. */
+  private static String inFile(String name) {
+    throw new CommandLine.TypeConversionException(
+        "it stands on the command line itself, not in a file of arguments");
+  }
+
   /** {@return picocli's model of the command} */
   CommandSpec model(String name, Command command) {
     CommandSpec spec = CommandSpec.wrapWithoutInspection(command).name(name);
@@ -304,6 +329,16 @@ final class Options {
         .description(description)
         .footer(footer.toArray(new String[0]));
     all.forEach(o -> spec.add(o.model()));
+    spec.add(
+        OptionSpec.builder(Settings.OPTION)
+            .paramLabel("F")
+            .arity("1")
+            .type(String.class)
+            .description(
+                "take options from a file too, of lines such as memory = \"1G\"; what is said here"
+                    + " counts more; may be repeated")
+            .converters((CommandLine.ITypeConverter<String>) Options::inFile)
+            .build());
     spec.mixinStandardHelpOptions(true);
     spec.version(Main.VERSION);
     return spec;

@@ -51,6 +51,12 @@ final class RunCommand implements Options.Command {
   private static final String STDERR = "stderr";
   private static final String ROM_FILE = "std,romfile=";
 
+  /** Status of a command of {@code boot} that has none, as of other programs that reach out. */
+  private static final int UNKNOWN = 255;
+
+  /** Ctrl-D ends a line without its end, and then the input, of a terminal's reader. */
+  private static final byte[] END_OF_INPUT = {4, 4};
+
   private String serial = "stdio";
   private List<String> drive = List.of();
   private List<String> nic = List.of();
@@ -98,6 +104,9 @@ final class RunCommand implements Options.Command {
 
   private @Nullable ConsoleUser user;
 
+  /** What {@code boot} has prepared; null in a run. */
+  private @Nullable Boot boot;
+
   @Override
   public Options options() {
     Options o =
@@ -107,8 +116,13 @@ final class RunCommand implements Options.Command {
             "The console is on stdout, everything else on stderr.",
             "QEMU's options are taken too, or refused in a line that says what there is instead.",
             "Example: vesper run -kernel vmlinuz -initrd initramfs.cpio -append console=ttyS0");
-    o.plain(PlainWords::are);
     o.positional("IMAGE", "bzImage, multiboot, PVH, OpenBSD or ELF64 image", guest::image);
+    return addTo(o);
+  }
+
+  /** Adds all options but what stands for itself on the command line. */
+  Options addTo(Options o) {
+    o.plain(PlainWords::are);
     guest.addTo(o, GuestOptions.Style.RUN);
     o.text(
         "WHERE",
@@ -306,7 +320,12 @@ final class RunCommand implements Options.Command {
 
   @Override
   public List<String> translated(List<String> args) {
-    Translation t = QemuLine.translate(args, options().names(), f -> Files.exists(Path.of(f)));
+    return translated(args, options());
+  }
+
+  /** {@return a line in the words of a command that has these options among its own} */
+  List<String> translated(List<String> args, Options own) {
+    Translation t = QemuLine.translate(args, own.names(), f -> Files.exists(Path.of(f)));
     if (t.list() != null) {
       throw new Answered(t.list());
     }
@@ -315,6 +334,38 @@ final class RunCommand implements Options.Command {
     }
     notice = t.notice();
     return t.words();
+  }
+
+  /**
+   * A kernel whose initial RAM disk ends the run with the status of a program of its own.
+   *
+   * @param arguments of the kernel, before those that are given
+   * @param share a shared folder as of {@code --share}, or null for none
+   * @param command whether the run is that of a command, and fails if the guest ends before it
+   * @param terminal whether somebody sits at the console; if not, it is a {@link CommandConsole}
+   */
+  record Boot(
+      Path kernel,
+      byte[] initrd,
+      String arguments,
+      @Nullable String share,
+      boolean command,
+      boolean terminal) {}
+
+  /** {@return the kernel that an option names, or null} */
+  @Nullable Path kernel() {
+    return guest.file();
+  }
+
+  /** Runs a kernel that {@code boot} has prepared; {@return the program's exit status} */
+  Integer boot(Boot b) {
+    boot = b;
+    guest.boot(b.kernel, b.initrd, b.arguments);
+    if (b.share != null) {
+      share = new ArrayList<>(share);
+      share.add(b.share);
+    }
+    return call();
   }
 
   @Override
@@ -424,17 +475,18 @@ final class RunCommand implements Options.Command {
       confine(networks.list(), shares.list(), line != null && line.accepts());
       Symbols names = symbols == null ? null : symbols(symbols);
       user = new ConsoleUser(h.screen() != null, pictures, ending);
-      ConsoleInput in = line != null ? line.input() : input();
-      quiet.typedBy(in);
+      ConsoleInput heard = line != null ? line.input() : input();
+      CommandConsole command = boot == null || boot.terminal ? null : new CommandConsole(heard);
+      quiet.typedBy(heard);
       MachineSpec.Ports ports =
           new MachineSpec.Ports(
               b -> {
                 quiet.heard();
-                write(console, b, ending);
+                write(command == null || command.takes(b) ? console : debug, b, ending);
               },
               b -> write(debug, b, ending),
               b -> write(second, b, ending),
-              in);
+              command == null ? heard : command);
       MachineSpec whole =
           options.toBuilder()
               .hardware(h)
@@ -507,6 +559,14 @@ final class RunCommand implements Options.Command {
 
   /** {@return the outcome with the status that the command ends with} */
   private Outcome shown(Outcome o, int success) {
+    Boot b = boot;
+    Integer value = o.guestValue();
+    if (b != null && value != null && !exitStatus.equals("outcome")) {
+      return new Outcome(value, "the command has ended with status " + value, value);
+    }
+    if (b != null && b.command && o.is(Outcome.POWER_OFF)) {
+      return new Outcome(UNKNOWN, "the guest has ended before the command did: " + o.reason());
+    }
     if (o.status() == success) {
       return new Outcome(Outcome.POWER_OFF, o.reason(), o.guestValue());
     }
@@ -637,7 +697,9 @@ final class RunCommand implements Options.Command {
     ConsoleUser u = user;
     // In a process of others, as of tests, the terminal is not for us to take.
     boolean own = sandbox.isAlone();
-    return StandardInput.read(u != null && own && RawTerminal.enter() ? new EscapeKey(u) : null);
+    return StandardInput.read(
+        u != null && own && RawTerminal.enter() ? new EscapeKey(u) : null,
+        boot == null || boot.terminal ? new byte[0] : END_OF_INPUT);
   }
 
   private long touched() {
@@ -767,7 +829,8 @@ final class RunCommand implements Options.Command {
   }
 
   private void report(Machine m, Outcome o, SevMode mode, Outputs outputs) {
-    if (o.status() != 0 || verbose) {
+    boolean own = boot != null && o.guestValue() != null;
+    if (o.status() != 0 && !own || verbose) {
       Terminal.say(o.reason());
     }
     if (verbose || o.is(Outcome.DEFECT) || o.is(Outcome.SHUTDOWN)) {
