@@ -157,7 +157,9 @@ public final class Build {
 
   private long newest() throws IOException {
     long newest = Files.getLastModifiedTime(root.resolve("pom.xml")).toMillis();
-    List<Path> folders = new ArrayList<>(List.of(root.resolve("launcher")));
+    Path launcher = root.resolve("launcher");
+    List<Path> folders =
+        new ArrayList<>(List.of(launcher.resolve("Build.java"), launcher.resolve("jvm.options")));
     MODULES.forEach(m -> folders.add(root.resolve(m).resolve("src/main")));
     for (Path folder : folders) {
       try (Stream<Path> s = Files.walk(folder)) {

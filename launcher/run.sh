@@ -76,7 +76,8 @@ configured() {
     value=${value%%[ 	]*}
     value=${value#[\"\']}
     value=${value%[\"\']}
-    case "$name" in
+    name=${name#[\"\']}
+    case "${name%[\"\']}" in
       m | memory) size "$value"; guest_set=${mib:-$guest_set} ;;
       memory-limit) size "$value"; limit_set=$mib ;;
     esac
@@ -141,4 +142,15 @@ start() {
   [ ! -f "$aot" ] || set -- "-XX:AOTCache=$aot" -Xlog:aot=off -Xlog:cds=off "$@"
   # shellcheck disable=SC2086
   exec "$java" "@$home/jvm.options" $pages $heap $native "$@"
+}
+
+# Has the JVM note in $aot what a start needs, and what looks on. A start without is slower and no more.
+rehearse() {
+  trace=$aot.jsonl
+  [ -z "$modules" ] || set -- -p "$modules"
+  # shellcheck disable=SC2086
+  "$java" "@$home/jvm.options" $pages $heap $native "-XX:AOTCacheOutput=$aot" "$@" \
+    -m dev.vesper.cli/dev.vesper.cli.Rehearsal run --check --trace "$trace" </dev/null >/dev/null 2>&1 \
+    || rm -f "$aot"
+  rm -f "$trace"
 }

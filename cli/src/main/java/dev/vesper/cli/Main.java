@@ -65,7 +65,7 @@ public final class Main implements Runnable {
   }
 
   /** {@return a command line that knows every subcommand} */
-  private static CommandLine commandLine() {
+  static CommandLine commandLine() {
     CommandLine c = new CommandLine(new Main());
     SUBCOMMANDS.forEach((name, command) -> c.addSubcommand(name, model(name, command.get())));
     return c;

@@ -1,0 +1,24 @@
+#!/bin/sh
+# Vesper's launcher where it is installed: it brings its own Java, PREFIX/lib/vesper.
+set -eu
+self=$0
+case "$self" in */*) ;; *) self=$(command -v -- "$self") ;; esac
+while [ -L "$self" ]; do
+  to=$(readlink -- "$self")
+  case "$to" in /*) self=$to ;; *) self=${self%/*}/$to ;; esac
+done
+image=${self%/*}/../lib/vesper
+home=$image/launcher
+java=$image/bin/java
+modules=
+aot=$image/vesper.aot
+# shellcheck source=launcher/run.sh
+. "$home/run.sh"
+if [ "${1:-}" = doctor ]; then
+  shift
+  # shellcheck source=launcher/doctor.sh
+  . "$home/doctor.sh"
+  doctor "$@"
+  exit
+fi
+become "$@"
