@@ -12,6 +12,7 @@ import java.net.http.HttpRequest;
 import java.net.http.HttpResponse;
 import java.nio.channels.FileChannel;
 import java.nio.channels.FileLock;
+import java.nio.file.AccessDeniedException;
 import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -90,9 +91,7 @@ public final class Build {
     Path state = Path.of(args[1]);
     Build b = new Build(Path.of(args[0]), state, List.of(args).subList(3, args.length));
     int status = 0;
-    try (FileChannel c =
-        FileChannel.open(
-            state.resolve("lock"), StandardOpenOption.CREATE, StandardOpenOption.WRITE)) {
+    try (FileChannel c = lockFile(state.resolve("lock"))) {
       FileLock lock = c.tryLock();
       if (lock == null) {
         System.err.println("vesper: another build is at work here; waiting for it");
@@ -108,6 +107,16 @@ public final class Build {
       status = 2;
     }
     System.exit(status);
+  }
+
+  /** {@return the file that who builds has locked} One of another user's, as of root's, is replaced. */
+  private static FileChannel lockFile(Path p) throws IOException {
+    try {
+      return FileChannel.open(p, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+    } catch (AccessDeniedException e) {
+      Files.delete(p);
+      return FileChannel.open(p, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
+    }
   }
 
   /** Shows on a terminal, in one line, how far the build has come. */

@@ -55,7 +55,7 @@ doctor() {
     need jdk missing "no JDK 25" "$(how_to_get jdk)"
   fi
   [ -n "$image" ] || tool maven mvn "for the tests alone"
-  if [ -n "$image" ] || { [ -n "${built_in:-}" ] && fresh; }; then
+  if [ -n "$image" ] || [ -n "${is_fresh:-}" ]; then
     need build ok "$modules$image" ''
   else
     need build absent "nothing built, or older than its sources" "the next run builds it"

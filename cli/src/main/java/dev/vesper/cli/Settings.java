@@ -1,6 +1,5 @@
 package dev.vesper.cli;
 
-import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -17,13 +16,27 @@ final class Settings {
 
   private static final int MOST_ITEMS = 4096;
 
-  private final Path file;
+  private final String file;
   private final String text;
   private int at;
 
-  private Settings(Path file) {
+  private Settings(String file, String text) {
     this.file = file;
-    this.text = UserFiles.text(file, "settings").replace("\r\n", "\n");
+    this.text = text.replace("\r\n", "\n");
+  }
+
+  /**
+   * {@return the words that a text of settings stands for}
+   *
+   * @param file its name, for messages
+   * @param command the command's name
+   * @param line the command line, of which an option counts more that may be given once
+   */
+  static List<String> words(
+      String file, String text, String command, Options options, List<String> line) {
+    List<String> words = new ArrayList<>();
+    new Settings(file, text).read(command, options, line, words);
+    return words;
   }
 
   /**
@@ -52,7 +65,8 @@ final class Settings {
     }
     List<String> all = new ArrayList<>();
     for (String f : files) {
-      new Settings(UserFiles.path(f)).read(command, options, line, all);
+      String text = UserFiles.text(UserFiles.path(f), "settings");
+      all.addAll(words(f, text, command, options, line));
     }
     all.addAll(line);
     return all;
