@@ -62,9 +62,11 @@ doctor() {
   fi
 
   total=
-  while read -r key kib _; do
-    case "$key" in MemTotal:) total=$((kib / 1024)) ;; MemAvailable:) available=$((kib / 1024)) ;; esac
-  done </proc/meminfo 2>/dev/null || :
+  {
+    while read -r key kib _; do
+      case "$key" in MemTotal:) total=$((kib / 1024)) ;; MemAvailable:) available=$((kib / 1024)) ;; esac
+    done </proc/meminfo
+  } 2>/dev/null || :
   if [ -z "$total" ]; then
     need memory absent "this system does not say" ''
   elif [ "$total" -ge 1400 ]; then
@@ -129,9 +131,11 @@ doctor() {
 # The kernel's two parts of the sandbox: what it says of itself is all that can be known without a run.
 sandbox() {
   calls=
-  while read -r key _; do
-    case "$key" in Seccomp:) calls=yes ;; esac
-  done </proc/self/status 2>/dev/null || :
+  {
+    while read -r key _; do
+      case "$key" in Seccomp:) calls=yes ;; esac
+    done </proc/self/status
+  } 2>/dev/null || :
   modules_on=
   { read -r modules_on </sys/kernel/security/lsm; } 2>/dev/null || :
   release=$(uname -r)

@@ -7,7 +7,11 @@ while [ -L "$self" ]; do
   to=$(readlink -- "$self")
   case "$to" in /*) self=$to ;; *) self=${self%/*}/$to ;; esac
 done
-image=${self%/*}/../lib/vesper
+image=${self%/*}
+case "$image" in
+  /*/bin) image=${image%/bin}/lib/vesper ;;
+  *) image=$(CDPATH= cd -P -- "$image/../lib/vesper" && pwd) ;;
+esac
 home=$image/launcher
 java=$image/bin/java
 modules=

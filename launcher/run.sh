@@ -103,9 +103,11 @@ heap() {
     most=$((guest + guest / 32 + 512))
     # No more than three quarters of the computer's memory, where the system tells how much that is.
     total=
-    while read -r name total _; do
-      case "$name" in MemTotal:) break ;; *) total= ;; esac
-    done </proc/meminfo 2>/dev/null || :
+    {
+      while read -r name total _; do
+        case "$name" in MemTotal:) break ;; *) total= ;; esac
+      done </proc/meminfo
+    } 2>/dev/null || :
     if [ -n "$total" ] && [ "$most" -gt $((total / 1024 * 3 / 4)) ]; then most=$((total / 1024 * 3 / 4)); fi
   fi
   [ "$most" -ge 128 ] || most=128

@@ -7,8 +7,10 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
+import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -36,6 +38,7 @@ final class InstallTest {
   }
 
   @Test
+  @Timeout(value = 20, unit = TimeUnit.MINUTES)
   void anInstalledProgramAndPackagesNeedNothing() throws IOException, InterruptedException {
     Path out = dir.resolve("out");
     run(false, PROJECT.resolve("vesper"), "install", "--prefix", dir.resolve("a prefix"));
