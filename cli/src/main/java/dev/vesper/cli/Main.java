@@ -23,7 +23,8 @@ import picocli.CommandLine.Command;
     footer = {
       "",
       "A line of options alone is a 'run', and QEMU's options are taken: vesper -kernel F -m 1G.",
-      "'vesper convert-qemu LINE' says a command line of QEMU's in Vesper's words.",
+      "'vesper convert-qemu LINE' says a command line of QEMU's in Vesper's words;",
+      "'vesper doctor' what this computer lacks, and what installs it.",
       "",
       "Exit status of 'run': the guest's own by port 0xf4 ((value << 1) | 1); 0 clean power-off;",
       "2 usage or unreadable image; 3 the guest asked for termination; 4 --check found violations;",
