@@ -123,8 +123,11 @@ final class BootCommand implements Options.Command {
     if (kernel != null && named != null) {
       throw new UserError("give the kernel once: as KERNEL or with -kernel");
     }
-    if (kernel != null || named != null) {
-      return kernel != null ? kernel : named;
+    if (kernel != null) {
+      return kernel;
+    }
+    if (named != null) {
+      return named;
     }
     Kernels all = new Kernels(cache().resolve("kernels"));
     Path k = all.newest();
