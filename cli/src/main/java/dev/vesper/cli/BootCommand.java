@@ -4,7 +4,6 @@ import dev.vesper.cli.boot.BootImage;
 import dev.vesper.cli.boot.Kernels;
 import dev.vesper.cli.confine.Confinement;
 import dev.vesper.cli.confine.Policy;
-import java.io.Console;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -84,8 +83,7 @@ final class BootCommand implements Options.Command {
     try {
       Path k = kernel();
       boolean folder = !alone && System.getProperty("os.name").equals("Linux");
-      Console console = System.console();
-      boolean terminal = console != null && console.isTerminal();
+      boolean terminal = Terminal.isInteractive();
       String term = System.getenv().getOrDefault("TERM", "dumb");
       byte[] initrd =
           UserError.of(

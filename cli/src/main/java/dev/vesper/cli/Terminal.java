@@ -3,6 +3,7 @@ package dev.vesper.cli;
 import dev.vesper.machine.observe.format.TraceWriter;
 import dev.vesper.machine.observe.format.Visible;
 import java.io.BufferedOutputStream;
+import java.io.Console;
 import java.io.FileDescriptor;
 import java.io.OutputStream;
 import java.io.PrintStream;
@@ -45,6 +46,12 @@ final class Terminal {
   static void watchOut() {
     OutputStream out = new StandardOutput(FileDescriptor.out, "the result to stdout");
     System.setOut(new PrintStream(new BufferedOutputStream(out), false, System.out.charset()));
+  }
+
+  /** {@return whether somebody sits in front of standard input and output} */
+  static boolean isInteractive() {
+    Console c = System.console();
+    return c != null && c.isTerminal();
   }
 
   /**
