@@ -133,9 +133,8 @@ final class GuestOptions {
     o.text("512M", "guest memory (default: 512M)", v -> memory = v, "-m", "--memory");
     o.text(
         "minimal|pc|q35",
-        "board under kvm: minimal has 8259, 8254, COM1 and a clock, pc and q35 are QEMU's with ACPI"
-            + " and PCI (default: pc for firmware, disks and Linux on several processors, else"
-            + " minimal)",
+        "board under kvm: pc and q35 are QEMU's with ACPI and PCI, minimal has 8259, 8254, COM1 and a"
+            + " clock (default: pc)",
         v -> board = v,
         "-M",
         "-machine",

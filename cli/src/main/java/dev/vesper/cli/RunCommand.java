@@ -469,7 +469,7 @@ final class RunCommand implements Options.Command {
               .withClock(UserError.of(() -> HardwareOptions.clock("-rtc", rtc)));
       if (h.board() == Hardware.Board.MINIMAL && h.needsPci()) {
         throw new UserError(
-            "-M minimal has no PCI and no fw_cfg: take -M pc or q35, or leave -M out");
+            "-M minimal has no PCI devices and no fw_cfg: take -M pc or q35, or leave -M out");
       }
       // Everything is open that is named, and nothing that a guest brings with it has been read.
       confine(networks.list(), shares.list(), line != null && line.accepts());

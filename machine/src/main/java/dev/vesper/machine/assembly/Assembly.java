@@ -164,6 +164,12 @@ public final class Assembly {
               + ", not "
               + o.processors());
     }
+    if (profile.board(o.hardware().board()) == Hardware.Board.MINIMAL
+        && !profile.isVmd()
+        && (o.hardware().needsPci() || o.boot().firmware() != null)) {
+      throw new IllegalArgumentException(
+          "board minimal has no PCI devices, no fw_cfg and no firmware: take pc or q35");
+    }
   }
 
   private static Platform.PlacedFirmware firmware(MachineSpec o, MachineSpec.Firmware f) {

@@ -58,13 +58,7 @@ public final class GuestLoader {
 
   /** {@return the board that a machine has} */
   static Hardware.Board board(MachineSpec o, Profile profile) {
-    MachineSpec.Boot b = o.boot();
-    return profile.board(
-        o.hardware().board(),
-        b.firmware() != null
-            || o.hardware().needsPci()
-            || o.hardware().testDevice()
-            || o.processors() > 1 && ImageLoader.isLinux(b.image()));
+    return profile.board(o.hardware().board());
   }
 
   private static @Nullable Board acpi(MachineSpec o, Profile profile) {

@@ -9,8 +9,7 @@ import java.util.List;
 public final class ImageLoader {
   private ImageLoader() {}
 
-  /** {@return whether an image is a bzImage, which is told of a board by ACPI tables} */
-  public static boolean isLinux(byte[] image) {
+  private static boolean isLinux(byte[] image) {
     return Bytes.u32(image, 0x202) == 0x5372_6448L;
   }
 

@@ -35,9 +35,12 @@ public record Hardware(
 
   /** What QEMU calls a machine. */
   public enum Board {
-    /** The least that boots what is launched: {@link #PC} if that needs firmware's work. */
+    /** What the profile's hypervisor gives a guest: {@link #PC} under kvm, vmd's own board. */
     AUTO,
-    /** 8259 pair, 8254, COM1, clock: a kernel that is entered directly needs no more. */
+    /**
+     * 8259 pair, 8254, COM1, clock, and an empty PCI bus: no tables, no firmware, and no local APIC
+     * for a processor alone.
+     */
     MINIMAL,
     /** i440FX and PIIX, as QEMU's {@code pc}. */
     PC,
@@ -198,7 +201,8 @@ public record Hardware(
 
   /** {@return whether there is anything that {@link Board#MINIMAL} has no place for} */
   public boolean needsPci() {
-    return !items.isEmpty()
+    return testDevice
+        || !items.isEmpty()
         || !drives.isEmpty()
         || !networks.isEmpty()
         || virtioConsole

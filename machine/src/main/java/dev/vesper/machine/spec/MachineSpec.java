@@ -21,8 +21,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * What a machine is made of. Made by a {@link Builder}; what it does not say is profile kvm under
- * SEV-ES with one vCPU, 512 MiB, CPU model vesper-min, seed 1, no input and a console that nobody
- * reads.
+ * SEV-ES with one vCPU, 512 MiB, CPU model vesper-min, seed 1, QEMU's board {@code pc}, no input
+ * and a console that nobody reads; a reset ends the run.
  *
  * {@snippet :
  * MachineSpec spec =

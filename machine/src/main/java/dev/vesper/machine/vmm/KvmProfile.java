@@ -62,10 +62,8 @@ public record KvmProfile() implements Profile {
   }
 
   @Override
-  public Hardware.Board board(Hardware.Board asked, boolean needsDevices) {
-    return asked != Hardware.Board.AUTO
-        ? asked
-        : needsDevices ? Hardware.Board.PC : Hardware.Board.MINIMAL;
+  public Hardware.Board board(Hardware.Board asked) {
+    return asked == Hardware.Board.AUTO ? Hardware.Board.PC : asked;
   }
 
   @Override

@@ -198,7 +198,7 @@ public record OpenBsdProfile(State state, boolean cr8Trap) implements Profile {
   }
 
   @Override
-  public Hardware.Board board(Hardware.Board asked, boolean needsDevices) {
+  public Hardware.Board board(Hardware.Board asked) {
     return asked == Hardware.Board.AUTO ? Hardware.Board.MINIMAL : asked;
   }
 

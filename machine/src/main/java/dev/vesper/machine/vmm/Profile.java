@@ -59,12 +59,8 @@ public sealed interface Profile permits KvmProfile, OpenBsdProfile {
    */
   boolean isVmd();
 
-  /**
-   * {@return the board that a guest gets}
-   *
-   * @param needsDevices without tables it would find neither processors nor devices
-   */
-  Hardware.Board board(Hardware.Board asked, boolean needsDevices);
+  /** {@return the board that a guest gets, which is never {@link Hardware.Board#AUTO}} */
+  Hardware.Board board(Hardware.Board asked);
 
   /** {@return the machine's devices} */
   Platform platform(Platform.Parts parts);
