@@ -21,6 +21,7 @@ import dev.vesper.machine.spec.ConsoleInput;
 import dev.vesper.machine.spec.Hardware;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.Outcome;
+import dev.vesper.machine.spec.ResetPolicy;
 import dev.vesper.machine.spec.SevMode;
 import java.io.BufferedOutputStream;
 import java.io.Closeable;
@@ -65,6 +66,7 @@ final class RunCommand implements Options.Command {
   private String vga = "none";
   private @Nullable Path screenshot;
   private boolean snapshot;
+  private Reboots.Action reboot = Reboots.Action.AUTO;
   private List<String> items = List.of();
   private String debugcon = "stderr";
   private String rtc = "";
@@ -181,6 +183,18 @@ final class RunCommand implements Options.Command {
         "-snapshot",
         "--snapshot");
     o.text(
+    o.flag(
+        "a reset of the guest ends the run; without, a guest of --sev off, or of sev with firmware,"
+            + " starts again, twice at most if each time takes less than a minute",
+        () -> reboot = Reboots.Action.SHUTDOWN,
+        "-no-reboot",
+        "--no-reboot");
+    o.text(
+        "reboot=reset|shutdown",
+        "what a reset of the guest does: it starts again as often as it likes, or -no-reboot",
+        v -> reboot = Reboots.action(v),
+        "-action",
+        "--action");
         "stderr|file:F|none",
         "where a virtio console goes (default: none)",
         v -> virtioConsole = v,
@@ -496,6 +510,7 @@ final class RunCommand implements Options.Command {
               .ports(ports)
               .build();
       Machine m = launch(whole, names);
+              .resets(guest.kvm() ? new Reboots(reboot) : ResetPolicy.END)
       running = m;
       ending.of(m);
       if (verbose) {
@@ -512,7 +527,7 @@ final class RunCommand implements Options.Command {
       TraceWriter lines = limit.trace("-v", Terminal.errStream(), Terminal::lines);
       boolean traced = trace(m, files, checker, lines);
       outputs.deadline(end);
-      Restarts restarts = new Restarts(whole.profile());
+      Restarts restarts = new Restarts(whole.profile(), reboot != Reboots.Action.SHUTDOWN);
       long executed = 0;
       Outcome o = run(m, limitInsns, end, quiet);
       while (restarts.isReset(o) && restarts.again(m.virtualTime())) {

@@ -18,9 +18,10 @@ public final class Restarts {
 
   /**
    * @param profile name of the hypervisor's profile
+   * @param wanted whether a guest may be started again at all
    */
-  public Restarts(String profile) {
-    vmd = Profile.named(profile).isVmd();
+  public Restarts(String profile, boolean wanted) {
+    vmd = wanted && Profile.named(profile).isVmd();
   }
 
   /** {@return whether the end of a run is a reset, which only {@link #again} may refuse} */

@@ -11,7 +11,7 @@ final class RestartsTest {
 
   @Test
   void theThirdFastResetInARowIsTheLast() {
-    Restarts r = new Restarts("openbsd");
+    Restarts r = new Restarts("openbsd", true);
     assertThat(r.again(5 * SECOND)).isTrue();
     assertThat(r.again(5 * SECOND)).isTrue();
     assertThat(r.again(5 * SECOND)).isFalse();
@@ -19,7 +19,7 @@ final class RestartsTest {
 
   @Test
   void aLongLifeInBetweenStartsTheCountAnew() {
-    Restarts r = new Restarts("openbsd:2025-09");
+    Restarts r = new Restarts("openbsd:2025-09", true);
     assertThat(r.again(SECOND)).isTrue();
     assertThat(r.again(SECOND)).isTrue();
     assertThat(r.again(6 * SECOND)).isTrue();
@@ -31,8 +31,8 @@ final class RestartsTest {
   @Test
   void onlyVmdTakesAShutdownForAReset() {
     Outcome o = new Outcome(Outcome.SHUTDOWN, "");
-    assertThat(new Restarts("openbsd").isReset(o)).isTrue();
-    assertThat(new Restarts("kvm").isReset(o)).isFalse();
-    assertThat(new Restarts("openbsd").isReset(new Outcome(Outcome.POWER_OFF, ""))).isFalse();
+    assertThat(new Restarts("openbsd", true).isReset(o)).isTrue();
+    assertThat(new Restarts("kvm", true).isReset(o)).isFalse();
+    assertThat(new Restarts("openbsd", true).isReset(new Outcome(Outcome.POWER_OFF, ""))).isFalse();
   }
 }

@@ -87,6 +87,8 @@ final class QemuOptions {
     value((o, v) -> folders.add(v), "L");
     value((o, v) -> line.set("--seed", v), "seed");
     flag((o, v) -> line.flag("-snapshot"), "snapshot");
+    flag((o, v) -> line.flag("-no-reboot"), "no-reboot");
+    value((o, v) -> action(new KeyValues(v, "")), "action");
     flag((o, v) -> line.add("--version"), "version");
     flag((o, v) -> line.add("--help"), "h", "help");
     value((o, v) -> line.add("-fw_cfg", v), "fw_cfg", "fw-cfg");
@@ -129,6 +131,15 @@ final class QemuOptions {
   }
 
   private void unlessNone(String option, String value) {
+  /** What is done when the guest resets itself is ours too, and the only choice. */
+  private void action(KeyValues k) {
+    String reboot = k.take("reboot");
+    if (reboot != null) {
+      line.set("-action", "reboot=" + reboot);
+    }
+    line.drop("-action", k.rest(), "a shutdown of the guest ends the run");
+  }
+
     String way =
         switch (option) {
           case "-vnc", "-spice" -> "there is no window; use -vga std --screenshot F.png";
@@ -180,7 +191,7 @@ final class QemuOptions {
 
   private void harmless() {
     // What is done anyway is worth no word.
-    flag((o, v) -> {}, "no-reboot", "no-kvm", "no-user-config", "no-defconfig", "no-fd-bootchk");
+    flag((o, v) -> {}, "no-kvm", "no-user-config", "no-defconfig", "no-fd-bootchk");
     harmlessFlag(Boards.NOT_ACCELERATED, "enable-kvm");
     harmlessValue("a run has no name", "name");
     harmlessValue("there are no SMBIOS tables", "uuid");
@@ -194,7 +205,6 @@ final class QemuOptions {
     harmlessFlag("memory is Java's", "mem-prealloc");
     harmlessFlag("the board's devices are as they are", "no-hpet", "usb");
     harmlessValue("messages are lines on stderr", "msg");
-    harmlessValue("a reset or shutdown of the guest ends the run", "action");
     harmlessValue("memory is taken when it is touched", "overcommit");
     harmlessValue("devices have no such switches", "global");
     harmlessValue("there is no sound", "audio", "audiodev", "soundhw");

@@ -129,11 +129,17 @@ public final class Assembly {
             o.mode(),
             mmio,
             p.input());
-    if (guest.bios() && board != Hardware.Board.MINIMAL) {
+    boolean afterBios = guest.bios() && board != Hardware.Board.MINIMAL;
+    if (afterBios) {
       host.afterBios();
     }
     mmio.onChange(() -> cpus.forEach(c -> c.flushTlb(true)));
     host.resumesAt(firmware == null ? () -> WakingVector.state(view) : guest::state);
+    host.resets(o.resets());
+    if (o.mode() == SevMode.OFF || o.mode() == SevMode.SEV && firmware != null) {
+      host.startsAgainBy(
+          () -> GuestLoader.again(o, profile, model, view, guest)::stateOf, afterBios);
+    }
     HostFaults.commit(o.hostFaults(), host.program());
     if (o.executeOnly()) {
       BitSet text = textFrames(guest);

@@ -3,6 +3,7 @@ package dev.vesper.machine.assembly;
 import dev.vesper.machine.boot.BootOptions;
 import dev.vesper.machine.boot.ImageLoader;
 import dev.vesper.machine.boot.LaunchChoices;
+import dev.vesper.machine.boot.LegacyBios;
 import dev.vesper.machine.boot.LoadedGuest;
 import dev.vesper.machine.device.acpi.Board;
 import dev.vesper.machine.memory.HostView;
@@ -54,6 +55,31 @@ public final class GuestLoader {
             new LaunchChoices(
                 l.reset(), signature != null ? signature : model.leaf(1, 0).eax(), l.hashes())),
         view);
+  }
+
+  /**
+   * Loads what is booted again, after a reset that has kept memory: what an image finds in zeroed
+   * memory is zeroed again. Firmware is where it is, but for the copy that a BIOS may have changed.
+   *
+   * @param before what was loaded first
+   */
+  static LoadedGuest again(
+      MachineSpec o, Profile profile, CpuModel model, HostView view, LoadedGuest before) {
+    MachineSpec.Firmware firmware = o.boot().firmware();
+    if (firmware != null) {
+      if (o.mode() == SevMode.OFF) {
+        LegacyBios.place(firmware.code(), view);
+      }
+      return before;
+    }
+    for (LoadedGuest.Range r : before.ranges()) {
+      view.write(r.address(), new byte[(int) r.length()], 0, (int) r.length());
+    }
+    try {
+      return load(o, profile, model, view);
+    } catch (BootException e) {
+      throw new AssertionError("what was loaded once cannot be loaded again", e);
+    }
   }
 
   /** {@return the board that a machine has} */

@@ -11,6 +11,9 @@ import dev.vesper.machine.memory.PhysicalMemory;
  * general registers are where the host's VMRUN stub saved them.
  */
 public final class PlainVcpu extends VirtualCpu {
+  /** CR8 in the VMCB. */
+  private static final long TASK_PRIORITY = 15;
+
   public PlainVcpu(Cpu cpu, PhysicalMemory memory, boolean sev) {
     super(cpu, memory);
     cpu.sevStatus = sev ? 1 : 0;
@@ -32,9 +35,15 @@ public final class PlainVcpu extends VirtualCpu {
     vmcb().set(Vmcb.EVENTINJ, 0);
     vmcb().set(Vmcb.EXITINTINFO, 0);
     vmcb().set(Vmcb.INTERRUPT_SHADOW, 0);
+    vmcb().set(Vmcb.V_INTR, vmcb().get(Vmcb.V_INTR) & ~TASK_PRIORITY);
     cpu.nmiBlocked = false;
     launch(state);
     cpu.flushTlb(true);
+  }
+
+  /** RESET: the guest's time-stamp counter is 0 now. */
+  public void restartTimeStampCounter() {
+    vmcb().set(Vmcb.TSC_OFFSET, -now());
   }
 
   @Override

@@ -130,6 +130,11 @@ public final class MachineSpec {
     return b.hardware;
   }
 
+  /** {@return what becomes of a guest that resets itself} */
+  public ResetPolicy resets() {
+    return b.resets;
+  }
+
   /** {@return where what the guest says goes} */
   public Ports ports() {
     return b.ports;
@@ -226,6 +231,7 @@ public final class MachineSpec {
     private List<String> hostFaults = List.of();
     private Launch launch = Launch.DEFAULT;
     private Hardware hardware = Hardware.NONE;
+    private ResetPolicy resets = ResetPolicy.END;
     private Ports ports = new Ports(b -> {}, b -> {}, b -> {}, ConsoleInput.NONE);
 
     private Builder() {}
@@ -244,6 +250,7 @@ public final class MachineSpec {
       c.hostFaults = hostFaults;
       c.launch = launch;
       c.hardware = hardware;
+      c.resets = resets;
       c.ports = ports;
       return c;
     }
@@ -429,6 +436,12 @@ public final class MachineSpec {
       List<Hardware.Share> shares = new ArrayList<>(hardware.shares());
       shares.add(new Hardware.Share(tag, server));
       return hardware(hardware.withShares(shares));
+    }
+
+    /** Sets what becomes of a guest that resets itself, which ends its run if nothing is said. */
+    public Builder resets(ResetPolicy policy) {
+      resets = policy;
+      return this;
     }
 
     /** Sets all of the outside. */

@@ -22,6 +22,9 @@ public record Outcome(int status, String reason, @Nullable Integer guestValue) {
   public static final int SHUTDOWN = 5;
   public static final int GAVE_UP = 6;
 
+  /** A watchdog has reset a guest that did nothing but wait. */
+  public static final int WATCHDOG = 8;
+
   /** A file, a pipe or a terminal did not take what was to be written. */
   public static final int UNWRITTEN = 122;
 

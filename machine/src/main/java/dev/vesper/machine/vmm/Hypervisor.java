@@ -15,10 +15,12 @@ import dev.vesper.machine.sev.VirtualCpu;
 import dev.vesper.machine.sev.Vmcb;
 import dev.vesper.machine.spec.ConsoleInput;
 import dev.vesper.machine.spec.Outcome;
+import dev.vesper.machine.spec.ResetPolicy;
 import dev.vesper.machine.spec.SevMode;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.BiFunction;
+import java.util.function.IntFunction;
 import java.util.function.LongSupplier;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
@@ -56,6 +58,7 @@ public final class Hypervisor {
   private final Profile profile;
   private final Program program = new Program();
   private final RunLoop loop = new RunLoop(this);
+  final Resets resets = new Resets(this);
   private Supplier<@Nullable LaunchState> resume = () -> null;
   private long latest;
   private @Nullable Outcome outcome;
@@ -204,6 +207,21 @@ public final class Hypervisor {
     resume = state;
   }
 
+  /** Says what becomes of a guest that resets itself; if nobody does, its run ends. */
+  public void resets(ResetPolicy policy) {
+    resets.policy(policy);
+  }
+
+  /**
+   * Says how a guest that resets itself starts again; if nobody does, it cannot.
+   *
+   * @param load puts what is booted into memory, and has the registers of each processor
+   * @param afterBios a BIOS is taken to have run
+   */
+  public void startsAgainBy(Supplier<IntFunction<LaunchState>> load, boolean afterBios) {
+    resets.startsBy(load, afterBios);
+  }
+
   /** {@return the screen, or null if there is none} */
   public @Nullable Vga screen() {
     return platform.screen;
@@ -294,7 +312,8 @@ public final class Hypervisor {
       case ExitCode.INTR, ExitCode.NMI, ExitCode.VINTR, ExitCode.PAUSE -> {
         // the loop looks at time and interrupts anyway
       }
-      case ExitCode.SHUTDOWN -> end(Outcome.SHUTDOWN, "guest shut down (triple fault)" + hint(hv));
+      case ExitCode.SHUTDOWN ->
+          resets.asked(new Outcome(Outcome.SHUTDOWN, "guest shut down (triple fault)" + hint(hv)));
       case ExitCode.INVALID ->
           end(Outcome.GAVE_UP, "VMRUN refused the guest state (VMEXIT_INVALID)");
       default -> program.exit(this, hv, code, info1, info2);

@@ -104,6 +104,7 @@ public final class Platform {
   private final long apJumpTable;
   private final boolean firmware;
   private @Nullable AcpiPm power;
+  private long spoke;
   @Nullable Vga screen;
 
   /**
@@ -138,10 +139,15 @@ public final class Platform {
     startSeconds = p.hardware.startSeconds();
     rtc = new CmosRtc(p.clock, own, startSeconds, p.memory.guestBytes());
     timers.add(rtc);
+    Uart16550.Sink console =
+        b -> {
+          spoke = p.clock.getAsLong();
+          p.console.put(b);
+        };
     if (fifo) {
-      com1 = new Uart16550(0x3F8, 4, lines, p.console);
+      com1 = new Uart16550(0x3F8, 4, lines, console);
     } else {
-      Ns8250 plain = new Ns8250(0x3F8, 4, lines, p.console, p.clock);
+      Ns8250 plain = new Ns8250(0x3F8, 4, lines, console, p.clock);
       timers.add(plain);
       com1 = plain;
     }
@@ -199,6 +205,11 @@ public final class Platform {
     }
   }
 
+  /** {@return virtual time at which COM1 has written last, or 0} */
+  long spoke() {
+    return spoke;
+  }
+
   /** {@return date and time at virtual time 0, in seconds since 1970} */
   long startSeconds() {
     return startSeconds;
@@ -222,9 +233,14 @@ public final class Platform {
     return Math.min(rtc.nextEvent(), pm == null ? Timed.NEVER : pm.nextEvent());
   }
 
+  /** Takes over what has its own battery. */
+  void resetFrom(Platform before) {
+    rtc.resetFrom(before.rtc);
+  }
+
   /** Takes over what has its own battery, and what woke the machine. */
   void wokenFrom(Platform before) {
-    rtc.resetFrom(before.rtc);
+    resetFrom(before);
     rtc.sayThatItWakes();
     AcpiPm now = power;
     AcpiPm then = before.power;

@@ -436,7 +436,7 @@ public final class RunLoop {
     } else if (p.reset.poweredOff()) {
       host.end(Outcome.POWER_OFF, "guest powered off");
     } else if (p.reset.resetRequested()) {
-      host.end(Outcome.POWER_OFF, "guest asked for a reset");
+      host.resets.asked(new Outcome(Outcome.POWER_OFF, "guest asked for a reset"));
     }
   }
 
@@ -538,6 +538,7 @@ public final class RunLoop {
 
   /** Nobody can run: lets virtual time jump to the next event. */
   private void idle() {
+    host.resets.idles();
     if (host.vcpus.stream().noneMatch(HostVcpu::canWake)) {
       HostVcpu boot = host.vcpus.get(0);
       if (boot.state != HostVcpu.State.HALTED) {
