@@ -137,8 +137,9 @@ final class RunCommand implements Options.Command {
     o.phrases(
         "file=F[,KEY=VALUE...]",
         "a disk: format=raw or qcow2 (default: what the file is, but a guest may not make its raw"
-            + " disk look otherwise), if=virtio or ide (default: virtio), readonly=on, snapshot=on"
-            + " (what the guest writes is forgotten at the end); may be repeated",
+            + " disk look otherwise), if=virtio or ide (default: virtio), media=cdrom (a CD-ROM drive,"
+            + " ide by default), readonly=on, snapshot=on (what the guest writes is forgotten at the"
+            + " end); may be repeated",
         v -> drive = v,
         "-drive",
         "--drive");

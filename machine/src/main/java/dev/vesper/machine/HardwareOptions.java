@@ -38,7 +38,8 @@ import org.jspecify.annotations.Nullable;
  */
 public final class HardwareOptions {
   private static final String DRIVE =
-      " takes file=F[,format=raw|qcow2][,if=virtio|ide][,readonly=on][,snapshot=on]";
+      " takes file=F[,format=raw|qcow2][,if=virtio|ide][,media=disk|cdrom][,readonly=on]"
+          + "[,snapshot=on]";
   private static final String NIC =
       " takes none or user[,hostfwd=tcp:[127.0.0.1]:PORT-[10.0.2.15]:PORT]"
           + "[,guestfwd=tcp:10.0.2.2:PORT-tcp:127.0.0.1:PORT]";
@@ -80,13 +81,15 @@ public final class HardwareOptions {
       Path path,
       DiskFile.@Nullable Format format,
       boolean virtio,
+      boolean cdRom,
       boolean readOnly,
       boolean forget) {
 
     static DriveWords of(String name, String option) {
       Path path = null;
       DiskFile.Format format = null;
-      boolean virtio = true;
+      String bus = "";
+      boolean cdRom = false;
       boolean readOnly = false;
       boolean forget = false;
       for (String part : option.split(",")) {
@@ -106,7 +109,13 @@ public final class HardwareOptions {
             if (!value.equals("virtio") && !value.equals("ide")) {
               throw wrong(name + " " + part + ": there are virtio and ide");
             }
-            virtio = value.equals("virtio");
+            bus = value;
+          }
+          case "media" -> {
+            if (!value.equals("disk") && !value.equals("cdrom")) {
+              throw wrong(name + " " + part + ": there are disk and cdrom");
+            }
+            cdRom = value.equals("cdrom");
           }
           case "readonly" -> readOnly = flag(name, part, value);
           case "snapshot" -> forget = flag(name, part, value);
@@ -116,12 +125,15 @@ public final class HardwareOptions {
       if (path == null) {
         throw wrong(name + " needs file=F");
       }
-      return new DriveWords(path, format, virtio, readOnly, forget);
+      boolean virtio = bus.isEmpty() ? !cdRom : bus.equals("virtio");
+      return new DriveWords(path, format, virtio, cdRom, readOnly || cdRom, forget);
     }
   }
 
   /**
-   * Opens a disk: {@code file=F[,format=raw|qcow2][,if=virtio|ide][,readonly=on][,snapshot=on]}.
+   * Opens a disk: {@code
+   * file=F[,format=raw|qcow2][,if=virtio|ide][,media=disk|cdrom][,readonly=on][,snapshot=on]}. A
+   * CD-ROM cannot be written, and is one of the AHCI controller unless it is said to be virtio.
    *
    * @param name of the option, for messages
    * @param snapshot what is written is forgotten, whatever the option says
@@ -139,7 +151,9 @@ public final class HardwareOptions {
       String name, String option, boolean snapshot, Consumer<String> notices) {
     DriveWords d = DriveWords.of(name, option);
     return new Hardware.Drive(
-        disk(d.path, d.format, d.readOnly, d.forget || snapshot, notices), d.virtio);
+        disk(d.path, d.format, d.readOnly, (d.forget || snapshot) && !d.cdRom, notices),
+        d.virtio,
+        d.cdRom && !d.virtio);
   }
 
   /** {@return the file of a disk that an option describes} */

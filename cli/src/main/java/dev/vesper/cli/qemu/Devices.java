@@ -65,8 +65,8 @@ final class Devices {
       case "isa-debug-exit" -> exit(value, k);
       case "virtio-blk-pci", "virtio-blk", "virtio-blk-pci-non-transitional" ->
           disks.device(model, "virtio", k);
-      case "ide-hd", "ide-drive", "ide-cd", "scsi-cd" -> disks.device(model, "ide", k);
-      case "scsi-hd", "scsi-block", "scsi-disk", "nvme", "usb-storage", "sd-card" ->
+      case "ide-hd", "ide-drive", "ide-cd" -> disks.device(model, "ide", k);
+      case "scsi-hd", "scsi-cd", "scsi-block", "scsi-disk", "nvme", "usb-storage", "sd-card" ->
           disks.device(model, "", k);
       case "floppy", "isa-fdc" -> disks.floppy("-device " + model);
       case "isa-serial", "pci-serial" -> consoles.serial(console(model, k));

@@ -57,16 +57,29 @@ final class Disks {
           "auto-read-only",
           "force-share");
 
+  private static final String EMPTY_DRIVE = "there are no empty CD-ROM drives";
+
   private static final String UNTUNED = "the file is read and written in one way";
 
   /** What a drive is, before it is known what it hangs on. */
   private record Image(
-      String file, @Nullable String format, boolean readOnly, boolean snapshot, String index) {
+      String file,
+      @Nullable String format,
+      boolean cdRom,
+      boolean readOnly,
+      boolean snapshot,
+      String index) {
+    /** {@return the same as the medium of a CD-ROM drive} */
+    Image inCdRom() {
+      return new Image(file, format, true, false, false, index);
+    }
+
     String words(String bus) {
       return "file="
           + file
           + (format == null ? "" : ",format=" + format)
           + (bus.isEmpty() ? "" : ",if=" + bus)
+          + (cdRom ? ",media=cdrom" : "")
           + (readOnly ? ",readonly=on" : "")
           + (snapshot ? ",snapshot=on" : "");
     }
@@ -74,9 +87,9 @@ final class Disks {
 
   /** A disk that the guest sees. */
   private record Attached(Image image, String bus, int index) {
-    /** {@return the bus, which is virtio if nothing is said} */
+    /** {@return the bus, which for a disk is virtio if nothing is said} */
     String place() {
-      return bus.isEmpty() ? "virtio" : bus;
+      return bus.isEmpty() ? image.cdRom ? "ide" : "virtio" : bus;
     }
   }
 
@@ -100,10 +113,6 @@ final class Disks {
   private static String convert(String format, String file) {
     return "%s format=%s: there are raw and qcow2; convert it with 'qemu-img convert -O qcow2 %s %s.qcow2'"
         .formatted(OPTION, format, file, file);
-  }
-
-  private static String cdrom(String option, String file) {
-    return "%s: there is no CD-ROM drive; use -drive file=%s,readonly=on".formatted(option, file);
   }
 
   private boolean usable(String option, @Nullable String file, @Nullable String format) {
@@ -137,14 +146,19 @@ final class Disks {
     line.drop(OPTION, k.takeAny(TUNING), UNTUNED);
     line.refuseRest(OPTION, k);
     String kind = format.isEmpty() ? null : format;
-    if (medium.equals("cdrom")) {
-      line.refuse(cdrom("-drive media=cdrom", file.isEmpty() ? "F" : file));
+    boolean cdRom = medium.equals("cdrom");
+    if (!cdRom && !medium.equals("disk")) {
+      line.refuse("-drive media=" + medium + ": there are disk and cdrom");
+      return;
+    }
+    if (cdRom && file.isEmpty()) {
+      line.drop(OPTION + " media=cdrom without file=F", EMPTY_DRIVE);
       return;
     }
     if (!usable(OPTION, file, kind)) {
       return;
     }
-    Image i = new Image(file, kind, readOnly, snapshot, index);
+    Image i = new Image(file, kind, cdRom, readOnly && !cdRom, snapshot && !cdRom, index);
     switch (bus) {
       case "", "virtio", "ide" -> attach(i, bus);
       case "none" -> waiting.put(id, i);
@@ -188,13 +202,15 @@ final class Disks {
   void disk(String option, String file) {
     if (usable(option, file, null)) {
       int index = option.charAt(option.length() - 1) - 'a';
-      attached.add(new Attached(new Image(file, null, false, false, ""), "ide", index));
+      attached.add(new Attached(new Image(file, null, false, false, false, ""), "ide", index));
     }
   }
 
-  /** {@code -cdrom}. */
+  /** {@code -cdrom}: the third disk of an IDE controller. */
   void cdrom(String file) {
-    line.refuse(cdrom("-cdrom", file));
+    if (usable("-cdrom", file, null)) {
+      attached.add(new Attached(new Image(file, null, true, false, false, ""), "ide", 2));
+    }
   }
 
   /** {@code -fda} and its like. */
@@ -234,7 +250,9 @@ final class Disks {
     line.drop("-blockdev", k.takeAny(TUNING), UNTUNED);
     line.refuseRest("-blockdev", k);
     String format = file ? "raw" : driver;
-    return usable("-blockdev", name, format) ? new Image(name, format, readOnly, false, "") : null;
+    return usable("-blockdev", name, format)
+        ? new Image(name, format, false, readOnly, false, "")
+        : null;
   }
 
   /**
@@ -250,9 +268,8 @@ final class Disks {
       waiting.remove(id);
       return;
     }
-    if (model.endsWith("-cd")) {
-      Image i = image(id);
-      line.refuse(cdrom("-device " + model, i == null ? "F" : i.file));
+    if (model.equals("ide-cd") && id.isEmpty()) {
+      line.drop("-device ide-cd without drive=ID", EMPTY_DRIVE);
       return;
     }
     line.drop(
@@ -275,7 +292,7 @@ final class Disks {
       if (i == null) {
         line.refuse("-device %s: no -drive or -blockdev is named '%s'".formatted(d.model, d.drive));
       } else {
-        attach(i, d.bus);
+        attach(d.model.equals("ide-cd") ? i.inCdRom() : i, d.bus);
       }
     }
     flashes.sort(Comparator.comparingInt(Flash::unit));

@@ -53,7 +53,13 @@ public record Hardware(
    *
    * @param virtio a virtio disk, or one of the AHCI controller
    */
-  public record Drive(Disk disk, boolean virtio) {}
+  public record Drive(Disk disk, boolean virtio, boolean cdRom) {
+    /** A hard disk. */
+    public Drive(Disk disk, boolean virtio) {
+      this(disk, virtio, false);
+    }
+  }
+   * @param cdRom a CD-ROM drive with the disk as its medium, if it is of the AHCI controller
 
   /**
    * A folder of the computer.

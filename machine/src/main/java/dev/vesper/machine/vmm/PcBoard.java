@@ -13,7 +13,7 @@ import dev.vesper.machine.device.Rom;
 import dev.vesper.machine.device.acpi.AcpiTables;
 import dev.vesper.machine.device.acpi.Board;
 import dev.vesper.machine.device.ahci.Ahci;
-import dev.vesper.machine.device.disk.Disk;
+import dev.vesper.machine.device.ahci.SataDrive;
 import dev.vesper.machine.device.display.Vga;
 import dev.vesper.machine.device.net.Network;
 import dev.vesper.machine.device.pci.Ich9Lpc;
@@ -179,12 +179,12 @@ public final class PcBoard {
     for (Hardware.Share f : parts.hardware().shares()) {
       add(virtio(new VirtioFs(f.tag(), f.server())));
     }
-    List<Disk> sata = new ArrayList<>();
+    List<SataDrive> sata = new ArrayList<>();
     for (Hardware.Drive d : parts.hardware().drives()) {
       if (d.virtio()) {
         add(virtio(new VirtioBlock(d.disk())));
       } else {
-        sata.add(d.disk());
+        sata.add(new SataDrive(d.disk(), d.cdRom()));
       }
     }
     if (sata.size() > Ahci.PORTS) {

@@ -3,6 +3,7 @@ package dev.vesper.machine.device;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.machine.device.ahci.Ahci;
+import dev.vesper.machine.device.ahci.SataDrive;
 import dev.vesper.machine.device.disk.Disk;
 import dev.vesper.machine.device.display.Vga;
 import dev.vesper.machine.device.net.UserNetwork;
@@ -267,7 +268,7 @@ final class DeviceFuzzTest {
   @Test
   void ahciSurvivesAnyProgram() {
     StrictDisk disk = new StrictDisk();
-    run(p -> new Ahci(memory, List.of(disk), work), 0x400);
+    run(p -> new Ahci(memory, List.of(SataDrive.hard(disk)), work), 0x400);
   }
 
   /** A port that is set up, with command lists, tables and frames of random bytes. */
@@ -276,7 +277,7 @@ final class DeviceFuzzTest {
     StrictDisk disk = new StrictDisk();
     for (int p = 0; p < PROGRAMS; p++) {
       Random r = new Random(p);
-      Ahci a = new Ahci(memory, List.of(disk), work);
+      Ahci a = new Ahci(memory, List.of(SataDrive.hard(disk)), work);
       int list = r.nextInt(16) * 0x1000;
       int table = r.nextInt(16) * 0x1000 + 0x800;
       int[] codes = {0x25, 0x35, 0xC8, 0xCA, 0x60, 0x61, 0xEC, 0xEA, 0x20, 0x30, r.nextInt(256)};

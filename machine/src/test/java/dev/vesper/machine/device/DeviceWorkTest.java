@@ -3,6 +3,7 @@ package dev.vesper.machine.device;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.machine.device.ahci.Ahci;
+import dev.vesper.machine.device.ahci.SataDrive;
 import dev.vesper.machine.device.disk.Disk;
 import dev.vesper.machine.device.pci.PciBus;
 import dev.vesper.machine.memory.HostView;
@@ -74,7 +75,7 @@ final class DeviceWorkTest {
   @Test
   void thirtyTwoCommandsOfAhci() {
     Zeros disk = new Zeros();
-    Ahci ahci = new Ahci(memory, List.of(disk), work);
+    Ahci ahci = new Ahci(memory, List.of(SataDrive.hard(disk)), work);
     boolean[] pin = new boolean[1];
     new PciBus(new PortBus(), new MmioBus(), (address, data) -> {}).add(3, ahci, on -> pin[0] = on);
     long list = 0x1000;
@@ -110,7 +111,7 @@ final class DeviceWorkTest {
   @Test
   void aPortThatIsStoppedForgetsWhatWasPutOff() {
     Zeros disk = new Zeros();
-    Ahci ahci = new Ahci(memory, List.of(disk), work);
+    Ahci ahci = new Ahci(memory, List.of(SataDrive.hard(disk)), work);
     ahci.write(0x100, 4, 0x1000);
     ahci.write(0x118, 4, 0x11);
     work.spend(DeviceWork.ALLOWANCE);
@@ -124,7 +125,7 @@ final class DeviceWorkTest {
   @Test
   void aPortThatIsStoppedInACommandForgetsTheRest() {
     Zeros disk = new Zeros();
-    Ahci ahci = new Ahci(memory, List.of(disk), work);
+    Ahci ahci = new Ahci(memory, List.of(SataDrive.hard(disk)), work);
     memory.write(0x1000, 4, 5 | 8 << 16);
     memory.write(0x1008, 8, 0x2000);
     memory.write(0x2000, 4, 0x25_8027);

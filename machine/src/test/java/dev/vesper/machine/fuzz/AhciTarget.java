@@ -4,6 +4,7 @@ import dev.vesper.fixtures.fuzz.FuzzInput;
 import dev.vesper.fixtures.fuzz.FuzzTarget;
 import dev.vesper.machine.device.DeviceWork;
 import dev.vesper.machine.device.ahci.Ahci;
+import dev.vesper.machine.device.ahci.SataDrive;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.memory.PhysicalMemory;
 import java.util.List;
@@ -74,7 +75,7 @@ public final class AhciTarget implements FuzzTarget {
   public void take(byte[] input) {
     memory.write(0, zeros, 0, zeros.length);
     DeviceWork work = new DeviceWork();
-    Ahci a = new Ahci(memory, List.of(new StrictDisk()), work);
+    Ahci a = new Ahci(memory, List.of(SataDrive.hard(new StrictDisk())), work);
     a.write(4, 4, 1L << 31 | 2);
     a.write(PORT, 4, LIST);
     a.write(PORT + 8, 4, 0x2000);

@@ -2,16 +2,14 @@ package dev.vesper.machine.device.ahci;
 
 import dev.vesper.machine.device.DeviceWork;
 import dev.vesper.machine.device.MmioDevice;
-import dev.vesper.machine.device.disk.Disk;
 import dev.vesper.machine.device.pci.PciDevice;
 import dev.vesper.machine.memory.HostView;
-import java.util.ArrayList;
 import java.util.List;
 
 /**
- * The AHCI controller of an ICH9 (Serial ATA AHCI 1.3.1): six ports with a disk or nothing, command
- * lists in guest memory, native command queuing. Commands are finished when they are issued, before
- * any instruction after that.
+ * The AHCI controller of an ICH9 (Serial ATA AHCI 1.3.1): six ports with a disk, a CD-ROM drive or
+ * nothing, command lists in guest memory, native command queuing. Commands are finished when they
+ * are issued, before any instruction after that.
  */
 public final class Ahci extends PciDevice implements MmioDevice {
   /** Disks that it can have. */
@@ -36,14 +34,14 @@ public final class Ahci extends PciDevice implements MmioDevice {
 
   /**
    * @param memory guest memory as the host sees it
-   * @param disks at most {@link #PORTS}
+   * @param drives at most {@link #PORTS}
    * @param work says how much is done in one go
    */
-  public Ahci(HostView memory, List<Disk> disks, DeviceWork work) {
+  public Ahci(HostView memory, List<SataDrive> drives, DeviceWork work) {
     super(ID, CLASS, SUBSYSTEM, true);
-    List<Disk> all = new ArrayList<>(disks);
     for (int i = 0; i < PORTS; i++) {
-      ports[i] = new AhciPort(memory, i < all.size() ? all.get(i) : null, work, this::update);
+      SataDrive d = i < drives.size() ? drives.get(i) : null;
+      ports[i] = new AhciPort(memory, d, work, this::update);
     }
     memoryBar(5, BAR_BYTES, this);
     msi();

@@ -10,7 +10,10 @@ import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
-/** A port of an AHCI controller and the ATA disk behind it (ACS-3). */
+/**
+ * A port of an AHCI controller and the ATA disk behind it, or the CD-ROM drive that takes commands
+ * in packets (ACS-3).
+ */
 final class AhciPort {
   private static final int CMD_START = 1;
   private static final int CMD_RECEIVE = 1 << 4;
@@ -32,6 +35,18 @@ final class AhciPort {
   private static final int ERROR = 1;
   private static final int ABORTED = 4;
   private static final int SIGNATURE = 0x0000_0101;
+  private static final int PACKET_SIGNATURE = 0xEB14_0101;
+  private static final int PACKET_COMMAND = 0xA0;
+
+  /** In a command's table, where a packet is, and in its header, that there is one. */
+  private static final int PACKET_AT = 0x40;
+
+  private static final int HEADER_PACKET = 1 << 5;
+
+  // What a packet's end says in the count: data to the host, and that this is the end.
+  private static final int TO_HOST = 2;
+  private static final int ENDED = 3;
+
   private static final int NOTHING = 0x7F;
   private static final int ENTRIES = 0x80;
   private static final int SLOTS = 32;
@@ -56,6 +71,7 @@ final class AhciPort {
 
   private final HostView memory;
   private final @Nullable Disk disk;
+  private final @Nullable CdRom cd;
   private final DeviceWork work;
 
   /** Goes on with commands that were too much for one go. */
@@ -87,9 +103,10 @@ final class AhciPort {
    * @param work says how much is done in one go
    * @param changed is told when commands have been finished that were put off
    */
-  AhciPort(HostView memory, @Nullable Disk disk, DeviceWork work, Runnable changed) {
+  AhciPort(HostView memory, @Nullable SataDrive drive, DeviceWork work, Runnable changed) {
     this.memory = memory;
-    this.disk = disk;
+    disk = drive == null ? null : drive.disk();
+    cd = drive != null && drive.cdRom() ? new CdRom(drive.disk()) : null;
     this.work = work;
     buffer = new byte[disk == null ? 0 : TOGETHER * SECTOR];
     rest =
@@ -151,7 +168,7 @@ final class AhciPort {
               | ((command & CMD_START) != 0 ? 1 << 15 : 0)
               | ((command & CMD_RECEIVE) != 0 ? 1 << 14 : 0);
       case 0x20 -> taskFile;
-      case 0x24 -> disk == null ? -1 : SIGNATURE;
+      case 0x24 -> disk == null ? -1 : cd != null ? PACKET_SIGNATURE : SIGNATURE;
       case 0x28 -> sataStatus();
       case 0x2C -> sataControl;
       case 0x30 -> errors;
@@ -195,6 +212,9 @@ final class AhciPort {
     sataControl = v & 0xFFF;
     if ((was == 1 || was == OFFLINE) && (v & 15) == 0 && disk != null) {
       errors |= SERR_EXCHANGED;
+      if (cd != null) {
+        cd.reset();
+      }
       deviceToHost(READY, 1, null);
     }
   }
@@ -249,13 +269,21 @@ final class AhciPort {
       System.arraycopy(fis, 4, f, 4, 10);
       f[11] = 0;
     } else {
-      f[4] = 1;
-      f[12] = 1;
+      sign(f);
     }
     if ((command & CMD_RECEIVE) != 0) {
       store(received + 0x40, f);
       interrupts |= IS_D2H;
     }
+  }
+
+  /** Writes a drive's signature into a frame. */
+  private void sign(byte[] fis) {
+    int signature = cd != null ? PACKET_SIGNATURE : SIGNATURE;
+    fis[12] = (byte) signature;
+    fis[4] = (byte) (signature >> 8);
+    fis[5] = (byte) (signature >> 16);
+    fis[6] = (byte) (signature >> 24);
   }
 
   private void run(int slot, Disk d) {
@@ -273,8 +301,14 @@ final class AhciPort {
       }
       return;
     }
-    Command c = new Command(slot, fis, new Transfer(table, h.getShort(2) & 0xFFFF));
+    Transfer t = new Transfer(table, h.getShort(2) & 0xFFFF);
     work.spend(COMMAND_COST);
+    if (cd != null) {
+      boolean packet = (h.getInt(0) & HEADER_PACKET) != 0;
+      runPacket(cd, slot, fis, t, packet ? fetch(table + PACKET_AT, CdRom.PACKET) : null, d);
+      return;
+    }
+    Command c = new Command(slot, fis, t);
     if (c.count > 0) {
       begin(c, d);
     } else {
@@ -285,6 +319,57 @@ final class AhciPort {
         fine = false;
       }
       finish(c, fine);
+    }
+  }
+
+  /** A command for a drive that takes packets. */
+  private void runPacket(
+      CdRom drive, int slot, byte[] fis, Transfer t, byte @Nullable [] packet, Disk d) {
+    if ((fis[2] & 0xFF) != PACKET_COMMAND || packet == null) {
+      Command c = new Command(slot, fis, t, 0, 0);
+      finish(c, packet == null && executeOnCd(c, drive));
+      return;
+    }
+    CdRom.Answer a = drive.execute(packet);
+    byte[] data = a.data();
+    int perBlock = CdRom.BLOCK / SECTOR;
+    boolean tooMuch = a.blocks() > MOST_SECTORS / perBlock;
+    Command c =
+        new Command(slot, fis, t, a.block() * perBlock, tooMuch ? 0 : (int) a.blocks() * perBlock);
+    if (data == null || tooMuch) {
+      finish(c, false);
+    } else if (c.count > 0) {
+      goOn(c, d);
+    } else {
+      finish(c, data.length == 0 || t.store(data, data.length));
+    }
+  }
+
+  /** Executes a command that is no packet; {@return whether it is one} */
+  private boolean executeOnCd(Command c, CdRom drive) {
+    switch (c.code) {
+      case 0xA1 -> {
+        return c.memory.store(packetIdentity(), SECTOR);
+      }
+      // Settings and power states that make no difference here.
+      case 0xEF, 0xE0, 0xE1, 0xE2, 0xE3, 0xE6 -> {
+        return true;
+      }
+      case 0xE5 -> {
+        c.fis[12] = (byte) 0xFF;
+        return true;
+      }
+      case 0x08 -> {
+        // DEVICE RESET.
+        drive.reset();
+        sign(c.fis);
+        return true;
+      }
+      default -> {
+        // A command of disks is answered by the signature, from which software knows better.
+        sign(c.fis);
+        return false;
+      }
     }
   }
 
@@ -310,6 +395,9 @@ final class AhciPort {
       }
     } catch (IOException e) {
       fine = false;
+    }
+    if (!fine && cd != null) {
+      cd.unreadable();
     }
     finish(c, fine);
   }
@@ -342,11 +430,21 @@ final class AhciPort {
     }
     int state = READY | (fine ? 0 : ERROR);
     int error = fine ? 0 : ABORTED;
+    boolean packet = cd != null && c.code == PACKET_COMMAND;
+    if (packet && !fine) {
+      error |= cd.senseKey() << 4;
+    }
     if (c.kind == Kind.QUEUED) {
       finishQueued(bit, fine, state, error);
     } else {
-      if (c.kind == Kind.PIO && fine) {
-        pioSetup(c.fis, c.memory.moved, c.write);
+      if (packet) {
+        c.fis[12] = TO_HOST;
+      }
+      if (c.kind == Kind.PIO && fine && (!packet || c.memory.moved > 0)) {
+        pioSetup(c.fis, c.lastPart(), c.write);
+      }
+      if (packet) {
+        c.fis[12] = ENDED;
       }
       deviceToHost(state, error, c.fis);
     }
@@ -480,6 +578,34 @@ final class AhciPort {
     return b;
   }
 
+  /** IDENTIFY PACKET DEVICE (ACS-3, 7.13). */
+  private static byte[] packetIdentity() {
+    short[] w = new short[256];
+    // A CD-ROM drive with a removable medium that takes packets of 12 bytes at once.
+    w[0] = (short) 0x85C0;
+    words(w, 10, 10, "VESPER02");
+    words(w, 23, 4, "1.0");
+    words(w, 27, 20, "VESPER CD-ROM");
+    w[49] = 0x0300;
+    w[53] = 7;
+    w[63] = 0x0007;
+    w[64] = 3;
+    for (int i = 65; i <= 68; i++) {
+      w[i] = 120;
+    }
+    w[76] = 0x0002;
+    w[80] = 0x00F0;
+    w[82] = 0x4210;
+    w[83] = 0x4000;
+    w[84] = 0x4000;
+    w[85] = 0x4210;
+    w[87] = 0x4000;
+    w[88] = 0x203F;
+    byte[] b = new byte[SECTOR];
+    ByteBuffer.wrap(b).order(ByteOrder.LITTLE_ENDIAN).asShortBuffer().put(w);
+    return b;
+  }
+
   /** Text as ATA has it: two characters a word, the first one above. */
   private static void words(short[] w, int at, int n, String text) {
     byte[] t = Arrays.copyOf(text.getBytes(StandardCharsets.US_ASCII), 2 * n);
@@ -504,6 +630,26 @@ final class AhciPort {
     final int count;
     final boolean write;
     int done;
+
+    /** A command for a drive that takes packets: what it moves is not in the frame. */
+    Command(int slot, byte[] fis, Transfer memory, long sector, int count) {
+      this.slot = slot;
+      this.fis = fis;
+      this.memory = memory;
+      this.sector = sector;
+      this.count = count;
+      code = fis[2] & 0xFF;
+      boolean data = code == PACKET_COMMAND || code == 0xA1;
+      boolean dma = code == PACKET_COMMAND && (fis[3] & 1) != 0;
+      kind = dma ? Kind.DMA : data ? Kind.PIO : Kind.NO_DATA;
+      write = false;
+    }
+
+    /** {@return how much the last frame of programmed I/O is about} */
+    int lastPart() {
+      int most = code == PACKET_COMMAND ? fis[5] & 0xFF | (fis[6] & 0xFF) << 8 : 0;
+      return most == 0 || memory.moved == 0 ? memory.moved : (memory.moved - 1) % most + 1;
+    }
 
     Command(int slot, byte[] fis, Transfer memory) {
       this.slot = slot;

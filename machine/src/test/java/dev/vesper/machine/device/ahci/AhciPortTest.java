@@ -133,7 +133,7 @@ final class AhciPortTest {
   private final HostView memory = new PhysicalMemory(RAM, 0).hostView();
   private final NumberedDisk disk = new NumberedDisk();
   private final DeviceWork work = new DeviceWork();
-  private final Ahci ahci = new Ahci(memory, List.of(disk), work);
+  private final Ahci ahci = new Ahci(memory, List.of(SataDrive.hard(disk)), work);
   private boolean pin;
 
   @BeforeEach
