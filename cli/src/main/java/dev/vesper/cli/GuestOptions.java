@@ -2,6 +2,7 @@ package dev.vesper.cli;
 
 import dev.vesper.guest.Locore;
 import dev.vesper.machine.HardwareOptions;
+import dev.vesper.machine.SmbiosOptions;
 import dev.vesper.machine.launch.GuestPolicy;
 import dev.vesper.machine.launch.LaunchSession;
 import dev.vesper.machine.launch.SevCertificate;
@@ -10,6 +11,7 @@ import dev.vesper.machine.spec.KernelHashing;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.ResetState;
 import dev.vesper.machine.spec.SevMode;
+import dev.vesper.machine.spec.Smbios;
 import java.nio.file.Path;
 import java.util.Base64;
 import java.util.List;
@@ -38,6 +40,8 @@ final class GuestOptions {
   private String memory = "512M";
   private @Nullable Integer smp;
   private String board = "auto";
+  private List<String> smbios = List.of();
+  private @Nullable String uuid;
   private long seed = 1;
   private @Nullable Long policy;
   private String hashes = "auto";
@@ -139,6 +143,19 @@ final class GuestOptions {
         "-M",
         "-machine",
         "--machine");
+    o.phrases(
+        "type=N,KEY=VALUE|file=F",
+        "SMBIOS tables for -M pc and q35 with what is said of them: types 0, 1, 2, 3, 4, 11 and 17,"
+            + " or a structure from a file; may be repeated (default: no tables)",
+        v -> smbios = v,
+        "-smbios",
+        "--smbios");
+    o.text(
+        "UUID",
+        "the machine's UUID, in SMBIOS tables and fw_cfg",
+        v -> uuid = v,
+        "-uuid",
+        "--uuid");
     o.integer(
         "N",
         "processors, up to 64 under kvm (default: 1; 2 for the reference guest under kvm)",
@@ -220,7 +237,9 @@ final class GuestOptions {
 
   /** {@return the files that {@link #read} reads} */
   List<Path> files() {
-    return Stream.of(image, kernel, bios, nvram, initrd, certificate, session)
+    Stream<@Nullable Path> tables = smbios.stream().map(SmbiosOptions::file);
+    return Stream.concat(
+            Stream.of(image, kernel, bios, nvram, initrd, certificate, session), tables)
         .filter(Objects::nonNull)
         .toList();
   }
@@ -251,6 +270,15 @@ final class GuestOptions {
     }
     if (board() == Hardware.Board.MINIMAL && bios != null) {
       throw new UserError("-M minimal: firmware needs -M pc or q35");
+    }
+    if (!smbios.isEmpty() || uuid != null) {
+      String option = smbios.isEmpty() ? "-uuid" : "-smbios";
+      if (!kvm()) {
+        throw new UserError(option + ": profile openbsd has no SMBIOS tables; use kvm");
+      }
+      if (board() == Hardware.Board.MINIMAL) {
+        throw new UserError("-M minimal has no SMBIOS tables: " + option + " needs -M pc or q35");
+      }
     }
     if (image != null && kernel != null) {
       throw new UserError("give the image once: as IMAGE or with -kernel");
@@ -333,6 +361,18 @@ final class GuestOptions {
         "the " + what + " " + p + " is not " + bytes + " bytes, plain or in base64");
   }
 
+  /** {@return what is said of SMBIOS tables, or null if nothing is} */
+  private @Nullable Smbios smbios() {
+    String u = uuid;
+    if (smbios.isEmpty() && u == null) {
+      return null;
+    }
+    return UserError.of(
+        () ->
+            SmbiosOptions.read(
+                "-smbios", smbios, u == null ? null : SmbiosOptions.uuid("-uuid", u)));
+  }
+
   private MachineSpec.@Nullable Session owner() {
     Path c = certificate;
     Path s = session;
@@ -389,7 +429,7 @@ final class GuestOptions {
                 hashes(bytes),
                 owner(),
                 MachineSpec.Launch.DEFAULT.secret()))
-        .board(board())
+        .hardware(Hardware.NONE.withBoard(board()).withSmbios(smbios()))
         .build();
   }
 }

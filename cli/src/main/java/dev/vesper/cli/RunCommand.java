@@ -183,7 +183,6 @@ final class RunCommand implements Options.Command {
         () -> snapshot = true,
         "-snapshot",
         "--snapshot");
-    o.text(
     o.flag(
         "a reset of the guest ends the run; without, a guest of --sev off, or of sev with firmware,"
             + " starts again, twice at most if each time takes less than a minute",
@@ -196,6 +195,7 @@ final class RunCommand implements Options.Command {
         v -> reboot = Reboots.action(v),
         "-action",
         "--action");
+    o.text(
         "stderr|file:F|none",
         "where a virtio console goes (default: none)",
         v -> virtioConsole = v,
@@ -480,6 +480,7 @@ final class RunCommand implements Options.Command {
                   shares.list(),
                   screen())
               .withTestDevice(testDevice())
+              .withSmbios(options.hardware().smbios())
               .withItems(items())
               .withClock(UserError.of(() -> HardwareOptions.clock("-rtc", rtc)));
       if (h.board() == Hardware.Board.MINIMAL && h.needsPci()) {
@@ -509,9 +510,9 @@ final class RunCommand implements Options.Command {
               .intercepts(intercept.toArray(String[]::new))
               .hostFaults(hostFaults.toArray(String[]::new))
               .ports(ports)
+              .resets(guest.kvm() ? new Reboots(reboot) : ResetPolicy.END)
               .build();
       Machine m = launch(whole, names);
-              .resets(guest.kvm() ? new Reboots(reboot) : ResetPolicy.END)
       running = m;
       ending.of(m);
       if (verbose) {

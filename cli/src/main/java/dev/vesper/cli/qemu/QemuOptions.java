@@ -80,7 +80,7 @@ final class QemuOptions {
 
   /** Options that Vesper has too. */
   private void same() {
-    for (String n : List.of("kernel", "initrd", "append", "rtc", "entry")) {
+    for (String n : List.of("kernel", "initrd", "append", "rtc", "entry", "uuid")) {
       value((o, v) -> line.set("-" + n, v), n);
     }
     value((o, v) -> firmware = v, "bios");
@@ -92,6 +92,7 @@ final class QemuOptions {
     flag((o, v) -> line.add("--version"), "version");
     flag((o, v) -> line.add("--help"), "h", "help");
     value((o, v) -> line.add("-fw_cfg", v), "fw_cfg", "fw-cfg");
+    value((o, v) -> line.add("-smbios", v), "smbios");
     value((o, v) -> line.set("--sandbox", v.startsWith("on") ? "on" : v), "sandbox");
   }
 
@@ -130,7 +131,6 @@ final class QemuOptions {
     value(this::vga, "vga");
   }
 
-  private void unlessNone(String option, String value) {
   /** What is done when the guest resets itself is ours too, and the only choice. */
   private void action(KeyValues k) {
     String reboot = k.take("reboot");
@@ -140,6 +140,7 @@ final class QemuOptions {
     line.drop("-action", k.rest(), "a shutdown of the guest ends the run");
   }
 
+  private void unlessNone(String option, String value) {
     String way =
         switch (option) {
           case "-vnc", "-spice" -> "there is no window; use -vga std --screenshot F.png";
@@ -194,7 +195,6 @@ final class QemuOptions {
     flag((o, v) -> {}, "no-kvm", "no-user-config", "no-defconfig", "no-fd-bootchk");
     harmlessFlag(Boards.NOT_ACCELERATED, "enable-kvm");
     harmlessValue("a run has no name", "name");
-    harmlessValue("there are no SMBIOS tables", "uuid");
     harmlessValue("virtual time is one nanosecond an instruction always", "icount");
     harmlessFlag(
         "results are the same; --translate-after 0 interprets all",
@@ -252,7 +252,6 @@ final class QemuOptions {
         true,
         "incoming",
         "loadvm");
-    no("there are no SMBIOS tables; -append and -fw_cfg speak to the guest", true, "smbios");
     no("the board makes its ACPI tables itself; -M minimal has none", true, "acpitable");
     no("the board makes its ACPI tables itself; -M minimal has none", false, "no-acpi");
     no("there are no option ROMs; use -vga std,romfile=F", true, "option-rom");

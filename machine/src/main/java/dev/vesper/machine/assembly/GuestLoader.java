@@ -5,13 +5,16 @@ import dev.vesper.machine.boot.ImageLoader;
 import dev.vesper.machine.boot.LaunchChoices;
 import dev.vesper.machine.boot.LegacyBios;
 import dev.vesper.machine.boot.LoadedGuest;
+import dev.vesper.machine.boot.SmbiosRemains;
 import dev.vesper.machine.device.acpi.Board;
+import dev.vesper.machine.device.smbios.SmbiosTables;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.model.CpuModel;
 import dev.vesper.machine.spec.BootException;
 import dev.vesper.machine.spec.Hardware;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.SevMode;
+import dev.vesper.machine.spec.Smbios;
 import dev.vesper.machine.vmm.PcBoard;
 import dev.vesper.machine.vmm.Profile;
 import org.jspecify.annotations.Nullable;
@@ -36,25 +39,35 @@ public final class GuestLoader {
     MachineSpec.Firmware firmware = b.firmware();
     MachineSpec.Launch l = o.launch();
     Integer signature = l.signature();
-    return ImageLoader.load(
-        new BootOptions(
-            b.name(),
-            b.image(),
-            b.initrd(),
-            b.commandLine(),
-            b.entry32(),
-            firmware == null ? null : firmware.code(),
-            firmware == null ? new byte[0] : firmware.variables(),
-            cBit(o.mode(), model),
-            profile.openBsdLaunch(),
-            profile.isVmd(),
-            o.processors(),
-            firmware == null ? acpi(o, profile) : null,
-            o.mode() == SevMode.ES,
-            o.seed(),
-            new LaunchChoices(
-                l.reset(), signature != null ? signature : model.leaf(1, 0).eax(), l.hashes())),
-        view);
+    LoadedGuest g =
+        ImageLoader.load(
+            new BootOptions(
+                b.name(),
+                b.image(),
+                b.initrd(),
+                b.commandLine(),
+                b.entry32(),
+                firmware == null ? null : firmware.code(),
+                firmware == null ? new byte[0] : firmware.variables(),
+                cBit(o.mode(), model),
+                profile.openBsdLaunch(),
+                profile.isVmd(),
+                o.processors(),
+                firmware == null ? acpi(o, profile) : null,
+                o.mode() == SevMode.ES,
+                o.seed(),
+                new LaunchChoices(
+                    l.reset(), signature != null ? signature : model.leaf(1, 0).eax(), l.hashes())),
+            view);
+    SmbiosTables s = firmware == null ? smbios(o, profile) : null;
+    return s == null ? g : SmbiosRemains.place(g, s.placed(), view);
+  }
+
+  private static @Nullable SmbiosTables smbios(MachineSpec o, Profile profile) {
+    Smbios s = o.hardware().smbios();
+    return s == null
+        ? null
+        : PcBoard.describe(s, board(o, profile), o.processors(), o.memoryBytes());
   }
 
   /**

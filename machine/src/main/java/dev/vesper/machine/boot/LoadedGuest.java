@@ -2,6 +2,7 @@ package dev.vesper.machine.boot;
 
 import dev.vesper.machine.observe.Symbols;
 import dev.vesper.machine.sev.LaunchState;
+import java.util.ArrayList;
 import java.util.List;
 
 /**
@@ -67,6 +68,14 @@ public record LoadedGuest(
   LoadedGuest with(List<Range> newText, Symbols newSymbols) {
     return new LoadedGuest(
         format, state, apState, apsParked, apJumpTable, ranges, newText, newSymbols, bios);
+  }
+
+  /** {@return the guest with more ranges behind its own} */
+  LoadedGuest also(List<Range> more) {
+    List<Range> all = new ArrayList<>(ranges);
+    all.addAll(more);
+    return new LoadedGuest(
+        format, state, apState, apsParked, apJumpTable, all, text, symbols, bios);
   }
 
   /** {@return the guest with chips as a BIOS has left them} */

@@ -18,6 +18,7 @@ import java.util.function.Supplier;
 public final class FwCfg implements PortDevice {
   public static final int SIGNATURE = 0x00;
   public static final int ID = 0x01;
+  public static final int UUID = 0x02;
   public static final int RAM_SIZE = 0x03;
   public static final int NB_CPUS = 0x05;
   public static final int KERNEL_SIZE = 0x08;

@@ -19,6 +19,7 @@ import org.jspecify.annotations.Nullable;
  * @param testDevice QEMU's {@code pc-testdev}
  * @param startSeconds what the clock says at virtual time 0, in seconds since 1970
  * @param items what fw_cfg has besides the board's own items
+ * @param smbios what is said of SMBIOS tables, or null for a board without
  */
 public record Hardware(
     Board board,
@@ -29,7 +30,8 @@ public record Hardware(
     @Nullable Screen screen,
     boolean testDevice,
     long startSeconds,
-    List<ConfigItem> items) {
+    List<ConfigItem> items,
+    @Nullable Smbios smbios) {
   /** 2027-01-01 00:00:00 UTC: where the clock starts unless somebody says otherwise. */
   public static final long START_SECONDS = 1_798_761_600L;
 
@@ -52,6 +54,7 @@ public record Hardware(
    * A disk and what it hangs on.
    *
    * @param virtio a virtio disk, or one of the AHCI controller
+   * @param cdRom a CD-ROM drive with the disk as its medium, if it is of the AHCI controller
    */
   public record Drive(Disk disk, boolean virtio, boolean cdRom) {
     /** A hard disk. */
@@ -59,7 +62,6 @@ public record Hardware(
       this(disk, virtio, false);
     }
   }
-   * @param cdRom a CD-ROM drive with the disk as its medium, if it is of the AHCI controller
 
   /**
    * A folder of the computer.
@@ -128,13 +130,32 @@ public record Hardware(
       boolean virtioConsole,
       List<Share> shares,
       @Nullable Screen screen) {
-    this(board, drives, networks, virtioConsole, shares, screen, false, START_SECONDS, List.of());
+    this(
+        board,
+        drives,
+        networks,
+        virtioConsole,
+        shares,
+        screen,
+        false,
+        START_SECONDS,
+        List.of(),
+        null);
   }
 
   /** {@return the same on another board} */
   public Hardware withBoard(Board other) {
     return new Hardware(
-        other, drives, networks, virtioConsole, shares, screen, testDevice, startSeconds, items);
+        other,
+        drives,
+        networks,
+        virtioConsole,
+        shares,
+        screen,
+        testDevice,
+        startSeconds,
+        items,
+        smbios);
   }
 
   /** {@return the same with other disks} */
@@ -148,7 +169,8 @@ public record Hardware(
         screen,
         testDevice,
         startSeconds,
-        items);
+        items,
+        smbios);
   }
 
   /** {@return the same with other networks} */
@@ -162,7 +184,8 @@ public record Hardware(
         screen,
         testDevice,
         startSeconds,
-        items);
+        items,
+        smbios);
   }
 
   /** {@return the same with other shared folders} */
@@ -176,19 +199,29 @@ public record Hardware(
         screen,
         testDevice,
         startSeconds,
-        items);
+        items,
+        smbios);
   }
 
   /** {@return the same with the test device, or without} */
   public Hardware withTestDevice(boolean present) {
     return new Hardware(
-        board, drives, networks, virtioConsole, shares, screen, present, startSeconds, items);
+        board,
+        drives,
+        networks,
+        virtioConsole,
+        shares,
+        screen,
+        present,
+        startSeconds,
+        items,
+        smbios);
   }
 
   /** {@return the same with a clock that starts elsewhere, in seconds since 1970} */
   public Hardware withClock(long seconds) {
     return new Hardware(
-        board, drives, networks, virtioConsole, shares, screen, testDevice, seconds, items);
+        board, drives, networks, virtioConsole, shares, screen, testDevice, seconds, items, smbios);
   }
 
   /** {@return the same with other items of the firmware configuration device} */
@@ -202,12 +235,29 @@ public record Hardware(
         screen,
         testDevice,
         startSeconds,
-        List.copyOf(other));
+        List.copyOf(other),
+        smbios);
+  }
+
+  /** {@return the same with SMBIOS tables, or without} */
+  public Hardware withSmbios(@Nullable Smbios said) {
+    return new Hardware(
+        board,
+        drives,
+        networks,
+        virtioConsole,
+        shares,
+        screen,
+        testDevice,
+        startSeconds,
+        items,
+        said);
   }
 
   /** {@return whether there is anything that {@link Board#MINIMAL} has no place for} */
   public boolean needsPci() {
     return testDevice
+        || smbios != null
         || !items.isEmpty()
         || !drives.isEmpty()
         || !networks.isEmpty()

@@ -24,6 +24,7 @@ import dev.vesper.machine.device.pci.PciDevice;
 import dev.vesper.machine.device.pci.Piix4Pm;
 import dev.vesper.machine.device.pci.PirqRouter;
 import dev.vesper.machine.device.pci.Q35Host;
+import dev.vesper.machine.device.smbios.SmbiosTables;
 import dev.vesper.machine.device.virtio.VirtioBlock;
 import dev.vesper.machine.device.virtio.VirtioConsole;
 import dev.vesper.machine.device.virtio.VirtioDevice;
@@ -32,12 +33,14 @@ import dev.vesper.machine.device.virtio.VirtioFs;
 import dev.vesper.machine.device.virtio.VirtioNet;
 import dev.vesper.machine.device.virtio.VirtioPci;
 import dev.vesper.machine.spec.Hardware;
+import dev.vesper.machine.spec.Smbios;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.UUID;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -248,6 +251,18 @@ public final class PcBoard {
     return describe(express, processors, ram, express ? ECAM_BASE : 0, ECAM_BUSES, PM_BASE, sleeps);
   }
 
+  /** {@return the SMBIOS tables of a board} */
+  public static SmbiosTables describe(Smbios s, Hardware.Board board, int processors, long ram) {
+    return new SmbiosTables(
+        board == Hardware.Board.Q35 ? "Standard PC (Q35 + ICH9)" : "Standard PC (i440FX + PIIX)",
+        processors,
+        ram,
+        s.fields(),
+        s.oemStrings(),
+        s.structures(),
+        s.uuid());
+  }
+
   // ---- firmware
 
   private void configuration() {
@@ -284,10 +299,25 @@ public final class PcBoard {
     cfg.file(AcpiTables.TABLES, () -> new AcpiTables(described()).tables());
     cfg.file(AcpiTables.RSDP, () -> new AcpiTables(described()).rsdp());
     cfg.file(AcpiTables.LOADER, () -> new AcpiTables(described()).loader());
+    Smbios said = parts.hardware().smbios();
+    if (said != null) {
+      smbios(cfg, said);
+    }
     parts.hardware().items().forEach(i -> cfg.file(i.name(), i.content()));
     Platform.PlacedFirmware f = parts.firmware();
     if (f != null) {
       kernel(cfg, f);
+    }
+  }
+
+  private void smbios(FwCfg cfg, Smbios said) {
+    SmbiosTables t = describe(said, parts.board(), parts.processors(), parts.memory().guestBytes());
+    cfg.file(SmbiosTables.TABLES, t.tables());
+    cfg.file(SmbiosTables.ANCHOR, t.anchor(0));
+    UUID uuid = said.uuid();
+    if (uuid != null) {
+      ByteBuffer b = ByteBuffer.allocate(16).putLong(uuid.getMostSignificantBits());
+      cfg.put(FwCfg.UUID, b.putLong(uuid.getLeastSignificantBits()).array());
     }
   }
 
