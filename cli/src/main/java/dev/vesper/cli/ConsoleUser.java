@@ -2,6 +2,7 @@ package dev.vesper.cli;
 
 import dev.vesper.machine.Machine;
 import dev.vesper.machine.spec.Outcome;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -9,6 +10,9 @@ import org.jspecify.annotations.Nullable;
  * back; the one that runs does what was asked, because a machine is for one thread.
  */
 final class ConsoleUser implements EscapeKey.Commands {
+  /** Ctrl, Alt and Delete in scan code set 1. */
+  private static final List<Integer> CONTROL_ALT_DELETE = List.of(0x1D, 0x38, 0xE053);
+
   private static final String REASON = "ended at the console (C-a x)";
 
   private final @Nullable Screenshots screenshots;
@@ -16,6 +20,7 @@ final class ConsoleUser implements EscapeKey.Commands {
   private @Nullable Machine machine;
   private final Ending ending;
   private int pictures;
+  private int chords;
 
   /**
    * @param screen whether the machine has one
@@ -61,6 +66,12 @@ final class ConsoleUser implements EscapeKey.Commands {
     }
   }
 
+  @Override
+  public synchronized void controlAltDelete() {
+    chords++;
+    stop();
+  }
+
   private void stop() {
     Machine m = machine;
     if (m != null) {
@@ -71,7 +82,7 @@ final class ConsoleUser implements EscapeKey.Commands {
   /** Says which machine runs, before it does. */
   synchronized void serves(Machine m) {
     machine = m;
-    if (pictures > 0) {
+    if (pictures + chords > 0) {
       m.stop();
     }
   }
@@ -79,12 +90,31 @@ final class ConsoleUser implements EscapeKey.Commands {
   /** The run has come back, and will go on: does what was asked. */
   void serve(Machine m) {
     int wanted;
+    int pressed;
     synchronized (this) {
       wanted = pictures;
       pictures = 0;
+      pressed = chords;
+      chords = 0;
+    }
+    for (; pressed > 0; pressed--) {
+      press(m);
     }
     for (; wanted > 0 && screenshots != null; wanted--) {
       say(screenshots.save(m));
+    }
+  }
+
+  private static void press(Machine m) {
+    boolean keyboard = true;
+    for (int key : CONTROL_ALT_DELETE) {
+      keyboard &= m.key(key, true);
+    }
+    for (int key : CONTROL_ALT_DELETE.reversed()) {
+      keyboard &= m.key(key, false);
+    }
+    if (!keyboard) {
+      say("there is no keyboard: -M pc");
     }
   }
 }

@@ -19,6 +19,7 @@ final class EscapeKey {
       C-a x    end the run
       C-a s    save a screenshot
       C-a b    send break (magic sysrq)
+      C-a d    press Ctrl-Alt-Delete on the PS/2 keyboard
       C-a c    switch to the monitor, which there is none of yet
       C-a a    send C-a, as C-a C-a does
       """;
@@ -33,6 +34,9 @@ final class EscapeKey {
 
     /** Saves what the screen shows. */
     void screenshot();
+
+    /** Presses Ctrl-Alt-Delete on the keyboard. */
+    void controlAltDelete();
 
     /** Switches to the monitor. */
     void monitor();
@@ -66,6 +70,7 @@ final class EscapeKey {
       case 'h', '?' -> commands.help();
       case 'x' -> commands.quit();
       case 's' -> commands.screenshot();
+      case 'd' -> commands.controlAltDelete();
       case 'c' -> commands.monitor();
       default -> {
         // No key of anybody's.

@@ -29,6 +29,11 @@ final class EscapeKeyTest {
     }
 
     @Override
+    public void controlAltDelete() {
+      all.add("chord");
+    }
+
+    @Override
     public void monitor() {
       all.add("monitor");
     }
@@ -41,6 +46,7 @@ final class EscapeKeyTest {
     "a^xb, ab, quit",
     "^h^?, '', help help",
     "^s^c, '', screenshot monitor",
+    "^d, '', chord",
     "^^x, ^x, ''",
     "^ax, ^x, ''",
     "^zx, x, ''",

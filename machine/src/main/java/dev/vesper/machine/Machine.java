@@ -429,6 +429,24 @@ public final class Machine implements AutoCloseable {
     return b;
   }
 
+  /**
+   * A key of the PS/2 keyboard goes down or up, while the guest stands still: between runs, or in a
+   * callback. The keyboard keeps 16 bytes of codes until the guest takes them.
+   *
+   * @param scanCode the key's make code of scan code set 1, as 0x1E for A; keys whose code has a
+   *     prefix have it above, as 0xE053 for Delete. The guest sees set 1 or 2, as it has chosen
+   * @return whether the board has a keyboard, as QEMU's boards have
+   * @throws IllegalArgumentException if it is no make code
+   */
+  public boolean key(int scanCode, boolean down) {
+    if ((scanCode & ~0x7F) != 0 && (scanCode & ~0x7F) != 0xE000 || (scanCode & 0x7F) == 0) {
+      throw new IllegalArgumentException(
+          "make codes are 0x01 to 0x7f and 0xe001 to 0xe07f, not 0x"
+              + Integer.toHexString(scanCode));
+    }
+    return parts.host.key(scanCode, down);
+  }
+
   /** {@return the text on the screen, or null if there is no screen} */
   public @Nullable String screenText() {
     Vga v = parts.host.screen();

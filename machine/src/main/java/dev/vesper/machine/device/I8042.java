@@ -32,6 +32,7 @@ public final class I8042 implements PortDevice {
   private final InterruptLines lines;
   private final Runnable reset;
   private final ArrayDeque<Output> output = new ArrayDeque<>();
+  private final Ps2Keys keys = new Ps2Keys();
   private final byte[] ram = new byte[32];
   private int outputPort = 0xCF;
   private boolean wasCommand;
@@ -74,18 +75,26 @@ public final class I8042 implements PortDevice {
   }
 
   /**
-   * A key goes down or up.
+   * A key goes down or up; the keyboard keeps it until the controller takes it.
    *
-   * @param scanCode of set 1, E0 as 0xE000
+   * @param scanCode its make code of set 1, E0 as 0xE000
    */
   public void key(int scanCode, boolean down) {
-    if (!keyboardScans || (ram[0] & KEYBOARD_DISABLED) != 0) {
-      return;
+    if (keyboardScans) {
+      keys.press(scanCode, down);
+      takeKeys();
     }
-    if (scanCode > 0xFF) {
-      give(scanCode >> 8, false);
+  }
+
+  /** Takes what the keyboard has, a byte at a time, while its clock is not held. */
+  private void takeKeys() {
+    while (output.isEmpty() && (ram[0] & KEYBOARD_DISABLED) == 0) {
+      int b = (ram[0] & TRANSLATE) != 0 ? keys.translated() : keys.next();
+      if (b < 0) {
+        return;
+      }
+      give(b, false);
     }
-    give(scanCode & 0x7F | (down ? 0 : 0x80), false);
   }
 
   @Override
@@ -105,6 +114,7 @@ public final class I8042 implements PortDevice {
     lines.line(1, false);
     lines.line(12, false);
     update();
+    takeKeys();
     return first.value;
   }
 
@@ -122,6 +132,7 @@ public final class I8042 implements PortDevice {
       ram[0] &= ~KEYBOARD_DISABLED;
       keyboard(v);
     }
+    takeKeys();
   }
 
   private void command(int v) {
@@ -184,16 +195,26 @@ public final class I8042 implements PortDevice {
     if (keyboardPending != 0) {
       int c = keyboardPending;
       keyboardPending = 0;
+      if (c == 0xF0 && v > 2) {
+        // Nobody uses set 3.
+        give(RESEND, false);
+        return;
+      }
       give(ACKNOWLEDGE, false);
       if (c == 0xF0 && v == 0) {
-        // Which scan code set: 2, translated or not.
-        give((ram[0] & TRANSLATE) != 0 ? 0x41 : 2, false);
+        // Which scan code set, translated or not.
+        give((ram[0] & TRANSLATE) == 0 ? keys.set() : keys.set() == 2 ? 0x41 : 0x43, false);
+      } else if (c == 0xF0) {
+        keys.choose(v);
+        keys.clear();
       }
       return;
     }
     switch (v) {
       case 0xFF -> {
         keyboardScans = true;
+        keys.choose(2);
+        keys.clear();
         give(ACKNOWLEDGE, false);
         give(TEST_PASSED, false);
       }
@@ -208,6 +229,10 @@ public final class I8042 implements PortDevice {
       }
       case 0xF4, 0xF5, 0xF6 -> {
         keyboardScans = v != 0xF5;
+        keys.clear();
+        if (v != 0xF4) {
+          keys.choose(2);
+        }
         give(ACKNOWLEDGE, false);
       }
       case 0xEE -> give(0xEE, false);

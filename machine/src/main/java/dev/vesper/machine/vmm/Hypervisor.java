@@ -1,6 +1,7 @@
 package dev.vesper.machine.vmm;
 
 import dev.vesper.ghcb.ExitCode;
+import dev.vesper.machine.device.I8042;
 import dev.vesper.machine.device.InterruptMessages;
 import dev.vesper.machine.device.LocalApic;
 import dev.vesper.machine.device.Timed;
@@ -225,6 +226,15 @@ public final class Hypervisor {
   /** {@return the screen, or null if there is none} */
   public @Nullable Vga screen() {
     return platform.screen;
+  }
+
+  /** A key goes down or up; {@return whether there is a keyboard} */
+  public boolean key(int scanCode, boolean down) {
+    I8042 k = platform.keyboard;
+    if (k != null) {
+      k.key(scanCode, down);
+    }
+    return k != null;
   }
 
   /** {@return where the boot processor continues when the machine wakes, or null} */

@@ -132,6 +132,7 @@ public final class PcBoard {
 
   private void ports() {
     I8042 keyboard = new I8042(platform.lines, platform.reset::request);
+    platform.keyboard = keyboard;
     platform.ports.attach(keyboard, 0x60, 0x60);
     platform.ports.attach(keyboard, 0x64, 0x64);
     platform.ports.attach(platform.reset, 0x92, 0x92);

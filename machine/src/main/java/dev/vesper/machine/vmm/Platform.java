@@ -4,6 +4,7 @@ import dev.vesper.machine.device.AcpiPm;
 import dev.vesper.machine.device.CmosRtc;
 import dev.vesper.machine.device.DebugConsole;
 import dev.vesper.machine.device.DeviceWork;
+import dev.vesper.machine.device.I8042;
 import dev.vesper.machine.device.InterruptLines;
 import dev.vesper.machine.device.InterruptMessages;
 import dev.vesper.machine.device.IoApic;
@@ -106,6 +107,7 @@ public final class Platform {
   private @Nullable AcpiPm power;
   private long spoke;
   @Nullable Vga screen;
+  @Nullable I8042 keyboard;
 
   /**
    * What every board has.

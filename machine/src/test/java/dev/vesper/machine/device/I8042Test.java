@@ -162,7 +162,73 @@ final class I8042Test {
   }
 
   @Test
-  void aDisabledKeyboardSendsNoKeysAndACommandEnablesIt() {
+  void aDisabledKeyboardKeepsItsKeys() {
+    command(0xAD);
+    chip.key(0x1E, true);
+    chip.key(0x1E, false);
+    assertThat(status() & OUTPUT_FULL).isZero();
+    command(0xAE);
+    takes(0x1E, 0x9E);
+  }
+
+  @Test
+  void withoutTranslationKeysHaveCodesOfTheSetThatSoftwareChooses() {
+    command(0x60, 0x05);
+    chip.key(0x1E, true);
+    chip.key(0x1E, false);
+    chip.key(0xE048, true);
+    chip.key(0xE048, false);
+    chip.key(0x41, true);
+    takes(0x1C, 0xF0, 0x1C, 0xE0, 0x75, 0xE0, 0xF0, 0x75, 0x83);
+    data(0xF0);
+    data(1);
+    takes(0xFA, 0xFA);
+    chip.key(0x1E, true);
+    chip.key(0x1E, false);
+    takes(0x1E, 0x9E);
+    data(0xF0);
+    data(0);
+    takes(0xFA, 0xFA, 1);
+    data(0xF0);
+    data(3);
+    takes(0xFA, 0xFE);
+    data(0xFF);
+    takes(0xFA, 0xAA);
+    chip.key(0x54, true);
+    takes(0x84);
+  }
+
+  /** Translation is the inverse of what the keyboard sends, for each key that there can be. */
+  @Test
+  void everyKeyIsTranslatedToItsCodeOfSet1() {
+    for (int key = 1; key < 0x80; key++) {
+      for (int prefix : new int[] {0, 0xE000}) {
+        chip.key(prefix | key, true);
+        chip.key(prefix | key, false);
+        if (prefix == 0) {
+          takes(key, key | 0x80);
+        } else {
+          takes(0xE0, key, 0xE0, key | 0x80);
+        }
+      }
+    }
+  }
+
+  @Test
+  void theKeyboardsBufferHas16BytesAndTellsThatMoreWereLost() {
+    command(0x60, 0x15);
+    for (int i = 0; i < 20; i++) {
+      chip.key(0x1E, true);
+    }
+    command(0xAE);
+    for (int i = 0; i < 16; i++) {
+      assertThat(take()).isEqualTo(0x1C);
+    }
+    takes(0);
+  }
+
+  @Test
+  void enablingForgetsKeys() {
     command(0xAD);
     chip.key(0x1E, true);
     assertThat(status() & OUTPUT_FULL).isZero();
