@@ -333,10 +333,8 @@ final class AhciPort {
     CdRom.Answer a = drive.execute(packet);
     byte[] data = a.data();
     int perBlock = CdRom.BLOCK / SECTOR;
-    boolean tooMuch = a.blocks() > MOST_SECTORS / perBlock;
-    Command c =
-        new Command(slot, fis, t, a.block() * perBlock, tooMuch ? 0 : (int) a.blocks() * perBlock);
-    if (data == null || tooMuch) {
+    Command c = new Command(slot, fis, t, a.block() * perBlock, a.blocks() * perBlock);
+    if (data == null) {
       finish(c, false);
     } else if (c.count > 0) {
       goOn(c, d);
@@ -430,9 +428,10 @@ final class AhciPort {
     }
     int state = READY | (fine ? 0 : ERROR);
     int error = fine ? 0 : ABORTED;
-    boolean packet = cd != null && c.code == PACKET_COMMAND;
-    if (packet && !fine) {
-      error |= cd.senseKey() << 4;
+    CdRom drive = c.code == PACKET_COMMAND ? cd : null;
+    boolean packet = drive != null;
+    if (drive != null && !fine) {
+      error |= drive.senseKey() << 4;
     }
     if (c.kind == Kind.QUEUED) {
       finishQueued(bit, fine, state, error);

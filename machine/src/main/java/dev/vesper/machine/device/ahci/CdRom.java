@@ -34,6 +34,9 @@ final class CdRom {
   private static final int NO_MEDIUM = 0x3A00;
   private static final int REMOVAL_PREVENTED = 0x5302;
 
+  /** A longer request is an error, so that a guest cannot make the host work without end. */
+  private static final int MOST_BLOCKS = 1 << 14;
+
   private static final int LEAD_OUT = 0xAA;
   private static final int DATA_TRACK = 0x14;
   private static final int TWO_SECONDS = 150;
@@ -67,7 +70,7 @@ final class CdRom {
    * @param block the first block to read
    * @param blocks how many blocks to read, 0 for a command that reads none
    */
-  record Answer(byte @Nullable [] data, long block, long blocks) {}
+  record Answer(byte @Nullable [] data, long block, int blocks) {}
 
   private static final Answer DONE = new Answer(new byte[0], 0, 0);
   private static final Answer FAILED = new Answer(null, 0, 0);
@@ -175,7 +178,9 @@ final class CdRom {
     if (block >= all || count > all - block) {
       return fail(ILLEGAL_REQUEST, OUT_OF_RANGE);
     }
-    return new Answer(new byte[0], block, count);
+    return count > MOST_BLOCKS
+        ? fail(ILLEGAL_REQUEST, INVALID_FIELD)
+        : new Answer(new byte[0], block, (int) count);
   }
 
   private Answer requestSense(byte[] c) {

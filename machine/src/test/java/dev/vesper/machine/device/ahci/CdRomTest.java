@@ -269,6 +269,13 @@ final class CdRomTest {
   }
 
   @Test
+  void moreThan32MiBAtOnceAreRefused() {
+    ready();
+    medium.blocks = 100_000;
+    assertThat(fails("a8000000000000004001")).isEqualTo("5/2400");
+  }
+
+  @Test
   void readErrorsAreThoseOfTheMedium() {
     ready();
     medium.fails = true;
