@@ -13,6 +13,7 @@ import dev.vesper.machine.spec.ResetState;
 import dev.vesper.machine.spec.SevMode;
 import dev.vesper.machine.spec.Smbios;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
 import java.util.Locale;
@@ -237,11 +238,18 @@ final class GuestOptions {
 
   /** {@return the files that {@link #read} reads} */
   List<Path> files() {
-    Stream<@Nullable Path> tables = smbios.stream().map(SmbiosOptions::file);
-    return Stream.concat(
-            Stream.of(image, kernel, bios, nvram, initrd, certificate, session), tables)
-        .filter(Objects::nonNull)
-        .toList();
+    List<Path> all =
+        new ArrayList<>(
+            Stream.of(image, kernel, bios, nvram, initrd, certificate, session)
+                .filter(Objects::nonNull)
+                .toList());
+    for (String s : smbios) {
+      Path file = SmbiosOptions.file(s);
+      if (file != null) {
+        all.add(file);
+      }
+    }
+    return all;
   }
 
   /** {@return the file of the variable store, or null} */

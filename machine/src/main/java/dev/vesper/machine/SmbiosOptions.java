@@ -5,6 +5,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -85,7 +86,7 @@ public final class SmbiosOptions {
       List<Pair> pairs = Pair.of(name, option);
       Pair first = pairs.get(0);
       if (first.key.equals("file") && pairs.size() == 1) {
-        structures.add(structure(name, option, Path.of(first.value)));
+        structures.add(structure(name, option, first.value));
         continue;
       }
       if (!first.key.equals("type")) {
@@ -132,7 +133,7 @@ public final class SmbiosOptions {
     }
     String v = p.value;
     if (p.key.equals("path")) {
-      v = text(name, Path.of(v));
+      v = text(name, v);
     }
     if (v.length() > LONGEST_TEXT || !v.chars().allMatch(c -> c >= ' ' && c < 127)) {
       throw wrong(
@@ -199,27 +200,37 @@ public final class SmbiosOptions {
   /** {@return the file that an option names, or null} */
   public static @Nullable Path file(String option) {
     int at = option.startsWith("file=") ? 0 : option.indexOf("path=");
-    return at < 0 ? null : Path.of(option.substring(at + 5).replaceFirst("(?<!,),(?!,).*", ""));
+    if (at < 0) {
+      return null;
+    }
+    try {
+      String name = option.substring(at + 5).replaceFirst("(?<!,),(?!,).*", "");
+      return Path.of(name.replace(",,", ","));
+    } catch (InvalidPathException e) {
+      return null;
+    }
   }
 
-  private static byte[] content(String name, Path file) {
-    try (InputStream in = Files.newInputStream(file)) {
+  private static byte[] content(String name, String file) {
+    try (InputStream in = Files.newInputStream(Path.of(file))) {
       byte[] b = in.readNBytes(LONGEST + 1);
       if (b.length > LONGEST) {
         throw wrong(name + ": " + file + " is larger than 32 KiB");
       }
       return b;
+    } catch (InvalidPathException e) {
+      throw wrong(name + ": no file can be called '" + file + "'");
     } catch (IOException e) {
       throw wrong(name + ": cannot read " + file + ": " + HardwareOptions.reason(e));
     }
   }
 
-  private static String text(String name, Path file) {
+  private static String text(String name, String file) {
     return new String(content(name, file), StandardCharsets.ISO_8859_1).stripTrailing();
   }
 
   /** {@return a structure with its strings and their end} */
-  private static byte[] structure(String name, String option, Path file) {
+  private static byte[] structure(String name, String option, String file) {
     byte[] b = content(name, file);
     int n = b.length;
     int length = n < HEADER ? 0 : b[1] & 0xFF;
