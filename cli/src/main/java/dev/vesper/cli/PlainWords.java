@@ -28,6 +28,7 @@ final class PlainWords {
       case "-device" -> value.equals("pc-testdev") || value.equals(RunCommand.DEBUG_EXIT);
       case "-vga" -> value.equals("none") || value.startsWith("std");
       case "-M" -> List.of("minimal", "pc", "q35").contains(value);
+      case "-action" -> value.startsWith("reboot=") && value.indexOf(',') < 0;
       case "-cpu" -> cpu(value);
       case "-m" -> memory(value);
       case "-bios" -> value.indexOf('/') >= 0 || new File(value).exists();

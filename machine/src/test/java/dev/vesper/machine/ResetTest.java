@@ -219,7 +219,7 @@ final class ResetTest {
     byte[] image =
         FlatGuest.image(
             """
-                inc dword [0x70000]
+                inc dword [0x300000]
                 mov ecx, 20000
             L:  dec ecx
                 jne L
