@@ -19,7 +19,4 @@ public record Smbios(
     Map<Integer, Map<String, String>> fields,
     List<String> oemStrings,
     List<byte[]> structures,
-    @Nullable UUID uuid) {
-  /** Nothing is said. */
-  public static final Smbios PLAIN = new Smbios(Map.of(), List.of(), List.of(), null);
-}
+    @Nullable UUID uuid) {}
