@@ -168,7 +168,7 @@ public final class SmbiosOptions {
   }
 
   private static boolean bytes(String release) {
-    for (String n : release.split("\\.")) {
+    for (String n : release.split("\\.", -1)) {
       if (Integer.parseInt(n) > 255) {
         return false;
       }

@@ -345,30 +345,26 @@ final class AhciPort {
 
   /** Executes a command that is no packet; {@return whether it is one} */
   private boolean executeOnCd(Command c, CdRom drive) {
-    switch (c.code) {
-      case 0xA1 -> {
-        return c.memory.store(packetIdentity(), SECTOR);
-      }
+    return switch (c.code) {
+      case 0xA1 -> c.memory.store(packetIdentity(), SECTOR);
       // Settings and power states that make no difference here.
-      case 0xEF, 0xE0, 0xE1, 0xE2, 0xE3, 0xE6 -> {
-        return true;
-      }
+      case 0xEF, 0xE0, 0xE1, 0xE2, 0xE3, 0xE6 -> true;
       case 0xE5 -> {
         c.fis[12] = (byte) 0xFF;
-        return true;
+        yield true;
       }
       case 0x08 -> {
         // DEVICE RESET.
         drive.reset();
         sign(c.fis);
-        return true;
+        yield true;
       }
       default -> {
         // A command of disks is answered by the signature, from which software knows better.
         sign(c.fis);
-        return false;
+        yield false;
       }
-    }
+    };
   }
 
   private void begin(Command c, Disk d) {

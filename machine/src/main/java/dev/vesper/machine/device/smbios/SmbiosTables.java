@@ -202,7 +202,7 @@ public final class SmbiosTables {
   }
 
   private void bios() {
-    String[] release = field(0, "release", "0.0").split("\\.");
+    String[] release = field(0, "release", "0.0").split("\\.", -1);
     int virtual = 1 << 4;
     int targeted = 1 << 2;
     int uefi = field(0, "uefi", "off").equals("on") ? 1 << 3 : 0;
