@@ -25,6 +25,10 @@ final class CheckCommand implements Options.Command {
   private boolean rules;
   private boolean strict;
   private List<Path> convert = List.of();
+
+  /** What was typed. */
+  private List<String> line = List.of();
+
   private final CheckOptions findings = new CheckOptions();
   private final Sandbox sandbox;
 
@@ -33,6 +37,11 @@ final class CheckCommand implements Options.Command {
    */
   CheckCommand(@Nullable Function<Policy, Confinement> confine) {
     sandbox = new Sandbox(confine);
+  }
+
+  @Override
+  public void typed(List<String> words) {
+    line = words;
   }
 
   @Override
@@ -71,6 +80,7 @@ final class CheckCommand implements Options.Command {
             new TraceFiles(
                 convert,
                 p.getFileName().toString(),
+                line,
                 c,
                 findings::verdict,
                 outputs,

@@ -118,6 +118,7 @@ public final class Main implements Runnable {
     List<String> rest = List.of(args).subList(1, args.length);
     Callable<Integer> command = named.get();
     if (command instanceof Options.Command o) {
+      o.typed(List.of(given));
       Options options = o.options();
       try {
         rest = options.completed(Settings.expanded(args[0], options, o.words(rest)));

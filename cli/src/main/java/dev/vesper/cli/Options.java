@@ -35,6 +35,15 @@ final class Options {
     }
 
     /**
+     * Takes the whole line as it was typed, for those that put it into what they write.
+     *
+     * @param words with the command's name first, unless it was left out
+     */
+    default void typed(List<String> words) {
+      // Most do not.
+    }
+
+    /**
      * {@return a line that is not plain in the words of the options}
      *
      * @throws UserError if it cannot be

@@ -109,6 +109,14 @@ final class RunCommand implements Options.Command {
   /** What {@code boot} has prepared; null in a run. */
   private @Nullable Boot boot;
 
+  /** What was typed. */
+  private List<String> line = List.of();
+
+  @Override
+  public void typed(List<String> words) {
+    line = words;
+  }
+
   @Override
   public Options options() {
     Options o =
@@ -457,6 +465,7 @@ final class RunCommand implements Options.Command {
             new TraceFiles(
                 trace,
                 title(started, mode),
+                line,
                 checker,
                 checkOptions::verdict,
                 outputs,

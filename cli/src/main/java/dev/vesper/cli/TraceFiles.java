@@ -1,5 +1,6 @@
 package dev.vesper.cli;
 
+import dev.vesper.cli.qemu.ShellWords;
 import dev.vesper.machine.observe.Event;
 import dev.vesper.machine.observe.EventSink;
 import dev.vesper.machine.observe.check.Checker;
@@ -37,6 +38,7 @@ final class TraceFiles implements EventSink, Closeable {
    * Opens the files.
    *
    * @param title of reports
+   * @param line that was typed, without the program's name
    * @param checker sees each event first
    * @param verdict what reports show
    * @param outputs opens and closes them
@@ -46,6 +48,7 @@ final class TraceFiles implements EventSink, Closeable {
   TraceFiles(
       List<Path> files,
       String title,
+      List<String> line,
       Checker checker,
       Function<Checker, Verdict> verdict,
       Outputs outputs,
@@ -57,7 +60,8 @@ final class TraceFiles implements EventSink, Closeable {
     for (Path p : files) {
       try {
         OutputStream file = new BufferedOutputStream(outputs.stream(p), 1 << 16);
-        TraceWriter w = limit.trace("trace " + p, file, out -> writer(p, title, verdict, out));
+        TraceWriter w =
+            limit.trace("trace " + p, file, out -> writer(p, title, line, verdict, out));
         // The others ask the checker, or are for people who look at few events.
         writers.add(isJson(p) ? new BackgroundWriter("trace " + p, w) : w);
       } catch (UserError e) {
@@ -78,7 +82,11 @@ final class TraceFiles implements EventSink, Closeable {
   }
 
   private TraceWriter writer(
-      Path p, String title, Function<Checker, Verdict> verdict, OutputStream out) {
+      Path p,
+      String title,
+      List<String> line,
+      Function<Checker, Verdict> verdict,
+      OutputStream out) {
     String name = p.toString();
     if (name.endsWith(".pcapng")) {
       return new PcapngWriter(out);
@@ -87,9 +95,12 @@ final class TraceFiles implements EventSink, Closeable {
       return new JsonLinesWriter(out);
     }
     if (name.endsWith(".html")) {
-      return new HtmlReport(
+      List<String> words = new ArrayList<>(List.of("vesper"));
+      words.addAll(line);
+      return HtmlReport.to(
           new OutputStreamWriter(out, StandardCharsets.UTF_8),
           title,
+          ShellWords.join(words),
           checker,
           () -> verdict.apply(checker));
     }

@@ -73,7 +73,7 @@ final class Recording implements IntConsumer, EventSink {
     this.next = next;
     this.allowed = allowed;
     this.baseline = baseline;
-    report = new HtmlReport(Writer.nullWriter(), title, checker, this::verdict);
+    report = HtmlReport.kept(title, checker, this::verdict);
     keep.forEach(k -> kept.put(k, new ArrayList<>()));
   }
 

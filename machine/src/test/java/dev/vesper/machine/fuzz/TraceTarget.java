@@ -193,8 +193,8 @@ public final class TraceTarget implements FuzzTarget {
             new JsonLinesWriter(OutputStream.nullOutputStream()),
             new PerfettoWriter(OutputStream.nullOutputStream()),
             new PcapngWriter(OutputStream.nullOutputStream()),
-            new HtmlReport(
-                new StringWriter(), "trace", c, () -> Verdict.of(c, Set.of(), Set.of())));
+            HtmlReport.to(
+                new StringWriter(), "trace", "", c, () -> Verdict.of(c, Set.of(), Set.of())));
     TextWriter plain =
         new TextWriter(
             new PrintStream(OutputStream.nullOutputStream(), false, StandardCharsets.UTF_8));

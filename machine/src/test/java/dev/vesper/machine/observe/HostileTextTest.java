@@ -17,6 +17,7 @@ import dev.vesper.machine.observe.format.TextWriter;
 import dev.vesper.machine.observe.format.TraceWriter;
 import dev.vesper.machine.observe.format.Visible;
 import dev.vesper.machine.observe.html.HtmlReport;
+import dev.vesper.machine.observe.html.PageData;
 import dev.vesper.machine.trace.CodeCoverage;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
@@ -32,7 +33,6 @@ import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
-import java.util.Map;
 import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -229,7 +229,7 @@ final class HostileTextTest {
   private static String page() throws IOException {
     StringWriter out = new StringWriter();
     Checker c = new Checker();
-    try (HtmlReport r = new HtmlReport(out, HostileText.ALL, c, () -> verdict(c))) {
+    try (HtmlReport r = HtmlReport.to(out, HostileText.ALL, HostileText.ALL, c, () -> verdict(c))) {
       for (Event e : EVENTS) {
         c.accept(e);
         r.accept(e);
@@ -247,16 +247,21 @@ final class HostileTextTest {
   void thePageIsOneScriptAndDataThatCannotCloseItsElement() throws IOException {
     String page = page();
     assertThat(HostileText.harmless(page)).isTrue();
-    assertThat(page.split("<script", -1)).hasSize(3);
-    assertThat(page.split("</script", -1)).hasSize(3);
+    // The rows, the data, the script.
+    assertThat(page.split("<script", -1)).hasSize(4);
+    assertThat(page.split("</script", -1)).hasSize(4);
     assertThat(page).doesNotContain("<!--").doesNotContain("<img").doesNotContain(" style=");
-    Map<String, Object> data =
-        JsonTree.object(
-            JsonTree.parse(
-                between(page, "<script type=\"application/json\" id=\"data\">", "</script>")));
-    assertThat(data.get("title")).isEqualTo(Visible.of(HostileText.ALL));
-    assertThat(JsonTree.array(data.get("strings"))).contains(Visible.of(HostileText.ALL));
-    assertThat(JsonTree.array(data.get("rows"))).hasSizeGreaterThan(100);
+    PageData data = PageData.of(page);
+    String shown = Visible.of(HostileText.ALL);
+    assertThat(data.head()).containsEntry("title", shown).containsEntry("command", shown);
+    assertThat(JsonTree.array(data.head().get("findings"))).hasSizeGreaterThan(5);
+    assertThat(data.column("symbol", true)).contains(shown).hasSizeGreaterThan(100);
+    for (String column :
+        List.of("kind", "name", "symbol", "rip", "source", "instruction", "what")) {
+      assertThat(data.column(column, true))
+          .allMatch(t -> Visible.of(t.toString()).equals(t.toString()));
+    }
+    assertThat(data.details()).allMatch(d -> Visible.lines(d).equals(d));
   }
 
   @Test

@@ -1,5 +1,6 @@
 package dev.vesper.machine.observe.html;
 
+import dev.vesper.ghcb.GhcbField;
 import dev.vesper.machine.observe.At;
 import dev.vesper.machine.observe.Event;
 import dev.vesper.machine.observe.Event.AutomaticExit;
@@ -24,12 +25,11 @@ import dev.vesper.machine.observe.check.HandlerCoverage.Cell;
 import dev.vesper.machine.observe.check.Verdict;
 import dev.vesper.machine.observe.format.EventCodec;
 import dev.vesper.machine.observe.format.Json;
-import dev.vesper.machine.observe.format.Key;
-import dev.vesper.machine.observe.format.TextBuffer;
 import dev.vesper.machine.observe.format.TraceWriter;
 import dev.vesper.machine.observe.format.Visible;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.UncheckedIOException;
 import java.io.Writer;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
@@ -37,110 +37,112 @@ import java.security.NoSuchAlgorithmException;
 import java.util.ArrayDeque;
 import java.util.Base64;
 import java.util.Deque;
-import java.util.EnumSet;
 import java.util.HashMap;
-import java.util.HashSet;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
+import java.util.TreeSet;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Writes the report when it is closed, or before: a time line for each vCPU, the findings, and a
- * table of events that can be sorted and filtered. A run with very many events keeps the first
- * ones, the last ones and all that findings are about.
+ * A page about a run: how it ended, the findings, where its time went, a time line for each vCPU,
+ * and a table of all events that can be sorted and searched. It holds as many events as there are:
+ * they go to the page's file, or to a temporary one, some thousand at a time ({@link Chunk}), and
+ * the page makes rows only of those that somebody looks at.
  *
- * <p>All that comes of a run is in one element of JSON that nothing in it can close, and the page's
+ * <p>All that comes of a run is in elements of JSON that nothing in them can close, and the page's
  * script shows it as text. A browser is told to run that script, which it knows by its digest, and
  * nothing else, and to load nothing.
  */
 public final class HtmlReport implements TraceWriter {
-  private static final int MOST_FIRST = 50_000;
-  private static final int MOST_LAST = 10_000;
-
-  /**
-   * Registers and accesses are shown for this many events at the beginning and at the end; findings
-   * always have theirs.
-   */
-  private static final int MOST_LONG = 5_000;
-
-  private static final int LAST_LONG = 1_000;
-
-  /** Longer texts, such as a full shared buffer in hex, are cut. */
-  private static final int MOST_TEXT = 6_000;
-
   /** Where the template takes the data, and the policy. */
   private static final String DATA = "{{data}}";
 
   private static final String POLICY = "{{policy}}";
 
-  private static final Set<Key> LONG =
-      EnumSet.of(Key.REGS, Key.ACCESSES, Key.REQUEST_VALID, Key.ANSWER_VALID);
-  private static final Set<Key> HIDDEN = EnumSet.of(Key.VC, Key.ACTION);
+  private static final String ELEMENT = "<script type=\"application/json\" ";
+  private static final String END = "</script>\n";
 
-  private final Writer out;
+  /** The end of the console that the head shows, and how long a line of it may be. */
+  private static final int CONSOLE_LINES = 40;
+
+  private static final int CONSOLE_COLUMNS = 400;
+
+  /** Guests access their GHCBs at a hundred places or so. */
+  private static final int MOST_PLACES = 4096;
+
+  private final @Nullable Writer out;
   private final String title;
+  private final String command;
   private final Checker checker;
   private final Supplier<Verdict> verdict;
-  private final Map<String, Integer> strings = new HashMap<>();
-  private final StringBuilder table = new StringBuilder();
-  private final StringBuilder rows = new StringBuilder();
 
-  /** The last events, of which it is not known yet whether they are kept. */
-  private final Deque<Pending> last = new ArrayDeque<>();
+  /** Where chunks wait that are not written yet; null if there are none. */
+  private @Nullable Spool spool;
 
-  private final Map<Long, Row> rowOfVc = new HashMap<>();
-  private final Map<Finding, Row> rowOfFinding = new HashMap<>();
-  private final Set<Integer> vcpus = new HashSet<>();
+  /** Whether the page has its beginning. */
+  private boolean begun;
+
+  private Chunk chunk = new Chunk();
+  private long rows;
+  private final Vcs vcs = new Vcs();
+  private final Map<Finding, Spot> spots = new HashMap<>();
+  private final Set<Integer> vcpus = new TreeSet<>();
+  private final Map<Long, String> places = new LinkedHashMap<>();
+  private final Deque<String> console = new ArrayDeque<>();
+  private @Nullable Launched launched;
+  private @Nullable Ended ended;
+  private long lastTime;
+  private long instructions;
   private int findings;
-  private int kept;
-  private long dropped;
-
-  /** A row of the table, or what may become one. */
-  private static final class Row {
-    /** Findings are about it. */
-    boolean finding;
-
-    /** Its place in the table, -1 if it is in none. */
-    int number = -1;
-  }
-
-  /** An event whose row is not written yet. */
-  private record Pending(Event event, Row row) {}
 
   /**
-   * @param out where the page goes when this is closed
+   * Where a finding is to be seen.
+   *
+   * @param row what has shown it
+   * @param vc the #VC that it is about
+   * @param exchange the row of the exchange that it is about, -1 for none
+   */
+  private record Spot(long row, Vcs.Vc vc, long exchange) {}
+
+  /**
+   * A page that is written while things happen.
+   *
+   * @param out where it goes
+   * @param command line that makes it, for people; may be empty
    * @param checker sees each event before this report does
    * @param verdict what to show, asked for at the end
    */
-  public HtmlReport(Writer out, String title, Checker checker, Supplier<Verdict> verdict) {
+  public static HtmlReport to(
+      Writer out, String title, String command, Checker checker, Supplier<Verdict> verdict) {
+    return new HtmlReport(out, title, command, checker, verdict);
+  }
+
+  /**
+   * A page that is kept, in a temporary file if it is long, until somebody wants to have it
+   * written: see {@link #write}.
+   *
+   * @param checker sees each event before this report does
+   * @param verdict what to show, asked for when it is written
+   */
+  public static HtmlReport kept(String title, Checker checker, Supplier<Verdict> verdict) {
+    return new HtmlReport(null, title, "", checker, verdict);
+  }
+
+  private HtmlReport(
+      @Nullable Writer out,
+      String title,
+      String command,
+      Checker checker,
+      Supplier<Verdict> verdict) {
     this.out = out;
     this.title = title;
+    this.command = command;
     this.checker = checker;
     this.verdict = verdict;
-  }
-
-  private int string(String text) {
-    String s = text.length() > MOST_TEXT ? cut(text) + "…" : text;
-    Integer i = strings.get(s);
-    if (i != null) {
-      return i;
-    }
-    int n = strings.size();
-    strings.put(s, n);
-    table.append(n == 0 ? "" : ",\n").append(inElement(Json.quote(s)));
-    return n;
-  }
-
-  /** {@return the number of a stranger's text} */
-  private int shown(String text) {
-    return string(Visible.of(text));
-  }
-
-  private static String cut(String s) {
-    int n = Character.isHighSurrogate(s.charAt(MOST_TEXT - 1)) ? MOST_TEXT - 1 : MOST_TEXT;
-    return s.substring(0, n);
   }
 
   /** {@return JSON text in which there is no markup: these characters are in its strings alone} */
@@ -150,75 +152,90 @@ public final class HtmlReport implements TraceWriter {
 
   @Override
   public void accept(Event e) {
+    At at = e.at();
     if (e instanceof Place) {
+      if (places.size() < MOST_PLACES) {
+        places.put(at.rip(), at.symbol());
+      }
       return;
     }
-    vcpus.add(e.at().vcpu());
-    Row r = new Row();
+    head(e);
+    long number = vc(e);
+    Vcs.Vc vc = vcs.row(e, rows, number, EventCodec.name(e));
     if (checker.size() > findings) {
-      findings(e, r);
+      findings(e);
     }
-    if (e instanceof VcRaised v) {
-      rowOfVc.put(v.vc(), r);
+    boolean back = e instanceof VcReturned && vc.raised >= 0;
+    chunk.add(
+        e,
+        Summary.of(e, number == 0 ? Summary.Direction.NONE : vc.direction),
+        number,
+        e instanceof VcReturned v ? v.spent() : -1,
+        back ? at.time() - vc.time : -1);
+    rows++;
+    if (chunk.isFull()) {
+      try {
+        pass();
+      } catch (IOException x) {
+        throw new UncheckedIOException(x);
+      }
     }
-    if (kept < MOST_FIRST) {
-      keep(e, r);
-      return;
-    }
-    last.add(new Pending(e, r));
-    if (last.size() > MOST_LAST) {
-      Pending old = last.remove();
-      if (old.row.finding) {
-        keep(old.event, old.row);
-      } else {
-        dropped++;
-        if (old.event instanceof VcRaised v) {
-          rowOfVc.remove(v.vc());
+  }
+
+  /** Takes what the head of the page says. */
+  private void head(Event e) {
+    vcpus.add(e.at().vcpu());
+    lastTime = Math.max(lastTime, e.at().time());
+    instructions = Math.max(instructions, e.at().instructions());
+    switch (e) {
+      case ConsoleLine c -> {
+        String s = Visible.of(c.text());
+        console.add(s.length() > CONSOLE_COLUMNS ? s.substring(0, CONSOLE_COLUMNS) + "…" : s);
+        if (console.size() > CONSOLE_LINES) {
+          console.remove();
         }
+      }
+      case Launched l -> launched = l;
+      case Ended x -> ended = x;
+      default -> {
+        // in its row alone
       }
     }
   }
 
   /** Says which rows the newest findings are about. */
-  private void findings(Event e, Row r) {
+  private void findings(Event e) {
     List<Finding> all = checker.findings();
     for (; findings < all.size(); findings++) {
       Finding f = all.get(findings);
-      // A finding of an earlier #VC belongs to its row, if that was kept.
-      Row vc = f.rip() == e.at().rip() ? null : rowOfVc.get(f.vc());
-      Row about = vc == null ? r : vc;
-      about.finding = true;
-      r.finding = true;
-      rowOfFinding.put(f, about);
+      Vcs.Vc vc = vcs.of(e, f.vc());
+      // A finding of an earlier #VC belongs to its row.
+      boolean here = f.rip() == e.at().rip() || vc.raised < 0;
+      spots.put(f, new Spot(here ? rows : vc.raised, vc, vc.exchange));
     }
   }
 
-  private void keep(Event e, Row r) {
-    r.number = kept;
-    row(rows, kept, e, r.finding || kept < MOST_LONG);
-    kept++;
+  /** Hands the full chunk on. */
+  private void pass() throws IOException {
+    String element = ELEMENT + "class=\"chunk\">" + chunk.pack() + END;
+    chunk = new Chunk();
+    if (out != null) {
+      begin(out);
+      out.write(element);
+      return;
+    }
+    if (spool == null) {
+      spool = new Spool();
+    }
+    spool.add(element);
   }
 
-  private void row(StringBuilder to, int number, Event e, boolean complete) {
-    TextBuffer d = new TextBuffer();
-    EventCodec.details(
-        e,
-        (k, v) -> {
-          if (!HIDDEN.contains(k) && (complete || !LONG.contains(k))) {
-            d.add(d.length() == 0 ? "" : "\n").add(k.text).add('=');
-            EventCodec.show(d, k, v);
-          }
-        });
-    At at = e.at();
-    to.append(number == 0 ? "" : ",\n").append('[').append(at.time()).append(',');
-    to.append(at.vcpu()).append(',').append(string(EventCodec.kind(e))).append(',');
-    to.append(at.cpl()).append(',').append(at.bits()).append(',');
-    to.append(string(Event.hex(at.rip()))).append(',');
-    to.append(shown(at.symbol())).append(',').append(shown(at.source())).append(',');
-    to.append(shown(at.instruction())).append(',').append(string(EventCodec.name(e)));
-    to.append(',').append(shown(summary(e))).append(',');
-    to.append(e instanceof VcReturned v ? v.spent() : -1).append(',').append(vc(e));
-    to.append(',').append(string(d.toString())).append(']');
+  private void begin(Writer to) throws IOException {
+    if (!begun) {
+      String page = template();
+      to.write(page.substring(0, page.indexOf(DATA)).replace(POLICY, policy(page)));
+      begun = true;
+    }
   }
 
   /** {@return the #VC that an event belongs to, 0 for none} */
@@ -243,41 +260,43 @@ public final class HtmlReport implements TraceWriter {
     };
   }
 
-  /** {@return the column that says what happened} */
-  private static String summary(Event e) {
-    return switch (e) {
-      case GhcbExchange x -> x.action();
-      case MsrExchange x -> EventCodec.request(x) + " → " + EventCodec.response(x);
-      case ConsoleLine c -> c.text();
-      case PageStateChanged p -> Event.hex(p.gpa()) + ": " + p.from() + " → " + p.to();
-      case WriteTrap t -> "new value " + Event.hex(t.info1());
-      case Ended x -> x.reason();
-      case VcpuStarted s -> s.how();
-      case VcRaised v -> "error code " + Event.hex(v.exit() & 0xFFFF_FFFFL);
-      case VcReturned x -> "";
-      case AutomaticExit x -> "";
-      case Injected x -> "";
-      case HostAccess x -> "";
-      case DmaNoise x -> "";
-      case ExecuteOnlyRead x -> "";
-      case Place x -> "";
-      case Launched x -> "";
-    };
-  }
-
-  private static String data(Verdict v, Map<Finding, Row> rowOf) {
-    Json j = new Json().object().key("findings").array();
+  private String data(Verdict v) {
+    Json j = new Json().object();
+    j.key("title").value(Visible.of(title)).key("command").value(Visible.of(command));
+    j.key("rows").value(rows).key("chunk").value(Chunk.ROWS).key("time").value(lastTime);
+    j.key("instructions").value(instructions).key("vcpus").array();
+    vcpus.forEach(j::value);
+    j.end();
+    Ended end = ended;
+    if (end != null) {
+      j.key("outcome").object().key("status").value(end.status());
+      j.key("reason").value(Visible.of(end.reason())).end();
+    }
+    Launched l = launched;
+    if (l != null) {
+      j.key("launch").object().key("policy").value(Visible.of(l.policy()));
+      j.key("digest").value(l.digest().toString());
+      j.key("measurement").value(l.measurement().toString());
+      j.key("nonce").value(l.nonce().toString()).end();
+    }
+    j.key("console").array();
+    console.forEach(j::value);
+    j.end().key("byExit");
+    vcs.byExit.write(j);
+    j.key("byHandler");
+    vcs.byHandler.write(j);
+    j.key("byPlace");
+    vcs.byPlace.write(j);
+    j.key("places").array();
+    places.forEach(
+        (rip, symbol) -> j.array().value(Event.hex(rip)).value(Visible.of(symbol)).end());
+    j.end().key("fields").array();
+    for (GhcbField f : GhcbField.values()) {
+      j.array().value(f.offset).value(f.bytes).value(f.name()).end();
+    }
+    j.end().key("findings").array();
     for (int i = 0; i < v.findings().size(); i++) {
-      Finding f = v.findings().get(i);
-      j.object().key("rule").value(f.rule().id()).key("severity");
-      j.value(f.rule().severity.toString()).key("side").value(f.rule().side.toString());
-      j.key("text").value(f.rule().text).key("mend").value(f.rule().mend);
-      j.key("section").value(f.rule().section).key("message");
-      j.value(Visible.of(f.message())).key("place").value(Visible.of(f.place()));
-      j.key("instruction").value(Visible.of(f.instruction()));
-      j.key("t").value(f.time()).key("vcpu").value(f.vcpu()).key("vc").value(f.vc());
-      Row row = rowOf.get(f);
-      j.key("count").value(v.counts().get(i)).key("row").value(row == null ? -1 : row.number).end();
+      finding(j, v.findings().get(i), v.counts().get(i));
     }
     j.end().key("summary").value(v.summary()).key("coverage").array();
     for (Cell c : v.coverage().cells()) {
@@ -289,30 +308,52 @@ public final class HtmlReport implements TraceWriter {
     return j.end().end().toString();
   }
 
+  private void finding(Json j, Finding f, int count) {
+    j.object().key("rule").value(f.rule().id()).key("severity");
+    j.value(f.rule().severity.toString()).key("side").value(f.rule().side.toString());
+    j.key("text").value(f.rule().text).key("mend").value(f.rule().mend);
+    j.key("section").value(f.rule().section).key("message");
+    j.value(Visible.of(f.message())).key("place").value(Visible.of(f.place()));
+    j.key("instruction").value(Visible.of(f.instruction()));
+    j.key("t").value(f.time()).key("vcpu").value(f.vcpu()).key("vc").value(f.vc());
+    j.key("count").value(count);
+    Spot s = spots.get(f);
+    if (s != null) {
+      j.key("row").value(s.row);
+      row(j, "raised", s.vc.raised);
+      row(j, "exchange", s.exchange);
+      row(j, "returned", s.vc.returned);
+    }
+    j.end();
+  }
+
+  private static void row(Json j, String key, long row) {
+    if (row >= 0) {
+      j.key(key).value(row);
+    }
+  }
+
   /**
-   * Writes the page as it is now; more events may follow.
+   * Writes a page that was kept as it is now; more events may follow.
    *
    * @throws IOException if it cannot be written
    */
   public void write(Writer to) throws IOException {
-    StringBuilder tail = new StringBuilder();
-    int n = kept;
-    int left = last.size();
-    for (Pending p : last) {
-      p.row.number = n++;
-      row(tail, p.row.number, p.event, p.row.finding || left <= LAST_LONG);
-      left--;
+    begun = false;
+    begin(to);
+    if (spool != null) {
+      spool.writeTo(to);
     }
+    end(to);
+  }
+
+  private void end(Writer to) throws IOException {
+    if (!chunk.isEmpty()) {
+      to.write(ELEMENT + "class=\"chunk\">" + chunk.pack() + END);
+    }
+    to.write(ELEMENT + "id=\"data\">" + inElement(data(verdict.get())) + END);
     String page = template();
-    int at = page.indexOf(DATA);
-    to.write(page.substring(0, at).replace(POLICY, policy(page)));
-    to.write("{\"title\":" + inElement(Json.quote(Visible.of(title))) + ",\n");
-    to.write("\"dropped\":" + dropped + ",\n");
-    to.write("\"vcpus\":" + vcpus.stream().sorted().toList() + ",\n");
-    to.write("\"check\":" + inElement(data(verdict.get(), rowOfFinding)) + ",\n");
-    to.write("\"strings\":[\n" + table + "],\n");
-    to.write("\"rows\":[\n" + rows + tail + "]}\n");
-    to.write(page.substring(at + DATA.length()));
+    to.write(page.substring(page.indexOf(DATA) + DATA.length()));
   }
 
   private static String template() throws IOException {
@@ -343,7 +384,11 @@ public final class HtmlReport implements TraceWriter {
 
   @Override
   public void close() throws IOException {
-    write(out);
-    out.close();
+    if (out != null) {
+      try (out) {
+        begin(out);
+        end(out);
+      }
+    }
   }
 }
