@@ -2,13 +2,11 @@ package dev.vesper.cli;
 
 import dev.vesper.cli.confine.Confinement;
 import dev.vesper.cli.confine.Policy;
+import dev.vesper.machine.observe.EventSink;
 import dev.vesper.machine.observe.check.Checker;
 import dev.vesper.machine.observe.check.Rule;
 import dev.vesper.machine.observe.format.JsonLinesReader;
-import java.io.BufferedReader;
 import java.io.IOException;
-import java.io.InputStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -18,9 +16,6 @@ import org.jspecify.annotations.Nullable;
 
 /** {@code vesper check}. */
 final class CheckCommand implements Options.Command {
-  /** Bytes that tell a form. */
-  private static final int HEAD = 256;
-
   private @Nullable Path trace;
   private boolean rules;
   private boolean strict;
@@ -50,7 +45,7 @@ final class CheckCommand implements Options.Command {
         new Options(
             "Says who broke the GHCB protocol in a trace that 'run --trace F.jsonl' wrote; status 4"
                 + " if anybody did.");
-    o.positional("TRACE", "a trace in JSON Lines", v -> trace = v);
+    o.positional("TRACE", "a trace in JSON Lines, which may be packed by gzip", v -> trace = v);
     o.flag("refuse a trace that is cut off before its end", () -> strict = true, "--strict");
     o.flag("list the rules, with sections, mends and evidence", () -> rules = true, "--rules");
     o.paths("F", "also write the trace as " + TraceFiles.FORMS, v -> convert = v, "--convert");
@@ -88,12 +83,12 @@ final class CheckCommand implements Options.Command {
                 e -> {
                   throw e;
                 });
-        BufferedReader in = Files.newBufferedReader(p, StandardCharsets.UTF_8)) {
+        TraceInput in = new TraceInput(p)) {
       findings.written().forEach(outputs::open);
       // Everything is open that is named, and nothing of the trace has been read.
       sandbox.enter(new Policy.Builder().build());
       Optional<String> cut =
-          JsonLinesReader.read(
+          read(
               in,
               e -> {
                 c.accept(e);
@@ -110,39 +105,30 @@ final class CheckCommand implements Options.Command {
       out.close();
       return findings.conclude(c, outputs);
     } catch (IOException e) {
-      throw new UserError("cannot read the trace " + p + ": " + otherForm(p, UserError.reason(e)));
+      throw new UserError("cannot read the trace " + p + ": " + UserError.reason(e));
     }
   }
 
-  /** {@return that a file is a trace in another form, or else why it could not be read} */
-  private static String otherForm(Path p, String reason) {
-    String form = null;
-    // A pipe has been read already.
-    if (Files.isRegularFile(p)) {
-      try (InputStream in = Files.newInputStream(p)) {
-        form = form(in.readNBytes(HEAD));
-      } catch (IOException e) {
-        return reason;
+  /**
+   * Reads a trace as far as it goes.
+   *
+   * @return where it is cut off, in words
+   */
+  private static Optional<String> read(TraceInput in, EventSink to) throws IOException {
+    Optional<String> cut;
+    try {
+      cut = JsonLinesReader.read(in.reader(), to);
+    } catch (IOException e) {
+      String form = in.otherForm();
+      if (form == null) {
+        throw e;
       }
+      throw new IOException(
+          "it is a trace as " + form + "; check reads those of 'vesper run --trace F.jsonl'", e);
     }
-    return form == null
-        ? reason
-        : "it is a trace as " + form + "; check reads those of 'vesper run --trace F.jsonl'";
-  }
-
-  private static @Nullable String form(byte[] head) {
-    String text = new String(head, StandardCharsets.ISO_8859_1);
-    if (text.startsWith("<!DOCTYPE html") || text.startsWith("<html")) {
-      return "HTML (.html)";
-    }
-    // A section header block (pcapng, 4.1) begins with this; a Perfetto trace with packet field 1.
-    if (text.startsWith("\n\r\r\n")) {
-      return "pcapng (.pcapng)";
-    }
-    if (text.startsWith("\n") && head.length > 1) {
-      return "Perfetto's packets (.perfetto)";
-    }
-    return text.matches("(?s)\\[\\d+[nu]?s\\] cpu\\d+ .*") ? "text (.txt)" : null;
+    return cut.isEmpty() && in.isCut()
+        ? Optional.of("behind its last record, where gzip has its sum")
+        : cut;
   }
 
   /** {@return the rules as a Markdown table} */

@@ -241,7 +241,8 @@ final class RunCommand implements Options.Command {
     o.paths(
         "F",
         "write every event to a file: .jsonl (JSON Lines), .perfetto (Perfetto UI), .pcapng"
-            + " (Wireshark), .html (report) or .txt; may be repeated",
+            + " (Wireshark), .html (report) or .txt; .jsonl.gz and .txt.gz are packed; may be"
+            + " repeated",
         v -> trace = v,
         "--trace");
     o.path(

@@ -25,10 +25,11 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.function.Consumer;
 import java.util.function.Function;
+import java.util.zip.GZIPOutputStream;
 
 /** The trace files of a run: the ending of each name chooses its form. */
 final class TraceFiles implements EventSink, Closeable {
-  static final String FORMS = ".jsonl, .perfetto, .pcapng, .html or .txt";
+  static final String FORMS = ".jsonl, .jsonl.gz, .perfetto, .pcapng, .html, .txt or .txt.gz";
 
   private final List<TraceWriter> writers = new ArrayList<>();
   private final Checker checker;
@@ -63,7 +64,7 @@ final class TraceFiles implements EventSink, Closeable {
         TraceWriter w =
             limit.trace("trace " + p, file, out -> writer(p, title, line, verdict, out));
         // The others ask the checker, or are for people who look at few events.
-        writers.add(isJson(p) ? new BackgroundWriter("trace " + p, w) : w);
+        writers.add(isJson(p) || isPacked(p) ? new BackgroundWriter("trace " + p, w) : w);
       } catch (UserError e) {
         close();
         throw e;
@@ -72,13 +73,26 @@ final class TraceFiles implements EventSink, Closeable {
   }
 
   private static void validate(Path p) {
-    if (!p.toString().matches(".*\\.(jsonl|perfetto|perfetto-trace|pcapng|html|txt)")) {
+    if (!p.toString().matches(".*\\.((jsonl|txt)(\\.gz)?|perfetto|perfetto-trace|pcapng|html)")) {
       throw new UserError("--trace " + p + ": the name must end in " + FORMS);
     }
   }
 
   private static boolean isJson(Path p) {
-    return p.toString().endsWith(".jsonl");
+    return p.toString().matches(".*\\.jsonl(\\.gz)?");
+  }
+
+  private static boolean isPacked(Path p) {
+    return p.toString().endsWith(".gz");
+  }
+
+  /** {@return a stream into a file, by gzip if its name says so} */
+  private static OutputStream packed(Path p, OutputStream file) {
+    try {
+      return isPacked(p) ? new GZIPOutputStream(file, 1 << 13) : file;
+    } catch (IOException e) {
+      throw new OutputError(p.toString(), e);
+    }
   }
 
   private TraceWriter writer(
@@ -86,8 +100,9 @@ final class TraceFiles implements EventSink, Closeable {
       String title,
       List<String> line,
       Function<Checker, Verdict> verdict,
-      OutputStream out) {
+      OutputStream file) {
     String name = p.toString();
+    OutputStream out = packed(p, file);
     if (name.endsWith(".pcapng")) {
       return new PcapngWriter(out);
     }
@@ -104,7 +119,9 @@ final class TraceFiles implements EventSink, Closeable {
           checker,
           () -> verdict.apply(checker));
     }
-    return name.endsWith(".txt") ? new Text(out, StandardCharsets.UTF_8) : new PerfettoWriter(out);
+    return name.matches(".*\\.txt(\\.gz)?")
+        ? new Text(out, StandardCharsets.UTF_8)
+        : new PerfettoWriter(out);
   }
 
   /** Text in a file. */

@@ -17,6 +17,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
+import java.util.zip.GZIPInputStream;
 import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -62,7 +63,7 @@ final class EndOfRunTest {
             "console=ttyS0",
             "--check",
             "--report=r.sarif,r.md",
-            "--trace=t.jsonl,t.html,t.txt,t.pcapng",
+            "--trace=t.jsonl,t.html,t.txt,t.pcapng,t.jsonl.gz",
             "--timeout=100")
         .redirectOutput(file("out").toFile())
         .start();
@@ -104,7 +105,8 @@ final class EndOfRunTest {
     Random r = new Random(11);
     int moments = Boolean.getBoolean("long") ? 30 : 5;
     for (int i = 0; i < moments; i++) {
-      for (String f : List.of("t.jsonl", "t.html", "t.txt", "t.pcapng", "r.sarif", "r.md")) {
+      for (String f :
+          List.of("t.jsonl", "t.html", "t.txt", "t.pcapng", "t.jsonl.gz", "r.sarif", "r.md")) {
         Files.deleteIfExists(file(f));
       }
       Process p = linux();
@@ -127,6 +129,9 @@ final class EndOfRunTest {
       assertThat(JsonLinesReader.read(in, events::add)).isEmpty();
     }
     assertThat(((Event.Ended) events.getLast()).status()).isEqualTo(status);
+    try (InputStream in = new GZIPInputStream(Files.newInputStream(file("t.jsonl.gz")))) {
+      assertThat(in.readAllBytes()).isEqualTo(Files.readAllBytes(file("t.jsonl")));
+    }
     assertThat(text("t.txt")).endsWith("\n").contains("status " + status);
     assertThat(text("t.html")).endsWith("</html>\n");
     assertThat(text("r.sarif")).endsWith("}\n").contains("\"results\"");
@@ -214,7 +219,7 @@ final class EndOfRunTest {
 
   /** One trace that is full does not take the others with it. */
   @ParameterizedTest
-  @ValueSource(strings = {"jsonl", "html", "txt", "pcapng", "perfetto"})
+  @ValueSource(strings = {"jsonl", "jsonl.gz", "html", "txt", "pcapng", "perfetto"})
   void aFullTraceIsNamedAndTheOthersHaveTheirEnd(String form) throws Exception {
     needsFull();
     Files.createSymbolicLink(file("f." + form), FULL);

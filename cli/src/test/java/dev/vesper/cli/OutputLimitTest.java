@@ -13,6 +13,8 @@ import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** What a guest has written beyond the limit is left out, and the run says so. */
 final class OutputLimitTest {
@@ -90,9 +92,10 @@ final class OutputLimitTest {
     assertThat(err).doesNotContain("left out");
   }
 
-  @Test
-  void aTraceKeepsItsEnd() throws IOException {
-    Path trace = dir.resolve("t.jsonl");
+  @ParameterizedTest
+  @ValueSource(strings = {"t.jsonl", "t.jsonl.gz"})
+  void aTraceKeepsItsEnd(String name) throws IOException {
+    Path trace = dir.resolve(name);
     String image = guest(0x3F8).toString();
     String[] args = {
       "run",
@@ -107,13 +110,12 @@ final class OutputLimitTest {
       image
     };
     assertThat(vesper(args)).isEqualTo(3);
-    List<String> lines = Files.readAllLines(trace);
     assertThat(Files.size(trace)).isBetween((long) MIB, MIB + (1L << 18));
-    assertThat(lines.getLast()).contains("\"end\"");
     assertThat(err)
         .contains("vesper: trace " + trace + ": ")
         .contains("events before the last one");
-    assertThat(vesper("check", trace.toString())).as(err).isZero();
+    // With its end it is whole.
+    assertThat(vesper("check", "--strict", trace.toString())).as(err).isZero();
   }
 
   @Test

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.fixtures.Tools;
 import java.io.IOException;
+import java.io.InputStream;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -13,6 +14,7 @@ import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import java.util.stream.Collectors;
+import java.util.zip.GZIPInputStream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -45,7 +47,9 @@ final class TraceFilesTest {
             file("t.perfetto").toString(),
             file("t.pcapng").toString(),
             file("t.html").toString(),
-            file("t.txt").toString());
+            file("t.txt").toString(),
+            file("p.jsonl.gz").toString(),
+            file("p.txt.gz").toString());
     status =
         vesper(
             "run",
@@ -91,6 +95,36 @@ final class TraceFilesTest {
     assertThat(file("again.pcapng")).hasSameBinaryContentAs(file("t.pcapng"));
     assertThat(file("again.perfetto")).hasSameBinaryContentAs(file("t.perfetto"));
     assertThat(file("again.jsonl")).hasSameTextualContentAs(file("t.jsonl"));
+  }
+
+  private static byte[] unpacked(String name) throws IOException {
+    try (InputStream in = new GZIPInputStream(Files.newInputStream(file(name)))) {
+      return in.readAllBytes();
+    }
+  }
+
+  @Test
+  void whatIsPackedIsTheSame() throws IOException {
+    assertThat(unpacked("p.jsonl.gz")).isEqualTo(Files.readAllBytes(file("t.jsonl")));
+    assertThat(unpacked("p.txt.gz")).isEqualTo(Files.readAllBytes(file("t.txt")));
+    assertThat(Files.size(file("p.jsonl.gz"))).isLessThan(Files.size(file("t.jsonl")) / 10);
+  }
+
+  /** Whether it is packed the file says, not its name. */
+  @Test
+  void aPackedTraceIsReadAgain() throws IOException {
+    Path odd = Files.copy(file("p.jsonl.gz"), file("odd.jsonl"));
+    Path known = file("known.json");
+    for (Path p : List.of(file("p.jsonl.gz"), odd)) {
+      String to = file("back.jsonl") + "," + file("back.jsonl.gz");
+      int status = vesper("check", "--strict", p + "", "--report", known + "", "--convert", to);
+      assertThat(status).as(err).isEqualTo(4);
+      assertThat(known).hasSameTextualContentAs(file("r.json"));
+      assertThat(file("back.jsonl")).hasSameTextualContentAs(file("t.jsonl"));
+      assertThat(file("back.jsonl.gz")).hasSameBinaryContentAs(file("p.jsonl.gz"));
+    }
+    assertThat(vesper("check", file("p.txt.gz").toString())).isEqualTo(2);
+    assertThat(err).contains("it is a trace as text (.txt)");
   }
 
   @Test
