@@ -2,6 +2,7 @@ package dev.vesper.cli;
 
 import dev.vesper.cli.confine.Confinement;
 import dev.vesper.cli.confine.Policy;
+import dev.vesper.machine.observe.Producer;
 import dev.vesper.machine.spec.Outcome;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -33,7 +34,7 @@ import picocli.CommandLine.Command;
       "or SIGINT has ended the run; 129 SIGHUP, 141 SIGPIPE of the console, 143 SIGTERM."
     })
 public final class Main implements Runnable {
-  static final String VERSION = "vesper 0.2-SNAPSHOT";
+  static final String VERSION = "vesper " + Producer.VERSION;
 
   /** What begins with a dash and is no option of {@code run}. */
   private static final List<String> OWN_OPTIONS =

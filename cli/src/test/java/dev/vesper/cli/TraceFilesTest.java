@@ -311,6 +311,7 @@ final class TraceFilesTest {
         .contains("\"version\":\"2.1.0\"")
         .contains("\"ruleId\":\"version-not-negotiated\"")
         .contains("\"level\":\"error\"")
+        .contains("\"uri\":\"guest\"},\"region\":{\"startLine\":1}")
         .contains("\"fullyQualifiedName\":\"ghcb_vmgexit+0x");
     var xml =
         javax.xml.parsers.DocumentBuilderFactory.newInstance()

@@ -33,6 +33,7 @@ import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -173,6 +174,7 @@ final class HostileTextTest {
       case SARIF -> {
         Object run = JsonTree.array(JsonTree.object(JsonTree.parse(s)).get("runs")).get(0);
         for (Object result : JsonTree.array(JsonTree.object(run).get("results"))) {
+          hasPhysicalLocation(result);
           Object message = JsonTree.object(JsonTree.object(result).get("message")).get("text");
           assertThat(String.valueOf(message)).doesNotContain("](").doesNotContain(" {0}");
         }
@@ -196,6 +198,37 @@ final class HostileTextTest {
         assertThat(s.lines().filter(l -> l.startsWith("#"))).hasSize(2);
       }
       case TEXT -> assertThat(s.lines().filter(l -> l.startsWith("error: forged"))).isEmpty();
+    }
+  }
+
+  /** GitHub shows a result only if it is in a file, with a relative name, and at a line. */
+  private static void hasPhysicalLocation(Object result) {
+    Object first = JsonTree.array(JsonTree.object(result).get("locations")).get(0);
+    Map<String, Object> place = JsonTree.object(JsonTree.object(first).get("physicalLocation"));
+    assertThat(JsonTree.object(place.get("artifactLocation")).get("uri").toString())
+        .matches("[\\w.~%-][\\w./~%-]*");
+    assertThat((Long) JsonTree.object(place.get("region")).get("startLine")).isPositive();
+  }
+
+  /** Rules GH1001 to GH2012 of Microsoft's Sarif.Multitool ask for these. */
+  @Test
+  void sarifDescribesToolAndRulesInFull() {
+    Object run =
+        JsonTree.array(
+                JsonTree.object(JsonTree.parse(Reports.SARIF.write(verdict(checker()))))
+                    .get("runs"))
+            .get(0);
+    Map<String, Object> driver =
+        JsonTree.object(JsonTree.object(JsonTree.object(run).get("tool")).get("driver"));
+    assertThat(driver).containsKeys("name", "version", "informationUri");
+    for (Object rule : JsonTree.array(driver.get("rules"))) {
+      assertThat(JsonTree.object(rule))
+          .containsKeys("id", "name", "shortDescription", "fullDescription", "help");
+      assertThat(JsonTree.object(rule).get("name").toString()).matches("([A-Z][a-z0-9]*)+");
+      for (String text : List.of("shortDescription", "fullDescription", "help")) {
+        assertThat(JsonTree.object(JsonTree.object(rule).get(text)).get("text").toString())
+            .matches("[A-Z].*[.)]");
+      }
     }
   }
 

@@ -1,6 +1,7 @@
 package dev.vesper.machine.observe.check;
 
 import dev.vesper.machine.observe.Event;
+import dev.vesper.machine.observe.Producer;
 import dev.vesper.machine.observe.check.HandlerCoverage.Cell;
 import dev.vesper.machine.observe.check.Rule.Severity;
 import dev.vesper.machine.observe.format.Json;
@@ -28,6 +29,9 @@ public enum Reports {
           "[`*~$\\\\]|][(\\[]|!\\[|__|\\b_|_\\b|@\\w|#\\d|://|www\\.", Pattern.CASE_INSENSITIVE);
 
   private static final String SARIF_SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json";
+
+  /** What absolute names of source files are relative to. */
+  private static final String BASE = "ROOT";
 
   /** The ending of a file's name that asks for this form. */
   public final String suffix;
@@ -106,39 +110,67 @@ public enum Reports {
     Json j = new Json().object();
     j.key("$schema").value(SARIF_SCHEMA).key("version").value("2.1.0");
     j.key("runs").array().object().key("tool").object().key("driver").object();
-    j.key("name").value("Vesper").key("rules").array();
+    j.key("name").value(Producer.NAME).key("version").value(Producer.VERSION);
+    j.key("informationUri").value(Producer.HOME).key("rules").array();
     Set<Rule> used = new LinkedHashSet<>();
     v.findings().forEach(f -> used.add(f.rule()));
     for (Rule r : used) {
-      j.object().key("id").value(r.id());
-      j.key("shortDescription").object().key("text").value(r.text).end();
-      j.key("help").object().key("text").value(r.mend + " (" + r.section + ")").end();
-      j.key("defaultConfiguration").object().key("level").value(r.severity.toString()).end();
-      j.key("properties").object().key("tags").array().value("ghcb").value(r.side.toString());
-      j.end().end().end();
+      rule(j, r);
     }
-    j.end().end().end().key("results").array();
+    j.end().end().end();
+    // What is relative to it is so wherever the guest was built.
+    j.key("originalUriBaseIds").object().key(BASE).object().key("description").object();
+    j.key("text").value("the root of the file system on which the guest was built");
+    j.end().end().end().key("columnKind").value("utf16CodeUnits").key("results").array();
     for (Finding f : v.findings()) {
       result(j, f, List.copyOf(used).indexOf(f.rule()));
     }
     return j.end().end().end().end() + "\n";
   }
 
+  private static void rule(Json j, Rule r) {
+    j.object().key("id").value(r.id()).key("name").value(pascalCase(r.id()));
+    j.key("shortDescription").object().key("text").value(sentence(r.text)).end();
+    j.key("fullDescription").object().key("text");
+    j.value(sentence(r.text) + " Broken by the " + r.side + ". Section: " + r.section + ".");
+    j.end().key("help").object().key("text").value(sentence(r.mend) + " (" + r.section + ")");
+    j.end().key("defaultConfiguration").object().key("level").value(r.severity.toString()).end();
+    j.key("properties").object().key("tags").array().value("ghcb").value(r.side.toString());
+    j.end().end().end();
+  }
+
+  /** {@return a name of one word for a rule, as viewers have them} */
+  private static String pascalCase(String id) {
+    StringBuilder b = new StringBuilder();
+    for (String word : id.split("-", -1)) {
+      b.append(Character.toUpperCase(word.charAt(0))).append(word, 1, word.length());
+    }
+    return b.toString();
+  }
+
+  private static String sentence(String s) {
+    return s.isEmpty() ? "." : Character.toUpperCase(s.charAt(0)) + s.substring(1) + ".";
+  }
+
   private static void result(Json j, Finding f, int index) {
+    int colon = f.source().lastIndexOf(':');
+    boolean known = colon > 0;
+    long line = line(f.source().substring(colon + 1));
     j.object().key("ruleId").value(f.rule().id()).key("ruleIndex").value(index);
     j.key("level").value(f.rule().severity.toString());
-    j.key("message").object().key("text").value(message(f.message())).end();
+    j.key("message").object().key("text");
+    j.value(sentence(message(f.message() + (known ? "" : " (" + f.place() + ")")))).end();
     j.key("locations").array().object();
-    int colon = f.source().lastIndexOf(':');
-    long line = line(f.source().substring(colon + 1));
-    if (colon > 0) {
-      j.key("physicalLocation").object().key("artifactLocation").object();
-      j.key("uri").value(uri(line == 0 ? f.source() : f.source().substring(0, colon))).end();
-      if (line != 0) {
-        j.key("region").object().key("startLine").value(line).end();
-      }
-      j.end();
+    j.key("physicalLocation").object().key("artifactLocation").object();
+    // Viewers show nothing of a result that is in no file: without lines the guest is one.
+    String file = !known ? "guest" : line == 0 ? f.source() : f.source().substring(0, colon);
+    boolean absolute = known && file.startsWith("/");
+    j.key("uri").value(uri(absolute ? file.replaceFirst("^/+", "") : file));
+    if (absolute) {
+      j.key("uriBaseId").value(BASE);
     }
+    j.end().key("region").object().key("startLine").value(Math.max(1, line));
+    j.end().end();
     j.key("logicalLocations").array().object();
     j.key("fullyQualifiedName");
     j.value(f.symbol().isEmpty() ? Event.hex(f.rip()) : Visible.of(f.symbol()));
@@ -169,7 +201,7 @@ public enum Reports {
       boolean plain = c > 0 && (Character.isLetterOrDigit(c) || "-._~/".indexOf(c) >= 0);
       b.append(plain ? (char) c + "" : String.format("%%%02X", c & 0xFF));
     }
-    return file.startsWith("/") ? "file://" + b : b.toString();
+    return b.toString();
   }
 
   // ---- JUnit XML: one test case a rule
