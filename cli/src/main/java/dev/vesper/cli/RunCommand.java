@@ -110,11 +110,11 @@ final class RunCommand implements Options.Command {
   private @Nullable Boot boot;
 
   /** What was typed. */
-  private List<String> line = List.of();
+  private List<String> commandLine = List.of();
 
   @Override
   public void typed(List<String> words) {
-    line = words;
+    commandLine = words;
   }
 
   @Override
@@ -466,7 +466,7 @@ final class RunCommand implements Options.Command {
             new TraceFiles(
                 trace,
                 title(started, mode),
-                line,
+                commandLine,
                 checker,
                 checkOptions::verdict,
                 outputs,
