@@ -25,7 +25,7 @@ final class PlainWords {
       case "-serial" -> value.equals("stdio") || value.equals("none") || isFile(value);
       case "-drive" -> drive(value);
       case "-nic" -> value.equals("none") || nic(value);
-      case "-device" -> value.equals("pc-testdev") || value.equals(RunCommand.DEBUG_EXIT);
+      case "-device" -> value.equals("pc-testdev") || value.equals(RunOptions.DEBUG_EXIT);
       case "-vga" -> value.equals("none") || value.startsWith("std");
       case "-M" -> List.of("minimal", "pc", "q35").contains(value);
       case "-action" -> value.startsWith("reboot=") && value.indexOf(',') < 0;

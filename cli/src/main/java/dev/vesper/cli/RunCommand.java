@@ -11,10 +11,9 @@ import dev.vesper.machine.Machine;
 import dev.vesper.machine.Restarts;
 import dev.vesper.machine.device.net.Network;
 import dev.vesper.machine.launch.CommandFailed;
-import dev.vesper.machine.launch.Measurement;
+import dev.vesper.machine.observe.EventSink;
 import dev.vesper.machine.observe.Symbols;
 import dev.vesper.machine.observe.check.Checker;
-import dev.vesper.machine.observe.format.Json;
 import dev.vesper.machine.observe.format.TraceWriter;
 import dev.vesper.machine.spec.BootException;
 import dev.vesper.machine.spec.ConsoleInput;
@@ -29,76 +28,33 @@ import java.io.FileDescriptor;
 import java.io.FilterOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
-import java.util.Base64;
 import java.util.List;
-import java.util.Locale;
+import java.util.Objects;
 import java.util.function.Function;
 import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 
 /** {@code vesper run}. */
 final class RunCommand implements Options.Command {
-  private final GuestOptions guest = new GuestOptions();
-
-  /** What QEMU calls the exit port that every board has. */
-  static final String DEBUG_EXIT = "isa-debug-exit,iobase=0xf4,iosize=0x4";
-
-  private static final String FILE = "file:";
-  private static final String STDERR = "stderr";
-  private static final String ROM_FILE = "std,romfile=";
-
   /** Status of a command of {@code boot} that has none, as of other programs that reach out. */
   private static final int UNKNOWN = 255;
 
   /** Ctrl-D ends a line without its end, and then the input, of a terminal's reader. */
   private static final byte[] END_OF_INPUT = {4, 4};
 
-  private String serial = "stdio";
-  private List<String> drive = List.of();
-  private List<String> nic = List.of();
-  private List<String> device = List.of();
-  private List<String> share = List.of();
-  private String vga = "none";
-  private @Nullable Path screenshot;
-  private boolean snapshot;
-  private Reboots.Action reboot = Reboots.Action.AUTO;
-  private List<String> items = List.of();
-  private String debugcon = "stderr";
-  private String rtc = "";
-  private String virtioConsole = "none";
-  private boolean executeOnly;
-  private List<String> intercept = new ArrayList<>();
-  private List<Path> trace = new ArrayList<>();
-  private @Nullable Path symbolFile;
-  private boolean check;
-  private final CheckOptions checkOptions = new CheckOptions();
-  private List<Path> coverage = new ArrayList<>();
-  private List<String> hostFaults = new ArrayList<>();
-  private List<String> secret = List.of();
-  private boolean measureOnly;
-  private @Nullable Integer translateAfter;
-  private long limitInsns = Long.MAX_VALUE;
-  private double timeout;
-  private double silence = Silence.USUAL;
-  private @Nullable String memoryLimit;
-  private String maxOutput = OutputLimit.DEFAULT;
-  private @Nullable Integer successStatus;
-  private String json = "";
-  private String exitStatus = "guest";
+  private final RunOptions said;
+
+  /** Of QEMU's options, what has no effect. */
   private String notice = "";
-  private boolean verbose;
-  private final Sandbox sandbox;
 
   /**
    * @param confine gives up the process's rights for good; null if others need them
    */
   RunCommand(@Nullable Function<Policy, Confinement> confine) {
-    sandbox = new Sandbox(confine);
+    said = new RunOptions(confine);
   }
 
   /** The machine that runs. */
@@ -126,220 +82,13 @@ final class RunCommand implements Options.Command {
             "The console is on stdout, everything else on stderr.",
             "QEMU's options are taken too, or refused in a line that says what there is instead.",
             "Example: vesper run -kernel vmlinuz -initrd initramfs.cpio -append console=ttyS0");
-    o.positional("IMAGE", "bzImage, multiboot, PVH, OpenBSD or ELF64 image", guest::image);
+    o.positional("IMAGE", "bzImage, multiboot, PVH, OpenBSD or ELF64 image", said.guest::image);
     return addTo(o);
   }
 
   /** Adds all options but what stands for itself on the command line. */
   Options addTo(Options o) {
-    o.plain(PlainWords::are);
-    guest.addTo(o, GuestOptions.Style.RUN);
-    o.text(
-        "WHERE",
-        "where COM1 leads: stdio (at a terminal Ctrl-A h is help), stderr, file:F, none;"
-            + " tcp:[127.0.0.1]:PORT or unix:PATH connects, and with ,server listens, waiting for"
-            + " somebody unless ,wait=off; pty is a new pseudo terminal (default: stdio)",
-        v -> serial = v,
-        "-serial",
-        "--serial");
-    o.phrases(
-        "file=F[,KEY=VALUE...]",
-        "a disk: format=raw or qcow2 (default: what the file is, but a guest may not make its raw"
-            + " disk look otherwise), if=virtio or ide (default: virtio), media=cdrom (a CD-ROM drive,"
-            + " ide by default), readonly=on, snapshot=on (what the guest writes is forgotten at the"
-            + " end); may be repeated",
-        v -> drive = v,
-        "-drive",
-        "--drive");
-    o.phrases(
-        "user[,...]|none",
-        "a virtio network adapter: user is a network with a gateway that gives"
-            + " addresses by DHCP and answers pings; hostfwd=tcp:[127.0.0.1]:PORT-[ADDRESS]:PORT"
-            + " lets 127.0.0.1 of the computer in, guestfwd=tcp:10.0.2.2:PORT-tcp:127.0.0.1:PORT"
-            + " the guest out, and nothing else is behind it; may be repeated (default: none)",
-        v -> nic = v,
-        "-nic",
-        "--nic");
-    o.text(
-        "std|none",
-        "a screen for profile kvm: QEMU's standard VGA; std,romfile=F names the VGA BIOS that"
-            + " SeaBIOS needs (default: none)",
-        v -> vga = v,
-        "-vga",
-        "--vga");
-    o.phrases(
-        "pc-testdev",
-        "QEMU's test device of ports, interrupt lines and memory, for profile kvm;"
-            + " isa-debug-exit,iobase=0xf4,iosize=0x4 is taken too, which every board has; may be"
-            + " repeated",
-        v -> device = v,
-        "-device",
-        "--device");
-    o.path(
-        "F",
-        "write what the screen shows at the end: .png for graphics, .txt for text",
-        v -> screenshot = v,
-        "--screenshot");
-    o.phrases(
-        "path=DIR,tag=TAG",
-        "a folder that the guest can mount: mount -t virtiofs TAG /mnt; readonly=on; profile kvm;"
-            + " may be repeated",
-        v -> share = v,
-        "--share");
-    o.flag(
-        "disks and variable store stay as they are: what the guest writes is forgotten at the end",
-        () -> snapshot = true,
-        "-snapshot",
-        "--snapshot");
-    o.flag(
-        "a reset of the guest ends the run; without, a guest of --sev off, or of sev with firmware,"
-            + " starts again, twice at most if each time takes less than a minute",
-        () -> reboot = Reboots.Action.SHUTDOWN,
-        "-no-reboot",
-        "--no-reboot");
-    o.text(
-        "reboot=reset|shutdown",
-        "what a reset of the guest does: it starts again as often as it likes, or -no-reboot",
-        v -> reboot = Reboots.action(v),
-        "-action",
-        "--action");
-    o.text(
-        "stderr|file:F|none",
-        "where a virtio console goes (default: none)",
-        v -> virtioConsole = v,
-        "--virtio-console");
-    o.text(
-        "stderr|stdio|file:F|none",
-        "where the debug ports 0xe9 and 0x402 lead (default: stderr)",
-        v -> debugcon = v,
-        "-debugcon",
-        "--debugcon");
-    o.phrases(
-        "name=opt/NAME,string=S|file=F",
-        "an item of the firmware configuration device of -M pc and q35, which Linux shows in"
-            + " /sys/firmware/qemu_fw_cfg; may be repeated",
-        v -> items = v,
-        "-fw_cfg",
-        "--fw-cfg");
-    o.text(
-        "base=utc|localtime|DATE",
-        "what the clock says at the start, as in base=2026-06-17T16:01:21; utc and localtime take"
-            + " it from the computer, so that runs differ (default: 2027-01-01)",
-        v -> rtc = v,
-        "-rtc",
-        "--rtc");
-    o.flag(
-        "data reads of the image's text fault while paging is on",
-        () -> executeOnly = true,
-        "--execute-only");
-    o.texts(
-        "NAME",
-        "intercept more than the profile does: rdtsc, rdtscp, rdpmc, wbinvd, invd, vmmcall, dr7,"
-            + " monitor, mwait",
-        v -> intercept = v,
-        "--intercept");
-    o.paths(
-        "F",
-        "write every event to a file: .jsonl (JSON Lines), .perfetto (Perfetto UI), .pcapng"
-            + " (Wireshark), .html (report) or .txt; .jsonl.gz and .txt.gz are packed; may be"
-            + " repeated",
-        v -> trace = v,
-        "--trace");
-    o.path(
-        "F",
-        "names of the guest's code: an ELF file (with DWARF for source lines) or a System.map; a"
-            + " Linux kernel that KASLR has moved is found by itself",
-        v -> symbolFile = v,
-        "--symbols");
-    o.flag(
-        "hold guest and hypervisor to the GHCB protocol; status 4 if one breaks it",
-        () -> check = true,
-        "--check");
-    checkOptions.addTo(o);
-    o.paths(
-        "F",
-        "write which code of the guest was executed: .info (lcov, needs source lines) or .drcov;"
-            + " may be repeated",
-        v -> coverage = v,
-        "--coverage");
-    o.texts(
-        "NAME",
-        "let the hypervisor break the protocol: no-valid-bits, stale-info, touch-save-area,"
-            + " touch-private, msr-code, msr-register, xsave-size, bad-exception, refuse,"
-            + " fatal-unknown, or vc:CODE@N, which injects #VC after N instructions",
-        v -> hostFaults = v,
-        "--host-fault");
-    guest.addLaunchTo(o);
-    o.texts(
-        "F",
-        "put a secret into the area that the firmware publishes: a file, GUID=FILE for an entry of"
-            + " the table that efi_secret reads (may be repeated), or HEADER,PAYLOAD as sevctl"
-            + " seals them",
-        v -> secret = v,
-        "--secret");
-    o.flag(
-        "launch, print digest and measurement, and end",
-        () -> measureOnly = true,
-        "--measure-only");
-    o.integer(
-        "N",
-        "translate a block of code when it has been interpreted N times (default: 10000); 1"
-            + " translates everything, 0 nothing; results are the same",
-        v -> translateAfter = v,
-        "--translate-after");
-    o.count(
-        "N",
-        "end after N instructions, status 124; 10M is ten million",
-        v -> limitInsns = v,
-        "--limit-insns");
-    o.duration(
-        "S", "end after S seconds, status 124; or 90s, 2m, 1h", v -> timeout = v, "--timeout");
-    o.duration(
-        "S",
-        "say what the guest does that has printed nothing for S seconds; 0 does not (default: 10)",
-        v -> silence = v,
-        "--silence");
-    o.text(
-        "SIZE",
-        "memory that the whole process may take, as in 900M or 2G: that of the guest and at least"
-            + " 448M besides (default: about 1G besides)",
-        v -> memoryLimit = v,
-        "--memory-limit");
-    o.text(
-        "SIZE",
-        "most that is written to the console, to a virtio console, to the debug ports' output, to"
-            + " stderr by -v and to each trace; what is more is left out, but for the end of a"
-            + " trace (default: "
-            + OutputLimit.DEFAULT
-            + ")",
-        v -> maxOutput = v,
-        "--max-output");
-    o.integer(
-        "N",
-        "a guest's exit status that means success and becomes 0 (default: 33, a write of 0x10 to"
-            + " port 0xf4, for the reference guest; none otherwise)",
-        v -> successStatus = v,
-        "--success-status");
-    sandbox.addTo(o);
-    o.text(
-        "guest|outcome",
-        "whose the exit status is: guest, the one that the guest chooses by port 0xf4 if it does,"
-            + " which may be any odd one; outcome, Vesper's alone, where such an end is 1, or 0"
-            + " if it is --success-status, and --json has the value (default: guest)",
-        v -> exitStatus = v,
-        "--exit-status");
-    o.optional(
-        "stderr|F.json",
-        "write a summary as JSON at the end; --json alone writes it to stderr",
-        "stderr",
-        ".json",
-        v -> json = v,
-        "--json");
-    o.flag(
-        "a line on stderr for each #VC, VMGEXIT, write trap and automatic exit",
-        () -> verbose = true,
-        "-v");
-    return o;
+    return said.addTo(o);
   }
 
   @Override
@@ -378,16 +127,16 @@ final class RunCommand implements Options.Command {
 
   /** {@return the kernel that an option names, or null} */
   @Nullable Path kernel() {
-    return guest.file();
+    return said.guest.file();
   }
 
   /** Runs a kernel that {@code boot} has prepared; {@return the program's exit status} */
   Integer boot(Boot b) {
     boot = b;
-    guest.boot(b.kernel, b.initrd, b.arguments);
+    said.guest.boot(b.kernel, b.initrd, b.arguments);
     if (b.share != null) {
-      share = new ArrayList<>(share);
-      share.add(b.share);
+      said.share = new ArrayList<>(said.share);
+      said.share.add(b.share);
     }
     return call();
   }
@@ -402,80 +151,52 @@ final class RunCommand implements Options.Command {
   }
 
   private int start() throws IOException {
-    sandbox.validate();
-    guest.validate();
-    SevMode mode = guest.mode();
-    boolean reference = guest.reference();
-    Path started = guest.started();
-    if (limitInsns < 0 || timeout < 0 || silence < 0) {
-      throw new UserError("limits must not be negative");
-    }
-    if (translateAfter != null && translateAfter < 0) {
-      throw new UserError("--translate-after must not be negative");
-    }
-    if (!List.of("guest", "outcome").contains(exitStatus)) {
-      throw new UserError("--exit-status takes guest or outcome, not '" + exitStatus + "'");
-    }
-    if (!json.isEmpty() && !json.equals(STDERR) && !json.endsWith(".json")) {
-      throw new UserError("--json=" + json + ": the name must end in .json");
-    }
-    if (mode == SevMode.OFF && (measureOnly || !secret.isEmpty())) {
-      throw new UserError("--measure-only and --secret are for a launch: use --sev sev or es");
-    }
-    long end = timeout > 0 ? System.nanoTime() + (long) (timeout * 1e9) : Long.MAX_VALUE;
-    MachineSpec options = LaunchSecrets.of(secret, guest).addTo(guest.read());
+    said.validate();
+    SevMode mode = said.guest.mode();
+    boolean reference = said.guest.reference();
+    Path started = said.guest.started();
+    long end = said.timeout > 0 ? System.nanoTime() + (long) (said.timeout * 1e9) : Long.MAX_VALUE;
+    MachineSpec options = LaunchSecrets.of(said.secret, said.guest).addTo(said.guest.read());
     byte @Nullable [] initrd = options.boot().initrd();
     // Firmware may be handed one of no bytes, whose hash is measured.
     if (initrd != null && initrd.length == 0 && options.boot().firmware() == null) {
       throw new UserError("the initrd is empty: leave -initrd out");
     }
     byte @Nullable [] symbols =
-        symbolFile == null ? null : UserFiles.read(symbolFile, "symbol file");
-    MemoryLimit.check(memoryLimit, options.memoryBytes(), Runtime.getRuntime().maxMemory());
-    if (checkOptions.given() && !check) {
-      throw new UserError("--allow, --baseline, --write-baseline and --report need --check");
-    }
-    if (check && mode != SevMode.ES) {
-      throw new UserError("--check judges the GHCB protocol, which only --sev es has");
-    }
-    checkOptions.validate();
-    if (!share.isEmpty() && !guest.kvm()) {
-      throw new UserError("--share: profile openbsd has no shared folders; use kvm");
-    }
-    validateScreenshot();
-    coverage.forEach(RunCommand::validateCoverage);
-    coverage.forEach(UserFiles::requireFolder);
+        said.symbolFile == null ? null : UserFiles.read(said.symbolFile, "symbol file");
+    MemoryLimit.check(said.memoryLimit, options.memoryBytes(), Runtime.getRuntime().maxMemory());
     Checker checker = new Checker();
     Ending ending = new Ending();
-    OutputLimit limit = new OutputLimit(maxOutput);
+    OutputLimit limit = new OutputLimit(said.maxOutput);
     // Before anything is made that would be left behind.
-    try (Signals signals = sandbox.isAlone() ? new Signals(ending) : null;
-        Shares shares = new Shares(share, read(), written());
+    try (Signals signals = said.sandbox.isAlone() ? new Signals(ending) : null;
+        Shares shares = new Shares(said.share, said.read(), said.written());
         Outputs outputs = new Outputs();
         SerialLine line =
-            SerialLine.open(serial, () -> ending.isWanted() || System.nanoTime() - end > 0);
+            SerialLine.open(said.serial, () -> ending.isWanted() || System.nanoTime() - end > 0);
         OutputStream console =
             limit.limited(
-                "console", line != null ? line.output() : output("-serial", serial, outputs));
+                "console", line != null ? line.output() : output("-serial", said.serial, outputs));
         OutputStream debug = limit.limited("debug ports", debugOutput(outputs));
         OutputStream second =
-            limit.limited("virtio console", output("--virtio-console", virtioConsole, outputs));
-        Drives drives = new Drives(drive, snapshot);
-        Forwards networks = networks();
+            limit.limited(
+                "virtio console", output("--virtio-console", said.virtioConsole, outputs));
+        Drives drives = new Drives(said.drive, said.snapshot);
+        Forwards networks = new Forwards(said.nic);
         TraceFiles files =
             new TraceFiles(
-                trace,
-                title(started, mode),
+                said.trace,
+                RunOptions.title(started, mode),
                 commandLine,
                 checker,
-                checkOptions::verdict,
+                said.checkOptions::verdict,
                 outputs,
                 limit,
                 ending::lost);
-        Screenshots pictures = pictures();
+        Screenshots pictures = said.screenshot == null ? null : new Screenshots(said.screenshot);
         TimeLimit time = new TimeLimit(end, halt());
         HeapWatch heap = new HeapWatch(this::touched);
-        Silence quiet = new Silence(silence, Silence.isSeen());
+        Silence quiet = new Silence(said.silence, Silence.isSeen());
         Closeable terminal = RawTerminal::restore) {
       open(outputs);
       if (signals != null) {
@@ -486,20 +207,20 @@ final class RunCommand implements Options.Command {
                   options.hardware().board(),
                   drives.list(),
                   networks.list(),
-                  !virtioConsole.equals("none"),
+                  !said.virtioConsole.equals("none"),
                   shares.list(),
-                  screen())
-              .withTestDevice(testDevice())
+                  said.screen())
+              .withTestDevice(said.testDevice())
               .withSmbios(options.hardware().smbios())
-              .withItems(items())
-              .withClock(UserError.of(() -> HardwareOptions.clock("-rtc", rtc)));
+              .withItems(said.items())
+              .withClock(UserError.of(() -> HardwareOptions.clock("-rtc", said.rtc)));
       if (h.board() == Hardware.Board.MINIMAL && h.needsPci()) {
         throw new UserError(
             "-M minimal has no PCI devices and no fw_cfg: take -M pc or q35, or leave -M out");
       }
       // Everything is open that is named, and nothing that a guest brings with it has been read.
       confine(networks.list(), shares.list(), line != null && line.accepts());
-      Symbols names = symbols == null ? null : symbols(symbols);
+      Symbols names = symbols == null ? null : said.symbols(symbols);
       user = new ConsoleUser(h.screen() != null, pictures, ending);
       ConsoleInput heard = line != null ? line.input() : input();
       CommandConsole command = boot == null || boot.terminal ? null : new CommandConsole(heard);
@@ -516,71 +237,58 @@ final class RunCommand implements Options.Command {
       MachineSpec whole =
           options.toBuilder()
               .hardware(h)
-              .executeOnly(executeOnly)
-              .intercepts(intercept.toArray(String[]::new))
-              .hostFaults(hostFaults.toArray(String[]::new))
+              .executeOnly(said.executeOnly)
+              .intercepts(said.intercept.toArray(String[]::new))
+              .hostFaults(said.hostFaults.toArray(String[]::new))
               .ports(ports)
-              .resets(guest.kvm() ? new Reboots(reboot) : ResetPolicy.END)
+              .resets(said.guest.kvm() ? new Reboots(said.reboot) : ResetPolicy.END)
               .build();
-      Machine m = launch(whole, names);
-      running = m;
-      ending.of(m);
-      if (verbose) {
-        m.launchCommands().forEach(c -> Terminal.err("[launch] " + c));
+      Machine first = begin(whole, names, ending);
+      if (said.verbose) {
+        first.launchCommands().forEach(c -> Terminal.err("[launch] " + c));
       }
       if (!notice.isEmpty()) {
         Terminal.say(notice);
       }
-      if (measureOnly) {
-        printMeasurement(m);
+      if (said.measureOnly) {
+        RunResults.printMeasurement(first);
         return 0;
       }
-      requireLines(m.symbols());
+      said.requireLines(first.symbols());
       TraceWriter lines = limit.trace("-v", Terminal.errStream(), Terminal::lines);
-      boolean traced = trace(m, files, checker, lines);
+      EventSink sink = sink(files, checker, lines);
       outputs.deadline(end);
-      Restarts restarts = new Restarts(whole.profile(), reboot != Reboots.Action.SHUTDOWN);
-      long executed = 0;
-      Outcome o = run(m, limitInsns, end, quiet);
-      while (restarts.isReset(o) && restarts.again(m.virtualTime())) {
-        Terminal.say(o.reason() + ": vmd(8) resets the VM");
-        executed += m.instructions();
-        m = launch(whole, names);
-        running = m;
-        ending.of(m);
-        trace(m, files, checker, lines);
-        o = run(m, limitInsns - executed, end, quiet);
-      }
-      if (restarts.isReset(o)) {
-        o = new Outcome(Outcome.SHUTDOWN, o.reason() + "; vmd(8): restarted too quickly");
-      }
+      Outcome o = runs(first, whole, names, sink, end, quiet, ending);
       time.ended(o.status());
       // What is written now may take its time, and Ctrl-C is nobody's but ours.
       RawTerminal.restore();
-      Machine last = m;
-      ending.write("the variable store", () -> keepVariables(options, last, outputs));
-      ending.write("the screenshot", () -> writeScreenshot(last, outputs));
+      Machine last = Objects.requireNonNull(running);
+      RunResults results = new RunResults(said, outputs);
+      ending.write("the variable store", () -> results.keepVariables(options, last));
+      ending.write("the screenshot", () -> results.writeScreenshot(last));
       ending.write("the console", console::close);
       ending.write("the virtio console", second::close);
       ending.write("the debug port", debug::close);
       Terminal.flush();
-      int success = successStatus != null ? successStatus : reference ? Locore.PASS << 1 | 1 : -1;
+      int success =
+          said.successStatus != null ? said.successStatus : reference ? Locore.PASS << 1 | 1 : -1;
       Outcome shown = shown(o, success);
-      if (traced) {
+      if (sink != null) {
         ending.write("the trace", files::close);
         String path = started == null ? "locore" : started.toString();
-        ending.write("the coverage", () -> writeCoverage(last, path, outputs));
+        ending.write("the coverage", () -> results.writeCoverage(last, path));
       }
       Outcome result = ending.after(shown);
-      ending.write("the summary", () -> report(last, result, mode, outputs));
+      boolean own = boot != null && result.guestValue() != null;
+      ending.write("the summary", () -> results.report(last, result, mode, own));
       limit.tell(Terminal::say);
       int[] found = {0};
-      if (check) {
-        ending.write("the reports", () -> found[0] = checkOptions.conclude(checker, outputs));
+      if (said.check) {
+        ending.write("the reports", () -> found[0] = said.checkOptions.conclude(checker, outputs));
       }
       shown = ending.after(shown);
-      boolean own = ending.isReasonOf(shown) || shown.is(Outcome.DEFECT);
-      return found[0] != 0 && !own ? found[0] : shown.status();
+      boolean worse = ending.isReasonOf(shown) || shown.is(Outcome.DEFECT);
+      return found[0] != 0 && !worse ? found[0] : shown.status();
     }
   }
 
@@ -588,7 +296,7 @@ final class RunCommand implements Options.Command {
   private Outcome shown(Outcome o, int success) {
     Boot b = boot;
     Integer value = o.guestValue();
-    if (b != null && value != null && !exitStatus.equals("outcome")) {
+    if (b != null && value != null && !said.exitStatus.equals("outcome")) {
       return new Outcome(value, "the command has ended with status " + value, value);
     }
     if (b != null && b.command && o.is(Outcome.POWER_OFF)) {
@@ -597,21 +305,14 @@ final class RunCommand implements Options.Command {
     if (o.status() == success) {
       return new Outcome(Outcome.POWER_OFF, o.reason(), o.guestValue());
     }
-    return o.guestValue() != null && exitStatus.equals("outcome")
+    return o.guestValue() != null && said.exitStatus.equals("outcome")
         ? new Outcome(Outcome.GUEST_EXIT, o.reason(), o.guestValue())
         : o;
   }
 
-  private List<Hardware.ConfigItem> items() {
-    if (!items.isEmpty() && !guest.kvm()) {
-      throw new UserError("-fw_cfg: profile openbsd has no fw_cfg; use kvm");
-    }
-    return items.stream().map(i -> UserError.of(() -> HardwareOptions.item("-fw_cfg", i))).toList();
-  }
-
   private OutputStream debugOutput(Outputs outputs) {
-    if (!debugcon.equals(STDERR)) {
-      return output("-debugcon", debugcon, outputs);
+    if (!said.debugcon.equals(RunOptions.STDERR)) {
+      return output("-debugcon", said.debugcon, outputs);
     }
     // What is said after the run goes there too.
     return new FilterOutputStream(Terminal.errStream()) {
@@ -622,64 +323,10 @@ final class RunCommand implements Options.Command {
     };
   }
 
-  /** {@return the files that are read, or have been} */
-  private List<Path> read() {
-    List<Path> all = new ArrayList<>(guest.files());
-    all.addAll(LaunchSecrets.files(secret));
-    all.addAll(checkOptions.read());
-    if (symbolFile != null) {
-      all.add(symbolFile);
-    }
-    if (vga.startsWith(ROM_FILE)) {
-      all.add(UserFiles.path(vga.substring(ROM_FILE.length())));
-    }
-    for (String i : items) {
-      Path file = HardwareOptions.itemFile(i);
-      if (file != null) {
-        all.add(file);
-      }
-    }
-    drive.forEach(d -> all.add(UserError.of(() -> HardwareOptions.driveFile("-drive", d))));
-    return all;
-  }
-
-  /** {@return the files that are written} */
-  private List<Path> written() {
-    List<Path> all = new ArrayList<>(trace);
-    all.addAll(wholeFiles());
-    if (guest.nvram() != null && !snapshot) {
-      all.add(guest.nvram());
-    }
-    for (String d : drive) {
-      if (UserError.of(() -> HardwareOptions.driveIsWritten("-drive", d, snapshot))) {
-        all.add(UserError.of(() -> HardwareOptions.driveFile("-drive", d)));
-      }
-    }
-    for (String where : List.of(serial, virtioConsole, debugcon)) {
-      if (where.startsWith(FILE)) {
-        all.add(UserFiles.path(where.substring(FILE.length())));
-      }
-    }
-    return all;
-  }
-
-  /** {@return the files that are written at the end, as a whole} */
-  private List<Path> wholeFiles() {
-    List<Path> all = new ArrayList<>(coverage);
-    all.addAll(checkOptions.written());
-    if (screenshot != null) {
-      all.add(screenshot);
-    }
-    if (json.endsWith(".json")) {
-      all.add(Path.of(json));
-    }
-    return all;
-  }
-
   private void open(Outputs outputs) {
-    wholeFiles().forEach(outputs::open);
-    if (guest.nvram() != null && !snapshot) {
-      outputs.openIfWritable(guest.nvram());
+    said.wholeFiles().forEach(outputs::open);
+    if (said.guest.nvram() != null && !said.snapshot) {
+      outputs.openIfWritable(said.guest.nvram());
     }
   }
 
@@ -697,15 +344,15 @@ final class RunCommand implements Options.Command {
       }
       s.connects().forEach(b::connection);
     }
-    Confinement c = sandbox.enter(b.build());
-    if (verbose && c != null) {
+    Confinement c = said.sandbox.enter(b.build());
+    if (said.verbose && c != null) {
       Terminal.err("[sandbox] " + c.files() + "; " + c.calls());
     }
   }
 
   /** {@return what ends the process; where it is not this run's alone, nothing does} */
   private IntConsumer halt() {
-    if (!sandbox.isAlone()) {
+    if (!said.sandbox.isAlone()) {
       return status -> {};
     }
     return status -> {
@@ -718,12 +365,12 @@ final class RunCommand implements Options.Command {
    * {@return what the guest hears on its console} If somebody types it, the terminal is its own.
    */
   private ConsoleInput input() {
-    if (!serial.equals("stdio")) {
+    if (!said.serial.equals("stdio")) {
       return ConsoleInput.NONE;
     }
     ConsoleUser u = user;
     // In a process of others, as of tests, the terminal is not for us to take.
-    boolean own = sandbox.isAlone();
+    boolean own = said.sandbox.isAlone();
     return StandardInput.read(
         u != null && own && RawTerminal.enter() ? new EscapeKey(u) : null,
         boot == null || boot.terminal ? new byte[0] : END_OF_INPUT);
@@ -746,6 +393,43 @@ final class RunCommand implements Options.Command {
     }
   }
 
+  /** Launches the guest, and has whoever may end the run know it. */
+  private Machine begin(MachineSpec spec, @Nullable Symbols names, Ending ending) {
+    Machine m = launch(spec, names);
+    running = m;
+    ending.of(m);
+    return m;
+  }
+
+  /** Runs a guest, and again for each time that vmd(8) restarts it. */
+  private Outcome runs(
+      Machine first,
+      MachineSpec spec,
+      @Nullable Symbols names,
+      @Nullable EventSink sink,
+      long end,
+      Silence quiet,
+      Ending ending) {
+    Restarts restarts = new Restarts(spec.profile(), said.reboot != Reboots.Action.SHUTDOWN);
+    Machine m = first;
+    long executed = 0;
+    for (; ; ) {
+      if (sink != null) {
+        m.trace(sink, isJudged() || !said.trace.isEmpty());
+      }
+      Outcome o = run(m, said.limitInsns - executed, end, quiet);
+      if (!restarts.isReset(o)) {
+        return o;
+      }
+      if (!restarts.again(m.virtualTime())) {
+        return new Outcome(Outcome.SHUTDOWN, o.reason() + "; vmd(8): restarted too quickly");
+      }
+      Terminal.say(o.reason() + ": vmd(8) resets the VM");
+      executed += m.instructions();
+      m = begin(spec, names, ending);
+    }
+  }
+
   private Outcome run(Machine m, long instructions, long end, Silence quiet) {
     m.limit(instructions, end);
     quiet.of(m);
@@ -753,8 +437,8 @@ final class RunCommand implements Options.Command {
     if (u != null) {
       u.serves(m);
     }
-    if (translateAfter != null) {
-      m.translateAfter(translateAfter);
+    if (said.translateAfter != null) {
+      m.translateAfter(said.translateAfter);
     }
     try {
       for (; ; ) {
@@ -770,220 +454,45 @@ final class RunCommand implements Options.Command {
     } catch (UserError e) {
       throw e;
     } catch (RuntimeException | StackOverflowError | OutOfMemoryError | LinkageError e) {
-      dump(m);
+      RunResults.dump(m);
       throw e;
     }
   }
 
-  private Hardware.@Nullable Screen screen() {
-    if (vga.equals("none")) {
+  /** {@return who sees what happens, or null if nobody wants to} */
+  private @Nullable EventSink sink(TraceFiles files, Checker checker, TraceWriter lines) {
+    boolean judged = isJudged();
+    if (!judged && said.trace.isEmpty() && !said.verbose && said.coverage.isEmpty()) {
       return null;
     }
-    if (!vga.equals("std") && !vga.startsWith(ROM_FILE)) {
-      throw new UserError("-vga takes none, std or std,romfile=F, not '" + vga + "'");
-    }
-    if (!guest.kvm()) {
-      throw new UserError("-vga: profile openbsd has no screen; use kvm");
-    }
-    return new Hardware.Screen(
-        vga.equals("std")
-            ? new byte[0]
-            : UserFiles.read(UserFiles.path(vga.substring(ROM_FILE.length())), "VGA BIOS"));
-  }
-
-  private void validateScreenshot() {
-    Path p = screenshot;
-    if (p == null) {
-      return;
-    }
-    if (!p.toString().endsWith(".txt") && !p.toString().endsWith(".png")) {
-      throw new UserError("--screenshot " + p + ": the name must end in .png or .txt");
-    }
-    if (vga.equals("none")) {
-      throw new UserError("--screenshot needs a screen: -vga std");
-    }
-    UserFiles.requireFolder(p);
-  }
-
-  /** Writes what the screen shows at the end. */
-  private void writeScreenshot(Machine m, Outputs outputs) {
-    Path p = screenshot;
-    if (p == null) {
-      return;
-    }
-    byte[] picture = Screenshots.picture(m, p);
-    if (picture == null) {
-      throw new UserError(
-          "--screenshot "
-              + p
-              + ": the screen shows text and nobody has loaded a font; name a .txt file");
-    }
-    outputs.write(p, picture);
-  }
-
-  /** {@return where somebody at the console may save what the screen shows, or null} */
-  private @Nullable Screenshots pictures() {
-    return screenshot == null ? null : new Screenshots(screenshot);
-  }
-
-  private Forwards networks() {
-    return new Forwards(nic);
-  }
-
-  /** Writes the variable store back if the guest has changed it. */
-  private void keepVariables(MachineSpec options, Machine m, Outputs outputs) {
-    Path file = guest.nvram();
-    MachineSpec.Firmware f = options.boot().firmware();
-    if (file == null || f == null || snapshot) {
-      return;
-    }
-    byte[] now = m.variables();
-    if (!Arrays.equals(now, f.variables())) {
-      outputs.write(file, now);
-    }
-  }
-
-  private static void printMeasurement(Machine m) {
-    Terminal.out("launch digest " + m.launchDigest());
-    Measurement measured = m.measurement();
-    if (measured != null) {
-      Terminal.out("measurement   " + Base64.getEncoder().encodeToString(measured.encode()));
-    }
-  }
-
-  private static void dump(Machine m) {
-    Terminal.errLines(m.dump() + "\n");
-  }
-
-  private void report(Machine m, Outcome o, SevMode mode, Outputs outputs) {
-    boolean own = boot != null && o.guestValue() != null;
-    if (o.status() != 0 && !own || verbose) {
-      Terminal.say(o.reason());
-    }
-    if (verbose || o.is(Outcome.DEFECT) || o.is(Outcome.SHUTDOWN)) {
-      dump(m);
-    }
-    if (json.equals(STDERR)) {
-      Terminal.err(summary(m, o, mode));
-    } else if (!json.isEmpty()) {
-      outputs.write(Path.of(json), (summary(m, o, mode) + "\n").getBytes(StandardCharsets.UTF_8));
-    }
-  }
-
-  private static String summary(Machine m, Outcome o, SevMode mode) {
-    return "{\"schema\":\"vesper.run/1\",\"status\":"
-        + o.status()
-        + (o.guestValue() == null ? "" : ",\"guest_value\":" + o.guestValue())
-        + ",\"reason\":"
-        + Json.quote(o.reason())
-        + ",\"sev\":"
-        + Json.quote(mode.name().toLowerCase(Locale.ROOT))
-        + ",\"format\":"
-        + Json.quote(m.format())
-        + ",\"instructions\":"
-        + m.instructions()
-        + ",\"virtual_ns\":"
-        + m.virtualTime()
-        + ",\"launch_digest\":"
-        + Json.quote(m.launchDigest())
-        + ",\"state_hash\":"
-        + Json.quote(m.stateHash())
-        + "}";
-  }
-
-  /** {@return whether a -device option asks for the test device} */
-  private boolean testDevice() {
-    boolean any = false;
-    for (String d : device) {
-      String plain = d.replace(" ", "");
-      if (plain.equals("pc-testdev")) {
-        any = true;
-      } else if (!plain.equals(DEBUG_EXIT)) {
-        throw new UserError("-device takes pc-testdev or " + DEBUG_EXIT + ", not '" + d + "'");
+    return e -> {
+      if (said.verbose) {
+        lines.accept(e);
       }
-    }
-    if (any && !guest.kvm()) {
-      throw new UserError("-device pc-testdev is for profile kvm");
-    }
-    return any;
-  }
-
-  /** {@return whether anybody wants to see what happens} */
-  private boolean trace(Machine m, TraceFiles files, Checker checker, TraceWriter lines) {
-    boolean judged = check || TraceFiles.showsFindings(trace);
-    boolean deep = judged || !trace.isEmpty();
-    if (!deep && !verbose && coverage.isEmpty()) {
-      return false;
-    }
-    m.trace(
-        e -> {
-          if (verbose) {
-            lines.accept(e);
-          }
-          if (judged) {
-            checker.accept(e);
-          }
-          files.accept(e);
-        },
-        deep);
-    return true;
-  }
-
-  private static String title(@Nullable Path file, SevMode mode) {
-    return (file == null ? "locore" : file.getFileName().toString())
-        + " --sev "
-        + mode.name().toLowerCase(Locale.ROOT);
-  }
-
-  private Symbols symbols(byte[] bytes) {
-    try {
-      return Machine.readSymbols(String.valueOf(symbolFile), bytes);
-    } catch (BootException e) {
-      throw new UserError("--symbols: " + e.getMessage());
-    }
-  }
-
-  private static void validateCoverage(Path p) {
-    if (!p.toString().endsWith(".info") && !p.toString().endsWith(".drcov")) {
-      throw new UserError("--coverage " + p + ": the name must end in .info or .drcov");
-    }
-  }
-
-  /** Refuses coverage by line before anything runs. */
-  private void requireLines(Symbols names) {
-    for (Path p : coverage) {
-      if (p.toString().endsWith(".info") && names.lines().all().isEmpty()) {
-        throw new UserError(
-            "--coverage "
-                + p
-                + ": the image has no DWARF lines; name a file that has with --symbols");
+      if (judged) {
+        checker.accept(e);
       }
-    }
+      files.accept(e);
+    };
   }
 
-  private void writeCoverage(Machine m, String path, Outputs outputs) {
-    for (Path p : coverage) {
-      if (p.toString().endsWith(".drcov")) {
-        outputs.write(p, m.drcov(path));
-        continue;
-      }
-      outputs.write(p, m.lcov().getBytes(StandardCharsets.UTF_8));
-    }
+  private boolean isJudged() {
+    return said.check || TraceFiles.showsFindings(said.trace);
   }
 
   private static OutputStream output(String option, String where, Outputs outputs) {
     if (where.equals("stdio")) {
       return new StandardOutput(FileDescriptor.out, "the console to stdout");
     }
-    if (where.equals(STDERR)) {
+    if (where.equals(RunOptions.STDERR)) {
       return new StandardOutput(FileDescriptor.err, "a console to stderr");
     }
     if (where.equals("none")) {
       return OutputStream.nullOutputStream();
     }
-    if (where.startsWith(FILE)) {
+    if (where.startsWith(RunOptions.FILE)) {
       return new BufferedOutputStream(
-          outputs.stream(UserFiles.path(where.substring(FILE.length()))));
+          outputs.stream(UserFiles.path(where.substring(RunOptions.FILE.length()))));
     }
     throw new UserError(
         option

@@ -13,6 +13,7 @@ import dev.vesper.x86.Assembler;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -35,7 +36,7 @@ final class ResetTest {
 
   private final List<ResetPolicy.Reset> resets = new ArrayList<>();
 
-  private Outcome again(ResetPolicy.Reset r) {
+  private @Nullable Outcome again(ResetPolicy.Reset r) {
     resets.add(r);
     return resets.size() > 3 ? r.end() : null;
   }

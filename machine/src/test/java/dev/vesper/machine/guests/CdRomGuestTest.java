@@ -156,10 +156,7 @@ final class CdRomGuestTest {
     String grub = "/usr/lib/grub/x86_64-efi-signed/grubx64.efi.signed";
     Tools.require(grub, "grub-efi-amd64-signed");
     Tools.require("/usr/share/ovmf/OVMF.fd", "ovmf");
-    Path fat =
-        new BootDisk(folder)
-            .with("EFI/BOOT/BOOTX64.EFI", Path.of(grub))
-            .image();
+    Path fat = new BootDisk(folder).with("EFI/BOOT/BOOTX64.EFI", Path.of(grub)).image();
     TestMachine m =
         TestMachine.of(
             MachineSpec.builder(SevMode.OFF, new byte[0], b -> {})

@@ -205,7 +205,7 @@ final class HostileTextTest {
   private static void hasPhysicalLocation(Object result) {
     Object first = JsonTree.array(JsonTree.object(result).get("locations")).get(0);
     Map<String, Object> place = JsonTree.object(JsonTree.object(first).get("physicalLocation"));
-    assertThat(JsonTree.object(place.get("artifactLocation")).get("uri").toString())
+    assertThat(String.valueOf(JsonTree.object(place.get("artifactLocation")).get("uri")))
         .matches("[\\w.~%-][\\w./~%-]*");
     assertThat((Long) JsonTree.object(place.get("region")).get("startLine")).isPositive();
   }
@@ -224,9 +224,9 @@ final class HostileTextTest {
     for (Object rule : JsonTree.array(driver.get("rules"))) {
       assertThat(JsonTree.object(rule))
           .containsKeys("id", "name", "shortDescription", "fullDescription", "help");
-      assertThat(JsonTree.object(rule).get("name").toString()).matches("([A-Z][a-z0-9]*)+");
+      assertThat(String.valueOf(JsonTree.object(rule).get("name"))).matches("([A-Z][a-z0-9]*)+");
       for (String text : List.of("shortDescription", "fullDescription", "help")) {
-        assertThat(JsonTree.object(JsonTree.object(rule).get(text)).get("text").toString())
+        assertThat(String.valueOf(JsonTree.object(JsonTree.object(rule).get(text)).get("text")))
             .matches("[A-Z].*[.)]");
       }
     }

@@ -150,21 +150,25 @@ final class HtmlReportTest {
         .anyMatch(w -> w.toString().matches("0xfee000[0-9a-f]+ → 0x[0-9a-f]+ \\(4 bytes\\)"));
   }
 
+  private static long number(Map<String, Object> o, String key) {
+    return (Long) Objects.requireNonNull(o.get(key), key);
+  }
+
   @Test
   void aFindingLeadsToTheRequestAndTheAnswer() throws IOException {
     PageData page = page("reference-guest-openbsd.jsonl.gz");
     List<Object> kinds = page.column("kind", true);
     Map<String, Object> f = page.finding(0);
     assertThat(f).containsEntry("rule", "version-not-negotiated");
-    int exchange = Math.toIntExact((Long) f.get("exchange"));
+    int exchange = Math.toIntExact(number(f, "exchange"));
     assertThat(kinds.get(exchange)).isEqualTo("ghcb");
     assertThat(page.details().get(exchange)).contains("\nrequest=").contains("\nanswer=");
     // It is about a #VC, which is raised before and returns behind.
-    long vc = (Long) f.get("vc");
+    long vc = number(f, "vc");
     assertThat(vc).isPositive();
     List<Object> vcs = page.column("vc", false);
     for (Map.Entry<String, String> e : Map.of("raised", "vc", "returned", "vc_return").entrySet()) {
-      int row = Math.toIntExact((Long) f.get(e.getKey()));
+      int row = Math.toIntExact(number(f, e.getKey()));
       assertThat(kinds.get(row)).isEqualTo(e.getValue());
       assertThat(vcs.get(row)).isEqualTo(vc);
     }
@@ -180,12 +184,12 @@ final class HtmlReportTest {
       long sum = 0;
       long count = 0;
       for (Object o : JsonTree.array(page.head().get(by))) {
-        sum += (Long) JsonTree.object(o).get("ns");
-        count += (Long) JsonTree.object(o).get("count");
+        sum += number(JsonTree.object(o), "ns");
+        count += number(JsonTree.object(o), "count");
       }
       assertThat(sum).as(by).isEqualTo(all);
       assertThat(count).isEqualTo(took.stream().filter(t -> (Long) t >= 0).count());
     }
-    assertThat(page.head().get("byHandler").toString()).contains("ghcb_vmgexit");
+    assertThat(String.valueOf(page.head().get("byHandler"))).contains("ghcb_vmgexit");
   }
 }
