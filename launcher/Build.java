@@ -43,9 +43,9 @@ import javax.tools.StandardJavaFileManager;
  *
  * <p>A build is a folder of its own in STATE that is never changed after. The file {@code built} in
  * STATE names the one that counts, and is replaced as a whole: whoever is interrupted, or reads
- * while somebody else builds, has the old one or the new one. Its lines are the root of the sources,
- * STATE, the JDK, that JDK's version, and the folder; its time is that of the build's start, so that
- * what is edited meanwhile is newer.
+ * while somebody else builds, has the old one or the new one. Its lines are the root of the
+ * sources, STATE, the JDK, that JDK's version, and the folder; its time is that of the build's
+ * start, so that what is edited meanwhile is newer.
  */
 public final class Build {
   private static final List<String> MODULES =
@@ -109,7 +109,9 @@ public final class Build {
     System.exit(status);
   }
 
-  /** {@return the file that who builds has locked} One of another user's, as of root's, is replaced. */
+  /**
+   * {@return the file that who builds has locked} One of another user's, as of root's, is replaced.
+   */
   private static FileChannel lockFile(Path p) throws IOException {
     try {
       return FileChannel.open(p, StandardOpenOption.CREATE, StandardOpenOption.WRITE);
@@ -280,10 +282,20 @@ public final class Build {
       why = mirror + "/" + path + ": " + e;
     }
     // Maven knows proxies and mirrors that its own settings name.
-    int status = run(null, List.of(
-        isWindows() ? "mvn.cmd" : "mvn", "-q", "-B", "-f", root.resolve("pom.xml").toString(), "-N",
-        "-Dmaven.repo.local=" + repository(), "dependency:get", "-Dtransitive=false",
-        "-Dartifact=" + l.group + ":" + l.name + ":" + version));
+    int status =
+        run(
+            null,
+            List.of(
+                isWindows() ? "mvn.cmd" : "mvn",
+                "-q",
+                "-B",
+                "-f",
+                root.resolve("pom.xml").toString(),
+                "-N",
+                "-Dmaven.repo.local=" + repository(),
+                "dependency:get",
+                "-Dtransitive=false",
+                "-Dartifact=" + l.group + ":" + l.name + ":" + version));
     Path p = repository().resolve(path);
     if (status != 0 || !Files.isReadable(p)) {
       throw new Failed(
@@ -382,13 +394,13 @@ public final class Build {
   }
 
   private String version() {
-    Matcher m = Pattern.compile("<artifactId>vesper</artifactId>\\s*<version>([^<]*)<").matcher(pom);
+    Matcher m =
+        Pattern.compile("<artifactId>vesper</artifactId>\\s*<version>([^<]*)<").matcher(pom);
     return m.find() ? m.group(1) : "0";
   }
 
   private static String joined(List<Path> paths) {
-    return String.join(
-        java.io.File.pathSeparator, paths.stream().map(Path::toString).toList());
+    return String.join(java.io.File.pathSeparator, paths.stream().map(Path::toString).toList());
   }
 
   /** Has the reference guest's image made beside its class, so that no run has to. */
@@ -413,16 +425,24 @@ public final class Build {
     int status =
         ToolProvider.findFirst("jar")
             .orElseThrow(() -> new Failed("this JDK has no jar tool"))
-            .run(w, w, "--create", "--no-compress", "--file", jar.toString(), "-C",
-                classes.toString(), ".");
+            .run(
+                w,
+                w,
+                "--create",
+                "--no-compress",
+                "--file",
+                jar.toString(),
+                "-C",
+                classes.toString(),
+                ".");
     if (status != 0) {
       throw new Failed("jar: " + said);
     }
   }
 
   /**
-   * Runs the reference guest, which notes for the JVM what a start needs, and what looks on. A start
-   * without the cache is slower and no more, so that a failure here is none.
+   * Runs the reference guest, which notes for the JVM what a start needs, and what looks on. A
+   * start without the cache is slower and no more, so that a failure here is none.
    */
   private void rehearse(Path folder) throws IOException {
     Path cache = folder.resolve("vesper.aot");

@@ -40,8 +40,7 @@ final class StandardInput {
     return q;
   }
 
-  private static void pump(
-      InputStream in, @Nullable EscapeKey keys, byte[] behind, InputQueue q) {
+  private static void pump(InputStream in, @Nullable EscapeKey keys, byte[] behind, InputQueue q) {
     try {
       for (int b = in.read(); b >= 0; b = in.read()) {
         if (keys == null) {
