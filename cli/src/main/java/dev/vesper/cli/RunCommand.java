@@ -196,7 +196,7 @@ final class RunCommand implements Options.Command {
         Screenshots pictures = said.screenshot == null ? null : new Screenshots(said.screenshot);
         TimeLimit time = new TimeLimit(end, halt());
         HeapWatch heap = new HeapWatch(this::touched);
-        Silence quiet = new Silence(said.silence, Silence.isSeen());
+        Silence quiet = new Silence(said.silence, Terminal.isSeen());
         Closeable terminal = RawTerminal::restore) {
       open(outputs);
       if (signals != null) {

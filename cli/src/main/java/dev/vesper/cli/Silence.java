@@ -5,9 +5,6 @@ import dev.vesper.machine.VcpuView;
 import dev.vesper.machine.host.VcpuState;
 import dev.vesper.machine.spec.ConsoleInput;
 import dev.vesper.machine.spec.MachineSpec;
-import java.io.IOException;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
@@ -64,16 +61,6 @@ final class Silence implements AutoCloseable {
     this.often = often;
     clock = new Thread(this::watch, "silence of the guest");
     clock.setDaemon(true);
-  }
-
-  /** {@return whether what is said on stderr is on a terminal, where Linux can tell} */
-  static boolean isSeen() {
-    try {
-      String to = Files.readSymbolicLink(Path.of("/proc/self/fd/2")).toString();
-      return to.startsWith("/dev/pts/") || to.startsWith("/dev/tty");
-    } catch (IOException | UnsupportedOperationException e) {
-      return false;
-    }
   }
 
   /** Who may type: a guest that has said something may wait for that. */

@@ -5,10 +5,13 @@ import dev.vesper.machine.observe.format.Visible;
 import java.io.BufferedOutputStream;
 import java.io.Console;
 import java.io.FileDescriptor;
+import java.io.IOException;
 import java.io.OutputStream;
 import java.io.PrintStream;
 import java.io.PrintWriter;
 import java.io.StringWriter;
+import java.nio.file.Files;
+import java.nio.file.Path;
 
 /**
  * What Vesper itself says, on stdout and stderr. Names of files, symbols and whatever else
@@ -52,6 +55,21 @@ final class Terminal {
   static boolean isInteractive() {
     Console c = System.console();
     return c != null && c.isTerminal();
+  }
+
+  /** {@return whether what is said on stderr is on a terminal, where Linux can tell} */
+  static boolean isSeen() {
+    try {
+      String to = Files.readSymbolicLink(Path.of("/proc/self/fd/2")).toString();
+      return to.startsWith("/dev/pts/") || to.startsWith("/dev/tty");
+    } catch (IOException | UnsupportedOperationException e) {
+      return false;
+    }
+  }
+
+  /** Shows how far something has come, in place of what was shown so; on a terminal only. */
+  static void progress(String text) {
+    show(System.err, "\r" + Visible.of(text) + "\u001b[K");
   }
 
   /**

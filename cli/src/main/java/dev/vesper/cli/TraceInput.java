@@ -35,7 +35,12 @@ final class TraceInput implements Closeable {
 
   /** Opens a trace; nothing of it is read yet. */
   TraceInput(Path p) throws IOException {
-    file = Files.newInputStream(p);
+    InputStream in = Files.newInputStream(p);
+    file =
+        Terminal.isSeen()
+            ? new Progress(
+                in, "vesper: the trace " + p, Files.size(p), Terminal::progress, System::nanoTime)
+            : in;
   }
 
   /** {@return the text of the trace, once} */

@@ -59,7 +59,7 @@ final class TerminalTest {
     }
     // Terminal says what Vesper says; the others pass on what the guest writes to its consoles.
     assertThat(found)
-        .containsExactlyInAnyOrder("Terminal.java 10", "RunCommand.java 2", "GuestPlan.java 2");
+        .containsExactlyInAnyOrder("Terminal.java 11", "RunCommand.java 2", "GuestPlan.java 2");
   }
 
   @Test
