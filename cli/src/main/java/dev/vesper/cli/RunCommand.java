@@ -196,7 +196,7 @@ final class RunCommand implements Options.Command {
         Screenshots pictures = said.screenshot == null ? null : new Screenshots(said.screenshot);
         TimeLimit time = new TimeLimit(end, halt());
         HeapWatch heap = new HeapWatch(this::touched);
-        Silence quiet = new Silence(said.silence, Terminal.isSeen());
+        Silence quiet = new Silence(silence(), Terminal.isSeen());
         Closeable terminal = RawTerminal::restore) {
       open(outputs);
       if (signals != null) {
@@ -374,6 +374,11 @@ final class RunCommand implements Options.Command {
     return StandardInput.read(
         u != null && own && RawTerminal.enter() ? new EscapeKey(u) : null,
         boot == null || boot.terminal ? new byte[0] : END_OF_INPUT);
+  }
+
+  /** {@return after how many seconds a silent guest is spoken of} A command's guest is quiet. */
+  private double silence() {
+    return said.silence != null ? said.silence : boot != null && boot.command ? 0 : Silence.USUAL;
   }
 
   private long touched() {

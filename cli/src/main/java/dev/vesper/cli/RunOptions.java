@@ -51,7 +51,7 @@ final class RunOptions {
   @Nullable Integer translateAfter;
   long limitInsns = Long.MAX_VALUE;
   double timeout;
-  double silence = Silence.USUAL;
+  @Nullable Double silence;
   @Nullable String memoryLimit;
   String maxOutput = OutputLimit.DEFAULT;
   @Nullable Integer successStatus;
@@ -288,7 +288,7 @@ final class RunOptions {
     sandbox.validate();
     guest.validate();
     SevMode mode = guest.mode();
-    if (limitInsns < 0 || timeout < 0 || silence < 0) {
+    if (limitInsns < 0 || timeout < 0 || silence != null && silence < 0) {
       throw new UserError("limits must not be negative");
     }
     if (translateAfter != null && translateAfter < 0) {
