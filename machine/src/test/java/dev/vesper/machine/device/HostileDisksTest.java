@@ -71,7 +71,7 @@ final class HostileDisksTest {
   /** Each sector is found through another table of 2 MiB. */
   @Test
   void tablesAreForgottenAgain() throws Exception {
-    int n = 4096;
+    int n = 1024;
     Path p = sparse("l2", (n + 1L) << 21);
     header(p, 21, (long) n << 39, n, 0x1000, 0x800, 0);
     ByteBuffer l1 = ByteBuffer.allocate(8 * n);

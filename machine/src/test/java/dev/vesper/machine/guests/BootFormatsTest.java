@@ -23,6 +23,7 @@ final class BootFormatsTest {
             MachineSpec.builder(mode, image, b -> {})
                 .append(line)
                 .initrd(module)
+                .hardware(new Hardware(Hardware.Board.MINIMAL, List.of()))
                 .memoryBytes(160L << 20));
     return new Result(m.run(1_000_000).status(), m.console(), m.machine().format());
   }
