@@ -3,6 +3,7 @@ package dev.vesper.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.fixtures.Tools;
+import java.io.File;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -66,7 +67,7 @@ final class TutorialTest {
     Process p =
         new ProcessBuilder(words)
             .directory(dir.toFile())
-            .redirectInput(new java.io.File("/dev/null"))
+            .redirectInput(new File("/dev/null"))
             .redirectErrorStream(true)
             .redirectOutput(out.toFile())
             .start();
