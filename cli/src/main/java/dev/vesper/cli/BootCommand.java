@@ -152,9 +152,13 @@ final class BootCommand implements Options.Command {
       return Path.of(named);
     }
     String caches = System.getenv().getOrDefault("XDG_CACHE_HOME", "");
-    return caches.startsWith("/")
-        ? Path.of(caches, "vesper")
-        : Path.of(System.getProperty("user.home"), ".cache", "vesper");
+    if (caches.startsWith("/")) {
+      return Path.of(caches, "vesper");
+    }
+    // As shells have it; Java takes the one of the system's list of users.
+    String home = System.getenv().getOrDefault("HOME", "");
+    return Path.of(
+        home.startsWith("/") ? home : System.getProperty("user.home"), ".cache", "vesper");
   }
 
   private byte @Nullable [] busybox() {
