@@ -165,7 +165,9 @@ final class LinuxBootTest {
         .isEqualTo(
             "vmm(4) answers EINVAL and vmd(8) ends the VM: it does not serve the GHCB"
                 + " MSR-protocol request SEV_INFO_REQ (0x2)");
-    TestMachine off = run(options(SevMode.OFF, "quiet").profile("openbsd"));
+    TestMachine off = TestMachine.of(options(SevMode.OFF, "quiet").profile("openbsd"));
+    // vmd has no ACPI to power off by.
+    assertThat(off.run(MOST)).isEqualTo(new Outcome(0, "guest halted with interrupts disabled"));
     assertThat(off.machine().format()).startsWith("bzImage");
     assertThat(off.console()).contains("MARK-DONE");
   }
