@@ -12,6 +12,7 @@ import java.util.HashSet;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -329,8 +330,9 @@ final class DocumentsTest {
     if (command.equals("convert-qemu")) {
       return;
     }
-    CommandLine known = Main.commandLine().getSubcommands().get(command);
-    assertThat(known).as(c.toString()).isNotNull();
+    CommandLine known =
+        Objects.requireNonNull(
+            Main.commandLine().getSubcommands().get(command), () -> c + ": no such command");
     Set<String> options = new HashSet<>();
     known.getCommandSpec().optionsMap().keySet().stream()
         .map(o -> o.replaceFirst("^-+", ""))

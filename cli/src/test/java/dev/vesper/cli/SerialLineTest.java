@@ -21,6 +21,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -84,9 +85,7 @@ final class SerialLineTest {
   }
 
   private static SerialLine open(String where) {
-    SerialLine l = SerialLine.open(where, () -> false);
-    assertThat(l).isNotNull();
-    return l;
+    return Objects.requireNonNull(SerialLine.open(where, () -> false));
   }
 
   private static int freePort() throws IOException {

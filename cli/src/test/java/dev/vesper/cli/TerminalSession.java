@@ -32,13 +32,11 @@ final class TerminalSession implements AutoCloseable {
       echo "status=$status"
       """;
 
-  private final Path dir;
   private final Process script;
   private final StringBuilder shown = new StringBuilder();
   private int from;
 
   TerminalSession(Path dir, String... args) throws IOException {
-    this.dir = dir;
     List<String> c =
         OwnJvm.command(
             List.of("-XX:TieredStopAtLevel=1", "-Xss4m", "--enable-native-access=ALL-UNNAMED"),

@@ -46,7 +46,9 @@ final class FailuresTest {
   private static void namesAPage(String text, Path expected) throws IOException {
     String last = text.lines().toList().getLast();
     assertThat(last).isEqualTo("trace: " + expected);
-    assertThat(Files.readString(expected)).startsWith("<!DOCTYPE html>").contains("\"rows\":[");
+    assertThat(Files.readString(expected))
+        .startsWith("<!DOCTYPE html>")
+        .contains("<script type=\"application/json\" id=\"data\">{");
   }
 
   // ---- assertions of this module
