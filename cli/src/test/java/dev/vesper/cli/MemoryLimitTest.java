@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -51,12 +50,10 @@ final class MemoryLimitTest {
 
   /** {@return what the launcher's function {@code heap} says for a command line} */
   private static String heap(String line) throws IOException, InterruptedException {
-    Path launcher = Path.of(System.getProperty("vesper.root", ".."), "vesper");
-    String text = Files.readString(launcher);
-    String functions =
-        text.substring(text.indexOf("\nsize() {"), text.indexOf("\n# Runs a module"));
+    Path launcher = Path.of(System.getProperty("vesper.root", ".."), "launcher", "run.sh");
     List<String> command = new ArrayList<>();
-    command.addAll(List.of("/bin/sh", "-euc", functions + "\nheap \"$@\"\necho $heap", "sh"));
+    command.addAll(List.of("/bin/sh", "-euc", ". \"$0\"\nheap \"$@\"\necho $heap"));
+    command.add(launcher.toString());
     command.addAll(Arrays.asList(line.trim().split(" +")));
     Process p = new ProcessBuilder(command).redirectErrorStream(true).start();
     String said = new String(p.getInputStream().readAllBytes(), StandardCharsets.UTF_8).trim();
