@@ -75,7 +75,7 @@ final class EndOfRunTest {
   }
 
   /** {@return whether this process has been started to ignore a signal, as by nohup} */
-  private static boolean ignored(int signal) throws Exception {
+  static boolean ignored(int signal) throws Exception {
     String mask =
         Files.readAllLines(Path.of("/proc/self/status")).stream()
             .filter(l -> l.startsWith("SigIgn:"))
