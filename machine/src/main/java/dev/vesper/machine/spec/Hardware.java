@@ -5,6 +5,7 @@ import dev.vesper.machine.device.net.Network;
 import dev.vesper.machine.device.share.FuseServer;
 import dev.vesper.machine.device.share.ShareBoundary;
 import java.util.List;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -143,115 +144,87 @@ public record Hardware(
         null);
   }
 
+  /** The components of a record that is to be the same but for one of them. */
+  private static final class Parts {
+    private Board board;
+    private List<Drive> drives;
+    private List<Network> networks;
+    private boolean virtioConsole;
+    private List<Share> shares;
+    private @Nullable Screen screen;
+    private boolean testDevice;
+    private long startSeconds;
+    private List<ConfigItem> items;
+    private @Nullable Smbios smbios;
+
+    Parts(Hardware h) {
+      board = h.board;
+      drives = h.drives;
+      networks = h.networks;
+      virtioConsole = h.virtioConsole;
+      shares = h.shares;
+      screen = h.screen;
+      testDevice = h.testDevice;
+      startSeconds = h.startSeconds;
+      items = h.items;
+      smbios = h.smbios;
+    }
+  }
+
+  private Hardware with(Consumer<Parts> change) {
+    Parts p = new Parts(this);
+    change.accept(p);
+    return new Hardware(
+        p.board,
+        p.drives,
+        p.networks,
+        p.virtioConsole,
+        p.shares,
+        p.screen,
+        p.testDevice,
+        p.startSeconds,
+        p.items,
+        p.smbios);
+  }
+
   /** {@return the same on another board} */
   public Hardware withBoard(Board other) {
-    return new Hardware(
-        other,
-        drives,
-        networks,
-        virtioConsole,
-        shares,
-        screen,
-        testDevice,
-        startSeconds,
-        items,
-        smbios);
+    return with(p -> p.board = other);
   }
 
   /** {@return the same with other disks} */
   public Hardware withDrives(List<Drive> other) {
-    return new Hardware(
-        board,
-        List.copyOf(other),
-        networks,
-        virtioConsole,
-        shares,
-        screen,
-        testDevice,
-        startSeconds,
-        items,
-        smbios);
+    return with(p -> p.drives = List.copyOf(other));
   }
 
   /** {@return the same with other networks} */
   public Hardware withNetworks(List<Network> other) {
-    return new Hardware(
-        board,
-        drives,
-        List.copyOf(other),
-        virtioConsole,
-        shares,
-        screen,
-        testDevice,
-        startSeconds,
-        items,
-        smbios);
+    return with(p -> p.networks = List.copyOf(other));
   }
 
   /** {@return the same with other shared folders} */
   public Hardware withShares(List<Share> other) {
-    return new Hardware(
-        board,
-        drives,
-        networks,
-        virtioConsole,
-        List.copyOf(other),
-        screen,
-        testDevice,
-        startSeconds,
-        items,
-        smbios);
+    return with(p -> p.shares = List.copyOf(other));
   }
 
   /** {@return the same with the test device, or without} */
   public Hardware withTestDevice(boolean present) {
-    return new Hardware(
-        board,
-        drives,
-        networks,
-        virtioConsole,
-        shares,
-        screen,
-        present,
-        startSeconds,
-        items,
-        smbios);
+    return with(p -> p.testDevice = present);
   }
 
   /** {@return the same with a clock that starts elsewhere, in seconds since 1970} */
   public Hardware withClock(long seconds) {
-    return new Hardware(
-        board, drives, networks, virtioConsole, shares, screen, testDevice, seconds, items, smbios);
+    return with(p -> p.startSeconds = seconds);
   }
 
   /** {@return the same with other items of the firmware configuration device} */
   public Hardware withItems(List<ConfigItem> other) {
-    return new Hardware(
-        board,
-        drives,
-        networks,
-        virtioConsole,
-        shares,
-        screen,
-        testDevice,
-        startSeconds,
-        List.copyOf(other),
-        smbios);
+    return with(p -> p.items = List.copyOf(other));
   }
 
   /** {@return the same with SMBIOS tables, or without} */
   public Hardware withSmbios(@Nullable Smbios said) {
-    return new Hardware(
-        board,
-        drives,
-        networks,
-        virtioConsole,
-        shares,
-        screen,
-        testDevice,
-        startSeconds,
-        items,
-        said);
+    return with(p -> p.smbios = said);
   }
 
   /** {@return whether there is anything that {@link Board#MINIMAL} has no place for} */
