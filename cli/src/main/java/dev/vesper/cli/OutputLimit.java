@@ -34,11 +34,7 @@ final class OutputLimit {
    * @param size of each output, as in 64K, 100M or 4G
    */
   OutputLimit(String size) {
-    this(
-        size,
-        size.matches("[0-9]{1,6}[kK]")
-            ? Long.parseLong(size.substring(0, size.length() - 1)) << 10
-            : UserError.of(() -> HardwareOptions.memory("--max-output", size)));
+    this(size, UserError.of(() -> HardwareOptions.output("--max-output", size)));
   }
 
   private OutputLimit(String size, long most) {

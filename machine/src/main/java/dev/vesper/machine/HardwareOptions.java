@@ -411,10 +411,24 @@ public final class HardwareOptions {
    * @param name of the option, for messages
    */
   public static long memory(String name, String size) {
+    return bytes(name, size, "[MG]?");
+  }
+
+  /**
+   * {@return bytes of the size of an output, which may be as small as 64K}
+   *
+   * @param name of the option, for messages
+   */
+  public static long output(String name, String size) {
+    return bytes(name, size, "[KMG]?");
+  }
+
+  private static long bytes(String name, String size, String units) {
     String t = size.trim().toUpperCase(Locale.ROOT);
-    if (!t.matches("[0-9]{1,6}[MG]?")) {
+    if (!t.matches("[0-9]{1,6}" + units)) {
       throw wrong(name + " takes a size such as 512M or 2G, not '" + size + "'");
     }
-    return Long.parseLong(t.replaceAll("[MG]", "")) << (t.endsWith("G") ? 30 : 20);
+    int shift = t.endsWith("K") ? 10 : t.endsWith("G") ? 30 : 20;
+    return Long.parseLong(t.replaceAll("[KMG]", "")) << shift;
   }
 }
