@@ -18,6 +18,23 @@ final class CdRom {
   /** Bytes of a command. */
   static final int PACKET = 12;
 
+  // Operation codes.
+  private static final int TEST_UNIT_READY = 0x00;
+  private static final int REQUEST_SENSE = 0x03;
+  private static final int INQUIRY = 0x12;
+  private static final int START_STOP_UNIT = 0x1B;
+  private static final int PREVENT_ALLOW_MEDIUM_REMOVAL = 0x1E;
+  private static final int READ_CAPACITY = 0x25;
+  private static final int READ_10 = 0x28;
+  private static final int SEEK_10 = 0x2B;
+  private static final int READ_TOC = 0x43;
+  private static final int GET_CONFIGURATION = 0x46;
+  private static final int GET_EVENT_STATUS = 0x4A;
+  private static final int READ_DISC_INFORMATION = 0x51;
+  private static final int MODE_SENSE_10 = 0x5A;
+  private static final int READ_12 = 0xA8;
+  private static final int MECHANISM_STATUS = 0xBD;
+
   // Sense keys.
   private static final int NOT_READY = 2;
   private static final int MEDIUM_ERROR = 3;
@@ -125,51 +142,64 @@ final class CdRom {
    */
   Answer execute(byte[] c) {
     int code = c[0] & 0xFF;
-    boolean always = code == 0x12 || code == 0x03 || code == 0x46 || code == 0x4A;
-    if (attention != 0 && !always) {
+    if (attention != 0 && !isAlwaysAnswered(code)) {
       int what = attention;
       attention = 0;
       return fail(UNIT_ATTENTION, what);
     }
-    if (code != 0x03) {
+    if (code != REQUEST_SENSE) {
       senseKey = 0;
       senseCode = 0;
     }
-    boolean needsMedium =
-        code == 0x00
-            || code == 0x25
-            || code == 0x28
-            || code == 0x2B
-            || code == 0x43
-            || code == 0x51
-            || code == 0xA8;
-    if (needsMedium && trayOpen) {
+    if (trayOpen && needsMedium(code)) {
       return fail(NOT_READY, NO_MEDIUM);
     }
     return switch (code) {
-      case 0x00 -> DONE;
-      case 0x03 -> requestSense(c);
-      case 0x12 -> inquiry(c);
-      case 0x1B -> startStop(c[4] & 3);
-      case 0x1E -> {
+      case TEST_UNIT_READY -> DONE;
+      case REQUEST_SENSE -> requestSense(c);
+      case INQUIRY -> inquiry(c);
+      case START_STOP_UNIT -> startStop(c[4] & 3);
+      case PREVENT_ALLOW_MEDIUM_REMOVAL -> {
         locked = (c[4] & 1) != 0;
         yield DONE;
       }
-      case 0x25 -> {
+      case READ_CAPACITY -> {
         ByteBuffer b = ByteBuffer.allocate(8).putInt((int) (blocks() - 1)).putInt(BLOCK);
         yield data(b.array(), 8);
       }
-      case 0x28 -> read(number(c, 2, 4), number(c, 7, 2));
-      case 0xA8 -> read(number(c, 2, 4), number(c, 6, 4));
-      case 0x2B -> read(number(c, 2, 4), 0);
-      case 0x43 -> contents(c);
-      case 0x46 -> configuration(c);
-      case 0x4A -> events(c);
-      case 0x51 -> discInformation(c);
-      case 0x5A -> modeSense(c);
-      case 0xBD ->
+      case READ_10 -> read(number(c, 2, 4), number(c, 7, 2));
+      case READ_12 -> read(number(c, 2, 4), number(c, 6, 4));
+      case SEEK_10 -> read(number(c, 2, 4), 0);
+      case READ_TOC -> contents(c);
+      case GET_CONFIGURATION -> configuration(c);
+      case GET_EVENT_STATUS -> events(c);
+      case READ_DISC_INFORMATION -> discInformation(c);
+      case MODE_SENSE_10 -> modeSense(c);
+      case MECHANISM_STATUS ->
           data(new byte[] {0, (byte) (trayOpen ? 0x10 : 0), 0, 0, 0, 0, 0, 0}, number(c, 8, 2));
       default -> fail(ILLEGAL_REQUEST, INVALID_COMMAND);
+    };
+  }
+
+  /** {@return whether a command is executed before a unit attention has been told} */
+  private static boolean isAlwaysAnswered(int code) {
+    return switch (code) {
+      case INQUIRY, REQUEST_SENSE, GET_CONFIGURATION, GET_EVENT_STATUS -> true;
+      default -> false;
+    };
+  }
+
+  private static boolean needsMedium(int code) {
+    return switch (code) {
+      case TEST_UNIT_READY,
+          READ_CAPACITY,
+          READ_10,
+          READ_12,
+          SEEK_10,
+          READ_TOC,
+          READ_DISC_INFORMATION ->
+          true;
+      default -> false;
     };
   }
 
