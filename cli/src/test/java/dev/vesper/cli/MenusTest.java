@@ -8,8 +8,6 @@ import dev.vesper.fixtures.DebianPackages;
 import dev.vesper.fixtures.Tools;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.Map;
-import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
@@ -34,20 +32,6 @@ final class MenusTest {
       set timeout=-1
       menuentry "first of two" { echo FIRST; sleep 1; halt }
       menuentry "second of two" { echo SECOND; sleep 1; halt }
-      """;
-
-  private static final String INIT =
-      """
-      #!/bin/busybox sh
-      b=/bin/busybox
-      $b mount -t proc proc /proc
-      $b mount -t sysfs sys /sys
-      $b mount -t devtmpfs dev /dev
-      for m in %s; do $b insmod /m/$m; done
-      $b mkdir /root
-      $b mount -t ext4 /dev/vda /root
-      for d in proc sys dev; do $b mount --move /$d /root/$d; done
-      exec $b switch_root /root /sbin/init
       """;
 
   @TempDir Path dir;
@@ -112,14 +96,8 @@ final class MenusTest {
   void bashIsUsedBehindALogin() throws Exception {
     Path disk = dir.resolve("debian.img");
     Files.copy(DebianDisk.image(), disk);
-    Map<String, byte[]> modules =
-        DebianKernel.modules("drivers/virtio/virtio.*|drivers/block/virtio_blk");
-    Map<String, byte[]> files = new TreeMap<>();
-    modules.forEach((n, b) -> files.put("m/" + n, b));
     Path kernel = Files.write(dir.resolve("vmlinuz"), DebianKernel.image());
-    byte[] initramfs =
-        DebianKernel.initramfs(INIT.formatted(String.join(" ", modules.keySet())), files);
-    Path initrd = Files.write(dir.resolve("initrd"), initramfs);
+    Path initrd = Files.write(dir.resolve("initrd"), DebianDisk.initramfs());
     try (TerminalSession s =
         new TerminalSession(
             dir,

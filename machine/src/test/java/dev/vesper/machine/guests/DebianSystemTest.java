@@ -18,8 +18,6 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import java.util.List;
-import java.util.Map;
-import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -31,32 +29,10 @@ import org.junit.jupiter.api.io.TempDir;
 @Tag("slow")
 @Timeout(value = 25, unit = TimeUnit.MINUTES)
 final class DebianSystemTest {
-  private static final String INIT =
-      """
-      #!/bin/busybox sh
-      b=/bin/busybox
-      $b mount -t proc proc /proc
-      $b mount -t sysfs sys /sys
-      $b mount -t devtmpfs dev /dev
-      for m in %s; do $b insmod /m/$m; done
-      $b mkdir /root
-      $b mount -t ext4 /dev/vda /root
-      for d in proc sys dev; do $b mount --move /$d /root/$d; done
-      exec $b switch_root /root /sbin/init
-      """;
-
   /** Number of boots in a row that are killed; {@code -Ddebian.kills=20} asks for more. */
   private static final int KILLS = Integer.getInteger("debian.kills", 1);
 
   @TempDir Path folder;
-
-  private static byte[] initramfs() {
-    Map<String, byte[]> modules =
-        DebianKernel.modules("drivers/virtio/virtio.*|drivers/block/virtio_blk");
-    Map<String, byte[]> files = new TreeMap<>();
-    modules.forEach((n, b) -> files.put("m/" + n, b));
-    return DebianKernel.initramfs(INIT.formatted(String.join(" ", modules.keySet())), files);
-  }
 
   private String run(Path image, Dialogue d, long limit, boolean ends)
       throws IOException, BootException {
@@ -67,7 +43,7 @@ final class DebianSystemTest {
           new Machine(
               MachineSpec.builder(SevMode.ES, DebianKernel.image(), d::write)
                   .append("console=ttyS0 quiet cryptomgr.notests=1")
-                  .initrd(initramfs())
+                  .initrd(DebianDisk.initramfs())
                   .input(d)
                   .hardware(
                       new Hardware(Hardware.Board.PC, List.of(new Hardware.Drive(disk, true))))
