@@ -84,8 +84,8 @@ configured() {
   done <"$1"
 }
 
-# Sets $heap: room for the guest's memory and what the machine needs besides, or what --memory-limit leaves.
-# The command itself refuses sizes that cannot be.
+# Sets $heap: room for what the machine needs, and for the guest's memory, which lies outside the heap; together
+# no more than what --memory-limit leaves. The command itself refuses sizes that cannot be.
 heap() {
   guest=
   limit=
@@ -100,7 +100,8 @@ heap() {
   if [ -n "$limit" ]; then
     most=$((limit - 256))
   else
-    most=$((guest + guest / 32 + 512))
+    # Kernels and initial RAM disks are read into the heap before they are put into the guest's memory.
+    most=$((guest + guest / 4 + 512))
     # No more than three quarters of the computer's memory, where the system tells how much that is.
     total=
     {
@@ -110,12 +111,14 @@ heap() {
     } 2>/dev/null || :
     if [ -n "$total" ] && [ "$most" -gt $((total / 1024 * 3 / 4)) ]; then most=$((total / 1024 * 3 / 4)); fi
   fi
-  [ "$most" -ge 128 ] || most=128
-  heap=-Xmx${most}m
+  rest=$((most - guest))
+  [ "$rest" -ge 128 ] || rest=128
+  # What Java keeps outside its heap for files and connections is besides the guest's memory.
+  heap="-Xmx${rest}m -XX:MaxDirectMemorySize=$((guest + 128))m -Dvesper.room=$most"
   [ -z "$limit" ] || heap="$heap -XX:MaxMetaspaceSize=80m -XX:ReservedCodeCacheSize=96m"
 }
 
-# Guest memory and decoded code lie all over the heap. Only Linux has the option, and a JVM warns where
+# Decoded code and the machine's own lie all over the heap; guest memory asks for its own. Only Linux has the option, and a JVM warns where
 # the system does not allow it.
 pages=
 thp=

@@ -156,7 +156,7 @@ public final class Main implements Runnable {
       Terminal.say(
           ("out of memory: the Java runtime may have %d MiB for guest and machine (%s);"
                   + " './vesper run --memory-limit' gives it more")
-              .formatted(Runtime.getRuntime().maxMemory() >> 20, e.getMessage()));
+              .formatted(MemoryLimit.room() >> 20, e.getMessage()));
       return Outcome.EXHAUSTED;
     }
     Terminal.say(

@@ -15,7 +15,21 @@ final class MemoryLimit {
 
   private static final String OPTION = "--memory-limit";
 
+  /**
+   * System property in which {@code ./vesper} says what it has left for guest and machine, in MiB.
+   */
+  private static final String ROOM = "vesper.room";
+
   private MemoryLimit() {}
+
+  /**
+   * {@return bytes that the Java runtime may have for the guest's memory, which lies outside its
+   * heap, and for objects} Without {@code ./vesper} the limit of either is that of the heap.
+   */
+  static long room() {
+    Long mebibytes = Long.getLong(ROOM);
+    return mebibytes == null ? Runtime.getRuntime().maxMemory() : mebibytes << SHIFT;
+  }
 
   /** {@return what a guest needs at most, in bytes, all included} */
   static long needed(long guestBytes) {
@@ -29,12 +43,12 @@ final class MemoryLimit {
    *
    * @param size as in 900M or 2G, or null if none was said
    * @param guestBytes the guest's memory
-   * @param heap bytes that the Java runtime may have for objects
+   * @param room bytes that the Java runtime may have, as {@link #room} tells
    */
-  static void check(@Nullable String size, long guestBytes, long heap) {
+  static void check(@Nullable String size, long guestBytes, long room) {
     String guest = "a guest of " + (guestBytes >> SHIFT) + "M";
     if (size == null) {
-      if (heap < guestBytes + (guestBytes >> 5)) {
+      if (room < guestBytes + (guestBytes >> 5)) {
         throw new UserError(
             "this computer has too little memory for " + guest + ": give it less with -m");
       }
@@ -53,7 +67,7 @@ final class MemoryLimit {
               + (needed + (1 << SHIFT) - 1 >> SHIFT)
               + "M: allow so much, or give the guest less with -m");
     }
-    if (heap > limit) {
+    if (room > limit) {
       throw new UserError(
           OPTION + " is kept by ./vesper alone, which says it to the Java runtime: start it so");
     }

@@ -164,7 +164,7 @@ final class RunCommand implements Options.Command {
     }
     byte @Nullable [] symbols =
         said.symbolFile == null ? null : UserFiles.read(said.symbolFile, "symbol file");
-    MemoryLimit.check(said.memoryLimit, options.memoryBytes(), Runtime.getRuntime().maxMemory());
+    MemoryLimit.check(said.memoryLimit, options.memoryBytes(), MemoryLimit.room());
     Checker checker = new Checker();
     Ending ending = new Ending();
     OutputLimit limit = new OutputLimit(said.maxOutput);

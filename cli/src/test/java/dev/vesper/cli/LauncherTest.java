@@ -101,7 +101,7 @@ final class LauncherTest {
     assertThat(run(vesper, "run", "-m", "1G", "a  b"))
         .contains("built in " + clone + "/.vesper")
         .contains("ran " + options)
-        .contains("-Xmx1568m")
+        .contains("-Xmx768m")
         .contains("-p " + clone + "/.vesper/build-1/lib -m dev.vesper.cli/dev.vesper.cli.Main run")
         .endsWith("a  b\n");
     assertThat(run(vesper, "run")).doesNotContain("built");
@@ -191,10 +191,10 @@ final class LauncherTest {
     Path v = Files.writeString(dir.resolve("v.toml"), "m = 3\n[run]\n'memory' = \"1G\" # c\n");
     Path args = Files.writeString(dir.resolve("args"), "-append \"a b\"\n-m 256M");
     Path vesper = clone.resolve("vesper");
-    assertThat(run(vesper, "run")).contains("-Xmx1040m");
-    assertThat(run(vesper, "run", "@" + args)).contains("-Xmx776m");
-    assertThat(run(vesper, "run", "-m", "128M", "--config", v.toString())).contains("-Xmx644m");
-    assertThat(run(vesper, "boot", "--config=" + v, "--", "-m", "64M")).contains("-Xmx1568m");
-    assertThat(run(vesper, "-m", "2G", "--memory-limit", "1G")).contains("-Xmx768m");
+    assertThat(run(vesper, "run")).contains("-Xmx640m");
+    assertThat(run(vesper, "run", "@" + args)).contains("-Xmx576m");
+    assertThat(run(vesper, "run", "-m", "128M", "--config", v.toString())).contains("-Xmx544m");
+    assertThat(run(vesper, "boot", "--config=" + v, "--", "-m", "64M")).contains("-Xmx768m");
+    assertThat(run(vesper, "-m", "2G", "--memory-limit", "1G")).contains("-Dvesper.room=768 ");
   }
 }

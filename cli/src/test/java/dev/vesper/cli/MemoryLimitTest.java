@@ -63,18 +63,18 @@ final class MemoryLimitTest {
 
   @ParameterizedTest
   @CsvSource({
-    "run, -Xmx1040m",
-    "run -m 64M F, -Xmx578m",
-    "run -m 1G, -Xmx1568m",
-    "run --memory=0512 F, -Xmx1040m",
-    "run -m 128m -m 256M, -Xmx776m",
-    "run -m --memory-limit, -Xmx1040m",
-    "run -m nonsense, -Xmx1040m",
-    "run -append -m=1G, -Xmx1568m",
-    "run --memory-limit 1000M -m 64M, -Xmx744m -XX:MaxMetaspaceSize=80m -XX:ReservedCodeCacheSize=96m",
-    "run --memory-limit=2G, -Xmx1792m -XX:MaxMetaspaceSize=80m -XX:ReservedCodeCacheSize=96m",
-    "run --memory-limit 1M, -Xmx128m -XX:MaxMetaspaceSize=80m -XX:ReservedCodeCacheSize=96m",
-    "run --memory-limit 99999999G, -Xmx1040m"
+    "run, -Xmx640m -XX:MaxDirectMemorySize=640m -Dvesper.room=1152",
+    "run -m 64M F, -Xmx528m -XX:MaxDirectMemorySize=192m -Dvesper.room=592",
+    "run -m 1G, -Xmx768m -XX:MaxDirectMemorySize=1152m -Dvesper.room=1792",
+    "run --memory=0512 F, -Xmx640m -XX:MaxDirectMemorySize=640m -Dvesper.room=1152",
+    "run -m 128m -m 256M, -Xmx576m -XX:MaxDirectMemorySize=384m -Dvesper.room=832",
+    "run -m --memory-limit, -Xmx640m -XX:MaxDirectMemorySize=640m -Dvesper.room=1152",
+    "run -m nonsense, -Xmx640m -XX:MaxDirectMemorySize=640m -Dvesper.room=1152",
+    "run -append -m=1G, -Xmx768m -XX:MaxDirectMemorySize=1152m -Dvesper.room=1792",
+    "run --memory-limit 1000M -m 64M, -Xmx680m -XX:MaxDirectMemorySize=192m -Dvesper.room=744 -XX:MaxMetaspaceSize=80m -XX:ReservedCodeCacheSize=96m",
+    "run --memory-limit=2G, -Xmx1280m -XX:MaxDirectMemorySize=640m -Dvesper.room=1792 -XX:MaxMetaspaceSize=80m -XX:ReservedCodeCacheSize=96m",
+    "run --memory-limit 1M, -Xmx128m -XX:MaxDirectMemorySize=640m -Dvesper.room=-255 -XX:MaxMetaspaceSize=80m -XX:ReservedCodeCacheSize=96m",
+    "run --memory-limit 99999999G, -Xmx640m -XX:MaxDirectMemorySize=640m -Dvesper.room=1152"
   })
   void theLauncherSaysItToTheJavaRuntime(String line, String heap) throws Exception {
     assertThat(heap(line)).isEqualTo(heap);

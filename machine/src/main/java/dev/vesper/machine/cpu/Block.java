@@ -74,7 +74,7 @@ public final class Block {
    * {@return the instruction that was decoded at an offset, or null if there was none or its bytes
    * are others now}
    *
-   * @param bytes of the page
+   * @param bytes a copy of the page's
    */
   @Nullable Op unchanged(byte[] bytes, int offset) {
     // Instructions of a block lie in order.

@@ -69,6 +69,9 @@ public final class Cpu extends ControlRegisters {
   private boolean exitAdvances;
   private final byte[] fetchBuffer = new byte[32];
 
+  /** A page of code while it is decoded. */
+  private final byte[] codeBytes = new byte[Page.SIZE];
+
   public Cpu(
       PhysicalMemory memory, NestedMap nested, CpuFeatures features, OpFactory factory, long seed) {
     super(memory, nested, features, seed);
@@ -774,10 +777,11 @@ public final class Cpu extends ControlRegisters {
     int offset = start;
     int looked = 0;
     int kept = 0;
+    p.copyTo(start, codeBytes, start, Page.SIZE - start);
     while (ops.size() < MAX_BLOCK
         && offset < Page.SIZE
         && (ops.isEmpty() || !pausePoints.beginsBlock(offset))) {
-      Op same = former == null ? null : former.unchanged(p.data, offset);
+      Op same = former == null ? null : former.unchanged(codeBytes, offset);
       if (same != null) {
         if (same.insn.form().readsTime && !ops.isEmpty()) {
           break;
@@ -791,7 +795,7 @@ public final class Cpu extends ControlRegisters {
         continue;
       }
       Insn in = new Insn();
-      Decoder.Outcome o = Decoder.decode(p.data, offset, Page.SIZE, bits, in);
+      Decoder.Outcome o = Decoder.decode(codeBytes, offset, Page.SIZE, bits, in);
       if (o == Decoder.Outcome.TRUNCATED) {
         if (ops.isEmpty()) {
           return crossing(p, la, offset, mode, bits);
@@ -866,9 +870,9 @@ public final class Cpu extends ControlRegisters {
 
   private Block crossing(Page p, long la, int offset, int mode, int bits) {
     int first = Page.SIZE - offset;
-    System.arraycopy(p.data, offset, fetchBuffer, 0, first);
+    p.copyTo(offset, fetchBuffer, 0, first);
     Page q = fetchPage((la & -4096L) + 4096 & linearMask());
-    System.arraycopy(q.data, 0, fetchBuffer, first, fetchBuffer.length - first - 1);
+    q.copyTo(0, fetchBuffer, first, fetchBuffer.length - first - 1);
     // Fetching the second page may have converted the first; the bytes are already copied.
     Insn in = new Insn();
     Decoder.Outcome o = Decoder.decode(fetchBuffer, 0, 16, bits, in);

@@ -3,6 +3,7 @@ package dev.vesper.machine.cpu;
 import dev.vesper.machine.memory.ExternalBus;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PhysicalMemory;
+import dev.vesper.machine.memory.RawMemory;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
@@ -68,16 +69,17 @@ public abstract class Mmu extends CpuState {
   /** RIP is that of the instruction in execution: there is no need of {@link #running}. */
   protected boolean single = true;
 
-  private final Tlb supervisor = new Tlb();
-  private final Tlb user = new Tlb();
+  private final List<Tlb.Tables> tlbTables = Tlb.Tables.allocate(6);
+  private final Tlb supervisor = new Tlb(tlbTables.get(0));
+  private final Tlb user = new Tlb(tlbTables.get(1));
 
   /** Of supervisor accesses that SMAP lets through to user pages because RFLAGS.AC is set. */
-  private final Tlb unguarded = new Tlb();
+  private final Tlb unguarded = new Tlb(tlbTables.get(2));
 
   /**
    * Never filled: used while alignment checking is on, so that every access takes the slow path.
    */
-  private final Tlb empty = new Tlb();
+  private final Tlb empty = new Tlb(tlbTables.get(3));
 
   /** What DR7 enables; brought up to date by {@link #modeChanged}. */
   public final Breakpoints breakpoints = new Breakpoints();
@@ -103,15 +105,16 @@ public abstract class Mmu extends CpuState {
   /** What was accessed that an observer waits for, or null. */
   private @Nullable WatchedAccess watchedAccess;
 
-  private final Tlb supervisorCode = new Tlb();
-  private final Tlb userCode = new Tlb();
+  private final Tlb supervisorCode = new Tlb(tlbTables.get(4));
+  private final Tlb userCode = new Tlb(tlbTables.get(5));
 
-  private long[] tr = supervisor.read;
-  private long[] tw = supervisor.write;
-  private byte[][] td = supervisor.data;
+  // Tables of the TLB that loads and stores look into: see Tlb.Tables.
+  private long tr = supervisor.tables.read();
+  private long tw = supervisor.tables.write();
+  private long th = supervisor.tables.host();
 
   /** Tags and pages of instruction fetches at the current privilege. */
-  private long[] tx = supervisorCode.read;
+  private long tx = supervisorCode.tables.read();
 
   private @Nullable Page[] px = supervisorCode.page;
 
@@ -227,11 +230,11 @@ public abstract class Mmu extends CpuState {
     }
     Tlb t = dataTlb();
     canonicalShift = unusedAddressBits();
-    tr = t.read;
-    tw = t.write;
-    td = t.data;
+    tr = t.tables.read();
+    tw = t.tables.write();
+    th = t.tables.host();
     Tlb code = codeTlb();
-    tx = code.read;
+    tx = code.tables.read();
     px = code.page;
     boolean wide = mode64();
     codeMode = currentCodeMode();
@@ -245,10 +248,10 @@ public abstract class Mmu extends CpuState {
     Tlb code = codeTlb();
     return breakpoints.follow(dr, (cr4 & CR4_DE) != 0)
         && canonicalShift == unusedAddressBits()
-        && tr == t.read
-        && tw == t.write
-        && td == t.data
-        && tx == code.read
+        && tr == t.tables.read()
+        && tw == t.tables.write()
+        && th == t.tables.host()
+        && tx == code.tables.read()
         && px == code.page
         && codeMode == currentCodeMode()
         && codeBase == (mode64() ? 0 : segBase[CS])
@@ -299,8 +302,9 @@ public abstract class Mmu extends CpuState {
 
   /** {@return the page that the TLB has for instructions at a linear address, or null} */
   protected final @Nullable Page codePage(long la) {
-    int i = Tlb.index(la);
-    return tx[i] == (la & PAGE_MASK) ? px[i] : null;
+    return RawMemory.get64(tx + Tlb.offset(la)) == Tlb.tag(la & PAGE_MASK)
+        ? px[Tlb.index(la)]
+        : null;
   }
 
   /**
@@ -309,23 +313,22 @@ public abstract class Mmu extends CpuState {
    * @param la start of a page
    */
   public final boolean fetchesFrom(long la, Page page) {
-    int i = Tlb.index(la);
-    return tx[i] == la && px[i] == page;
+    return px[Tlb.index(la)] == page && RawMemory.get64(tx + Tlb.offset(la)) == Tlb.tag(la);
   }
 
-  /** {@return tags that loads hit} */
-  public final long[] readTags() {
+  /** {@return the address of the tags that loads hit, as in {@link Tlb.Tables}} */
+  public final long readTags() {
     return tr;
   }
 
-  /** {@return tags that stores hit} */
-  public final long[] writeTags() {
+  /** {@return the address of the tags that stores hit} */
+  public final long writeTags() {
     return tw;
   }
 
-  /** {@return bytes of the pages that loads and stores hit} */
-  public final byte[][] pageData() {
-    return td;
+  /** {@return the address of the table of where pages lie that loads and stores hit} */
+  public final long hostTable() {
+    return th;
   }
 
   /**
@@ -429,9 +432,7 @@ public abstract class Mmu extends CpuState {
   private long entry(long gpa, int bytes) {
     Page p = walkPage(gpa);
     int o = (int) gpa & 0xFFF;
-    return bytes == 8
-        ? (long) Page.LONG.get(p.data, o)
-        : (int) Page.INT.get(p.data, o) & 0xFFFF_FFFFL;
+    return bytes == 8 ? p.get64(o) : p.get32(o) & 0xFFFF_FFFFL;
   }
 
   private void setBits(long gpa, int bits) {
@@ -440,7 +441,7 @@ public abstract class Mmu extends CpuState {
     }
     Page p = memory.page((int) (gpa >>> 12), key);
     int o = (int) gpa & 0xFFF;
-    p.data[o] |= (byte) bits;
+    p.put8(o, p.get8(o) | bits);
     if (p.isCode(o, 1)) {
       memory.dropCode(p);
     }
@@ -547,8 +548,8 @@ public abstract class Mmu extends CpuState {
       t = privilege == USER ? user : privilege == SUPERVISOR ? supervisorTlb() : supervisor;
     }
     int i = Tlb.index(la);
-    long tag = la & PAGE_MASK;
-    if (((access == WRITE ? t.write[i] : t.read[i]) & ~Tlb.WATCHED) == tag) {
+    long page = la & PAGE_MASK;
+    if (Tlb.unwatched(access == WRITE ? t.write(i) : t.read(i)) == Tlb.tag(page)) {
       return t.page[i];
     }
     walk(la, access, privilege);
@@ -573,19 +574,17 @@ public abstract class Mmu extends CpuState {
       // An observer has seen the page change hands.
       throw Signal.WATCHED;
     }
-    if (t.page[i] != p || (t.read[i] & ~Tlb.WATCHED) != tag) {
-      t.write[i] = Tlb.NONE;
-    }
-    t.fill(i, p, walkGlobal);
-    if (access == EXEC) {
-      t.read[i] = tag;
-    } else {
-      long seen = p.watched || pausePoints.watchesPage(tag) ? tag | Tlb.WATCHED : tag;
-      t.read[i] = seen;
-      boolean writable = walkWrite || privilege != USER && (cr0 & CR0_WP) == 0;
-      if (writable && !rom && !keyForbids(WRITE, privilege) && walkDirty && p.codeLines == 0) {
-        t.write[i] = seen;
-      }
+    boolean sees = access != EXEC && (p.watched || pausePoints.watchesPage(page));
+    boolean writable =
+        access != EXEC
+            && (walkWrite || privilege != USER && (cr0 & CR0_WP) == 0)
+            && !rom
+            && !keyForbids(WRITE, privilege)
+            && walkDirty
+            && p.codeLines == 0;
+    t.fill(i, page, p, walkGlobal, sees);
+    if (writable) {
+      t.allowWrites(i);
     }
     return p;
   }
@@ -670,19 +669,19 @@ public abstract class Mmu extends CpuState {
 
   private static long get(Page p, int o, int bytes) {
     return switch (bytes) {
-      case 1 -> p.data[o] & 0xFF;
-      case 2 -> (short) Page.SHORT.get(p.data, o) & 0xFFFF;
-      case 4 -> (int) Page.INT.get(p.data, o) & 0xFFFF_FFFFL;
-      default -> (long) Page.LONG.get(p.data, o);
+      case 1 -> p.get8(o);
+      case 2 -> p.get16(o);
+      case 4 -> p.get32(o) & 0xFFFF_FFFFL;
+      default -> p.get64(o);
     };
   }
 
   private static void put(Page p, int o, int bytes, long v) {
     switch (bytes) {
-      case 1 -> p.data[o] = (byte) v;
-      case 2 -> Page.SHORT.set(p.data, o, (short) v);
-      case 4 -> Page.INT.set(p.data, o, (int) v);
-      default -> Page.LONG.set(p.data, o, v);
+      case 1 -> p.put8(o, (int) v);
+      case 2 -> p.put16(o, (int) v);
+      case 4 -> p.put32(o, (int) v);
+      default -> p.put64(o, v);
     }
   }
 
@@ -806,8 +805,7 @@ public abstract class Mmu extends CpuState {
     for (int i = 0; i < bytes; i++) {
       long a = la + i & mask;
       Page p = lookup(a, access, privilege);
-      long b =
-          p == null ? bus().readMemory(walkAddress | a & 0xFFF, 1) : p.data[(int) a & 0xFFF] & 0xFF;
+      long b = p == null ? bus().readMemory(walkAddress | a & 0xFFF, 1) : p.get8((int) a & 0xFFF);
       v |= (b & 0xFF) << 8 * i;
       if (p != null && p.watched && !forWrite) {
         seen(p, a, 1, false, b);
@@ -853,44 +851,44 @@ public abstract class Mmu extends CpuState {
         if (p.watched) {
           seen(p, a, 1, true, v >>> 8 * i & 0xFF);
         }
-        p.data[(int) a & 0xFFF] = (byte) (v >> 8 * i);
+        p.put8((int) a & 0xFFF, (int) (v >> 8 * i));
       }
     }
   }
 
   // ---- accesses of instructions
 
+  // A hit is one comparison, in the second of the forms that Tlb tells of: in Java it takes one
+  // operation less than the first.
+
   public final int rd8(long la) {
-    int i = Tlb.index(la);
-    if (tr[i] == (la & PAGE_MASK)) {
-      return td[i][(int) la & 0xFFF] & 0xFF;
+    long at = Tlb.offset(la);
+    if ((la + RawMemory.get64(tr + at) & PAGE_MASK) == 0) {
+      return RawMemory.get8(RawMemory.get64(th + at) + la);
     }
     return (int) readSlow(la, 1, false, privilege(), linearMask());
   }
 
   public final int rd16(long la) {
-    int i = Tlb.index(la);
-    int o = (int) la & 0xFFF;
-    if (tr[i] == (la & PAGE_MASK) && o <= 4094) {
-      return (short) Page.SHORT.get(td[i], o) & 0xFFFF;
+    long at = Tlb.offset(la);
+    if ((la + RawMemory.get64(tr + at) + 1 & PAGE_MASK) == 0) {
+      return RawMemory.get16(RawMemory.get64(th + at) + la);
     }
     return (int) readSlow(la, 2, false, privilege(), linearMask());
   }
 
   public final int rd32(long la) {
-    int i = Tlb.index(la);
-    int o = (int) la & 0xFFF;
-    if (tr[i] == (la & PAGE_MASK) && o <= 4092) {
-      return (int) Page.INT.get(td[i], o);
+    long at = Tlb.offset(la);
+    if ((la + RawMemory.get64(tr + at) + 3 & PAGE_MASK) == 0) {
+      return RawMemory.get32(RawMemory.get64(th + at) + la);
     }
     return (int) readSlow(la, 4, false, privilege(), linearMask());
   }
 
   public final long rd64(long la) {
-    int i = Tlb.index(la);
-    int o = (int) la & 0xFFF;
-    if (tr[i] == (la & PAGE_MASK) && o <= 4088) {
-      return (long) Page.LONG.get(td[i], o);
+    long at = Tlb.offset(la);
+    if ((la + RawMemory.get64(tr + at) + 7 & PAGE_MASK) == 0) {
+      return RawMemory.get64(RawMemory.get64(th + at) + la);
     }
     return readSlow(la, 8, false, privilege(), linearMask());
   }
@@ -907,54 +905,50 @@ public abstract class Mmu extends CpuState {
 
   /** Reads what will be written back: faults as a write does. */
   public final long rdw(long la, int bytes) {
-    int i = Tlb.index(la);
-    int o = (int) la & 0xFFF;
-    if (tw[i] == (la & PAGE_MASK) && o <= Page.SIZE - bytes) {
-      byte[] d = td[i];
+    long at = Tlb.offset(la);
+    if ((la + RawMemory.get64(tw + at) + bytes - 1 & PAGE_MASK) == 0) {
+      long address = RawMemory.get64(th + at) + la;
       return switch (bytes) {
-        case 1 -> d[o] & 0xFF;
-        case 2 -> (short) Page.SHORT.get(d, o) & 0xFFFF;
-        case 4 -> (int) Page.INT.get(d, o) & 0xFFFF_FFFFL;
-        default -> (long) Page.LONG.get(d, o);
+        case 1 -> RawMemory.get8(address);
+        case 2 -> RawMemory.get16(address);
+        case 4 -> RawMemory.get32(address) & 0xFFFF_FFFFL;
+        default -> RawMemory.get64(address);
       };
     }
     return readSlow(la, bytes, true, privilege(), linearMask());
   }
 
   public final void wr8(long la, int v) {
-    int i = Tlb.index(la);
-    if (tw[i] == (la & PAGE_MASK)) {
-      td[i][(int) la & 0xFFF] = (byte) v;
+    long at = Tlb.offset(la);
+    if ((la + RawMemory.get64(tw + at) & PAGE_MASK) == 0) {
+      RawMemory.put8(RawMemory.get64(th + at) + la, v);
       return;
     }
     writeSlow(la, 1, v, privilege(), linearMask());
   }
 
   public final void wr16(long la, int v) {
-    int i = Tlb.index(la);
-    int o = (int) la & 0xFFF;
-    if (tw[i] == (la & PAGE_MASK) && o <= 4094) {
-      Page.SHORT.set(td[i], o, (short) v);
+    long at = Tlb.offset(la);
+    if ((la + RawMemory.get64(tw + at) + 1 & PAGE_MASK) == 0) {
+      RawMemory.put16(RawMemory.get64(th + at) + la, v);
       return;
     }
     writeSlow(la, 2, v, privilege(), linearMask());
   }
 
   public final void wr32(long la, int v) {
-    int i = Tlb.index(la);
-    int o = (int) la & 0xFFF;
-    if (tw[i] == (la & PAGE_MASK) && o <= 4092) {
-      Page.INT.set(td[i], o, v);
+    long at = Tlb.offset(la);
+    if ((la + RawMemory.get64(tw + at) + 3 & PAGE_MASK) == 0) {
+      RawMemory.put32(RawMemory.get64(th + at) + la, v);
       return;
     }
     writeSlow(la, 4, v, privilege(), linearMask());
   }
 
   public final void wr64(long la, long v) {
-    int i = Tlb.index(la);
-    int o = (int) la & 0xFFF;
-    if (tw[i] == (la & PAGE_MASK) && o <= 4088) {
-      Page.LONG.set(td[i], o, v);
+    long at = Tlb.offset(la);
+    if ((la + RawMemory.get64(tw + at) + 7 & PAGE_MASK) == 0) {
+      RawMemory.put64(RawMemory.get64(th + at) + la, v);
       return;
     }
     writeSlow(la, 8, v, privilege(), linearMask());

@@ -1,167 +1,332 @@
 package dev.vesper.machine.cpu;
 
+import dev.vesper.machine.memory.LazyMemory;
 import dev.vesper.machine.memory.Page;
+import dev.vesper.machine.memory.RawMemory;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.function.LongPredicate;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
  * A software TLB for one privilege class (user or supervisor), of data or of code, direct-mapped by
- * a hashed page number. A tag is the page's linear address; {@link #NONE} matches nothing. Reads
- * and writes have their own tags, so a hit is also the permission check; a page that code was
- * decoded from has no write tag. In a TLB of code the read tag is that of fetches.
+ * the low bits of the page number. Reads and writes have their own tags, so a hit is also the
+ * permission check; a page that code was decoded from has no write tag. In a TLB of code the read
+ * tag is that of fetches.
  *
- * <p>What was filled in is listed, so that a flush costs what it removes: kernels flush with every
- * change of address space.
+ * <p>A tag is the negative of the page's linear address. An access of n bytes, 1 to 64, at {@code
+ * la} hits its entry if {@code la + tag}, unsigned, is at most {@code 4096 - n}; or, which is the
+ * same for all tags that there are, if {@code la + tag + n - 1}, unsigned, is below 4096. One
+ * comparison settles presence, permission and that the access does not run into the next page,
+ * because of what {@code la + tag} is modulo 2^28, of which the index is the upper 16 bits:
+ *
+ * <ul>
+ *   <li>The tag of a page: la and page have the same index, so it is 0 to 4095, the offset in the
+ *       page. A number that small means that la lies in that page and no alias of it.
+ *   <li>An empty entry, tag 0: it is index * 4096 to index * 4096 + 4095. Only at index 0 is that
+ *       an offset in a page, and only at index 0xFFFF is it an offset once n - 1 is added to it (an
+ *       access that wraps around at the top). These two have the tag {@link #EMPTY} when they are
+ *       empty, 2^27, with which it is 2^27 to 2^27 + 4095 or 2^27 - 4096 to 2^27 - 1.
+ *   <li>A page that an observer watches, whose tag is {@link #WATCHED} more: it is 2^27 + 1 to 2^27
+ *       + 4096.
+ * </ul>
+ *
+ * <p>No tag of a page is that of its entry when it is empty: 0 is the tag of page 0, whose index is
+ * 0; 2^27 is that of page -2^27, whose index is 0x8000. Tags of watched pages alone are odd.
+ *
+ * <p>Tags and the addresses of bytes lie outside the Java heap in memory that is zero, and mostly
+ * untouched, at first. What was filled in is listed, so that a flush costs what it removes: kernels
+ * flush with every change of address space.
  */
 final class Tlb {
-  static final int ENTRIES = 2048;
-  static final long NONE = 1;
+  static final int ENTRIES = 1 << 16;
 
-  /** In a read or write tag: an observer watches the page, so the fast paths must miss. */
-  static final long WATCHED = 2;
+  /** What the entries with the first and the last index have for a tag when they are empty. */
+  static final long EMPTY = 1L << 27;
 
-  final long[] read = new long[ENTRIES];
-  final long[] write = new long[ENTRIES];
+  /** What a tag is more if an observer watches the page, so that the fast paths miss. */
+  static final long WATCHED = EMPTY | 1;
+
+  private static final int ENTRY_BYTES = 8;
+  private static final int TABLE_BYTES = ENTRIES * ENTRY_BYTES;
+
+  /** How many lists there are of entries by frame. */
+  private static final int CHAINS = 1 << 12;
+
+  // Marks of an entry: it is in one of the lists below, and the page is a global one.
+  private static final int LISTED_LOCAL = 1;
+  private static final int LISTED_GLOBAL = 2;
+  private static final int GLOBAL = 4;
+
+  /**
+   * Where the tables lie.
+   *
+   * @param memory in which they lie, and which is kept as long as this can be reached
+   * @param read address of the tags of reads or fetches, eight bytes for each entry
+   * @param write address of the tags of writes
+   * @param host address of what is to be added to a linear address to have that of its byte in this
+   *     process; of use only in an entry whose tag hits
+   */
+  record Tables(MemorySegment memory, long read, long write, long host) {
+    /** {@return tables of some TLBs, one behind the other in one memory} */
+    static List<Tables> allocate(int count) {
+      MemorySegment m = LazyMemory.map(3L * TABLE_BYTES * count);
+      List<Tables> all = new ArrayList<>();
+      for (int i = 0; i < count; i++) {
+        long at = m.address() + 3L * TABLE_BYTES * i;
+        all.add(new Tables(m, at, at + TABLE_BYTES, at + 2L * TABLE_BYTES));
+      }
+      return all;
+    }
+  }
+
+  final Tables tables;
   final @Nullable Page[] page = new Page[ENTRIES];
-  final byte[][] data = new byte[ENTRIES][];
-  private final boolean[] global = new boolean[ENTRIES];
-  private static final byte[] NOTHING = {};
+  private final byte[] marks = new byte[ENTRIES];
 
-  /** Indexes of the entries that hold something. */
-  private final int[] filled = new int[ENTRIES];
+  /** Indexes of entries that may hold something: of one address space, and of all. */
+  private int[] local = new int[64];
 
-  private int count;
+  private int locals;
+  private int[] global = new int[64];
+  private int globals;
 
-  Tlb() {
-    Arrays.fill(read, NONE);
-    Arrays.fill(write, NONE);
-    Arrays.fill(data, NOTHING);
+  /** By frame: one more than the index of an entry that holds such a frame, or 0. */
+  private final int[] first = new int[CHAINS];
+
+  /** One more than the index of the next entry in the same list by frame, or 0. */
+  private final int[] next = new int[ENTRIES];
+
+  /**
+   * @param tables of zero bytes
+   */
+  Tlb(Tables tables) {
+    this.tables = tables;
+    for (int i : new int[] {0, ENTRIES - 1}) {
+      setRead(i, EMPTY);
+      setWrite(i, EMPTY);
+    }
+  }
+
+  /** {@return the entry of a linear address} */
+  static int index(long la) {
+    return (int) (la >>> 12) & ENTRIES - 1;
+  }
+
+  /** {@return where in a table the entry of a linear address is} */
+  static long offset(long la) {
+    return la >>> 9 & (ENTRIES - 1L) * ENTRY_BYTES;
+  }
+
+  /** {@return the tag of a page that is not watched} */
+  static long tag(long page) {
+    return -page;
+  }
+
+  long read(int i) {
+    return RawMemory.get64(tables.read + (long) i * ENTRY_BYTES);
+  }
+
+  void setRead(int i, long tag) {
+    RawMemory.put64(tables.read + (long) i * ENTRY_BYTES, tag);
+  }
+
+  long write(int i) {
+    return RawMemory.get64(tables.write + (long) i * ENTRY_BYTES);
+  }
+
+  void setWrite(int i, long tag) {
+    RawMemory.put64(tables.write + (long) i * ENTRY_BYTES, tag);
+  }
+
+  /** {@return the tag of an entry that matches nothing} */
+  static long empty(int i) {
+    return i == 0 || i == ENTRIES - 1 ? EMPTY : 0;
+  }
+
+  /** {@return a tag as it is when nobody watches the page} */
+  static long unwatched(long tag) {
+    return (tag & 1) != 0 ? tag - WATCHED : tag;
+  }
+
+  /** {@return the linear address of the page that an entry holds} */
+  private long linearAt(int i) {
+    return -unwatched(read(i));
   }
 
   /**
-   * {@return the entry of a linear address}
+   * Puts a page into an entry, with no right to write to it.
    *
-   * <p>Neighbouring pages never share one, because the sum moves by one or two: an access that
-   * crosses into the next page cannot hit by the tag of its last byte.
+   * @param linear address of the page
+   * @param watched an observer watches it
    */
-  static int index(long la) {
-    return (int) ((la >>> 12) + (la >>> 23)) & ENTRIES - 1;
+  void fill(int i, long linear, Page p, boolean isGlobal, boolean watched) {
+    Page former = page[i];
+    if (former != p) {
+      if (former != null) {
+        unlink(i, former);
+      }
+      page[i] = p;
+      next[i] = first[chain(p.frame)];
+      first[chain(p.frame)] = i + 1;
+    }
+    list(i, isGlobal);
+    RawMemory.put64(tables.host + (long) i * ENTRY_BYTES, p.address - linear);
+    setRead(i, watched(tag(linear), watched));
+    setWrite(i, empty(i));
   }
 
-  /** Puts a page into an entry; tags are the caller's business. */
-  void fill(int i, Page p, boolean isGlobal) {
-    if (page[i] == null) {
-      filled[count++] = i;
+  /** Lets an entry be written to that was filled. */
+  void allowWrites(int i) {
+    setWrite(i, read(i));
+  }
+
+  private void list(int i, boolean isGlobal) {
+    int m = marks[i];
+    if (isGlobal) {
+      if ((m & LISTED_GLOBAL) == 0) {
+        if (globals == global.length) {
+          global = Arrays.copyOf(global, 2 * globals);
+        }
+        global[globals++] = i;
+      }
+      marks[i] = (byte) (m | LISTED_GLOBAL | GLOBAL);
+    } else {
+      if ((m & LISTED_LOCAL) == 0) {
+        if (locals == local.length) {
+          local = Arrays.copyOf(local, 2 * locals);
+        }
+        local[locals++] = i;
+      }
+      marks[i] = (byte) ((m | LISTED_LOCAL) & ~GLOBAL);
     }
-    page[i] = p;
-    data[i] = p.data;
-    global[i] = isGlobal;
+  }
+
+  private static int chain(int frame) {
+    return frame & CHAINS - 1;
+  }
+
+  private void unlink(int i, Page p) {
+    int head = chain(p.frame);
+    if (first[head] == i + 1) {
+      first[head] = next[i];
+      return;
+    }
+    int before = first[head] - 1;
+    while (next[before] != i + 1) {
+      before = next[before] - 1;
+    }
+    next[before] = next[i];
+  }
+
+  private void empty(int i, Page p) {
+    setRead(i, empty(i));
+    setWrite(i, empty(i));
+    page[i] = null;
+    unlink(i, p);
   }
 
   void flush(boolean all) {
-    int kept = 0;
-    for (int n = 0; n < count; n++) {
-      int i = filled[n];
-      if (all || !global[i]) {
-        empty(i);
-      } else {
-        filled[kept++] = i;
+    for (int n = 0; n < locals; n++) {
+      int i = local[n];
+      Page p = page[i];
+      if (p != null && (all || (marks[i] & GLOBAL) == 0)) {
+        empty(i, p);
       }
+      marks[i] = (byte) (marks[i] & ~LISTED_LOCAL);
     }
-    count = kept;
+    locals = 0;
+    if (all) {
+      for (int n = 0; n < globals; n++) {
+        int i = global[n];
+        Page p = page[i];
+        if (p != null) {
+          empty(i, p);
+        }
+        marks[i] = 0;
+      }
+      globals = 0;
+    }
   }
 
   void flushPage(long la) {
     int i = index(la);
-    long p = la & -4096L;
-    if ((read[i] & ~WATCHED) == p || (write[i] & ~WATCHED) == p) {
-      remove(i);
+    Page p = page[i];
+    if (p != null && linearAt(i) == (la & -Page.SIZE)) {
+      empty(i, p);
     }
   }
 
   void flushFrame(int frame) {
-    for (int n = count - 1; n >= 0; n--) {
-      int i = filled[n];
-      if (holds(i, frame)) {
-        empty(i);
-        filled[n] = filled[--count];
+    for (int n = first[chain(frame)]; n != 0; ) {
+      int i = n - 1;
+      n = next[i];
+      Page p = page[i];
+      if (p != null && p.frame == frame) {
+        empty(i, p);
       }
     }
   }
 
-  private boolean holds(int i, int frame) {
-    Page p = page[i];
-    return p != null && p.frame == frame;
+  /** {@return the next entry that holds a frame, from one of its list on, or -1} */
+  private int holding(int frame, int from) {
+    for (int n = from; n != 0; n = next[n - 1]) {
+      Page p = page[n - 1];
+      if (p != null && p.frame == frame) {
+        return n - 1;
+      }
+    }
+    return -1;
   }
 
   /** Makes the fast paths miss the pages that are watched, and hit all others. */
   void watch(Predicate<Page> seen, LongPredicate pages) {
-    for (int n = 0; n < count; n++) {
-      int i = filled[n];
-      Page p = page[i];
-      long tag = (read[i] != NONE ? read[i] : write[i]) & ~WATCHED;
-      if (p != null && tag != NONE) {
-        boolean on = seen.test(p) || pages.test(tag);
-        read[i] = watched(read[i], on);
-        write[i] = watched(write[i], on);
+    for (int head : first) {
+      for (int n = head; n != 0; n = next[n - 1]) {
+        Page p = page[n - 1];
+        if (p != null) {
+          setWatched(n - 1, seen.test(p) || pages.test(linearAt(n - 1)));
+        }
       }
     }
   }
 
   /** Makes the fast paths miss a page from now on, or hit it again. */
   void watchFrame(int frame, boolean on) {
-    for (int n = 0; n < count; n++) {
-      int i = filled[n];
-      if (holds(i, frame)) {
-        read[i] = watched(read[i], on);
-        write[i] = watched(write[i], on);
-      }
+    for (int i = holding(frame, first[chain(frame)]); i >= 0; i = holding(frame, next[i])) {
+      setWatched(i, on);
+    }
+  }
+
+  private void setWatched(int i, boolean on) {
+    long tag = watched(tag(linearAt(i)), on);
+    boolean writable = write(i) != empty(i);
+    setRead(i, tag);
+    if (writable) {
+      setWrite(i, tag);
     }
   }
 
   private static long watched(long tag, boolean on) {
-    return tag == NONE ? NONE : on ? tag | WATCHED : tag & ~WATCHED;
+    return on ? tag + WATCHED : tag;
   }
 
-  /** {@return a linear address that the TLB has for a frame, or -1} */
+  /** {@return the linear address that the TLB has for a frame, of the first entry, or -1} */
   long linear(int frame) {
-    for (int i = 0; i < ENTRIES; i++) {
-      if (holds(i, frame)) {
-        long tag = read[i] != NONE ? read[i] : write[i];
-        if (tag != NONE) {
-          return tag & -4096L;
-        }
-      }
+    int least = ENTRIES;
+    for (int i = holding(frame, first[chain(frame)]); i >= 0; i = holding(frame, next[i])) {
+      least = Math.min(least, i);
     }
-    return -1;
+    return least == ENTRIES ? -1 : linearAt(least);
   }
 
   /** Takes the write tags of a page away, because code is decoded from it from now on. */
   void protectFrame(int frame) {
-    for (int n = 0; n < count; n++) {
-      int i = filled[n];
-      if (holds(i, frame)) {
-        write[i] = NONE;
-      }
+    for (int i = holding(frame, first[chain(frame)]); i >= 0; i = holding(frame, next[i])) {
+      setWrite(i, empty(i));
     }
-  }
-
-  private void remove(int i) {
-    empty(i);
-    for (int n = count - 1; n >= 0; n--) {
-      if (filled[n] == i) {
-        filled[n] = filled[--count];
-        return;
-      }
-    }
-  }
-
-  private void empty(int i) {
-    read[i] = NONE;
-    write[i] = NONE;
-    page[i] = null;
-    data[i] = NOTHING;
   }
 }

@@ -22,11 +22,11 @@ public final class CodeBudget {
   }
 
   /**
-   * {@return the budget that the property says, or one that leaves room for a guest in what this
-   * Java runtime has}
+   * {@return the budget that the property says, or one that leaves room in this Java runtime's heap
+   * for what the machine keeps of each page}
    */
   static CodeBudget standard(long guestBytes) {
-    long spare = Runtime.getRuntime().maxMemory() - guestBytes - (guestBytes >> 5);
+    long spare = Runtime.getRuntime().maxMemory() - (guestBytes >> 5);
     return new CodeBudget(Long.getLong(PROPERTY, Math.clamp(spare / 3, LEAST, MOST)));
   }
 

@@ -46,7 +46,7 @@ public final class HostView implements HostMemory {
       int n = Math.min(length - done, Page.SIZE - in);
       int frame = (int) (a >>> 12);
       if (memory.domain(frame) == Page.SHARED) {
-        System.arraycopy(memory.page(frame, Page.SHARED).data, in, to, offset + done, n);
+        memory.page(frame, Page.SHARED).copyTo(in, to, offset + done, n);
       } else {
         memory.hostReads(frame, device);
         memory.readBus(frame, bus, in, n);
@@ -71,7 +71,7 @@ public final class HostView implements HostMemory {
       if (p.codeLines != 0) {
         memory.codeChanged(p);
       }
-      System.arraycopy(from, offset + done, p.data, in, n);
+      p.copyFrom(in, from, offset + done, n);
       done += n;
       a += n;
     }

@@ -34,25 +34,38 @@ final class MemoryKey {
     }
   }
 
-  void encrypt(byte[] from, byte[] to, int frame) {
-    run(encrypt, from, to, frame, 0, Page.SIZE);
+  /** Encrypts a page in place. */
+  void encrypt(Page p) {
+    p.copyTo(0, work, 0, Page.SIZE);
+    run(encrypt, work, p.frame, 0, Page.SIZE);
+    p.copyFrom(0, work, 0, Page.SIZE);
   }
 
   /**
    * Encrypts a part of a page.
    *
-   * @param start offset in the page and in both arrays, a multiple of 16
+   * @param to takes it at its offset in the page
+   * @param start offset in the page, a multiple of 16
    * @param end offset behind it, a multiple of 16
    */
-  void encrypt(byte[] from, byte[] to, int frame, int start, int end) {
-    run(encrypt, from, to, frame, start, end);
+  void encrypt(Page p, byte[] to, int start, int end) {
+    p.copyTo(start, to, start, end - start);
+    run(encrypt, to, p.frame, start, end);
   }
 
-  void decrypt(byte[] from, byte[] to, int frame) {
-    run(decrypt, from, to, frame, 0, Page.SIZE);
+  /** Decrypts a page in place. */
+  void decrypt(Page p) {
+    p.copyTo(0, work, 0, Page.SIZE);
+    decrypt(work, p.frame);
+    p.copyFrom(0, work, 0, Page.SIZE);
   }
 
-  private void run(Cipher cipher, byte[] from, byte[] to, int frame, int start, int end) {
+  /** Decrypts a copy of a page in place. */
+  void decrypt(byte[] page, int frame) {
+    run(decrypt, page, frame, 0, Page.SIZE);
+  }
+
+  private void run(Cipher cipher, byte[] page, int frame, int start, int end) {
     try {
       int n = end - start;
       long pa = (long) frame << 12;
@@ -62,11 +75,11 @@ final class MemoryKey {
       }
       tweak.doFinal(t, start, n, t, start);
       for (int i = start; i < end; i += 8) {
-        Page.LONG.set(work, i, (long) Page.LONG.get(from, i) ^ (long) Page.LONG.get(t, i));
+        Page.LONG.set(page, i, (long) Page.LONG.get(page, i) ^ (long) Page.LONG.get(t, i));
       }
-      cipher.doFinal(work, start, n, work, start);
+      cipher.doFinal(page, start, n, page, start);
       for (int i = start; i < end; i += 8) {
-        Page.LONG.set(to, i, (long) Page.LONG.get(work, i) ^ (long) Page.LONG.get(t, i));
+        Page.LONG.set(page, i, (long) Page.LONG.get(page, i) ^ (long) Page.LONG.get(t, i));
       }
     } catch (GeneralSecurityException e) {
       throw new AssertionError("AES failed on whole blocks", e);

@@ -1,5 +1,6 @@
 package dev.vesper.machine.memory;
 
+import java.lang.foreign.MemorySegment;
 import java.lang.invoke.MethodHandles;
 import java.lang.invoke.VarHandle;
 import java.nio.ByteOrder;
@@ -7,7 +8,8 @@ import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One 4 KiB page of system memory, stored in the encryption domain that touched it last.
+ * One 4 KiB page of system memory, stored in the encryption domain that touched it last. Its bytes
+ * lie outside the Java heap, at an address that stays.
  *
  * <p>Fields are public because the processor's fast paths work on them directly.
  */
@@ -18,7 +20,7 @@ public final class Page {
   /** The domain of the host, of devices and of accesses with the C-bit clear. */
   public static final int SHARED = 0;
 
-  /** Little-endian views of {@link #data}. */
+  /** Little-endian view of arrays, such as copies of a page: 64 bits. */
   public static final VarHandle LONG =
       MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN)
           .withInvokeExactBehavior();
@@ -33,13 +35,20 @@ public final class Page {
       MethodHandles.byteArrayViewVarHandle(short[].class, ByteOrder.LITTLE_ENDIAN)
           .withInvokeExactBehavior();
 
-  /** Contents as seen from {@link #domain}. */
-  public final byte[] data = new byte[SIZE];
+  /**
+   * Address in this process of the contents as seen from {@link #domain}, a multiple of {@link
+   * #SIZE}. Whoever uses it keeps the page reachable.
+   */
+  public final long address;
+
+  /** What the bytes lie in: they are freed when the last page of it can no longer be reached. */
+  @SuppressWarnings("UnusedVariable")
+  private final MemorySegment chunk;
 
   /** Page frame number. */
   public final int frame;
 
-  /** {@link #SHARED} or the key that {@link #data} is plain under. */
+  /** {@link #SHARED} or the key that the bytes are plain under. */
   int domain;
 
   /**
@@ -63,8 +72,83 @@ public final class Page {
   /** Goes up each time that bytes change which {@link #code} was decoded from. */
   public int codeVersion;
 
-  Page(int frame) {
+  Page(int frame, MemorySegment chunk, long address) {
     this.frame = frame;
+    this.chunk = chunk;
+    this.address = address;
+  }
+
+  /** {@return the address of some bytes that lie in the page} */
+  private long at(int offset, int bytes) {
+    assert 0 <= offset && 0 <= bytes && offset <= SIZE - bytes : offset;
+    return address + offset;
+  }
+
+  /** {@return the byte at an offset, zero-extended} */
+  public int get8(int offset) {
+    return RawMemory.get8(at(offset, 1));
+  }
+
+  /** {@return two bytes at an offset, little-endian, zero-extended} */
+  public int get16(int offset) {
+    return RawMemory.get16(at(offset, 2));
+  }
+
+  /** {@return four bytes at an offset, little-endian} */
+  public int get32(int offset) {
+    return RawMemory.get32(at(offset, 4));
+  }
+
+  /** {@return eight bytes at an offset, little-endian} */
+  public long get64(int offset) {
+    return RawMemory.get64(at(offset, 8));
+  }
+
+  /** Writes the low byte of a number at an offset. */
+  public void put8(int offset, int v) {
+    RawMemory.put8(at(offset, 1), v);
+  }
+
+  /** Writes the low two bytes of a number at an offset, little-endian. */
+  public void put16(int offset, int v) {
+    RawMemory.put16(at(offset, 2), v);
+  }
+
+  /** Writes four bytes at an offset, little-endian. */
+  public void put32(int offset, int v) {
+    RawMemory.put32(at(offset, 4), v);
+  }
+
+  /** Writes eight bytes at an offset, little-endian. */
+  public void put64(int offset, long v) {
+    RawMemory.put64(at(offset, 8), v);
+  }
+
+  /** Copies bytes from an offset on into an array. */
+  public void copyTo(int offset, byte[] to, int start, int bytes) {
+    RawMemory.copy(at(offset, bytes), to, start, bytes);
+  }
+
+  /** Copies a part of an array to an offset. */
+  public void copyFrom(int offset, byte[] from, int start, int bytes) {
+    RawMemory.copy(from, start, at(offset, bytes), bytes);
+  }
+
+  /** Copies bytes from an offset on to an offset of a page, which may be this one. */
+  public void copyTo(int offset, Page to, int start, int bytes) {
+    RawMemory.move(at(offset, bytes), to.at(start, bytes), bytes);
+  }
+
+  /** Gives bytes from an offset on one value. */
+  public void fill(int offset, int bytes, byte value) {
+    RawMemory.fill(at(offset, bytes), bytes, value);
+  }
+
+  /** {@return a copy of all bytes} */
+  public byte[] bytes() {
+    byte[] b = new byte[SIZE];
+    copyTo(0, b, 0, SIZE);
+    return b;
   }
 
   /** Notes that code is decoded from the bytes at {@code from} up to before {@code to}. */

@@ -20,6 +20,7 @@ public final class PhysicalMemory {
   private static final int BLOCK = 16;
 
   private final @Nullable Page[] pages;
+  private final PageStore store = new PageStore();
   private final int guestPages;
   private final int firstHostPage;
   private int nextHostPage;
@@ -185,7 +186,7 @@ public final class PhysicalMemory {
   public Page page(int frame, int domain) {
     Page p = pages[frame];
     if (p == null) {
-      p = new Page(frame);
+      p = store.page(frame);
       touched++;
       p.watched = watched.get(frame);
       pages[frame] = p;
@@ -212,10 +213,10 @@ public final class PhysicalMemory {
 
   private void convert(Page p, int domain) {
     if (p.domain != Page.SHARED) {
-      keys.get(p.domain - 1).encrypt(p.data, p.data, p.frame);
+      keys.get(p.domain - 1).encrypt(p);
     }
     if (domain != Page.SHARED) {
-      keys.get(domain - 1).decrypt(p.data, p.data, p.frame);
+      keys.get(domain - 1).decrypt(p);
     }
     p.domain = domain;
     p.dropCode();
@@ -249,9 +250,9 @@ public final class PhysicalMemory {
     if (p == null) {
       java.util.Arrays.fill(to, (byte) 0);
     } else if (p.domain == Page.SHARED) {
-      System.arraycopy(p.data, 0, to, 0, Page.SIZE);
+      p.copyTo(0, to, 0, Page.SIZE);
     } else {
-      keys.get(p.domain - 1).encrypt(p.data, to, frame);
+      keys.get(p.domain - 1).encrypt(p, to, 0, Page.SIZE);
     }
   }
 
@@ -266,20 +267,19 @@ public final class PhysicalMemory {
     if (p == null || p.domain == Page.SHARED) {
       throw new AssertionError("a page that is not private");
     }
-    keys.get(p.domain - 1)
-        .encrypt(p.data, to, frame, offset & -BLOCK, offset + length + BLOCK - 1 & -BLOCK);
+    keys.get(p.domain - 1).encrypt(p, to, offset & -BLOCK, offset + length + BLOCK - 1 & -BLOCK);
   }
 
   /** Copies a page as its owner sees it, for observers; never changes its domain. */
   public void peek(int frame, int domain, byte[] to) {
     Page p = pages[frame];
     if (p != null && p.domain == domain) {
-      System.arraycopy(p.data, 0, to, 0, Page.SIZE);
+      p.copyTo(0, to, 0, Page.SIZE);
       return;
     }
     readBus(frame, to);
     if (domain != Page.SHARED) {
-      keys.get(domain - 1).decrypt(to, to, frame);
+      keys.get(domain - 1).decrypt(to, frame);
     }
   }
 
@@ -301,7 +301,7 @@ public final class PhysicalMemory {
   public long peekLong(int frame, int domain, int offset) {
     Page p = pages[frame];
     if (p != null && p.domain == domain) {
-      return (long) Page.LONG.get(p.data, offset);
+      return p.get64(offset);
     }
     byte[] b = new byte[Page.SIZE];
     peek(frame, domain, b);

@@ -14,6 +14,9 @@ public final class EncryptedVcpu extends VirtualCpu {
   private final int frame;
   private long integrity;
 
+  /** The page while its fields are read or written. */
+  private final byte[] area = new byte[Page.SIZE];
+
   public EncryptedVcpu(Cpu cpu, PhysicalMemory memory, int key) {
     super(cpu, memory);
     this.key = key;
@@ -25,9 +28,9 @@ public final class EncryptedVcpu extends VirtualCpu {
   /** LAUNCH_UPDATE_VMSA: encrypts the page that the host prepared and seals it. */
   void launch(LaunchState state) {
     Page p = memory.page(frame, Page.SHARED);
-    System.arraycopy(state.page, 0, p.data, 0, Page.SIZE);
+    p.copyFrom(0, state.page, 0, Page.SIZE);
     memory.encryptInPlace(frame, key);
-    integrity = checksum(p.data);
+    integrity = checksum(state.page);
   }
 
   /** Four sums side by side: each step of one waits for its multiplication. */
@@ -52,21 +55,23 @@ public final class EncryptedVcpu extends VirtualCpu {
 
   @Override
   boolean enter() {
-    byte[] d = memory.page(frame, key).data;
-    if (checksum(d) != integrity || SaveArea.illegal(d, 0)) {
+    memory.page(frame, key).copyTo(0, area, 0, Page.SIZE);
+    if (checksum(area) != integrity || SaveArea.illegal(area)) {
       return false;
     }
-    SaveArea.load(cpu, d, 0);
-    SaveArea.loadProtected(cpu, d);
+    SaveArea.load(cpu, area);
+    SaveArea.loadProtected(cpu, area);
     return true;
   }
 
   @Override
   void leave() {
-    byte[] d = memory.page(frame, key).data;
-    SaveArea.store(cpu, d, 0);
-    SaveArea.storeProtected(cpu, d);
-    integrity = checksum(d);
+    Page p = memory.page(frame, key);
+    p.copyTo(0, area, 0, Page.SIZE);
+    SaveArea.store(cpu, area);
+    SaveArea.storeProtected(cpu, area);
+    p.copyFrom(0, area, 0, Page.SIZE);
+    integrity = checksum(area);
     SaveArea.resetFpu(cpu);
   }
 

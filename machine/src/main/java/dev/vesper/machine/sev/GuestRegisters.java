@@ -22,11 +22,11 @@ public final class GuestRegisters {
     }
     // What the last exit left in the processor is part of the state hash of a plain guest.
     byte[] left = new byte[Page.SIZE];
-    SaveArea.store(v.cpu, left, 0);
+    SaveArea.store(v.cpu, left);
     SaveArea.storeProtected(v.cpu, left);
     v.enter();
     T seen = observer.apply(v.cpu);
-    SaveArea.load(v.cpu, left, 0);
+    SaveArea.load(v.cpu, left);
     SaveArea.loadProtected(v.cpu, left);
     return seen;
   }

@@ -4,6 +4,7 @@ import dev.vesper.ghcb.ExitCode;
 import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuState;
 import dev.vesper.machine.memory.ExternalBus;
+import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PhysicalMemory;
 
 /**
@@ -14,6 +15,9 @@ public final class PlainVcpu extends VirtualCpu {
   /** CR8 in the VMCB. */
   private static final long TASK_PRIORITY = 15;
 
+  /** The VMCB's save area while its fields are read or written. */
+  private final byte[] area = new byte[Page.SIZE - Vmcb.SAVE_AREA];
+
   public PlainVcpu(Cpu cpu, PhysicalMemory memory, boolean sev) {
     super(cpu, memory);
     cpu.sevStatus = sev ? 1 : 0;
@@ -21,13 +25,13 @@ public final class PlainVcpu extends VirtualCpu {
 
   /** Sets the registers to start with, at launch and at SIPI. */
   public void launch(LaunchState state) {
-    SaveArea.load(cpu, state.page, 0);
+    SaveArea.load(cpu, state.page);
     SaveArea.loadProtected(cpu, state.page);
     cpu.nmiBlocked = false;
     vmcb().set(Vmcb.INTERRUPT_SHADOW, 0);
     vmcb().set(Vmcb.EVENTINJ, 0);
     vmcb().set(Vmcb.EXITINTINFO, 0);
-    SaveArea.store(cpu, vmcb().page.data, Vmcb.SAVE_AREA);
+    store();
   }
 
   /** RESET: no event waits, and registers are those to start with. */
@@ -48,22 +52,29 @@ public final class PlainVcpu extends VirtualCpu {
 
   @Override
   boolean enter() {
-    byte[] d = vmcb().page.data;
-    if (SaveArea.illegal(d, Vmcb.SAVE_AREA)) {
+    vmcb().page.copyTo(Vmcb.SAVE_AREA, area, 0, area.length);
+    if (SaveArea.illegal(area)) {
       return false;
     }
-    SaveArea.load(cpu, d, Vmcb.SAVE_AREA);
+    SaveArea.load(cpu, area);
     return true;
+  }
+
+  private void store() {
+    Page p = vmcb().page;
+    p.copyTo(Vmcb.SAVE_AREA, area, 0, area.length);
+    SaveArea.store(cpu, area);
+    p.copyFrom(Vmcb.SAVE_AREA, area, 0, area.length);
   }
 
   @Override
   void leave() {
-    SaveArea.store(cpu, vmcb().page.data, Vmcb.SAVE_AREA);
+    store();
   }
 
   @Override
   void state(byte[] to) {
-    SaveArea.store(cpu, to, 0);
+    SaveArea.store(cpu, to);
     SaveArea.storeProtected(cpu, to);
   }
 
@@ -132,7 +143,7 @@ public final class PlainVcpu extends VirtualCpu {
 
   /** {@return the privilege level} */
   public int cpl() {
-    return vmcb().page.data[Vmcb.SAVE_AREA + VmsaField.CPL.offset] & 3;
+    return vmcb().page.get8(Vmcb.SAVE_AREA + VmsaField.CPL.offset) & 3;
   }
 
   /** {@return TSC_AUX} */
@@ -175,7 +186,7 @@ public final class PlainVcpu extends VirtualCpu {
     boolean done = cpu.inject(event);
     cpu.intercepts.vector3 = intercepts;
     vmcb().set(Vmcb.EXITINTINFO, 0);
-    SaveArea.store(cpu, vmcb().page.data, Vmcb.SAVE_AREA);
+    store();
     return done;
   }
 
@@ -195,7 +206,7 @@ public final class PlainVcpu extends VirtualCpu {
     // A debug exception behind it may have been lost to an exit.
     vmcb().set(Vmcb.EXITINTINFO, cpu.exitIntInfo);
     done |= cpu.exitIntInfo != 0;
-    SaveArea.store(cpu, vmcb().page.data, Vmcb.SAVE_AREA);
+    store();
     vmcb().set(Vmcb.INTERRUPT_SHADOW, cpu.interruptShadow ? 1 : 0);
     vmcb().set(Vmcb.V_INTR, vmcb().get(Vmcb.V_INTR) & ~15L | cpu.cr8);
     return done;

@@ -90,9 +90,9 @@ final class SaveArea {
 
   private SaveArea() {}
 
-  private static void put(byte[] d, int base, VmsaField f, long v) {
+  private static void put(byte[] d, VmsaField f, long v) {
     assert f.bytes == 8 : f;
-    Page.LONG.set(d, base + f.offset, v);
+    Page.LONG.set(d, f.offset, v);
   }
 
   private static void putInt(byte[] d, VmsaField f, int v) {
@@ -119,9 +119,9 @@ final class SaveArea {
     Page.LONG.set(d, at + BASE, base);
   }
 
-  private static long get(byte[] d, int base, VmsaField f) {
+  private static long get(byte[] d, VmsaField f) {
     assert f.bytes == 8 : f;
-    return (long) Page.LONG.get(d, base + f.offset);
+    return (long) Page.LONG.get(d, f.offset);
   }
 
   private static int getInt(byte[] d, VmsaField f) {
@@ -146,48 +146,47 @@ final class SaveArea {
   }
 
   /** Stores what every exit stores. */
-  static void store(Cpu c, byte[] d, int base) {
+  static void store(Cpu c, byte[] d) {
     for (int s = 0; s < 8; s++) {
-      putSegment(
-          d, base + SEGMENTS[s].offset, c.selector[s], c.segAttr[s], c.segLimit[s], c.segBase[s]);
+      putSegment(d, SEGMENTS[s].offset, c.selector[s], c.segAttr[s], c.segLimit[s], c.segBase[s]);
     }
-    putSegment(d, base + GDTR.offset, 0, 0, c.gdtLimit, c.gdtBase);
-    putSegment(d, base + IDTR.offset, 0, 0, c.idtLimit, c.idtBase);
-    d[base + CPL.offset] = (byte) c.cpl;
-    put(d, base, EFER, c.efer);
-    put(d, base, CR4, c.cr4);
-    put(d, base, CR3, c.cr3);
-    put(d, base, CR0, c.cr0);
-    put(d, base, DR7, c.dr[7]);
-    put(d, base, DR6, c.dr[6]);
-    put(d, base, RFLAGS, c.flags());
-    put(d, base, RIP, c.rip);
-    put(d, base, RSP, c.r[4]);
-    put(d, base, RAX, c.r[0]);
-    put(d, base, STAR, c.star);
-    put(d, base, LSTAR, c.lstar);
-    put(d, base, CSTAR, c.cstar);
-    put(d, base, SFMASK, c.sfmask);
-    put(d, base, KERNEL_GS_BASE, c.kernelGsBase);
-    put(d, base, SYSENTER_CS, c.sysenterCs);
-    put(d, base, SYSENTER_ESP, c.sysenterEsp);
-    put(d, base, SYSENTER_EIP, c.sysenterEip);
-    put(d, base, CR2, c.cr2);
-    put(d, base, G_PAT, c.pat);
-    put(d, base, DBGCTL, c.debugCtl);
+    putSegment(d, GDTR.offset, 0, 0, c.gdtLimit, c.gdtBase);
+    putSegment(d, IDTR.offset, 0, 0, c.idtLimit, c.idtBase);
+    d[CPL.offset] = (byte) c.cpl;
+    put(d, EFER, c.efer);
+    put(d, CR4, c.cr4);
+    put(d, CR3, c.cr3);
+    put(d, CR0, c.cr0);
+    put(d, DR7, c.dr[7]);
+    put(d, DR6, c.dr[6]);
+    put(d, RFLAGS, c.flags());
+    put(d, RIP, c.rip);
+    put(d, RSP, c.r[4]);
+    put(d, RAX, c.r[0]);
+    put(d, STAR, c.star);
+    put(d, LSTAR, c.lstar);
+    put(d, CSTAR, c.cstar);
+    put(d, SFMASK, c.sfmask);
+    put(d, KERNEL_GS_BASE, c.kernelGsBase);
+    put(d, SYSENTER_CS, c.sysenterCs);
+    put(d, SYSENTER_ESP, c.sysenterEsp);
+    put(d, SYSENTER_EIP, c.sysenterEip);
+    put(d, CR2, c.cr2);
+    put(d, G_PAT, c.pat);
+    put(d, DBGCTL, c.debugCtl);
   }
 
   /** Stores what only a VMSA holds: general registers, XCR0 and the FPU. */
   static void storeProtected(Cpu c, byte[] d) {
     for (int i = 0; i < 16; i++) {
-      put(d, 0, GPR[i], c.r[i]);
+      put(d, GPR[i], c.r[i]);
     }
     putInt(d, TSC_AUX, (int) c.tscAux);
-    put(d, 0, XSS, c.xss);
-    put(d, 0, XCR0, c.xcr0);
+    put(d, XSS, c.xss);
+    put(d, XCR0, c.xcr0);
     putInt(d, PKRU, c.pkru);
     putInt(d, SPEC_CTRL, c.specCtrl);
-    put(d, 0, X87_DP, c.fdp);
+    put(d, X87_DP, c.fdp);
     putInt(d, MXCSR, c.mxcsr);
     putShort(d, X87_FTW, c.fvalid);
     putShort(d, X87_FSW, c.fsw | c.ftop << 11);
@@ -195,7 +194,7 @@ final class SaveArea {
     putShort(d, X87_FOP, c.fop);
     putShort(d, X87_DS, c.fds);
     putShort(d, X87_CS, c.fcs);
-    put(d, 0, X87_RIP, c.fip);
+    put(d, X87_RIP, c.fip);
     for (int i = 0; i < 8; i++) {
       int p = c.ftop + i & 7;
       Page.LONG.set(d, FPREG_X87.offset + 8 * i, c.fpMant[p]);
@@ -233,46 +232,46 @@ final class SaveArea {
   }
 
   /** Loads what every VMRUN loads. */
-  static void load(Cpu c, byte[] d, int base) {
+  static void load(Cpu c, byte[] d) {
     boolean flush =
-        c.cr3 != get(d, base, CR3)
-            || c.cr0 != get(d, base, CR0)
-            || c.cr4 != get(d, base, CR4)
-            || c.efer != get(d, base, EFER)
-            || c.dr[7] != get(d, base, DR7);
+        c.cr3 != get(d, CR3)
+            || c.cr0 != get(d, CR0)
+            || c.cr4 != get(d, CR4)
+            || c.efer != get(d, EFER)
+            || c.dr[7] != get(d, DR7);
     for (int s = 0; s < 8; s++) {
-      int at = base + SEGMENTS[s].offset;
+      int at = SEGMENTS[s].offset;
       c.selector[s] = getShort(d, at + SELECTOR);
       c.segAttr[s] = getShort(d, at + ATTRIBUTES) & 0xFFF;
       c.segLimit[s] = (int) Page.INT.get(d, at + LIMIT) & 0xFFFF_FFFFL;
       c.segBase[s] = (long) Page.LONG.get(d, at + BASE);
     }
-    c.gdtLimit = (int) Page.INT.get(d, base + GDTR.offset + LIMIT) & 0xFFFF;
-    c.gdtBase = (long) Page.LONG.get(d, base + GDTR.offset + BASE);
-    c.idtLimit = (int) Page.INT.get(d, base + IDTR.offset + LIMIT) & 0xFFFF;
-    c.idtBase = (long) Page.LONG.get(d, base + IDTR.offset + BASE);
-    c.cpl = d[base + CPL.offset] & 3;
-    c.efer = get(d, base, EFER);
-    c.cr4 = get(d, base, CR4);
-    c.cr3 = get(d, base, CR3);
-    c.cr0 = get(d, base, CR0);
-    c.dr[7] = get(d, base, DR7);
-    c.dr[6] = get(d, base, DR6);
-    c.setFlags((int) get(d, base, RFLAGS));
-    c.rip = get(d, base, RIP);
-    c.r[4] = get(d, base, RSP);
-    c.r[0] = get(d, base, RAX);
-    c.star = get(d, base, STAR);
-    c.lstar = get(d, base, LSTAR);
-    c.cstar = get(d, base, CSTAR);
-    c.sfmask = get(d, base, SFMASK);
-    c.kernelGsBase = get(d, base, KERNEL_GS_BASE);
-    c.sysenterCs = get(d, base, SYSENTER_CS);
-    c.sysenterEsp = get(d, base, SYSENTER_ESP);
-    c.sysenterEip = get(d, base, SYSENTER_EIP);
-    c.cr2 = get(d, base, CR2);
-    c.pat = get(d, base, G_PAT);
-    c.debugCtl = get(d, base, DBGCTL);
+    c.gdtLimit = (int) Page.INT.get(d, GDTR.offset + LIMIT) & 0xFFFF;
+    c.gdtBase = (long) Page.LONG.get(d, GDTR.offset + BASE);
+    c.idtLimit = (int) Page.INT.get(d, IDTR.offset + LIMIT) & 0xFFFF;
+    c.idtBase = (long) Page.LONG.get(d, IDTR.offset + BASE);
+    c.cpl = d[CPL.offset] & 3;
+    c.efer = get(d, EFER);
+    c.cr4 = get(d, CR4);
+    c.cr3 = get(d, CR3);
+    c.cr0 = get(d, CR0);
+    c.dr[7] = get(d, DR7);
+    c.dr[6] = get(d, DR6);
+    c.setFlags((int) get(d, RFLAGS));
+    c.rip = get(d, RIP);
+    c.r[4] = get(d, RSP);
+    c.r[0] = get(d, RAX);
+    c.star = get(d, STAR);
+    c.lstar = get(d, LSTAR);
+    c.cstar = get(d, CSTAR);
+    c.sfmask = get(d, SFMASK);
+    c.kernelGsBase = get(d, KERNEL_GS_BASE);
+    c.sysenterCs = get(d, SYSENTER_CS);
+    c.sysenterEsp = get(d, SYSENTER_ESP);
+    c.sysenterEip = get(d, SYSENTER_EIP);
+    c.cr2 = get(d, CR2);
+    c.pat = get(d, G_PAT);
+    c.debugCtl = get(d, DBGCTL);
     if (flush) {
       c.flushTlb(true);
     } else {
@@ -283,14 +282,14 @@ final class SaveArea {
   /** Loads what only a VMSA holds. */
   static void loadProtected(Cpu c, byte[] d) {
     for (int i = 0; i < 16; i++) {
-      c.r[i] = get(d, 0, GPR[i]);
+      c.r[i] = get(d, GPR[i]);
     }
     c.tscAux = getInt(d, TSC_AUX) & 0xFFFF_FFFFL;
-    c.xss = get(d, 0, XSS);
-    c.xcr0 = get(d, 0, XCR0);
+    c.xss = get(d, XSS);
+    c.xcr0 = get(d, XCR0);
     c.writePkru(getInt(d, PKRU));
     c.specCtrl = getInt(d, SPEC_CTRL);
-    c.fdp = get(d, 0, X87_DP);
+    c.fdp = get(d, X87_DP);
     c.mxcsr = getInt(d, MXCSR);
     c.fvalid = getShort(d, X87_FTW) & 0xFF;
     int sw = getShort(d, X87_FSW);
@@ -300,7 +299,7 @@ final class SaveArea {
     c.fop = getShort(d, X87_FOP);
     c.fds = getShort(d, X87_DS);
     c.fcs = getShort(d, X87_CS);
-    c.fip = get(d, 0, X87_RIP);
+    c.fip = get(d, X87_RIP);
     for (int i = 0; i < 8; i++) {
       int p = c.ftop + i & 7;
       c.fpMant[p] = (long) Page.LONG.get(d, FPREG_X87.offset + 8 * i);
@@ -314,18 +313,18 @@ final class SaveArea {
   }
 
   /** {@return whether the state is one that VMRUN refuses (spec: sev-es-architecture 9.2)} */
-  static boolean illegal(byte[] d, int base) {
-    long efer = get(d, base, EFER);
-    long cr0 = get(d, base, CR0);
-    long cr4 = get(d, base, CR4);
-    int cs = getShort(d, base + CS.offset + ATTRIBUTES);
+  static boolean illegal(byte[] d) {
+    long efer = get(d, EFER);
+    long cr0 = get(d, CR0);
+    long cr4 = get(d, CR4);
+    int cs = getShort(d, CS.offset + ATTRIBUTES);
     boolean lme = (efer & CpuState.EFER_LME) != 0;
     boolean pg = (cr0 & CpuState.CR0_PG) != 0;
     return (efer & CpuState.EFER_SVME) == 0
         || (cr0 & CpuState.CR0_CD) == 0 && (cr0 & CpuState.CR0_NW) != 0
         || cr0 >>> 32 != 0
-        || get(d, base, DR6) >>> 32 != 0
-        || get(d, base, DR7) >>> 32 != 0
+        || get(d, DR6) >>> 32 != 0
+        || get(d, DR7) >>> 32 != 0
         || lme && pg && ((cr4 & CpuState.CR4_PAE) == 0 || (cr0 & CpuState.CR0_PE) == 0)
         || lme && pg && (cr4 & CpuState.CR4_PAE) != 0 && (cs & 0x600) == 0x600;
   }

@@ -387,7 +387,7 @@ public final class SecureProcessor {
         memory.encryptInPlace(frame, g.memoryKey);
       } else {
         Page p = memory.page(frame, g.memoryKey);
-        System.arraycopy(b, 0, p.data, in, n);
+        p.copyFrom(in, b, 0, n);
       }
       at += n;
     }
@@ -444,7 +444,7 @@ public final class SecureProcessor {
       int in = (int) (address + done) & 0xFFF;
       int n = Math.min(Page.SIZE - in, secret.length - done);
       Page p = memory.page((int) (address + done >>> 12), g.memoryKey);
-      System.arraycopy(secret, done, p.data, in, n);
+      p.copyFrom(in, secret, done, n);
       done += n;
     }
     commands.add(

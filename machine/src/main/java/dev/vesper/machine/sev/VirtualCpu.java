@@ -97,7 +97,7 @@ public abstract sealed class VirtualCpu permits PlainVcpu, EncryptedVcpu {
     state(b);
     if (inside) {
       // Memory has what the last exit stored.
-      SaveArea.store(cpu, b, 0);
+      SaveArea.store(cpu, b);
       SaveArea.storeProtected(cpu, b);
     }
     Page.LONG.set(b, 0xF00, cpu.icount);

@@ -47,12 +47,12 @@ public final class Vmcb {
 
   /** {@return a 64-bit field} */
   public long get(int offset) {
-    return (long) Page.LONG.get(page.data, offset);
+    return page.get64(offset);
   }
 
   /** Writes a 64-bit field. */
   public void set(int offset, long v) {
-    Page.LONG.set(page.data, offset, v);
+    page.put64(offset, v);
   }
 
   /** {@return a 64-bit field of the state save area} */
@@ -67,12 +67,12 @@ public final class Vmcb {
 
   /** {@return a 32-bit field} */
   public int getInt(int offset) {
-    return (int) Page.INT.get(page.data, offset);
+    return page.get32(offset);
   }
 
   /** Writes a 32-bit field. */
   public void setInt(int offset, int v) {
-    Page.INT.set(page.data, offset, v);
+    page.put32(offset, v);
   }
 
   /** {@return EXITCODE as the table's number} */

@@ -49,39 +49,39 @@ final class DebugRulesTest {
     RegionTranslator.attach(cpu, RegionTranslator.standard());
   }
 
-  private byte[] page(int address) {
-    return memory.page(address >> 12, Page.SHARED).data;
+  private Page page(int address) {
+    return memory.page(address >> 12, Page.SHARED);
   }
 
   @BeforeEach
   void kernel() {
     cpu.resetRegisters();
-    Page.LONG.set(page(0x1000), 0, 0x2007L);
-    Page.LONG.set(page(0x2000), 0, 0x3007L);
-    Page.LONG.set(page(0x3000), 0, 0x87L);
-    Page.LONG.set(page(0x6000), 0x08, 0x00AF_9B00_0000_FFFFL);
-    Page.LONG.set(page(0x6000), 0x10, 0x00CF_9300_0000_FFFFL);
-    Page.LONG.set(page(0x6000), 0x20, 0x00CF_F300_0000_FFFFL);
-    Page.LONG.set(page(0x6000), 0x28, 0x00AF_FB00_0000_FFFFL);
+    page(0x1000).put64(0, 0x2007L);
+    page(0x2000).put64(0, 0x3007L);
+    page(0x3000).put64(0, 0x87L);
+    page(0x6000).put64(0x08, 0x00AF_9B00_0000_FFFFL);
+    page(0x6000).put64(0x10, 0x00CF_9300_0000_FFFFL);
+    page(0x6000).put64(0x20, 0x00CF_F300_0000_FFFFL);
+    page(0x6000).put64(0x28, 0x00AF_FB00_0000_FFFFL);
     cpu.gdtBase = 0x6000;
     cpu.gdtLimit = 0x3F;
     cpu.idtBase = 0x7000;
     cpu.idtLimit = 0x3FF;
     for (int v = 0; v < 64; v++) {
       int at = HANDLERS + v * HANDLER_BYTES;
-      Page.LONG.set(page(0x7000), v * 16, at & 0xFFFFL | 8L << 16 | 0xEE00L << 32);
-      page(HANDLERS)[at - HANDLERS] = (byte) 0xF4;
-      page(HANDLERS)[at - HANDLERS + 1] = 0x48;
-      page(HANDLERS)[at - HANDLERS + 2] = (byte) 0xCF;
+      page(0x7000).put64(v * 16, at & 0xFFFFL | 8L << 16 | 0xEE00L << 32);
+      page(HANDLERS).put8(at - HANDLERS, 0xF4);
+      page(HANDLERS).put8(at - HANDLERS + 1, 0x48);
+      page(HANDLERS).put8(at - HANDLERS + 2, 0xCF);
     }
-    Page.LONG.set(page(0x9000), 4, (long) STACK - 0x800);
+    page(0x9000).put64(4, (long) STACK - 0x800);
     segment(CpuState.TR, 0x38, 0x8B, 0x67);
     cpu.segBase[CpuState.TR] = 0x9000;
     segment(CpuState.CS, 8, 0xA9B, 0xFFFF_FFFFL);
     for (int s : new int[] {CpuState.SS, CpuState.DS, CpuState.ES}) {
       segment(s, 16, 0xC93, 0xFFFF_FFFFL);
     }
-    page(DATA)[0] = 16;
+    page(DATA).put8(0, 16);
     cpu.cr0 = 0x8001_0033L;
     cpu.cr4 = CpuState.CR4_PAE | CpuState.CR4_OSFXSR | CpuState.CR4_DE;
     cpu.efer = 0xD01;
@@ -101,9 +101,9 @@ final class DebugRulesTest {
   /** Loads a program; UD2 at its end and in the system call's handler. */
   private void program(String source) {
     byte[] code = new Assembler(CODE, 64).add(source.replace("; ", "\n") + "\nud2").finish();
-    System.arraycopy(code, 0, page(CODE), 0, code.length);
+    page(CODE).copyFrom(0, code, 0, code.length);
     byte[] handler = Assembler.assemble(64, "nop\nud2");
-    System.arraycopy(handler, 0, page(CODE), 0x800, handler.length);
+    page(CODE).copyFrom(0x800, handler, 0, handler.length);
     cpu.rip = CODE;
     cpu.r[4] = STACK;
     cpu.r[3] = DATA;
@@ -266,8 +266,8 @@ final class DebugRulesTest {
   @Test
   void aBreakpointInTheHandlerOfDebugExceptionsDoesNotOutrunTheLimit() {
     program("nop");
-    Page.LONG.set(page(0x7000), 16, (HANDLERS + 16L) | 8L << 16 | 0xEE01L << 32);
-    Page.LONG.set(page(0x9000), 0x24, (long) STACK - 0x400);
+    page(0x7000).put64(16, (HANDLERS + 16L) | 8L << 16 | 0xEE01L << 32);
+    page(0x9000).put64(0x24, (long) STACK - 0x400);
     watch(0, HANDLERS + HANDLER_BYTES, 0);
     step();
     cpu.run(cpu.icount + 5000);
@@ -307,7 +307,7 @@ final class DebugRulesTest {
     // IRET brings TF back, so that the trap follows the second instruction, as on a processor.
     program("cpuid; nop; nop");
     byte[] handler = Assembler.assemble(64, "add qword [rsp+8], 2\nadd rsp, 8\niretq");
-    System.arraycopy(handler, 0, page(HANDLERS), 29 * HANDLER_BYTES, handler.length);
+    page(HANDLERS).copyFrom(29 * HANDLER_BYTES, handler, 0, handler.length);
     cpu.intercepts.es = true;
     cpu.intercepts.vector3 |= 1 << 18;
     step();

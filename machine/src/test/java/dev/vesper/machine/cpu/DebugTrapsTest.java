@@ -73,8 +73,8 @@ final class DebugTrapsTest {
     cpu = new Cpu(memory, map, f, new Interpreter(f), 1);
   }
 
-  private byte[] page(int frame) {
-    return memory.page(frame, Page.SHARED).data;
+  private Page page(int frame) {
+    return memory.page(frame, Page.SHARED);
   }
 
   private void segment(int s, int selector, int attributes) {
@@ -87,41 +87,41 @@ final class DebugTrapsTest {
   /** Long mode at CPL 3: the program's pages belong to it, everything else is not there for it. */
   private void prepare(Program p) {
     cpu.resetRegisters();
-    Page.LONG.set(page(1), 0, 0x2007L);
-    Page.LONG.set(page(2), 0, 0x3007L);
-    Page.LONG.set(page(3), 0, 0x4007L);
+    page(1).put64(0, 0x2007L);
+    page(2).put64(0, 0x3007L);
+    page(3).put64(0, 0x4007L);
     for (int i = 1; i < FRAMES; i++) {
       int address = i << 12;
       boolean user =
           address == CODE
               || address >= DATA && address < DATA + 0x2000
               || address >= STACK - 0x8000 && address < STACK + 0x8000;
-      Page.LONG.set(page(4), i * 8, (long) address | (user ? 7 : 3));
+      page(4).put64(i * 8, (long) address | (user ? 7 : 3));
     }
-    byte[] gdt = page(6);
-    Page.LONG.set(gdt, 0x08, 0x00AF_9B00_0000_FFFFL);
-    Page.LONG.set(gdt, 0x10, 0x00CF_9300_0000_FFFFL);
-    Page.LONG.set(gdt, CODE_32 & ~7, 0x00CF_FB00_0000_FFFFL);
-    Page.LONG.set(gdt, USER_DATA & ~7, 0x00CF_F300_0000_FFFFL);
-    Page.LONG.set(gdt, CODE_64 & ~7, 0x00AF_FB00_0000_FFFFL);
+    Page gdt = page(6);
+    gdt.put64(0x08, 0x00AF_9B00_0000_FFFFL);
+    gdt.put64(0x10, 0x00CF_9300_0000_FFFFL);
+    gdt.put64(CODE_32 & ~7, 0x00CF_FB00_0000_FFFFL);
+    gdt.put64(USER_DATA & ~7, 0x00CF_F300_0000_FFFFL);
+    gdt.put64(CODE_64 & ~7, 0x00AF_FB00_0000_FFFFL);
     cpu.gdtBase = 0x6000;
     cpu.gdtLimit = 0x3F;
     cpu.idtBase = 0x7000;
     cpu.idtLimit = 0x1FF;
     for (int v = 0; v < 32; v++) {
       int at = HANDLERS + v * HANDLER_BYTES;
-      Page.LONG.set(page(7), v * 16, at & 0xFFFFL | 8L << 16 | 0xEE00L << 32);
-      System.arraycopy(
-          new byte[] {(byte) 0xF4, 0x48, (byte) 0xCF}, 0, page(HANDLERS >> 12), at - HANDLERS, 3);
+      page(7).put64(v * 16, at & 0xFFFFL | 8L << 16 | 0xEE00L << 32);
+      page(HANDLERS >> 12)
+          .copyFrom(at - HANDLERS, new byte[] {(byte) 0xF4, 0x48, (byte) 0xCF}, 0, 3);
     }
-    Page.LONG.set(page(9), 4, 0xB000L);
+    page(9).put64(4, 0xB000L);
     segment(CpuState.TR, 0x38, 0x8B);
     cpu.segBase[CpuState.TR] = 0x9000;
     cpu.segLimit[CpuState.TR] = 0x67;
-    System.arraycopy(p.code, 0, page(CODE >> 12), 0, p.code.length);
-    page(CODE >> 12)[p.code.length] = (byte) 0xF4;
-    page(DATA >> 12)[0] = USER_DATA;
-    java.util.Arrays.fill(page((DATA >> 12) + 1), (byte) 0x55);
+    page(CODE >> 12).copyFrom(0, p.code, 0, p.code.length);
+    page(CODE >> 12).put8(p.code.length, 0xF4);
+    page(DATA >> 12).put8(0, USER_DATA);
+    page((DATA >> 12) + 1).fill(0, Page.SIZE, (byte) 0x55);
     segment(CpuState.CS, p.bits == 64 ? CODE_64 : CODE_32, p.bits == 64 ? 0xAFB : 0xCFB);
     for (int s : new int[] {CpuState.SS, CpuState.DS, CpuState.ES}) {
       segment(s, USER_DATA, 0xCF3);

@@ -29,9 +29,9 @@ final class EveryOpcodeTest {
     CpuFeatures f = CpuFeatures.ALL;
     NestedMap map = frame -> frame >= 0 && frame < 64 ? NestedMap.RAM : NestedMap.ABSENT;
     cpu = new Cpu(memory, map, f, new Interpreter(f), 1);
-    Page.LONG.set(memory.page(1, 0).data, 0, 0x2003L);
-    Page.LONG.set(memory.page(2, 0).data, 0, 0x3003L);
-    Page.LONG.set(memory.page(3, 0).data, 0, 0x83L);
+    memory.page(1, 0).put64(0, 0x2003L);
+    memory.page(2, 0).put64(0, 0x3003L);
+    memory.page(3, 0).put64(0, 0x83L);
   }
 
   private void prepare(int bits) {
@@ -82,20 +82,20 @@ final class EveryOpcodeTest {
       for (int op = 0; op < 1024; op++) {
         for (int modrm = 0; modrm < 256; modrm += modrm < 192 ? 8 : 1) {
           prepare(bits);
-          byte[] d = memory.page(CODE >> 12, 0).data;
+          Page d = memory.page(CODE >> 12, 0);
           int at = 0;
           for (byte b : prefix) {
-            d[at++] = b;
+            d.put8(at++, b);
           }
           if (op >= 256) {
-            d[at++] = 0x0F;
+            d.put8(at++, 0x0F);
           }
           if (op >= 512) {
-            d[at++] = (byte) (op < 768 ? 0x38 : 0x3A);
+            d.put8(at++, op < 768 ? 0x38 : 0x3A);
           }
-          d[at++] = (byte) op;
-          d[at++] = (byte) modrm;
-          java.util.Arrays.fill(d, at, 64, (byte) 0x20);
+          d.put8(at++, op);
+          d.put8(at++, modrm);
+          d.fill(at, 64 - at, (byte) 0x20);
           run += execute(missing);
         }
       }
@@ -116,14 +116,14 @@ final class EveryOpcodeTest {
         for (int op = 0; op < 256; op++) {
           for (int modrm = 0; modrm < 256; modrm += modrm < 192 ? 8 : 5) {
             prepare(bits);
-            byte[] d = memory.page(CODE >> 12, 0).data;
+            Page d = memory.page(CODE >> 12, 0);
             int at = 0;
-            d[at++] = (byte) 0xC4;
-            d[at++] = (byte) (0xE0 | map);
-            d[at++] = (byte) (w | ((modrm & 8) != 0 ? 0x78 : 0x70) | third & 7);
-            d[at++] = (byte) op;
-            d[at++] = (byte) modrm;
-            java.util.Arrays.fill(d, at, 64, (byte) 0x20);
+            d.put8(at++, 0xC4);
+            d.put8(at++, 0xE0 | map);
+            d.put8(at++, w | ((modrm & 8) != 0 ? 0x78 : 0x70) | third & 7);
+            d.put8(at++, op);
+            d.put8(at++, modrm);
+            d.fill(at, 64 - at, (byte) 0x20);
             run += execute(missing);
           }
         }
@@ -152,8 +152,8 @@ final class EveryOpcodeTest {
                 0x20,
                 0x20
               };
-              byte[] d = memory.page(CODE >> 12, 0).data;
-              System.arraycopy(b, 0, d, 0, b.length);
+              Page d = memory.page(CODE >> 12, 0);
+              d.copyFrom(0, b, 0, b.length);
               run += execute(missing);
             }
           }

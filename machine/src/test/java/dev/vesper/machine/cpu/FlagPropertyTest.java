@@ -28,9 +28,9 @@ final class FlagPropertyTest {
     NestedMap map = frame -> frame < 16 ? NestedMap.RAM : NestedMap.ABSENT;
     cpu = new Cpu(memory, map, f, new Interpreter(f), 1);
     RegionTranslator.attach(cpu, RegionTranslator.standard());
-    Page.LONG.set(memory.page(1, 0).data, 0, 0x2003L);
-    Page.LONG.set(memory.page(2, 0).data, 0, 0x3003L);
-    Page.LONG.set(memory.page(3, 0).data, 0, 0x83L);
+    memory.page(1, 0).put64(0, 0x2003L);
+    memory.page(2, 0).put64(0, 0x3003L);
+    memory.page(3, 0).put64(0, 0x83L);
   }
 
   private void assemble(String source) {
@@ -47,7 +47,7 @@ final class FlagPropertyTest {
     cpu.cr3 = 0x1000;
     cpu.intercepts.vector3 = 1 << 24;
     byte[] code = Assembler.assemble(64, source + "\nhlt");
-    System.arraycopy(code, 0, memory.page(4, Page.SHARED).data, 0, code.length);
+    memory.page(4, Page.SHARED).copyFrom(0, code, 0, code.length);
     memory.page(4, Page.SHARED).dropCode();
     cpu.flushTlb(true);
   }

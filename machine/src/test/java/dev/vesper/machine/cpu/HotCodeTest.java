@@ -36,7 +36,7 @@ final class HotCodeTest {
     cpu.intercepts.vector3 = 1 << 24;
     String cold = "inc eax\n".repeat(16);
     byte[] code = Assembler.assemble(32, cold + "l:\ndec ecx\njnz l\nhlt");
-    System.arraycopy(code, 0, memory.page(4, Page.SHARED).data, 0, code.length);
+    memory.page(4, Page.SHARED).copyFrom(0, code, 0, code.length);
     cpu.flushTlb(true);
     cpu.rip = CODE;
     cpu.r[1] = 100_000;

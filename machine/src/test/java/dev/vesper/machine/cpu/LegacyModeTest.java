@@ -40,14 +40,14 @@ final class LegacyModeTest {
 
   private void put(int address, int bytes, long v) {
     for (int i = 0; i < bytes; i++) {
-      memory.page(address + i >> 12, Page.SHARED).data[address + i & 0xFFF] = (byte) (v >> 8 * i);
+      memory.page(address + i >> 12, Page.SHARED).put8(address + i & 0xFFF, (int) (v >> 8 * i));
     }
   }
 
   private long get(int address, int bytes) {
     long v = 0;
     for (int i = 0; i < bytes; i++) {
-      v |= (memory.page(address + i >> 12, Page.SHARED).data[address + i & 0xFFF] & 0xFFL) << 8 * i;
+      v |= (long) memory.page(address + i >> 12, Page.SHARED).get8(address + i & 0xFFF) << 8 * i;
     }
     return v;
   }

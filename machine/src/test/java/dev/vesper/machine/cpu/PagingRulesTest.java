@@ -40,7 +40,7 @@ final class PagingRulesTest {
   /** Executes a load with a bit set in the last entry of its address. */
   private int loadWith(int bit) {
     int at = OPERAND_ENTRY + bit / 8;
-    byte old = g.page(at >> 12)[at & 0xFFF];
+    int old = g.page(at >> 12).get8(at & 0xFFF);
     g.put(at, 1, old | 1 << bit % 8);
     int vector = run(64, "mov eax, [rbx]");
     g.put(at, 1, old);
@@ -105,7 +105,7 @@ final class PagingRulesTest {
     g.put(0x1008, 8, 0x2007);
     int[] entries = {OPERAND_ENTRY, 0x3000, 0x2000 + 8 * 4, 0x1008};
     int at = entries[level] + bit / 8;
-    g.put(at, 1, g.page(at >> 12)[at & 0xFFF] | 1 << bit % 8);
+    g.put(at, 1, g.page(at >> 12).get8(at & 0xFFF) | 1 << bit % 8);
     cpu.r[3] = RestartGuest.OPERAND + (level == 3 ? 1L << 39 : 1L << 32);
     assertThat(run(64, "mov eax, [rbx]")).isEqualTo(vector);
   }

@@ -80,13 +80,13 @@ final class RestartGuest {
         : frame == readOnly ? NestedMap.ROM : NestedMap.RAM;
   }
 
-  byte[] page(int frame) {
-    return memory.page(frame, Page.SHARED).data;
+  Page page(int frame) {
+    return memory.page(frame, Page.SHARED);
   }
 
   void put(int address, int bytes, long v) {
     for (int i = 0; i < bytes; i++) {
-      page(address + i >> 12)[address + i & 0xFFF] = (byte) (v >> 8 * i);
+      page(address + i >> 12).put8(address + i & 0xFFF, (int) (v >> 8 * i));
     }
   }
 
@@ -101,7 +101,9 @@ final class RestartGuest {
   void fill(int bits) {
     Random random = new Random(bits);
     for (int f = FIRST_DATA; f < FRAMES; f++) {
-      random.nextBytes(page(f));
+      byte[] noise = new byte[Page.SIZE];
+      random.nextBytes(noise);
+      page(f).copyFrom(0, noise, 0, Page.SIZE);
     }
     tables(bits);
     save();
@@ -189,7 +191,7 @@ final class RestartGuest {
     for (int f = 0; f < FRAMES; f++) {
       put(PAGE_TABLE * 0x1000 + 8 * f, 8, f << 12 | 7L);
     }
-    Arrays.fill(page(GDT >> 12), (byte) 0);
+    page(GDT >> 12).fill(0, Page.SIZE, (byte) 0);
     put(GDT + 8, 8, bits == 64 ? 0x00AF_9A00_0000_FFFFL : 0x00CF_9A00_0000_FFFFL);
     put(GDT + 16, 8, 0x00CF_9200_0000_FFFFL);
     boolean wide = bits == 64;
@@ -209,7 +211,7 @@ final class RestartGuest {
   /** Keeps memory and registers. */
   void save() {
     for (int f = 0; f < FRAMES; f++) {
-      pages[f] = page(f).clone();
+      pages[f] = page(f).bytes();
     }
     keep();
   }
@@ -222,9 +224,9 @@ final class RestartGuest {
   /** Puts back what was kept; nothing is in the TLB afterwards. */
   void restore() {
     for (int f = 0; f < FRAMES; f++) {
-      byte[] now = page(f);
-      if (!Arrays.equals(now, pages[f])) {
-        System.arraycopy(pages[f], 0, now, 0, Page.SIZE);
+      Page now = page(f);
+      if (!Arrays.equals(now.bytes(), pages[f])) {
+        now.copyFrom(0, pages[f], 0, Page.SIZE);
       }
     }
     restoreRegisters();
@@ -294,7 +296,7 @@ final class RestartGuest {
 
   /** Puts an instruction where the processor starts; what was kept has it too. */
   void code(byte[] bytes) {
-    System.arraycopy(bytes, 0, page(CODE >> 12), CODE & 0xFFF, bytes.length);
+    page(CODE >> 12).copyFrom(CODE & 0xFFF, bytes, 0, bytes.length);
     System.arraycopy(bytes, 0, pages[CODE >> 12], CODE & 0xFFF, bytes.length);
     memory.page(CODE >> 12, Page.SHARED).dropCode();
   }
@@ -320,7 +322,7 @@ final class RestartGuest {
     absent = -1;
     readOnly = -1;
     for (int f = FIRST_DATA; f < FRAMES; f++) {
-      page(PAGE_TABLE)[8 * f] |= 3;
+      page(PAGE_TABLE).put8(8 * f, page(PAGE_TABLE).get8(8 * f) | 3);
       memory.page(f, Page.SHARED).dropCode();
     }
     cpu.flushTlb(true);
@@ -329,7 +331,7 @@ final class RestartGuest {
   /** {@return whether memory behind the tables is as it was kept} */
   boolean memoryUnchanged() {
     for (int f = FIRST_DATA; f < FRAMES; f++) {
-      if (!Arrays.equals(page(f), pages[f])) {
+      if (!Arrays.equals(page(f).bytes(), pages[f])) {
         return false;
       }
     }
@@ -340,7 +342,7 @@ final class RestartGuest {
   byte[][] data() {
     byte[][] d = new byte[FRAMES - FIRST_DATA][];
     for (int f = FIRST_DATA; f < FRAMES; f++) {
-      d[f - FIRST_DATA] = page(f).clone();
+      d[f - FIRST_DATA] = page(f).bytes();
     }
     return d;
   }

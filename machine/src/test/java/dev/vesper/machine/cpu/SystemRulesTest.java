@@ -34,20 +34,20 @@ final class SystemRulesTest {
     RegionTranslator.attach(cpu, RegionTranslator.standard());
   }
 
-  private byte[] page(int frame) {
-    return memory.page(frame, Page.SHARED).data;
+  private Page page(int frame) {
+    return memory.page(frame, Page.SHARED);
   }
 
   /** 64-bit code at CPL 0 with 2 MiB identity pages at 0 and at the MMIO hole. */
   private void longMode(String source) {
     cpu.resetRegisters();
-    Page.LONG.set(page(1), 0, 0x2007L);
-    Page.LONG.set(page(2), 0, 0x3007L);
-    Page.LONG.set(page(2), 24, 0x5007L);
-    Page.LONG.set(page(3), 0, 0x83L);
-    Page.LONG.set(page(3), 8, 0x87L);
-    Page.LONG.set(page(3), 16, 0x83L | 1L << 63);
-    Page.LONG.set(page(5), 0x1F6 * 8, 0xFEC0_0083L);
+    page(1).put64(0, 0x2007L);
+    page(2).put64(0, 0x3007L);
+    page(2).put64(24, 0x5007L);
+    page(3).put64(0, 0x83L);
+    page(3).put64(8, 0x87L);
+    page(3).put64(16, 0x83L | 1L << 63);
+    page(5).put64(0x1F6 * 8, 0xFEC0_0083L);
     for (int s = 0; s < 6; s++) {
       cpu.segBase[s] = 0;
       cpu.segLimit[s] = 0xFFFF_FFFFL;
@@ -61,9 +61,9 @@ final class SystemRulesTest {
     cpu.r[4] = 0x9000;
     cpu.rip = CODE;
     byte[] code = Assembler.assemble(64, source);
-    byte[] d = page(4);
-    java.util.Arrays.fill(d, (byte) 0xCC);
-    System.arraycopy(code, 0, d, 0, code.length);
+    Page d = page(4);
+    d.fill(0, Page.SIZE, (byte) 0xCC);
+    d.copyFrom(0, code, 0, code.length);
     memory.page(4, Page.SHARED).dropCode();
     cpu.intercepts.exceptions = -1;
     cpu.intercepts.vector3 = 1 << 24 | 1 << 31 | 1 << 18 | 1 << 27;
@@ -127,15 +127,15 @@ final class SystemRulesTest {
     cpu.intercepts.exceptions = 0;
     cpu.gdtBase = 0x6000;
     cpu.gdtLimit = 0x17;
-    Page.LONG.set(page(6), 8, 0x00AF_9B00_0000_FFFFL);
-    Page.LONG.set(page(6), 16, 0x00CF_9300_0000_FFFFL);
+    page(6).put64(8, 0x00AF_9B00_0000_FFFFL);
+    page(6).put64(16, 0x00CF_9300_0000_FFFFL);
     cpu.idtBase = 0x7000;
     cpu.idtLimit = 0xFFF;
-    Page.LONG.set(page(7), 29 * 16, 0x8000L | 8L << 16 | 0x8E00L << 32);
-    Page.LONG.set(page(7), 29 * 16 + 8, 0L);
-    Page.LONG.set(page(7), 2 * 16, 0x8010L | 8L << 16 | 0x8E00L << 32);
-    page(8)[0] = (byte) 0xF4;
-    page(8)[0x10] = (byte) 0xF4;
+    page(7).put64(29 * 16, 0x8000L | 8L << 16 | 0x8E00L << 32);
+    page(7).put64(29 * 16 + 8, 0L);
+    page(7).put64(2 * 16, 0x8010L | 8L << 16 | 0x8E00L << 32);
+    page(8).put8(0, 0xF4);
+    page(8).put8(0x10, 0xF4);
   }
 
   @ParameterizedTest
@@ -197,10 +197,10 @@ final class SystemRulesTest {
   @Test
   void paeTablesTranslateAndSetAccessedAndDirty() {
     cpu.resetRegisters();
-    Page.LONG.set(page(1), 0, 0x2001L);
-    Page.LONG.set(page(2), 0, 0x3003L);
-    Page.LONG.set(page(3), CODE >> 12 << 3, CODE | 3L);
-    Page.LONG.set(page(3), 0x20 * 8, 0xA003L | 1L << 63);
+    page(1).put64(0, 0x2001L);
+    page(2).put64(0, 0x3003L);
+    page(3).put64(CODE >> 12 << 3, CODE | 3L);
+    page(3).put64(0x20 * 8, 0xA003L | 1L << 63);
     for (int s = 0; s < 6; s++) {
       cpu.segBase[s] = 0;
       cpu.segLimit[s] = 0xFFFF_FFFFL;
@@ -213,13 +213,13 @@ final class SystemRulesTest {
     cpu.cr3 = 0x1000;
     cpu.rip = CODE;
     byte[] code = Assembler.assemble(32, "mov dword [0x20000], 0x1234\nmov eax, 0x20000\njmp eax");
-    System.arraycopy(code, 0, page(4), 0, code.length);
+    page(4).copyFrom(0, code, 0, code.length);
     cpu.intercepts.exceptions = -1;
     cpu.flushTlb(true);
     assertThat(run()).as("#PF for the fetch from an NX page").isEqualTo(0x4E);
-    assertThat((int) Page.INT.get(page(0xA), 0)).isEqualTo(0x1234);
-    assertThat((long) Page.LONG.get(page(3), 0x20 * 8) & 0x60).isEqualTo(0x60);
-    assertThat((long) Page.LONG.get(page(2), 0) & 0x20).isEqualTo(0x20);
+    assertThat(page(0xA).get32(0)).isEqualTo(0x1234);
+    assertThat(page(3).get64(0x20 * 8) & 0x60).isEqualTo(0x60);
+    assertThat(page(2).get64(0) & 0x20).isEqualTo(0x20);
   }
 
   @Test
@@ -229,7 +229,7 @@ final class SystemRulesTest {
     cpu.lstar = CODE + 0x100;
     cpu.sfmask = 0x200;
     cpu.eflags |= CpuState.IF;
-    System.arraycopy(Assembler.assemble(64, "db 0x48\nsysret"), 0, page(4), 0x100, 3);
+    page(4).copyFrom(0x100, Assembler.assemble(64, "db 0x48\nsysret"), 0, 3);
     cpu.cpl = 3;
     cpu.modeChanged();
     cpu.run(cpu.icount + 1);
@@ -291,7 +291,7 @@ final class SystemRulesTest {
             + "mov cr3, rax\n"
             + "mov bl, [rdi]\n"
             + "hlt");
-    Page.LONG.set(page(3), 32, Long.decode(entry).longValue());
+    page(3).put64(32, Long.decode(entry).longValue());
     cpu.cr4 |= CpuState.CR4_PGE;
     assertThat(run()).isEqualTo(Long.decode(exit));
   }
@@ -305,7 +305,7 @@ final class SystemRulesTest {
             + "invlpg [rdi]\n"
             + "mov bl, [rdi]\n"
             + "hlt");
-    Page.LONG.set(page(3), 32, 0x183L);
+    page(3).put64(32, 0x183L);
     cpu.cr4 |= CpuState.CR4_PGE;
     assertThat(run()).isEqualTo(0x4E);
   }
@@ -338,14 +338,14 @@ final class SystemRulesTest {
         "+; mov rax, cr0; or eax, 8; mov cr0, rax; mov eax, 3; xsave [0x9000] | 0x47"
       })
   void xsaveFaults(String source, String exit) {
-    java.util.Arrays.fill(page(9), (byte) 0);
+    page(9).fill(0, Page.SIZE, (byte) 0);
     longMode(source.replace("+; ", ENABLE).replace("; ", "\n"));
     assertThat(run()).isEqualTo(Long.decode(exit));
   }
 
   @Test
   void xsaveAndXrstorMoveWhatXcr0AndTheMaskSay() {
-    java.util.Arrays.fill(page(9), (byte) 0);
+    page(9).fill(0, Page.SIZE, (byte) 0);
     longMode(
         ENABLE
             + XCR0_3
@@ -359,8 +359,8 @@ final class SystemRulesTest {
     assertThat(cpu.r[6] & 0x3800).as("x87 did not").isZero();
     assertThat(cpu.r[7] & 0x3800).as("until it was asked for").isEqualTo(0x3800);
     assertThat(cpu.r[5]).as("a component that is not present is initialised").isZero();
-    assertThat((long) Page.LONG.get(page(9), 160 + 48)).isEqualTo(0x1122_3344_5566_7788L);
-    assertThat((long) Page.LONG.get(page(9), 32)).isEqualTo(1L << 63);
+    assertThat(page(9).get64(160 + 48)).isEqualTo(0x1122_3344_5566_7788L);
+    assertThat(page(9).get64(32)).isEqualTo(1L << 63);
   }
 
   @Test
@@ -384,7 +384,7 @@ final class SystemRulesTest {
 
   @Test
   void compactedAreasHoldWhatIsInUse() {
-    java.util.Arrays.fill(page(9), (byte) 0);
+    page(9).fill(0, Page.SIZE, (byte) 0);
     longMode(
         ENABLE
             + "xor ecx, ecx\nxor edx, edx\nmov eax, 7\nxsetbv\n"
@@ -393,8 +393,8 @@ final class SystemRulesTest {
             + "mov ecx, 1\nxgetbv\nmov ebx, eax\nvzeroall\nmov eax, 6\nxrstor [0x9000]\n"
             + "vextractf128 xmm6, ymm5, 1\nvmovd esi, xmm6\nhlt");
     assertThat(run()).isEqualTo(0x78);
-    assertThat((long) Page.LONG.get(page(9), 512)).as("XSTATE_BV").isEqualTo(4);
-    assertThat((long) Page.LONG.get(page(9), 520)).as("XCOMP_BV").isEqualTo(1L << 63 | 6);
+    assertThat(page(9).get64(512)).as("XSTATE_BV").isEqualTo(4);
+    assertThat(page(9).get64(520)).as("XCOMP_BV").isEqualTo(1L << 63 | 6);
     assertThat(cpu.r[3] & 6).as("XINUSE").isEqualTo(4);
     assertThat(cpu.r[6]).isEqualTo(0x1234);
   }
@@ -411,9 +411,9 @@ final class SystemRulesTest {
 
   /** A user page of two megabytes at 8 MB. */
   private void userPage(long flags) {
-    Page.LONG.set(page(1), 0, 0x2007L);
-    Page.LONG.set(page(2), 0, 0x3007L);
-    Page.LONG.set(page(3), 32, 0x87L | flags);
+    page(1).put64(0, 0x2007L);
+    page(2).put64(0, 0x3007L);
+    page(3).put64(32, 0x87L | flags);
   }
 
   @ParameterizedTest
@@ -427,7 +427,7 @@ final class SystemRulesTest {
         "stac; lgdt [0x9000]; mov eax, 8; mov ds, ax | 0x4e | 1"
       })
   void smap(String source, String exit, long error) {
-    Page.LONG.set(page(9), 0, 0x80_A000_00FFL);
+    page(9).put64(0, 0x80_A000_00FFL);
     longMode("mov edi, 0x80A000\n" + source.replace("; ", "\n"));
     userPage(0);
     cpu.cr4 |= CpuState.CR4_SMAP;
@@ -447,7 +447,7 @@ final class SystemRulesTest {
   void protectionKeys(String source, String exit, long error) {
     longMode("mov edi, 0x80A000\nxor ecx, ecx\nxor edx, edx\n" + source.replace("; ", "\n"));
     userPage(5L << 59);
-    page(10)[0] = (byte) 0xF4;
+    page(10).put8(0, 0xF4);
     cpu.cr4 |= CpuState.CR4_PKE;
     cpu.cr0 |= CpuState.CR0_WP;
     assertExit(exit, error);
@@ -465,8 +465,8 @@ final class SystemRulesTest {
         "mov eax, 2; invpcid rax, [0x9000]; hlt | 0x78"
       })
   void pcidAndFiveLevels(String source, String exit) {
-    java.util.Arrays.fill(page(9), (byte) 0);
-    page(9)[0] = 1;
+    page(9).fill(0, Page.SIZE, (byte) 0);
+    page(9).put8(0, 1);
     String text = source.replace("; ", "\n").replace("cr3, eax", "cr3, rax");
     longMode(
         "mov rbx, cr4\n" + text.replace("cr4, ebx", "cr4, rbx").replace("eax, cr3", "rax, cr3"));
@@ -478,10 +478,10 @@ final class SystemRulesTest {
   void fiveLevelTablesTranslateAndWidenCanonicalAddresses() {
     longMode("mov rdi, 0x01000000000A000\nmov rax, [rdi]\nhlt");
     // Entry 16 of the fifth level covers 2^52 and up.
-    java.util.Arrays.fill(page(11), (byte) 0);
-    Page.LONG.set(page(11), 0, 0x1003L);
-    Page.LONG.set(page(11), 8 * 16, 0x1003L);
-    Page.LONG.set(page(10), 0, 0x77L);
+    page(11).fill(0, Page.SIZE, (byte) 0);
+    page(11).put64(0, 0x1003L);
+    page(11).put64(8 * 16, 0x1003L);
+    page(10).put64(0, 0x77L);
     cpu.cr3 = 0xB000;
     cpu.cr4 |= CpuState.CR4_LA57;
     cpu.r[7] = 0;
@@ -495,7 +495,7 @@ final class SystemRulesTest {
   void umipKeepsUserCodeFromSystemRegisters(String instruction) {
     longMode(instruction);
     userPage(0);
-    Page.LONG.set(page(3), 0, 0x87L);
+    page(3).put64(0, 0x87L);
     cpu.r[7] = 0x80A000;
     cpu.cr4 |= CpuState.CR4_UMIP;
     cpu.cpl = 3;
@@ -555,7 +555,7 @@ final class SystemRulesTest {
   @Test
   void loadsOfSsHoldDebugExceptionsBack() {
     longMode("mov ax, 16\nmov ss, ax\nnop\nhlt");
-    Page.LONG.set(page(9), 16, 0x00CF_9300_0000_FFFFL);
+    page(9).put64(16, 0x00CF_9300_0000_FFFFL);
     cpu.gdtBase = 0x9000;
     cpu.gdtLimit = 0xFF;
     cpu.eflags |= CpuState.TF;

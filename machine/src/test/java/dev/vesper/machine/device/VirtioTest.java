@@ -192,7 +192,7 @@ final class VirtioTest {
   void privateBuffersAreCiphertextToTheDevice() {
     int key = memory.createKey(7);
     byte[] secret = "a private secret".getBytes(StandardCharsets.US_ASCII);
-    System.arraycopy(secret, 0, memory.page(8, key).data, 0, 16);
+    memory.page(8, key).copyFrom(0, secret, 0, 16);
     start(0x3000, 1);
     descriptor(0, 0x8000, 16, 0, 0);
     offer(0x3000, 1, 0);

@@ -18,7 +18,7 @@ final class EncryptionTest {
   }
 
   private void writePrivate(int frame, byte[] b) {
-    System.arraycopy(b, 0, memory.page(frame, key).data, 0, 4096);
+    memory.page(frame, key).copyFrom(0, b, 0, 4096);
   }
 
   private byte[] hostRead(int frame) {
@@ -34,7 +34,7 @@ final class EncryptionTest {
     byte[] c = hostRead(3);
     assertThat(c).isNotEqualTo(p).isEqualTo(hostRead(3));
     assertThat(memory.domain(3)).isEqualTo(key);
-    assertThat(memory.page(3, key).data).isEqualTo(p);
+    assertThat(memory.page(3, key).bytes()).isEqualTo(p);
   }
 
   @Test
@@ -54,7 +54,7 @@ final class EncryptionTest {
     writePrivate(5, p);
     // Bytes 30..33 touch the blocks at 16 and 32.
     host.write((5L << 12) + 30, new byte[] {1, 2, 3, 4}, 0, 4);
-    byte[] after = memory.page(5, key).data;
+    byte[] after = memory.page(5, key).bytes();
     for (int block = 0; block < 256; block++) {
       byte[] was = java.util.Arrays.copyOfRange(p, block * 16, block * 16 + 16);
       byte[] is = java.util.Arrays.copyOfRange(after, block * 16, block * 16 + 16);
@@ -72,14 +72,14 @@ final class EncryptionTest {
     writePrivate(6, p);
     byte[] c = hostRead(6);
     host.write(7L << 12, c, 0, 4096);
-    assertThat(memory.page(7, key).data).isNotEqualTo(p);
+    assertThat(memory.page(7, key).bytes()).isNotEqualTo(p);
     host.write(6L << 12, c, 0, 4096);
-    assertThat(memory.page(6, key).data).isEqualTo(p);
+    assertThat(memory.page(6, key).bytes()).isEqualTo(p);
   }
 
   @Test
   void untouchedMemoryReadsAsNoisePrivately() {
-    assertThat(memory.page(9, key).data).isNotEqualTo(new byte[4096]);
+    assertThat(memory.page(9, key).bytes()).isNotEqualTo(new byte[4096]);
     assertThat(hostRead(9)).isEqualTo(new byte[4096]);
   }
 
@@ -88,8 +88,8 @@ final class EncryptionTest {
     byte[] p = plain(4);
     host.write(10L << 12, p, 0, 4096);
     memory.encryptInPlace(10, key);
-    assertThat(memory.page(10, key).data).isEqualTo(p);
-    writePrivate(10, memory.page(10, key).data.clone());
+    assertThat(memory.page(10, key).bytes()).isEqualTo(p);
+    writePrivate(10, memory.page(10, key).bytes());
     assertThat(hostRead(10)).isNotEqualTo(p);
   }
 }

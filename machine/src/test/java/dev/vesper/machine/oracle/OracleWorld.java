@@ -8,7 +8,6 @@ import dev.vesper.machine.cpu.interp.Interpreter;
 import dev.vesper.machine.cpu.jit.RegionTranslator;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PhysicalMemory;
-import java.util.Arrays;
 
 /**
  * The world of a recorded case: one page of code, two of data, the descriptor tables of a Linux
@@ -55,52 +54,47 @@ final class OracleWorld {
     buildTables();
   }
 
-  private byte[] page(int frame) {
-    return memory.page(frame, Page.SHARED).data;
-  }
-
-  private static void put64(byte[] page, int at, long v) {
-    Page.LONG.set(page, at, v);
+  private Page page(int frame) {
+    return memory.page(frame, Page.SHARED);
   }
 
   private void buildTables() {
-    put64(page(1), 0, 0x2007);
-    put64(page(2), 0, 0x3007);
-    put64(page(3), (int) (CODE >> 21) * 8, 0x4007);
-    put64(page(3), (int) (DATA >> 21) * 8, 0x5007);
+    page(1).put64(0, 0x2007);
+    page(2).put64(0, 0x3007);
+    page(3).put64((int) (CODE >> 21) * 8, 0x4007);
+    page(3).put64((int) (DATA >> 21) * 8, 0x5007);
     // The handlers are in the upper half, which no case reaches.
-    put64(page(1), 511 * 8, 0x7003);
-    put64(page(7), 0, 0xB003);
-    put64(page(11), 0, 0x6003);
-    put64(page(4), 0, CODE_PAGE << 12 | 5);
-    put64(page(5), 0, DATA_PAGE << 12 | 7 | 1L << 63);
-    put64(page(5), 8, DATA_PAGE + 1 << 12 | 7 | 1L << 63);
+    page(1).put64(511 * 8, 0x7003);
+    page(7).put64(0, 0xB003);
+    page(11).put64(0, 0x6003);
+    page(4).put64(0, CODE_PAGE << 12 | 5);
+    page(5).put64(0, DATA_PAGE << 12 | 7 | 1L << 63);
+    page(5).put64(8, DATA_PAGE + 1 << 12 | 7 | 1L << 63);
     for (int i = 0; i < 8; i++) {
-      put64(page(6), i * 8, HANDLER_PAGE + i << 12 | 3);
+      page(6).put64(i * 8, HANDLER_PAGE + i << 12 | 3);
     }
-    byte[] handlers = page(HANDLER_PAGE);
-    Arrays.fill(handlers, (byte) 0xF4);
-    handlers[IRET_AT] = 0x48;
-    handlers[IRET_AT + 1] = (byte) 0xCF;
+    Page handlers = page(HANDLER_PAGE);
+    handlers.fill(0, Page.SIZE, (byte) 0xF4);
+    handlers.put8(IRET_AT, 0x48);
+    handlers.put8(IRET_AT + 1, 0xCF);
     // GDT at 0, LDT at 0x80, TSS at 0x100; the IDT has a page of its own.
-    byte[] t = page(HANDLER_PAGE + 2);
+    Page t = page(HANDLER_PAGE + 2);
     for (int i = 0; i < GDT.length; i++) {
-      put64(t, GDT_INDEX[i] * 8, GDT[i]);
+      t.put64(GDT_INDEX[i] * 8, GDT[i]);
     }
-    put64(t, 0x80, 0x1000FB000000FFFFL);
-    put64(t, 0x88, 0x2000F30000001FFFL);
-    put64(t, 0x90, 0x2040F30000001FFFL);
-    put64(t, 0x104, STACK_TOP);
-    Page.SHORT.set(t, 0x166, (short) 0x68);
-    byte[] idt = page(HANDLER_PAGE + 3);
+    t.put64(0x80, 0x1000FB000000FFFFL);
+    t.put64(0x88, 0x2000F30000001FFFL);
+    t.put64(0x90, 0x2040F30000001FFFL);
+    t.put64(0x104, STACK_TOP);
+    t.put16(0x166, 0x68);
+    Page idt = page(HANDLER_PAGE + 3);
     for (int v = 0; v < 256; v++) {
       long h = HANDLERS + v;
       long dpl = v == 3 || v == 4 ? 3 : 0;
-      put64(
-          idt,
+      idt.put64(
           v * 16,
           h & 0xFFFF | 0x10L << 16 | (0x8E00L | dpl << 13) << 32 | (h >> 16 & 0xFFFF) << 48);
-      put64(idt, v * 16 + 8, h >> 32);
+      idt.put64(v * 16 + 8, h >> 32);
     }
   }
 
@@ -113,12 +107,12 @@ final class OracleWorld {
 
   /** Puts code and data in place and every register but those of the case into a known state. */
   void prepare(int bits, byte[] code, int offset, byte[] data) {
-    byte[] cp = memory.page(CODE_PAGE, Page.SHARED).data;
-    Arrays.fill(cp, (byte) 0xCC);
-    System.arraycopy(code, 0, cp, offset, code.length);
+    Page cp = memory.page(CODE_PAGE, Page.SHARED);
+    cp.fill(0, Page.SIZE, (byte) 0xCC);
+    cp.copyFrom(offset, code, 0, code.length);
     memory.page(CODE_PAGE, Page.SHARED).dropCode();
-    System.arraycopy(data, 0, page(DATA_PAGE), 0, 4096);
-    System.arraycopy(data, 4096, page(DATA_PAGE + 1), 0, 4096);
+    page(DATA_PAGE).copyFrom(0, data, 0, 4096);
+    page(DATA_PAGE + 1).copyFrom(0, data, 4096, 4096);
     cpu.resetRegisters();
     cpu.cr0 = 0x8005_0033L;
     cpu.cr4 =
@@ -187,7 +181,7 @@ final class OracleWorld {
   }
 
   long data(int offset) {
-    return (long) Page.LONG.get(page(DATA_PAGE + (offset >> 12)), offset & 4095);
+    return page(DATA_PAGE + (offset >> 12)).get64(offset & 4095);
   }
 
   /** Loads the state of an FXSAVE64 image. */
@@ -225,17 +219,17 @@ final class OracleWorld {
     if ((cpu.fsw & 0x80) != 0) {
       // Without a pending exception AMD processors store zeros.
       Page.SHORT.set(fx, 6, (short) cpu.fop);
-      put64(fx, 8, cpu.fip);
-      put64(fx, 16, cpu.fdp);
+      Page.LONG.set(fx, 8, cpu.fip);
+      Page.LONG.set(fx, 16, cpu.fdp);
     }
     Page.INT.set(fx, 24, cpu.mxcsr);
     for (int i = 0; i < 8; i++) {
       int p = cpu.ftop + i & 7;
-      put64(fx, 32 + 16 * i, cpu.fpMant[p]);
-      put64(fx, 40 + 16 * i, cpu.fpExp[p] & 0xFFFFL);
+      Page.LONG.set(fx, 32 + 16 * i, cpu.fpMant[p]);
+      Page.LONG.set(fx, 40 + 16 * i, cpu.fpExp[p] & 0xFFFFL);
     }
     for (int i = 0; i < 32; i++) {
-      put64(fx, 160 + 8 * i, cpu.xmm[i]);
+      Page.LONG.set(fx, 160 + 8 * i, cpu.xmm[i]);
     }
     return fx;
   }

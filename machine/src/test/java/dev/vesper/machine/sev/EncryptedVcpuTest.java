@@ -44,11 +44,11 @@ final class EncryptedVcpuTest {
 
   private void launch(String source) {
     byte[] code = Assembler.assemble(64, source);
-    System.arraycopy(code, 0, memory.page(4, key).data, 0, code.length);
-    byte[] pml4 = memory.page(1, key).data;
-    Page.LONG.set(pml4, 0, 0x2003L | C_BIT);
-    Page.LONG.set(memory.page(2, key).data, 0, 0x3003L | C_BIT);
-    Page.LONG.set(memory.page(3, key).data, 0, 0x83L | C_BIT);
+    memory.page(4, key).copyFrom(0, code, 0, code.length);
+    Page pml4 = memory.page(1, key);
+    pml4.put64(0, 0x2003L | C_BIT);
+    memory.page(2, key).put64(0, 0x3003L | C_BIT);
+    memory.page(3, key).put64(0, 0x83L | C_BIT);
     LaunchState s = new LaunchState().flat(0x10, 0xA9B, 0x18);
     s.set(VmsaField.CR0, 0x8000_0011L).set(VmsaField.CR4, 0x220).set(VmsaField.CR3, 0x1000);
     s.set(VmsaField.EFER, 0x1500).set(VmsaField.RIP, CODE).set(VmsaField.RSP, 0x8000);

@@ -121,14 +121,13 @@ final class SaveAreaTest {
     fill(common());
     put(page, 0x170, 8, 0xAD7);
     page[0x0CB] = 3;
-    byte[] area = new byte[2 * Page.SIZE];
-    System.arraycopy(page, 0, area, 0x400, Page.SIZE);
-    SaveArea.load(cpu, area, 0x400);
+    byte[] area = page.clone();
+    SaveArea.load(cpu, area);
     hasAll(common());
     assertThat(cpu.cpl).isEqualTo(3);
     assertThat(cpu.flags() & 0xFFF).isEqualTo(0xAD7);
-    byte[] out = new byte[2 * Page.SIZE];
-    SaveArea.store(cpu, out, 0x400);
+    byte[] out = new byte[Page.SIZE];
+    SaveArea.store(cpu, out);
     assertThat(out).isEqualTo(area);
   }
 
@@ -182,9 +181,9 @@ final class SaveAreaTest {
     }
     put(page, 0x064, 4, 0x5_1234);
     put(page, 0x084, 4, 0x5_5678);
-    SaveArea.load(cpu, page, 0);
+    SaveArea.load(cpu, page);
     byte[] out = new byte[Page.SIZE];
-    SaveArea.store(cpu, out, 0);
+    SaveArea.store(cpu, out);
     for (int s = 0; s < 8; s++) {
       assertThat(cpu.selector[s]).isEqualTo(0xFFF0 + s);
       assertThat(cpu.segAttr[s]).as("twelve bits").isEqualTo(0xC00 + s);
@@ -227,7 +226,7 @@ final class SaveAreaTest {
     put(page, 0x012, 2, Long.decode(cs));
     put(page, 0x168, 8, Long.decode(dr6));
     put(page, 0x160, 8, Long.decode(dr7));
-    assertThat(SaveArea.illegal(page, 0)).isEqualTo(illegal);
+    assertThat(SaveArea.illegal(page)).isEqualTo(illegal);
   }
 
   // ---- states to start with

@@ -175,7 +175,7 @@ final class StringOps {
       return 0;
     }
     int bytes = (int) k * n;
-    System.arraycopy(p.data, (int) from & 0xFFF, q.data, (int) to & 0xFFF, bytes);
+    p.copyTo((int) from & 0xFFF, q, (int) to & 0xFFF, bytes);
     advance(o, c, RSI, bytes);
     advance(o, c, RDI, bytes);
     return k;
@@ -197,24 +197,15 @@ final class StringOps {
     int at = (int) to & 0xFFF;
     int bytes = (int) k * n;
     long v = c.r[0];
-    byte[] d = q.data;
     switch (n) {
-      case 1 -> java.util.Arrays.fill(d, at, at + bytes, (byte) v);
-      case 2 -> {
-        for (int i = at; i < at + bytes; i += 2) {
-          Page.SHORT.set(d, i, (short) v);
-        }
-      }
-      case 4 -> {
-        for (int i = at; i < at + bytes; i += 4) {
-          Page.INT.set(d, i, (int) v);
-        }
-      }
-      default -> {
-        for (int i = at; i < at + bytes; i += 8) {
-          Page.LONG.set(d, i, v);
-        }
-      }
+      case 1 -> q.fill(at, bytes, (byte) v);
+      case 2 -> q.put16(at, (int) v);
+      case 4 -> q.put32(at, (int) v);
+      default -> q.put64(at, v);
+    }
+    // What is there is doubled until all is.
+    for (int done = n == 1 ? bytes : n; done < bytes; done *= 2) {
+      q.copyTo(at, q, at + done, Math.min(done, bytes - done));
     }
     advance(o, c, RDI, bytes);
     return k;

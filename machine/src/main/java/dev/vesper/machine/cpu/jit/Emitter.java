@@ -36,7 +36,6 @@ final class Emitter {
   static final ClassDesc BOOLEAN = ConstantDescs.CD_boolean;
   private static final ClassDesc VOID = ConstantDescs.CD_void;
   private static final ClassDesc LONGS = LONG.arrayType();
-  private static final ClassDesc DATA_TYPE = ConstantDescs.CD_byte.arrayType(2);
 
   private static final VerificationTypeInfo INTEGER = SimpleVerificationTypeInfo.INTEGER;
   private static final VerificationTypeInfo SELF =
@@ -51,10 +50,10 @@ final class Emitter {
   private static final int RESULT = 4;
   static final int KIND = 5;
   private static final int REGS = 6;
-  private static final int READ_TAGS = 7;
-  private static final int WRITE_TAGS = 8;
-  private static final int DATA = 9;
-  private static final int EPOCH = 10;
+  private static final int EPOCH = 7;
+  private static final int READ_TAGS = 9;
+  private static final int WRITE_TAGS = 11;
+  private static final int HOST = 13;
   private static final int ENTRY = 15;
   static final int FR = 17;
   static final int FA = 19;
@@ -148,9 +147,9 @@ final class Emitter {
     code.labelBinding(prologue);
     code.iconst_0().istore(TARGET);
     code.iconst_m1().istore(RESULT);
-    tags("readTags", READ_TAGS);
-    tags("writeTags", WRITE_TAGS);
-    code.aload(CPU_VAR).invokevirtual(CPU, "pageData", MethodTypeDesc.of(DATA_TYPE)).astore(DATA);
+    table("readTags", READ_TAGS);
+    table("writeTags", WRITE_TAGS);
+    table("hostTable", HOST);
     code.aload(CPU_VAR).getfield(CPU, "codeEpoch", INT).istore(EPOCH);
     code.aload(CPU_VAR).aload(CPU_VAR).getfield(CPU, "icount", LONG);
     code.iload(LEFT).i2l().ladd().putfield(CPU, "regionEnd", LONG);
@@ -181,14 +180,13 @@ final class Emitter {
 
   /** {@return the types of the local variables between prologue and exit} */
   private List<VerificationTypeInfo> variables() {
-    VerificationTypeInfo longs = ObjectVerificationTypeInfo.of(LONGS);
-    List<VerificationTypeInfo> v =
-        new ArrayList<>(List.of(SELF, CPU_TYPE, INTEGER, INTEGER, INTEGER, INTEGER));
-    v.addAll(List.of(longs, longs, longs, ObjectVerificationTypeInfo.of(DATA_TYPE), INTEGER));
-    for (int slot = EPOCH + 1; slot < ENTRY; slot++) {
-      v.add(SimpleVerificationTypeInfo.TOP);
+    List<VerificationTypeInfo> v = new ArrayList<>(List.of(SELF, CPU_TYPE));
+    for (int slot = LEFT; slot < REGS; slot++) {
+      v.add(INTEGER);
     }
-    for (int slot = ENTRY; slot < COUNT; slot += 2) {
+    v.add(ObjectVerificationTypeInfo.of(LONGS));
+    v.addAll(List.of(INTEGER, SimpleVerificationTypeInfo.TOP));
+    for (int slot = READ_TAGS; slot < COUNT; slot += 2) {
       v.add(SimpleVerificationTypeInfo.LONG);
     }
     v.add(INTEGER);
@@ -206,8 +204,8 @@ final class Emitter {
     return v;
   }
 
-  private void tags(String method, int variable) {
-    code.aload(CPU_VAR).invokevirtual(CPU, method, MethodTypeDesc.of(LONGS)).astore(variable);
+  private void table(String method, int variable) {
+    code.aload(CPU_VAR).invokevirtual(CPU, method, MethodTypeDesc.of(LONG)).lstore(variable);
   }
 
   private void loadRegisters() {
@@ -547,21 +545,21 @@ final class Emitter {
 
   /** Gives up unless the bytes at an address can be reached. */
   void probe(int variable, int bytes, boolean write) {
-    code.aload(write ? WRITE_TAGS : READ_TAGS).lload(variable);
-    code.invokestatic(ACCESS, "hit" + bytes, MethodTypeDesc.of(BOOLEAN, LONGS, LONG));
+    code.lload(write ? WRITE_TAGS : READ_TAGS).lload(variable);
+    code.invokestatic(ACCESS, "hit" + bytes, MethodTypeDesc.of(BOOLEAN, LONG, LONG));
     code.ifeq(giveUp());
   }
 
   /** Pushes what is at an address that was probed, sign-extended. */
   void load(int variable, int bytes) {
-    code.aload(DATA).lload(variable);
-    code.invokestatic(ACCESS, "get" + bytes, MethodTypeDesc.of(LONG, DATA_TYPE, LONG));
+    code.lload(HOST).lload(variable);
+    code.invokestatic(ACCESS, "get" + bytes, MethodTypeDesc.of(LONG, LONG, LONG));
   }
 
   /** Stores a variable at an address that was probed. */
   void store(int variable, int bytes, int value) {
-    code.aload(DATA).lload(variable).lload(value);
-    code.invokestatic(ACCESS, "put" + bytes, MethodTypeDesc.of(VOID, DATA_TYPE, LONG, LONG));
+    code.lload(HOST).lload(variable).lload(value);
+    code.invokestatic(ACCESS, "put" + bytes, MethodTypeDesc.of(VOID, LONG, LONG, LONG));
   }
 
   /** Puts a variable into the operand: memory that was probed for writing, or a register. */

@@ -40,14 +40,16 @@ final class TranslatorFuzzTest {
     }
 
     void prepare(byte[] code, int bits, Random random) {
-      Page.LONG.set(memory.page(1, 0).data, 0, 0x2003L);
-      Page.LONG.set(memory.page(2, 0).data, 0, 0x3003L);
-      Page.LONG.set(memory.page(3, 0).data, 0, 0x83L);
-      System.arraycopy(code, 0, memory.page(4, 0).data, 0, code.length);
+      memory.page(1, 0).put64(0, 0x2003L);
+      memory.page(2, 0).put64(0, 0x3003L);
+      memory.page(3, 0).put64(0, 0x83L);
+      memory.page(4, 0).copyFrom(0, code, 0, code.length);
       for (int p = 8; p < 12; p++) {
-        random.nextBytes(memory.page(p, 0).data);
+        byte[] noise = new byte[Page.SIZE];
+        random.nextBytes(noise);
+        memory.page(p, 0).copyFrom(0, noise, 0, Page.SIZE);
       }
-      Page.SHORT.set(memory.page(8, 0).data, 0x800, (short) 40);
+      memory.page(8, 0).put16(0x800, 40);
       boolean is16 = bits == 16;
       for (int s = 0; s < 6; s++) {
         cpu.selector[s] = is16 ? 0 : s == CpuState.CS ? 8 : 16;
@@ -85,7 +87,7 @@ final class TranslatorFuzzTest {
       b.append(cpu.exitInfo1).append(' ').append(cpu.exitInfo2).append(" cr2 ").append(cpu.cr2);
       b.append(" xmm ").append(Arrays.toString(cpu.xmm)).append(" memory");
       for (int p = 0; p < FRAMES; p++) {
-        b.append(' ').append(Arrays.hashCode(memory.page(p, 0).data));
+        b.append(' ').append(Arrays.hashCode(memory.page(p, 0).bytes()));
       }
       return b.toString();
     }
