@@ -18,7 +18,6 @@ import org.jspecify.annotations.Nullable;
 public final class LazyMemory {
   private static final long PROT_READ_WRITE = 3;
   private static final long MAP_PRIVATE_ANONYMOUS_NORESERVE = 0x2 | 0x20 | 0x4000;
-  private static final long MADV_DONTNEED = 4;
   private static final long MADV_HUGEPAGE = 14;
 
   /** What a failed call gives. */
@@ -67,12 +66,16 @@ public final class LazyMemory {
       return call(mmap, 0, bytes, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS_NORESERVE);
     }
 
-    void unmap(MemorySegment s) {
-      call(munmap, s.address(), s.byteSize(), 0, 0);
+    void unmap(long address, long bytes) {
+      call(munmap, address, bytes, 0, 0);
     }
 
-    long advise(MemorySegment s, long advice) {
-      return call(madvise, s.address(), s.byteSize(), advice, 0);
+    void unmap(MemorySegment s) {
+      unmap(s.address(), s.byteSize());
+    }
+
+    void advise(long address, long bytes, long advice) {
+      call(madvise, address, bytes, advice, 0);
     }
   }
 
@@ -92,15 +95,34 @@ public final class LazyMemory {
   }
 
   /**
-   * Gives zero bytes of Java's back to the system, to have them again as huge pages when they are
-   * touched, where the system has these.
+   * {@return zero bytes at a multiple of their number, for which the system is to take a huge page
+   * if it has them, or null if there is no such system or it refuses}
    *
-   * @param zeros whole pages of private memory that have not been written to
+   * @param bytes a power of two of at least 4096
+   * @param unmapped called when nobody could reach the segment any more and it was given back
    */
-  static void preferHugePages(MemorySegment zeros) {
+  static @Nullable MemorySegment mapAligned(long bytes, Runnable unmapped) {
     Calls c = Calls.LINUX;
-    if (c != null && c.advise(zeros, MADV_HUGEPAGE) != FAILED) {
-      c.advise(zeros, MADV_DONTNEED);
+    long at = c == null ? FAILED : c.map(2 * bytes);
+    if (c == null || at == FAILED) {
+      return null;
     }
+    long start = at + bytes - 1 & -bytes;
+    long end = start + bytes;
+    if (start > at) {
+      c.unmap(at, start - at);
+    }
+    if (at + 2 * bytes > end) {
+      c.unmap(end, at + 2 * bytes - end);
+    }
+    c.advise(start, bytes, MADV_HUGEPAGE);
+    return MemorySegment.ofAddress(start)
+        .reinterpret(
+            bytes,
+            Arena.ofAuto(),
+            s -> {
+              c.unmap(s);
+              unmapped.run();
+            });
   }
 }
