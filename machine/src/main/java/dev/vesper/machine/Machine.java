@@ -129,8 +129,8 @@ public final class Machine implements AutoCloseable {
   // ---- before a run
 
   /**
-   * Sets how often a block of code is interpreted before it is translated: speed changes, results
-   * do not. Before the run only.
+   * Has hot code translated to methods of the JVM, and none to native code, and sets how often a
+   * block of code is interpreted before: speed changes, results do not. Before the run only.
    *
    * @param times 0 for never
    * @throws IllegalArgumentException if it is negative
@@ -139,7 +139,11 @@ public final class Machine implements AutoCloseable {
     if (times < 0) {
       throw new IllegalArgumentException("a number of times is not negative, as " + times + " is");
     }
-    parts.cpus.forEach(c -> RegionTranslator.attach(c, times));
+    parts.cpus.forEach(
+        c -> {
+          c.runNatively(null);
+          RegionTranslator.attach(c, times);
+        });
   }
 
   /**

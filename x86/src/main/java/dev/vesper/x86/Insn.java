@@ -98,10 +98,10 @@ public final class Insn {
   /** Shift of the index: 0..3. */
   public int scale;
 
-  /** Displacement, sign-extended. */
+  /** Displacement, sign-extended; a memory offset without ModRM, of the address size. */
   public long disp;
 
-  /** First immediate, sign-extended; the offset of a far pointer or memory offset. */
+  /** First immediate, sign-extended; the offset of a far pointer. */
   public long imm;
 
   /** Second immediate: ENTER's level, a far pointer's selector. */

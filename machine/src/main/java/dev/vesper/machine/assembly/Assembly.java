@@ -5,6 +5,7 @@ import dev.vesper.machine.boot.LoadedGuest;
 import dev.vesper.machine.boot.WakingVector;
 import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuFeatures;
+import dev.vesper.machine.cpu.NativeTier;
 import dev.vesper.machine.cpu.NestedMap;
 import dev.vesper.machine.cpu.PausePoints;
 import dev.vesper.machine.cpu.TimeStampCounter;
@@ -80,12 +81,15 @@ public final class Assembly {
     CpuFeatures features = new CpuFeatures(model.features());
     Interpreter interpreter = new Interpreter(features);
     TimeStampCounter tsc = new TimeStampCounter();
+    NativeTier natives = Translation.standard().natives(features);
     for (int i = 0; i < o.processors(); i++) {
       Cpu c = new Cpu(memory, nested, features, interpreter, o.seed() + i);
       c.configureEncryption(key, cBit);
       c.configurePhysicalBits(model.physicalBits());
       c.timeStampCounter = tsc;
-      RegionTranslator.attach(c, RegionTranslator.standard());
+      tsc.addUser();
+      RegionTranslator.attach(c, Translation.standard().threshold());
+      c.runNatively(natives);
       c.pausePoints = pausePoints;
       cpus.add(c);
       VirtualCpu v =

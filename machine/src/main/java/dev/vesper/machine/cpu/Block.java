@@ -58,6 +58,11 @@ public final class Block {
 
   private int[] targets = {};
 
+  /** Native code by kind of TLB, of one {@link NativeTier#generation}. */
+  private @Nullable NativeBlock[] natives = {};
+
+  private int nativeGeneration;
+
   Block(Op[] ops, Page page, int mode, int look) {
     this.ops = ops;
     this.page = page;
@@ -97,6 +102,19 @@ public final class Block {
             && Arrays.equals(own, 0, own.length, bytes, offset, op.next)
         ? op
         : null;
+  }
+
+  /** {@return native code that was made for a kind of TLB, or null} */
+  @Nullable NativeBlock nativeCode(int kind, int generation) {
+    return natives.length == 0 || nativeGeneration != generation ? null : natives[kind];
+  }
+
+  void setNativeCode(NativeBlock code, int generation) {
+    if (natives.length == 0 || nativeGeneration != generation) {
+      natives = new NativeBlock[NativeState.KINDS];
+      nativeGeneration = generation;
+    }
+    natives[code.kind()] = code;
   }
 
   /** {@return whether the bytes that it was decoded from are still there} */

@@ -23,6 +23,17 @@ public final class Cpu extends ControlRegisters {
   /** {@link #codeMode} of 64-bit code. */
   private static final int WIDE = 4;
 
+  /** The same of 32-bit code with flat segments. */
+  private static final int FLAT_32 = 3;
+
+  /** Masks of all exceptions in MXCSR. */
+  private static final int ALL_MASKED = 0x1F80;
+
+  /** Bits of XCR0: XMM and YMM; these with opmasks and ZMM. */
+  private static final long YMM_STATE = 6;
+
+  private static final long AVX_STATE = YMM_STATE | 0xE0;
+
   /**
    * Blocks that are executed before the inner loop returns. HotSpot counts calls: from a loop that
    * goes on it makes code for the loop's middle first, and for the whole method later.
@@ -31,6 +42,12 @@ public final class Cpu extends ControlRegisters {
 
   /** Instructions of a region before it returns, for the same reason. */
   private static final long LONGEST_RUN = 1 << 12;
+
+  /**
+   * Instructions of native code before it returns: until then, no other thread of the Java runtime
+   * can have memory collected.
+   */
+  private static final long LONGEST_NATIVE_RUN = 1 << 16;
 
   private final OpFactory factory;
   private final @Nullable Block[] cached = new Block[JUMP_CACHE];
@@ -53,6 +70,20 @@ public final class Cpu extends ControlRegisters {
   public boolean interruptWindow;
 
   private final HotCode hot = new HotCode(this);
+
+  /** Makes and runs native code, or null. */
+  private @Nullable NativeTier natives;
+
+  /** The generation of native code that jump caches lead to. */
+  private int nativeGeneration;
+
+  /** Native code that wants one of its jumps to lead somewhere, or null, and which jump. */
+  private @Nullable NativeBlock linkFrom;
+
+  private int linkJump;
+
+  /** The mode of code that the jump cache of each kind leads to. */
+  private final int[] jumpMode = new int[NativeState.KINDS];
 
   /** Somebody wants the run to pause, in the middle of whatever the guest does. */
   private volatile boolean stopped;
@@ -89,6 +120,13 @@ public final class Cpu extends ControlRegisters {
   public void follow(boolean on) {
     following = on;
     decideAlone();
+  }
+
+  /** Has blocks executed by native code from now on, or no more with null. */
+  public void runNatively(@Nullable NativeTier tier) {
+    natives = tier;
+    linkFrom = null;
+    forgetJumps(true);
   }
 
   private void decideAlone() {
@@ -383,16 +421,26 @@ public final class Cpu extends ControlRegisters {
         continue;
       }
       executing = b.page;
+      if (natives != null && b.look != Block.PAUSES) {
+        NativeBlock code = nativeCode(natives, b, deadline);
+        if (code != null) {
+          if (!runNatively(natives, code, deadline)) {
+            return false;
+          }
+          continue;
+        }
+      }
       int i = 0;
       Region region = b.region;
       if (region == null) {
         if (++b.count >= b.look) {
-          if (b.look != Block.PAUSES) {
+          if (b.look == Block.PAUSES) {
+            if (pausesHere()) {
+              return false;
+            }
+          } else if (natives == null || !runsNatively(b.mode)) {
             hot.look(b);
             continue;
-          }
-          if (pausesHere()) {
-            return false;
           }
         }
       } else if (deadline - icount >= region.need() && region.fits(this)) {
@@ -489,6 +537,189 @@ public final class Cpu extends ControlRegisters {
       cached[h] = b;
     }
     return b;
+  }
+
+  // ---- native code
+
+  /**
+   * {@return native code to execute a block by, or null if it is the interpreter's: by its kind, or
+   * because time ends within it}
+   */
+  private @Nullable NativeBlock nativeCode(NativeTier tier, Block b, long deadline) {
+    int kind = nativeKind();
+    if (kind == NativeState.NO_KIND
+        || b.second != null
+        || deadline - icount < b.ops.length
+        || !runsNatively(b.mode)) {
+      return null;
+    }
+    int generation = tier.generation();
+    NativeBlock code = b.nativeCode(kind, generation);
+    if (code == null) {
+      code = tier.translate(b, kind);
+      if (code == null) {
+        return null;
+      }
+      b.setNativeCode(code, generation);
+    }
+    if (nativeGeneration != generation || jumpMode[kind] != b.mode) {
+      nativeGeneration = generation;
+      jumpMode[kind] = b.mode;
+      forgetJumps(true);
+    }
+    NativeBlock from = linkFrom;
+    linkFrom = null;
+    if (from != null
+        && from.block().page == b.page
+        && from.block().mode == b.mode
+        && from.block().current()
+        && from.kind() == kind
+        && from.targets()[linkJump] == b.start
+        && tier.block(from.number()) == from) {
+      tier.link(from, linkJump, code);
+    }
+    rememberJump(kind, rip, b.page, code.entry());
+    return code;
+  }
+
+  /** {@return whether code of a mode can be native as things are} */
+  private boolean runsNatively(int mode) {
+    if (mode >= WIDE) {
+      return true;
+    }
+    return mode == FLAT_32
+        && segBase[CS] == 0
+        && segLimit[CS] == 0xFFFF_FFFFL
+        && stackMask() == 0xFFFF_FFFFL
+        && (cr0 & CR0_PE) != 0
+        && (eflags & VM) == 0;
+  }
+
+  /** Says what native code finds besides registers. */
+  private void prepare() {
+    r[NativeState.IN_FS_BASE] = segBase[FS];
+    r[NativeState.IN_GS_BASE] = segBase[GS];
+    r[NativeState.IN_FLAGS] =
+        (sf() ? 0x8000 : 0)
+            | (zf() ? 0x4000 : 0)
+            | (fAx & AF) << 8
+            | (pf() ? 0x400 : 0)
+            | (cf() ? 0x100 : 0)
+            | (of() ? 1 : 0);
+    r[NativeState.IN_SSE] = sseIsNative() ? NativeState.LOADABLE : NativeState.FORBIDDEN;
+    r[NativeState.IN_AVX] = avxIsNative() ? NativeState.LOADABLE : NativeState.FORBIDDEN;
+    r[NativeState.IN_MXCSR] = mxcsr;
+    r[NativeState.IN_EFLAGS] = eflags & ~RF;
+    r[NativeState.IN_TSC_CHECK] =
+        timeStampCounter.isShared()
+                || (cr4 & CR4_TSD) != 0 && cpl != 0
+                || intercepts.wants(ExitCode.RDTSC)
+            ? 1
+            : 0;
+    r[NativeState.IN_PAUSE_CHECK] = intercepts.wants(ExitCode.PAUSE) ? 1 : 0;
+    r[NativeState.IN_PUSHF_CHECK] = intercepts.wants(ExitCode.PUSHF) ? 1 : 0;
+    if (!mode64()) {
+      r[NativeState.IN_PUSHF_CHECK] = 1;
+      r[NativeState.IN_FS_CHECK] = coversAll(FS) ? 0 : 1;
+      r[NativeState.IN_GS_CHECK] = coversAll(GS) ? 0 : 1;
+    }
+  }
+
+  /**
+   * {@return whether vector instructions can be native: they raise no exception, and the computer's
+   * MXCSR has all bits that the guest has set}
+   */
+  private boolean sseIsNative() {
+    return (cr0 & (CR0_TS | CR0_EM)) == 0
+        && (cr4 & CR4_OSFXSR) != 0
+        && (mxcsr & ALL_MASKED) == ALL_MASKED
+        && mxcsr >>> 16 == 0;
+  }
+
+  /** {@return the same of those with VEX, which clear registers above the width that they have} */
+  private boolean avxIsNative() {
+    return sseIsNative() && (cr4 & CR4_OSXSAVE) != 0 && (xcr0 & AVX_STATE) == YMM_STATE;
+  }
+
+  private boolean coversAll(int segment) {
+    return segLimit[segment] == 0xFFFF_FFFFL && (segAttr[segment] & 0x9E) == 0x92;
+  }
+
+  /** Takes over what native code leaves besides registers. */
+  private void takeOver() {
+    int f = (int) r[NativeState.IN_FLAGS];
+    setArith(f >>> 8 & (CF | PF | AF | ZF | SF) | (f & 1) << 11);
+    mxcsr = (int) r[NativeState.IN_MXCSR];
+  }
+
+  /** Executes native code and what it leaves to the interpreter; false means #VMEXIT. */
+  private boolean runNatively(NativeTier tier, NativeBlock first, long deadline) {
+    long budget = Math.min(deadline - icount, LONGEST_NATIVE_RUN);
+    long end = icount + budget;
+    r[NativeState.IN_BUDGET] = budget;
+    NativeBlock code = first;
+    long target = code.entry();
+    boolean vectors = false;
+    first.block().count++;
+    for (; ; ) {
+      prepare();
+      r[NativeState.IN_TSC] = end + idleTime + tscOffset;
+      int left = tier.enter(this, nativeState(), target, vectors);
+      takeOver();
+      code = tier.block(left >>> 8);
+      Block b = code.block();
+      int why = left & 0xFF;
+      long done = end - r[NativeState.IN_BUDGET];
+      if (why > NativeState.OUT_OF_BUDGET) {
+        icount = done;
+        if (why == NativeState.MISSED_JUMP) {
+          rip = r[NativeState.IN_RIP];
+        } else {
+          linkFrom = code;
+          linkJump = why - NativeState.FIRST_JUMP;
+          rip = r[PAGE] + code.targets()[linkJump] & ripMask();
+        }
+        return true;
+      }
+      Op[] ops = b.ops;
+      icount = done - ops.length;
+      if (why == NativeState.OUT_OF_BUDGET) {
+        rip = r[PAGE] + b.start & ripMask();
+        return true;
+      }
+      executing = b.page;
+      running = ops;
+      single = false;
+      int i = why;
+      int epoch = codeEpoch;
+      try {
+        do {
+          runningAt = i;
+          ops[i].exec(this);
+          i++;
+        } while (i < ops.length
+            && (epoch != codeEpoch
+                || eachAlone
+                || nativeKind() != code.kind()
+                || !b.current()
+                || (code.sse() >>> i & 1) != 0 && !sseIsNative()
+                || (code.avx() >>> i & 1) != 0 && !avxIsNative()));
+      } catch (Signal s) {
+        single = true;
+        icount += i;
+        return settle(ops[i], s, b.page);
+      }
+      single = true;
+      if (i == ops.length) {
+        icount += i;
+        if (!b.transfers) {
+          rip = r[PAGE] + ops[i - 1].next & ripMask();
+        }
+        return true;
+      }
+      target = code.entry() + code.resume()[i];
+      vectors = ((code.sse() | code.avx()) >>> i & 1) != 0;
+    }
   }
 
   private static final int EXITED = -3;

@@ -86,9 +86,10 @@ public abstract class CpuState {
 
   /**
    * General registers 0..15 (RAX RCX RDX RBX RSP RBP RSI RDI R8..R15); 16 is always zero; 17 is RIP
-   * of the start of the page that the current block lies in.
+   * of the start of the page that the current block lies in; the others are for {@link
+   * NativeState}.
    */
-  public final long[] r = new long[18];
+  public final long[] r = new long[NativeState.REGISTER_ENTRIES];
 
   /** Index in {@link #r} of the constant zero. */
   public static final int ZERO = 16;

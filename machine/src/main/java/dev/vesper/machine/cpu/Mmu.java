@@ -1,9 +1,11 @@
 package dev.vesper.machine.cpu;
 
 import dev.vesper.machine.memory.ExternalBus;
+import dev.vesper.machine.memory.LazyMemory;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PhysicalMemory;
 import dev.vesper.machine.memory.RawMemory;
+import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
@@ -69,17 +71,19 @@ public abstract class Mmu extends CpuState {
   /** RIP is that of the instruction in execution: there is no need of {@link #running}. */
   protected boolean single = true;
 
-  private final List<Tlb.Tables> tlbTables = Tlb.Tables.allocate(6);
-  private final Tlb supervisor = new Tlb(tlbTables.get(0));
-  private final Tlb user = new Tlb(tlbTables.get(1));
+  /** What native code works on: see {@link NativeState}. */
+  private final MemorySegment nativeState = LazyMemory.map(NativeState.SIZE);
+
+  private final Tlb supervisor = tlb(nativeState, 0);
+  private final Tlb user = tlb(nativeState, 1);
 
   /** Of supervisor accesses that SMAP lets through to user pages because RFLAGS.AC is set. */
-  private final Tlb unguarded = new Tlb(tlbTables.get(2));
+  private final Tlb unguarded = tlb(nativeState, 2);
 
   /**
    * Never filled: used while alignment checking is on, so that every access takes the slow path.
    */
-  private final Tlb empty = new Tlb(tlbTables.get(3));
+  private final Tlb empty = tlb(nativeState, 3);
 
   /** What DR7 enables; brought up to date by {@link #modeChanged}. */
   public final Breakpoints breakpoints = new Breakpoints();
@@ -105,8 +109,14 @@ public abstract class Mmu extends CpuState {
   /** What was accessed that an observer waits for, or null. */
   private @Nullable WatchedAccess watchedAccess;
 
-  private final Tlb supervisorCode = new Tlb(tlbTables.get(4));
-  private final Tlb userCode = new Tlb(tlbTables.get(5));
+  private final Tlb supervisorCode = tlb(nativeState, 4);
+  private final Tlb userCode = tlb(nativeState, 5);
+
+  /** By kind of TLB of data. */
+  private final JumpCache[] jumpCaches = new JumpCache[NativeState.KINDS];
+
+  /** The kind of the TLB that loads and stores look into, or {@link NativeState#NO_KIND}. */
+  private int nativeKind;
 
   // Tables of the TLB that loads and stores look into: see Tlb.Tables.
   private long tr = supervisor.tables.read();
@@ -152,12 +162,16 @@ public abstract class Mmu extends CpuState {
     this.memory = memory;
     this.nested = nested;
     tables.configure(0, physicalBits);
+    for (int k = 0; k < NativeState.KINDS; k++) {
+      jumpCaches[k] = new JumpCache(nativeState.address() + NativeState.jumpCache(k));
+    }
     memory.onDomainChange(this::frameChanged);
     memory.onCode(
         new PhysicalMemory.CodeListener() {
           @Override
           public void codeDropped() {
             codeEpoch++;
+            forgetJumps(true);
           }
 
           @Override
@@ -193,7 +207,41 @@ public abstract class Mmu extends CpuState {
     return tables.beyond() | -1L << 52;
   }
 
+  private static Tlb tlb(MemorySegment memory, int which) {
+    return new Tlb(Tlb.Tables.of(memory, NativeState.TABLES, which));
+  }
+
+  /** {@return the address of what native code works on} */
+  final long nativeState() {
+    return nativeState.address();
+  }
+
+  /**
+   * {@return the kind of the TLB that loads and stores look into, or {@link NativeState#NO_KIND}
+   * where each access must be looked at}
+   */
+  final int nativeKind() {
+    return nativeKind;
+  }
+
+  /** Empties what native code finds its way by. */
+  final void forgetJumps(boolean all) {
+    for (JumpCache j : jumpCaches) {
+      j.flush(all);
+    }
+  }
+
+  /** Lets native code find the code of an address, if the TLB has the page for instructions. */
+  final void rememberJump(int kind, long la, Page page, long code) {
+    if (!jumpCaches[kind].has(la, code) && codePage(la) == page) {
+      jumpCaches[kind].fill(la, code, codeTlb().isGlobal(Tlb.index(la)));
+    }
+  }
+
   private void frameChanged(int frame) {
+    if (supervisorCode.has(frame) || userCode.has(frame)) {
+      forgetJumps(true);
+    }
     supervisor.flushFrame(frame);
     user.flushFrame(frame);
     unguarded.flushFrame(frame);
@@ -229,6 +277,7 @@ public abstract class Mmu extends CpuState {
       breakpoints.set(dr, (cr4 & CR4_DE) != 0);
     }
     Tlb t = dataTlb();
+    nativeKind = kind(t);
     canonicalShift = unusedAddressBits();
     tr = t.tables.read();
     tw = t.tables.write();
@@ -248,6 +297,7 @@ public abstract class Mmu extends CpuState {
     Tlb code = codeTlb();
     return breakpoints.follow(dr, (cr4 & CR4_DE) != 0)
         && canonicalShift == unusedAddressBits()
+        && nativeKind == kind(t)
         && tr == t.tables.read()
         && tw == t.tables.write()
         && th == t.tables.host()
@@ -263,6 +313,10 @@ public abstract class Mmu extends CpuState {
     boolean u = cpl == 3;
     boolean aligned = u && (eflags & AC) != 0 && (cr0 & CR0_AM) != 0;
     return aligned || breakpoints.watchesData() ? empty : u ? user : supervisorTlb();
+  }
+
+  private int kind(Tlb t) {
+    return t == supervisor ? 0 : t == user ? 1 : t == unguarded ? 2 : NativeState.NO_KIND;
   }
 
   private Tlb codeTlb() {
@@ -342,6 +396,7 @@ public abstract class Mmu extends CpuState {
     unguarded.flush(all);
     supervisorCode.flush(all);
     userCode.flush(all);
+    forgetJumps(all);
     modeChanged();
   }
 
@@ -352,6 +407,13 @@ public abstract class Mmu extends CpuState {
     unguarded.flushPage(la);
     supervisorCode.flushPage(la);
     userCode.flushPage(la);
+    forgetJumpsTo(la & PAGE_MASK);
+  }
+
+  private void forgetJumpsTo(long page) {
+    for (JumpCache j : jumpCaches) {
+      j.flushPage(page);
+    }
   }
 
   // ---- faults
@@ -582,6 +644,9 @@ public abstract class Mmu extends CpuState {
             && !keyForbids(WRITE, privilege)
             && walkDirty
             && p.codeLines == 0;
+    if (access == EXEC && t.page[i] != null) {
+      forgetJumpsTo(t.linearAt(i));
+    }
     t.fill(i, page, p, walkGlobal, sees);
     if (writable) {
       t.allowWrites(i);

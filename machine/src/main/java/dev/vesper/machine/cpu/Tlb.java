@@ -1,12 +1,9 @@
 package dev.vesper.machine.cpu;
 
-import dev.vesper.machine.memory.LazyMemory;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.RawMemory;
 import java.lang.foreign.MemorySegment;
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.List;
 import java.util.function.LongPredicate;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
@@ -71,15 +68,15 @@ final class Tlb {
    *     process; of use only in an entry whose tag hits
    */
   record Tables(MemorySegment memory, long read, long write, long host) {
-    /** {@return tables of some TLBs, one behind the other in one memory} */
-    static List<Tables> allocate(int count) {
-      MemorySegment m = LazyMemory.map(3L * TABLE_BYTES * count);
-      List<Tables> all = new ArrayList<>();
-      for (int i = 0; i < count; i++) {
-        long at = m.address() + 3L * TABLE_BYTES * i;
-        all.add(new Tables(m, at, at + TABLE_BYTES, at + 2L * TABLE_BYTES));
-      }
-      return all;
+    /**
+     * {@return the tables of one of several TLBs, one behind the other}
+     *
+     * @param memory of zero bytes
+     * @param offset where the first one's are
+     */
+    static Tables of(MemorySegment memory, long offset, int which) {
+      long at = memory.address() + offset + 3L * TABLE_BYTES * which;
+      return new Tables(memory, at, at + TABLE_BYTES, at + 2L * TABLE_BYTES);
     }
   }
 
@@ -152,8 +149,18 @@ final class Tlb {
     return (tag & 1) != 0 ? tag - WATCHED : tag;
   }
 
+  /** {@return whether the page of an entry stays when address spaces change} */
+  boolean isGlobal(int i) {
+    return (marks[i] & GLOBAL) != 0;
+  }
+
+  /** {@return whether an entry holds a frame} */
+  boolean has(int frame) {
+    return holding(frame, first[chain(frame)]) >= 0;
+  }
+
   /** {@return the linear address of the page that an entry holds} */
-  private long linearAt(int i) {
+  long linearAt(int i) {
     return -unwatched(read(i));
   }
 

@@ -1,0 +1,34 @@
+package dev.vesper.machine.cpu;
+
+import org.jspecify.annotations.Nullable;
+
+/** Makes native code of blocks and runs it. */
+public interface NativeTier {
+  /**
+   * {@return native code of a block, or null if there is no room left} In that case everything made
+   * before is forgotten, and asking again makes it.
+   */
+  @Nullable NativeBlock translate(Block block, int kind);
+
+  /** {@return the code of a number} */
+  NativeBlock block(int number);
+
+  /**
+   * Runs native code.
+   *
+   * @param cpu registers are taken from it and put back
+   * @param state address of its state block
+   * @param target where to enter
+   * @param vectors whether vector registers are to be loaded before
+   * @return why it was left, below the code's number shifted left by 8
+   */
+  int enter(Cpu cpu, long state, long target, boolean vectors);
+
+  /** Lets a direct jump go to a block of the same page. */
+  void link(NativeBlock from, int jump, NativeBlock to);
+
+  /**
+   * {@return a number that changes when all code is forgotten, and is never 0 nor another tier's}
+   */
+  int generation();
+}

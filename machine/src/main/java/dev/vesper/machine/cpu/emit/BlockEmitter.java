@@ -1,0 +1,484 @@
+package dev.vesper.machine.cpu.emit;
+
+import static dev.vesper.machine.cpu.emit.HostAssembler.NONE;
+import static dev.vesper.machine.cpu.emit.HostAssembler.R13;
+import static dev.vesper.machine.cpu.emit.HostAssembler.R14;
+import static dev.vesper.machine.cpu.emit.HostAssembler.R15;
+import static dev.vesper.machine.cpu.emit.HostAssembler.RCX;
+import static dev.vesper.machine.cpu.emit.HostAssembler.RSP;
+
+import dev.vesper.machine.cpu.Block;
+import dev.vesper.machine.cpu.CpuState;
+import dev.vesper.machine.cpu.NativeState;
+import dev.vesper.machine.cpu.Op;
+import dev.vesper.machine.memory.Page;
+import dev.vesper.x86.Insn;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Emission of one block: its frame, the way to guest memory, jumps, and the exits. Guest flags stay
+ * in the computer's flags from the first instruction of a run to its last, so that they are exact
+ * at every exit: nothing here may change a flag.
+ */
+final class BlockEmitter {
+  /** Jumps from within the code to a stub. */
+  record StubJump(int where, int stub) {}
+
+  final HostAssembler a = new HostAssembler();
+  private final Stubs stubs;
+  private final InstructionEmitter instructions;
+
+  private int kind;
+  private int bits;
+  private int number;
+
+  /** The operation that is being emitted, by its index. */
+  private int index;
+
+  private Op op = NOTHING;
+  private static final Op NOTHING =
+      new Op() {
+        @Override
+        public void exec(dev.vesper.machine.cpu.Cpu c) {
+          throw new AssertionError("no operation");
+        }
+      };
+
+  /** 32-bit jumps to the exit of the operation that is being emitted. */
+  private final List<Integer> misses = new ArrayList<>();
+
+  /** What is emitted behind the block, out of the way of what is executed mostly. */
+  private final List<Runnable> later = new ArrayList<>();
+
+  private final List<StubJump> stubJumps = new ArrayList<>();
+
+  /** Whether vector registers are known to be loaded for instructions without and with VEX. */
+  private boolean sseLoaded;
+
+  private boolean avxLoaded;
+
+  /** Results beside the code itself. */
+  int[] resume = {};
+
+  long sse;
+  long avx;
+  final int[] jumps = new int[2];
+  final int[] targets = new int[2];
+  private int jumpCount;
+
+  BlockEmitter(Stubs stubs, HostFeatures host, dev.vesper.machine.cpu.CpuFeatures guest) {
+    this.stubs = stubs;
+    instructions = new InstructionEmitter(this, host, guest);
+  }
+
+  int kind() {
+    return kind;
+  }
+
+  int bits() {
+    return bits;
+  }
+
+  /** {@return which operation of the block is being emitted} */
+  int index() {
+    return index;
+  }
+
+  /** {@return how many there are} */
+  int length() {
+    return resume.length;
+  }
+
+  Op op() {
+    return op;
+  }
+
+  List<StubJump> stubJumps() {
+    return stubJumps;
+  }
+
+  int jumpCount() {
+    return jumpCount;
+  }
+
+  /** Writes a block's code into the assembler, from its position 0 on. */
+  void emit(Block block, int aKind, int aNumber) {
+    a.reset();
+    kind = aKind;
+    number = aNumber;
+    bits = block.mode >> 1 == 2 ? 64 : 32;
+    misses.clear();
+    later.clear();
+    stubJumps.clear();
+    sseLoaded = false;
+    avxLoaded = false;
+    sse = 0;
+    avx = 0;
+    jumpCount = 0;
+    Op[] ops = block.ops;
+    resume = new int[ops.length];
+    budget(ops.length);
+    boolean transferred = false;
+    for (index = 0; index < ops.length; index++) {
+      op = ops[index];
+      resume[index] = a.position();
+      if (sseLoaded) {
+        sse |= 1L << index;
+      }
+      if (avxLoaded) {
+        avx |= 1L << index;
+      }
+      int mark = a.position();
+      int laterMark = later.size();
+      int jumpMark = jumpCount;
+      misses.clear();
+      transferred = false;
+      if (op.valid && instructions.emit(op)) {
+        bindMisses();
+        transferred = op.setsRip();
+      } else {
+        a.rewind(mark);
+        while (later.size() > laterMark) {
+          later.removeLast();
+        }
+        stubJumps.removeIf(j -> j.where >= mark);
+        jumpCount = jumpMark;
+        leave(index);
+        // Vector registers are the interpreter's then; it may also forbid them.
+        sseLoaded = false;
+        avxLoaded = false;
+      }
+    }
+    if (!block.transfers) {
+      Op last = ops[ops.length - 1];
+      jumpTo(last.next);
+    } else if (!transferred) {
+      // The last operation is the interpreter's: nothing follows.
+    }
+    for (int i = 0; i < later.size(); i++) {
+      later.get(i).run();
+    }
+  }
+
+  // ---- frame and exits
+
+  private void budget(int n) {
+    a.memory(R15, -n).lea(R15);
+    a.rorx(RCX, R15, 32);
+    int enough = a.jecxz();
+    int out = a.jmp();
+    a.bind8(enough);
+    later.add(
+        () -> {
+          a.bind32(out, a.position());
+          leave(NativeState.OUT_OF_BUDGET);
+        });
+  }
+
+  /** Leaves native code. */
+  private void leave(int why) {
+    a.constant(RCX, (long) number << 8 | why);
+    stub(stubs.leave);
+  }
+
+  private void stub(int which) {
+    stubJumps.add(new StubJump(a.jmp(), which));
+  }
+
+  /** Calls a stub, which comes back. */
+  private void call(int which) {
+    a.b(0xE8);
+    a.d(0);
+    stubJumps.add(new StubJump(a.position() - 4, which));
+  }
+
+  /** Leaves the instruction to the interpreter, from here. */
+  void miss() {
+    misses.add(a.jmp());
+  }
+
+  /** Leaves it to the interpreter on a condition of the computer's flags. */
+  void missIf(int condition) {
+    misses.add(a.jcc(condition));
+  }
+
+  private void bindMisses() {
+    if (misses.isEmpty()) {
+      return;
+    }
+    int[] from = misses.stream().mapToInt(Integer::intValue).toArray();
+    int i = index;
+    later.add(
+        () -> {
+          for (int f : from) {
+            a.bind32(f, a.position());
+          }
+          leave(i);
+        });
+    misses.clear();
+  }
+
+  /** Goes on only if RCX is zero; otherwise the interpreter executes the instruction. */
+  void missUnlessZero() {
+    int zero = a.jrcxz();
+    miss();
+    a.bind8(zero);
+  }
+
+  // ---- vector registers
+
+  /** Has vector registers loaded, or leaves the instruction to the interpreter. */
+  void needVectors(boolean avx) {
+    if (avx ? avxLoaded : sseLoaded) {
+      return;
+    }
+    a.state(avx ? NativeState.AVX : NativeState.SSE).load(RCX);
+    int loaded = a.jrcxz();
+    int slow = a.jmp();
+    a.bind8(loaded);
+    int back = a.position();
+    int i = index;
+    later.add(
+        () -> {
+          a.bind32(slow, a.position());
+          a.memory(RCX, -NativeState.LOADABLE).lea(RCX);
+          int loadable = a.jrcxz();
+          leave(i);
+          a.bind8(loadable);
+          call(stubs.loadVectors);
+          a.bind32(a.jmp(), back);
+        });
+    if (avx) {
+      avxLoaded = true;
+    }
+    sseLoaded = true;
+  }
+
+  // ---- guest registers
+
+  static int host(int guest) {
+    return Stubs.HOST[guest];
+  }
+
+  static boolean inMemory(int guest) {
+    return Stubs.HOST[guest] < 0;
+  }
+
+  static int slot(int guest) {
+    return NativeState.R11 + 8 * (guest - 11);
+  }
+
+  /**
+   * {@return the host register of a guest register, which is loaded into a spare one if need be}
+   */
+  int registerOr(int guest, int spare) {
+    if (!inMemory(guest)) {
+      return host(guest);
+    }
+    a.state(slot(guest)).load(spare);
+    return spare;
+  }
+
+  /** Copies a 64-bit guest register. */
+  void get(int to, int guest) {
+    if (inMemory(guest)) {
+      a.state(slot(guest)).load(to);
+    } else {
+      a.move(to, host(guest));
+    }
+  }
+
+  /** Sets a guest register, all 64 bits. */
+  void set(int guest, int from) {
+    if (inMemory(guest)) {
+      a.state(slot(guest)).store(from);
+    } else {
+      a.move(host(guest), from);
+    }
+  }
+
+  // ---- guest memory
+
+  /**
+   * Puts an operand's effective address into R13, without a segment.
+   *
+   * @return false if that is left to the interpreter
+   */
+  boolean effectiveAddress(Insn in) {
+    return effectiveAddress(in, R13);
+  }
+
+  /** The same for another register. */
+  boolean effectiveAddress(Insn in, int to) {
+    if (in.asize == 2 || in.disp != (int) in.disp && !(bits == 32 && in.base == Insn.NO_REG)) {
+      return false;
+    }
+    int disp = (int) in.disp;
+    boolean wide = in.asize == 8;
+    if (in.base == Insn.RIP) {
+      long d = in.disp + op.next;
+      if (d != (int) d) {
+        return false;
+      }
+      a.state(NativeState.PAGE).load(R13);
+      a.memory(R13, (int) d);
+    } else if (in.base == Insn.NO_REG && in.index == Insn.NO_REG) {
+      a.constant(to, wide ? disp : disp & 0xFFFF_FFFFL);
+      return true;
+    } else {
+      int b = in.base == Insn.NO_REG ? NONE : registerOr(in.base, R13);
+      int i = in.index == Insn.NO_REG ? NONE : registerOr(in.index, R14);
+      a.memory(b, i, in.scale, disp);
+    }
+    if (wide) {
+      a.lea(to);
+    } else {
+      a.lea32(to);
+    }
+    return true;
+  }
+
+  /** {@return whether the segment of an operand is one that native code can use} */
+  boolean segmented(int segment) {
+    if (segment != CpuState.FS && segment != CpuState.GS) {
+      return bits == 64 || segment != CpuState.CS;
+    }
+    boolean fs = segment == CpuState.FS;
+    if (bits == 32) {
+      a.state(fs ? NativeState.FS_CHECK : NativeState.GS_CHECK).load(RCX);
+      missUnlessZero();
+    }
+    a.state(fs ? NativeState.FS_BASE : NativeState.GS_BASE).load(R14);
+    a.memory(R13, R14, 0, 0);
+    if (bits == 64) {
+      a.lea(R13);
+    } else {
+      a.lea32(R13);
+    }
+    return true;
+  }
+
+  /** Puts the linear address of a memory operand into R13. */
+  boolean linearAddress(Insn in) {
+    return effectiveAddress(in) && segmented(in.segment());
+  }
+
+  /** Leaves the instruction to the interpreter if the address in R13 is not aligned. */
+  void checkAlignment(int bytes) {
+    a.constant(R14, 64 - Integer.numberOfTrailingZeros(bytes));
+    a.shlx(RCX, R13, R14);
+    missUnlessZero();
+  }
+
+  /**
+   * Looks for the page of the linear address in R13, which {@code [R13 + R14]} is the memory of
+   * afterwards. Uses RCX. What the TLB does not have for this access, and what crosses into another
+   * page, is left to the interpreter.
+   */
+  void lookUp(int bytes, boolean write) {
+    a.shrx(R14, R13, RSP);
+    a.movzx16(R14, R14);
+    a.table(write ? NativeState.writeTags(kind) : NativeState.readTags(kind), R14).load(RCX);
+    a.memory(RCX, R13, 0, bytes - 1).lea(RCX);
+    a.shrx(RCX, RCX, RSP);
+    missUnlessZero();
+    a.table(NativeState.hostTable(kind), R14).load(R14);
+  }
+
+  /** Names the memory that {@link #lookUp} has found. */
+  HostAssembler found() {
+    return a.memory(R13, R14, 0, 0);
+  }
+
+  // ---- jumps
+
+  /**
+   * Looks in the jump cache for the RIP in R13, whose entry R14 counts in units of eight bytes
+   * afterwards. What it does not have is left to the interpreter, the whole instruction.
+   */
+  void lookUpJump() {
+    jumpEntry();
+    missUnlessZero();
+  }
+
+  private void jumpEntry() {
+    a.movzx16(R14, R13);
+    a.memory(R14, R14, 0, 0).lea(R14);
+    a.table(NativeState.jumpCache(kind), R14).load(RCX);
+    a.memory(RCX, R13, 0, 0).lea(RCX);
+  }
+
+  /** Goes to the RIP in R13 by the entry in R14. */
+  void jump() {
+    enterPage();
+    a.table(NativeState.jumpCache(kind) + 8, R14)
+        .legacy(0, false, false, HostAssembler.MAP_1, 0xFF, 4, false);
+  }
+
+  /** The code in execution is in the page of R13 from now on. */
+  void enterPage() {
+    a.shrx(RCX, R13, RSP);
+    a.shlx(RCX, RCX, RSP);
+    a.state(NativeState.PAGE).store(RCX);
+  }
+
+  /** {@return whether a place, relative to the page in execution, lies in that page} */
+  static boolean inPage(long target) {
+    return target >= 0 && target < Page.SIZE;
+  }
+
+  /** Puts the RIP of a place into a register. */
+  void place(int to, long target) {
+    a.state(NativeState.PAGE).load(to);
+    a.memory(to, (int) target);
+    if (bits == 64) {
+      a.lea(to);
+    } else {
+      a.lea32(to);
+    }
+  }
+
+  /**
+   * Ends the block by going to a place, given relative to the page in execution: one of the page,
+   * or what follows it.
+   */
+  void jumpTo(int target) {
+    if (inPage(target)) {
+      link(a.jmp(), target);
+      return;
+    }
+    place(R13, target);
+    jumpEntry();
+    int hit = a.jrcxz();
+    a.state(NativeState.RIP).store(R13);
+    leave(NativeState.MISSED_JUMP);
+    a.bind8(hit);
+    jump();
+  }
+
+  /** Has a jump go to a place in the page as soon as there is native code. */
+  void link(int where, int target) {
+    int which = jumpCount++;
+    jumps[which] = where;
+    targets[which] = target;
+    later.add(
+        () -> {
+          a.bind32(where, a.position());
+          leave(NativeState.FIRST_JUMP + which);
+        });
+  }
+
+  /** Emits something behind the block, where misses are those of the present instruction. */
+  void outOfLine(Runnable emission) {
+    int i = index;
+    Op own = op;
+    later.add(
+        () -> {
+          index = i;
+          op = own;
+          emission.run();
+          bindMisses();
+        });
+  }
+}

@@ -1,0 +1,211 @@
+package dev.vesper.machine.cpu.emit;
+
+import static dev.vesper.machine.cpu.emit.HostAssembler.R8;
+import static dev.vesper.machine.cpu.emit.HostAssembler.RAX;
+import static dev.vesper.machine.cpu.emit.HostAssembler.RBX;
+import static dev.vesper.machine.cpu.emit.HostAssembler.RCX;
+import static dev.vesper.machine.cpu.emit.HostAssembler.RDI;
+import static dev.vesper.machine.cpu.emit.HostAssembler.RDX;
+import static dev.vesper.machine.cpu.emit.HostAssembler.RSI;
+
+import dev.vesper.machine.memory.LazyMemory;
+import dev.vesper.machine.memory.RawMemory;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandle;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The way from Java into native code, one for the whole process, and what the computer's processor
+ * says of itself.
+ */
+final class NativeEntry {
+  private static final int BYTES = 4096;
+  private static final ValueLayout.OfLong LONG = ValueLayout.JAVA_LONG;
+
+  /** The number of arch_prctl(2), and its command that sets the base of GS. */
+  private static final long ARCH_PRCTL = 158;
+
+  private static final long ARCH_SET_GS = 0x1001;
+
+  /** Kept because the code stays mapped as long as somebody has it. */
+  @SuppressWarnings("UnusedVariable")
+  private final CodeMemory memory;
+
+  private final MethodHandle enter;
+  private final MethodHandle syscall;
+  private final HostFeatures features;
+
+  private static final @Nullable NativeEntry THE = make();
+
+  /** What {@link #enter} calls: constant, so that HotSpot puts the call in line. */
+  private static final @Nullable MethodHandle ENTER = THE == null ? null : THE.enter;
+
+  private NativeEntry(
+      CodeMemory memory, MethodHandle enter, MethodHandle syscall, HostFeatures features) {
+    this.memory = memory;
+    this.enter = enter;
+    this.syscall = syscall;
+    this.features = features;
+  }
+
+  /** {@return the way in, or null where there can be no native code} */
+  static @Nullable NativeEntry get() {
+    return THE;
+  }
+
+  HostFeatures features() {
+    return features;
+  }
+
+  private static @Nullable NativeEntry make() {
+    CodeMemory m = CodeMemory.of(BYTES);
+    if (m == null) {
+      return null;
+    }
+    HostAssembler a = new HostAssembler();
+    Stubs stubs = new Stubs(a);
+    int cpuid = a.position();
+    cpuid(a);
+    int xgetbv = a.position();
+    xgetbv(a);
+    long base = m.next();
+    m.add(a.bytes(), a.position());
+    Linker linker = Linker.nativeLinker();
+    HostFeatures features =
+        HostFeatures.read(new Identification(linker, base + cpuid, base + xgetbv));
+    if (!features.has("bmi2") || !features.has("avx") || !features.has("lahf_lm")) {
+      return null;
+    }
+    ValueLayout pointer = ValueLayout.ADDRESS;
+    MethodHandle enter =
+        linker.downcallHandle(
+            MemorySegment.ofAddress(base + stubs.enter),
+            FunctionDescriptor.of(ValueLayout.JAVA_INT, pointer, pointer, pointer, LONG),
+            Linker.Option.critical(true));
+    MethodHandle syscall =
+        linker.downcallHandle(
+            linker.defaultLookup().findOrThrow("syscall"),
+            FunctionDescriptor.of(LONG, LONG, LONG, LONG),
+            Linker.Option.firstVariadicArg(1));
+    return new NativeEntry(m, enter, syscall, features);
+  }
+
+  /** What GS points to in a thread, which nothing but native code uses. */
+  static final class Pointer {
+    private static final ThreadLocal<Pointer> OF_THREAD = ThreadLocal.withInitial(Pointer::new);
+
+    private long state;
+
+    /** {@return that of the current thread} */
+    static Pointer current() {
+      return OF_THREAD.get();
+    }
+
+    /** Lets GS of the current thread, whose pointer this must be, point to a state block. */
+    void set(long to) {
+      if (state != to) {
+        if (NativeEntry.setGs(to) != 0) {
+          throw new IllegalStateException("arch_prctl(ARCH_SET_GS) was refused");
+        }
+        state = to;
+      }
+    }
+  }
+
+  private static long setGs(long to) {
+    NativeEntry e = THE;
+    if (e == null) {
+      throw new AssertionError("no native code here");
+    }
+    try {
+      return (long) e.syscall.invokeExact(ARCH_PRCTL, ARCH_SET_GS, to);
+    } catch (Error | RuntimeException x) {
+      throw x;
+    } catch (Throwable x) {
+      throw new AssertionError(x);
+    }
+  }
+
+  /** RDI: leaf, RSI: subleaf, RDX: where EAX, EBX, ECX and EDX go. */
+  private static void cpuid(HostAssembler a) {
+    a.b(0x53);
+    a.move(RAX, RDI);
+    a.move(RCX, RSI);
+    a.move(R8, RDX);
+    a.b(0x0F);
+    a.b(0xA2);
+    int at = 0;
+    for (int r : new int[] {RAX, RBX, RCX, RDX}) {
+      a.memory(R8, at).store32(r);
+      at += 4;
+    }
+    a.b(0x5B);
+    a.b(0xC3);
+  }
+
+  /** {@return XCR0, the low half} */
+  private static void xgetbv(HostAssembler a) {
+    a.constant(RCX, 0);
+    a.b(0x0F);
+    a.b(0x01);
+    a.b(0xD0);
+    a.b(0xC3);
+  }
+
+  /** CPUID and XGETBV of the computer. */
+  private static final class Identification implements HostFeatures.Source {
+    private final MethodHandle cpuid;
+    private final MethodHandle xgetbv;
+    private final MemorySegment out = LazyMemory.map(BYTES);
+
+    Identification(Linker linker, long cpuidAt, long xgetbvAt) {
+      cpuid =
+          linker.downcallHandle(
+              MemorySegment.ofAddress(cpuidAt), FunctionDescriptor.ofVoid(LONG, LONG, LONG));
+      xgetbv =
+          linker.downcallHandle(
+              MemorySegment.ofAddress(xgetbvAt), FunctionDescriptor.of(ValueLayout.JAVA_INT));
+    }
+
+    @Override
+    public int cpuid(int leaf, int subleaf, int register) {
+      try {
+        cpuid.invokeExact((long) leaf, (long) subleaf, out.address());
+        return RawMemory.get32(out.address() + 4L * register);
+      } catch (Error | RuntimeException e) {
+        throw e;
+      } catch (Throwable e) {
+        throw new AssertionError(e);
+      }
+    }
+
+    @Override
+    public int xcr0() {
+      try {
+        return (int) xgetbv.invokeExact();
+      } catch (Error | RuntimeException e) {
+        throw e;
+      } catch (Throwable e) {
+        throw new AssertionError(e);
+      }
+    }
+  }
+
+  /** Enters native code: see {@link Stubs}. GS must point to the state block. */
+  static int enter(MemorySegment r, MemorySegment xmm, MemorySegment ymmh, long target) {
+    MethodHandle handle = ENTER;
+    if (handle == null) {
+      throw new AssertionError("no native code here");
+    }
+    try {
+      return (int) handle.invokeExact(r, xmm, ymmh, target);
+    } catch (Error | RuntimeException e) {
+      throw e;
+    } catch (Throwable e) {
+      throw new AssertionError(e);
+    }
+  }
+}
