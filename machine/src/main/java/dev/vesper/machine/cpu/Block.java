@@ -1,14 +1,33 @@
 package dev.vesper.machine.cpu;
 
 import dev.vesper.machine.memory.Page;
+import dev.vesper.x86.Insn;
+import dev.vesper.x86.OperandKind;
+import dev.vesper.x86.Operation;
 import java.util.Arrays;
+import java.util.IdentityHashMap;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /** Straight-line code inside one physical page, or one instruction that crosses into a second. */
 public final class Block {
-  public final Op[] ops;
+  private final Insn[] insns;
 
-  /** The last operation sets RIP. */
+  /** The bytes of the last instruction are one; those of all others are. */
+  private final boolean lastValid;
+
+  /** Makes operations of the instructions. */
+  private final OpFactory factory;
+
+  /**
+   * Operations as far as they have been made: those of another block that were the same, or all.
+   */
+  private @Nullable Op[] made;
+
+  /** All operations, or null before somebody has asked for them. */
+  private Op @Nullable [] ops;
+
+  /** The last instruction sets RIP. */
   public final boolean transfers;
 
   public final Page page;
@@ -63,16 +82,103 @@ public final class Block {
 
   private int nativeGeneration;
 
-  Block(Op[] ops, Page page, int mode, int look) {
-    this.ops = ops;
+  /**
+   * @param insns at least one, one behind the other
+   * @param lastValid whether the bytes of the last are an instruction
+   * @param factory makes operations when they are needed
+   * @param start offset of the first in its page
+   * @param former was decoded from other bytes, or null: of instructions that are the same objects
+   *     it gives the operations
+   */
+  Block(
+      Insn[] insns,
+      boolean lastValid,
+      OpFactory factory,
+      Page page,
+      int start,
+      int mode,
+      int look,
+      @Nullable Block former) {
+    this.insns = insns;
+    this.lastValid = lastValid;
+    this.factory = factory;
     this.page = page;
     this.mode = mode;
     this.look = look;
+    this.start = start;
     version = page.codeVersion;
-    start = ops[0].offset;
-    Op last = ops[ops.length - 1];
-    this.transfers = last.setsRip();
-    this.indirect = transfers && last.goesThroughOperand();
+    Insn last = insns[insns.length - 1];
+    this.transfers = lastValid && factory.setsRip(last);
+    this.indirect = transfers && goesThroughOperand(last);
+    made = former == null || former.ops == null ? new Op[0] : former.madeFor(insns);
+  }
+
+  private static boolean goesThroughOperand(Insn in) {
+    return (in.operation() == Operation.JMP || in.operation() == Operation.CALL)
+        && in.form().operands.get(0).kind() != OperandKind.RELATIVE;
+  }
+
+  private @Nullable Op[] madeFor(Insn[] others) {
+    Map<Insn, Op> own = new IdentityHashMap<>();
+    for (Op o : ops()) {
+      own.put(o.insn, o);
+    }
+    @Nullable Op[] all = new Op[others.length];
+    for (int i = 0; i < all.length; i++) {
+      all[i] = own.get(others[i]);
+    }
+    return all;
+  }
+
+  /** {@return the number of instructions} */
+  public int length() {
+    return insns.length;
+  }
+
+  /** {@return an instruction, by its index} */
+  public Insn insn(int i) {
+    return insns[i];
+  }
+
+  /** {@return whether the bytes of an instruction are one} */
+  public boolean valid(int i) {
+    return lastValid || i < insns.length - 1;
+  }
+
+  /** {@return whether an instruction sets RIP} */
+  public boolean setsRip(int i) {
+    return transfers && i == insns.length - 1;
+  }
+
+  /** {@return the operations of all instructions, which are made when they are first asked for} */
+  public Op[] ops() {
+    Op[] all = ops;
+    if (all == null) {
+      // Made one after the other they lie side by side in the computer's memory, and the
+      // interpreter's speed is that of the caches.
+      all = new Op[insns.length];
+      int offset = start;
+      for (int i = 0; i < all.length; i++) {
+        Op before = made.length == 0 ? null : made[i];
+        all[i] = before != null ? before.copy() : make(i, offset);
+        offset += insns[i].length;
+      }
+      ops = all;
+      made = new Op[0];
+    }
+    return all;
+  }
+
+  private Op make(int i, int offset) {
+    Insn in = insns[i];
+    boolean valid = valid(i);
+    Op op = factory.create(valid ? in : null, mode, offset);
+    op.offset = (short) offset;
+    op.next = (short) (offset + in.length);
+    op.insn = in;
+    op.valid = valid;
+    op.bound();
+    return op;
   }
 
   /**
@@ -81,27 +187,21 @@ public final class Block {
    *
    * @param bytes a copy of the page's
    */
-  @Nullable Op unchanged(byte[] bytes, int offset) {
-    // Instructions of a block lie in order.
-    int low = 0;
-    int high = ops.length - 1;
-    while (low < high) {
-      int middle = low + high >>> 1;
-      if (ops[middle].offset < offset) {
-        low = middle + 1;
-      } else {
-        high = middle;
+  @Nullable Insn unchanged(byte[] bytes, int offset) {
+    int at = start;
+    for (int i = 0; i < insns.length && at <= offset; i++) {
+      Insn in = insns[i];
+      int next = at + in.length;
+      if (at == offset) {
+        return valid(i)
+                && next <= Page.SIZE
+                && Arrays.equals(in.bytes, 0, in.length, bytes, offset, next)
+            ? in
+            : null;
       }
+      at = next;
     }
-    Op op = ops[low];
-    byte[] own = op.insn.bytes;
-    return op.valid
-            && op.offset == offset
-            && op.next <= Page.SIZE
-            && own.length == op.next - offset
-            && Arrays.equals(own, 0, own.length, bytes, offset, op.next)
-        ? op
-        : null;
+    return null;
   }
 
   /** {@return native code that was made for a kind of TLB, or null} */
@@ -178,7 +278,7 @@ public final class Block {
   /** {@return how much of the computer's memory it takes} */
   long bytes() {
     long regions = (region == null ? 0 : Region.BYTES) + (candidate == null ? 0 : Region.BYTES);
-    return OWN_BYTES + (long) INSTRUCTION_BYTES * ops.length + regions;
+    return OWN_BYTES + (long) INSTRUCTION_BYTES * insns.length + regions;
   }
 
   /** Lets go of all other blocks: this one is no longer executed. */
@@ -219,6 +319,10 @@ public final class Block {
 
   /** {@return bytes from the first instruction to the end of the last} */
   int span() {
-    return ops[ops.length - 1].next - start;
+    int bytes = 0;
+    for (Insn in : insns) {
+      bytes += in.length;
+    }
+    return bytes;
   }
 }

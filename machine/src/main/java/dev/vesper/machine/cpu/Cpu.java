@@ -415,7 +415,7 @@ public final class Cpu extends ControlRegisters {
       }
       r[PAGE] = rip - b.start;
       if ((eflags & (TF | RF)) != 0 || interruptShadow || breakpoints.active() || eachAlone) {
-        if (pausesHere() || !step(b.ops[0], b.page)) {
+        if (pausesHere() || !step(b.ops()[0], b.page)) {
           return false;
         }
         continue;
@@ -458,7 +458,7 @@ public final class Cpu extends ControlRegisters {
         b = region.block(left >> Region.INDEX_BITS);
         i = left & (1 << Region.INDEX_BITS) - 1;
       }
-      Op[] ops = b.ops;
+      Op[] ops = b.ops();
       int n = ops.length;
       if (n > deadline - icount) {
         n = (int) (deadline - icount);
@@ -549,7 +549,7 @@ public final class Cpu extends ControlRegisters {
     int kind = nativeKind();
     if (kind == NativeState.NO_KIND
         || b.second != null
-        || deadline - icount < b.ops.length
+        || deadline - icount < b.length()
         || !runsNatively(b.mode)) {
       return null;
     }
@@ -681,12 +681,12 @@ public final class Cpu extends ControlRegisters {
         }
         return true;
       }
-      Op[] ops = b.ops;
-      icount = done - ops.length;
+      icount = done - b.length();
       if (why == NativeState.OUT_OF_BUDGET) {
         rip = r[PAGE] + b.start & ripMask();
         return true;
       }
+      Op[] ops = b.ops();
       executing = b.page;
       running = ops;
       single = false;
@@ -984,16 +984,20 @@ public final class Cpu extends ControlRegisters {
 
   /** A block cut short at the limit of its segment. */
   private Block limited(Block b) {
-    List<Op> fit = new ArrayList<>();
-    for (Op o : b.ops) {
-      if (rip + (o.next - b.start) - 1 <= segLimit[CS]) {
-        fit.add(o);
-      }
+    int fit = 0;
+    long end = rip;
+    while (fit < b.length() && end + b.insn(fit).length - 1 <= segLimit[CS]) {
+      end += b.insn(fit++).length;
     }
-    if (fit.isEmpty()) {
+    if (fit == 0) {
       gp(0);
     }
-    return new Block(fit.toArray(new Op[0]), b.page, b.mode, firstLook(b.start));
+    Insn[] insns = new Insn[fit];
+    for (int i = 0; i < fit; i++) {
+      insns[i] = b.insn(i);
+    }
+    return new Block(
+        insns, b.valid(fit - 1), factory, b.page, b.start, b.mode, firstLook(b.start), null);
   }
 
   /**
@@ -1003,55 +1007,46 @@ public final class Cpu extends ControlRegisters {
    *     keeps changing itself has most of its instructions left as they were
    */
   private Block build(Page p, long la, int start, int mode, @Nullable Block former) {
-    List<Op> ops = new ArrayList<>();
+    List<Insn> insns = new ArrayList<>();
+    boolean valid = true;
     int bits = codeBits();
     int offset = start;
     int looked = 0;
-    int kept = 0;
     p.copyTo(start, codeBytes, start, Page.SIZE - start);
-    while (ops.size() < MAX_BLOCK
+    while (insns.size() < MAX_BLOCK
         && offset < Page.SIZE
-        && (ops.isEmpty() || !pausePoints.beginsBlock(offset))) {
-      Op same = former == null ? null : former.unchanged(codeBytes, offset);
-      if (same != null) {
-        if (same.insn.form().readsTime && !ops.isEmpty()) {
-          break;
-        }
-        ops.add(same);
-        kept++;
-        offset = same.next;
-        if (same.insn.form().endsBlock || same.setsRip()) {
-          break;
-        }
-        continue;
+        && (insns.isEmpty() || !pausePoints.beginsBlock(offset))) {
+      Insn in = former == null ? null : former.unchanged(codeBytes, offset);
+      Decoder.Outcome o = Decoder.Outcome.OK;
+      if (in == null) {
+        in = new Insn();
+        o = Decoder.decode(codeBytes, offset, Page.SIZE, bits, in);
       }
-      Insn in = new Insn();
-      Decoder.Outcome o = Decoder.decode(codeBytes, offset, Page.SIZE, bits, in);
       if (o == Decoder.Outcome.TRUNCATED) {
-        if (ops.isEmpty()) {
+        if (insns.isEmpty()) {
           return crossing(p, la, offset, mode, bits);
         }
         break;
       }
       if (o == Decoder.Outcome.TOO_LONG) {
-        if (ops.isEmpty()) {
+        if (insns.isEmpty()) {
           gp(0);
         }
         break;
       }
-      if (o == Decoder.Outcome.OK && in.form().readsTime && !ops.isEmpty()) {
+      if (o == Decoder.Outcome.OK && in.form().readsTime && !insns.isEmpty()) {
         // The time is that of the instruction, wherever else a block might begin.
         break;
       }
-      Op op = bind(o == Decoder.Outcome.OK ? in : null, in, mode, offset);
-      ops.add(op);
+      insns.add(in);
       offset += in.length;
       if (o != Decoder.Outcome.OK) {
         // A byte that was only looked at may be what makes it undefined.
         looked = offset - in.length + Decoder.MAX_LENGTH;
+        valid = false;
         break;
       }
-      if (in.form().endsBlock || op.setsRip()) {
+      if (in.form().endsBlock || factory.setsRip(in)) {
         break;
       }
     }
@@ -1059,37 +1054,12 @@ public final class Cpu extends ControlRegisters {
       observer.onBlock(this, rip, offset - start);
     }
     mark(p, start, Math.min(Math.max(offset, looked), Page.SIZE));
-    Op[] all =
-        former != null && kept == ops.size() && kept == former.ops.length
-            ? former.ops
-            : together(ops);
-    return new Block(all, p, mode, firstLook(start));
+    Insn[] all = insns.toArray(new Insn[0]);
+    return new Block(all, valid, factory, p, start, mode, firstLook(start), former);
   }
 
   private int firstLook(int offset) {
     return pausePoints.beginsBlock(offset) ? Block.PAUSES : hot.threshold();
-  }
-
-  /**
-   * {@return copies of operations that lie side by side in the computer's memory} Decoding leaves
-   * much between them, and the interpreter's speed is that of the caches.
-   */
-  private static Op[] together(List<Op> ops) {
-    Op[] copies = new Op[ops.size()];
-    for (int i = 0; i < copies.length; i++) {
-      copies[i] = ops.get(i).copy();
-    }
-    return copies;
-  }
-
-  private Op bind(@Nullable Insn valid, Insn in, int mode, int offset) {
-    Op op = factory.create(valid, mode, offset);
-    op.offset = (short) offset;
-    op.next = (short) (offset + in.length);
-    op.insn = in;
-    op.valid = valid != null;
-    op.bound();
-    return op;
   }
 
   private void mark(Page p, int from, int to) {
@@ -1110,7 +1080,6 @@ public final class Cpu extends ControlRegisters {
     if (o == Decoder.Outcome.TOO_LONG || o == Decoder.Outcome.TRUNCATED) {
       gp(0);
     }
-    Op op = bind(o == Decoder.Outcome.OK ? in : null, in, mode, offset);
     if (observer != null) {
       observer.onBlock(this, rip, in.length);
     }
@@ -1119,7 +1088,8 @@ public final class Cpu extends ControlRegisters {
     if (end > 0) {
       mark(q, 0, end);
     }
-    Block b = new Block(new Op[] {op}, p, mode, firstLook(offset));
+    boolean valid = o == Decoder.Outcome.OK;
+    Block b = new Block(new Insn[] {in}, valid, factory, p, offset, mode, firstLook(offset), null);
     b.second = q;
     b.secondVersion = q.codeVersion;
     return b;
@@ -1149,7 +1119,7 @@ public final class Cpu extends ControlRegisters {
     try {
       Block b = findBlock();
       r[PAGE] = rip - b.start;
-      return step(b.ops[0], b.page);
+      return step(b.ops()[0], b.page);
     } catch (Signal s) {
       return settle(s, rip, rip);
     } finally {

@@ -98,8 +98,8 @@ final class HotCode {
     long spent = 0;
     long size = FIXED_COST;
     for (Block b : blocks) {
-      spent += (long) (b.count - b.accounted) * b.ops.length;
-      size += b.ops.length;
+      spent += (long) (b.count - b.accounted) * b.length();
+      size += b.length();
     }
     return spent >= size * threshold;
   }
@@ -138,7 +138,7 @@ final class HotCode {
    * translator leaves such an operation to its own method.
    */
   void missed(Block head, Region region, int where) {
-    Op op = region.block(where >> Region.INDEX_BITS).ops[where & (1 << Region.INDEX_BITS) - 1];
+    Op op = region.block(where >> Region.INDEX_BITS).ops()[where & (1 << Region.INDEX_BITS) - 1];
     op.misses = (short) Math.min(op.misses + 1, Short.MAX_VALUE);
     if (op.misses == FREQUENT_MISSES
         && head.translations < MAX_TRANSLATIONS

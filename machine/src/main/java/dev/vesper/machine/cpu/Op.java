@@ -49,11 +49,6 @@ public abstract class Op implements Cloneable {
     return false;
   }
 
-  /** {@return whether this is a near jump or call through a register or memory} */
-  public boolean goesThroughOperand() {
-    return false;
-  }
-
   /** {@return whether a non-canonical operand is a stack fault} */
   public final boolean stackOperand() {
     return insn.mem && insn.segment() == CpuState.SS;

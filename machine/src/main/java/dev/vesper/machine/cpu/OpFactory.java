@@ -13,4 +13,7 @@ public interface OpFactory {
    * @param offset its offset in the page
    */
   Op create(@Nullable Insn insn, int codeMode, int offset);
+
+  /** {@return whether the operation of an instruction sets RIP on every path} */
+  boolean setsRip(Insn insn);
 }

@@ -79,12 +79,12 @@ public abstract class Region {
     distances = distance.clone();
     for (int i = 0; i < chosen.length; i++) {
       Block b = chosen[i];
-      ops[i] = b.ops;
+      ops[i] = b.ops();
       pages[i] = b.page;
       versions[i] = b.page.codeVersion;
-      need += b.ops.length;
+      need += b.length();
       if (distance[i] == 0) {
-        end = Math.max(end, b.ops[b.ops.length - 1].next);
+        end = Math.max(end, b.ops()[b.length() - 1].next);
       }
     }
   }

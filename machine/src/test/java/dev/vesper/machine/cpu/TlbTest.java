@@ -20,7 +20,8 @@ final class TlbTest {
   private static final long[] ABOVE = {0, 1, 7, 8, 15, 1L << 19, 1L << 35, -1, -2, -8, -16};
 
   private final PhysicalMemory memory = new PhysicalMemory(1 << 20, 0);
-  private final Tlb tlb = new Tlb(Tlb.Tables.of(LazyMemory.map(3L * Tlb.ENTRIES * Long.BYTES), 0, 0));
+  private final Tlb tlb =
+      new Tlb(Tlb.Tables.of(LazyMemory.map(3L * Tlb.ENTRIES * Long.BYTES), 0, 0));
 
   /** {@return whether an access hits by a table of tags: in both forms, which must agree} */
   private static boolean hits(long tags, long la, int bytes) {

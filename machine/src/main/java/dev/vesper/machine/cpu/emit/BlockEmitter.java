@@ -10,7 +10,6 @@ import static dev.vesper.machine.cpu.emit.HostAssembler.RSP;
 import dev.vesper.machine.cpu.Block;
 import dev.vesper.machine.cpu.CpuState;
 import dev.vesper.machine.cpu.NativeState;
-import dev.vesper.machine.cpu.Op;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.x86.Insn;
 import java.util.ArrayList;
@@ -36,14 +35,8 @@ final class BlockEmitter {
   /** The operation that is being emitted, by its index. */
   private int index;
 
-  private Op op = NOTHING;
-  private static final Op NOTHING =
-      new Op() {
-        @Override
-        public void exec(dev.vesper.machine.cpu.Cpu c) {
-          throw new AssertionError("no operation");
-        }
-      };
+  /** The offset in its page of what follows it. */
+  private int next;
 
   /** 32-bit jumps to the exit of the operation that is being emitted. */
   private final List<Integer> misses = new ArrayList<>();
@@ -90,8 +83,9 @@ final class BlockEmitter {
     return resume.length;
   }
 
-  Op op() {
-    return op;
+  /** {@return the offset in the page of the instruction behind the one that is being emitted} */
+  int next() {
+    return next;
   }
 
   List<StubJump> stubJumps() {
@@ -116,12 +110,13 @@ final class BlockEmitter {
     sse = 0;
     avx = 0;
     jumpCount = 0;
-    Op[] ops = block.ops;
-    resume = new int[ops.length];
-    budget(ops.length);
-    boolean transferred = false;
-    for (index = 0; index < ops.length; index++) {
-      op = ops[index];
+    int length = block.length();
+    resume = new int[length];
+    budget(length);
+    next = block.start;
+    for (index = 0; index < length; index++) {
+      Insn in = block.insn(index);
+      next += in.length;
       resume[index] = a.position();
       if (sseLoaded) {
         sse |= 1L << index;
@@ -133,10 +128,8 @@ final class BlockEmitter {
       int laterMark = later.size();
       int jumpMark = jumpCount;
       misses.clear();
-      transferred = false;
-      if (op.valid && instructions.emit(op)) {
+      if (block.valid(index) && instructions.emit(in)) {
         bindMisses();
-        transferred = op.setsRip();
       } else {
         a.rewind(mark);
         while (later.size() > laterMark) {
@@ -151,10 +144,7 @@ final class BlockEmitter {
       }
     }
     if (!block.transfers) {
-      Op last = ops[ops.length - 1];
-      jumpTo(last.next);
-    } else if (!transferred) {
-      // The last operation is the interpreter's: nothing follows.
+      jumpTo(next);
     }
     for (int i = 0; i < later.size(); i++) {
       later.get(i).run();
@@ -317,7 +307,7 @@ final class BlockEmitter {
     int disp = (int) in.disp;
     boolean wide = in.asize == 8;
     if (in.base == Insn.RIP) {
-      long d = in.disp + op.next;
+      long d = in.disp + next;
       if (d != (int) d) {
         return false;
       }
@@ -472,11 +462,11 @@ final class BlockEmitter {
   /** Emits something behind the block, where misses are those of the present instruction. */
   void outOfLine(Runnable emission) {
     int i = index;
-    Op own = op;
+    int own = next;
     later.add(
         () -> {
           index = i;
-          op = own;
+          next = own;
           emission.run();
           bindMisses();
         });

@@ -1,7 +1,6 @@
 package dev.vesper.machine.cpu.emit;
 
 import dev.vesper.machine.cpu.CpuFeatures;
-import dev.vesper.machine.cpu.Op;
 import dev.vesper.x86.Insn;
 import dev.vesper.x86.Opcode;
 
@@ -30,8 +29,7 @@ final class InstructionEmitter {
    *
    * @return false if it is left to the interpreter; what was written then means nothing
    */
-  boolean emit(Op op) {
-    Insn in = op.insn;
+  boolean emit(Insn in) {
     Opcode form = in.form();
     String feature = form.feature;
     if (in.evex || feature != null && !(guest.has(feature) && host.has(feature))) {
@@ -43,7 +41,7 @@ final class InstructionEmitter {
     return switch (in.operation()) {
       case HINT -> true;
       case LEA, XCHG, MOV, INC, DEC, BSWAP, CWDE, CDQE, CDQ, CQO -> moves.emit(in);
-      case PUSH, POP, LEAVE, JMP, CALL, RET, JCC, JCXZ, LOOP, LOOPE, LOOPNE -> transfers.emit(op);
+      case PUSH, POP, LEAVE, JMP, CALL, RET, JCC, JCXZ, LOOP, LOOPE, LOOPNE -> transfers.emit(in);
       case OTHER ->
           switch (form.mnemonic) {
             case "pause", "rdtsc", "pushf" -> system.emit(in);

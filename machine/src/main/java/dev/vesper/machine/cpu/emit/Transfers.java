@@ -7,7 +7,6 @@ import static dev.vesper.machine.cpu.emit.HostAssembler.R14;
 import static dev.vesper.machine.cpu.emit.HostAssembler.RCX;
 
 import dev.vesper.machine.cpu.NativeState;
-import dev.vesper.machine.cpu.Op;
 import dev.vesper.x86.Insn;
 import dev.vesper.x86.OperandKind;
 import dev.vesper.x86.Operation;
@@ -31,14 +30,14 @@ final class Transfers {
   }
 
   /** {@return whether the instruction was emitted} */
-  boolean emit(Op op) {
-    Insn in = op.insn;
+  boolean emit(Insn in) {
+    int next = e.next();
     int width = e.bits() / 8;
     if (in.osize != width) {
       // Other widths than the code's are rare.
       return false;
     }
-    long target = op.next + in.imm;
+    long target = next + in.imm;
     if (target != (int) target) {
       return false;
     }
@@ -46,10 +45,10 @@ final class Transfers {
       case PUSH -> push(in);
       case POP -> pop(in);
       case LEAVE -> leave();
-      case JCC -> conditional(in.form().condition, (int) target, op.next);
-      case JCXZ, LOOP, LOOPE, LOOPNE -> counted(in, (int) target, op.next);
+      case JCC -> conditional(in.form().condition, (int) target, next);
+      case JCXZ, LOOP, LOOPE, LOOPNE -> counted(in, (int) target, next);
       case JMP -> direct(in) ? jump((int) target) : jumpIndirect(in);
-      case CALL -> direct(in) ? call((int) target, op.next) : callIndirect(in, op.next);
+      case CALL -> direct(in) ? call((int) target, next) : callIndirect(in, next);
       default -> ret(in);
     };
   }

@@ -50,10 +50,6 @@ final class Branches {
   }
 
   static final class JmpRm extends Branch {
-    @Override
-    public boolean goesThroughOperand() {
-      return true;
-    }
 
     @Override
     public void exec(Cpu c) {
@@ -69,10 +65,6 @@ final class Branches {
   }
 
   static final class CallRm extends Branch {
-    @Override
-    public boolean goesThroughOperand() {
-      return true;
-    }
 
     @Override
     public void exec(Cpu c) {

@@ -26,6 +26,12 @@ public final class Interpreter implements OpFactory {
   /** By {@link Opcode#id}, as far as they have been asked for. */
   private @Nullable Maker[] makers = new Maker[1024];
 
+  /** By {@link Opcode#id}: whether the form sets RIP, as far as somebody has asked. */
+  private byte[] transfers = new byte[1024];
+
+  private static final byte GOES_ON = 1;
+  private static final byte SETS_RIP = 2;
+
   private final Families families = new Families();
 
   /** An interpreter for processors with the given features; others are undefined. */
@@ -47,16 +53,47 @@ public final class Interpreter implements OpFactory {
     return op;
   }
 
+  @Override
+  public boolean setsRip(Insn insn) {
+    Opcode form = insn.form();
+    if (form.id >= transfers.length) {
+      transfers = Arrays.copyOf(transfers, 2 * form.id);
+    }
+    byte known = transfers[form.id];
+    if (known == 0) {
+      known = decideSetsRip(form) ? SETS_RIP : GOES_ON;
+      transfers[form.id] = known;
+    }
+    return known == SETS_RIP;
+  }
+
+  private boolean decideSetsRip(Opcode form) {
+    String m = executedAs(form);
+    if (m == null) {
+      return false;
+    }
+    return switch (Operation.of(m)) {
+      case JMP, CALL, RET, JCXZ, LOOP, LOOPE, LOOPNE, JCC -> true;
+      default -> {
+        Families.Entry e = families.get(m);
+        yield e != null && e.transfers();
+      }
+    };
+  }
+
+  /** {@return the mnemonic that a form is executed as, or null if it is undefined} */
+  private @Nullable String executedAs(Opcode form) {
+    String f = form.feature;
+    return f != null && !features.has(f) ? form.otherwise : form.mnemonic;
+  }
+
   private Maker maker(Opcode form, boolean evex) {
     if (form.id >= makers.length) {
       makers = Arrays.copyOf(makers, 2 * form.id);
     }
     Maker maker = makers[form.id];
     if (maker == null) {
-      String m = form.mnemonic;
-      if (form.feature != null && !features.has(form.feature)) {
-        m = form.otherwise;
-      }
+      String m = executedAs(form);
       maker = m == null ? (in, mode) -> undefined() : choose(form, m, evex);
       makers[form.id] = maker;
     }

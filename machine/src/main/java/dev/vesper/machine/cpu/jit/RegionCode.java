@@ -43,7 +43,7 @@ final class RegionCode {
     this.features = features;
     this.code = code;
     Block head = shape.blocks.get(0);
-    e = new Emitter(code, head.mode, head.ops[0]);
+    e = new Emitter(code, head.mode, head.ops()[0]);
     e.flat = (head.mode & 1) != 0;
     flags = new FlagCode(e);
     integer = new IntegerCode(e, flags);
@@ -58,7 +58,7 @@ final class RegionCode {
     for (int i = 0; i < n; i++) {
       labels[i] = code.newLabel();
       inherited[i] = new FlagState();
-      sum += shape.blocks.get(i).ops.length;
+      sum += shape.blocks.get(i).length();
       countEdges(i);
     }
     need = sum;
@@ -66,7 +66,7 @@ final class RegionCode {
 
   private void countEdges(int i) {
     Block b = shape.blocks.get(i);
-    Op last = b.ops[b.ops.length - 1];
+    Op last = b.ops()[b.length() - 1];
     int next = Emitter.pageOf(shape.place(i)) + last.next;
     if (!b.transfers) {
       edgeTo(next, 1);
@@ -138,16 +138,16 @@ final class RegionCode {
     } else {
       e.flags.unknown();
     }
-    e.startBlock(i, b.ops.length, Emitter.pageOf(shape.place(i)));
-    int last = b.ops.length - 1;
+    e.startBlock(i, b.length(), Emitter.pageOf(shape.place(i)));
+    int last = b.length() - 1;
     for (int k = 0; k < last; k++) {
-      Op o = b.ops[k];
+      Op o = b.ops()[k];
       e.startOp(k, o);
       if (!emitted(o)) {
         e.call();
       }
     }
-    Op o = b.ops[last];
+    Op o = b.ops()[last];
     e.startOp(last, o);
     int next = Emitter.pageOf(shape.place(i)) + o.next;
     if (b.transfers) {

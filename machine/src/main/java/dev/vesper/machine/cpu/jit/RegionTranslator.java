@@ -88,7 +88,7 @@ public final class RegionTranslator implements Translator {
   /** {@return a region of a shape, or of its beginning if it is too large for HotSpot} */
   private static @Nullable Region translate(Cpu cpu, Shape whole) {
     Region r = compile(cpu, whole);
-    int head = whole.blocks.get(0).ops.length;
+    int head = whole.blocks.get(0).length();
     for (int limit = LIMIT / 2; r == null && limit >= head; limit /= 2) {
       r = compile(cpu, whole.upTo(limit));
     }

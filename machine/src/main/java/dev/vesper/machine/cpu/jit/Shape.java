@@ -51,7 +51,7 @@ final class Shape {
     this.limit = limit;
     for (int i = 0; i < whole.blocks.size(); i++) {
       Block b = whole.blocks.get(i);
-      if (i > 0 && instructions + b.ops.length > limit) {
+      if (i > 0 && instructions + b.length() > limit) {
         return;
       }
       add(b, whole.place(i));
@@ -67,12 +67,12 @@ final class Shape {
     numbers.put(place, blocks.size());
     blocks.add(b);
     places.add(place);
-    instructions += b.ops.length;
+    instructions += b.length();
   }
 
   private void grow(int i, Block head) {
     Block b = blocks.get(i);
-    Op last = b.ops[b.ops.length - 1];
+    Op last = b.ops()[b.length() - 1];
     int base = places.get(i) & -Page.SIZE;
     int next = base + last.next;
     if (!b.transfers) {
@@ -132,10 +132,7 @@ final class Shape {
       return;
     }
     Block b = find(place);
-    if (b == null
-        || b.isHead()
-        || b.count < head.count >> 5
-        || instructions + b.ops.length > limit) {
+    if (b == null || b.isHead() || b.count < head.count >> 5 || instructions + b.length() > limit) {
       return;
     }
     add(b, place);
