@@ -618,6 +618,7 @@ public final class Cpu extends ControlRegisters {
             : 0;
     r[NativeState.IN_PAUSE_CHECK] = intercepts.wants(ExitCode.PAUSE) ? 1 : 0;
     r[NativeState.IN_PUSHF_CHECK] = intercepts.wants(ExitCode.PUSHF) ? 1 : 0;
+    r[NativeState.IN_STRING_CHECK] = (eflags & DF) != 0 || (eflags & AC) != 0 && cpl == 3 ? 1 : 0;
     if (!mode64()) {
       r[NativeState.IN_PUSHF_CHECK] = 1;
       r[NativeState.IN_FS_CHECK] = coversAll(FS) ? 0 : 1;

@@ -79,6 +79,9 @@ public final class NativeState {
   /** Zero if PUSHF pushes RFLAGS as they are. */
   public static final int PUSHF_CHECK = 0xE8;
 
+  /** Zero if string instructions go upwards, and many elements at once. */
+  public static final int STRING_CHECK = 0xF0;
+
   // ---- states of the vector registers
 
   /** The computer's registers hold the guest's. */
@@ -113,16 +116,17 @@ public final class NativeState {
   public static final int IN_FS_CHECK = 26;
   public static final int IN_GS_CHECK = 27;
 
-  /** What is copied to the state block as it is: {@link #EFLAGS} to {@link #PUSHF_CHECK}. */
+  /** What is copied to the state block as it is: {@link #EFLAGS} to {@link #STRING_CHECK}. */
   public static final int IN_EFLAGS = 28;
 
   public static final int IN_TSC = 29;
   public static final int IN_TSC_CHECK = 30;
   public static final int IN_PAUSE_CHECK = 31;
   public static final int IN_PUSHF_CHECK = 32;
+  public static final int IN_STRING_CHECK = 33;
 
   /** Entries of {@link CpuState#r} in all. */
-  static final int REGISTER_ENTRIES = 33;
+  static final int REGISTER_ENTRIES = 34;
 
   // ---- why native code is left: bits 7:0 of the result, below the number of the code
 

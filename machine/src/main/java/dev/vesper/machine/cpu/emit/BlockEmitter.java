@@ -38,6 +38,8 @@ final class BlockEmitter {
   /** The offset in its page of what follows it. */
   private int next;
 
+  private int here;
+
   /** 32-bit jumps to the exit of the operation that is being emitted. */
   private final List<Integer> misses = new ArrayList<>();
 
@@ -83,6 +85,11 @@ final class BlockEmitter {
     return resume.length;
   }
 
+  /** {@return the offset in the page of the instruction that is being emitted} */
+  int here() {
+    return here;
+  }
+
   /** {@return the offset in the page of the instruction behind the one that is being emitted} */
   int next() {
     return next;
@@ -116,6 +123,7 @@ final class BlockEmitter {
     next = block.start;
     for (index = 0; index < length; index++) {
       Insn in = block.insn(index);
+      here = next;
       next += in.length;
       resume[index] = a.position();
       if (sseLoaded) {

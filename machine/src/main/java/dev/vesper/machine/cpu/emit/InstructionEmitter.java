@@ -13,6 +13,7 @@ final class InstructionEmitter {
   private final Division division;
   private final Transfers transfers;
   private final SystemEmitter system;
+  private final StringEmitter strings;
 
   InstructionEmitter(BlockEmitter e, HostFeatures host, CpuFeatures guest) {
     this.host = host;
@@ -22,6 +23,7 @@ final class InstructionEmitter {
     division = new Division(e);
     transfers = new Transfers(e);
     system = new SystemEmitter(e, transfers);
+    strings = new StringEmitter(e);
   }
 
   /**
@@ -42,6 +44,7 @@ final class InstructionEmitter {
       case HINT -> true;
       case LEA, XCHG, MOV, INC, DEC, BSWAP, CWDE, CDQE, CDQ, CQO -> moves.emit(in);
       case PUSH, POP, LEAVE, JMP, CALL, RET, JCC, JCXZ, LOOP, LOOPE, LOOPNE -> transfers.emit(in);
+      case MOVS, STOS -> strings.emit(in);
       case OTHER ->
           switch (form.mnemonic) {
             case "pause", "rdtsc", "pushf" -> system.emit(in);
