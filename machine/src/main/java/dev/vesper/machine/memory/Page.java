@@ -69,6 +69,38 @@ public final class Page {
   /** An observer wants to know of every access: fast paths leave such a page alone. */
   public boolean watched;
 
+  /**
+   * Writes bytes that somebody has and the page does not have yet, or null. It is called, once,
+   * before anybody else looks at the page.
+   */
+  private @Nullable Runnable late;
+
+  /** Says that the bytes come when somebody needs them. */
+  public void promise(Runnable writer) {
+    late = writer;
+  }
+
+  /** {@return whether bytes were promised that nobody has needed yet} */
+  public boolean isPromised() {
+    return late != null;
+  }
+
+  /** {@return whether nobody has needed the bytes that were promised; they never come then} */
+  public boolean takeBack() {
+    boolean unneeded = late != null;
+    late = null;
+    return unneeded;
+  }
+
+  /** Has the bytes written that were promised. */
+  void keepPromise() {
+    Runnable writer = late;
+    if (writer != null) {
+      late = null;
+      writer.run();
+    }
+  }
+
   /** Goes up each time that bytes change which {@link #code} was decoded from. */
   public int codeVersion;
 

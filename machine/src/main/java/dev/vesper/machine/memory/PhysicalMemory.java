@@ -212,6 +212,7 @@ public final class PhysicalMemory {
   }
 
   private void convert(Page p, int domain) {
+    p.keepPromise();
     if (p.domain != Page.SHARED) {
       keys.get(p.domain - 1).encrypt(p);
     }
@@ -252,6 +253,7 @@ public final class PhysicalMemory {
     } else if (p.domain == Page.SHARED) {
       p.copyTo(0, to, 0, Page.SIZE);
     } else {
+      p.keepPromise();
       keys.get(p.domain - 1).encrypt(p, to, 0, Page.SIZE);
     }
   }
@@ -267,6 +269,7 @@ public final class PhysicalMemory {
     if (p == null || p.domain == Page.SHARED) {
       throw new AssertionError("a page that is not private");
     }
+    p.keepPromise();
     keys.get(p.domain - 1).encrypt(p, to, offset & -BLOCK, offset + length + BLOCK - 1 & -BLOCK);
   }
 
@@ -274,6 +277,7 @@ public final class PhysicalMemory {
   public void peek(int frame, int domain, byte[] to) {
     Page p = pages[frame];
     if (p != null && p.domain == domain) {
+      p.keepPromise();
       p.copyTo(0, to, 0, Page.SIZE);
       return;
     }
@@ -301,6 +305,7 @@ public final class PhysicalMemory {
   public long peekLong(int frame, int domain, int offset) {
     Page p = pages[frame];
     if (p != null && p.domain == domain) {
+      p.keepPromise();
       return p.get64(offset);
     }
     byte[] b = new byte[Page.SIZE];

@@ -13,6 +13,7 @@ public final class EncryptedVcpu extends VirtualCpu {
   private final int key;
   private final int frame;
   private long integrity;
+  private final Runnable writer = this::write;
 
   /** The page while its fields are read or written. */
   private final byte[] area = new byte[Page.SIZE];
@@ -55,7 +56,13 @@ public final class EncryptedVcpu extends VirtualCpu {
 
   @Override
   boolean enter() {
-    memory.page(frame, key).copyTo(0, area, 0, Page.SIZE);
+    Page p = memory.page(frame, key);
+    if (p.takeBack()) {
+      // Nobody has looked since the exit: the processor still has what it would read.
+      cpu.modeChanged();
+      return true;
+    }
+    p.copyTo(0, area, 0, Page.SIZE);
     if (checksum(area) != integrity || SaveArea.illegal(area)) {
       return false;
     }
@@ -64,8 +71,21 @@ public final class EncryptedVcpu extends VirtualCpu {
     return true;
   }
 
+  /**
+   * The page is written when somebody looks at it, which hosts seldom do: most exits are followed
+   * by a VMRUN that would read it all again.
+   */
   @Override
   void leave() {
+    memory.page(frame, key).promise(writer);
+  }
+
+  @Override
+  boolean holds() {
+    return memory.page(frame, key).isPromised();
+  }
+
+  private void write() {
     Page p = memory.page(frame, key);
     p.copyTo(0, area, 0, Page.SIZE);
     SaveArea.store(cpu, area);

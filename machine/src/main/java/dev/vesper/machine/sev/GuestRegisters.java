@@ -17,7 +17,7 @@ public final class GuestRegisters {
    * that host or guest see changes.
    */
   public static <T> T look(VirtualCpu v, Function<Cpu, T> observer) {
-    if (v.inside()) {
+    if (v.inside() || v.holds()) {
       return observer.apply(v.cpu);
     }
     // What the last exit left in the processor is part of the state hash of a plain guest.

@@ -73,6 +73,11 @@ public final class PlainVcpu extends VirtualCpu {
   }
 
   @Override
+  boolean holds() {
+    return false;
+  }
+
+  @Override
   void state(byte[] to) {
     SaveArea.store(cpu, to);
     SaveArea.storeProtected(cpu, to);

@@ -112,6 +112,9 @@ public abstract sealed class VirtualCpu permits PlainVcpu, EncryptedVcpu {
   /** Stores guest state. */
   abstract void leave();
 
+  /** {@return whether the processor still has all of it, as {@link #enter} would load it} */
+  abstract boolean holds();
+
   /** Copies the guest's state in save-area layout. */
   abstract void state(byte[] to);
 
