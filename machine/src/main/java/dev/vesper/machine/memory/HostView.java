@@ -66,11 +66,7 @@ public final class HostView implements HostMemory {
     while (done < length) {
       int in = (int) a & 0xFFF;
       int n = Math.min(length - done, Page.SIZE - in);
-      memory.hostWrites((int) (a >>> 12), in, n, device);
-      Page p = memory.page((int) (a >>> 12), Page.SHARED);
-      if (p.codeLines != 0) {
-        memory.codeChanged(p);
-      }
+      Page p = written((int) (a >>> 12), in, n);
       p.copyFrom(in, from, offset + done, n);
       done += n;
       a += n;
@@ -80,16 +76,51 @@ public final class HostView implements HostMemory {
   /** Reads a little-endian number of 1, 2, 4 or 8 bytes, zero-extended. */
   @Override
   public long read(long address, int bytes) {
-    byte[] b = new byte[8];
-    read(address, b, 0, bytes);
-    return (long) Page.LONG.get(b, 0);
+    Objects.checkFromIndexSize(address, bytes, (long) memory.totalPages() << 12);
+    int in = (int) address & 0xFFF;
+    int frame = (int) (address >>> 12);
+    if (in + bytes > Page.SIZE || memory.domain(frame) != Page.SHARED) {
+      byte[] b = new byte[8];
+      read(address, b, 0, bytes);
+      return (long) Page.LONG.get(b, 0);
+    }
+    Page p = memory.page(frame, Page.SHARED);
+    return switch (bytes) {
+      case 1 -> p.get8(in);
+      case 2 -> p.get16(in);
+      case 4 -> p.get32(in) & 0xFFFF_FFFFL;
+      default -> p.get64(in);
+    };
   }
 
   /** Writes the low bytes of a number, little-endian. */
   @Override
   public void write(long address, int bytes, long value) {
-    byte[] b = new byte[8];
-    Page.LONG.set(b, 0, value);
-    write(address, b, 0, bytes);
+    Objects.checkFromIndexSize(address, bytes, (long) memory.totalPages() << 12);
+    int in = (int) address & 0xFFF;
+    int frame = (int) (address >>> 12);
+    if (in + bytes > Page.SIZE) {
+      byte[] b = new byte[8];
+      Page.LONG.set(b, 0, value);
+      write(address, b, 0, bytes);
+      return;
+    }
+    Page p = written(frame, in, bytes);
+    switch (bytes) {
+      case 1 -> p.put8(in, (int) value);
+      case 2 -> p.put16(in, (int) value);
+      case 4 -> p.put32(in, (int) value);
+      default -> p.put64(in, value);
+    }
+  }
+
+  /** {@return a page that bytes of are about to be written to} */
+  private Page written(int frame, int in, int bytes) {
+    memory.hostWrites(frame, in, bytes, device);
+    Page p = memory.page(frame, Page.SHARED);
+    if (p.codeLines != 0) {
+      memory.codeChanged(p);
+    }
+    return p;
   }
 }
