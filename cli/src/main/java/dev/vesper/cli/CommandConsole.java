@@ -41,4 +41,14 @@ final class CommandConsole implements ConsoleInput {
       input.await(nanos);
     }
   }
+
+  @Override
+  public boolean wakes() {
+    return input.wakes();
+  }
+
+  @Override
+  public void wake() {
+    input.wake();
+  }
 }

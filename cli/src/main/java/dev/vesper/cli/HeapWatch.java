@@ -13,7 +13,7 @@ final class HeapWatch implements AutoCloseable {
   private static final long PERIOD = TimeUnit.MILLISECONDS.toNanos(50);
 
   /** While next to nothing is made, as by a guest that sleeps, it is looked at less often. */
-  private static final long LONGEST = TimeUnit.MILLISECONDS.toNanos(400);
+  private static final long LONGEST = TimeUnit.MILLISECONDS.toNanos(1600);
 
   private static final long LITTLE = 4 << 20;
 

@@ -1,7 +1,6 @@
 package dev.vesper.cli;
 
 import dev.vesper.machine.spec.ConsoleInput;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.Condition;
 import java.util.concurrent.locks.ReentrantLock;
 
@@ -23,6 +22,7 @@ final class InputQueue implements ConsoleInput {
   private int at;
   private int count;
   private boolean ended;
+  private boolean woken;
 
   InputQueue() {
     waiting = new short[ROOM];
@@ -102,12 +102,29 @@ final class InputQueue implements ConsoleInput {
   public void await(long nanos) {
     lock.lock();
     try {
-      long left = Math.min(nanos, TimeUnit.SECONDS.toNanos(1));
-      while (count == 0 && !ended && left > 0) {
+      long left = nanos;
+      while (count == 0 && !ended && !woken && left > 0) {
         left = arrived.awaitNanos(left);
       }
+      woken = false;
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();
+    } finally {
+      lock.unlock();
+    }
+  }
+
+  @Override
+  public boolean wakes() {
+    return true;
+  }
+
+  @Override
+  public void wake() {
+    lock.lock();
+    try {
+      woken = true;
+      arrived.signalAll();
     } finally {
       lock.unlock();
     }

@@ -5,6 +5,7 @@ import dev.vesper.machine.VcpuView;
 import dev.vesper.machine.host.VcpuState;
 import dev.vesper.machine.spec.ConsoleInput;
 import dev.vesper.machine.spec.MachineSpec;
+import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.concurrent.locks.LockSupport;
 import org.jspecify.annotations.Nullable;
@@ -49,8 +50,22 @@ final class Silence implements AutoCloseable {
   private volatile boolean due;
   private volatile boolean closed;
 
-  /** Where each vCPU was at the first look, or null before it. */
-  private long @Nullable [] before;
+  /** What was seen at the first look, or null before it. */
+  private @Nullable Look before;
+
+  /**
+   * One look at the guest.
+   *
+   * @param places where each vCPU is
+   * @param idle whether all of them wait for an interrupt
+   */
+  record Look(long[] places, boolean idle) {
+    static Look at(Machine m) {
+      List<? extends VcpuView> all = m.observer().vcpus();
+      return new Look(
+          all.stream().mapToLong(VcpuView::rip).toArray(), all.stream().allMatch(Silence::isIdle));
+    }
+  }
 
   /**
    * @param seconds without a word, 0 for never mind
@@ -122,28 +137,24 @@ final class Silence implements AutoCloseable {
       return;
     }
     due = false;
-    long[] first = before;
-    before = first == null ? places(m) : null;
+    Look first = before;
+    before = first == null ? Look.at(m) : null;
     String r = first == null ? null : remark(m, first);
     if (r != null) {
       Terminal.say(r);
     }
   }
 
-  /** {@return where each vCPU is} */
-  static long[] places(Machine m) {
-    return m.observer().vcpus().stream().mapToLong(VcpuView::rip).toArray();
-  }
-
   /**
-   * {@return what is to be said of a machine that stands still, or null if all is well}
+   * {@return what is to be said of a machine that stands still, or null if all is well} A guest
+   * that waits has its timers' interrupts to serve now and then: that it waits at one look is
+   * enough.
    *
-   * @param first where each vCPU was a moment ago
+   * @param first how it was a moment ago
    */
-  @Nullable String remark(Machine m, long[] first) {
-    boolean prompts =
-        spoken && !input.closed() && m.observer().vcpus().stream().allMatch(Silence::isIdle);
-    return prompts ? null : words(m, first);
+  @Nullable String remark(Machine m, Look first) {
+    boolean prompts = spoken && !input.closed() && (first.idle() || Look.at(m).idle());
+    return prompts ? null : words(m, first.places());
   }
 
   private static boolean isIdle(VcpuView v) {

@@ -63,7 +63,7 @@ final class SilenceTest {
         for (int n = 1; n <= 100; n++) {
           m.run(Until.instructions(997 * n));
           if (i > 0) {
-            assertThat(s.remark(m, Silence.places(m))).contains("in a loop with interrupts off");
+            assertThat(s.remark(m, Silence.Look.at(m))).contains("in a loop with interrupts off");
           }
         }
         m.run(Until.instructions(200_000));
@@ -87,7 +87,22 @@ final class SilenceTest {
             new Machine(MachineSpec.of(SevMode.OFF, FlatGuest.image(source), b -> s.heard()))) {
       s.typedBy(in);
       m.run(Until.instructions(5));
-      return s.remark(m, Silence.places(m));
+      return s.remark(m, Silence.Look.at(m));
+    }
+  }
+
+  /** It may be caught in the moment when it serves its timer. */
+  @Test
+  void aPromptThatServesItsTimerAtOneLookIsLeftAlone() throws Exception {
+    String source = "mov dx, 0x3f8\nmov al, 0x3e\nout dx, al\nL: nop\njmp short L";
+    try (Silence s = new Silence(0, true);
+        Machine m =
+            new Machine(MachineSpec.of(SevMode.OFF, FlatGuest.image(source), b -> s.heard()))) {
+      s.typedBy(new Typist(false));
+      m.run(Until.instructions(9));
+      Silence.Look now = Silence.Look.at(m);
+      assertThat(s.remark(m, now)).contains("in a loop");
+      assertThat(s.remark(m, new Silence.Look(now.places(), true))).isNull();
     }
   }
 

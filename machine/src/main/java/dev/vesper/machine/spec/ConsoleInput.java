@@ -30,4 +30,12 @@ public interface ConsoleInput {
 
   /** Waits until a byte may be there, the input closes, or real time has passed. */
   void await(long nanos);
+
+  /** {@return whether {@link #wake} ends a wait} Others are waited for in short pieces. */
+  default boolean wakes() {
+    return false;
+  }
+
+  /** Has who waits come back at once, or else who waits next; from any thread. */
+  default void wake() {}
 }
