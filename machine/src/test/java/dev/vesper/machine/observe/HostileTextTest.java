@@ -134,14 +134,14 @@ final class HostileTextTest {
     }
   }
 
-  private static Checker checker() {
+  static Checker checker() {
     Checker c = new Checker();
     EVENTS.forEach(c::accept);
     return c;
   }
 
   /** {@return a verdict of the events, and of one finding whose message is hostile as well} */
-  private static Verdict verdict(Checker c) {
+  static Verdict verdict(Checker c) {
     Verdict v = Verdict.of(c, Set.of(), Set.of());
     List<Finding> found = new ArrayList<>(v.findings());
     List<Integer> counts = new ArrayList<>(v.counts());

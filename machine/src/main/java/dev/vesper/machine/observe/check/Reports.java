@@ -204,7 +204,7 @@ public enum Reports {
     return b.toString();
   }
 
-  // ---- JUnit XML: one test case a rule
+  // ---- JUnit XML: one test case a rule; docs/schema/junit.xsd
 
   private static String junit(Verdict v) {
     StringBuilder b = new StringBuilder("<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n");
@@ -215,10 +215,10 @@ public enum Reports {
             .distinct()
             .count();
     b.append("<testsuite name=\"vesper check\" tests=\"").append(Rule.values().length);
-    b.append("\" failures=\"").append(failed).append("\" errors=\"0\" skipped=\"0\">\n");
+    b.append("\" failures=\"").append(failed).append("\" errors=\"0\" skipped=\"0\" time=\"0\">\n");
     for (Rule r : Rule.values()) {
       b.append("  <testcase classname=\"ghcb.").append(r.side).append("\" name=\"");
-      b.append(r.id()).append('"');
+      b.append(r.id()).append("\" time=\"0\"");
       List<Finding> mine = v.findings().stream().filter(f -> f.rule() == r).toList();
       if (mine.isEmpty()) {
         b.append("/>\n");
@@ -228,7 +228,11 @@ public enum Reports {
       b.append(">\n    <").append(tag);
       b.append(
           tag.equals("failure")
-              ? " message=\"" + xml(Visible.of(mine.get(0).message())) + "\">"
+              ? " type=\""
+                  + r.id()
+                  + "\" message=\""
+                  + xml(Visible.of(mine.get(0).message()))
+                  + "\">"
               : ">");
       for (Finding f : mine) {
         b.append(xml(Visible.of(f.place() + ": " + f.message()) + "\n"));
