@@ -33,6 +33,7 @@ final class Ending {
       return;
     }
     wanted = as;
+    notifyAll();
     if (machine != null) {
       machine.end(as);
     }
@@ -41,6 +42,18 @@ final class Ending {
   /** {@return whether the run is to end, or not to begin} */
   synchronized boolean isWanted() {
     return wanted != null;
+  }
+
+  /** {@return how the run is to end, if that is known before so many milliseconds have passed} */
+  synchronized @Nullable Outcome await(long millis) {
+    if (wanted == null) {
+      try {
+        wait(Math.max(1, millis));
+      } catch (InterruptedException e) {
+        Thread.currentThread().interrupt();
+      }
+    }
+    return wanted;
   }
 
   /** {@return whether a run has ended in this way because of what is here} */

@@ -2,7 +2,6 @@ package dev.vesper.cli;
 
 import dev.vesper.machine.spec.Outcome;
 import dev.vesper.machine.spec.ResetPolicy;
-import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -31,14 +30,6 @@ final class Reboots implements ResetPolicy {
 
   Reboots(Action action) {
     this.action = action;
-  }
-
-  /** {@return what an option asks for} */
-  static Action action(String option) {
-    if (!List.of("reboot=reset", "reboot=shutdown").contains(option)) {
-      throw new UserError("-action takes reboot=reset or reboot=shutdown, not '" + option + "'");
-    }
-    return option.equals("reboot=reset") ? Action.RESET : Action.SHUTDOWN;
   }
 
   @Override

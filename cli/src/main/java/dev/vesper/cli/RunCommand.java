@@ -45,6 +45,9 @@ final class RunCommand implements Options.Command {
   /** Ctrl-D ends a line without its end, and then the input, of a terminal's reader. */
   private static final byte[] END_OF_INPUT = {4, 4};
 
+  /** Between looks at what is asked for while a guest is kept that is off. */
+  private static final long LOOK_MS = 100;
+
   private final RunOptions said;
 
   /** Of QEMU's options, what has no effect. */
@@ -258,7 +261,7 @@ final class RunCommand implements Options.Command {
       TraceWriter lines = limit.trace("-v", Terminal.errStream(), Terminal::lines);
       EventSink sink = sink(files, checker, lines);
       outputs.deadline(end);
-      Outcome o = runs(first, whole, names, sink, end, quiet, ending);
+      Outcome o = kept(runs(first, whole, names, sink, end, quiet, ending), end, quiet, ending);
       time.ended(o.status());
       // What is written now may take its time, and Ctrl-C is nobody's but ours.
       RawTerminal.restore();
@@ -432,6 +435,30 @@ final class RunCommand implements Options.Command {
       Terminal.say(o.reason() + ": vmd(8) resets the VM");
       executed += m.instructions();
       m = begin(spec, names, ending);
+    }
+  }
+
+  /**
+   * {@return how the run ends} With -no-shutdown a guest that is off is kept until somebody comes.
+   */
+  private Outcome kept(Outcome o, long end, Silence quiet, Ending ending) {
+    if (!said.noShutdown || !o.is(Outcome.POWER_OFF)) {
+      return o;
+    }
+    quiet.close();
+    Terminal.say(o.reason() + ": kept as it is (-no-shutdown); Ctrl-A x or a signal ends the run");
+    Machine m = Objects.requireNonNull(running);
+    for (; ; ) {
+      Outcome why = ending.await(LOOK_MS);
+      if (why != null) {
+        return why;
+      }
+      if (end != Long.MAX_VALUE && System.nanoTime() - end >= 0) {
+        return new Outcome(Outcome.LIMIT, "time limit reached");
+      }
+      if (user != null) {
+        user.serve(m);
+      }
     }
   }
 

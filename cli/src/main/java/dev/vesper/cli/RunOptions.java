@@ -34,6 +34,7 @@ final class RunOptions {
   @Nullable Path screenshot;
   boolean snapshot;
   Reboots.Action reboot = Reboots.Action.AUTO;
+  boolean noShutdown;
   List<String> items = List.of();
   String debugcon = "stderr";
   String rtc = "";
@@ -134,10 +135,16 @@ final class RunOptions {
         () -> reboot = Reboots.Action.SHUTDOWN,
         "-no-reboot",
         "--no-reboot");
-    o.text(
+    o.flag(
+        "a guest that powers off stays as it is, until Ctrl-A x, a signal or --timeout ends the run",
+        () -> noShutdown = true,
+        "-no-shutdown",
+        "--no-shutdown");
+    o.texts(
         "reboot=reset|shutdown",
-        "what a reset of the guest does: it starts again as often as it likes, or -no-reboot",
-        v -> reboot = Reboots.action(v),
+        "what a reset of the guest does: it starts again as often as it likes, or -no-reboot; and"
+            + " shutdown=poweroff|pause what it does by powering off: the end, or -no-shutdown",
+        this::action,
         "-action",
         "--action");
     o.text(
@@ -277,6 +284,23 @@ final class RunOptions {
         () -> verbose = true,
         "-v");
     return o;
+  }
+
+  private void action(List<String> all) {
+    for (String a : all) {
+      switch (a) {
+        case "reboot=reset" -> reboot = Reboots.Action.RESET;
+        case "reboot=shutdown" -> reboot = Reboots.Action.SHUTDOWN;
+        case "shutdown=poweroff" -> noShutdown = false;
+        case "shutdown=pause" -> noShutdown = true;
+        default ->
+            throw new UserError(
+                "-action takes reboot=reset, reboot=shutdown, shutdown=poweroff or shutdown=pause,"
+                    + " not '"
+                    + a
+                    + "'");
+      }
+    }
   }
 
   /**

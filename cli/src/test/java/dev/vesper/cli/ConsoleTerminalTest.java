@@ -104,6 +104,31 @@ final class ConsoleTerminalTest {
     TerminalSession.modesAreAsBefore(dir);
   }
 
+  /** A reset with -no-reboot is a shutdown, as in QEMU. */
+  @ParameterizedTest
+  @CsvSource({"-no-shutdown, quit, 130", "--action=shutdown=pause, TERM, 143"})
+  void aGuestThatIsOffIsKeptUntilSomebodyEndsTheRun(String option, String way, int status)
+      throws Exception {
+    assumeFalse(
+        way.equals("TERM") && EndOfRunTest.ignored(15), "SIGTERM is ignored here, by children too");
+    Files.write(dir.resolve("off"), FlatGuest.image("mov al, 0xfe\nout 0x64, al\nhlt"));
+    String image = dir.resolve("off").toString();
+    try (TerminalSession s =
+        new TerminalSession(
+            dir, "run", "--sev", "off", "-no-reboot", option, "--json=r.json", image)) {
+      s.until("kept as it is (-no-shutdown)");
+      assertThat(s.modes()).contains("-icanon");
+      if (way.equals("quit")) {
+        s.type(ESCAPE + "x");
+      } else {
+        signal(s.command(), way);
+      }
+      assertThat(s.status()).isEqualTo(status);
+    }
+    assertThat(dir.resolve("r.json")).content().contains("\"status\":" + status);
+    TerminalSession.modesAreAsBefore(dir);
+  }
+
   @Test
   void aMistakeOfTheUsersLeavesTheTerminalAlone() throws Exception {
     try (TerminalSession s = new TerminalSession(dir, echo("--no-such-option"))) {

@@ -69,6 +69,20 @@ final class RebootsTest {
     assertThat(r.status()).as(r.err()).isEqualTo(status);
   }
 
+  /** What is no shutdown, or is to end the run, keeps nothing. */
+  @ParameterizedTest
+  @CsvSource({
+    "-no-shutdown -action shutdown=poweroff, asks, 0, ''",
+    "-no-shutdown, faults, 5, triple fault"
+  })
+  void whatAShutdownDoes(String options, String image, int status, String said) {
+    String line =
+        "run --sev off %s -no-reboot %s -serial none".formatted(dir.resolve(image), options);
+    CommandResult r = CommandResult.of(line.split(" +"));
+    assertThat(r.err()).contains(said);
+    assertThat(r.status()).as(r.err()).isEqualTo(status);
+  }
+
   @Test
   void whoLivesForAMinuteMayStartAgainAsOftenAsItLikes() {
     Reboots r = new Reboots(Reboots.Action.AUTO);

@@ -88,6 +88,7 @@ final class QemuOptions {
     value((o, v) -> line.set("--seed", v), "seed");
     flag((o, v) -> line.flag("-snapshot"), "snapshot");
     flag((o, v) -> line.flag("-no-reboot"), "no-reboot");
+    flag((o, v) -> line.flag("-no-shutdown"), "no-shutdown");
     value((o, v) -> action(new KeyValues(v, "")), "action");
     flag((o, v) -> line.add("--version"), "version");
     flag((o, v) -> line.add("--help"), "h", "help");
@@ -131,13 +132,17 @@ final class QemuOptions {
     value(this::vga, "vga");
   }
 
-  /** What is done when the guest resets itself is ours too, and the only choice. */
+  /** What is done when the guest resets itself or powers off is ours too. */
   private void action(KeyValues k) {
     String reboot = k.take("reboot");
     if (reboot != null) {
-      line.set("-action", "reboot=" + reboot);
+      line.add("-action", "reboot=" + reboot);
     }
-    line.drop("-action", k.rest(), "a shutdown of the guest ends the run");
+    String shutdown = k.take("shutdown");
+    if (shutdown != null) {
+      line.add("-action", "shutdown=" + shutdown);
+    }
+    line.drop("-action", k.rest(), "a guest that panics goes on until it ends");
   }
 
   private void unlessNone(String option, String value) {
@@ -235,10 +240,6 @@ final class QemuOptions {
         "plugins are not loaded; --coverage F.info and --trace F.jsonl say what ran",
         true,
         "plugin");
-    no(
-        "a run ends when its guest powers off; --screenshot F and --trace F keep what it was",
-        false,
-        "no-shutdown");
     no("there is no window; use -vga std --screenshot F.png", false, "sdl", "curses");
     no("use --share path=DIR,tag=TAG, which is virtiofs", true, "virtfs", "fsdev");
     no("a PC has no device tree; -append speaks to the kernel", true, "dtb");
