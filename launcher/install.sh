@@ -26,8 +26,20 @@ lay_out() {
   "$java" -p "$modules" -m dev.vesper.cli/dev.vesper.cli.Reference "$state"
   mv "$state/vesper.1" "$1/share/man/man1/vesper.1"
   mv "$state/vesper.bash" "$1/share/bash-completion/completions/vesper"
-  cp "$root/README.md" "$root/LICENSE" "$root/CHANGELOG.md" "$1/share/doc/vesper"
-  cp -R "$root/docs" "$1/share/doc/vesper/docs"
+  documents "$1/share/doc/vesper"
+}
+
+# The pages, and whatever they lead to, in the places that they have in a clone.
+documents() {
+  mkdir -p "$1/launcher" || exit 2
+  for page in "$root"/*.md "$root/LICENSE"; do cp "$page" "$1"; done
+  cp "$home/run.sh" "$home/jvm.options" "$1/launcher"
+  for folder in docs examples; do
+    rm -rf "${1:?}/$folder"
+    cp -R "$root/$folder" "$1/$folder"
+  done
+  # Of examples that were built the sources alone.
+  rm -rf "$1"/examples/*/target
 }
 
 install_into() {
@@ -64,7 +76,9 @@ debian_package() {
   rm -rf "$tree" && mkdir -p "$tree/usr" "$tree/DEBIAN" || exit 2
   cp -R "$1/." "$tree/usr"
   gzip -9n "$tree/usr/share/man/man1/vesper.1"
+  # Debian has its own name for it; pages lead to ours.
   mv "$tree/usr/share/doc/vesper/LICENSE" "$tree/usr/share/doc/vesper/copyright"
+  ln -s copyright "$tree/usr/share/doc/vesper/LICENSE"
   # A hyphen would be the beginning of Debian's own part of the version.
   deb=$(echo "$version" | sed 's/-SNAPSHOT/~snapshot/; s/-/~/g')
   cat >"$tree/DEBIAN/control" <<END

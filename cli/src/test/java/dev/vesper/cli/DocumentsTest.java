@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.fail;
 
 import dev.vesper.guest.FlatGuest;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -149,9 +150,13 @@ final class DocumentsTest {
 
   @Test
   void linksLeadSomewhere() throws IOException {
+    lead(MarkdownPage.all());
+  }
+
+  private static void lead(List<MarkdownPage> pages) throws IOException {
     List<String> lost = new ArrayList<>();
     int found = 0;
-    for (MarkdownPage p : MarkdownPage.all()) {
+    for (MarkdownPage p : pages) {
       for (String link : p.links()) {
         if (link.matches("https?://.*")) {
           continue;
@@ -170,6 +175,21 @@ final class DocumentsTest {
     }
     assertThat(lost).isEmpty();
     assertThat(found).isGreaterThan(40);
+  }
+
+  /** What is installed has the pages, and all that they lead to. */
+  @Test
+  void linksOfInstalledPagesLeadSomewhere() throws IOException, InterruptedException {
+    Path to = Files.createTempDirectory(dir, "installed");
+    String script = "set -eu; root=$1; home=$1/launcher; . \"$home/install.sh\"; documents \"$2\"";
+    String clone = MarkdownPage.ROOT.toAbsolutePath().toString();
+    Process p =
+        new ProcessBuilder("sh", "-c", script, "sh", clone, to.toString())
+            .redirectErrorStream(true)
+            .start();
+    String said = new String(p.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
+    assertThat(p.waitFor()).as(said).isZero();
+    lead(MarkdownPage.all(to));
   }
 
   @Test

@@ -69,9 +69,14 @@ record MarkdownPage(Path file, List<Block> blocks, String prose) {
 
   /** {@return all pages of the clone} */
   static List<MarkdownPage> all() throws IOException {
+    return all(ROOT);
+  }
+
+  /** {@return the pages in a folder and in its docs} */
+  static List<MarkdownPage> all(Path root) throws IOException {
     List<Path> files = new ArrayList<>();
-    try (Stream<Path> top = Files.list(ROOT);
-        Stream<Path> below = Files.walk(ROOT.resolve("docs"))) {
+    try (Stream<Path> top = Files.list(root);
+        Stream<Path> below = Files.walk(root.resolve("docs"))) {
       Stream.concat(top, below)
           .filter(p -> p.toString().endsWith(".md"))
           .sorted()
