@@ -12,7 +12,7 @@ lay_out() {
   }
   rm -rf "$1/lib/vesper"
   mkdir -p "$1/bin" "$1/lib" "$1/share/man/man1" "$1/share/bash-completion/completions" \
-    "$1/share/doc/vesper" || exit 2
+    "$1/share/zsh/site-functions" "$1/share/fish/vendor_completions.d" "$1/share/doc/vesper" || exit 2
   "$JAVA_HOME/bin/jlink" --module-path "$modules" --add-modules dev.vesper.cli --output "$1/lib/vesper" \
     --compress zip-6 --no-header-files --no-man-pages >"$state/jlink.log" 2>&1 || {
     cat "$state/jlink.log" >&2
@@ -26,6 +26,8 @@ lay_out() {
   "$java" -p "$modules" -m dev.vesper.cli/dev.vesper.cli.Reference "$state"
   mv "$state/vesper.1" "$1/share/man/man1/vesper.1"
   mv "$state/vesper.bash" "$1/share/bash-completion/completions/vesper"
+  mv "$state/vesper.zsh" "$1/share/zsh/site-functions/_vesper"
+  mv "$state/vesper.fish" "$1/share/fish/vendor_completions.d/vesper.fish"
   documents "$1/share/doc/vesper"
 }
 
@@ -76,6 +78,10 @@ debian_package() {
   rm -rf "$tree" && mkdir -p "$tree/usr" "$tree/DEBIAN" || exit 2
   cp -R "$1/." "$tree/usr"
   gzip -9n "$tree/usr/share/man/man1/vesper.1"
+  # Debian's zsh looks for packages' functions there.
+  mkdir -p "$tree/usr/share/zsh/vendor-completions"
+  mv "$tree/usr/share/zsh/site-functions/_vesper" "$tree/usr/share/zsh/vendor-completions/_vesper"
+  rmdir "$tree/usr/share/zsh/site-functions"
   # Debian has its own name for it; pages lead to ours.
   mv "$tree/usr/share/doc/vesper/LICENSE" "$tree/usr/share/doc/vesper/copyright"
   ln -s copyright "$tree/usr/share/doc/vesper/LICENSE"

@@ -30,7 +30,7 @@ public final class Reference {
   private Reference() {}
 
   /**
-   * Writes {@code vesper.1} and {@code vesper.bash}.
+   * Writes {@code vesper.1}, {@code vesper.bash}, {@code vesper.zsh} and {@code vesper.fish}.
    *
    * @param args a folder
    */
@@ -38,6 +38,8 @@ public final class Reference {
     CommandLine all = Main.commandLine();
     Files.writeString(Path.of(args[0], "vesper.1"), manual(all));
     Files.writeString(Path.of(args[0], "vesper.bash"), AutoComplete.bash("vesper", all));
+    Files.writeString(Path.of(args[0], "vesper.zsh"), Completion.zsh(all));
+    Files.writeString(Path.of(args[0], "vesper.fish"), Completion.fish(all));
   }
 
   /** {@return the manual page, in the macros of man(7)} */
