@@ -77,7 +77,7 @@ final class TerminalSession implements AutoCloseable {
 
   /** {@return what is shown up to a text that comes next, and it} */
   String until(String text) throws InterruptedException {
-    long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(120);
+    long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(300);
     synchronized (shown) {
       int at = shown.indexOf(text, from);
       while (at < 0) {
