@@ -216,6 +216,7 @@ final class RunCommand implements Options.Command {
               .withTestDevice(said.testDevice())
               .withSmbios(options.hardware().smbios())
               .withItems(said.items())
+              .withBoot(said.boot())
               .withClock(UserError.of(() -> HardwareOptions.clock("-rtc", said.rtc)));
       if (h.board() == Hardware.Board.MINIMAL && h.needsPci()) {
         throw new UserError(

@@ -6,6 +6,7 @@ import dev.vesper.machine.HardwareOptions;
 import dev.vesper.machine.Machine;
 import dev.vesper.machine.observe.Symbols;
 import dev.vesper.machine.spec.BootException;
+import dev.vesper.machine.spec.BootOptions;
 import dev.vesper.machine.spec.Hardware;
 import dev.vesper.machine.spec.SevMode;
 import java.nio.file.Path;
@@ -36,6 +37,7 @@ final class RunOptions {
   Reboots.Action reboot = Reboots.Action.AUTO;
   boolean noShutdown;
   List<String> items = List.of();
+  List<String> boot = List.of();
   String debugcon = "stderr";
   String rtc = "";
   String virtioConsole = "none";
@@ -84,7 +86,8 @@ final class RunOptions {
         "file=F[,KEY=VALUE...]",
         "a disk: format=raw or qcow2 (default: what the file is, but a guest may not make its raw"
             + " disk look otherwise), if=virtio or ide (default: virtio), media=cdrom (a CD-ROM drive,"
-            + " ide by default), readonly=on, snapshot=on (what the guest writes is forgotten at the"
+            + " ide by default), readonly=on, bootindex=N (firmware tries the least first),"
+            + " snapshot=on (what the guest writes is forgotten at the"
             + " end); may be repeated",
         v -> drive = v,
         "-drive",
@@ -165,6 +168,15 @@ final class RunOptions {
         v -> items = v,
         "-fw_cfg",
         "--fw-cfg");
+    o.phrases(
+        "[order=]DEVICES[,KEY=VALUE...]",
+        "what firmware of -M pc and q35 is told about booting: an order for SeaBIOS of c (disk), d"
+            + " (CD-ROM), n and a; once=DEVICES up to the first reset; menu=on,splash-time=MS;"
+            + " reboot-timeout=MS; strict=on. -drive has bootindex=N, by which OVMF goes too; may be"
+            + " repeated",
+        v -> boot = v,
+        "-boot",
+        "--boot");
     o.text(
         "base=utc|localtime|DATE",
         "what the clock says at the start, as in base=2026-06-17T16:01:21; utc and localtime take"
@@ -347,6 +359,17 @@ final class RunOptions {
       throw new UserError("-fw_cfg: profile openbsd has no fw_cfg; use kvm");
     }
     return items.stream().map(i -> UserError.of(() -> HardwareOptions.item("-fw_cfg", i))).toList();
+  }
+
+  /** {@return what firmware is told about booting, or null if nothing is said} */
+  @Nullable BootOptions boot() {
+    if (boot.isEmpty()) {
+      return null;
+    }
+    if (!guest.kvm()) {
+      throw new UserError("-boot: profile openbsd has no fw_cfg; use kvm");
+    }
+    return UserError.of(() -> HardwareOptions.boot("-boot", String.join(",", boot)));
   }
 
   /** {@return the files that are read, or have been} */

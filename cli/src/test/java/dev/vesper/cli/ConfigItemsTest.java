@@ -17,7 +17,7 @@ final class ConfigItemsTest {
   private static final int DIRECTORY = 2048;
   private static final int FIRST_KEY = 0x20;
   private static final int KEYS = 16;
-  private static final int HEAD = 16;
+  private static final int HEAD = 96;
 
   /** Writes the directory, and then the beginning of each file, to port E9h. */
   private static final String READER =
@@ -57,7 +57,7 @@ final class ConfigItemsTest {
       if (entry.substring(0, entry.indexOf(0)).equals(name)) {
         int key = b.getShort(at + 4);
         int from = DIRECTORY + (key - FIRST_KEY) * HEAD;
-        return new String(read, from, b.getInt(at), StandardCharsets.US_ASCII);
+        return new String(read, from, b.getInt(at), StandardCharsets.ISO_8859_1);
       }
     }
     throw new AssertionError("no item " + name);
@@ -90,6 +90,28 @@ final class ConfigItemsTest {
     assertThat(read).hasSize(DIRECTORY + KEYS * HEAD);
     assertThat(content(read, "opt/x")).isEqualTo("hello,you");
     assertThat(content(read, "opt/test/y")).isEqualTo("of a file");
+  }
+
+  /** Where firmware looks for what to boot, and for how long it waits. */
+  @Test
+  void firmwareIsToldOfBooting() throws IOException {
+    Path guest =
+        Files.write(dir.resolve("guest.elf"), FlatGuest.image("mov rsp, 0x200000\n" + READER));
+    Path debug = dir.resolve("debug");
+    Path disk = Files.write(dir.resolve("disk"), new byte[1 << 16]);
+    String line =
+        "run %s --sev off -serial none -debugcon file:%s -snapshot -drive file=%s,format=raw"
+            + " -drive file=%s,format=raw,if=ide -drive file=%s,format=raw,if=ide,bootindex=2"
+            + " -drive file=%s,format=raw,bootindex=1 -boot splash-time=5000,strict=on"
+            + " -boot reboot-timeout=7";
+    int status = Main.execute(line.formatted(guest, debug, disk, disk, disk, disk).split(" "));
+    assertThat(status).isEqualTo(33);
+    byte[] read = Files.readAllBytes(debug);
+    // The first disk is behind the entropy device in slot 3; the controller comes last.
+    assertThat(content(read, "bootorder"))
+        .isEqualTo("/pci@i0cf8/scsi@5/disk@0,0\n/pci@i0cf8/pci8086,2922@6/drive@1/disk@0\nHALT\0");
+    assertThat(content(read, "etc/boot-menu-wait")).isEqualTo("\u0088\u0013");
+    assertThat(content(read, "etc/boot-fail-wait")).isEqualTo("\7\0\0\0");
   }
 
   private int exit(int value, Path json, String... more) throws IOException {

@@ -206,6 +206,9 @@ final class QemuLinesTest {
             + "| -drive file=a,format=raw,if=ide",
         "-blockdev driver=file,node-name=f,filename=a -blockdev qcow2,node-name=q,file=f"
             + " -device virtio-blk-pci,drive=q | -drive file=a,format=qcow2,if=virtio",
+        "-device virtio-blk-pci,drive=d,bootindex=1 -drive file=a,if=none,id=d"
+            + "| -drive file=a,if=virtio,bootindex=1",
+        "-boot dc,menu=on -boot once=d | -boot order=dc -boot menu=on -boot once=d",
         "-machine q35,pflash0=c,pflash1=v -blockdev driver=file,node-name=c,filename=C,read-only=on"
             + " -blockdev driver=file,node-name=v,filename=V | -M q35 -bios C --nvram V",
         "-drive if=pflash,unit=1,file=V -drive if=pflash,unit=0,file=C,readonly=on"

@@ -6,6 +6,7 @@ import dev.vesper.machine.device.net.Loopback;
 import dev.vesper.machine.device.net.Network;
 import dev.vesper.machine.device.net.UserNetwork;
 import dev.vesper.machine.device.share.FuseServer;
+import dev.vesper.machine.spec.BootOptions;
 import dev.vesper.machine.spec.Hardware;
 import java.io.IOException;
 import java.io.InputStream;
@@ -24,6 +25,7 @@ import java.time.ZoneId;
 import java.time.ZoneOffset;
 import java.time.format.DateTimeParseException;
 import java.util.Locale;
+import java.util.OptionalInt;
 import java.util.function.Consumer;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
@@ -39,7 +41,10 @@ import org.jspecify.annotations.Nullable;
 public final class HardwareOptions {
   private static final String DRIVE =
       " takes file=F[,format=raw|qcow2][,if=virtio|ide][,media=disk|cdrom][,readonly=on]"
-          + "[,snapshot=on]";
+          + "[,snapshot=on][,bootindex=N]";
+  private static final String BOOT =
+      " takes [order=]DEVICES[,once=DEVICES][,menu=on][,splash-time=MS][,reboot-timeout=MS]"
+          + "[,strict=on]";
   private static final String NIC =
       " takes none or user[,hostfwd=tcp:[127.0.0.1]:PORT-[10.0.2.15]:PORT]"
           + "[,guestfwd=tcp:10.0.2.2:PORT-tcp:127.0.0.1:PORT]";
@@ -83,7 +88,8 @@ public final class HardwareOptions {
       boolean virtio,
       boolean cdRom,
       boolean readOnly,
-      boolean forget) {
+      boolean forget,
+      int bootIndex) {
 
     static DriveWords of(String name, String option) {
       Path path = null;
@@ -92,6 +98,7 @@ public final class HardwareOptions {
       boolean cdRom = false;
       boolean readOnly = false;
       boolean forget = false;
+      int bootIndex = -1;
       for (String part : option.split(",")) {
         int eq = part.indexOf('=');
         String key = eq < 0 ? part : part.substring(0, eq);
@@ -119,6 +126,7 @@ public final class HardwareOptions {
           }
           case "readonly" -> readOnly = flag(name, part, value);
           case "snapshot" -> forget = flag(name, part, value);
+          case "bootindex" -> bootIndex = number(name, part, value, Short.MAX_VALUE);
           default -> throw wrong(name + DRIVE + ", not '" + part + "'");
         }
       }
@@ -126,7 +134,7 @@ public final class HardwareOptions {
         throw wrong(name + " needs file=F");
       }
       boolean virtio = bus.isEmpty() ? !cdRom : bus.equals("virtio");
-      return new DriveWords(path, format, virtio, cdRom, readOnly || cdRom, forget);
+      return new DriveWords(path, format, virtio, cdRom, readOnly || cdRom, forget, bootIndex);
     }
   }
 
@@ -153,7 +161,8 @@ public final class HardwareOptions {
     return new Hardware.Drive(
         disk(d.path, d.format, d.readOnly, (d.forget || snapshot) && !d.cdRom, notices),
         d.virtio,
-        d.cdRom && !d.virtio);
+        d.cdRom && !d.virtio,
+        d.bootIndex);
   }
 
   /** {@return the file of a disk that an option describes} */
@@ -165,6 +174,47 @@ public final class HardwareOptions {
   public static boolean driveIsWritten(String name, String option, boolean snapshot) {
     DriveWords d = DriveWords.of(name, option);
     return !d.readOnly && !d.forget && !snapshot;
+  }
+
+  private static int number(String name, String part, String value, int most) {
+    if (!value.matches("\\d{1,6}") || Integer.parseInt(value) > most) {
+      throw wrong(name + " " + part + ": a number up to " + most + " is wanted");
+    }
+    return Integer.parseInt(value);
+  }
+
+  /**
+   * {@return what firmware is told about booting: {@code
+   * [order=]DEVICES[,once=DEVICES][,menu=on][,splash-time=MS][,reboot-timeout=MS][,strict=on]}}
+   *
+   * @param name of the option, for messages
+   */
+  public static BootOptions boot(String name, String option) {
+    String order = "";
+    String once = "";
+    boolean menu = false;
+    boolean strict = false;
+    OptionalInt wait = OptionalInt.empty();
+    OptionalInt retry = OptionalInt.empty();
+    for (String part : option.split(",")) {
+      int eq = part.indexOf('=');
+      String key = eq < 0 ? "order" : part.substring(0, eq);
+      String value = part.substring(eq + 1);
+      switch (key) {
+        case "order" -> order = value;
+        case "once" -> once = value;
+        case "menu" -> menu = flag(name, part, value);
+        case "strict" -> strict = flag(name, part, value);
+        case "splash-time" -> wait = OptionalInt.of(number(name, part, value, 0xFFFF));
+        case "reboot-timeout" -> retry = OptionalInt.of(number(name, part, value, 0xFFFF));
+        default -> throw wrong(name + BOOT + ", not '" + part + "'");
+      }
+    }
+    try {
+      return new BootOptions(order, once, menu, wait, retry, strict);
+    } catch (IllegalArgumentException e) {
+      throw wrong(name + " " + option + ": " + e.getMessage());
+    }
   }
 
   private static boolean flag(String name, String part, String value) {

@@ -68,10 +68,27 @@ final class Disks {
       boolean cdRom,
       boolean readOnly,
       boolean snapshot,
-      String index) {
+      String index,
+      String bootIndex) {
+    /** A drive that firmware finds by itself. */
+    Image(
+        String file,
+        @Nullable String format,
+        boolean cdRom,
+        boolean readOnly,
+        boolean snapshot,
+        String index) {
+      this(file, format, cdRom, readOnly, snapshot, index, "");
+    }
+
     /** {@return the same as the medium of a CD-ROM drive} */
     Image inCdRom() {
-      return new Image(file, format, true, false, false, index);
+      return new Image(file, format, true, false, false, index, bootIndex);
+    }
+
+    /** {@return the same with a place in the order in which firmware looks} */
+    Image with(String boot) {
+      return new Image(file, format, cdRom, readOnly, snapshot, index, boot);
     }
 
     String words(String bus) {
@@ -81,7 +98,8 @@ final class Disks {
           + (bus.isEmpty() ? "" : ",if=" + bus)
           + (cdRom ? ",media=cdrom" : "")
           + (readOnly ? ",readonly=on" : "")
-          + (snapshot ? ",snapshot=on" : "");
+          + (snapshot ? ",snapshot=on" : "")
+          + (bootIndex.isEmpty() ? "" : ",bootindex=" + bootIndex);
     }
   }
 
@@ -94,7 +112,7 @@ final class Disks {
   }
 
   /** A device that takes a drive or a block node. */
-  private record Device(String model, String bus, String drive) {}
+  private record Device(String model, String bus, String drive, String bootIndex) {}
 
   /** A drive or node that is a flash. */
   private record Flash(int unit, @Nullable Image image, String node) {}
@@ -142,6 +160,7 @@ final class Disks {
     String medium = k.take("media", "disk");
     boolean readOnly = isSet(k, READ_ONLY) | isSet(k, "read-only");
     boolean snapshot = isSet(k, "snapshot");
+    String boot = k.take("bootindex", "");
     k.ignore(PLACES);
     line.drop(OPTION, k.takeAny(TUNING), UNTUNED);
     line.refuseRest(OPTION, k);
@@ -158,7 +177,7 @@ final class Disks {
     if (!usable(OPTION, file, kind)) {
       return;
     }
-    Image i = new Image(file, kind, cdRom, readOnly && !cdRom, snapshot && !cdRom, index);
+    Image i = new Image(file, kind, cdRom, readOnly && !cdRom, snapshot && !cdRom, index, boot);
     switch (bus) {
       case "", "virtio", "ide" -> attach(i, bus);
       case "none" -> waiting.put(id, i);
@@ -272,12 +291,13 @@ final class Disks {
       line.drop("-device ide-cd without drive=ID", EMPTY_DRIVE);
       return;
     }
+    String boot = k.take("bootindex", "");
     line.drop(
         "-device " + model,
-        k.takeAny(List.of("bootindex", "serial", "num-queues", "queue-size", "iothread")),
+        k.takeAny(List.of("serial", "num-queues", "queue-size", "iothread")),
         "disks come in the order of the line");
     Devices.refuseRest(line, model, k);
-    devices.add(new Device(model, bus, id));
+    devices.add(new Device(model, bus, id, boot));
   }
 
   /** {@code -machine pflash0=NODE}. */
@@ -292,7 +312,8 @@ final class Disks {
       if (i == null) {
         line.refuse("-device %s: no -drive or -blockdev is named '%s'".formatted(d.model, d.drive));
       } else {
-        attach(d.model.equals("ide-cd") ? i.inCdRom() : i, d.bus);
+        Image placed = i.with(i.bootIndex.isEmpty() ? d.bootIndex : i.bootIndex);
+        attach(d.model.equals("ide-cd") ? placed.inCdRom() : placed, d.bus);
       }
     }
     flashes.sort(Comparator.comparingInt(Flash::unit));

@@ -94,6 +94,7 @@ final class QemuOptions {
     flag((o, v) -> line.add("--help"), "h", "help");
     value((o, v) -> line.add("-fw_cfg", v), "fw_cfg", "fw-cfg");
     value((o, v) -> line.add("-smbios", v), "smbios");
+    value((o, v) -> boot(new KeyValues(v, "order")), "boot");
     value((o, v) -> line.set("--sandbox", v.startsWith("on") ? "on" : v), "sandbox");
   }
 
@@ -130,6 +131,18 @@ final class QemuOptions {
     }
     value(this::display, "display");
     value(this::vga, "vga");
+  }
+
+  /** A picture is nowhere to be seen; what else there is is ours too. */
+  private void boot(KeyValues k) {
+    line.drop("-boot", k.takeAny(List.of("splash")), "firmware shows its own picture");
+    for (String key : List.of("order", "once", "menu", "splash-time", "reboot-timeout", "strict")) {
+      String v = k.take(key);
+      if (v != null) {
+        line.add("-boot", key + "=" + v);
+      }
+    }
+    line.refuseRest("-boot", k);
   }
 
   /** What is done when the guest resets itself or powers off is ours too. */
@@ -205,7 +218,6 @@ final class QemuOptions {
         "results are the same; --translate-after 0 interprets all",
         "singlestep",
         "one-insn-per-tb");
-    harmlessValue("firmware looks for what to boot by itself", "boot");
     harmlessValue("memory is Java's", "mem-path");
     harmlessFlag("memory is Java's", "mem-prealloc");
     harmlessFlag("the board's devices are as they are", "no-hpet", "usb");

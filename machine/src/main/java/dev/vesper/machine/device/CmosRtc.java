@@ -114,6 +114,17 @@ public final class CmosRtc implements PortDevice, Timed {
     drive();
   }
 
+  /**
+   * Stores the order in which a BIOS tries kinds of devices, where QEMU's PC does.
+   *
+   * @param order four bits a device, the first one lowest: 1 floppy, 2 hard disk, 3 CD-ROM, 4
+   *     network
+   */
+  public void bootOrder(int order) {
+    ram[0x3D] = (byte) order;
+    ram[0x38] = (byte) (order >> 4 & 0xF0);
+  }
+
   /** Says by the shutdown status that the processor is reset because the machine wakes. */
   public void sayThatItWakes() {
     ram[SHUTDOWN_STATUS] = (byte) WAKES;

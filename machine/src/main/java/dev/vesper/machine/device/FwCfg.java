@@ -23,6 +23,7 @@ public final class FwCfg implements PortDevice {
   public static final int NB_CPUS = 0x05;
   public static final int KERNEL_SIZE = 0x08;
   public static final int INITRD_SIZE = 0x0B;
+  public static final int BOOT_MENU = 0x0E;
   public static final int MAX_CPUS = 0x0F;
   public static final int KERNEL_DATA = 0x11;
   public static final int INITRD_DATA = 0x12;

@@ -32,7 +32,8 @@ public record Hardware(
     boolean testDevice,
     long startSeconds,
     List<ConfigItem> items,
-    @Nullable Smbios smbios) {
+    @Nullable Smbios smbios,
+    @Nullable BootOptions boot) {
   /** 2027-01-01 00:00:00 UTC: where the clock starts unless somebody says otherwise. */
   public static final long START_SECONDS = 1_798_761_600L;
 
@@ -56,11 +57,18 @@ public record Hardware(
    *
    * @param virtio a virtio disk, or one of the AHCI controller
    * @param cdRom a CD-ROM drive with the disk as its medium, if it is of the AHCI controller
+   * @param bootIndex firmware tries those with the least number first, before all that have none;
+   *     -1 for none
    */
-  public record Drive(Disk disk, boolean virtio, boolean cdRom) {
+  public record Drive(Disk disk, boolean virtio, boolean cdRom, int bootIndex) {
     /** A hard disk. */
     public Drive(Disk disk, boolean virtio) {
       this(disk, virtio, false);
+    }
+
+    /** A drive that firmware finds by itself. */
+    public Drive(Disk disk, boolean virtio, boolean cdRom) {
+      this(disk, virtio, cdRom, -1);
     }
   }
 
@@ -141,6 +149,7 @@ public record Hardware(
         false,
         START_SECONDS,
         List.of(),
+        null,
         null);
   }
 
@@ -156,6 +165,7 @@ public record Hardware(
     private long startSeconds;
     private List<ConfigItem> items;
     private @Nullable Smbios smbios;
+    private @Nullable BootOptions boot;
 
     Parts(Hardware h) {
       board = h.board;
@@ -168,6 +178,7 @@ public record Hardware(
       startSeconds = h.startSeconds;
       items = h.items;
       smbios = h.smbios;
+      boot = h.boot;
     }
   }
 
@@ -184,7 +195,8 @@ public record Hardware(
         p.testDevice,
         p.startSeconds,
         p.items,
-        p.smbios);
+        p.smbios,
+        p.boot);
   }
 
   /** {@return the same on another board} */
@@ -227,10 +239,16 @@ public record Hardware(
     return with(p -> p.smbios = said);
   }
 
+  /** {@return the same with what firmware is told about booting, or without} */
+  public Hardware withBoot(@Nullable BootOptions options) {
+    return with(p -> p.boot = options);
+  }
+
   /** {@return whether there is anything that {@link Board#MINIMAL} has no place for} */
   public boolean needsPci() {
     return testDevice
         || smbios != null
+        || boot != null
         || !items.isEmpty()
         || !drives.isEmpty()
         || !networks.isEmpty()

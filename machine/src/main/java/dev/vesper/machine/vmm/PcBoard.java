@@ -32,6 +32,7 @@ import dev.vesper.machine.device.virtio.VirtioEntropy;
 import dev.vesper.machine.device.virtio.VirtioFs;
 import dev.vesper.machine.device.virtio.VirtioNet;
 import dev.vesper.machine.device.virtio.VirtioPci;
+import dev.vesper.machine.spec.BootOptions;
 import dev.vesper.machine.spec.Hardware;
 import dev.vesper.machine.spec.Smbios;
 import java.nio.ByteBuffer;
@@ -40,6 +41,8 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.SortedMap;
+import java.util.TreeMap;
 import java.util.UUID;
 import org.jspecify.annotations.Nullable;
 
@@ -77,6 +80,12 @@ public final class PcBoard {
   private final AcpiPm pm;
   private final PciConfig powerManagement;
   private @Nullable Q35Host host;
+
+  /** Drives that are tried first, by their boot index. */
+  private final SortedMap<Integer, List<String>> bootOrder = new TreeMap<>();
+
+  /** What is tried before them, or nothing. */
+  private String firstToBoot = "";
 
   private PcBoard(Platform.Parts p) {
     parts = p;
@@ -184,11 +193,13 @@ public final class PcBoard {
       add(virtio(new VirtioFs(f.tag(), f.server())));
     }
     List<SataDrive> sata = new ArrayList<>();
+    List<Hardware.Drive> ports = new ArrayList<>();
     for (Hardware.Drive d : parts.hardware().drives()) {
       if (d.virtio()) {
-        add(virtio(new VirtioBlock(d.disk())));
+        boots(d, "scsi@%x/disk@0,0".formatted(add(virtio(new VirtioBlock(d.disk())))));
       } else {
         sata.add(new SataDrive(d.disk(), d.cdRom()));
+        ports.add(d);
       }
     }
     if (sata.size() > Ahci.PORTS) {
@@ -196,7 +207,10 @@ public final class PcBoard {
           "there are " + sata.size() + " disks with if=ide, but only " + Ahci.PORTS + " ports");
     }
     if (!sata.isEmpty()) {
-      add(new Ahci(parts.memory(), sata, platform.work));
+      int slot = add(new Ahci(parts.memory(), sata, platform.work));
+      for (int i = 0; i < ports.size(); i++) {
+        boots(ports.get(i), "pci8086,2922@%x/drive@%x/disk@0".formatted(slot, i));
+      }
     }
   }
 
@@ -204,12 +218,21 @@ public final class PcBoard {
     return new VirtioPci(d, parts.memory(), parts.encrypted(), platform.work);
   }
 
-  private void add(PciDevice d) {
+  /** A drive that firmware may boot from, by its name in Open Firmware's tree below the bus. */
+  private void boots(Hardware.Drive d, String name) {
+    if (d.bootIndex() >= 0) {
+      bootOrder.computeIfAbsent(d.bootIndex(), i -> new ArrayList<>()).add("/pci@i0cf8/" + name);
+    }
+  }
+
+  /** {@return the slot that a device has got} */
+  private int add(PciDevice d) {
     int slot = pci.freeDevice();
     if (slot < 0) {
       throw new IllegalArgumentException("there are more devices than PCI slots: leave some out");
     }
     pci.add(slot, d, router.pin(slot));
+    return slot;
   }
 
   /** What ACPI tables say of the board as it is now. */
@@ -309,6 +332,7 @@ public final class PcBoard {
     if (f != null) {
       kernel(cfg, f);
     }
+    booting(cfg);
   }
 
   private void smbios(FwCfg cfg, Smbios said) {
@@ -367,13 +391,40 @@ public final class PcBoard {
     return parts.memory().guestBytes();
   }
 
-  private static void bootRom(FwCfg cfg, @Nullable LinuxBootRom rom) {
+  private void bootRom(FwCfg cfg, @Nullable LinuxBootRom rom) {
     if (rom != null) {
       cfg.put(FwCfg.SETUP_DATA, rom.setup());
       cfg.file(LinuxBootRom.FILE, rom.rom());
-      String order = LinuxBootRom.BOOT_ORDER_ENTRY + "\0";
-      cfg.file("bootorder", order.getBytes(StandardCharsets.US_ASCII));
+      firstToBoot = LinuxBootRom.BOOT_ORDER_ENTRY;
     }
+  }
+
+  /** What a person has said about booting, and which drives come first (QEMU's bootorder). */
+  private void booting(FwCfg cfg) {
+    BootOptions b = parts.hardware().boot();
+    List<String> order = new ArrayList<>();
+    if (!firstToBoot.isEmpty()) {
+      order.add(firstToBoot);
+    }
+    bootOrder.values().forEach(order::addAll);
+    if (b != null) {
+      platform.boots(b);
+      cfg.number(FwCfg.BOOT_MENU, 2, b.menu() ? 1 : 0);
+      b.menuMillis().ifPresent(ms -> cfg.file("etc/boot-menu-wait", littleEndian(2, ms)));
+      b.retryMillis().ifPresent(ms -> cfg.file("etc/boot-fail-wait", littleEndian(4, ms)));
+      if (b.strict()) {
+        order.add("HALT");
+      }
+    }
+    if (!order.isEmpty()) {
+      String lines = String.join("\n", order) + "\0";
+      cfg.file("bootorder", lines.getBytes(StandardCharsets.US_ASCII));
+    }
+  }
+
+  private static byte[] littleEndian(int bytes, int v) {
+    byte[] four = ByteBuffer.allocate(4).order(ByteOrder.LITTLE_ENDIAN).putInt(v).array();
+    return Arrays.copyOf(four, bytes);
   }
 
   /** What firmware has done when it enters a kernel. */

@@ -21,6 +21,7 @@ import dev.vesper.machine.device.display.Vga;
 import dev.vesper.machine.device.net.Network;
 import dev.vesper.machine.device.pci.PciBus;
 import dev.vesper.machine.memory.HostView;
+import dev.vesper.machine.spec.BootOptions;
 import dev.vesper.machine.spec.Hardware;
 import java.util.ArrayList;
 import java.util.List;
@@ -105,6 +106,8 @@ public final class Platform {
   private final long apJumpTable;
   private final boolean firmware;
   private @Nullable AcpiPm power;
+
+  private @Nullable BootOptions boot;
   private long spoke;
   @Nullable Vga screen;
   @Nullable I8042 keyboard;
@@ -238,6 +241,16 @@ public final class Platform {
   /** Takes over what has its own battery. */
   void resetFrom(Platform before) {
     rtc.resetFrom(before.rtc);
+    BootOptions b = boot;
+    if (b != null) {
+      rtc.bootOrder(b.cmos(false));
+    }
+  }
+
+  /** Tells the BIOS in what order it boots. */
+  void boots(BootOptions b) {
+    boot = b;
+    rtc.bootOrder(b.cmos(true));
   }
 
   /** Takes over what has its own battery, and what woke the machine. */
