@@ -22,6 +22,7 @@ import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.Outcome;
 import dev.vesper.machine.spec.ResetPolicy;
 import dev.vesper.machine.spec.SevMode;
+import dev.vesper.machine.spec.Translator;
 import java.io.BufferedOutputStream;
 import java.io.Closeable;
 import java.io.FileDescriptor;
@@ -352,6 +353,12 @@ final class RunCommand implements Options.Command {
     if (said.verbose && c != null) {
       Terminal.err("[sandbox] " + c.files() + "; " + c.calls());
     }
+    Translator t = said.translation();
+    boolean isWanted = t == Translator.NATIVE || t == null && said.translateAfter == null;
+    String lack = said.verbose && isWanted ? Machine.lackOfNativeCode() : null;
+    if (lack != null) {
+      Terminal.err("[translator] no native code here: " + lack);
+    }
   }
 
   /** {@return what ends the process; where it is not this run's alone, nothing does} */
@@ -469,6 +476,10 @@ final class RunCommand implements Options.Command {
     ConsoleUser u = user;
     if (u != null) {
       u.serves(m);
+    }
+    Translator t = said.translation();
+    if (t != null) {
+      m.translator(t);
     }
     if (said.translateAfter != null) {
       m.translateAfter(said.translateAfter);

@@ -9,6 +9,7 @@ import dev.vesper.machine.spec.BootException;
 import dev.vesper.machine.spec.BootOptions;
 import dev.vesper.machine.spec.Hardware;
 import dev.vesper.machine.spec.SevMode;
+import dev.vesper.machine.spec.Translator;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -51,6 +52,7 @@ final class RunOptions {
   List<String> hostFaults = new ArrayList<>();
   List<String> secret = List.of();
   boolean measureOnly;
+  String translator = "";
   @Nullable Integer translateAfter;
   long limitInsns = Long.MAX_VALUE;
   double timeout;
@@ -237,10 +239,17 @@ final class RunOptions {
         "launch, print digest and measurement, and end",
         () -> measureOnly = true,
         "--measure-only");
+    o.text(
+        "native|regions|none",
+        "execute guest code by native code, by methods of the JVM that are made of hot code, or by"
+            + " the interpreter alone (default: native, or regions where there can be no native"
+            + " code; -v says why); results are the same",
+        v -> translator = v,
+        "--translator");
     o.integer(
         "N",
-        "translate a block of code when it has been interpreted N times (default: 10000); 1"
-            + " translates everything, 0 nothing; results are the same",
+        "without native code, translate a block of code when it has been interpreted N times"
+            + " (default: 10000); 1 translates everything, 0 nothing; results are the same",
         v -> translateAfter = v,
         "--translate-after");
     o.count(
@@ -316,6 +325,23 @@ final class RunOptions {
   }
 
   /**
+   * {@return what guest code is executed by, or null if nothing is said}
+   *
+   * @throws UserError if it is not understood
+   */
+  @Nullable Translator translation() {
+    return switch (translator) {
+      case "" -> null;
+      case "native" -> Translator.NATIVE;
+      case "regions" -> Translator.REGIONS;
+      case "none" -> Translator.NONE;
+      default ->
+          throw new UserError(
+              "--translator takes native, regions or none, not '" + translator + "'");
+    };
+  }
+
+  /**
    * Looks at what the options say together, before anything is done.
    *
    * @throws UserError if they cannot be meant
@@ -329,6 +355,10 @@ final class RunOptions {
     }
     if (translateAfter != null && translateAfter < 0) {
       throw new UserError("--translate-after must not be negative");
+    }
+    Translator t = translation();
+    if (translateAfter != null && t != null && t != Translator.REGIONS) {
+      throw new UserError("--translate-after is for --translator regions, not " + translator);
     }
     if (!List.of("guest", "outcome").contains(exitStatus)) {
       throw new UserError("--exit-status takes guest or outcome, not '" + exitStatus + "'");

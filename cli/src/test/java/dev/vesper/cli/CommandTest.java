@@ -72,6 +72,8 @@ final class CommandTest {
     "'--share path=/tmp', tag",
     "--limit-insns -4, limits",
     "--sandbox maybe, on or off",
+    "--translator fast, 'native, regions or none'",
+    "--translator native --translate-after 5, regions",
     "--sandbox on, alone"
   })
   void mistakesAreOneLineAndStatus2(String args, String words) {

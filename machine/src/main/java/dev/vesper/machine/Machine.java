@@ -2,6 +2,7 @@ package dev.vesper.machine;
 
 import dev.vesper.machine.assembly.Assembly;
 import dev.vesper.machine.assembly.LaunchSequence;
+import dev.vesper.machine.assembly.Tiers;
 import dev.vesper.machine.boot.FirmwareImage;
 import dev.vesper.machine.boot.SymbolFile;
 import dev.vesper.machine.cpu.Cpu;
@@ -20,6 +21,7 @@ import dev.vesper.machine.sev.Vmcb;
 import dev.vesper.machine.spec.BootException;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.Outcome;
+import dev.vesper.machine.spec.Translator;
 import dev.vesper.machine.trace.CodeCoverage;
 import dev.vesper.machine.trace.Tracer;
 import dev.vesper.machine.vmm.RunLoop;
@@ -127,6 +129,19 @@ public final class Machine implements AutoCloseable {
   }
 
   // ---- before a run
+
+  /**
+   * Chooses by what guest code is executed: speed changes, results do not. Native code if nothing
+   * is chosen, where there can be any (see {@link #lackOfNativeCode}). Before the run only.
+   */
+  public void translator(Translator t) {
+    parts.translateBy(t);
+  }
+
+  /** {@return why guest code cannot be native code on this computer, or null if it can} */
+  public static @Nullable String lackOfNativeCode() {
+    return Tiers.lack();
+  }
 
   /**
    * Has hot code translated to methods of the JVM, and none to native code, and sets how often a

@@ -130,7 +130,7 @@ final class Boards {
     if (!thread.equals("single")) {
       line.drop("-accel thread=" + thread, "processors take turns on one thread");
     }
-    line.drop("-accel", k.rest(), "the translator is Vesper's own: --translate-after");
+    line.drop("-accel", k.rest(), "the translator is Vesper's own: --translator");
   }
 
   static final String NOT_ACCELERATED = "guests run in software, on any computer";

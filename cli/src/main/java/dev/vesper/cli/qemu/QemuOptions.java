@@ -215,9 +215,7 @@ final class QemuOptions {
     harmlessValue("a run has no name", "name");
     harmlessValue("virtual time is one nanosecond an instruction always", "icount");
     harmlessFlag(
-        "results are the same; --translate-after 0 interprets all",
-        "singlestep",
-        "one-insn-per-tb");
+        "results are the same; --translator none interprets all", "singlestep", "one-insn-per-tb");
     harmlessValue("memory is Java's", "mem-path");
     harmlessFlag("memory is Java's", "mem-prealloc");
     harmlessFlag("the board's devices are as they are", "no-hpet", "usb");

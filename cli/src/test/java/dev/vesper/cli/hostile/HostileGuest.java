@@ -99,6 +99,8 @@ public record HostileGuest(
     o.addAll(List.of("-cpu", MODELS[r.nextInt(MODELS.length)]));
     if (r.nextInt(6) == 0) {
       o.addAll(List.of("--translate-after", String.valueOf(new int[] {0, 1, 20}[r.nextInt(3)])));
+    } else if (r.nextInt(4) == 0) {
+      o.addAll(List.of("--translator", "regions"));
     }
     if (board != Board.MINIMAL || vmd) {
       devices(o, r, arena, vmd);

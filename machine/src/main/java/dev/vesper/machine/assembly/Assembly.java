@@ -5,12 +5,10 @@ import dev.vesper.machine.boot.LoadedGuest;
 import dev.vesper.machine.boot.WakingVector;
 import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuFeatures;
-import dev.vesper.machine.cpu.NativeTier;
 import dev.vesper.machine.cpu.NestedMap;
 import dev.vesper.machine.cpu.PausePoints;
 import dev.vesper.machine.cpu.TimeStampCounter;
 import dev.vesper.machine.cpu.interp.Interpreter;
-import dev.vesper.machine.cpu.jit.RegionTranslator;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PhysicalMemory;
@@ -22,6 +20,7 @@ import dev.vesper.machine.spec.BootException;
 import dev.vesper.machine.spec.Hardware;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.SevMode;
+import dev.vesper.machine.spec.Translator;
 import dev.vesper.machine.vmm.ExtraIntercepts;
 import dev.vesper.machine.vmm.HostFaults;
 import dev.vesper.machine.vmm.Hypervisor;
@@ -54,6 +53,9 @@ public final class Assembly {
   /** The guest's key, or {@link Page#SHARED} without SEV. */
   public final int key;
 
+  /** What the processors have. */
+  private final CpuFeatures features;
+
   /**
    * Builds the parts and loads the guest.
    *
@@ -78,18 +80,15 @@ public final class Assembly {
     long cBit = GuestLoader.cBit(o.mode(), model);
     HostView view = memory.hostView();
     NestedMap nested = nested(memory.guestPages(), mmio);
-    CpuFeatures features = new CpuFeatures(model.features());
+    features = new CpuFeatures(model.features());
     Interpreter interpreter = new Interpreter(features);
     TimeStampCounter tsc = new TimeStampCounter();
-    NativeTier natives = Translation.standard().natives(features);
     for (int i = 0; i < o.processors(); i++) {
       Cpu c = new Cpu(memory, nested, features, interpreter, o.seed() + i);
       c.configureEncryption(key, cBit);
       c.configurePhysicalBits(model.physicalBits());
       c.timeStampCounter = tsc;
       tsc.addUser();
-      RegionTranslator.attach(c, Translation.standard().threshold());
-      c.runNatively(natives);
       c.pausePoints = pausePoints;
       cpus.add(c);
       VirtualCpu v =
@@ -104,6 +103,7 @@ public final class Assembly {
       ExtraIntercepts.add(v, o.intercepts());
       vcpus.add(v);
     }
+    translateBy(Tiers.standard());
     guest = GuestLoader.load(o, profile, model, view);
     MachineSpec.Ports p = o.ports();
     host =
@@ -191,6 +191,11 @@ public final class Assembly {
         b.image().length == 0 ? null : b.image(),
         b.initrd(),
         b.commandLine());
+  }
+
+  /** Has the processors execute guest code by what was chosen. */
+  public void translateBy(Translator t) {
+    Tiers.choose(cpus, features, t);
   }
 
   private static NestedMap nested(int guestPages, MmioMap mmio) {

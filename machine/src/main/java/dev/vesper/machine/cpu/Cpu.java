@@ -574,8 +574,7 @@ public final class Cpu extends ControlRegisters {
         && from.block().mode == b.mode
         && from.block().current()
         && from.kind() == kind
-        && from.targets()[linkJump] == b.start
-        && tier.block(from.number()) == from) {
+        && from.targets()[linkJump] == b.start) {
       tier.link(from, linkJump, code);
     }
     rememberJump(kind, rip, b.page, code.entry());

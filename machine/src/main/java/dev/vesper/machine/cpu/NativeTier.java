@@ -24,7 +24,7 @@ public interface NativeTier {
    */
   int enter(Cpu cpu, long state, long target, boolean vectors);
 
-  /** Lets a direct jump go to a block of the same page. */
+  /** Lets a direct jump go to a block of the same page, unless its code has been forgotten. */
   void link(NativeBlock from, int jump, NativeBlock to);
 
   /**

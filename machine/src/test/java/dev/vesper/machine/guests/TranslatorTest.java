@@ -10,6 +10,7 @@ import dev.vesper.machine.observe.Event;
 import dev.vesper.machine.spec.BootException;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.SevMode;
+import dev.vesper.machine.spec.Translator;
 import java.util.List;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -17,7 +18,7 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
 /**
- * The translator changes nothing but speed: not the final state, not a trace, not an instruction.
+ * No translator changes anything but speed: not the final state, not a trace, not an instruction.
  */
 final class TranslatorTest {
   private static final String INIT =
@@ -28,12 +29,19 @@ final class TranslatorTest {
       /bin/busybox poweroff -f
       """;
 
+  /** Instead of a threshold. */
+  private static final int NATIVE = -1;
+
   private record Result(String hash, long instructions, String console, List<Event> events) {}
 
   private static Result run(MachineSpec.Builder o, int after, boolean traced) throws BootException {
     TestMachine t = TestMachine.of(o);
     Machine m = t.machine();
-    m.translateAfter(after);
+    if (after == NATIVE) {
+      m.translator(Translator.NATIVE);
+    } else {
+      m.translateAfter(after);
+    }
     if (traced) {
       t.traced();
     }
@@ -50,10 +58,10 @@ final class TranslatorTest {
 
   @ParameterizedTest
   @EnumSource(SevMode.class)
-  void theReferenceGuestAndItsTraceAreTheSameAtAnyThreshold(SevMode mode) throws BootException {
+  void theReferenceGuestAndItsTraceAreTheSameWithAnyTranslator(SevMode mode) throws BootException {
     Result interpreted = locore(mode, 0, true);
     assertThat(interpreted.console()).contains("locore: self-test passed");
-    for (int after : new int[] {1, 3, 100}) {
+    for (int after : new int[] {NATIVE, 1, 3, 100}) {
       assertThat(locore(mode, after, true)).isEqualTo(interpreted);
       assertThat(locore(mode, after, false).hash()).isEqualTo(interpreted.hash());
     }
@@ -61,10 +69,10 @@ final class TranslatorTest {
 
   @Test
   @Tag("slow")
-  void linuxEndsInTheSameStateAtAnyThreshold() throws BootException {
+  void linuxEndsInTheSameStateWithAnyTranslator() throws BootException {
     Result interpreted = linux(0);
     assertThat(interpreted.console()).contains("MARK-INIT");
-    for (int after : new int[] {1, 300}) {
+    for (int after : new int[] {NATIVE, 1, 300}) {
       assertThat(linux(after)).isEqualTo(interpreted);
     }
   }

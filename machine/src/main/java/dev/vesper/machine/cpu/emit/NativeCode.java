@@ -62,9 +62,23 @@ public final class NativeCode implements NativeTier {
    * @param guest what the guest's processor has
    */
   public static @Nullable NativeCode create(CpuFeatures guest) {
+    return create(guest, CODE_BYTES);
+  }
+
+  /**
+   * {@return the same with a code memory of another size}
+   *
+   * @param bytes room for the code; when it is full all is forgotten and made again
+   */
+  public static @Nullable NativeCode create(CpuFeatures guest, int bytes) {
     NativeEntry entry = NativeEntry.get();
-    CodeMemory memory = entry == null ? null : CodeMemory.of(CODE_BYTES);
+    CodeMemory memory = entry == null ? null : CodeMemory.of(bytes);
     return entry == null || memory == null ? null : new NativeCode(memory, entry.features(), guest);
+  }
+
+  /** {@return why there can be none on this computer, or null if there can} */
+  public static @Nullable String lack() {
+    return NativeEntry.lack();
   }
 
   @Override
@@ -157,8 +171,10 @@ public final class NativeCode implements NativeTier {
 
   @Override
   public void link(NativeBlock from, int jump, NativeBlock to) {
-    long where = from.jumps()[jump];
-    memory.patch(where, (int) (to.entry() - where - 4));
+    if (blocks[from.number()] == from) {
+      long where = from.jumps()[jump];
+      memory.patch(where, (int) (to.entry() - where - 4));
+    }
   }
 
   @Override

@@ -15,6 +15,7 @@ import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -38,7 +39,15 @@ final class NativeEntry {
   private final MethodHandle syscall;
   private final HostFeatures features;
 
-  private static final @Nullable NativeEntry THE = make();
+  /** What the way in needs of the processor, by the names of the opcode table. */
+  private static final List<String> NEEDED = List.of("bmi2", "avx", "lahf_lm");
+
+  /** What was found: the way in, or why there is none. */
+  private record Attempt(@Nullable NativeEntry entry, String lack) {}
+
+  private static final Attempt ATTEMPT = make();
+
+  private static final @Nullable NativeEntry THE = ATTEMPT.entry;
 
   /** What {@link #enter} calls: constant, so that HotSpot puts the call in line. */
   private static final @Nullable MethodHandle ENTER = THE == null ? null : THE.enter;
@@ -60,10 +69,18 @@ final class NativeEntry {
     return features;
   }
 
-  private static @Nullable NativeEntry make() {
+  /** {@return why there can be no native code, or null if there can} */
+  static @Nullable String lack() {
+    return THE == null ? ATTEMPT.lack : null;
+  }
+
+  private static Attempt make() {
+    if (!CodeMemory.supported()) {
+      return new Attempt(null, "only Linux on x86-64 has it");
+    }
     CodeMemory m = CodeMemory.of(BYTES);
     if (m == null) {
-      return null;
+      return new Attempt(null, "the system gives no executable memory");
     }
     HostAssembler a = new HostAssembler();
     Stubs stubs = new Stubs(a);
@@ -76,8 +93,10 @@ final class NativeEntry {
     Linker linker = Linker.nativeLinker();
     HostFeatures features =
         HostFeatures.read(new Identification(linker, base + cpuid, base + xgetbv));
-    if (!features.has("bmi2") || !features.has("avx") || !features.has("lahf_lm")) {
-      return null;
+    for (String f : NEEDED) {
+      if (!features.has(f)) {
+        return new Attempt(null, "the processor lacks " + f);
+      }
     }
     ValueLayout pointer = ValueLayout.ADDRESS;
     MethodHandle enter =
@@ -90,7 +109,7 @@ final class NativeEntry {
             linker.defaultLookup().findOrThrow("syscall"),
             FunctionDescriptor.of(LONG, LONG, LONG, LONG),
             Linker.Option.firstVariadicArg(1));
-    return new NativeEntry(m, enter, syscall, features);
+    return new Attempt(new NativeEntry(m, enter, syscall, features), "");
   }
 
   /** What GS points to in a thread, which nothing but native code uses. */
