@@ -70,7 +70,8 @@ public record LaunchPlan(GuestPolicy policy, List<Item> items) {
     Assembly.check(o, profile);
     MachineSpec.Firmware f = o.boot().firmware();
     HostView view =
-        new PhysicalMemory(o.memoryBytes(), f == null ? 0 : Assembly.BELOW_4G, 0).hostView();
+        new PhysicalMemory(GuestLoader.ram(o, profile), f == null ? 0 : Assembly.BELOW_4G, 0)
+            .hostView();
     LoadedGuest g = GuestLoader.load(o, profile, CpuModel.named(o.cpuModel()), view);
     List<Item> items = new ArrayList<>();
     for (LoadedGuest.Range r : g.ranges()) {

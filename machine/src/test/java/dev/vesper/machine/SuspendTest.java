@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.machine.boot.WakingVector;
 import dev.vesper.machine.device.acpi.AcpiTables;
+import dev.vesper.machine.host.GuestRam;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.memory.PhysicalMemory;
 import dev.vesper.machine.sev.LaunchState;
@@ -143,7 +144,8 @@ final class SuspendTest {
   private static HostView withTables(int vector) {
     HostView v = new PhysicalMemory(2 << 20, 0).hostView();
     byte[] t =
-        new AcpiTables(PcBoard.describe(Hardware.Board.PC, 1, 2 << 20, true)).linked(0xE_0000);
+        new AcpiTables(PcBoard.describe(Hardware.Board.PC, 1, GuestRam.below(2 << 20), true))
+            .linked(0xE_0000);
     v.write(0xE_0000, t, 0, t.length);
     // The FACS is the first of the tables.
     v.write(0xE_0000 + 64 + 12, 4, vector);
@@ -175,7 +177,8 @@ final class SuspendTest {
   }
 
   private static String tables(boolean sleeps) {
-    AcpiTables t = new AcpiTables(PcBoard.describe(Hardware.Board.Q35, 1, 64 << 20, sleeps));
+    AcpiTables t =
+        new AcpiTables(PcBoard.describe(Hardware.Board.Q35, 1, GuestRam.below(64 << 20), sleeps));
     return new String(t.tables(), StandardCharsets.ISO_8859_1);
   }
 

@@ -9,6 +9,7 @@ import dev.vesper.machine.cpu.NestedMap;
 import dev.vesper.machine.cpu.PausePoints;
 import dev.vesper.machine.cpu.TimeStampCounter;
 import dev.vesper.machine.cpu.interp.Interpreter;
+import dev.vesper.machine.host.GuestRam;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PhysicalMemory;
@@ -71,7 +72,7 @@ public final class Assembly {
     Hardware.Board board = GuestLoader.board(o, profile);
     memory =
         new PhysicalMemory(
-            o.memoryBytes(),
+            GuestLoader.ram(o, profile),
             firmware == null && o.hardware().screen() == null ? 0 : BELOW_4G,
             HOST_PAGES * o.processors());
     MmioMap mmio = new MmioMap();
@@ -79,7 +80,7 @@ public final class Assembly {
     key = encrypted ? memory.createKey(o.seed()) : Page.SHARED;
     long cBit = GuestLoader.cBit(o.mode(), model);
     HostView view = memory.hostView();
-    NestedMap nested = nested(memory.guestPages(), mmio);
+    NestedMap nested = nested(memory.ram(), mmio);
     features = new CpuFeatures(model.features());
     Interpreter interpreter = new Interpreter(features);
     TimeStampCounter tsc = new TimeStampCounter();
@@ -161,7 +162,20 @@ public final class Assembly {
         || o.memoryBytes() > MachineSpec.MAX_MEMORY
         || (o.memoryBytes() & 0xF_FFFF) != 0) {
       throw new IllegalArgumentException(
-          "guest memory must be 1 to 3072 MiB in whole MiB, not " + o.memoryBytes() + " bytes");
+          "guest memory must be 1 to "
+              + (MachineSpec.MAX_MEMORY >> 20)
+              + " MiB in whole MiB, not "
+              + o.memoryBytes()
+              + " bytes");
+    }
+    int bits = CpuModel.named(o.cpuModel()).physicalBits();
+    if (GuestLoader.ram(o, profile).end() > 1L << bits) {
+      throw new IllegalArgumentException(
+          "guest memory of "
+              + (o.memoryBytes() >> 20)
+              + " MiB ends behind what a processor with phys-bits="
+              + bits
+              + " can address: give it less, or the processor more");
     }
     if (o.processors() < 1 || o.processors() > profile.mostVcpus()) {
       throw new IllegalArgumentException(
@@ -198,9 +212,9 @@ public final class Assembly {
     Tiers.choose(cpus, features, t);
   }
 
-  private static NestedMap nested(int guestPages, MmioMap mmio) {
+  private static NestedMap nested(GuestRam ram, MmioMap mmio) {
     return frame ->
-        frame >= 0 && frame < guestPages && !mmio.window(frame) || mmio.backed(frame)
+        ram.hasPage(frame) && !mmio.window(frame) || mmio.backed(frame)
             ? NestedMap.RAM
             : mmio.readOnly(frame)
                 ? NestedMap.ROM

@@ -8,6 +8,7 @@ import dev.vesper.machine.boot.LoadedGuest;
 import dev.vesper.machine.boot.SmbiosRemains;
 import dev.vesper.machine.device.acpi.Board;
 import dev.vesper.machine.device.smbios.SmbiosTables;
+import dev.vesper.machine.host.GuestRam;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.model.CpuModel;
 import dev.vesper.machine.spec.BootException;
@@ -67,7 +68,7 @@ public final class GuestLoader {
     Smbios s = o.hardware().smbios();
     return s == null
         ? null
-        : PcBoard.describe(s, board(o, profile), o.processors(), o.memoryBytes());
+        : PcBoard.describe(s, board(o, profile), o.processors(), ram(o, profile));
   }
 
   /**
@@ -100,10 +101,15 @@ public final class GuestLoader {
     return profile.board(o.hardware().board());
   }
 
+  /** {@return where a machine has its RAM} */
+  public static GuestRam ram(MachineSpec o, Profile profile) {
+    return profile.ram(board(o, profile), o.memoryBytes());
+  }
+
   private static @Nullable Board acpi(MachineSpec o, Profile profile) {
     Hardware.Board board = board(o, profile);
     return board == Hardware.Board.MINIMAL
         ? null
-        : PcBoard.describe(board, o.processors(), o.memoryBytes(), o.mode() == SevMode.OFF);
+        : PcBoard.describe(board, o.processors(), ram(o, profile), o.mode() == SevMode.OFF);
   }
 }

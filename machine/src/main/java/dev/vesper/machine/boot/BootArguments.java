@@ -1,5 +1,6 @@
 package dev.vesper.machine.boot;
 
+import dev.vesper.machine.host.GuestRam;
 import java.io.ByteArrayOutputStream;
 
 /**
@@ -29,16 +30,19 @@ final class BootArguments {
   /**
    * {@return the records}
    *
-   * @param memory bytes of guest RAM
+   * @param memory guest RAM
    * @param firmware firmware has run: its park loop and jump table below 640 KiB are reserved
    */
-  static byte[] build(long memory, boolean firmware) {
+  static byte[] build(GuestRam memory, boolean firmware) {
     ByteArrayOutputStream map = new ByteArrayOutputStream();
     long low = firmware ? FirmwareRemains.BASE : LOW_RAM_END;
     entry(map, 0, low, FREE);
     entry(map, low, MEGABYTE - low, RESERVED);
-    entry(map, MEGABYTE, memory - MEGABYTE, FREE);
+    entry(map, MEGABYTE, memory.below4G() - MEGABYTE, FREE);
     entry(map, BIOS_COPY, BIOS_COPY_SIZE, RESERVED);
+    if (memory.above4G() > 0) {
+      entry(map, GuestRam.FOUR_GIB, memory.above4G(), FREE);
+    }
     entry(map, 0, 0, 0);
     ByteArrayOutputStream console = new ByteArrayOutputStream();
     number(console, COM0, 4);

@@ -1,6 +1,7 @@
 package dev.vesper.machine.boot;
 
 import dev.vesper.machine.foreign.ForeignBytes;
+import dev.vesper.machine.host.GuestRam;
 import dev.vesper.machine.sev.LaunchState;
 import dev.vesper.machine.sev.VmsaField;
 import dev.vesper.machine.spec.BootException;
@@ -123,16 +124,16 @@ final class BzImage {
     byte[] initrd = o.initrd();
     if (initrd != null) {
       long at = Math.max(INITRD, kernelEnd + 0xFFF & ~0xFFFL);
-      if (at + initrd.length > w.size()) {
+      if (at + initrd.length > w.lowEnd()) {
         // A small guest: as high as it goes above the kernel.
-        at = w.size() - initrd.length & ~0xFFFL;
+        at = w.lowEnd() - initrd.length & ~0xFFFL;
       }
       if (at < kernelEnd || at + initrd.length - 1 > initrdMax) {
         throw new BootException(
             "the initrd of "
                 + (initrd.length >> 10)
                 + " KiB does not fit above the kernel in "
-                + (w.size() >> 20)
+                + w.mebibytes()
                 + " MiB: give the guest more memory with -m");
       }
       w.put("the initrd", at, initrd, 0, initrd.length);
@@ -162,7 +163,10 @@ final class BzImage {
       e820(page, rsdp, AcpiRemains.END - rsdp, ACPI_TABLES);
       Bytes.put(page, 0x70, 8, rsdp);
     }
-    e820(page, 0x10_0000, w.size() - 0x10_0000, RAM);
+    e820(page, 0x10_0000, w.lowEnd() - 0x10_0000, RAM);
+    if (w.ram().above4G() > 0) {
+      e820(page, GuestRam.FOUR_GIB, w.ram().above4G(), RAM);
+    }
   }
 
   private static void e820(byte[] page, long address, long length, int type) {

@@ -72,7 +72,7 @@ public final class FirmwareImage {
       return;
     }
     if (place.length() < KernelHashes.BYTES
-        || place.address() + place.length() > view.guestBytes()
+        || !view.contains(place.address(), place.length())
         || (place.address() & 15) != 0) {
       throw new BootException(
           "the firmware wants hashes of the kernel at 0x"

@@ -1,5 +1,6 @@
 package dev.vesper.machine.boot;
 
+import dev.vesper.machine.host.GuestRam;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.spec.BootException;
 import java.util.ArrayList;
@@ -27,8 +28,19 @@ final class GuestWriter {
     this.view = view;
   }
 
-  long size() {
-    return view.guestBytes();
+  /** {@return where memory lies} */
+  GuestRam ram() {
+    return view.ram();
+  }
+
+  /** {@return the address behind memory below 4 GiB, where everything is put} */
+  long lowEnd() {
+    return ram().below4G();
+  }
+
+  /** {@return all memory in MiB, for messages} */
+  long mebibytes() {
+    return ram().bytes() >> 20;
   }
 
   void require(String what, long address, long length) throws BootException {
@@ -40,7 +52,7 @@ final class GuestWriter {
               + "..0x"
               + Long.toHexString(address + length)
               + " but the guest has "
-              + (size() >> 20)
+              + mebibytes()
               + " MiB: give it more with -m");
     }
   }
@@ -76,7 +88,7 @@ final class GuestWriter {
    */
   void cover(String what, long address, long length) throws BootException {
     covered += (length >>> 12) + 1;
-    if (covered > MOST_COVERED + MOST_TIMES * (size() >>> 12)) {
+    if (covered > MOST_COVERED + MOST_TIMES * (lowEnd() >>> 12)) {
       throw new BootException(
           what
               + " is damaged: it loads so many parts to the same places that it would take too"

@@ -2,6 +2,7 @@ package dev.vesper.machine.boot;
 
 import dev.vesper.machine.foreign.Damaged;
 import dev.vesper.machine.foreign.ForeignBytes;
+import dev.vesper.machine.host.GuestRam;
 import dev.vesper.machine.sev.LaunchState;
 import dev.vesper.machine.sev.VmsaField;
 import dev.vesper.machine.spec.BootException;
@@ -96,7 +97,7 @@ final class Multiboot {
     w.put("the command line", line, java.util.Arrays.copyOf(text, text.length + 1));
     long flags = 1 | 4 | 0x40 | 0x200;
     w.put(INFO + 4, 4, 639);
-    w.put(INFO + 8, 4, Math.max(0, w.size() - 0x10_0000) >> 10);
+    w.put(INFO + 8, 4, Math.max(0, w.lowEnd() - 0x10_0000) >> 10);
     w.put(INFO + 16, 4, line);
     byte[] module = o.initrd();
     if (module != null) {
@@ -109,10 +110,14 @@ final class Multiboot {
       w.put(INFO + 0x104, 4, at + module.length);
       w.put(INFO + 0x108, 4, line);
     }
-    w.put(INFO + 44, 4, 48);
+    long above = w.ram().above4G();
+    w.put(INFO + 44, 4, above == 0 ? 48 : 72);
     w.put(INFO + 48, 4, INFO + 0x140);
     map(w, INFO + 0x140, 0, 0x9_FC00);
-    map(w, INFO + 0x158, 0x10_0000, w.size() - 0x10_0000);
+    map(w, INFO + 0x158, 0x10_0000, w.lowEnd() - 0x10_0000);
+    if (above > 0) {
+      map(w, INFO + 0x170, GuestRam.FOUR_GIB, above);
+    }
     w.put(INFO + 64, 4, INFO + 0x1C0);
     w.put(INFO + 0x1C0, "Vesper\0".getBytes(StandardCharsets.US_ASCII));
     w.put(INFO, 4, flags);

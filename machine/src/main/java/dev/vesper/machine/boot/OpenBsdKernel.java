@@ -86,7 +86,7 @@ final class OpenBsdKernel {
         tables32(s);
       }
     }
-    byte[] arguments = BootArguments.build(w.size(), options.openBsd() == OpenBsdLaunch.BOOTX64);
+    byte[] arguments = BootArguments.build(w.ram(), options.openBsd() == OpenBsdLaunch.BOOTX64);
     put("boot arguments", BOOTARGS_PAGE, Arrays.copyOf(arguments, (int) PAGE));
     stack(end, arguments.length);
     gdt(compatibility && elf.bits() == 64);

@@ -1,5 +1,6 @@
 package dev.vesper.machine.boot;
 
+import dev.vesper.machine.host.GuestRam;
 import dev.vesper.machine.sev.LaunchState;
 import dev.vesper.machine.sev.VmsaField;
 import dev.vesper.machine.spec.BootException;
@@ -38,8 +39,8 @@ final class Pvh {
     byte[] initrd = o.initrd();
     if (initrd != null) {
       long at = Math.max(0x800_0000L, elf.end() + 0xFFF & ~0xFFFL);
-      if (at + initrd.length > w.size()) {
-        at = w.size() - initrd.length & ~0xFFFL;
+      if (at + initrd.length > w.lowEnd()) {
+        at = w.lowEnd() - initrd.length & ~0xFFFL;
       }
       if (at < elf.end()) {
         throw new BootException(
@@ -60,7 +61,10 @@ final class Pvh {
       entry(w, map, entries++, LOW_END, 0xA_0000, RESERVED);
       entry(w, map, entries++, rsdp, AcpiRemains.END, ACPI_TABLES);
     }
-    entry(w, map, entries++, 0x10_0000, w.size(), RAM);
+    entry(w, map, entries++, 0x10_0000, w.lowEnd(), RAM);
+    if (w.ram().above4G() > 0) {
+      entry(w, map, entries++, GuestRam.FOUR_GIB, w.ram().end(), RAM);
+    }
     w.put(START_INFO + 48, 4, entries);
     LaunchState s = BzImage.protectedMode();
     s.flat(0x08, 0xC9B, 0x10).set(VmsaField.RIP, elf.pvhEntry()).set(VmsaField.RBX, START_INFO);

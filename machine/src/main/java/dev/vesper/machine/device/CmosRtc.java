@@ -1,5 +1,6 @@
 package dev.vesper.machine.device;
 
+import dev.vesper.machine.host.GuestRam;
 import java.time.LocalDateTime;
 import java.time.ZoneOffset;
 import java.util.function.LongSupplier;
@@ -73,8 +74,9 @@ public final class CmosRtc implements PortDevice, Timed {
    * @param clock virtual time in nanoseconds
    * @param lines takes IRQ 8
    * @param startSeconds date and time at virtual time 0, in seconds since 1970
+   * @param memory of which the chip's own tells a BIOS how much there is
    */
-  public CmosRtc(LongSupplier clock, InterruptLines lines, long startSeconds, long memoryBytes) {
+  public CmosRtc(LongSupplier clock, InterruptLines lines, long startSeconds, GuestRam memory) {
     this.clock = clock;
     this.lines = lines;
     ram[A] = DIVIDER_RUNS | 6;
@@ -83,10 +85,14 @@ public final class CmosRtc implements PortDevice, Timed {
     ram[WEEKDAY] = (byte) (t.getDayOfWeek().getValue() % 7 + 1);
     store(t);
     put16(0x15, 640);
-    long above1M = Math.max(0, memoryBytes - (1 << 20)) >> 10;
+    // In KiB from 1 MiB on, in 64 KiB from 16 MiB on, and in 64 KiB from 4 GiB on.
+    long above1M = Math.max(0, memory.below4G() - (1 << 20)) >> 10;
     put16(0x17, (int) Math.min(above1M, 0xFC00));
     put16(0x30, (int) Math.min(above1M, 0xFC00));
-    put16(0x34, (int) Math.min(Math.max(0, memoryBytes - (16L << 20)) >> 16, 0xFFFF));
+    put16(0x34, (int) Math.min(Math.max(0, memory.below4G() - (16L << 20)) >> 16, 0xFFFF));
+    int above4G = (int) (memory.above4G() >> 16);
+    put16(0x5B, above4G);
+    ram[0x5D] = (byte) (above4G >> 16);
   }
 
   /** Calls back when an alarm interrupts, which wakes a sleeping machine. */

@@ -5,11 +5,18 @@ package dev.vesper.machine.host;
  * private. A write to such a page garbles the blocks of sixteen bytes that it touches.
  */
 public interface HostMemory {
+  /** {@return where guest memory lies} */
+  GuestRam ram();
+
   /** {@return bytes of guest memory} */
-  long guestBytes();
+  default long guestBytes() {
+    return ram().bytes();
+  }
 
   /** {@return whether a range lies in guest memory} */
-  boolean contains(long address, long length);
+  default boolean contains(long address, long length) {
+    return ram().contains(address, length);
+  }
 
   /**
    * Reads bytes.

@@ -24,6 +24,8 @@ public final class CodeBudget {
   /**
    * {@return the budget that the property says, or one that leaves room in this Java runtime's heap
    * for what the machine keeps of each page}
+   *
+   * @param guestBytes what a guest may touch of its memory
    */
   static CodeBudget standard(long guestBytes) {
     long spare = Runtime.getRuntime().maxMemory() - (guestBytes >> 5);

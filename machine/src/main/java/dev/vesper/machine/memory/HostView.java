@@ -1,5 +1,6 @@
 package dev.vesper.machine.memory;
 
+import dev.vesper.machine.host.GuestRam;
 import dev.vesper.machine.host.HostMemory;
 import java.util.Objects;
 
@@ -20,19 +21,9 @@ public final class HostView implements HostMemory {
     this.device = device;
   }
 
-  /** {@return bytes of guest RAM} */
   @Override
-  public long guestBytes() {
-    return (long) memory.guestPages() << 12;
-  }
-
-  /** {@return whether the range lies in guest RAM} */
-  @Override
-  public boolean contains(long address, long length) {
-    return address >= 0
-        && length >= 0
-        && address <= guestBytes()
-        && length <= guestBytes() - address;
+  public GuestRam ram() {
+    return memory.ram();
   }
 
   /** Reads bus bytes without disturbing who owns the page. */

@@ -107,7 +107,9 @@ public final class LazyMemory {
     if (c == null || at == FAILED) {
       return null;
     }
-    long start = at + bytes - 1 & -bytes;
+    // The last place of the two or the only one: systems give addresses downwards, and what follows
+    // another piece becomes one mapping with it, of which a process may have 65,530.
+    long start = at + bytes & -bytes;
     long end = start + bytes;
     if (start > at) {
       c.unmap(at, start - at);

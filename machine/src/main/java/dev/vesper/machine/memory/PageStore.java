@@ -63,6 +63,11 @@ final class PageStore {
     return s;
   }
 
+  /** {@return bytes that all pages of this process together may take} */
+  static long room() {
+    return LIMIT;
+  }
+
   private static long limit() {
     Long mebibytes = Long.getLong(ROOM);
     return mebibytes == null ? Runtime.getRuntime().maxMemory() : mebibytes << 20;

@@ -1,5 +1,6 @@
 package dev.vesper.machine.memory;
 
+import dev.vesper.machine.host.GuestRam;
 import java.nio.ByteBuffer;
 import java.security.MessageDigest;
 import java.util.ArrayList;
@@ -11,17 +12,17 @@ import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * All system memory: guest RAM from address 0, then the pages that the host keeps for itself (VMCB,
- * VMSA, permission maps). Pages come into being when they are first touched; until then they are
- * zero on the bus.
+ * All system memory: guest RAM where {@link GuestRam} has it, then the pages that the host keeps
+ * for itself (VMCB, VMSA, permission maps). Pages come into being when they are first touched;
+ * until then they are zero on the bus.
  */
 public final class PhysicalMemory {
   /** Bytes that are encrypted together. */
   private static final int BLOCK = 16;
 
-  private final @Nullable Page[] pages;
+  private final PageDirectory pages;
   private final PageStore store = new PageStore();
-  private final int guestPages;
+  private final GuestRam ram;
   private final int firstHostPage;
   private int nextHostPage;
 
@@ -36,22 +37,22 @@ public final class PhysicalMemory {
   private @Nullable MemoryObserver observer;
   private final BitSet watched = new BitSet();
 
-  /** Memory of a guest that has RAM alone. */
+  /** Memory of a guest that has RAM from address 0 on alone. */
   public PhysicalMemory(long guestBytes, int hostPages) {
-    this(guestBytes, 0, hostPages);
+    this(GuestRam.below(guestBytes), 0, hostPages);
   }
 
   /**
-   * @param guestBytes guest RAM, a multiple of 4096
+   * @param ram guest RAM
    * @param topPages pages below which memory of the guest may lie besides RAM, 0 for none
    * @param hostPages pages that the host may allocate behind it
    */
-  public PhysicalMemory(long guestBytes, int topPages, int hostPages) {
-    guestPages = Math.toIntExact(guestBytes >>> 12);
-    firstHostPage = Math.max(guestPages, topPages);
+  public PhysicalMemory(GuestRam ram, int topPages, int hostPages) {
+    this.ram = ram;
+    firstHostPage = Math.max(Math.toIntExact(ram.end() >>> 12), topPages);
     nextHostPage = firstHostPage;
-    pages = new Page[nextHostPage + hostPages];
-    codeBudget = CodeBudget.standard(guestBytes);
+    pages = new PageDirectory(Math.addExact(firstHostPage, hostPages));
+    codeBudget = CodeBudget.standard(Math.min(ram.bytes(), PageStore.room()));
   }
 
   /** Tells an observer about changes of domain. */
@@ -66,9 +67,9 @@ public final class PhysicalMemory {
     }
   }
 
-  /** {@return guest RAM in pages} */
-  public int guestPages() {
-    return guestPages;
+  /** {@return where guest RAM lies} */
+  public GuestRam ram() {
+    return ram;
   }
 
   /** {@return the first page that no guest has: those of the host begin here} */
@@ -83,12 +84,12 @@ public final class PhysicalMemory {
 
   /** {@return all pages, the host's included} */
   public int totalPages() {
-    return pages.length;
+    return pages.size();
   }
 
   /** {@return the frame of a new host page} */
   public int allocateHostPage() {
-    assert nextHostPage < pages.length : "host pages used up";
+    assert nextHostPage < pages.size() : "host pages used up";
     return nextHostPage++;
   }
 
@@ -134,11 +135,12 @@ public final class PhysicalMemory {
 
   /** Drops all decoded code, because it is to be decoded otherwise. */
   public void dropAllCode() {
-    for (Page p : pages) {
-      if (p != null && p.codeLines != 0) {
-        dropCode(p);
-      }
-    }
+    pages.forEach(
+        p -> {
+          if (p.codeLines != 0) {
+            dropCode(p);
+          }
+        });
   }
 
   /** {@return how much decoded code there may be} */
@@ -155,11 +157,7 @@ public final class PhysicalMemory {
 
   /** Hands on every page that was ever touched. */
   public void forEachPage(Consumer<Page> to) {
-    for (Page p : pages) {
-      if (p != null) {
-        to.accept(p);
-      }
-    }
+    pages.forEach(to);
   }
 
   /** Announces that code is about to be decoded from a page. */
@@ -184,12 +182,12 @@ public final class PhysicalMemory {
 
   /** {@return the page as seen from a domain, converted if another one touched it last} */
   public Page page(int frame, int domain) {
-    Page p = pages[frame];
+    Page p = pages.get(frame);
     if (p == null) {
       p = store.page(frame);
       touched++;
       p.watched = watched.get(frame);
-      pages[frame] = p;
+      pages.put(p);
       if (domain != Page.SHARED) {
         convert(p, domain);
       }
@@ -204,7 +202,7 @@ public final class PhysicalMemory {
 
   /** Tells observers that the host writes to a page, if it is private. */
   void hostWrites(int frame, int offset, int length, boolean device) {
-    Page p = pages[frame];
+    Page p = pages.get(frame);
     if (observer != null && p != null && p.domain != Page.SHARED) {
       observer.hostWrites(frame, offset, length, device);
       convert(p, Page.SHARED);
@@ -241,13 +239,13 @@ public final class PhysicalMemory {
 
   /** {@return the domain of a page, {@link Page#SHARED} if it was never touched} */
   public int domain(int frame) {
-    Page p = pages[frame];
+    Page p = pages.get(frame);
     return p == null ? Page.SHARED : p.domain;
   }
 
   /** Copies what the bus carries for a page, without changing its domain. */
   void readBus(int frame, byte[] to) {
-    Page p = pages[frame];
+    Page p = pages.get(frame);
     if (p == null) {
       java.util.Arrays.fill(to, (byte) 0);
     } else if (p.domain == Page.SHARED) {
@@ -265,7 +263,7 @@ public final class PhysicalMemory {
    * @param to takes them at their offsets in the page
    */
   void readBus(int frame, byte[] to, int offset, int length) {
-    Page p = pages[frame];
+    Page p = pages.get(frame);
     if (p == null || p.domain == Page.SHARED) {
       throw new AssertionError("a page that is not private");
     }
@@ -275,7 +273,7 @@ public final class PhysicalMemory {
 
   /** Copies a page as its owner sees it, for observers; never changes its domain. */
   public void peek(int frame, int domain, byte[] to) {
-    Page p = pages[frame];
+    Page p = pages.get(frame);
     if (p != null && p.domain == domain) {
       p.keepPromise();
       p.copyTo(0, to, 0, Page.SIZE);
@@ -303,7 +301,7 @@ public final class PhysicalMemory {
 
   /** {@return eight bytes of a page as its owner sees them, for observers} */
   public long peekLong(int frame, int domain, int offset) {
-    Page p = pages[frame];
+    Page p = pages.get(frame);
     if (p != null && p.domain == domain) {
       p.keepPromise();
       return p.get64(offset);
@@ -321,7 +319,7 @@ public final class PhysicalMemory {
   public boolean watch(int frame, boolean on) {
     boolean changes = watched.get(frame) != on;
     watched.set(frame, on);
-    Page p = pages[frame];
+    Page p = pages.get(frame);
     if (p != null) {
       p.watched = on;
     }
@@ -331,13 +329,12 @@ public final class PhysicalMemory {
   /** Adds every page that was ever touched, as the bus carries it, to a digest. */
   public void digest(MessageDigest digest) {
     ByteBuffer number = ByteBuffer.allocate(4);
-    for (int f = 0; f < pages.length; f++) {
-      if (pages[f] != null) {
-        digest.update(number.putInt(0, f).array());
-        readBus(f, scratch);
-        digest.update(scratch);
-      }
-    }
+    pages.forEach(
+        p -> {
+          digest.update(number.putInt(0, p.frame).array());
+          readBus(p.frame, scratch);
+          digest.update(scratch);
+        });
   }
 
   /** {@return the view that hosts have} */

@@ -36,8 +36,8 @@ import org.jspecify.annotations.Nullable;
  * }
  */
 public final class MachineSpec {
-  /** Most guest RAM: the hole below 4 GiB starts there. */
-  public static final long MAX_MEMORY = 3L << 30;
+  /** Most guest RAM, in bytes. */
+  public static final long MAX_MEMORY = 64L << 30;
 
   private final Builder b;
 

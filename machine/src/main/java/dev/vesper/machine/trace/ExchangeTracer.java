@@ -69,7 +69,7 @@ final class ExchangeTracer implements HostObserver {
     mapping = mappingOf(frame);
     recorder.peekShared(frame, before.bytes);
     long at = before.page.get(GhcbField.SW_SCRATCH) >>> 12;
-    scratch = at < recorder.memory().guestPages() ? state((int) at) : PageState.OUTSIDE;
+    scratch = recorder.memory().ram().hasPage(at) ? state((int) at) : PageState.OUTSIDE;
   }
 
   private PageState state(int frame) {

@@ -98,7 +98,7 @@ final class KaslrSlide {
   }
 
   private static boolean isThere(Cpu c, long gpa) {
-    return gpa >= 0 && gpa >>> 12 < c.memory.guestPages();
+    return c.memory.ram().hasPage(gpa >> 12);
   }
 
   private static long gate(Cpu c, int vector) {

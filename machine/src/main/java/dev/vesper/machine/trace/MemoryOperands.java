@@ -129,7 +129,7 @@ final class MemoryOperands {
       int e = i / bytes;
       long la = first + (down ? -(long) e * bytes : (long) e * bytes) + i % bytes;
       long gpa = c.translateQuietly(la & c.linearMask());
-      if (gpa < 0 || gpa >>> 12 >= c.memory.guestPages()) {
+      if (!c.memory.ram().hasPage(gpa >> 12)) {
         return Bytes.NONE;
       }
       int domain = c.quietPrivate() ? c.key : Page.SHARED;
@@ -165,7 +165,7 @@ final class MemoryOperands {
     if ((la & 7) + bytes <= 8) {
       // The IDT is looked at for every #VC: one translation will do.
       long gpa = c.translateQuietly(la & c.linearMask());
-      return gpa < 0 || gpa >>> 12 >= c.memory.guestPages()
+      return !c.memory.ram().hasPage(gpa >> 12)
           ? 0
           : c.memory.peekLong((int) (gpa >>> 12), c.key, (int) gpa & 0xFF8) >>> 8 * (gpa & 7)
               & -1L >>> 64 - 8 * bytes;
@@ -173,7 +173,7 @@ final class MemoryOperands {
     long v = 0;
     for (int i = bytes - 1; i >= 0; i--) {
       long gpa = c.translateQuietly(la + i & c.linearMask());
-      if (gpa < 0 || gpa >>> 12 >= c.memory.guestPages()) {
+      if (!c.memory.ram().hasPage(gpa >> 12)) {
         return 0;
       }
       int at = (int) gpa & 0xFFF;

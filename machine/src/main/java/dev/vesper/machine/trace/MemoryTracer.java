@@ -30,7 +30,7 @@ final class MemoryTracer implements MemoryObserver {
   }
 
   private boolean isGuests(int frame) {
-    return frame < recorder.memory().guestPages();
+    return recorder.memory().ram().hasPage(frame);
   }
 
   private static PageState state(int domain) {

@@ -156,7 +156,7 @@ final class VcTracer implements CpuObserver {
     }
     if (MsrRequest.info(value) == 0
         && value != 0
-        && value >>> 12 < recorder.memory().guestPages()) {
+        && recorder.memory().ram().hasPage(value >>> 12)) {
       int frame = (int) (value >>> 12);
       if (frame != v.ghcbFrame) {
         v.ghcbFrame = frame;

@@ -84,7 +84,7 @@ final class KvmHandlers implements Handlers {
   }
 
   private void nestedPageFault(HostVcpu hv, long info1, long gpa) {
-    if (gpa >>> 12 >= host.memory.guestBytes() >>> 12 && !host.mmio.installed(gpa >>> 12)) {
+    if (!host.memory.ram().hasPage(gpa >>> 12) && !host.mmio.installed(gpa >>> 12)) {
       // The first touch of an address without memory: mark it as emulated MMIO and let it fault
       // again.
       host.mmio.install(gpa >>> 12);

@@ -1,5 +1,6 @@
 package dev.vesper.machine.vmm;
 
+import dev.vesper.machine.host.GuestRam;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.model.CpuModel;
 import dev.vesper.machine.sev.VirtualCpu;
@@ -64,6 +65,11 @@ public record KvmProfile() implements Profile {
   @Override
   public Hardware.Board board(Hardware.Board asked) {
     return asked == Hardware.Board.AUTO ? Hardware.Board.PC : asked;
+  }
+
+  @Override
+  public GuestRam ram(Hardware.Board board, long bytes) {
+    return PcBoard.ram(board, bytes);
   }
 
   @Override

@@ -32,6 +32,7 @@ import dev.vesper.machine.device.virtio.VirtioEntropy;
 import dev.vesper.machine.device.virtio.VirtioFs;
 import dev.vesper.machine.device.virtio.VirtioNet;
 import dev.vesper.machine.device.virtio.VirtioPci;
+import dev.vesper.machine.host.GuestRam;
 import dev.vesper.machine.spec.BootOptions;
 import dev.vesper.machine.spec.Hardware;
 import dev.vesper.machine.spec.Smbios;
@@ -69,6 +70,16 @@ public final class PcBoard {
   private static final int ECAM_BUSES = 256;
   private static final int IO_WINDOW = 0xC000;
   private static final long MEMORY_WINDOW = 0xC000_0000L;
+
+  /** The same where RAM ends behind it, as it can without configuration space in memory. */
+  private static final long HIGH_MEMORY_WINDOW = 0xE000_0000L;
+
+  // How QEMU lays out RAM (hw/i386/pc_piix.c and pc_q35.c): the first of these lie below the hole
+  // in one piece; if there is as much, the hole begins at a GiB, so that both parts do.
+  private static final long MOST_PC = 0xE000_0000L;
+  private static final long HOLE_PC = 0xC000_0000L;
+  private static final long MOST_Q35 = 0xB000_0000L;
+  private static final long HOLE_Q35 = 0x8000_0000L;
   private static final int[] PIRQ_LINES = {10, 10, 11, 11};
 
   private final Platform.Parts parts;
@@ -241,7 +252,7 @@ public final class PcBoard {
     return describe(
         express,
         parts.processors(),
-        parts.memory().guestBytes(),
+        parts.memory().ram(),
         // Before firmware has said where: tables must not change their length.
         h == null ? 0 : h.base() == 0 ? ECAM_BASE : h.base(),
         h == null ? ECAM_BUSES : h.buses(),
@@ -250,7 +261,13 @@ public final class PcBoard {
   }
 
   private static Board describe(
-      boolean express, int processors, long ram, long ecam, int buses, int pmBase, boolean sleeps) {
+      boolean express,
+      int processors,
+      GuestRam ram,
+      long ecam,
+      int buses,
+      int pmBase,
+      boolean sleeps) {
     return new Board(
         processors,
         ram,
@@ -270,13 +287,27 @@ public final class PcBoard {
    * @param board {@link Hardware.Board#PC} or {@link Hardware.Board#Q35}
    * @param sleeps software may suspend: nobody can wake a guest whose memory firmware cannot read
    */
-  public static Board describe(Hardware.Board board, int processors, long ram, boolean sleeps) {
+  public static Board describe(Hardware.Board board, int processors, GuestRam ram, boolean sleeps) {
     boolean express = board == Hardware.Board.Q35;
     return describe(express, processors, ram, express ? ECAM_BASE : 0, ECAM_BUSES, PM_BASE, sleeps);
   }
 
+  /**
+   * {@return where a board has its RAM}
+   *
+   * @param board {@link Hardware.Board#MINIMAL} has it where {@link Hardware.Board#PC} does
+   */
+  static GuestRam ram(Hardware.Board board, long bytes) {
+    boolean express = board == Hardware.Board.Q35;
+    long hole = express ? HOLE_Q35 : HOLE_PC;
+    return bytes < (express ? MOST_Q35 : MOST_PC)
+        ? GuestRam.below(bytes)
+        : GuestRam.split(bytes, hole);
+  }
+
   /** {@return the SMBIOS tables of a board} */
-  public static SmbiosTables describe(Smbios s, Hardware.Board board, int processors, long ram) {
+  public static SmbiosTables describe(
+      Smbios s, Hardware.Board board, int processors, GuestRam ram) {
     return new SmbiosTables(
         board == Hardware.Board.Q35 ? "Standard PC (Q35 + ICH9)" : "Standard PC (i440FX + PIIX)",
         processors,
@@ -292,12 +323,11 @@ public final class PcBoard {
   private void configuration() {
     FwCfg cfg = new FwCfg(parts.memory(), platform.work);
     platform.ports.attach(cfg, 0x510, 0x51B);
-    long ram = parts.memory().guestBytes();
-    cfg.number(FwCfg.RAM_SIZE, 8, ram);
+    GuestRam ram = parts.memory().ram();
+    cfg.number(FwCfg.RAM_SIZE, 8, ram.bytes());
     cfg.number(FwCfg.NB_CPUS, 2, parts.processors());
     cfg.number(FwCfg.MAX_CPUS, 2, parts.processors());
-    ByteBuffer e820 = ByteBuffer.allocate(20).order(ByteOrder.LITTLE_ENDIAN);
-    cfg.file("etc/e820", e820.putLong(0).putLong(ram).putInt(1).array());
+    cfg.file("etc/e820", e820(ram));
     Hardware.Screen screen = parts.hardware().screen();
     if (screen == null) {
       // SeaBIOS shows on COM1 what would be on a screen.
@@ -335,8 +365,19 @@ public final class PcBoard {
     booting(cfg);
   }
 
+  /** RAM as firmware is told of it: address, length and type of each part. */
+  private static byte[] e820(GuestRam ram) {
+    boolean two = ram.above4G() > 0;
+    ByteBuffer b = ByteBuffer.allocate(two ? 40 : 20).order(ByteOrder.LITTLE_ENDIAN);
+    b.putLong(0).putLong(ram.below4G()).putInt(1);
+    if (two) {
+      b.putLong(GuestRam.FOUR_GIB).putLong(ram.above4G()).putInt(1);
+    }
+    return b.array();
+  }
+
   private void smbios(FwCfg cfg, Smbios said) {
-    SmbiosTables t = describe(said, parts.board(), parts.processors(), parts.memory().guestBytes());
+    SmbiosTables t = describe(said, parts.board(), parts.processors(), parts.memory().ram());
     cfg.file(SmbiosTables.TABLES, t.tables());
     cfg.file(SmbiosTables.ANCHOR, t.anchor(0));
     UUID uuid = said.uuid();
@@ -379,16 +420,13 @@ public final class PcBoard {
     int diskBytes = disk == null ? 0 : disk.length;
     if (!parts.encrypted()) {
       // What an encrypted guest is handed is measured as it is, and no BIOS runs there.
-      bootRom(cfg, LinuxBootRom.of(realMode, k.length - setup, line.length, diskBytes, ram()));
+      long ram = parts.memory().ram().below4G();
+      bootRom(cfg, LinuxBootRom.of(realMode, k.length - setup, line.length, diskBytes, ram));
     }
     if (disk != null) {
       cfg.number(FwCfg.INITRD_SIZE, 4, disk.length);
       cfg.put(FwCfg.INITRD_DATA, disk);
     }
-  }
-
-  private long ram() {
-    return parts.memory().guestBytes();
   }
 
   private void bootRom(FwCfg cfg, @Nullable LinuxBootRom rom) {
@@ -439,7 +477,9 @@ public final class PcBoard {
     }
     powerManagement.writeConfig(0x40, 4, PM_BASE | 1);
     powerManagement.writeConfig(express ? 0x44 : 0x80, 1, express ? 0x80 : 1);
-    pci.assign(IO_WINDOW, MEMORY_WINDOW, d -> PIRQ_LINES[PirqRouter.pirqOf(d)]);
+    boolean low = parts.memory().ram().below4G() <= MEMORY_WINDOW;
+    pci.assign(
+        IO_WINDOW, low ? MEMORY_WINDOW : HIGH_MEMORY_WINDOW, d -> PIRQ_LINES[PirqRouter.pirqOf(d)]);
     // Level-triggered lines of the 8259 pair: those of PCI, and the SCI.
     platform.ports.write(0x4D1, 1, 0x0E);
   }

@@ -142,7 +142,7 @@ public final class Platform {
     pit = new Pit8254(p.clock, own);
     timers.add(pit);
     startSeconds = p.hardware.startSeconds();
-    rtc = new CmosRtc(p.clock, own, startSeconds, p.memory.guestBytes());
+    rtc = new CmosRtc(p.clock, own, startSeconds, p.memory.ram());
     timers.add(rtc);
     Uart16550.Sink console =
         b -> {

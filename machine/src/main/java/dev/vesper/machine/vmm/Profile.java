@@ -1,5 +1,6 @@
 package dev.vesper.machine.vmm;
 
+import dev.vesper.machine.host.GuestRam;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.model.CpuModel;
 import dev.vesper.machine.sev.VirtualCpu;
@@ -61,6 +62,13 @@ public sealed interface Profile permits KvmProfile, OpenBsdProfile {
 
   /** {@return the board that a guest gets, which is never {@link Hardware.Board#AUTO}} */
   Hardware.Board board(Hardware.Board asked);
+
+  /**
+   * {@return where it puts a guest's RAM}
+   *
+   * @param board the guest's, never {@link Hardware.Board#AUTO}
+   */
+  GuestRam ram(Hardware.Board board, long bytes);
 
   /** {@return the machine's devices} */
   Platform platform(Platform.Parts parts);

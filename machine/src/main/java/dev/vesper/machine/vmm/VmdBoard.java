@@ -10,6 +10,7 @@ import dev.vesper.machine.device.virtio.VirtioDevice;
 import dev.vesper.machine.device.virtio.VirtioEntropy;
 import dev.vesper.machine.device.virtio.VirtioNet;
 import dev.vesper.machine.device.virtio.VirtioVmmci;
+import dev.vesper.machine.host.GuestRam;
 import dev.vesper.machine.spec.Hardware;
 
 /**
@@ -20,6 +21,7 @@ import dev.vesper.machine.spec.Hardware;
  */
 final class VmdBoard {
   private static final int HOST_BRIDGE = 0x0666_0B5D;
+  private static final long HOLE = 0xF000_0000L;
   private static final int FIRST_PORT = 0x1000;
   private static final int PORTS = 0x1000;
   private static final int MOST_DEVICES = 15;
@@ -36,6 +38,11 @@ final class VmdBoard {
     this.parts = parts;
     platform = new Platform(parts, null, null, false);
     pci = new PciBus(platform.ports, platform.mmio, parts.messages());
+  }
+
+  /** {@return where vmd(8) has a guest's RAM: its devices would be from F0000000h on} */
+  static GuestRam ram(long bytes) {
+    return GuestRam.split(bytes, HOLE);
   }
 
   static Platform of(Platform.Parts p) {

@@ -3,6 +3,7 @@ package dev.vesper.machine.boot;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.vesper.machine.host.GuestRam;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.memory.PhysicalMemory;
 import dev.vesper.machine.spec.BootException;
@@ -113,9 +114,7 @@ final class LoaderFuzzTest {
                     OpenBsdLaunch.values()[i % 3],
                     i % 7 == 0,
                     1 + i % 2,
-                    i % 3 == 0
-                        ? PcBoard.describe(Hardware.Board.PC, 2, view.guestBytes(), true)
-                        : null,
+                    i % 3 == 0 ? PcBoard.describe(Hardware.Board.PC, 2, view.ram(), true) : null,
                     i % 2 == 0,
                     i,
                     LAUNCH),
@@ -210,10 +209,10 @@ final class LoaderFuzzTest {
       r.nextBytes(b);
       System.arraycopy(guid, 0, b, b.length - 48, 16);
       System.arraycopy(block, 0, b, b.length - 66, 16);
-      HostView view = new PhysicalMemory(1 << 20, 1 << 20, 0).hostView();
+      HostView view = new PhysicalMemory(GuestRam.below(1 << 20), 1 << 20, 0).hostView();
       assertThat(ImageLoader.load(firmware(b), view).ranges()).isNotEmpty();
     }
-    HostView view = new PhysicalMemory(1 << 20, 1 << 20, 0).hostView();
+    HostView view = new PhysicalMemory(GuestRam.below(1 << 20), 1 << 20, 0).hostView();
     for (int size : new int[] {0, 2048, 0x1_0001, 17 << 20}) {
       assertThatThrownBy(() -> ImageLoader.load(firmware(new byte[size]), view))
           .isInstanceOf(BootException.class);

@@ -2,6 +2,7 @@ package dev.vesper.machine.device;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.vesper.machine.host.GuestRam;
 import java.time.LocalDateTime;
 import java.time.ZoneOffset;
 import org.junit.jupiter.api.Test;
@@ -17,7 +18,7 @@ final class CmosRtcTest {
   private int rises;
   private int wakes;
   private final CmosRtc rtc =
-      new CmosRtc(() -> time, this::line, seconds("2026-12-31T23:59:57"), 64 << 20);
+      new CmosRtc(() -> time, this::line, seconds("2026-12-31T23:59:57"), GuestRam.below(64 << 20));
 
   CmosRtcTest() {
     rtc.onAlarm(() -> wakes++);
@@ -284,7 +285,7 @@ final class CmosRtcTest {
     put(0x0B, 0x7A);
     after(SECOND);
     assertThat(line).isTrue();
-    CmosRtc after = new CmosRtc(() -> time, this::line, 0, 64 << 20);
+    CmosRtc after = new CmosRtc(() -> time, this::line, 0, GuestRam.below(64 << 20));
     after.resetFrom(rtc);
     assertThat(line).isFalse();
     int[] kept = {0x0B, 0x02, 0x0C, 0, 1, 0x58, 0, 0x58, 9, 0x26};

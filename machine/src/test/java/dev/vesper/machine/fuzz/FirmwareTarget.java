@@ -7,6 +7,7 @@ import dev.vesper.machine.boot.FirmwareTable;
 import dev.vesper.machine.boot.ImageLoader;
 import dev.vesper.machine.boot.LaunchChoices;
 import dev.vesper.machine.boot.WakingVector;
+import dev.vesper.machine.host.GuestRam;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.memory.PhysicalMemory;
 import dev.vesper.machine.spec.BootException;
@@ -34,7 +35,8 @@ public final class FirmwareTarget implements FuzzTarget {
   private static final int ENCRYPTED_STATE = 4;
   private static final int ODD_VARIABLES = 8;
 
-  private final HostView memory = new PhysicalMemory(1 << 20, 1 << 20, 0).hostView();
+  private final HostView memory =
+      new PhysicalMemory(GuestRam.below(1 << 20), 1 << 20, 0).hostView();
 
   @Override
   public String name() {

@@ -167,7 +167,7 @@ public final class ImageTarget implements FuzzTarget {
                   (more & TWO_PROCESSORS) == 0 ? 1 : 2,
                   (o & ACPI) == 0
                       ? null
-                      : PcBoard.describe(Hardware.Board.PC, 2, memory.guestBytes(), true),
+                      : PcBoard.describe(Hardware.Board.PC, 2, memory.ram(), true),
                   (o & SEV) != 0,
                   1,
                   new LaunchChoices(ResetState.QEMU, 0x800F12, KernelHashing.AUTO)),

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.fixtures.Tools;
 import dev.vesper.machine.device.acpi.AcpiTables;
+import dev.vesper.machine.host.GuestRam;
 import dev.vesper.machine.spec.Hardware;
 import dev.vesper.machine.vmm.PcBoard;
 import java.io.IOException;
@@ -65,7 +66,7 @@ final class AcpiTablesTest {
       value = Hardware.Board.class,
       names = {"PC", "Q35"})
   void everyTableIsWhatItShouldBe(Hardware.Board board) throws IOException, InterruptedException {
-    AcpiTables a = new AcpiTables(PcBoard.describe(board, 64, 1L << 30, true));
+    AcpiTables a = new AcpiTables(PcBoard.describe(board, 64, GuestRam.below(1L << 30), true));
     Map<String, byte[]> found = tables(a.linked(BASE));
     assertThat(found).containsKeys("APIC", "DSDT", "FACP", "HPET");
     assertThat(found.containsKey("MCFG")).isEqualTo(board == Hardware.Board.Q35);

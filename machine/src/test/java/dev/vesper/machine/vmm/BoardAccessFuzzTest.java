@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.machine.device.disk.Disk;
 import dev.vesper.machine.device.net.UserNetwork;
+import dev.vesper.machine.host.GuestRam;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.memory.PhysicalMemory;
 import dev.vesper.machine.spec.Hardware;
@@ -35,7 +36,7 @@ final class BoardAccessFuzzTest {
     {0x1_0000_0000L - 2 * FLASH, 2 * FLASH}
   };
 
-  private final HostView memory = new PhysicalMemory(RAM, 1 << 20, 0).hostView();
+  private final HostView memory = new PhysicalMemory(GuestRam.below(RAM), 1 << 20, 0).hostView();
   private long time;
 
   private static final class SmallDisk implements Disk {

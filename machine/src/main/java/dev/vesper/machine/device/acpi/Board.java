@@ -1,10 +1,12 @@
 package dev.vesper.machine.device.acpi;
 
+import dev.vesper.machine.host.GuestRam;
+
 /**
  * What tables tell of a board.
  *
  * @param processors whose local APICs are numbered from 0
- * @param ramEnd guest physical address behind RAM below 4 GiB
+ * @param ram where RAM lies, which no window for devices covers
  * @param express PCI Express: configuration space in memory, and pins E to H
  * @param ecam where configuration space is in memory, when it is
  * @param buses how many buses it shows
@@ -16,7 +18,7 @@ package dev.vesper.machine.device.acpi;
  */
 public record Board(
     int processors,
-    long ramEnd,
+    GuestRam ram,
     boolean express,
     long ecam,
     int buses,
@@ -31,8 +33,12 @@ public record Board(
   /** Least address of what bridges pass on. */
   public static final long WINDOW_START = 0x8000_0000L;
 
-  /** Least address above 4 GiB of what bridges pass on. */
-  public static final long WIDE_WINDOW_START = 1L << 32;
+  private static final long GIB = 1L << 30;
+
+  /** {@return the least address above 4 GiB of what bridges pass on: the first GiB without RAM} */
+  long wideWindowStart() {
+    return Math.max(GuestRam.FOUR_GIB, ram.end() + GIB - 1 & -GIB);
+  }
 
   /** {@return bytes above 4 GiB that bridges pass on: as many as QEMU's board of that kind} */
   long wideWindowBytes() {

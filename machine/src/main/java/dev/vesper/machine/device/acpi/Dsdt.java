@@ -86,7 +86,7 @@ final class Dsdt {
     l.add(Aml.portWindow(0, 0xCF7));
     l.add(Aml.portWindow(0xD00, 0xFFFF));
     l.add(Aml.memoryWindow(0xA_0000, 0xB_FFFF));
-    long from = Math.max(b.ramEnd(), Board.WINDOW_START);
+    long from = Math.max(b.ram().below4G(), Board.WINDOW_START);
     long ecamEnd = b.ecam() + ((long) b.buses() << 20);
     if (b.express() && b.ecam() != 0 && b.ecam() < Board.WINDOW_END && ecamEnd > from) {
       if (b.ecam() > from) {
@@ -97,7 +97,7 @@ final class Dsdt {
     if (from < Board.WINDOW_END) {
       l.add(Aml.memoryWindow(from, Board.WINDOW_END - 1));
     }
-    long wide = Board.WIDE_WINDOW_START;
+    long wide = b.wideWindowStart();
     l.add(Aml.wideMemoryWindow(wide, wide + b.wideWindowBytes() - 1));
     return resources(l.toArray(new byte[0][]));
   }

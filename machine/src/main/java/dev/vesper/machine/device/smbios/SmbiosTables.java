@@ -1,5 +1,6 @@
 package dev.vesper.machine.device.smbios;
 
+import dev.vesper.machine.host.GuestRam;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
@@ -32,6 +33,10 @@ public final class SmbiosTables {
   private static final int ANCHOR_BYTES = 31;
   private static final int STRUCTURES_AT = 32;
   private static final int VERSION_MINOR = 8;
+
+  /** The largest module: more memory is in several, as QEMU has it. */
+  private static final long MODULE = 16L << 30;
+
   private static final String MAKER = "Vesper";
 
   // Handles of structures, as QEMU numbers them.
@@ -62,7 +67,7 @@ public final class SmbiosTables {
   public SmbiosTables(
       String product,
       int processors,
-      long ram,
+      GuestRam ram,
       Map<Integer, Map<String, String>> fields,
       List<String> oemStrings,
       List<byte[]> structures,
@@ -300,29 +305,28 @@ public final class SmbiosTables {
     s.end();
   }
 
-  /** The memory, its only module, and where it is. */
-  private void memory(List<Integer> given, long ram) {
-    long mebibytes = ram >> 20;
-    long kibibytes = ram >> 10;
+  /** The memory, its modules, and where it is. */
+  private void memory(List<Integer> given, GuestRam ram) {
+    int modules = (int) ((ram.bytes() + MODULE - 1) / MODULE);
     if (!given.contains(16)) {
       new Structure(16, MEMORY, 23)
           // Elsewhere, system memory, multi-bit ECC.
           .number(4, 3, 0x06_0301)
-          .number(7, 4, kibibytes)
+          .number(7, 4, ram.bytes() >> 10)
           .number(11, 2, NO_ERRORS)
-          .number(13, 2, 1)
+          .number(13, 2, modules)
           .end();
     }
-    if (!given.contains(17)) {
-      new Structure(17, 0x1100, 40)
+    for (int i = 0; i < modules && !given.contains(17); i++) {
+      new Structure(17, 0x1100 + i, 40)
           .number(4, 2, MEMORY)
           .number(6, 2, NO_ERRORS)
           // Widths are unknown.
           .number(8, 4, -1)
-          .number(12, 2, mebibytes)
+          .number(12, 2, Math.min(MODULE, ram.bytes() - i * MODULE) >> 20)
           // A DIMM of RAM.
           .number(14, 1, 9)
-          .string(16, field(17, "loc_pfx", "DIMM") + " 0")
+          .string(16, field(17, "loc_pfx", "DIMM") + " " + i)
           .string(17, "bank", "")
           .number(18, 1, 7)
           .number(19, 2, 2)
@@ -335,11 +339,20 @@ public final class SmbiosTables {
           .end();
     }
     if (!given.contains(19)) {
-      new Structure(19, 0x1300, 31)
-          .number(8, 4, kibibytes - 1)
-          .number(12, 2, MEMORY)
-          .number(14, 1, 1)
-          .end();
+      addresses(0x1300, 0, ram.below4G());
+      if (ram.above4G() > 0) {
+        addresses(0x1301, GuestRam.FOUR_GIB, ram.above4G());
+      }
     }
+  }
+
+  /** A part of memory by its first and last KiB. */
+  private void addresses(int handle, long address, long bytes) {
+    new Structure(19, handle, 31)
+        .number(4, 4, address >> 10)
+        .number(8, 4, (address + bytes >> 10) - 1)
+        .number(12, 2, MEMORY)
+        .number(14, 1, 1)
+        .end();
   }
 }

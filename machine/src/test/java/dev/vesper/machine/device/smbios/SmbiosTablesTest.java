@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.vesper.machine.SmbiosOptions;
+import dev.vesper.machine.host.GuestRam;
 import dev.vesper.machine.spec.Hardware;
 import dev.vesper.machine.spec.Smbios;
 import dev.vesper.machine.vmm.PcBoard;
@@ -37,7 +38,7 @@ final class SmbiosTablesTest {
 
   private static SmbiosTables tables(int processors, String... options) {
     Smbios s = SmbiosOptions.read("-smbios", List.of(options), null);
-    return PcBoard.describe(s, Hardware.Board.PC, processors, RAM);
+    return PcBoard.describe(s, Hardware.Board.PC, processors, GuestRam.below(RAM));
   }
 
   private static List<Structure> read(byte[] b) {
@@ -146,7 +147,7 @@ final class SmbiosTablesTest {
   void theMachinesUuidIsThatOfTheSystem() {
     UUID u = UUID.fromString("00112233-4455-6677-8899-aabbccddeeff");
     Smbios s = SmbiosOptions.read("-smbios", List.of(), u);
-    SmbiosTables t = PcBoard.describe(s, Hardware.Board.Q35, 1, RAM);
+    SmbiosTables t = PcBoard.describe(s, Hardware.Board.Q35, 1, GuestRam.below(RAM));
     Structure system = read(t.tables()).get(0);
     assertThat(system.string(5)).contains("Q35");
     assertThat(system.fields.getInt(8)).isEqualTo(0x0011_2233);
