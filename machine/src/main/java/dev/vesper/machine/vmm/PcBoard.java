@@ -365,8 +365,8 @@ public final class PcBoard {
     booting(cfg);
   }
 
-  /** RAM as firmware is told of it: address, length and type of each part. */
-  private static byte[] e820(GuestRam ram) {
+  /** {@return RAM as firmware is told of it: address, length and type of each part} */
+  static byte[] e820(GuestRam ram) {
     boolean two = ram.above4G() > 0;
     ByteBuffer b = ByteBuffer.allocate(two ? 40 : 20).order(ByteOrder.LITTLE_ENDIAN);
     b.putLong(0).putLong(ram.below4G()).putInt(1);

@@ -30,7 +30,7 @@ final class LoaderFuzzTest {
     }
   }
 
-  private static byte[] bzImage() {
+  static byte[] bzImage() {
     byte[] b = new byte[4096];
     b[0x1F1] = 1;
     put(b, 0x1F4, 4, 64);
@@ -47,7 +47,7 @@ final class LoaderFuzzTest {
     return b;
   }
 
-  private static byte[] elf(boolean multiboot) {
+  static byte[] elf(boolean multiboot) {
     byte[] b = new byte[1024];
     put(b, 0, 4, 0x464C_457FL);
     b[4] = 2;
