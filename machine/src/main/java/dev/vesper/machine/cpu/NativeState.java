@@ -82,6 +82,14 @@ public final class NativeState {
   /** Zero if string instructions go upwards, and many elements at once. */
   public static final int STRING_CHECK = 0xF0;
 
+  /** Flags before an instruction, and its count in CL. */
+  public static final int KEPT_FLAGS = 0x100;
+
+  public static final int KEPT_COUNT = 0x108;
+
+  /** RAX while flags are put together. */
+  public static final int KEPT_RAX = 0x110;
+
   // ---- states of the vector registers
 
   /** The computer's registers hold the guest's. */

@@ -62,9 +62,10 @@ final class BlockEmitter {
   final int[] targets = new int[2];
   private int jumpCount;
 
-  BlockEmitter(Stubs stubs, HostFeatures host, dev.vesper.machine.cpu.CpuFeatures guest) {
+  BlockEmitter(
+      Stubs stubs, HostFeatures host, dev.vesper.machine.cpu.CpuFeatures guest, boolean tries) {
     this.stubs = stubs;
-    instructions = new InstructionEmitter(this, host, guest);
+    instructions = new InstructionEmitter(this, host, guest, tries);
   }
 
   int kind() {
@@ -294,6 +295,65 @@ final class BlockEmitter {
     } else {
       a.move(host(guest), from);
     }
+  }
+
+  // ---- flags that the computer and guests' processors make different things of
+
+  /** Puts AX's flags, as LAHF and SETO have them, where AX is. */
+  private void readFlags() {
+    a.b(0x9F);
+    a.register(HostAssembler.RAX).legacy(0, false, false, HostAssembler.MAP_0F, 0x90, 0, true);
+  }
+
+  /** Keeps flags, and the count of a shift, for {@link #applyRule}. */
+  void keepFlags(boolean count) {
+    if (count) {
+      a.state(NativeState.KEPT_COUNT).store(host(1));
+    }
+    a.state(NativeState.KEPT_RAX).store(HostAssembler.RAX);
+    readFlags();
+    a.state(NativeState.KEPT_FLAGS).store(HostAssembler.RAX);
+    a.state(NativeState.KEPT_RAX).load(HostAssembler.RAX);
+  }
+
+  /**
+   * Makes flags what a rule says.
+   *
+   * @param countMask what counts in CL: if nothing does, flags have not changed; 0 without CL
+   */
+  void applyRule(FlagRule rule, int countMask) {
+    a.state(NativeState.KEPT_RAX).store(HostAssembler.RAX);
+    readFlags();
+    int none = -1;
+    if (countMask != 0) {
+      a.state(NativeState.KEPT_COUNT).load32(RCX);
+      arithmetic(4, RCX, countMask);
+      none = a.jecxz();
+    }
+    arithmetic(4, HostAssembler.RAX, rule.taken());
+    if (rule.kept() != 0) {
+      a.state(NativeState.KEPT_FLAGS).load32(RCX);
+      arithmetic(4, RCX, rule.kept());
+      // OR EAX, ECX
+      a.register(RCX).legacy(0, false, false, HostAssembler.MAP_1, 0x0B, HostAssembler.RAX, false);
+    }
+    if (rule.set() != 0) {
+      arithmetic(1, HostAssembler.RAX, rule.set());
+    }
+    if (none >= 0) {
+      a.bind8(none);
+    }
+    // ADD AL, 127; SAHF
+    a.b(0x04);
+    a.b(127);
+    a.b(0x9E);
+    a.state(NativeState.KEPT_RAX).load(HostAssembler.RAX);
+  }
+
+  /** AND (4) or OR (1) of a 32-bit register and a constant. */
+  private void arithmetic(int digit, int reg, int constant) {
+    a.register(reg).legacy(0, false, false, HostAssembler.MAP_1, 0x81, digit, false);
+    a.d(constant);
   }
 
   // ---- guest memory

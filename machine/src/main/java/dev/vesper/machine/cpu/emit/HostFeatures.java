@@ -1,17 +1,14 @@
 package dev.vesper.machine.cpu.emit;
 
-import dev.vesper.x86.Opcode;
 import java.util.HashSet;
 import java.util.Set;
 
 /**
- * What the computer's processor can do, by the names of the opcode table, and which instructions
- * leave other results there than the interpreter gives.
+ * What the computer's processor can do.
  *
- * @param names features
- * @param different mnemonics whose results differ, undefined flags included
+ * @param names features, by the names of the opcode table
  */
-record HostFeatures(Set<String> names, Set<String> different) {
+record HostFeatures(Set<String> names) {
   private static final int EAX = 0;
   private static final int EBX = 1;
   private static final int ECX = 2;
@@ -75,7 +72,7 @@ record HostFeatures(Set<String> names, Set<String> different) {
         add(s, b, names);
       }
     }
-    return new HostFeatures(Set.copyOf(names), Set.of("bsf", "bsr"));
+    return new HostFeatures(Set.copyOf(names));
   }
 
   private static void add(Source s, Bit b, Set<String> names) {
@@ -92,10 +89,5 @@ record HostFeatures(Set<String> names, Set<String> different) {
 
   boolean has(String feature) {
     return names.contains(feature);
-  }
-
-  /** {@return whether the computer's results of a form are not the interpreter's} */
-  boolean differs(Opcode form) {
-    return different.contains(form.mnemonic);
   }
 }

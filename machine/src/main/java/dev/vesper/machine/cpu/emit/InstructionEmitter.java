@@ -15,7 +15,16 @@ final class InstructionEmitter {
   private final SystemEmitter system;
   private final StringEmitter strings;
 
-  InstructionEmitter(BlockEmitter e, HostFeatures host, CpuFeatures guest) {
+  private final BlockEmitter e;
+  private final boolean tries;
+  private final Encoding encoding = new Encoding();
+
+  /**
+   * @param tries whether undefined flags are made what guests' processors make of them
+   */
+  InstructionEmitter(BlockEmitter e, HostFeatures host, CpuFeatures guest, boolean tries) {
+    this.e = e;
+    this.tries = tries;
     this.host = host;
     this.guest = guest;
     reencoder = new Reencoder(e);
@@ -34,12 +43,56 @@ final class InstructionEmitter {
   boolean emit(Insn in) {
     Opcode form = in.form();
     String feature = form.feature;
-    if (in.evex || feature != null && !(guest.has(feature) && host.has(feature))) {
+    if (in.evex) {
       return false;
     }
-    if (host.differs(form)) {
+    if (feature != null && !guest.has(feature)) {
+      String meant = form.otherwise;
+      return meant != null && (meant.equals("bsf") || meant.equals("bsr")) && scan(in, meant);
+    }
+    if (feature != null && !host.has(feature)) {
       return false;
     }
+    if (!tries || !HostTrial.concerns(form)) {
+      return emitAsItIs(in);
+    }
+    encoding.parse(in);
+    FlagRule rule = HostTrial.rule(in, encoding, form.mnemonic);
+    if (rule == FlagRule.NO_RULE) {
+      return false;
+    }
+    if (rule == FlagRule.SAME) {
+      return emitAsItIs(in);
+    }
+    e.keepFlags(HostTrial.countsByCl(in));
+    if (!emitAsItIs(in)) {
+      return false;
+    }
+    e.applyRule(rule, HostTrial.countsByCl(in) ? encoding.w ? 63 : 31 : 0);
+    return true;
+  }
+
+  /** TZCNT or LZCNT where the guest's processor ignores the prefix and scans. */
+  private boolean scan(Insn in, String meant) {
+    encoding.parse(in);
+    encoding.prefix = 0;
+    FlagRule rule = tries ? HostTrial.rule(in, encoding, meant) : FlagRule.SAME;
+    if (rule == FlagRule.NO_RULE) {
+      return false;
+    }
+    if (rule == FlagRule.SAME) {
+      return reencoder.emitScan(in);
+    }
+    e.keepFlags(false);
+    if (!reencoder.emitScan(in)) {
+      return false;
+    }
+    e.applyRule(rule, 0);
+    return true;
+  }
+
+  private boolean emitAsItIs(Insn in) {
+    Opcode form = in.form();
     return switch (in.operation()) {
       case HINT -> true;
       case LEA, XCHG, MOV, INC, DEC, BSWAP, CWDE, CDQE, CDQ, CQO -> moves.emit(in);

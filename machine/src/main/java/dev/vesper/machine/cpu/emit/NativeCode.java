@@ -45,14 +45,14 @@ public final class NativeCode implements NativeTier {
   private MemorySegment xmm = MemorySegment.NULL;
   private MemorySegment ymmh = MemorySegment.NULL;
 
-  private NativeCode(CodeMemory memory, HostFeatures host, CpuFeatures guest) {
+  private NativeCode(CodeMemory memory, HostFeatures host, CpuFeatures guest, boolean tries) {
     this.memory = memory;
     HostAssembler a = new HostAssembler();
     stubs = new Stubs(a);
     stubsAt = memory.next();
     memory.add(a.bytes(), a.position());
     stubsEnd = memory.used();
-    emitter = new BlockEmitter(stubs, host, guest);
+    emitter = new BlockEmitter(stubs, host, guest, tries);
   }
 
   /**
@@ -71,9 +71,20 @@ public final class NativeCode implements NativeTier {
    * @param bytes room for the code; when it is full all is forgotten and made again
    */
   public static @Nullable NativeCode create(CpuFeatures guest, int bytes) {
+    return create(guest, bytes, true);
+  }
+
+  /** {@return code whose undefined flags are the computer's own} */
+  static @Nullable NativeCode raw(CpuFeatures guest, int bytes) {
+    return create(guest, bytes, false);
+  }
+
+  private static @Nullable NativeCode create(CpuFeatures guest, int bytes, boolean tries) {
     NativeEntry entry = NativeEntry.get();
     CodeMemory memory = entry == null ? null : CodeMemory.of(bytes);
-    return entry == null || memory == null ? null : new NativeCode(memory, entry.features(), guest);
+    return entry == null || memory == null
+        ? null
+        : new NativeCode(memory, entry.features(), guest, tries);
   }
 
   /** {@return why there can be none on this computer, or null if there can} */

@@ -86,10 +86,19 @@ final class Reencoder {
   private OperandSpec memory = NO_OPERAND;
   private boolean vector;
   private boolean usesCl;
+  private boolean withoutPrefix;
 
   Reencoder(BlockEmitter e) {
     this.e = e;
     a = e.a;
+  }
+
+  /** Emits TZCNT as BSF, or LZCNT as BSR: without the prefix. */
+  boolean emitScan(Insn in) {
+    withoutPrefix = true;
+    boolean done = emit(in);
+    withoutPrefix = false;
+    return done;
   }
 
   /** {@return whether the instruction was emitted} */
@@ -193,6 +202,9 @@ final class Reencoder {
 
   private boolean emitOperands(Insn in, Opcode form) {
     encoding.parse(in);
+    if (withoutPrefix) {
+      encoding.prefix = 0;
+    }
     if (in.bits != 64 && form.operands.stream().anyMatch(o -> o.size() == OperandSize.REX_W)) {
       // Outside 64-bit code the bit means nothing for general registers.
       encoding.w = false;
@@ -228,7 +240,7 @@ final class Reencoder {
       }
       next = 1;
     }
-    boolean set = FIRST_SET.contains(form.mnemonic) || vector;
+    boolean set = FIRST_SET.contains(form.mnemonic) && !withoutPrefix || vector;
     int rmHost = in.mem ? -1 : in.rm;
     int rmSpare = -1;
     if (rm != NO_OPERAND) {
