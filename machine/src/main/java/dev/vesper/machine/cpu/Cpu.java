@@ -374,6 +374,7 @@ public final class Cpu extends ControlRegisters {
   private boolean goOn(long deadline) {
     Block from = null;
     Block last = null;
+    NativeTier tier = natives != null && natives.admits(nativeState()) ? natives : null;
     for (int turn = 0; turn < TURNS; turn++) {
       assert cachesFollowState() : "a change of mode was not told";
       if (stopped) {
@@ -421,10 +422,10 @@ public final class Cpu extends ControlRegisters {
         continue;
       }
       executing = b.page;
-      if (natives != null && b.look != Block.PAUSES) {
-        NativeBlock code = nativeCode(natives, b, deadline);
+      if (tier != null && b.look != Block.PAUSES) {
+        NativeBlock code = nativeCode(tier, b, deadline);
         if (code != null) {
-          if (!runNatively(natives, code, deadline)) {
+          if (!runNatively(tier, code, deadline)) {
             return false;
           }
           continue;
@@ -438,7 +439,7 @@ public final class Cpu extends ControlRegisters {
             if (pausesHere()) {
               return false;
             }
-          } else if (natives == null || !runsNatively(b.mode)) {
+          } else if (tier == null || !runsNatively(b.mode)) {
             hot.look(b);
             continue;
           }

@@ -10,6 +10,14 @@ public interface NativeTier {
    */
   @Nullable NativeBlock translate(Block block, int kind);
 
+  /**
+   * {@return whether the current thread can run native code, which it is prepared for} A virtual
+   * thread cannot: what native code finds its state by belongs to the thread that carries it.
+   *
+   * @param state address of the processor's state block
+   */
+  boolean admits(long state);
+
   /** {@return the code of a number} */
   NativeBlock block(int number);
 

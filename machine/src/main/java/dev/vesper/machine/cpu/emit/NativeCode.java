@@ -160,6 +160,19 @@ public final class NativeCode implements NativeTier {
   }
 
   @Override
+  public boolean admits(long state) {
+    Thread current = Thread.currentThread();
+    if (thread != current) {
+      if (current.isVirtual()) {
+        return false;
+      }
+      thread = current;
+      pointer = NativeEntry.Pointer.current();
+    }
+    return pointer.set(state);
+  }
+
+  @Override
   public int enter(Cpu cpu, long state, long target, boolean vectors) {
     if (entered != cpu) {
       entered = cpu;
@@ -167,11 +180,9 @@ public final class NativeCode implements NativeTier {
       xmm = MemorySegment.ofArray(cpu.xmm);
       ymmh = MemorySegment.ofArray(cpu.ymmh);
     }
-    if (thread != Thread.currentThread()) {
-      thread = Thread.currentThread();
-      pointer = NativeEntry.Pointer.current();
+    if (!pointer.set(state)) {
+      throw new IllegalStateException("arch_prctl(ARCH_SET_GS) is refused where it was not");
     }
-    pointer.set(state);
     long to = target;
     if (vectors) {
       RawMemory.put64(state + NativeState.TEMPORARY_2, target);

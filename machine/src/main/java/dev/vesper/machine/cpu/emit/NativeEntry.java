@@ -123,14 +123,19 @@ final class NativeEntry {
       return OF_THREAD.get();
     }
 
-    /** Lets GS of the current thread, whose pointer this must be, point to a state block. */
-    void set(long to) {
+    /**
+     * Lets GS of the current thread, whose pointer this must be, point to a state block.
+     *
+     * @return false if the system refuses
+     */
+    boolean set(long to) {
       if (state != to) {
         if (NativeEntry.setGs(to) != 0) {
-          throw new IllegalStateException("arch_prctl(ARCH_SET_GS) was refused");
+          return false;
         }
         state = to;
       }
+      return true;
     }
   }
 
