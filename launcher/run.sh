@@ -100,8 +100,11 @@ heap() {
   if [ -n "$limit" ]; then
     most=$((limit - 256))
   else
-    # Kernels and initial RAM disks are read into the heap before they are put into the guest's memory.
-    most=$((guest + guest / 4 + 512))
+    # Kernels and initial RAM disks are read into the heap before they are put into the guest's memory; what the
+    # machine keeps of each page is less than what they are given.
+    more=$((guest / 4))
+    [ "$more" -le 4096 ] || more=4096
+    most=$((guest + more + 512))
     # No more than three quarters of the computer's memory, where the system tells how much that is.
     total=
     {
@@ -113,6 +116,11 @@ heap() {
   fi
   rest=$((most - guest))
   [ "$rest" -ge 128 ] || rest=128
+  # A guest may have more memory than there is: it gets as much as the machine leaves, when it touches it.
+  if [ -z "$limit" ] && [ "$rest" -lt $((most / 16 + 128)) ]; then
+    rest=$((most / 16 + 128))
+    most=$((most - rest))
+  fi
   # What Java keeps outside its heap for files and connections is besides the guest's memory.
   heap="-Xmx${rest}m -XX:MaxDirectMemorySize=$((guest + 128))m -Dvesper.room=$most"
   [ -z "$limit" ] || heap="$heap -XX:MaxMetaspaceSize=80m -XX:ReservedCodeCacheSize=96m"

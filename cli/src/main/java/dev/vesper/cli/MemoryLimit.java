@@ -38,22 +38,18 @@ final class MemoryLimit {
   }
 
   /**
-   * Refuses a limit that a guest does not fit in or that nobody keeps to, and a guest that this
-   * computer has no room for.
+   * Refuses a limit that a guest does not fit in or that nobody keeps to. Without a limit a guest
+   * may be larger than the room: it takes what it touches.
    *
    * @param size as in 900M or 2G, or null if none was said
    * @param guestBytes the guest's memory
    * @param room bytes that the Java runtime may have, as {@link #room} tells
    */
   static void check(@Nullable String size, long guestBytes, long room) {
-    String guest = "a guest of " + (guestBytes >> SHIFT) + "M";
     if (size == null) {
-      if (room < guestBytes + (guestBytes >> 5)) {
-        throw new UserError(
-            "this computer has too little memory for " + guest + ": give it less with -m");
-      }
       return;
     }
+    String guest = "a guest of " + (guestBytes >> SHIFT) + "M";
     long limit = UserError.of(() -> HardwareOptions.memory(OPTION, size));
     long needed = needed(guestBytes);
     if (limit < needed) {

@@ -97,6 +97,27 @@ final class SmbiosTablesTest {
     assertThat(ByteBuffer.wrap(t.anchor(0)).getInt(24)).as("firmware fills it in").isZero();
   }
 
+  /** Modules have 16 GiB at most, as QEMU's, and each part of memory its addresses in KiB. */
+  @Test
+  void muchMemoryIsInSeveralModulesAndOnBothSidesOfTheHole() {
+    Smbios s = SmbiosOptions.read("-smbios", List.of("type=17,loc_pfx=M"), null);
+    GuestRam ram = GuestRam.split(40L << 30, 3L << 30);
+    List<Structure> all =
+        read(PcBoard.describe(s, Hardware.Board.PC, 1, ram).tables()).stream()
+            .filter(x -> x.type >= 16 && x.type <= 19)
+            .toList();
+    assertThat(all).extracting(Structure::type).containsExactly(16, 17, 17, 17, 19, 19);
+    assertThat(all.stream().map(Structure::handle).distinct()).hasSameSizeAs(all);
+    assertThat(all.get(0).fields.getInt(7)).as("most, in KiB").isEqualTo(40 << 20);
+    assertThat(all.get(0).fields.getShort(13)).as("modules").isEqualTo((short) 3);
+    assertThat(all.get(1).fields.getShort(12)).as("MiB").isEqualTo((short) (16 << 10));
+    assertThat(all.get(3).fields.getShort(12)).isEqualTo((short) (8 << 10));
+    assertThat(all.get(3).string(16)).isEqualTo("M 2");
+    assertThat(all.get(4).fields.getInt(8)).isEqualTo((3 << 20) - 1);
+    assertThat(all.get(5).fields.getInt(4)).isEqualTo(4 << 20);
+    assertThat(all.get(5).fields.getInt(8)).isEqualTo((41 << 20) - 1);
+  }
+
   @Test
   void fieldsArePutWhereTheyBelong() {
     Structure bios = of(0, "type=0,vendor=Acme,version=7,date=01/02/2027,release=3.14,uefi=on");
