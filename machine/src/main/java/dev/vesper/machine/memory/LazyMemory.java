@@ -1,11 +1,7 @@
 package dev.vesper.machine.memory;
 
 import java.lang.foreign.Arena;
-import java.lang.foreign.FunctionDescriptor;
-import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.lang.invoke.MethodHandle;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -19,17 +15,12 @@ public final class LazyMemory {
   private static final long PROT_READ_WRITE = 3;
   private static final long MAP_PRIVATE_ANONYMOUS_NORESERVE = 0x2 | 0x20 | 0x4000;
   private static final long MADV_HUGEPAGE = 14;
-
-  /** What a failed call gives. */
-  private static final long FAILED = -1;
+  private static final long NO_FILE = -1;
 
   private LazyMemory() {}
 
-  /**
-   * The calls, by number through the C library's {@code syscall}: one function is linked, which
-   * takes longer than all calls of a run.
-   */
-  private record Calls(MethodHandle syscall, long mmap, long munmap, long madvise) {
+  /** The numbers of the calls. */
+  private record Calls(long mmap, long munmap, long madvise) {
     static final @Nullable Calls LINUX = find();
 
     private static @Nullable Calls find() {
@@ -37,37 +28,19 @@ public final class LazyMemory {
         return null;
       }
       return switch (System.getProperty("os.arch")) {
-        case "amd64" -> new Calls(link(), 9, 11, 28);
-        case "aarch64" -> new Calls(link(), 222, 215, 233);
+        case "amd64" -> new Calls(9, 11, 28);
+        case "aarch64" -> new Calls(222, 215, 233);
         default -> null;
       };
     }
 
-    private static MethodHandle link() {
-      Linker l = Linker.nativeLinker();
-      ValueLayout.OfLong word = ValueLayout.JAVA_LONG;
-      return l.downcallHandle(
-          l.defaultLookup().findOrThrow("syscall"),
-          FunctionDescriptor.of(word, word, word, word, word, word, word, word),
-          Linker.Option.firstVariadicArg(1));
-    }
-
-    private long call(long number, long a, long b, long c, long d) {
-      try {
-        return (long) syscall.invokeExact(number, a, b, c, d, -1L, 0L);
-      } catch (RuntimeException | Error x) {
-        throw x;
-      } catch (Throwable x) {
-        throw new IllegalStateException(x);
-      }
-    }
-
     long map(long bytes) {
-      return call(mmap, 0, bytes, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS_NORESERVE);
+      return SystemCall.call(
+          mmap, 0, bytes, PROT_READ_WRITE, MAP_PRIVATE_ANONYMOUS_NORESERVE, NO_FILE, 0);
     }
 
     void unmap(long address, long bytes) {
-      call(munmap, address, bytes, 0, 0);
+      SystemCall.call(munmap, address, bytes, 0, 0, 0, 0);
     }
 
     void unmap(MemorySegment s) {
@@ -75,7 +48,7 @@ public final class LazyMemory {
     }
 
     void advise(long address, long bytes, long advice) {
-      call(madvise, address, bytes, advice, 0);
+      SystemCall.call(madvise, address, bytes, advice, 0, 0, 0);
     }
   }
 
@@ -87,8 +60,8 @@ public final class LazyMemory {
    */
   public static MemorySegment map(long bytes) {
     Calls c = Calls.LINUX;
-    long at = c == null ? FAILED : c.map(bytes);
-    if (c == null || at == FAILED) {
+    long at = c == null ? SystemCall.FAILED : c.map(bytes);
+    if (c == null || at == SystemCall.FAILED) {
       return Arena.ofAuto().allocate(bytes, Page.SIZE);
     }
     return MemorySegment.ofAddress(at).reinterpret(bytes, Arena.ofAuto(), c::unmap);
@@ -103,8 +76,8 @@ public final class LazyMemory {
    */
   static @Nullable MemorySegment mapAligned(long bytes, Runnable unmapped) {
     Calls c = Calls.LINUX;
-    long at = c == null ? FAILED : c.map(2 * bytes);
-    if (c == null || at == FAILED) {
+    long at = c == null ? SystemCall.FAILED : c.map(2 * bytes);
+    if (c == null || at == SystemCall.FAILED) {
       return null;
     }
     // The last place of the two or the only one: systems give addresses downwards, and what follows

@@ -1,12 +1,9 @@
 package dev.vesper.machine.cpu.emit;
 
 import dev.vesper.machine.memory.RawMemory;
+import dev.vesper.machine.memory.SystemCall;
 import java.lang.foreign.Arena;
-import java.lang.foreign.FunctionDescriptor;
-import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.lang.invoke.MethodHandle;
 import java.util.Locale;
 import org.jspecify.annotations.Nullable;
 
@@ -16,6 +13,13 @@ import org.jspecify.annotations.Nullable;
  * owner forgets all that is in it and begins again.
  */
 final class CodeMemory {
+  // System calls of x86-64.
+  private static final long CLOSE = 3;
+  private static final long MMAP = 9;
+  private static final long MUNMAP = 11;
+  private static final long FTRUNCATE = 77;
+  private static final long MEMFD_CREATE = 319;
+
   private static final int MFD_CLOEXEC = 1;
   private static final int PROT_READ = 1;
   private static final int PROT_WRITE = 2;
@@ -36,44 +40,6 @@ final class CodeMemory {
     this.size = size;
   }
 
-  /** The C library's calls, on Linux alone. */
-  private static final class Calls {
-    private static final Linker LINKER = Linker.nativeLinker();
-    private static final MethodHandle MEMFD_CREATE =
-        handle(
-            "memfd_create",
-            FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.ADDRESS, ValueLayout.JAVA_INT));
-    private static final MethodHandle FTRUNCATE =
-        handle(
-            "ftruncate",
-            FunctionDescriptor.of(
-                ValueLayout.JAVA_INT, ValueLayout.JAVA_INT, ValueLayout.JAVA_LONG));
-    private static final MethodHandle MMAP =
-        handle(
-            "mmap",
-            FunctionDescriptor.of(
-                ValueLayout.JAVA_LONG,
-                ValueLayout.JAVA_LONG,
-                ValueLayout.JAVA_LONG,
-                ValueLayout.JAVA_INT,
-                ValueLayout.JAVA_INT,
-                ValueLayout.JAVA_INT,
-                ValueLayout.JAVA_LONG));
-    private static final MethodHandle MUNMAP =
-        handle(
-            "munmap",
-            FunctionDescriptor.of(
-                ValueLayout.JAVA_INT, ValueLayout.JAVA_LONG, ValueLayout.JAVA_LONG));
-    private static final MethodHandle CLOSE =
-        handle("close", FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.JAVA_INT));
-
-    private static MethodHandle handle(String name, FunctionDescriptor d) {
-      return LINKER.downcallHandle(LINKER.defaultLookup().findOrThrow(name), d);
-    }
-
-    private Calls() {}
-  }
-
   /** {@return whether such memory is to be had on this kind of computer at all} */
   static boolean supported() {
     String arch = System.getProperty("os.arch").toLowerCase(Locale.ROOT);
@@ -89,43 +55,35 @@ final class CodeMemory {
     if (!supported()) {
       return null;
     }
+    long fd;
     try (Arena arena = Arena.ofConfined()) {
-      int fd = (int) Calls.MEMFD_CREATE.invoke(arena.allocateFrom("vesper-code"), MFD_CLOEXEC);
-      if (fd < 0) {
+      long name = arena.allocateFrom("vesper-code").address();
+      fd = SystemCall.call(MEMFD_CREATE, name, MFD_CLOEXEC, 0, 0, 0, 0);
+    }
+    if (fd == SystemCall.FAILED) {
+      return null;
+    }
+    try {
+      if (SystemCall.call(FTRUNCATE, fd, size, 0, 0, 0, 0) == SystemCall.FAILED) {
         return null;
       }
-      try {
-        if ((int) Calls.FTRUNCATE.invoke(fd, (long) size) != 0) {
-          return null;
-        }
-        MemorySegment w = map(fd, size, PROT_READ | PROT_WRITE);
-        MemorySegment x = map(fd, size, PROT_READ | PROT_EXEC);
-        return w == null || x == null ? null : new CodeMemory(w, x, size);
-      } finally {
-        int unused = (int) Calls.CLOSE.invoke(fd);
-      }
-    } catch (Error | RuntimeException e) {
-      throw e;
-    } catch (Throwable e) {
-      throw new AssertionError(e);
+      MemorySegment w = map(fd, size, PROT_READ | PROT_WRITE);
+      MemorySegment x = map(fd, size, PROT_READ | PROT_EXEC);
+      return w == null || x == null ? null : new CodeMemory(w, x, size);
+    } finally {
+      SystemCall.call(CLOSE, fd, 0, 0, 0, 0, 0);
     }
   }
 
-  private static @Nullable MemorySegment map(int fd, long size, int protection) throws Throwable {
-    long at = (long) Calls.MMAP.invoke(0L, size, protection, MAP_SHARED, fd, 0L);
-    return at == -1
+  private static @Nullable MemorySegment map(long fd, long size, int protection) {
+    long at = SystemCall.call(MMAP, 0, size, protection, MAP_SHARED, fd, 0);
+    return at == SystemCall.FAILED
         ? null
         : MemorySegment.ofAddress(at).reinterpret(size, Arena.ofAuto(), CodeMemory::unmap);
   }
 
   private static void unmap(MemorySegment s) {
-    try {
-      int unused = (int) Calls.MUNMAP.invoke(s.address(), s.byteSize());
-    } catch (Error | RuntimeException e) {
-      throw e;
-    } catch (Throwable e) {
-      throw new AssertionError(e);
-    }
+    SystemCall.call(MUNMAP, s.address(), s.byteSize(), 0, 0, 0, 0);
   }
 
   /** {@return whether so many bytes can be added} */

@@ -10,6 +10,7 @@ import static dev.vesper.machine.cpu.emit.HostAssembler.RSI;
 
 import dev.vesper.machine.memory.LazyMemory;
 import dev.vesper.machine.memory.RawMemory;
+import dev.vesper.machine.memory.SystemCall;
 import java.lang.foreign.FunctionDescriptor;
 import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
@@ -36,7 +37,6 @@ final class NativeEntry {
   private final CodeMemory memory;
 
   private final MethodHandle enter;
-  private final MethodHandle syscall;
   private final HostFeatures features;
 
   /** What the way in needs of the processor, by the names of the opcode table. */
@@ -52,11 +52,9 @@ final class NativeEntry {
   /** What {@link #enter} calls: constant, so that HotSpot puts the call in line. */
   private static final @Nullable MethodHandle ENTER = THE == null ? null : THE.enter;
 
-  private NativeEntry(
-      CodeMemory memory, MethodHandle enter, MethodHandle syscall, HostFeatures features) {
+  private NativeEntry(CodeMemory memory, MethodHandle enter, HostFeatures features) {
     this.memory = memory;
     this.enter = enter;
-    this.syscall = syscall;
     this.features = features;
   }
 
@@ -104,12 +102,7 @@ final class NativeEntry {
             MemorySegment.ofAddress(base + stubs.enter),
             FunctionDescriptor.of(ValueLayout.JAVA_INT, pointer, pointer, pointer, LONG),
             Linker.Option.critical(true));
-    MethodHandle syscall =
-        linker.downcallHandle(
-            linker.defaultLookup().findOrThrow("syscall"),
-            FunctionDescriptor.of(LONG, LONG, LONG, LONG),
-            Linker.Option.firstVariadicArg(1));
-    return new Attempt(new NativeEntry(m, enter, syscall, features), "");
+    return new Attempt(new NativeEntry(m, enter, features), "");
   }
 
   /** What GS points to in a thread, which nothing but native code uses. */
@@ -130,26 +123,12 @@ final class NativeEntry {
      */
     boolean set(long to) {
       if (state != to) {
-        if (NativeEntry.setGs(to) != 0) {
+        if (SystemCall.call(ARCH_PRCTL, ARCH_SET_GS, to, 0, 0, 0, 0) == SystemCall.FAILED) {
           return false;
         }
         state = to;
       }
       return true;
-    }
-  }
-
-  private static long setGs(long to) {
-    NativeEntry e = THE;
-    if (e == null) {
-      throw new AssertionError("no native code here");
-    }
-    try {
-      return (long) e.syscall.invokeExact(ARCH_PRCTL, ARCH_SET_GS, to);
-    } catch (Error | RuntimeException x) {
-      throw x;
-    } catch (Throwable x) {
-      throw new AssertionError(x);
     }
   }
 
@@ -170,12 +149,14 @@ final class NativeEntry {
     a.b(0xC3);
   }
 
-  /** {@return XCR0, the low half} */
+  /** RDX: where the low half of XCR0 goes. What Java links for CPUID serves it too. */
   private static void xgetbv(HostAssembler a) {
+    a.move(R8, RDX);
     a.constant(RCX, 0);
     a.b(0x0F);
     a.b(0x01);
     a.b(0xD0);
+    a.memory(R8, 0).store32(RAX);
     a.b(0xC3);
   }
 
@@ -186,35 +167,35 @@ final class NativeEntry {
     private final MemorySegment out = LazyMemory.map(BYTES);
 
     Identification(Linker linker, long cpuidAt, long xgetbvAt) {
-      cpuid =
-          linker.downcallHandle(
-              MemorySegment.ofAddress(cpuidAt), FunctionDescriptor.ofVoid(LONG, LONG, LONG));
-      xgetbv =
-          linker.downcallHandle(
-              MemorySegment.ofAddress(xgetbvAt), FunctionDescriptor.of(ValueLayout.JAVA_INT));
+      cpuid = linked(linker, cpuidAt);
+      xgetbv = linked(linker, xgetbvAt);
+    }
+
+    private static MethodHandle linked(Linker linker, long at) {
+      return linker.downcallHandle(
+          MemorySegment.ofAddress(at), FunctionDescriptor.ofVoid(LONG, LONG, LONG));
+    }
+
+    /** {@return a register of those that a function has written} */
+    private int ask(MethodHandle function, long leaf, long subleaf, int register) {
+      try {
+        function.invokeExact(leaf, subleaf, out.address());
+      } catch (Error | RuntimeException e) {
+        throw e;
+      } catch (Throwable e) {
+        throw new AssertionError(e);
+      }
+      return RawMemory.get32(out.address() + 4L * register);
     }
 
     @Override
     public int cpuid(int leaf, int subleaf, int register) {
-      try {
-        cpuid.invokeExact((long) leaf, (long) subleaf, out.address());
-        return RawMemory.get32(out.address() + 4L * register);
-      } catch (Error | RuntimeException e) {
-        throw e;
-      } catch (Throwable e) {
-        throw new AssertionError(e);
-      }
+      return ask(cpuid, leaf, subleaf, register);
     }
 
     @Override
     public int xcr0() {
-      try {
-        return (int) xgetbv.invokeExact();
-      } catch (Error | RuntimeException e) {
-        throw e;
-      } catch (Throwable e) {
-        throw new AssertionError(e);
-      }
+      return ask(xgetbv, 0, 0, 0);
     }
   }
 
