@@ -299,19 +299,13 @@ final class BlockEmitter {
 
   // ---- flags that the computer and guests' processors make different things of
 
-  /** Puts AX's flags, as LAHF and SETO have them, where AX is. */
-  private void readFlags() {
-    a.b(0x9F);
-    a.register(HostAssembler.RAX).legacy(0, false, false, HostAssembler.MAP_0F, 0x90, 0, true);
-  }
-
   /** Keeps flags, and the count of a shift, for {@link #applyRule}. */
   void keepFlags(boolean count) {
     if (count) {
       a.state(NativeState.KEPT_COUNT).store(host(1));
     }
     a.state(NativeState.KEPT_RAX).store(HostAssembler.RAX);
-    readFlags();
+    a.flagsToAx();
     a.state(NativeState.KEPT_FLAGS).store(HostAssembler.RAX);
     a.state(NativeState.KEPT_RAX).load(HostAssembler.RAX);
   }
@@ -323,7 +317,7 @@ final class BlockEmitter {
    */
   void applyRule(FlagRule rule, int countMask) {
     a.state(NativeState.KEPT_RAX).store(HostAssembler.RAX);
-    readFlags();
+    a.flagsToAx();
     int none = -1;
     if (countMask != 0) {
       a.state(NativeState.KEPT_COUNT).load32(RCX);
@@ -343,10 +337,7 @@ final class BlockEmitter {
     if (none >= 0) {
       a.bind8(none);
     }
-    // ADD AL, 127; SAHF
-    a.b(0x04);
-    a.b(127);
-    a.b(0x9E);
+    a.flagsFromAx();
     a.state(NativeState.KEPT_RAX).load(HostAssembler.RAX);
   }
 
@@ -364,11 +355,6 @@ final class BlockEmitter {
    * @return false if that is left to the interpreter
    */
   boolean effectiveAddress(Insn in) {
-    return effectiveAddress(in, R13);
-  }
-
-  /** The same for another register. */
-  boolean effectiveAddress(Insn in, int to) {
     if (in.asize == 2 || in.disp != (int) in.disp && !(bits == 32 && in.base == Insn.NO_REG)) {
       return false;
     }
@@ -382,18 +368,14 @@ final class BlockEmitter {
       a.state(NativeState.PAGE).load(R13);
       a.memory(R13, (int) d);
     } else if (in.base == Insn.NO_REG && in.index == Insn.NO_REG) {
-      a.constant(to, wide ? disp : disp & 0xFFFF_FFFFL);
+      a.constant(R13, wide ? disp : disp & 0xFFFF_FFFFL);
       return true;
     } else {
       int b = in.base == Insn.NO_REG ? NONE : registerOr(in.base, R13);
       int i = in.index == Insn.NO_REG ? NONE : registerOr(in.index, R14);
       a.memory(b, i, in.scale, disp);
     }
-    if (wide) {
-      a.lea(to);
-    } else {
-      a.lea32(to);
-    }
+    a.lea(R13, wide);
     return true;
   }
 
@@ -409,11 +391,7 @@ final class BlockEmitter {
     }
     a.state(fs ? NativeState.FS_BASE : NativeState.GS_BASE).load(R14);
     a.memory(R13, R14, 0, 0);
-    if (bits == 64) {
-      a.lea(R13);
-    } else {
-      a.lea32(R13);
-    }
+    a.lea(R13, bits == 64);
     return true;
   }
 
@@ -490,11 +468,7 @@ final class BlockEmitter {
   void place(int to, long target) {
     a.state(NativeState.PAGE).load(to);
     a.memory(to, (int) target);
-    if (bits == 64) {
-      a.lea(to);
-    } else {
-      a.lea32(to);
-    }
+    a.lea(to, bits == 64);
   }
 
   /**

@@ -1,6 +1,5 @@
 package dev.vesper.machine.cpu.emit;
 
-import static dev.vesper.machine.cpu.emit.HostAssembler.MAP_0F;
 import static dev.vesper.machine.cpu.emit.HostAssembler.MAP_1;
 import static dev.vesper.machine.cpu.emit.HostAssembler.R13;
 import static dev.vesper.machine.cpu.emit.HostAssembler.R14;
@@ -44,10 +43,9 @@ final class Division {
     } else {
       e.get(RCX, in.rm);
     }
-    // R14 keeps flags: SF ZF AF PF CF in bits 15:8, OF in bit 0.
+    // R14 keeps flags.
     a.move(R13, RAX);
-    a.b(0x9F);
-    a.register(RAX).legacy(0, false, false, MAP_0F, 0x90, 0, true);
+    a.flagsToAx();
     a.move(R14, RAX);
     a.move(RAX, R13);
     int bad;
@@ -58,11 +56,7 @@ final class Division {
       a.register(RDX).legacy(0, false, w, MAP_1, 0x3B, R13, false);
       bad = a.jcc(NOT_EQUAL);
       a.memory(RCX, 1);
-      if (w) {
-        a.lea(R13);
-      } else {
-        a.lea32(R13);
-      }
+      a.lea(R13, w);
       a.register(R13).legacy(0, false, w, MAP_1, 0x83, 7, false);
       a.b(1);
       int bad2 = a.jcc(BELOW_OR_EQUAL);
@@ -93,10 +87,7 @@ final class Division {
   private void restore() {
     a.move(R13, RAX);
     a.move(RAX, R14);
-    // ADD AL, 127; SAHF
-    a.b(0x04);
-    a.b(127);
-    a.b(0x9E);
+    a.flagsFromAx();
     a.move(RAX, R13);
   }
 }

@@ -125,11 +125,6 @@ final class HostAssembler {
     return this;
   }
 
-  /** {@return whether an instruction just prepared names memory} */
-  boolean namesMemory() {
-    return isMemory;
-  }
-
   // ---- encodings
 
   private int rexB() {
@@ -259,6 +254,15 @@ final class HostAssembler {
     legacy(0, false, false, MAP_1, 0x8D, reg, false);
   }
 
+  /** LEA of 64 bits, or of 32 which clears the upper half. */
+  void lea(int reg, boolean wide) {
+    if (wide) {
+      lea(reg);
+    } else {
+      lea32(reg);
+    }
+  }
+
   /** Stores a constant of 32 bits, sign-extended to eight bytes. */
   void storeConstant(int value) {
     legacy(0, false, true, MAP_1, 0xC7, 0, false);
@@ -346,5 +350,22 @@ final class HostAssembler {
     code[where + 1] = (byte) (distance >> 8);
     code[where + 2] = (byte) (distance >> 16);
     code[where + 3] = (byte) (distance >> 24);
+  }
+
+  // ---- flags
+
+  /** LAHF, SETO AL: SF ZF AF PF CF into bits 15:8 of RAX, OF into bit 0. */
+  void flagsToAx() {
+    b(0x9F);
+    register(RAX).legacy(0, false, false, MAP_0F, 0x90, 0, true);
+  }
+
+  /**
+   * ADD AL, 127, which sets OF if AL was 1, and SAHF: flags from where {@link #flagsToAx} put them.
+   */
+  void flagsFromAx() {
+    b(0x04);
+    b(127);
+    b(0x9E);
   }
 }

@@ -88,10 +88,9 @@ final class StringEmitter {
   private void repeated(boolean moves, int n) {
     int shift = Integer.numberOfTrailingZeros(n);
     a.memory(R13, R14, 0, 0).lea(R14);
-    // Flags into TEMPORARY_2: SF ZF AF PF CF in bits 15:8, OF in bit 0.
+    // TEMPORARY_2 keeps flags.
     a.move(R13, RAX);
-    a.b(0x9F);
-    a.register(RAX).legacy(0, false, false, MAP_0F, 0x90, 0, true);
+    a.flagsToAx();
     a.state(NativeState.TEMPORARY_2).store(RAX);
     a.move(RAX, R13);
     int samePage = -1;
@@ -178,10 +177,7 @@ final class StringEmitter {
   private void restoreFlags() {
     a.move(R13, RAX);
     a.state(NativeState.TEMPORARY_2).load(RAX);
-    // ADD AL, 127; SAHF
-    a.b(0x04);
-    a.b(127);
-    a.b(0x9E);
+    a.flagsFromAx();
     a.move(RAX, R13);
   }
 }

@@ -105,10 +105,7 @@ final class Stubs {
     a.state(NativeState.MXCSR).store32(RAX);
     in(R15, NativeState.IN_BUDGET);
     in(RAX, NativeState.IN_FLAGS);
-    // ADD AL, 127 sets OF if AL was 1; SAHF
-    a.b(0x04);
-    a.b(127);
-    a.b(0x9E);
+    a.flagsFromAx();
     for (int g = 0; g < 11; g++) {
       if (HOST[g] != RDI) {
         in(HOST[g], g);
@@ -143,9 +140,7 @@ final class Stubs {
     for (int g = 0; g < 11; g++) {
       out(HOST[g], g);
     }
-    // LAHF; SETO AL
-    a.b(0x9F);
-    a.register(RAX).legacy(0, false, false, MAP_0F, 0x90, 0, true);
+    a.flagsToAx();
     out(RAX, NativeState.IN_FLAGS);
     out(R15, NativeState.IN_BUDGET);
     for (int g = 11; g < 16; g++) {

@@ -66,11 +66,7 @@ final class Transfers {
   /** {@code to = stack pointer + distance}, cut to its width. */
   private void stackAt(int to, int distance) {
     a.memory(R12, distance);
-    if (e.bits() == 64) {
-      a.lea(to);
-    } else {
-      a.lea32(to);
-    }
+    a.lea(to, e.bits() == 64);
   }
 
   /** Moves the stack pointer. */
@@ -156,18 +152,10 @@ final class Transfers {
   private boolean leave() {
     int rbp = BlockEmitter.host(GUEST_RBP);
     a.memory(rbp, 0);
-    if (e.bits() == 64) {
-      a.lea(R13);
-    } else {
-      a.lea32(R13);
-    }
+    a.lea(R13, e.bits() == 64);
     e.lookUp(width(), false);
     a.memory(rbp, width());
-    if (e.bits() == 64) {
-      a.lea(R12);
-    } else {
-      a.lea32(R12);
-    }
+    a.lea(R12, e.bits() == 64);
     loadFound(rbp);
     return true;
   }
@@ -217,17 +205,12 @@ final class Transfers {
     int counter = BlockEmitter.host(GUEST_RCX);
     boolean wide = in.asize == 8;
     boolean loop = in.operation() != Operation.JCXZ;
-    if (BlockEmitter.inPage(target) || !loop) {
+    if (loop && !BlockEmitter.inPage(target)) {
       // A jump that misses is executed again by the interpreter: the count must not have changed.
-    } else {
       return false;
     }
     a.memory(counter, loop ? -1 : 0);
-    if (wide) {
-      a.lea(RCX);
-    } else {
-      a.lea32(RCX);
-    }
+    a.lea(RCX, wide);
     if (loop) {
       a.move(counter, RCX);
     }
