@@ -16,6 +16,15 @@ final class StringOps {
   private static final int RSI = 6;
   private static final int RDI = 7;
 
+  /** There is no block of elements here. */
+  private static final int SINGLY = 0;
+
+  /**
+   * The next element is none of a block, as one that lies in two pages is, but those behind it may
+   * be.
+   */
+  private static final int ALONE = -1;
+
   private StringOps() {}
 
   static void register(Families f) {
@@ -31,13 +40,13 @@ final class StringOps {
     void run(MemOp o, Cpu c, int bytes, int step);
   }
 
-  /** Many elements at once; returns how many, 0 if it could not. */
+  /** Many elements at once; returns how many, or {@link #ALONE} or {@link #SINGLY}. */
   interface BlockCopy {
-    long run(MemOp o, Cpu c, int bytes, long count);
+    long run(MemOp o, Cpu c, int step, long count);
   }
 
-  private static long none(MemOp o, Cpu c, int bytes, long count) {
-    return 0;
+  private static long none(MemOp o, Cpu c, int step, long count) {
+    return SINGLY;
   }
 
   static int elementSize(MemOp o) {
@@ -52,33 +61,41 @@ final class StringOps {
   private static void repeat(MemOp o, Cpu c, Element e, BlockCopy block) {
     int n = elementSize(o);
     int step = (c.eflags & CpuState.DF) != 0 ? -n : n;
-    boolean rep = o.insn.rep || o.insn.repne;
-    if (!rep) {
+    if (!o.insn.rep && !o.insn.repne) {
       e.run(o, c, n, step);
       c.rip = o.nextRip(c);
       return;
     }
-    boolean conditional = o.insn.form().conditionalRep();
-    int asize = o.insn.asize;
     long count = c.r[RCX] & o.mask();
     if (count == 0) {
       c.rip = o.nextRip(c);
       return;
     }
-    boolean once = c.stepping();
-    if (step > 0 && count > 1 && !once) {
-      long done = block.run(o, c, n, count);
+    int most = Page.SIZE / n;
+    if (c.stepping()) {
+      most = 1;
+    } else if (count > 1) {
+      long done = block.run(o, c, step, count);
       if (done > 0) {
         count -= done;
-        c.setReg(RCX, asize, count);
+        c.setReg(RCX, o.insn.asize, count);
         c.rip = count == 0 ? o.nextRip(c) : o.thisRip(c);
         return;
       }
+      most = done == ALONE ? 1 : most;
     }
-    for (int i = 0; i < (once ? 1 : 4096 / n); i++) {
+    elements(o, c, e, step, most);
+  }
+
+  /** Repeats element by element, at most so many times. */
+  private static void elements(MemOp o, Cpu c, Element e, int step, int most) {
+    boolean conditional = o.insn.form().conditionalRep();
+    int n = Math.abs(step);
+    long count = c.r[RCX] & o.mask();
+    for (int i = 0; i < most; i++) {
       e.run(o, c, n, step);
       count = count - 1 & o.mask();
-      c.setReg(RCX, asize, count);
+      c.setReg(RCX, o.insn.asize, count);
       if (count == 0 || conditional && c.zf() != o.insn.rep) {
         c.rip = o.nextRip(c);
         return;
@@ -147,10 +164,19 @@ final class StringOps {
     compare(c, c.reg(0, n), b, n);
   }
 
-  /** {@return how many elements fit before a page or an address wraps} */
-  private static long fit(long la, long register, long mask, int n, long count) {
-    long room = (Page.SIZE - (la & 0xFFF)) / n;
-    long wrap = mask == -1L ? count : (mask - (register & mask)) / n;
+  /**
+   * {@return how many elements there are before a page ends or an address wraps, of those from an
+   * address upwards or downwards}
+   */
+  private static long fit(long la, long register, long mask, int step, long count) {
+    int n = Math.abs(step);
+    int at = (int) la & 0xFFF;
+    if (at + n > Page.SIZE) {
+      return 0;
+    }
+    long room = step > 0 ? (Page.SIZE - at) / n : at / n + 1;
+    long address = register & mask;
+    long wrap = mask == -1L ? count : (step > 0 ? mask - address : address) / n;
     return Math.min(count, Math.min(room, wrap));
   }
 
@@ -158,44 +184,59 @@ final class StringOps {
     return MemOp.segmentKind(seg, c.codeMode()) != Segmentation.SEG_CHECK;
   }
 
-  private static long movsBlock(MemOp o, Cpu c, int n, long count) {
+  private static long movsBlock(MemOp o, Cpu c, int step, long count) {
     int seg = o.insn.segOverride >= 0 ? o.insn.segOverride : CpuState.DS;
     if (!flat(c, seg) || !flat(c, CpuState.ES)) {
-      return 0;
+      return SINGLY;
     }
+    int n = Math.abs(step);
     long from = source(o, c, n);
     long to = destination(o, c, n, true);
-    long k = fit(from, c.r[RSI], o.mask(), n, fit(to, c.r[RDI], o.mask(), n, count));
+    long k = fit(from, c.r[RSI], o.mask(), step, fit(to, c.r[RDI], o.mask(), step, count));
     if (k < 2) {
-      return 0;
+      return ALONE;
     }
     Page p = c.blockPage(from, false);
     Page q = c.blockPage(to, true);
-    if (p == null || q == null || p == q || c.blockPage(from, false) != p) {
-      return 0;
+    if (p == null || q == null || c.blockPage(from, false) != p) {
+      return SINGLY;
+    }
+    int source = (int) from & 0xFFF;
+    int destination = (int) to & 0xFFF;
+    // Bytes that one element writes and a later one reads are read as written, which a move of all
+    // at once is not.
+    int ahead = step > 0 ? destination - source : source - destination;
+    if (p == q && ahead > 0 && ahead < k * n) {
+      k = ahead / n;
+      if (k < 2) {
+        return SINGLY;
+      }
     }
     int bytes = (int) k * n;
-    p.copyTo((int) from & 0xFFF, q, (int) to & 0xFFF, bytes);
-    advance(o, c, RSI, bytes);
-    advance(o, c, RDI, bytes);
+    // The lowest byte of a block that goes downwards is in its last element.
+    int below = step > 0 ? 0 : bytes - n;
+    p.copyTo(source - below, q, destination - below, bytes);
+    advance(o, c, RSI, k * step);
+    advance(o, c, RDI, k * step);
     return k;
   }
 
-  private static long stosBlock(MemOp o, Cpu c, int n, long count) {
+  private static long stosBlock(MemOp o, Cpu c, int step, long count) {
     if (!flat(c, CpuState.ES)) {
-      return 0;
+      return SINGLY;
     }
+    int n = Math.abs(step);
     long to = destination(o, c, n, true);
-    long k = fit(to, c.r[RDI], o.mask(), n, count);
+    long k = fit(to, c.r[RDI], o.mask(), step, count);
     if (k < 2) {
-      return 0;
+      return ALONE;
     }
     Page q = c.blockPage(to, true);
     if (q == null) {
-      return 0;
+      return SINGLY;
     }
-    int at = (int) to & 0xFFF;
     int bytes = (int) k * n;
+    int at = ((int) to & 0xFFF) - (step > 0 ? 0 : bytes - n);
     long v = c.r[0];
     switch (n) {
       case 1 -> q.fill(at, bytes, (byte) v);
@@ -207,7 +248,7 @@ final class StringOps {
     for (int done = n == 1 ? bytes : n; done < bytes; done *= 2) {
       q.copyTo(at, q, at + done, Math.min(done, bytes - done));
     }
-    advance(o, c, RDI, bytes);
+    advance(o, c, RDI, k * step);
     return k;
   }
 }
