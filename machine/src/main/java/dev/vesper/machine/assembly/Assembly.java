@@ -8,11 +8,13 @@ import dev.vesper.machine.cpu.CpuFeatures;
 import dev.vesper.machine.cpu.NestedMap;
 import dev.vesper.machine.cpu.PausePoints;
 import dev.vesper.machine.cpu.TimeStampCounter;
+import dev.vesper.machine.cpu.emit.NativeXex;
 import dev.vesper.machine.cpu.interp.Interpreter;
 import dev.vesper.machine.host.GuestRam;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PhysicalMemory;
+import dev.vesper.machine.memory.XexCipher;
 import dev.vesper.machine.model.CpuModel;
 import dev.vesper.machine.sev.EncryptedVcpu;
 import dev.vesper.machine.sev.PlainVcpu;
@@ -77,6 +79,10 @@ public final class Assembly {
             HOST_PAGES * o.processors());
     MmioMap mmio = new MmioMap();
     boolean encrypted = o.mode() != SevMode.OFF;
+    XexCipher.Maker ciphers = encrypted ? NativeXex.maker() : null;
+    if (ciphers != null) {
+      memory.encryptBy(ciphers);
+    }
     key = encrypted ? memory.createKey(o.seed()) : Page.SHARED;
     long cBit = GuestLoader.cBit(o.mode(), model);
     HostView view = memory.hostView();

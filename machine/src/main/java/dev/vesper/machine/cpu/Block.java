@@ -1,6 +1,7 @@
 package dev.vesper.machine.cpu;
 
 import dev.vesper.machine.memory.Page;
+import dev.vesper.x86.Decoder;
 import dev.vesper.x86.Insn;
 import dev.vesper.x86.OperandKind;
 import dev.vesper.x86.Operation;
@@ -11,7 +12,18 @@ import org.jspecify.annotations.Nullable;
 
 /** Straight-line code inside one physical page, or one instruction that crosses into a second. */
 public final class Block {
-  private final Insn[] insns;
+  /** Its instructions, or null while they are in {@link #ops} or only in {@link #code}. */
+  private Insn @Nullable [] insns;
+
+  private final int length;
+
+  /** How many bits of code it is; {@link Insn#bits} of each instruction. */
+  private final int bits;
+
+  private final int span;
+
+  /** The bytes of what is not in {@link #insns}; empty while it is. */
+  private byte[] code = {};
 
   /** The bytes of the last instruction are one; those of all others are. */
   private final boolean lastValid;
@@ -100,6 +112,13 @@ public final class Block {
       int look,
       @Nullable Block former) {
     this.insns = insns;
+    length = insns.length;
+    bits = insns[0].bits;
+    int bytes = 0;
+    for (Insn in : insns) {
+      bytes += in.length;
+    }
+    span = bytes;
     this.lastValid = lastValid;
     this.factory = factory;
     this.page = page;
@@ -132,22 +151,63 @@ public final class Block {
 
   /** {@return the number of instructions} */
   public int length() {
-    return insns.length;
+    return length;
   }
 
   /** {@return an instruction, by its index} */
   public Insn insn(int i) {
-    return insns[i];
+    return insns()[i];
+  }
+
+  private Insn[] insns() {
+    Insn[] all = insns;
+    if (all == null) {
+      all = new Insn[length];
+      int offset = 0;
+      for (int i = 0; i < length; i++) {
+        all[i] = ops == null ? decodeAgain(offset) : ops[i].insn;
+        offset += all[i].length;
+      }
+      insns = all;
+    }
+    return all;
+  }
+
+  private Insn decodeAgain(int offset) {
+    Insn in = new Insn();
+    Decoder.Outcome o = Decoder.decode(code, offset, code.length, bits, in);
+    assert o == Decoder.Outcome.OK : "an instruction that was one is none now";
+    return in;
+  }
+
+  /**
+   * Lets go of the instructions, which are decoded again if somebody asks for them: most that were
+   * translated once are never looked at again, and they are ten times as large as their bytes.
+   */
+  private void forgetInstructions() {
+    Insn[] all = insns;
+    if (all == null || !lastValid || second != null) {
+      return;
+    }
+    if (ops == null && code.length == 0) {
+      code = new byte[span];
+      int offset = 0;
+      for (Insn in : all) {
+        System.arraycopy(in.bytes, 0, code, offset, in.length);
+        offset += in.length;
+      }
+    }
+    insns = null;
   }
 
   /** {@return whether the bytes of an instruction are one} */
   public boolean valid(int i) {
-    return lastValid || i < insns.length - 1;
+    return lastValid || i < length - 1;
   }
 
   /** {@return whether an instruction sets RIP} */
   public boolean setsRip(int i) {
-    return transfers && i == insns.length - 1;
+    return transfers && i == length - 1;
   }
 
   /** {@return the operations of all instructions, which are made when they are first asked for} */
@@ -156,12 +216,13 @@ public final class Block {
     if (all == null) {
       // Made one after the other they lie side by side in the computer's memory, and the
       // interpreter's speed is that of the caches.
-      all = new Op[insns.length];
+      all = new Op[length];
       int offset = start;
       for (int i = 0; i < all.length; i++) {
+        Insn in = insn(i);
         Op before = made.length == 0 ? null : made[i];
-        all[i] = before != null ? before.copy() : make(i, offset);
-        offset += insns[i].length;
+        all[i] = before != null ? before.copy() : make(in, i, offset);
+        offset += in.length;
       }
       ops = all;
       made = new Op[0];
@@ -169,8 +230,7 @@ public final class Block {
     return all;
   }
 
-  private Op make(int i, int offset) {
-    Insn in = insns[i];
+  private Op make(Insn in, int i, int offset) {
     boolean valid = valid(i);
     Op op = factory.create(valid ? in : null, mode, offset);
     op.offset = (short) offset;
@@ -189,8 +249,8 @@ public final class Block {
    */
   @Nullable Insn unchanged(byte[] bytes, int offset) {
     int at = start;
-    for (int i = 0; i < insns.length && at <= offset; i++) {
-      Insn in = insns[i];
+    for (int i = 0; i < length && at <= offset; i++) {
+      Insn in = insn(i);
       int next = at + in.length;
       if (at == offset) {
         return valid(i)
@@ -215,6 +275,7 @@ public final class Block {
       nativeGeneration = generation;
     }
     natives[code.kind()] = code;
+    forgetInstructions();
   }
 
   /** {@return whether the bytes that it was decoded from are still there} */
@@ -278,7 +339,7 @@ public final class Block {
   /** {@return how much of the computer's memory it takes} */
   long bytes() {
     long regions = (region == null ? 0 : Region.BYTES) + (candidate == null ? 0 : Region.BYTES);
-    return OWN_BYTES + (long) INSTRUCTION_BYTES * insns.length + regions;
+    return OWN_BYTES + (long) INSTRUCTION_BYTES * length + regions;
   }
 
   /** Lets go of all other blocks: this one is no longer executed. */
@@ -319,10 +380,6 @@ public final class Block {
 
   /** {@return bytes from the first instruction to the end of the last} */
   int span() {
-    int bytes = 0;
-    for (Insn in : insns) {
-      bytes += in.length;
-    }
-    return bytes;
+    return span;
   }
 }

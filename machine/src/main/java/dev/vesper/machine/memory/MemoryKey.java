@@ -1,44 +1,25 @@
 package dev.vesper.machine.memory;
 
-import java.security.GeneralSecurityException;
-import javax.crypto.Cipher;
-import javax.crypto.spec.SecretKeySpec;
+import java.lang.foreign.MemorySegment;
 
-/**
- * A guest's memory encryption key: AES-128 in XEX mode, sixteen-byte blocks, tweaked by the system
- * physical address (spec: sev-es-architecture 4.2).
- *
- * <p>{@code C = E(P ^ T(pa)) ^ T(pa)} with {@code T(pa) = E'(pa)} under a second key, so equal
- * plaintext at two addresses differs and moved ciphertext decrypts to noise.
- */
+/** A guest's memory encryption key. Blocks are tweaked by their system physical address. */
 final class MemoryKey {
-  private final Cipher encrypt;
-  private final Cipher decrypt;
-  private final Cipher tweak;
-  private final byte[] t = new byte[Page.SIZE];
-  private final byte[] work = new byte[Page.SIZE];
+  private final XexCipher cipher;
 
-  MemoryKey(byte[] dataKey, byte[] tweakKey) {
-    encrypt = aes(Cipher.ENCRYPT_MODE, dataKey);
-    decrypt = aes(Cipher.DECRYPT_MODE, dataKey);
-    tweak = aes(Cipher.ENCRYPT_MODE, tweakKey);
+  /** Takes what is not to be encrypted or decrypted where it lies. */
+  private final MemorySegment work = LazyMemory.map(Page.SIZE);
+
+  MemoryKey(XexCipher cipher) {
+    this.cipher = cipher;
   }
 
-  private static Cipher aes(int mode, byte[] key) {
-    try {
-      Cipher c = Cipher.getInstance("AES/ECB/NoPadding");
-      c.init(mode, new SecretKeySpec(key, "AES"));
-      return c;
-    } catch (GeneralSecurityException e) {
-      throw new IllegalStateException("this Java runtime has no AES", e);
-    }
+  private static long address(Page p) {
+    return (long) p.frame << 12;
   }
 
   /** Encrypts a page in place. */
   void encrypt(Page p) {
-    p.copyTo(0, work, 0, Page.SIZE);
-    run(encrypt, work, p.frame, 0, Page.SIZE);
-    p.copyFrom(0, work, 0, Page.SIZE);
+    cipher.encrypt(p.address, address(p), Page.SIZE / XexCipher.BLOCK);
   }
 
   /**
@@ -49,40 +30,23 @@ final class MemoryKey {
    * @param end offset behind it, a multiple of 16
    */
   void encrypt(Page p, byte[] to, int start, int end) {
-    p.copyTo(start, to, start, end - start);
-    run(encrypt, to, p.frame, start, end);
+    long at = work.address();
+    int n = end - start;
+    RawMemory.move(p.address + start, at, n);
+    cipher.encrypt(at, address(p) + start, n / XexCipher.BLOCK);
+    RawMemory.copy(at, to, start, n);
   }
 
   /** Decrypts a page in place. */
   void decrypt(Page p) {
-    p.copyTo(0, work, 0, Page.SIZE);
-    decrypt(work, p.frame);
-    p.copyFrom(0, work, 0, Page.SIZE);
+    cipher.decrypt(p.address, address(p), Page.SIZE / XexCipher.BLOCK);
   }
 
   /** Decrypts a copy of a page in place. */
   void decrypt(byte[] page, int frame) {
-    run(decrypt, page, frame, 0, Page.SIZE);
-  }
-
-  private void run(Cipher cipher, byte[] page, int frame, int start, int end) {
-    try {
-      int n = end - start;
-      long pa = (long) frame << 12;
-      for (int i = start; i < end; i += 16) {
-        Page.LONG.set(t, i, pa + i);
-        Page.LONG.set(t, i + 8, 0L);
-      }
-      tweak.doFinal(t, start, n, t, start);
-      for (int i = start; i < end; i += 8) {
-        Page.LONG.set(page, i, (long) Page.LONG.get(page, i) ^ (long) Page.LONG.get(t, i));
-      }
-      cipher.doFinal(page, start, n, page, start);
-      for (int i = start; i < end; i += 8) {
-        Page.LONG.set(page, i, (long) Page.LONG.get(page, i) ^ (long) Page.LONG.get(t, i));
-      }
-    } catch (GeneralSecurityException e) {
-      throw new AssertionError("AES failed on whole blocks", e);
-    }
+    long at = work.address();
+    RawMemory.copy(page, 0, at, Page.SIZE);
+    cipher.decrypt(at, (long) frame << 12, Page.SIZE / XexCipher.BLOCK);
+    RawMemory.copy(at, page, 0, Page.SIZE);
   }
 }

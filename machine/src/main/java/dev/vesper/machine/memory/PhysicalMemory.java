@@ -17,8 +17,7 @@ import org.jspecify.annotations.Nullable;
  * until then they are zero on the bus.
  */
 public final class PhysicalMemory {
-  /** Bytes that are encrypted together. */
-  private static final int BLOCK = 16;
+  private static final int BLOCK = XexCipher.BLOCK;
 
   private final PageDirectory pages;
   private final PageStore store = new PageStore();
@@ -30,6 +29,7 @@ public final class PhysicalMemory {
   private volatile int touched;
 
   private final List<MemoryKey> keys = new ArrayList<>();
+  private XexCipher.Maker ciphers = JavaXex::new;
   private final List<IntConsumer> domainListeners = new ArrayList<>();
   private final List<CodeListener> codeListeners = new ArrayList<>();
   private final CodeBudget codeBudget;
@@ -93,6 +93,11 @@ public final class PhysicalMemory {
     return nextHostPage++;
   }
 
+  /** Says what keys that are made from now on encrypt by, which is what Java has otherwise. */
+  public void encryptBy(XexCipher.Maker maker) {
+    ciphers = maker;
+  }
+
   /**
    * Makes a key; its number is the domain to use.
    *
@@ -104,7 +109,7 @@ public final class PhysicalMemory {
     byte[] tweak = new byte[16];
     random.nextBytes(data);
     random.nextBytes(tweak);
-    keys.add(new MemoryKey(data, tweak));
+    keys.add(new MemoryKey(ciphers.make(data, tweak)));
     return keys.size();
   }
 
