@@ -616,9 +616,20 @@ public final class Cpu extends ControlRegisters {
                 || intercepts.wants(ExitCode.RDTSC)
             ? 1
             : 0;
+    r[NativeState.IN_TSCP_CHECK] =
+        r[NativeState.IN_TSC_CHECK] | (intercepts.wants(ExitCode.RDTSCP) ? 1 : 0);
+    r[NativeState.IN_TSC_AUX] = tscAux;
     r[NativeState.IN_PAUSE_CHECK] = intercepts.wants(ExitCode.PAUSE) ? 1 : 0;
     r[NativeState.IN_PUSHF_CHECK] = intercepts.wants(ExitCode.PUSHF) ? 1 : 0;
-    r[NativeState.IN_STRING_CHECK] = (eflags & DF) != 0 || (eflags & AC) != 0 && cpl == 3 ? 1 : 0;
+    r[NativeState.IN_STRING_CHECK] = eflags & DF | ((eflags & AC) != 0 && cpl == 3 ? 1 : 0);
+    r[NativeState.IN_CLI_CHECK] = !protectedMode() || cpl <= (eflags >> 12 & 3) ? 0 : 1;
+    r[NativeState.IN_STI_CHECK] = r[NativeState.IN_CLI_CHECK] | (interruptWindow ? 1 : 0);
+    r[NativeState.IN_BASE_CHECK] = (cr4 & CR4_FSGSBASE) == 0 ? 1 : 0;
+    int[] s = selector;
+    r[NativeState.IN_SELECTORS] =
+        s[ES] | (long) s[CS] << 16 | (long) s[SS] << 32 | (long) s[DS] << 48;
+    r[NativeState.IN_SELECTORS_FS] = s[FS] | (long) s[GS] << 16;
+    r[NativeState.IN_SHADOW] = -1;
     if (!mode64()) {
       r[NativeState.IN_PUSHF_CHECK] = 1;
       r[NativeState.IN_FS_CHECK] = coversAll(FS) ? 0 : 1;
@@ -651,6 +662,9 @@ public final class Cpu extends ControlRegisters {
     int f = (int) r[NativeState.IN_FLAGS];
     setArith(f >>> 8 & (CF | PF | AF | ZF | SF) | (f & 1) << 11);
     mxcsr = (int) r[NativeState.IN_MXCSR];
+    eflags = (int) r[NativeState.IN_EFLAGS];
+    segBase[FS] = r[NativeState.IN_FS_BASE];
+    segBase[GS] = r[NativeState.IN_GS_BASE];
   }
 
   /** Executes native code and what it leaves to the interpreter; false means #VMEXIT. */
@@ -671,8 +685,10 @@ public final class Cpu extends ControlRegisters {
       Block b = code.block();
       int why = left & 0xFF;
       long done = end - r[NativeState.IN_BUDGET];
+      long enabled = end - r[NativeState.IN_SHADOW];
       if (why > NativeState.OUT_OF_BUDGET) {
         icount = done;
+        interruptShadow = enabled == done;
         if (why == NativeState.MISSED_JUMP) {
           rip = r[NativeState.IN_RIP];
         } else {
@@ -683,7 +699,10 @@ public final class Cpu extends ControlRegisters {
         return true;
       }
       icount = done - b.length();
-      if (why == NativeState.OUT_OF_BUDGET) {
+      // The next instruction is the one behind an STI, which no interrupt precedes.
+      boolean shadow = enabled == icount && (why == 0 || why == NativeState.OUT_OF_BUDGET);
+      if (why == NativeState.OUT_OF_BUDGET || shadow) {
+        interruptShadow = shadow;
         rip = r[PAGE] + b.start & ripMask();
         return true;
       }

@@ -79,16 +79,39 @@ public final class NativeState {
   /** Zero if PUSHF pushes RFLAGS as they are. */
   public static final int PUSHF_CHECK = 0xE8;
 
-  /** Zero if string instructions go upwards, and many elements at once. */
+  /**
+   * Zero if string instructions go upwards, and many elements at once; RFLAGS.DF is a bit of it.
+   */
   public static final int STRING_CHECK = 0xF0;
 
-  /** Flags before an instruction, and its count in CL. */
-  public static final int KEPT_FLAGS = 0x100;
+  /** Zero if CLI clears RFLAGS.IF. */
+  public static final int CLI_CHECK = 0xF8;
 
-  public static final int KEPT_COUNT = 0x108;
+  /** Zero if STI sets RFLAGS.IF, and no interrupt waits for that. */
+  public static final int STI_CHECK = 0x100;
+
+  /** Zero if RDTSCP can be executed. */
+  public static final int TSCP_CHECK = 0x108;
+
+  /** The register TSC_AUX. */
+  public static final int TSC_AUX = 0x110;
+
+  /** Zero if there are instructions that read and write the bases of FS and GS. */
+  public static final int BASE_CHECK = 0x118;
+
+  /** Selectors of ES to GS, two bytes each. */
+  public static final int SELECTORS = 0x120;
+
+  /** What was left of the budget behind the last STI that set RFLAGS.IF, or -1. */
+  public static final int SHADOW = 0x130;
+
+  /** Flags before an instruction, and its count in CL. */
+  public static final int KEPT_FLAGS = 0x140;
+
+  public static final int KEPT_COUNT = 0x148;
 
   /** RAX while flags are put together. */
-  public static final int KEPT_RAX = 0x110;
+  public static final int KEPT_RAX = 0x150;
 
   // ---- states of the vector registers
 
@@ -124,7 +147,7 @@ public final class NativeState {
   public static final int IN_FS_CHECK = 26;
   public static final int IN_GS_CHECK = 27;
 
-  /** What is copied to the state block as it is: {@link #EFLAGS} to {@link #STRING_CHECK}. */
+  /** What is copied to the state block as it is: {@link #EFLAGS} to {@link #SHADOW}. */
   public static final int IN_EFLAGS = 28;
 
   public static final int IN_TSC = 29;
@@ -132,9 +155,17 @@ public final class NativeState {
   public static final int IN_PAUSE_CHECK = 31;
   public static final int IN_PUSHF_CHECK = 32;
   public static final int IN_STRING_CHECK = 33;
+  public static final int IN_CLI_CHECK = 34;
+  public static final int IN_STI_CHECK = 35;
+  public static final int IN_TSCP_CHECK = 36;
+  public static final int IN_TSC_AUX = 37;
+  public static final int IN_BASE_CHECK = 38;
+  public static final int IN_SELECTORS = 39;
+  public static final int IN_SELECTORS_FS = 40;
+  public static final int IN_SHADOW = 41;
 
   /** Entries of {@link CpuState#r} in all. */
-  static final int REGISTER_ENTRIES = 34;
+  static final int REGISTER_ENTRIES = 42;
 
   // ---- why native code is left: bits 7:0 of the result, below the number of the code
 

@@ -34,6 +34,8 @@ final class RandomProgram {
   /** Where programs may begin: pages are left in the middle of some. */
   private static final int[] ORIGINS = {0x4000, 0x4000, 0x4FA0, 0x4F40, 0x4EC0};
 
+  private static final String[] SEGMENTS = {"es", "cs", "ss", "ds", "fs", "gs"};
+
   private static final String[] BYTES = {"byte", "word", "dword", "qword"};
 
   private final Random random;
@@ -273,7 +275,19 @@ final class RandomProgram {
       mxcsr &= ~(1 << 7 + random.nextInt(6));
     }
     String cr = bits == 64 ? "rax" : "eax";
-    return switch (random.nextInt(12)) {
+    return switch (random.nextInt(21)) {
+      case 12 -> pick("cli", "sti", "sti\nnop", "cld", "sti\npushf\npop " + cr);
+      case 13 -> "std\n" + repeated() + "\ncld";
+      case 14 -> "mov " + register(random.nextInt(3) + 1) + ", " + pick(SEGMENTS);
+      case 15 -> "rdtscp\nmov eax, 1\nmov edx, 2\nmov ecx, 3";
+      case 16, 17 -> (random.nextInt(4) == 0 ? "lock " : "") + "cmpxchg8b " + memory();
+      case 18 -> bits == 64 ? "cmpxchg16b " + memory() : "nop";
+      case 19 -> bits == 64 ? "cmpxchg16b " + pick("[rbx]", "[rsi]", "[r12]", "[rbp+32]") : "nop";
+      case 20 ->
+          bits == 64
+              ? pick("rdfsbase ", "rdgsbase ", "wrfsbase ", "wrgsbase ")
+                  + register(random.nextInt(2) + 2)
+              : "nop";
       case 0 -> "mov " + cr + ", cr0\nxor al, 8\nmov cr0, " + cr;
       case 1 -> "clts";
       case 2, 3, 4 -> "fninit\nfld1\nfldpi\ndb 0xDE, 0xC1\nfstp qword " + memory();

@@ -83,7 +83,8 @@ final class TranslatorFuzzTest {
       }
       cpu.cr0 = is16 ? 0x10 : bits == 64 ? 0x8000_0033L : 0x33;
       cpu.cr4 =
-          CpuState.CR4_OSFXSR
+          CpuState.CR4_FSGSBASE
+              | CpuState.CR4_OSFXSR
               | CpuState.CR4_OSXMMEXCPT
               | (random.nextInt(8) == 0 ? 0 : CpuState.CR4_OSXSAVE)
               | (bits == 64 ? CpuState.CR4_PAE : 0);

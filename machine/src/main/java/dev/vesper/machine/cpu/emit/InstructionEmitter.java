@@ -3,6 +3,7 @@ package dev.vesper.machine.cpu.emit;
 import dev.vesper.machine.cpu.CpuFeatures;
 import dev.vesper.x86.Insn;
 import dev.vesper.x86.Opcode;
+import dev.vesper.x86.OperandKind;
 
 /** Finds the emission of an instruction. */
 final class InstructionEmitter {
@@ -14,6 +15,8 @@ final class InstructionEmitter {
   private final Transfers transfers;
   private final SystemEmitter system;
   private final StringEmitter strings;
+  private final BitStrings bits;
+  private final WideExchange exchanges;
 
   private final BlockEmitter e;
   private final boolean tries;
@@ -33,6 +36,8 @@ final class InstructionEmitter {
     transfers = new Transfers(e);
     system = new SystemEmitter(e, transfers);
     strings = new StringEmitter(e);
+    bits = new BitStrings(e);
+    exchanges = new WideExchange(e);
   }
 
   /**
@@ -95,17 +100,30 @@ final class InstructionEmitter {
     Opcode form = in.form();
     return switch (in.operation()) {
       case HINT -> true;
-      case LEA, XCHG, MOV, INC, DEC, BSWAP, CWDE, CDQE, CDQ, CQO -> moves.emit(in);
+      case BT -> testBit(in);
+      case MOV -> readsSelector(form) ? system.emit(in) : moves.emit(in);
+      case LEA, XCHG, INC, DEC, BSWAP, CWDE, CDQE, CDQ, CQO -> moves.emit(in);
       case PUSH, POP, LEAVE, JMP, CALL, RET, JCC, JCXZ, LOOP, LOOPE, LOOPNE -> transfers.emit(in);
       case MOVS, STOS -> strings.emit(in);
       case OTHER ->
           switch (form.mnemonic) {
-            case "pause", "rdtsc", "pushf" -> system.emit(in);
+            case "pause", "rdtsc", "rdtscp", "pushf", "cli", "sti", "cld", "std" -> system.emit(in);
+            case "rdfsbase", "rdgsbase", "wrfsbase", "wrgsbase" -> system.emit(in);
+            case "cmpxchg8b", "cmpxchg16b" -> exchanges.emit(in);
+            case "bts", "btr", "btc" -> testBit(in);
             case "div", "idiv" -> division.emit(in);
             case "cbw", "cwd", "lahf", "sahf", "clc", "stc", "cmc" -> moves.emit(in);
             default -> reencoder.emit(in);
           };
       default -> reencoder.emit(in);
     };
+  }
+
+  private boolean testBit(Insn in) {
+    return BitStrings.isString(in) ? bits.emit(in) : reencoder.emit(in);
+  }
+
+  private static boolean readsSelector(Opcode form) {
+    return form.operands.get(1).kind() == OperandKind.SEGMENT;
   }
 }

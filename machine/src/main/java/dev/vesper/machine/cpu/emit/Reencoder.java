@@ -190,14 +190,7 @@ final class Reencoder {
         }
       }
     }
-    if (form.operation == Operation.OTHER
-        && form.mnemonic.startsWith("bt")
-        && reg != NO_OPERAND
-        && in.mem) {
-      return false;
-    }
-    // A bit of a string in memory may lie anywhere.
-    return !(form.operation == Operation.BT && reg != NO_OPERAND && in.mem);
+    return true;
   }
 
   private boolean emitOperands(Insn in, Opcode form) {

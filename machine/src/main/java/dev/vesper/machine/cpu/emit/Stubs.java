@@ -98,7 +98,7 @@ final class Stubs {
     inToState(NativeState.IN_AVX, NativeState.AVX);
     inToState(NativeState.IN_FS_CHECK, NativeState.FS_CHECK);
     inToState(NativeState.IN_GS_CHECK, NativeState.GS_CHECK);
-    for (int i = NativeState.IN_EFLAGS; i <= NativeState.IN_STRING_CHECK; i++) {
+    for (int i = NativeState.IN_EFLAGS; i <= NativeState.IN_SHADOW; i++) {
       inToState(i, NativeState.EFLAGS + 8 * (i - NativeState.IN_EFLAGS));
     }
     in(RAX, NativeState.IN_MXCSR);
@@ -133,6 +133,11 @@ final class Stubs {
     a.memory(RCX, 8 * entry).store(reg);
   }
 
+  private void outOfState(int offset, int entry) {
+    a.state(offset).load(RAX);
+    out(RAX, entry);
+  }
+
   /** ECX: why. */
   private void leave() {
     a.state(NativeState.EXIT).store(RCX);
@@ -147,10 +152,12 @@ final class Stubs {
       a.state(slot(g)).load(RAX);
       out(RAX, g);
     }
-    a.state(NativeState.PAGE).load(RAX);
-    out(RAX, CpuState.PAGE);
-    a.state(NativeState.RIP).load(RAX);
-    out(RAX, NativeState.IN_RIP);
+    outOfState(NativeState.PAGE, CpuState.PAGE);
+    outOfState(NativeState.RIP, NativeState.IN_RIP);
+    outOfState(NativeState.EFLAGS, NativeState.IN_EFLAGS);
+    outOfState(NativeState.FS_BASE, NativeState.IN_FS_BASE);
+    outOfState(NativeState.GS_BASE, NativeState.IN_GS_BASE);
+    outOfState(NativeState.SHADOW, NativeState.IN_SHADOW);
     a.state(NativeState.SSE).load(RCX);
     int loaded = a.jrcxz();
     int skip = a.jmp();
