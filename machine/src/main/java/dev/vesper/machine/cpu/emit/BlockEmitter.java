@@ -206,7 +206,10 @@ final class BlockEmitter {
     if (misses.isEmpty()) {
       return;
     }
-    int[] from = misses.stream().mapToInt(Integer::intValue).toArray();
+    int[] from = new int[misses.size()];
+    for (int m = 0; m < from.length; m++) {
+      from[m] = misses.get(m);
+    }
     int i = index;
     later.add(
         () -> {

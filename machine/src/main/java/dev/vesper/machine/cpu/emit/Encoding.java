@@ -51,8 +51,7 @@ final class Encoding {
       while (isPrefix(b[i] & 0xFF, in.bits)) {
         i++;
       }
-      String form = in.form().encoding;
-      prefix = form.startsWith("F2 ") ? 0xF2 : form.startsWith("F3 ") ? 0xF3 : 0;
+      prefix = Traits.of(in.form()).prefix();
       p66 = in.prefix66;
       w = (in.rex & 8) != 0;
       map = HostAssembler.MAP_1;

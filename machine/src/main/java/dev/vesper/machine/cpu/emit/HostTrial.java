@@ -13,8 +13,6 @@ import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PhysicalMemory;
 import dev.vesper.x86.Insn;
 import dev.vesper.x86.Opcode;
-import dev.vesper.x86.OperandKind;
-import dev.vesper.x86.OperandSpec;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.Random;
@@ -119,10 +117,10 @@ final class HostTrial {
    *
    * @param encoding the instruction, as it is written for the computer
    * @param mnemonic what that is
+   * @param forced whether rules are applied where none is needed
    */
-  static synchronized FlagRule rule(Insn in, Encoding encoding, String mnemonic) {
+  static synchronized FlagRule rule(Insn in, Encoding encoding, String mnemonic, boolean forced) {
     int undefined = UNDEFINED.getOrDefault(mnemonic, 0);
-    boolean forced = System.getProperty(PROPERTY, "").equals("all");
     long key = key(in, encoding, forced);
     FlagRule r = RULES.get(key);
     if (r == null) {
@@ -141,6 +139,11 @@ final class HostTrial {
     return r;
   }
 
+  /** {@return whether {@link #PROPERTY} has rules applied where none is needed} */
+  static boolean isForced() {
+    return System.getProperty(PROPERTY, "").equals("all");
+  }
+
   /** {@return what results depend on besides operands: immediates if they count shifts} */
   private static long key(Insn in, Encoding e, boolean forced) {
     int flags =
@@ -157,19 +160,11 @@ final class HostTrial {
   }
 
   private static boolean countsByImmediate(Insn in) {
-    return switch (in.operation()) {
-      case ROL, ROR, RCL, RCR, SHL, SHR, SAR -> true;
-      default -> in.mnemonic().equals("shld") || in.mnemonic().equals("shrd");
-    };
+    return Traits.of(in.form()).shifts();
   }
 
   private static boolean hasDigit(Insn in) {
-    for (OperandSpec o : in.form().operands) {
-      if (o.kind() == OperandKind.REG) {
-        return false;
-      }
-    }
-    return in.modrm >= 0;
+    return in.modrm >= 0 && Traits.of(in.form()).digit();
   }
 
   /** Writes the instruction with RBX, RDX and RSI as its operands. */
@@ -270,12 +265,7 @@ final class HostTrial {
 
   /** {@return whether CL counts} */
   static boolean countsByCl(Insn in) {
-    for (OperandSpec o : in.form().operands) {
-      if (o.kind() == OperandKind.FIXED && o.reg().index() == 1) {
-        return true;
-      }
-    }
-    return false;
+    return Traits.of(in.form()).countsByCl();
   }
 
   private static boolean execute(Cpu c, long[] r, int flags) {

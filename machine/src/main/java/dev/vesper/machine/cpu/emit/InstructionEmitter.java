@@ -21,6 +21,7 @@ final class InstructionEmitter {
   private final BlockEmitter e;
   private final boolean tries;
   private final Encoding encoding = new Encoding();
+  private final boolean forced = HostTrial.isForced();
 
   /**
    * @param tries whether undefined flags are made what guests' processors make of them
@@ -62,7 +63,7 @@ final class InstructionEmitter {
       return emitAsItIs(in);
     }
     encoding.parse(in);
-    FlagRule rule = HostTrial.rule(in, encoding, form.mnemonic);
+    FlagRule rule = HostTrial.rule(in, encoding, form.mnemonic, forced);
     if (rule == FlagRule.NO_RULE) {
       return false;
     }
@@ -81,7 +82,7 @@ final class InstructionEmitter {
   private boolean scan(Insn in, String meant) {
     encoding.parse(in);
     encoding.prefix = 0;
-    FlagRule rule = tries ? HostTrial.rule(in, encoding, meant) : FlagRule.SAME;
+    FlagRule rule = tries ? HostTrial.rule(in, encoding, meant, forced) : FlagRule.SAME;
     if (rule == FlagRule.NO_RULE) {
       return false;
     }

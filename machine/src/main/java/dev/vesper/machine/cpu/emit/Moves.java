@@ -37,7 +37,7 @@ final class Moves {
       case MOV ->
           first == OperandKind.OPCODE_REGISTER
               ? moveConstant(in)
-              : usesOffset(form) ? moveOffset(in) : reencoder.emit(in);
+              : Traits.of(form).usesOffset() ? moveOffset(in) : reencoder.emit(in);
       case INC, DEC ->
           first == OperandKind.OPCODE_REGISTER
               ? step(in, form.operation == Operation.DEC)
@@ -45,10 +45,6 @@ final class Moves {
       case BSWAP -> byteSwap(in);
       default -> plain(in);
     };
-  }
-
-  private static boolean usesOffset(Opcode form) {
-    return form.operands.stream().anyMatch(o -> o.kind() == OperandKind.OFFSET);
   }
 
   /** CBW to CQO, LAHF, SAHF, CLC, STC, CMC: the accumulator's and flags alone. */

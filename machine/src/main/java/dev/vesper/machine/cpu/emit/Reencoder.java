@@ -11,73 +11,19 @@ import dev.vesper.x86.OperandSize;
 import dev.vesper.x86.OperandSpec;
 import dev.vesper.x86.Operation;
 import dev.vesper.x86.Reg;
-import java.util.Set;
 
 /**
  * Writes an instruction again with the computer's registers and memory in place of the guest's:
  * what most instructions need, of integers and of vectors.
  */
 final class Reencoder {
-  /**
-   * General-purpose instructions without a name among {@link Operation}s that are written again.
-   */
-  private static final Set<String> INTEGER =
-      Set.of(
-          "shld", "shrd", "bts", "btr", "btc", "tzcnt", "lzcnt", "popcnt", "movbe", "crc32", "adcx",
-          "adox", "andn", "bextr", "blsi", "blsr", "blsmsk", "bzhi", "mulx", "pdep", "pext", "rorx",
-          "sarx", "shlx", "shrx", "movnti");
-
-  /**
-   * Vector instructions that are left to the interpreter: approximations, whose tables differ from
-   * processor to processor; what touches memory by a mask or through RDI; strings.
-   */
-  private static final Set<String> NOT_VECTOR =
-      Set.of(
-          "rsqrtss",
-          "rsqrtps",
-          "rcpss",
-          "rcpps",
-          "vrsqrtss",
-          "vrsqrtps",
-          "vrcpss",
-          "vrcpps",
-          "maskmovdqu",
-          "vmaskmovdqu",
-          "vmaskmovps",
-          "vmaskmovpd",
-          "vpmaskmovd",
-          "vpmaskmovq",
-          "pcmpestri",
-          "pcmpestrm",
-          "pcmpistri",
-          "pcmpistrm",
-          "vpcmpestri",
-          "vpcmpestrm",
-          "vpcmpistri",
-          "vpcmpistrm");
-
-  /** Without VEX: operands of sixteen bytes that need no alignment. */
-  private static final Set<String> UNALIGNED = Set.of("movups", "movupd", "movdqu", "lddqu");
-
-  /** With VEX: operands that need it. */
-  private static final Set<String> ALIGNED =
-      Set.of("vmovaps", "vmovapd", "vmovdqa", "vmovntps", "vmovntpd", "vmovntdq", "vmovntdqa");
-
-  /** What reads its first operand and does not write it. */
-  private static final Set<String> FIRST_READ = Set.of("cmp", "test", "bt", "mul");
-
-  /** What sets its first operand whatever was in it. */
-  private static final Set<String> FIRST_SET =
-      Set.of(
-          "mov", "movzx", "movsx", "movsxd", "popcnt", "tzcnt", "lzcnt", "movbe", "andn", "bextr",
-          "blsi", "blsr", "blsmsk", "bzhi", "mulx", "pdep", "pext", "rorx", "sarx", "shlx", "shrx");
-
   private static final OperandSpec NO_OPERAND =
       new OperandSpec(OperandKind.ONE, OperandSize.OPEN, Reg.NONE, false);
 
   private final BlockEmitter e;
   private final HostAssembler a;
   private final Encoding encoding = new Encoding();
+  private Traits traits = Traits.NONE;
 
   // Operands of the instruction at hand.
   private OperandSpec rm = NO_OPERAND;
@@ -105,37 +51,8 @@ final class Reencoder {
   boolean emit(Insn in) {
     Opcode form = in.form();
     boolean narrowAddress = in.mem && in.asize == 2;
-    return !narrowAddress && known(form) && operands(in, form) && emitOperands(in, form);
-  }
-
-  private static boolean known(Opcode form) {
-    return switch (form.operation) {
-      case ADD, OR, ADC, SBB, AND, SUB, XOR, CMP, TEST -> true;
-      case INC, DEC, NOT, NEG, ROL, ROR, RCL, RCR, SHL, SHR, SAR -> true;
-      case MOV, MOVZX, MOVSX, XADD, CMPXCHG, IMUL, MUL, BT, BSF, BSR, CMOVCC, SETCC -> true;
-      case OTHER -> INTEGER.contains(form.mnemonic) || isVector(form);
-      default -> false;
-    };
-  }
-
-  private static boolean isVector(Opcode form) {
-    if (NOT_VECTOR.contains(form.mnemonic) || form.hasVectorIndex()) {
-      return false;
-    }
-    if (form.mnemonic.equals("vzeroupper") || form.mnemonic.equals("vzeroall")) {
-      return true;
-    }
-    for (OperandSpec s : form.operands) {
-      switch (s.kind()) {
-        case VECTOR, VECTOR_RM, VECTOR_RM_REGISTER, VECTOR_VVVV -> {
-          return true;
-        }
-        default -> {
-          // others decide
-        }
-      }
-    }
-    return false;
+    traits = Traits.of(form);
+    return !narrowAddress && traits.known() && operands(in, form) && emitOperands(in, form);
   }
 
   /** Finds out what the operands are; false if one is not for this class. */
@@ -144,7 +61,7 @@ final class Reencoder {
     reg = NO_OPERAND;
     vvvv = NO_OPERAND;
     memory = NO_OPERAND;
-    vector = form.mnemonic.startsWith("vzero");
+    vector = traits.emptiesVectors();
     usesCl = false;
     for (OperandSpec s : form.operands) {
       switch (s.kind()) {
@@ -198,7 +115,7 @@ final class Reencoder {
     if (withoutPrefix) {
       encoding.prefix = 0;
     }
-    if (in.bits != 64 && form.operands.stream().anyMatch(o -> o.size() == OperandSize.REX_W)) {
+    if (in.bits != 64 && traits.sizedByRex()) {
       // Outside 64-bit code the bit means nothing for general registers.
       encoding.w = false;
     }
@@ -206,8 +123,7 @@ final class Reencoder {
       // There is none in 64-bit code.
       encoding.opcode = 0x80;
     }
-    boolean oneOperandMultiply = form.operation == Operation.IMUL && form.operands.size() == 1;
-    boolean firstWritten = !FIRST_READ.contains(form.mnemonic) && !oneOperandMultiply;
+    boolean firstWritten = traits.firstWritten();
     if (vector) {
       e.needVectors(encoding.vex);
     }
@@ -233,7 +149,7 @@ final class Reencoder {
       }
       next = 1;
     }
-    boolean set = FIRST_SET.contains(form.mnemonic) && !withoutPrefix || vector;
+    boolean set = traits.firstSet() && !withoutPrefix || vector;
     int rmHost = in.mem ? -1 : in.rm;
     int rmSpare = -1;
     if (rm != NO_OPERAND) {
@@ -349,9 +265,9 @@ final class Reencoder {
 
   private boolean aligned(Opcode form, int bytes) {
     if (encoding.vex) {
-      return ALIGNED.contains(form.mnemonic);
+      return traits.alignedWithVex();
     }
-    return bytes == 16 && !UNALIGNED.contains(form.mnemonic);
+    return bytes == 16 && !traits.unaligned();
   }
 
   /** {@return whether a register of an operand is the high byte of another} */
