@@ -37,7 +37,7 @@ public final class HostView implements HostMemory {
       int n = Math.min(length - done, Page.SIZE - in);
       int frame = (int) (a >>> 12);
       if (memory.domain(frame) == Page.SHARED) {
-        memory.page(frame, Page.SHARED).copyTo(in, to, offset + done, n);
+        shared(frame).copyTo(in, to, offset + done, n);
       } else {
         memory.hostReads(frame, device);
         memory.readBus(frame, bus, in, n);
@@ -75,7 +75,7 @@ public final class HostView implements HostMemory {
       read(address, b, 0, bytes);
       return (long) Page.LONG.get(b, 0);
     }
-    Page p = memory.page(frame, Page.SHARED);
+    Page p = shared(frame);
     return switch (bytes) {
       case 1 -> p.get8(in);
       case 2 -> p.get16(in);
@@ -108,10 +108,16 @@ public final class HostView implements HostMemory {
   /** {@return a page that bytes of are about to be written to} */
   private Page written(int frame, int in, int bytes) {
     memory.hostWrites(frame, in, bytes, device);
-    Page p = memory.page(frame, Page.SHARED);
+    Page p = shared(frame);
     if (p.codeLines != 0) {
       memory.codeChanged(p);
     }
+    return p;
+  }
+
+  private Page shared(int frame) {
+    Page p = memory.page(frame, Page.SHARED);
+    p.keepPromise();
     return p;
   }
 }

@@ -93,7 +93,7 @@ public final class Page {
   }
 
   /** Has the bytes written that were promised. */
-  void keepPromise() {
+  public void keepPromise() {
     Runnable writer = late;
     if (writer != null) {
       late = null;

@@ -253,10 +253,12 @@ public final class PhysicalMemory {
     Page p = pages.get(frame);
     if (p == null) {
       java.util.Arrays.fill(to, (byte) 0);
-    } else if (p.domain == Page.SHARED) {
+      return;
+    }
+    p.keepPromise();
+    if (p.domain == Page.SHARED) {
       p.copyTo(0, to, 0, Page.SIZE);
     } else {
-      p.keepPromise();
       keys.get(p.domain - 1).encrypt(p, to, 0, Page.SIZE);
     }
   }

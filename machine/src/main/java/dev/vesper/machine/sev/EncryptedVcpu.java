@@ -85,6 +85,11 @@ public final class EncryptedVcpu extends VirtualCpu {
     return memory.page(frame, key).isPromised();
   }
 
+  @Override
+  void settle() {
+    memory.page(frame, key).keepPromise();
+  }
+
   private void write() {
     Page p = memory.page(frame, key);
     p.copyTo(0, area, 0, Page.SIZE);

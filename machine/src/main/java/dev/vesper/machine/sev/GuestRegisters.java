@@ -37,6 +37,7 @@ public final class GuestRegisters {
       observer.accept(v.cpu);
       if (!v.inside()) {
         v.leave();
+        v.settle();
       }
     }
   }

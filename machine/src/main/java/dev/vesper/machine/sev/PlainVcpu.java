@@ -18,6 +18,8 @@ public final class PlainVcpu extends VirtualCpu {
   /** The VMCB's save area while its fields are read or written. */
   private final byte[] area = new byte[Page.SIZE - Vmcb.SAVE_AREA];
 
+  private final Runnable writer = this::write;
+
   public PlainVcpu(Cpu cpu, PhysicalMemory memory, boolean sev) {
     super(cpu, memory);
     cpu.sevStatus = sev ? 1 : 0;
@@ -31,7 +33,8 @@ public final class PlainVcpu extends VirtualCpu {
     vmcb().set(Vmcb.INTERRUPT_SHADOW, 0);
     vmcb().set(Vmcb.EVENTINJ, 0);
     vmcb().set(Vmcb.EXITINTINFO, 0);
-    store();
+    leave();
+    settle();
   }
 
   /** RESET: no event waits, and registers are those to start with. */
@@ -52,7 +55,13 @@ public final class PlainVcpu extends VirtualCpu {
 
   @Override
   boolean enter() {
-    vmcb().page.copyTo(Vmcb.SAVE_AREA, area, 0, area.length);
+    Page p = vmcb().page;
+    if (p.takeBack()) {
+      // Nobody has looked since the exit but by the ways below, which ask the processor.
+      cpu.modeChanged();
+      return true;
+    }
+    p.copyTo(Vmcb.SAVE_AREA, area, 0, area.length);
     if (SaveArea.illegal(area)) {
       return false;
     }
@@ -60,21 +69,27 @@ public final class PlainVcpu extends VirtualCpu {
     return true;
   }
 
-  private void store() {
-    Page p = vmcb().page;
-    p.copyTo(Vmcb.SAVE_AREA, area, 0, area.length);
-    SaveArea.store(cpu, area);
-    p.copyFrom(Vmcb.SAVE_AREA, area, 0, area.length);
-  }
-
+  /** The save area is written when somebody looks at more of it than hosts mostly do. */
   @Override
   void leave() {
-    store();
+    vmcb().page.promise(writer);
   }
 
   @Override
   boolean holds() {
-    return false;
+    return vmcb().page.isPromised();
+  }
+
+  @Override
+  void settle() {
+    vmcb().page.keepPromise();
+  }
+
+  private void write() {
+    Page p = vmcb().page;
+    p.copyTo(Vmcb.SAVE_AREA, area, 0, area.length);
+    SaveArea.store(cpu, area);
+    p.copyFrom(Vmcb.SAVE_AREA, area, 0, area.length);
   }
 
   @Override
@@ -87,19 +102,22 @@ public final class PlainVcpu extends VirtualCpu {
     return vmcb().saved(field);
   }
 
+  /** {@return whether a register is the processor's own now, not one of the save area} */
+  private boolean isOwn(int gpr) {
+    return gpr != 0 && gpr != 4 || holds();
+  }
+
   /** {@return a general register, 0 RAX .. 15 R15} */
   public long gpr(int i) {
-    return i == 0 ? saved(VmsaField.RAX) : i == 4 ? saved(VmsaField.RSP) : cpu.r[i];
+    return isOwn(i) ? cpu.r[i] : saved(i == 0 ? VmsaField.RAX : VmsaField.RSP);
   }
 
   /** Sets a general register. */
   public void setGpr(int i, long v) {
-    if (i == 0) {
-      vmcb().save(VmsaField.RAX, v);
-    } else if (i == 4) {
-      vmcb().save(VmsaField.RSP, v);
-    } else {
+    if (isOwn(i)) {
       cpu.r[i] = v;
+    } else {
+      vmcb().save(i == 0 ? VmsaField.RAX : VmsaField.RSP, v);
     }
   }
 
@@ -111,7 +129,7 @@ public final class PlainVcpu extends VirtualCpu {
 
   /** {@return RIP} */
   public long rip() {
-    return saved(VmsaField.RIP);
+    return holds() ? cpu.rip : saved(VmsaField.RIP);
   }
 
   /**
@@ -121,10 +139,20 @@ public final class PlainVcpu extends VirtualCpu {
    * @return RFLAGS.TF: a processor would raise #DB now, which is the host's to inject
    */
   public boolean skip() {
-    vmcb().save(VmsaField.RIP, vmcb().get(Vmcb.NRIP));
+    boolean own = holds();
+    long next = vmcb().get(Vmcb.NRIP);
+    if (own) {
+      cpu.rip = next;
+    } else {
+      vmcb().save(VmsaField.RIP, next);
+    }
     cpu.icount++;
     cpu.skipped((int) vmcb().get(Vmcb.EXITCODE) == ExitCode.CPUID);
     vmcb().set(Vmcb.INTERRUPT_SHADOW, 0);
+    if (own) {
+      cpu.eflags &= ~CpuState.RF;
+      return (cpu.eflags & CpuState.TF) != 0;
+    }
     long flags = saved(VmsaField.RFLAGS) & ~CpuState.RF;
     vmcb().save(VmsaField.RFLAGS, flags);
     return (flags & CpuState.TF) != 0;
@@ -138,7 +166,7 @@ public final class PlainVcpu extends VirtualCpu {
 
   /** {@return RFLAGS.IF} */
   public boolean interruptsEnabled() {
-    return (saved(VmsaField.RFLAGS) & CpuState.IF) != 0;
+    return ((holds() ? cpu.eflags : saved(VmsaField.RFLAGS)) & CpuState.IF) != 0;
   }
 
   /** {@return whether NMIs are blocked until IRET} */
@@ -148,7 +176,7 @@ public final class PlainVcpu extends VirtualCpu {
 
   /** {@return the privilege level} */
   public int cpl() {
-    return vmcb().page.get8(Vmcb.SAVE_AREA + VmsaField.CPL.offset) & 3;
+    return holds() ? cpu.cpl : vmcb().page.get8(Vmcb.SAVE_AREA + VmsaField.CPL.offset) & 3;
   }
 
   /** {@return TSC_AUX} */
@@ -178,7 +206,7 @@ public final class PlainVcpu extends VirtualCpu {
 
   /** {@return CR4} */
   public long cr4() {
-    return saved(VmsaField.CR4);
+    return holds() ? cpu.cr4 : saved(VmsaField.CR4);
   }
 
   private static final long DR6_BREAKPOINTS = 15;
@@ -191,7 +219,7 @@ public final class PlainVcpu extends VirtualCpu {
     boolean done = cpu.inject(event);
     cpu.intercepts.vector3 = intercepts;
     vmcb().set(Vmcb.EXITINTINFO, 0);
-    store();
+    leave();
     return done;
   }
 
@@ -211,7 +239,7 @@ public final class PlainVcpu extends VirtualCpu {
     // A debug exception behind it may have been lost to an exit.
     vmcb().set(Vmcb.EXITINTINFO, cpu.exitIntInfo);
     done |= cpu.exitIntInfo != 0;
-    store();
+    leave();
     vmcb().set(Vmcb.INTERRUPT_SHADOW, cpu.interruptShadow ? 1 : 0);
     vmcb().set(Vmcb.V_INTR, vmcb().get(Vmcb.V_INTR) & ~15L | cpu.cr8);
     return done;

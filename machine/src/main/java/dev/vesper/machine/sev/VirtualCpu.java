@@ -115,6 +115,9 @@ public abstract sealed class VirtualCpu permits PlainVcpu, EncryptedVcpu {
   /** {@return whether the processor still has all of it, as {@link #enter} would load it} */
   abstract boolean holds();
 
+  /** Has the state in memory now, where the next VMRUN judges it. */
+  abstract void settle();
+
   /** Copies the guest's state in save-area layout. */
   abstract void state(byte[] to);
 

@@ -45,14 +45,24 @@ public final class Vmcb {
     this.page = page;
   }
 
+  /**
+   * {@return the page, which has what the processor holds of the save area if that is asked for}
+   */
+  private Page holding(int offset) {
+    if (offset >= SAVE_AREA) {
+      page.keepPromise();
+    }
+    return page;
+  }
+
   /** {@return a 64-bit field} */
   public long get(int offset) {
-    return page.get64(offset);
+    return holding(offset).get64(offset);
   }
 
   /** Writes a 64-bit field. */
   public void set(int offset, long v) {
-    page.put64(offset, v);
+    holding(offset).put64(offset, v);
   }
 
   /** {@return a 64-bit field of the state save area} */
@@ -67,12 +77,12 @@ public final class Vmcb {
 
   /** {@return a 32-bit field} */
   public int getInt(int offset) {
-    return page.get32(offset);
+    return holding(offset).get32(offset);
   }
 
   /** Writes a 32-bit field. */
   public void setInt(int offset, int v) {
-    page.put32(offset, v);
+    holding(offset).put32(offset, v);
   }
 
   /** {@return EXITCODE as the table's number} */

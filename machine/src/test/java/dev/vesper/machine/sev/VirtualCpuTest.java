@@ -358,6 +358,35 @@ final class VirtualCpuTest {
     assertThat(plain.skip()).isTrue();
   }
 
+  /** What an exit leaves in the processor is in the save area as soon as somebody looks there. */
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void registersAreTheSameWhetherTheSaveAreaWasLookedAtOrNot(boolean looked) {
+    launch("mov ax, 7\nhlt\ninc ax\nhlt");
+    run();
+    if (looked) {
+      assertThat(plain.vmcb().get(Vmcb.SAVE_AREA + VmsaField.RAX.offset) & 0xFFFF).isEqualTo(7);
+      assertThat(plain.vmcb().saved(VmsaField.RIP)).isEqualTo(CODE + 3);
+    }
+    assertThat(plain.rip()).isEqualTo(CODE + 3);
+    assertThat(plain.gpr(0) & 0xFFFF).isEqualTo(7);
+    assertThat(plain.cpl()).isZero();
+    plain.setGpr(0, 40);
+    plain.skip();
+    assertThat(plain.rip()).isEqualTo(CODE + 4);
+    run();
+    assertThat(plain.gpr(0) & 0xFFFF).isEqualTo(41);
+    byte[] area = new byte[8];
+    memory
+        .hostView()
+        .read(
+            ((long) plain.vmcb().page.frame << 12) + Vmcb.SAVE_AREA + VmsaField.RAX.offset,
+            area,
+            0,
+            8);
+    assertThat(area[0]).as("in the host's memory").isEqualTo((byte) 41);
+  }
+
   @Test
   void aStepIsReportedInDr6() {
     launch("hlt");

@@ -30,7 +30,7 @@ final class HostTrialTest {
     Insn in = Decoder.decode(a.finish(), 64);
     Encoding e = new Encoding();
     e.parse(in);
-    return HostTrial.rule(in, e, in.mnemonic());
+    return HostTrial.rule(in, e, in.mnemonic(), HostTrial.isForced());
   }
 
   /**
