@@ -1,5 +1,6 @@
 package dev.vesper.bench;
 
+import dev.vesper.guest.MultibootImage;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;

@@ -1,6 +1,5 @@
-package dev.vesper.bench;
+package dev.vesper.guest;
 
-import dev.vesper.guest.FlatGuest;
 import dev.vesper.x86.Assembler;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -9,7 +8,7 @@ import java.nio.ByteOrder;
  * A flat guest for machines that cannot enter 64-bit code: an ELF32 with a Multiboot header whose
  * entry turns long mode on with an identity map of 1 GiB in 2 MiB pages, as our own loader does.
  */
-final class MultibootImage {
+public final class MultibootImage {
   private static final int ENTRY = 0x100_0000;
   private static final int MAGIC = 0x1BAD_B002;
   private static final int FIRST = 0x1000;
@@ -44,6 +43,7 @@ final class MultibootImage {
       mov ds, ax
       mov es, ax
       mov ss, ax
+      mov esp, 0x80000
       push 8
       push BASE
       retf
@@ -63,7 +63,7 @@ final class MultibootImage {
   }
 
   /** {@return the ELF32 file} */
-  static byte[] of(String source) {
+  public static byte[] of(String source) {
     byte[] code = assemble(FlatGuest.BASE, 64, source);
     byte[] entry = assemble(ENTRY, 32, LONG_MODE);
     int second = FIRST + code.length + 0xFFF & -0x1000;
