@@ -30,6 +30,7 @@ final class PlainWords {
       case "-M" -> List.of("minimal", "pc", "q35").contains(value);
       case "-action" -> value.startsWith("reboot=") && value.indexOf(',') < 0;
       case "-cpu" -> cpu(value);
+      case "-d" -> false;
       case "-m" -> memory(value);
       case "-bios" -> value.indexOf('/') >= 0 || new File(value).exists();
       case "-debugcon" -> value.equals("stderr") || value.equals("none") || isFile(value);

@@ -29,6 +29,7 @@ import java.io.FileDescriptor;
 import java.io.FilterOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -185,6 +186,7 @@ final class RunCommand implements Options.Command {
         OutputStream second =
             limit.limited(
                 "virtio console", output("--virtio-console", said.virtioConsole, outputs));
+        OutputStream log = limit.limited("log", logOutput(outputs));
         Drives drives = new Drives(said.drive, said.snapshot);
         Forwards networks = new Forwards(said.nic);
         TraceFiles files =
@@ -263,7 +265,8 @@ final class RunCommand implements Options.Command {
       TraceWriter lines = limit.trace("-v", Terminal.errStream(), Terminal::lines);
       EventSink sink = sink(files, checker, lines);
       outputs.deadline(end);
-      Outcome o = kept(runs(first, whole, names, sink, end, quiet, ending), end, quiet, ending);
+      Outcome o =
+          kept(runs(first, whole, names, sink, log, end, quiet, ending), end, quiet, ending);
       time.ended(o.status());
       // What is written now may take its time, and Ctrl-C is nobody's but ours.
       RawTerminal.restore();
@@ -274,6 +277,7 @@ final class RunCommand implements Options.Command {
       ending.write("the console", console::close);
       ending.write("the virtio console", second::close);
       ending.write("the debug port", debug::close);
+      ending.write("the log", log::close);
       Terminal.flush();
       int success =
           said.successStatus != null ? said.successStatus : reference ? Locore.PASS << 1 | 1 : -1;
@@ -326,6 +330,13 @@ final class RunCommand implements Options.Command {
         flush();
       }
     };
+  }
+
+  private OutputStream logOutput(Outputs outputs) {
+    Path p = said.logFile;
+    return p == null
+        ? new StandardOutput(FileDescriptor.err, "the log to stderr")
+        : new BufferedOutputStream(outputs.stream(p), 1 << 16);
   }
 
   private void open(Outputs outputs) {
@@ -423,6 +434,7 @@ final class RunCommand implements Options.Command {
       MachineSpec spec,
       @Nullable Symbols names,
       @Nullable EventSink sink,
+      OutputStream log,
       long end,
       Silence quiet,
       Ending ending) {
@@ -432,6 +444,9 @@ final class RunCommand implements Options.Command {
     for (; ; ) {
       if (sink != null) {
         m.trace(sink, isJudged() || !said.trace.isEmpty());
+      }
+      if (!said.log.isEmpty()) {
+        m.log(said.logItems(), lines -> write(log, lines, ending));
       }
       Outcome o = run(m, said.limitInsns - executed, end, quiet);
       if (!restarts.isReset(o)) {
@@ -545,6 +560,11 @@ final class RunCommand implements Options.Command {
             + ", not '"
             + where
             + "'");
+  }
+
+  private static void write(OutputStream log, String lines, Ending ending) {
+    byte[] b = lines.getBytes(StandardCharsets.UTF_8);
+    ending.write("the log", () -> log.write(b, 0, b.length));
   }
 
   /** Hands on what a guest has written; when nobody takes it the run ends. */

@@ -4,6 +4,7 @@ import dev.vesper.cli.confine.Confinement;
 import dev.vesper.cli.confine.Policy;
 import dev.vesper.machine.HardwareOptions;
 import dev.vesper.machine.Machine;
+import dev.vesper.machine.observe.LogItem;
 import dev.vesper.machine.observe.Symbols;
 import dev.vesper.machine.spec.BootException;
 import dev.vesper.machine.spec.BootOptions;
@@ -14,6 +15,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Set;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
@@ -49,6 +51,8 @@ final class RunOptions {
   boolean check;
   final CheckOptions checkOptions = new CheckOptions();
   List<Path> coverage = new ArrayList<>();
+  String log = "";
+  @Nullable Path logFile;
   List<String> hostFaults = new ArrayList<>();
   List<String> secret = List.of();
   boolean measureOnly;
@@ -227,6 +231,13 @@ final class RunOptions {
             + " fatal-unknown, or vc:CODE@N, which injects #VC after N instructions",
         v -> hostFaults = v,
         "--host-fault");
+    o.text(
+        "ITEMS",
+        "log as QEMU does: some of int, cpu_reset, in_asm, exec, cpu, fpu, guest_errors with commas"
+            + " between them; -d help lists them",
+        v -> log = v,
+        "-d");
+    o.path("F", "where -d logs to (default: stderr)", v -> logFile = v, "-D");
     guest.addLaunchTo(o);
     o.texts(
         "F",
@@ -380,8 +391,17 @@ final class RunOptions {
       throw new UserError("--share: profile openbsd has no shared folders; use kvm");
     }
     validateScreenshot();
+    logItems();
+    if (logFile != null && log.isEmpty()) {
+      throw new UserError("-D " + logFile + ": say what is to be logged, as in -d int");
+    }
     coverage.forEach(RunOptions::validateCoverage);
     coverage.forEach(UserFiles::requireFolder);
+  }
+
+  /** {@return what is to be logged} */
+  Set<LogItem> logItems() {
+    return log.isEmpty() ? Set.of() : UserError.of(() -> LogItem.of(log));
   }
 
   List<Hardware.ConfigItem> items() {
@@ -429,6 +449,9 @@ final class RunOptions {
     all.addAll(wholeFiles());
     if (guest.nvram() != null && !snapshot) {
       all.add(guest.nvram());
+    }
+    if (logFile != null) {
+      all.add(logFile);
     }
     for (String d : drive) {
       if (UserError.of(() -> HardwareOptions.driveIsWritten("-drive", d, snapshot))) {

@@ -65,6 +65,10 @@ final class EndOfRunTest {
             "--check",
             "--report=r.sarif,r.md",
             "--trace=t.jsonl,t.html,t.txt,t.pcapng,t.jsonl.gz",
+            "-d",
+            "int",
+            "-D",
+            "items",
             "--timeout=100")
         .redirectOutput(file("out").toFile())
         .start();
@@ -112,7 +116,8 @@ final class EndOfRunTest {
     int moments = Boolean.getBoolean("long") ? 30 : 5;
     for (int i = 0; i < moments; i++) {
       for (String f :
-          List.of("t.jsonl", "t.html", "t.txt", "t.pcapng", "t.jsonl.gz", "r.sarif", "r.md")) {
+          List.of(
+              "t.jsonl", "t.html", "t.txt", "t.pcapng", "t.jsonl.gz", "items", "r.sarif", "r.md")) {
         Files.deleteIfExists(file(f));
       }
       Process p = linux();
@@ -140,6 +145,10 @@ final class EndOfRunTest {
     }
     assertThat(text("t.txt")).endsWith("\n").contains("status " + status);
     assertThat(text("t.html")).endsWith("</html>\n");
+    // The last record has its last line.
+    String log = text("items");
+    assertThat(log.isEmpty() || log.substring(log.lastIndexOf("v=")).contains("\nEFER=")).isTrue();
+    assertThat(log.isEmpty() || log.endsWith("\n")).isTrue();
     assertThat(text("r.sarif")).endsWith("}\n").contains("\"results\"");
     assertThat(text("r.md")).endsWith("\n");
     ByteBuffer b =
@@ -221,6 +230,15 @@ final class EndOfRunTest {
       assertThat(text("err"))
           .isEqualTo("vesper: cannot write /dev/full: No space left on device\n");
     }
+  }
+
+  @Test
+  void aFullLogIsNamedAndEndsTheRun() throws Exception {
+    needsFull();
+    assertThat(run("run", "-d", "int", "-D", "/dev/full", "--trace=t.jsonl", "--timeout=100"))
+        .isEqualTo(Outcome.UNWRITTEN);
+    assertThat(text("err")).isEqualTo("vesper: cannot write /dev/full: No space left on device\n");
+    assertThat(text("t.jsonl").lines().toList().getLast()).contains("\"status\":\"122\"");
   }
 
   /** One trace that is full does not take the others with it. */

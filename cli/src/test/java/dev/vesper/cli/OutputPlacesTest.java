@@ -29,6 +29,7 @@ final class OutputPlacesTest {
           "t.perfetto",
           "log",
           "debug",
+          "items",
           "r.json",
           "r.sarif",
           "r.xml",
@@ -40,7 +41,7 @@ final class OutputPlacesTest {
           "o.txt");
 
   private static final String LINE =
-      " run -serial file:log -debugcon file:debug --check --report r.json,r.sarif,r.xml,r.md,r.txt"
+      " run -serial file:log -debugcon file:debug -d int -D items --check --report r.json,r.sarif,r.xml,r.md,r.txt"
           + " --write-baseline base --coverage c.drcov --json s.json -vga std --screenshot o.txt"
           + " --trace t.jsonl,t.jsonl.gz,t.txt,t.html,t.pcapng,t.perfetto";
 

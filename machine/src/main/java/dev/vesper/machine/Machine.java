@@ -6,6 +6,7 @@ import dev.vesper.machine.assembly.Tiers;
 import dev.vesper.machine.boot.FirmwareImage;
 import dev.vesper.machine.boot.SymbolFile;
 import dev.vesper.machine.cpu.Cpu;
+import dev.vesper.machine.cpu.CpuObserver;
 import dev.vesper.machine.cpu.Unimplemented;
 import dev.vesper.machine.cpu.jit.RegionTranslator;
 import dev.vesper.machine.device.display.Vga;
@@ -14,6 +15,7 @@ import dev.vesper.machine.host.HypervisorProgram;
 import dev.vesper.machine.launch.Measurement;
 import dev.vesper.machine.observe.Event;
 import dev.vesper.machine.observe.EventSink;
+import dev.vesper.machine.observe.LogItem;
 import dev.vesper.machine.observe.Symbols;
 import dev.vesper.machine.sev.EncryptedVcpu;
 import dev.vesper.machine.sev.GuestRegisters;
@@ -22,7 +24,10 @@ import dev.vesper.machine.spec.BootException;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.Outcome;
 import dev.vesper.machine.spec.Translator;
+import dev.vesper.machine.trace.BothHostObservers;
+import dev.vesper.machine.trace.BothProcessorObservers;
 import dev.vesper.machine.trace.CodeCoverage;
+import dev.vesper.machine.trace.ExecutionLog;
 import dev.vesper.machine.trace.Tracer;
 import dev.vesper.machine.vmm.RunLoop;
 import java.io.Closeable;
@@ -32,6 +37,7 @@ import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Consumer;
 import java.util.function.IntConsumer;
@@ -64,6 +70,7 @@ public final class Machine implements AutoCloseable {
   private boolean deep;
   private long limit = Long.MAX_VALUE;
   private @Nullable Tracer tracer;
+  private @Nullable ExecutionLog log;
   private Symbols symbols;
   private boolean started;
   private @Nullable Outcome ended;
@@ -228,13 +235,51 @@ public final class Machine implements AutoCloseable {
     return () -> sinks.remove(s);
   }
 
+  /**
+   * Writes what processors and host do, in the words of QEMU's log. Blocks of code that are to be
+   * told of one by one are interpreted, whatever {@link #translator} says; results are the same.
+   * Before the run only.
+   *
+   * @param lines takes whole lines, each with its end
+   * @throws IllegalStateException if the machine has run
+   */
+  public void log(Set<LogItem> items, Consumer<String> lines) {
+    if (started) {
+      throw new IllegalStateException("a log is that of a whole run: ask before it begins");
+    }
+    log =
+        new ExecutionLog(
+            items,
+            lines,
+            parts.cpus,
+            (vcpu, to) ->
+                GuestRegisters.look(
+                    parts.vcpus.get(vcpu),
+                    c -> {
+                      to.accept(c);
+                      return c;
+                    }),
+            this::symbols);
+  }
+
+  private void beginLog(ExecutionLog l) {
+    parts.cpus.forEach(c -> c.observer = l);
+    parts.host.observe(l);
+    if (l.followsBlocks()) {
+      parts.cpus.forEach(Cpu::followBlocks);
+    }
+    l.starts();
+  }
+
   private void attach() {
     Tracer t = new Tracer(this::happened, deep);
     tracer = t;
     t.attach(parts.cpus, symbols);
-    parts.cpus.forEach(c -> c.observer = t.processor());
+    ExecutionLog l = log;
+    CpuObserver all = l == null ? t.processor() : new BothProcessorObservers(t.processor(), l);
+    parts.cpus.forEach(c -> c.observer = all);
     parts.memory.observe(t.memory());
-    parts.host.observe(t.host());
+    parts.host.observe(l == null ? t.host() : new BothHostObservers(t.host(), l));
     Measurement m = launch.measurement();
     if (m != null && !started) {
       t.launched(launch.policy(), launchDigest(), m);
@@ -315,6 +360,9 @@ public final class Machine implements AutoCloseable {
       return RunLoop.Halt.ENDED;
     }
     stops.begin(until);
+    if (log != null && !started) {
+      beginLog(log);
+    }
     if (tracer == null && (!sinks.isEmpty() || stops.needEvents())) {
       attach();
     }

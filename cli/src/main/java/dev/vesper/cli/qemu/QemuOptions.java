@@ -1,5 +1,6 @@
 package dev.vesper.cli.qemu;
 
+import dev.vesper.machine.observe.LogItem;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -95,7 +96,23 @@ final class QemuOptions {
     value((o, v) -> line.add("-fw_cfg", v), "fw_cfg", "fw-cfg");
     value((o, v) -> line.add("-smbios", v), "smbios");
     value((o, v) -> boot(new KeyValues(v, "order")), "boot");
+    value((o, v) -> log(v), "d");
+    value((o, v) -> line.set("-D", v), "D");
     value((o, v) -> line.set("--sandbox", v.startsWith("on") ? "on" : v), "sandbox");
+  }
+
+  /** What is logged is named as in QEMU, and those who name what there is not are told. */
+  private void log(String items) {
+    if (Boards.isQuestion(items)) {
+      line.list(LogItem.help());
+      return;
+    }
+    try {
+      LogItem.of(items);
+    } catch (IllegalArgumentException e) {
+      line.refuse("-d " + items + ": " + e.getMessage());
+    }
+    line.set("-d", items);
   }
 
   private void hardware() {
@@ -245,7 +262,7 @@ final class QemuOptions {
     no(debugger, false, "s", "S");
     no(debugger, true, "gdb");
     String trace = "use -v, or --trace F.html or F.jsonl for all events";
-    no(trace, true, "d", "D", "trace", "dfilter");
+    no(trace, true, "trace", "dfilter");
     no(
         "plugins are not loaded; --coverage F.info and --trace F.jsonl say what ran",
         true,

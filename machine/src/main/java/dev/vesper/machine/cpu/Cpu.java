@@ -54,6 +54,9 @@ public final class Cpu extends ControlRegisters {
 
   private boolean following;
 
+  /** An observer is told of each block: all are interpreted. */
+  private boolean followingBlocks;
+
   /** What has retired, for performance counters, or null while none needs it. */
   private @Nullable RetiredEvents counting;
 
@@ -120,6 +123,19 @@ public final class Cpu extends ControlRegisters {
   public void follow(boolean on) {
     following = on;
     decideAlone();
+  }
+
+  /** Has all blocks interpreted, and tells the observer about each. Before the first one only. */
+  public void followBlocks() {
+    followingBlocks = true;
+    runNatively(null);
+    translateWith(null);
+  }
+
+  private void executes(Block b) {
+    if (followingBlocks && observer != null) {
+      observer.onExecute(this, b);
+    }
   }
 
   /** Has blocks executed by native code from now on, or no more with null. */
@@ -416,7 +432,11 @@ public final class Cpu extends ControlRegisters {
       }
       r[PAGE] = rip - b.start;
       if ((eflags & (TF | RF)) != 0 || interruptShadow || breakpoints.active() || eachAlone) {
-        if (pausesHere() || !step(b.ops()[0], b.page)) {
+        if (pausesHere()) {
+          return false;
+        }
+        executes(b);
+        if (!step(b.ops()[0], b.page)) {
           return false;
         }
         continue;
@@ -459,6 +479,7 @@ public final class Cpu extends ControlRegisters {
         b = region.block(left >> Region.INDEX_BITS);
         i = left & (1 << Region.INDEX_BITS) - 1;
       }
+      executes(b);
       Op[] ops = b.ops();
       int n = ops.length;
       if (n > deadline - icount) {

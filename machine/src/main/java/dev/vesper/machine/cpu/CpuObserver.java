@@ -13,11 +13,21 @@ public interface CpuObserver {
   void onVc(Cpu cpu, int code);
 
   /**
-   * An event is about to be delivered through the IDT.
+   * An event is about to be delivered through the IDT; RIP is the one to be saved. What was begun
+   * and could not be completed, because the stack lay in code or behind an exit, is begun again.
    *
+   * @param error error code, or -1
    * @param type as EVENTINJ numbers them
+   * @param from RIP of the instruction that was interrupted or has raised it
    */
-  default void onDelivery(Cpu cpu, int vector, int type) {}
+  default void onDelivery(Cpu cpu, int vector, long error, int type, long from) {}
+
+  /**
+   * An exception is raised.
+   *
+   * @param before the vector of the one that was being delivered, or -1
+   */
+  default void onException(Cpu cpu, int before, int vector) {}
 
   /** IRET has been executed: RIP, RSP and CPL are those returned to. */
   default void onReturn(Cpu cpu) {}
@@ -39,6 +49,9 @@ public interface CpuObserver {
 
   /** Code is decoded because it is about to be executed for the first time. */
   default void onBlock(Cpu cpu, long address, int bytes) {}
+
+  /** A block at RIP is about to be executed, while {@link Cpu#followBlocks} is set. */
+  default void onExecute(Cpu cpu, Block block) {}
 
   /** An instruction is about to be executed, while {@link Cpu#following} is set. */
   default void onInstruction(Cpu cpu, Insn insn) {}

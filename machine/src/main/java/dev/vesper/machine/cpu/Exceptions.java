@@ -55,6 +55,7 @@ public abstract class Exceptions extends TaskSwitching {
     int v = firstVector;
     long e = firstError;
     boolean f = asFault;
+    raised(-1, v);
     if (v == VC) {
       vcRaised((int) e);
     }
@@ -76,6 +77,7 @@ public abstract class Exceptions extends TaskSwitching {
         }
         switched = false;
         int second = faultVector;
+        raised(v, second);
         if (v == 8 || chain > 16) {
           shutdown();
         }
@@ -92,6 +94,12 @@ public abstract class Exceptions extends TaskSwitching {
     }
   }
 
+  private void raised(int before, int vector) {
+    if (observer != null) {
+      observer.onException(self(), before, vector);
+    }
+  }
+
   private void shutdown() {
     exit(ExitCode.SHUTDOWN, 0, 0);
   }
@@ -104,8 +112,21 @@ public abstract class Exceptions extends TaskSwitching {
    * @param asFault sets RF in the saved flags
    */
   public final void deliver(int vector, long error, int type, boolean asFault) {
+    deliver(vector, error, type, asFault, rip);
+  }
+
+  /**
+   * INT n, INT3 and INTO; RIP is that behind the instruction.
+   *
+   * @param from RIP of the instruction
+   */
+  public final void deliverSoftware(int vector, long from) {
+    deliver(vector, -1, SOFTWARE, false, from);
+  }
+
+  private void deliver(int vector, long error, int type, boolean asFault, long from) {
     if (observer != null) {
-      observer.onDelivery(self(), vector, type);
+      observer.onDelivery(self(), vector, error, type, from);
     }
     int saved = flags() | (asFault ? RF : 0);
     if (type == EXCEPTION && trap(vector)) {

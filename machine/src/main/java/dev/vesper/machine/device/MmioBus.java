@@ -13,6 +13,18 @@ public final class MmioBus {
   private record Range(long base, long length, MmioDevice device) {}
 
   private final List<Range> ranges = new ArrayList<>();
+  private @Nullable Unanswered unanswered;
+
+  /** Tells an observer of accesses that nobody answers, and of writes to ROM. */
+  public void observe(@Nullable Unanswered o) {
+    unanswered = o;
+  }
+
+  private void look(@Nullable Range r, long address, int bytes, boolean write) {
+    if (unanswered != null && (r == null || write && r.device instanceof Rom)) {
+      unanswered.access(address, bytes, write);
+    }
+  }
 
   /** Puts a device at a range. */
   public void attach(MmioDevice device, long base, long length) {
@@ -45,6 +57,7 @@ public final class MmioBus {
     for (int done = 0; done < bytes; ) {
       Range r = at(address + done);
       int n = piece(r, address + done, bytes - done);
+      look(r, address + done, n, false);
       long ones = -1L >>> 64 - 8 * n;
       value |= (r == null ? ones : r.device.read(address + done - r.base, n) & ones) << 8 * done;
       done += n;
@@ -57,6 +70,7 @@ public final class MmioBus {
     for (int done = 0; done < bytes; ) {
       Range r = at(address + done);
       int n = piece(r, address + done, bytes - done);
+      look(r, address + done, n, true);
       if (r != null) {
         long v = value >>> 8 * done & -1L >>> 64 - 8 * n;
         r.device.write(address + done - r.base, n, v);

@@ -8,6 +8,12 @@ import org.jspecify.annotations.Nullable;
  */
 public final class PortBus {
   private final @Nullable PortDevice[] devices = new PortDevice[0x1_0000];
+  private @Nullable Unanswered unanswered;
+
+  /** Tells an observer of accesses that nobody answers. */
+  public void observe(@Nullable Unanswered o) {
+    unanswered = o;
+  }
 
   /** Puts a device at a range of ports. */
   public void attach(PortDevice device, int first, int last) {
@@ -41,8 +47,22 @@ public final class PortBus {
     return bytes == 4 ? -1 : (1 << 8 * bytes) - 1;
   }
 
-  private static int piece(@Nullable PortDevice d, int port, int left) {
-    return AccessSplit.piece(left, d == null ? 1 : d.width(port));
+  /** {@return how many bytes a device takes at once, or how many ports in a row have none} */
+  private int piece(@Nullable PortDevice d, int port, int left) {
+    if (d != null) {
+      return AccessSplit.piece(left, d.width(port));
+    }
+    int n = 1;
+    while (n < left && devices[port + n & 0xFFFF] == null) {
+      n++;
+    }
+    return n;
+  }
+
+  private void nobody(int port, int bytes, boolean write) {
+    if (unanswered != null) {
+      unanswered.access(port, bytes, write);
+    }
   }
 
   /** Reads 1, 2 or 4 bytes, zero-extended to an int. */
@@ -52,6 +72,9 @@ public final class PortBus {
       int at = port + done & 0xFFFF;
       PortDevice d = devices[at];
       int n = piece(d, at, bytes - done);
+      if (d == null) {
+        nobody(at, n, false);
+      }
       value |= (d == null ? ones(n) : d.read(at, n) & ones(n)) << 8 * done;
       done += n;
     }
@@ -66,6 +89,8 @@ public final class PortBus {
       int n = piece(d, at, bytes - done);
       if (d != null) {
         d.write(at, n, value >> 8 * done & ones(n));
+      } else {
+        nobody(at, n, true);
       }
       done += n;
     }

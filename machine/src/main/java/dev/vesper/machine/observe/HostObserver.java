@@ -31,6 +31,25 @@ public interface HostObserver {
   /** The host injects an event, in EVENTINJ format. */
   void inject(long event);
 
+  /** A vCPU is reset, or has INIT: its registers are still what they were. */
+  default void resets(int vcpu) {}
+
+  /**
+   * The guest accesses what no device answers, or writes to what can only be read.
+   *
+   * @param space where the address is
+   * @param bytes how many, 1 to 8
+   */
+  default void invalid(Space space, long address, int bytes, boolean write) {}
+
+  /** What addresses are addresses of. */
+  enum Space {
+    MEMORY,
+    PORTS,
+    /** Model-specific registers. */
+    MSRS
+  }
+
   /** A vCPU that waited is started: by SIPI, or out of AP reset hold. */
   default void started(int vcpu, String how) {}
 }

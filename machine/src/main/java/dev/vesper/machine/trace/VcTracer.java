@@ -105,7 +105,7 @@ final class VcTracer implements CpuObserver {
   }
 
   @Override
-  public void onDelivery(Cpu c, int vector, int type) {
+  public void onDelivery(Cpu c, int vector, long error, int type, long from) {
     if (vector != VC) {
       recorder.vcpu().pending.interrupted(c);
     }

@@ -264,12 +264,14 @@ final class GhcbService {
     if (write) {
       if (!msrs.write(
           vcpu(), n, value(GhcbField.RDX) << 32 | value(GhcbField.RAX) & 0xFFFF_FFFFL)) {
+        host.noSuchMsr(n, true);
         reply(1, GP_EVENT);
       }
       return;
     }
     OptionalLong v = msrs.read(vcpu(), n);
     if (v.isEmpty()) {
+      host.noSuchMsr(n, false);
       reply(1, GP_EVENT);
     } else {
       answer.put(GhcbField.RAX, v.getAsLong() & 0xFFFF_FFFFL);

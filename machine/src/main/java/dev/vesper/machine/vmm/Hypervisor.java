@@ -124,8 +124,24 @@ public final class Hypervisor {
     createVcpus();
     current = vcpus.get(0);
     platform = devices.apply(this::now, interrupts::message);
+    observeBuses();
     handlers = profile.handlers(this);
     vcpus.forEach(handlers::created);
+  }
+
+  private void observeBuses() {
+    HostObserver o = observer;
+    platform.ports.observe(
+        o == null ? null : (port, n, w) -> o.invalid(HostObserver.Space.PORTS, port, n, w));
+    platform.mmio.observe(
+        o == null ? null : (gpa, n, w) -> o.invalid(HostObserver.Space.MEMORY, gpa, n, w));
+  }
+
+  /** The guest accesses an MSR that there is not, or writes what it cannot hold. */
+  void noSuchMsr(long msr, boolean write) {
+    if (observer != null) {
+      observer.invalid(HostObserver.Space.MSRS, msr & 0xFFFF_FFFFL, 8, write);
+    }
   }
 
   /**
@@ -184,6 +200,7 @@ public final class Hypervisor {
   /** Tells an observer about every crossing. */
   public void observe(HostObserver o) {
     observer = o;
+    observeBuses();
   }
 
   /**

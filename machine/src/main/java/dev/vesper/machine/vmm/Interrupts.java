@@ -208,6 +208,9 @@ final class Interrupts {
       v.apic.init();
     }
     if (v.cpu instanceof PlainVcpu) {
+      if (host.observer != null) {
+        host.observer.resets(v.id);
+      }
       v.state = HostVcpu.State.WAIT_FOR_SIPI;
       v.nmis = 0;
     }

@@ -189,12 +189,14 @@ final class KvmHandlers implements Handlers {
     int n = (int) v.gpr(1);
     if (write) {
       if (!msrs.write(hv, n, v.gpr(2) << 32 | v.gpr(0) & 0xFFFF_FFFFL)) {
+        host.noSuchMsr(n, true);
         host.interrupts.injectException(hv, GP, true);
         return;
       }
     } else {
       var r = msrs.read(hv, n);
       if (r.isEmpty()) {
+        host.noSuchMsr(n, false);
         host.interrupts.injectException(hv, GP, true);
         return;
       }

@@ -1,5 +1,6 @@
 package dev.vesper.machine.vmm;
 
+import dev.vesper.machine.observe.HostObserver;
 import dev.vesper.machine.sev.LaunchState;
 import dev.vesper.machine.sev.PlainVcpu;
 import dev.vesper.machine.spec.Outcome;
@@ -110,6 +111,10 @@ final class Resets {
     long now = 0;
     for (HostVcpu v : host.vcpus) {
       now = Math.max(now, v.cpu.now());
+    }
+    HostObserver o = host.observer;
+    if (o != null) {
+      host.vcpus.forEach(v -> o.resets(v.id));
     }
     host.reset();
     host.platform.resetFrom(before);

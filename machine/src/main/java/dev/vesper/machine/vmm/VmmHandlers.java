@@ -90,6 +90,7 @@ final class VmmHandlers implements Handlers {
   long readMsr(HostVcpu v, long msr, long stale) {
     var r = msrs.read(msr);
     if (r.isEmpty()) {
+      host.noSuchMsr(msr, false);
       host.interrupts.injectException(v, GP, true);
       return stale;
     }
@@ -100,6 +101,7 @@ final class VmmHandlers implements Handlers {
   boolean writeMsr(HostVcpu v, long msr, long value) {
     boolean accepted = msrs.write(v, msr, value);
     if (!accepted) {
+      host.noSuchMsr(msr, true);
       injectGeneralProtection(v);
     }
     return accepted;

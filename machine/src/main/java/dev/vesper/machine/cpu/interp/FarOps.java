@@ -3,7 +3,6 @@ package dev.vesper.machine.cpu.interp;
 import dev.vesper.ghcb.ExitCode;
 import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuState;
-import dev.vesper.machine.cpu.Exceptions;
 import dev.vesper.machine.cpu.Segmentation;
 
 /** Far transfers, software interrupts, system calls and segment loads. */
@@ -110,7 +109,7 @@ final class FarOps {
     }
     c.rip = o.nextRip(c);
     // A fault on the way is one of the INT instruction itself: the run loop puts RIP back.
-    c.deliver(vector, -1, Exceptions.SOFTWARE, false);
+    c.deliverSoftware(vector, o.thisRip(c));
   }
 
   private static void loadFar(MemOp o, Cpu c, int seg) {
