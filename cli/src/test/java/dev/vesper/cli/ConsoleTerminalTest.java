@@ -24,7 +24,7 @@ final class ConsoleTerminalTest {
   private static final String ESCAPE = "\u0001";
 
   /** Says R, and ends by port F4h when it gets a q; everything else it says again. */
-  private static final String ECHO =
+  static final String ECHO =
       """
       mov edx, 0x3f8
       mov al, 82
