@@ -85,10 +85,6 @@ final class RegisterDump {
     return d.out.toString();
   }
 
-  private void add(String format, Object... args) {
-    out.append(String.format(format, args));
-  }
-
   private String word(long v) {
     return wide ? hex(v, 16) : hex(v, 8);
   }
@@ -99,19 +95,22 @@ final class RegisterDump {
 
   private void general(long rip) {
     for (int i = 0; i < 8; i++) {
-      add("%s%s=%s", wide ? "R" : "E", GENERAL_NAMES[i], word(c.r[GENERAL[i]]));
+      out.append(
+          String.format("%s%s=%s", wide ? "R" : "E", GENERAL_NAMES[i], word(c.r[GENERAL[i]])));
       out.append(i % 4 == 3 ? '\n' : ' ');
     }
     for (int i = 8; wide && i < 16; i++) {
-      add("R%-2d=%s", i, word(c.r[i]));
+      out.append(String.format("R%-2d=%s", i, word(c.r[i])));
       out.append(i % 4 == 3 ? '\n' : ' ');
     }
     int f = c.flags();
-    add("%s=%s %s=%08x [", wide ? "RIP" : "EIP", word(rip), wide ? "RFL" : "EFL", f);
+    out.append(
+        String.format("%s=%s %s=%08x [", wide ? "RIP" : "EIP", word(rip), wide ? "RFL" : "EFL", f));
     for (int i = 0; i < FLAG_BITS.length; i++) {
       out.append((f & FLAG_BITS[i]) != 0 ? FLAGS.charAt(i) : '-');
     }
-    add("] CPL=%d II=%d A20=1 SMM=0 HLT=0\n", c.cpl, c.interruptShadow ? 1 : 0);
+    out.append(
+        String.format("] CPL=%d II=%d A20=1 SMM=0 HLT=0\n", c.cpl, c.interruptShadow ? 1 : 0));
   }
 
   private void segments() {
@@ -121,9 +120,11 @@ final class RegisterDump {
       // As in the second word of a descriptor, with the limit's upper bits.
       int top = (int) ((a & 0x800) != 0 ? limit >>> 28 : limit >>> 16) & 15;
       int flags = (a & 0xFF) << 8 | top << 16 | (a >> 8 & 15) << 20;
-      add("%-3s=%04x %s %08x %08x", NAMES[s], c.selector[s], word(c.segBase[s]), limit, flags);
+      out.append(
+          String.format(
+              "%-3s=%04x %s %08x %08x", NAMES[s], c.selector[s], word(c.segBase[s]), limit, flags));
       if (c.protectedMode() && (a & 0x80) != 0) {
-        add(" DPL=%d %s", a >> 5 & 3, type(a));
+        out.append(String.format(" DPL=%d %s", a >> 5 & 3, type(a)));
       }
       out.append('\n');
     }
@@ -150,19 +151,25 @@ final class RegisterDump {
 
   private void controls() {
     boolean l = c.longMode();
-    add("GDT=     %s %08x\n", l ? hex(c.gdtBase, 16) : hex(c.gdtBase, 8), c.gdtLimit);
-    add("IDT=     %s %08x\n", l ? hex(c.idtBase, 16) : hex(c.idtBase, 8), c.idtLimit);
-    add(
-        "CR0=%08x CR2=%s CR3=%s CR4=%08x\n",
-        c.cr0, l ? hex(c.cr2, 16) : hex(c.cr2, 8), l ? hex(c.cr3, 16) : hex(c.cr3, 8), c.cr4);
+    out.append(
+        String.format(
+            "GDT=     %s %08x\n", l ? hex(c.gdtBase, 16) : hex(c.gdtBase, 8), c.gdtLimit));
+    out.append(
+        String.format(
+            "IDT=     %s %08x\n", l ? hex(c.idtBase, 16) : hex(c.idtBase, 8), c.idtLimit));
+    out.append(
+        String.format(
+            "CR0=%08x CR2=%s CR3=%s CR4=%08x\n",
+            c.cr0, l ? hex(c.cr2, 16) : hex(c.cr2, 8), l ? hex(c.cr3, 16) : hex(c.cr3, 8), c.cr4));
     for (int i = 0; i < 4; i++) {
-      add("DR%d=%016x ", i, c.dr[i]);
+      out.append(String.format("DR%d=%016x ", i, c.dr[i]));
     }
-    add("\nDR6=%016x DR7=%016x\n", c.dr[6], c.dr[7]);
+    out.append(String.format("\nDR6=%016x DR7=%016x\n", c.dr[6], c.dr[7]));
     // How far its translator has put off flags is QEMU's own affair; these are not put off.
-    add("CCS=%s CCD=%s CCO=EFLAGS\n", word(c.flags() & CpuState.ARITH), word(0));
+    out.append(
+        String.format("CCS=%s CCD=%s CCO=EFLAGS\n", word(c.flags() & CpuState.ARITH), word(0)));
     // The processor wants SVME in every guest's, and no host shows it to its guest.
-    add("EFER=%016x\n", c.efer & ~CpuState.EFER_SVME);
+    out.append(String.format("EFER=%016x\n", c.efer & ~CpuState.EFER_SVME));
   }
 
   private void floating() {
@@ -171,20 +178,21 @@ final class RegisterDump {
       valid |= (c.fvalid >>> (c.ftop + i & 7) & 1) << i;
     }
     int fsw = c.fsw & ~0x3800 | c.ftop << 11;
-    add(
-        "FCW=%04x FSW=%04x [ST=%d] FTW=%02x MXCSR=%08x\n",
-        c.fcw, fsw & 0xFFFF, c.ftop, valid, c.mxcsr);
+    out.append(
+        String.format(
+            "FCW=%04x FSW=%04x [ST=%d] FTW=%02x MXCSR=%08x\n",
+            c.fcw, fsw & 0xFFFF, c.ftop, valid, c.mxcsr));
     for (int i = 0; i < 8; i++) {
-      add("FPR%d=%016x %04x", i, c.fpMant[i], c.fpExp[i] & 0xFFFF);
+      out.append(String.format("FPR%d=%016x %04x", i, c.fpMant[i], c.fpExp[i] & 0xFFFF));
       out.append(i % 2 == 1 ? '\n' : ' ');
     }
     boolean ymm = (c.cr4 & CpuState.CR4_OSXSAVE) != 0 && (c.xcr0 & 4) != 0;
     for (int i = 0; i < (wide ? 16 : 8); i++) {
       if (ymm) {
-        add("YMM%02d=%016x %016x ", i, c.ymmh[2 * i + 1], c.ymmh[2 * i]);
-        add("%016x %016x\n", c.xmm[2 * i + 1], c.xmm[2 * i]);
+        out.append(String.format("YMM%02d=%016x %016x ", i, c.ymmh[2 * i + 1], c.ymmh[2 * i]));
+        out.append(String.format("%016x %016x\n", c.xmm[2 * i + 1], c.xmm[2 * i]));
       } else {
-        add("XMM%02d=%016x %016x", i, c.xmm[2 * i + 1], c.xmm[2 * i]);
+        out.append(String.format("XMM%02d=%016x %016x", i, c.xmm[2 * i + 1], c.xmm[2 * i]));
         out.append(i % 2 == 1 ? '\n' : ' ');
       }
     }
