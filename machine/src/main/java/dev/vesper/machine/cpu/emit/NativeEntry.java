@@ -9,6 +9,7 @@ import static dev.vesper.machine.cpu.emit.HostAssembler.RDX;
 import static dev.vesper.machine.cpu.emit.HostAssembler.RSI;
 
 import dev.vesper.machine.memory.LazyMemory;
+import dev.vesper.machine.memory.NativeFunction;
 import dev.vesper.machine.memory.RawMemory;
 import dev.vesper.machine.memory.SystemCall;
 import java.lang.foreign.FunctionDescriptor;
@@ -89,8 +90,7 @@ final class NativeEntry {
     long base = m.next();
     m.add(a.bytes(), a.position());
     Linker linker = Linker.nativeLinker();
-    HostFeatures features =
-        HostFeatures.read(new Identification(linker, base + cpuid, base + xgetbv));
+    HostFeatures features = HostFeatures.read(new Identification(base + cpuid, base + xgetbv));
     for (String f : NEEDED) {
       if (!features.has(f)) {
         return new Attempt(null, "the processor lacks " + f);
@@ -149,7 +149,7 @@ final class NativeEntry {
     a.b(0xC3);
   }
 
-  /** RDX: where the low half of XCR0 goes. What Java links for CPUID serves it too. */
+  /** RDX: where the low half of XCR0 goes. */
   private static void xgetbv(HostAssembler a) {
     a.move(R8, RDX);
     a.constant(RCX, 0);
@@ -162,29 +162,18 @@ final class NativeEntry {
 
   /** CPUID and XGETBV of the computer. */
   private static final class Identification implements HostFeatures.Source {
-    private final MethodHandle cpuid;
-    private final MethodHandle xgetbv;
+    private final NativeFunction cpuid;
+    private final NativeFunction xgetbv;
     private final MemorySegment out = LazyMemory.map(BYTES);
 
-    Identification(Linker linker, long cpuidAt, long xgetbvAt) {
-      cpuid = linked(linker, cpuidAt);
-      xgetbv = linked(linker, xgetbvAt);
-    }
-
-    private static MethodHandle linked(Linker linker, long at) {
-      return linker.downcallHandle(
-          MemorySegment.ofAddress(at), FunctionDescriptor.ofVoid(LONG, LONG, LONG));
+    Identification(long cpuidAt, long xgetbvAt) {
+      cpuid = NativeFunction.at(MemorySegment.ofAddress(cpuidAt));
+      xgetbv = NativeFunction.at(MemorySegment.ofAddress(xgetbvAt));
     }
 
     /** {@return a register of those that a function has written} */
-    private int ask(MethodHandle function, long leaf, long subleaf, int register) {
-      try {
-        function.invokeExact(leaf, subleaf, out.address());
-      } catch (Error | RuntimeException e) {
-        throw e;
-      } catch (Throwable e) {
-        throw new AssertionError(e);
-      }
+    private int ask(NativeFunction function, long leaf, long subleaf, int register) {
+      function.call(leaf, subleaf, out.address());
       return RawMemory.get32(out.address() + 4L * register);
     }
 

@@ -10,13 +10,10 @@ import static dev.vesper.machine.cpu.emit.HostAssembler.RDX;
 import static dev.vesper.machine.cpu.emit.HostAssembler.RSI;
 
 import dev.vesper.machine.memory.LazyMemory;
+import dev.vesper.machine.memory.NativeFunction;
 import dev.vesper.machine.memory.RawMemory;
 import dev.vesper.machine.memory.XexCipher;
-import java.lang.foreign.FunctionDescriptor;
-import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
-import java.lang.invoke.MethodHandle;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -52,7 +49,7 @@ public final class NativeXex implements XexCipher {
 
   /** The functions, of the whole process; kept with the memory that they are in. */
   private record Functions(
-      CodeMemory memory, MethodHandle encrypt, MethodHandle decrypt, MethodHandle expand) {}
+      CodeMemory memory, NativeFunction encrypt, NativeFunction decrypt, NativeFunction expand) {}
 
   private static final @Nullable Functions FUNCTIONS = make();
 
@@ -89,38 +86,26 @@ public final class NativeXex implements XexCipher {
     return new Functions(memory, linked(at), linked(at + decrypt), linked(at + expand));
   }
 
-  private static MethodHandle linked(long at) {
-    ValueLayout.OfLong word = ValueLayout.JAVA_LONG;
-    return Linker.nativeLinker()
-        .downcallHandle(MemorySegment.ofAddress(at), FunctionDescriptor.ofVoid(word, word, word));
-  }
-
-  private static void call(MethodHandle function, long first, long second, long third) {
-    try {
-      function.invokeExact(first, second, third);
-    } catch (Error | RuntimeException e) {
-      throw e;
-    } catch (Throwable e) {
-      throw new AssertionError(e);
-    }
+  private static NativeFunction linked(long at) {
+    return NativeFunction.at(MemorySegment.ofAddress(at));
   }
 
   private void expand(byte[] key, long encryption, long decryption) {
     long at = own.address() + KEY;
     RawMemory.copy(key, 0, at, BLOCK);
-    call(functions.expand, at, encryption, decryption);
+    functions.expand.call(at, encryption, decryption);
   }
 
   @Override
   public void encrypt(long at, long pa, int blocks) {
     RawMemory.put64(own.address() + ADDRESS, pa);
-    call(functions.encrypt, own.address(), at, blocks);
+    functions.encrypt.call(own.address(), at, blocks);
   }
 
   @Override
   public void decrypt(long at, long pa, int blocks) {
     RawMemory.put64(own.address() + ADDRESS, pa);
-    call(functions.decrypt, own.address(), at, blocks);
+    functions.decrypt.call(own.address(), at, blocks);
   }
 
   // ---- what is emitted
