@@ -3,6 +3,7 @@ package dev.vesper.machine.cpu;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.machine.cpu.emit.NativeCode;
+import dev.vesper.machine.cpu.emit.VerifiedEmission;
 import dev.vesper.machine.cpu.interp.Interpreter;
 import dev.vesper.machine.cpu.jit.RegionTranslator;
 import dev.vesper.machine.memory.Page;
@@ -14,6 +15,7 @@ import java.util.Random;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
 
 /**
  * Random programs on processors that interpret, that run regions and that run native code: after
@@ -23,6 +25,7 @@ import org.junit.jupiter.api.Test;
  * <p>{@code -Dfuzz.count} and {@code -Dfuzz.seed} make a soak of it ({@code ./vesper soak}); {@code
  * -Dfuzz.translator} names one that is compared.
  */
+@ExtendWith(VerifiedEmission.class)
 final class TranslatorFuzzTest {
   private static final int FRAMES = 64;
   private static final int[] WIDTHS = {64, 64, 64, 32, 32, 16};

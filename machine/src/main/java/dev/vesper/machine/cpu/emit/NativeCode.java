@@ -45,6 +45,24 @@ public final class NativeCode implements NativeTier {
   private MemorySegment xmm = MemorySegment.NULL;
   private MemorySegment ymmh = MemorySegment.NULL;
 
+  /** Looks at code before it can be executed. */
+  interface Inspector {
+    /**
+     * A block has been translated.
+     *
+     * @param code machine code for {@link NativeBlock#entry}; valid during the call only
+     * @param leave address of {@link Stubs#leave}
+     * @param loadVectors address of {@link Stubs#loadVectors}
+     */
+    void emitted(NativeBlock made, byte[] code, int length, long leave, long loadVectors);
+
+    /** A jump of one block goes to another from now on. */
+    void linked(NativeBlock from, int jump, NativeBlock to);
+  }
+
+  /** Set by tests. */
+  static volatile @Nullable Inspector inspector;
+
   private NativeCode(CodeMemory memory, HostFeatures host, CpuFeatures guest, boolean tries) {
     this.memory = memory;
     HostAssembler a = new HostAssembler();
@@ -120,6 +138,11 @@ public final class NativeCode implements NativeTier {
             emitter.avx,
             jumps,
             emitter.targets.clone());
+    Inspector i = inspector;
+    if (i != null) {
+      int length = a.position();
+      i.emitted(made, a.bytes(), length, stubsAt + stubs.leave, stubsAt + stubs.loadVectors);
+    }
     if (count == blocks.length) {
       blocks = Arrays.copyOf(blocks, 2 * count);
     }
@@ -195,6 +218,10 @@ public final class NativeCode implements NativeTier {
   public void link(NativeBlock from, int jump, NativeBlock to) {
     if (blocks[from.number()] == from) {
       long where = from.jumps()[jump];
+      Inspector i = inspector;
+      if (i != null) {
+        i.linked(from, jump, to);
+      }
       memory.patch(where, (int) (to.entry() - where - 4));
     }
   }
