@@ -259,6 +259,25 @@ final class TranslatorFuzzTest {
     }
   }
 
+  /** VMOVD, VPINSRD and VPEXTRD: with VEX.W they are eight bytes wide in 64-bit code alone. */
+  @Test
+  void theWidthBitOfVexWidensNoGeneralRegisterOf32BitCode() {
+    for (String bytes :
+        List.of(
+            "db 0xc4, 0xe1, 0xf9, 0x6e, 0x03",
+            "db 0xc4, 0xe1, 0xf9, 0x6e, 0xc1",
+            "db 0xc4, 0xe1, 0xf9, 0x7e, 0x03",
+            "db 0xc4, 0xe1, 0xf9, 0x7e, 0xc1",
+            "db 0xc4, 0xe3, 0xf1, 0x22, 0x03, 0x01",
+            "db 0xc4, 0xe3, 0xf1, 0x22, 0xc1, 0x01",
+            "db 0xc4, 0xe3, 0xf9, 0x16, 0x03, 0x01",
+            "db 0xc4, 0xe3, 0xf9, 0x16, 0xc1, 0x01")) {
+      for (long seed = 1; seed < 4; seed++) {
+        check(new Case(List.of("inc eax", bytes), 32, 0x4000, NATIVE, seed));
+      }
+    }
+  }
+
   @Test
   void agreesWithTheInterpreter() {
     int count = Integer.getInteger("fuzz.count", 2000);

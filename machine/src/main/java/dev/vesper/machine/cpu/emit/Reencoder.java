@@ -110,13 +110,19 @@ final class Reencoder {
     return true;
   }
 
+  /** {@return whether an operand in memory might be in a general register instead} */
+  private static boolean inGeneralRegister(OperandSpec s) {
+    return s.kind() == OperandKind.RM;
+  }
+
   private boolean emitOperands(Insn in, Opcode form) {
     encoding.parse(in);
     if (withoutPrefix) {
       encoding.prefix = 0;
     }
-    if (in.bits != 64 && traits.sizedByRex()) {
-      // Outside 64-bit code the bit means nothing for general registers.
+    if (in.bits != 64 && (rm != NO_OPERAND || reg != NO_OPERAND || inGeneralRegister(memory))) {
+      // Outside 64-bit code the bit means nothing for general registers, nor for memory that stands
+      // for one.
       encoding.w = false;
     }
     if (encoding.opcode == 0x82 && encoding.map == HostAssembler.MAP_1 && !encoding.vex) {

@@ -2,7 +2,6 @@ package dev.vesper.machine.cpu.emit;
 
 import dev.vesper.x86.Opcode;
 import dev.vesper.x86.OperandKind;
-import dev.vesper.x86.OperandSize;
 import dev.vesper.x86.OperandSpec;
 import dev.vesper.x86.Operation;
 import java.util.Map;
@@ -19,7 +18,6 @@ import java.util.concurrent.ConcurrentHashMap;
  * @param alignedWithVex whether memory must be aligned where the form has VEX
  * @param unaligned whether memory need not be aligned where it has not
  * @param emptiesVectors VZEROUPPER or VZEROALL
- * @param sizedByRex whether an operand's width is REX.W's alone
  * @param usesOffset whether an operand's address is in the instruction, without ModRM
  * @param prefix F2 or F3 where the form demands it, else 0
  * @param digit whether ModRM.reg is a part of the opcode, if there is ModRM
@@ -33,7 +31,6 @@ record Traits(
     boolean alignedWithVex,
     boolean unaligned,
     boolean emptiesVectors,
-    boolean sizedByRex,
     boolean usesOffset,
     int prefix,
     boolean digit,
@@ -95,7 +92,7 @@ record Traits(
 
   /** Of no form. */
   static final Traits NONE =
-      new Traits(false, false, false, false, false, false, false, false, 0, false, false, false);
+      new Traits(false, false, false, false, false, false, false, 0, false, false, false);
 
   /** Forms are objects that there is one of each. */
   private static final Map<Opcode, Traits> ALL = new ConcurrentHashMap<>();
@@ -107,12 +104,10 @@ record Traits(
 
   private static Traits find(Opcode form) {
     String m = form.mnemonic;
-    boolean rexW = false;
     boolean offset = false;
     boolean register = false;
     boolean cl = false;
     for (OperandSpec o : form.operands) {
-      rexW |= o.size() == OperandSize.REX_W;
       offset |= o.kind() == OperandKind.OFFSET;
       register |= o.kind() == OperandKind.REG;
       cl |= o.kind() == OperandKind.FIXED && o.reg().index() == 1;
@@ -125,7 +120,6 @@ record Traits(
         ALIGNED.contains(m),
         UNALIGNED.contains(m),
         m.equals("vzeroupper") || m.equals("vzeroall"),
-        rexW,
         offset,
         form.encoding.startsWith("F2 ") ? 0xF2 : form.encoding.startsWith("F3 ") ? 0xF3 : 0,
         !register,
