@@ -2,15 +2,19 @@ package dev.vesper.machine;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.vesper.machine.cpu.Execution;
+import dev.vesper.machine.cpu.emit.VerifiedEmission;
 import dev.vesper.machine.spec.Hardware;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.Outcome;
 import dev.vesper.machine.spec.SevMode;
+import dev.vesper.machine.spec.Translator;
 import java.io.IOException;
 import java.io.InputStream;
 import java.util.List;
 import java.util.zip.GZIPInputStream;
 import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.extension.ExtendWith;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvFileSource;
 
@@ -18,6 +22,7 @@ import org.junit.jupiter.params.provider.CsvFileSource;
  * Small guests that look at one rule each and end with the status that a processor would give.
  * Their sources and what each looks at are in the resource folder {@code faults}.
  */
+@ExtendWith(VerifiedEmission.class)
 final class FaultGuestsTest {
   private static final String CPU = "EPYC-Genoa";
   private static final long MOST_INSTRUCTIONS = 50_000_000;
@@ -45,9 +50,13 @@ final class FaultGuestsTest {
   @CsvFileSource(resources = "faults/guests.csv", numLinesToSkip = 1, quoteCharacter = '\'')
   void aGuestEndsAsItDoesOnAProcessor(String file, int status, @Nullable String cpu)
       throws Exception {
-    for (int translated : new int[] {0, 1}) {
+    for (int translated : new int[] {0, 1, Execution.NATIVE}) {
       TestMachine m = machine(file, cpu == null ? CPU : cpu);
-      m.machine().translateAfter(translated);
+      if (translated == Execution.NATIVE) {
+        m.machine().translator(Translator.NATIVE);
+      } else {
+        m.machine().translateAfter(translated);
+      }
       Outcome end = m.run(MOST_INSTRUCTIONS);
       assertThat(end.status()).as("%s, %s, %s", file, end.reason(), m.console()).isEqualTo(status);
     }

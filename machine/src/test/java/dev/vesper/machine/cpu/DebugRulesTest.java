@@ -2,8 +2,8 @@ package dev.vesper.machine.cpu;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.vesper.machine.cpu.emit.VerifiedEmission;
 import dev.vesper.machine.cpu.interp.Interpreter;
-import dev.vesper.machine.cpu.jit.RegionTranslator;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PhysicalMemory;
 import dev.vesper.x86.Assembler;
@@ -11,13 +11,19 @@ import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * Debug exceptions that a kernel sees: single steps into and out of it, what a load of SS holds,
  * DR6 and DR7 (AMD APM volume 2, 13.1), and what stays when an instruction exits and comes again.
  */
+@ParameterizedClass
+@ValueSource(ints = {Execution.STANDARD, Execution.NATIVE})
+@ExtendWith(VerifiedEmission.class)
 final class DebugRulesTest {
   private static final int CODE = 0x4000;
   private static final int STACK = 0x1_0000;
@@ -38,7 +44,7 @@ final class DebugRulesTest {
   private final PhysicalMemory memory = new PhysicalMemory(FRAMES << 12, 0);
   private final Cpu cpu;
 
-  DebugRulesTest() {
+  DebugRulesTest(int execution) {
     CpuFeatures f = CpuFeatures.ALL;
     NestedMap map =
         frame ->
@@ -46,7 +52,7 @@ final class DebugRulesTest {
                 ? NestedMap.RAM
                 : frame == MMIO_FRAME ? NestedMap.MMIO : NestedMap.ABSENT;
     cpu = new Cpu(memory, map, f, new Interpreter(f), 1);
-    RegionTranslator.attach(cpu, RegionTranslator.standard());
+    Execution.choose(cpu, f, execution);
   }
 
   private Page page(int address) {

@@ -2,6 +2,7 @@ package dev.vesper.machine.cpu;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.vesper.machine.cpu.emit.VerifiedEmission;
 import dev.vesper.machine.cpu.interp.Interpreter;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PhysicalMemory;
@@ -14,10 +15,16 @@ import java.nio.charset.StandardCharsets;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Objects;
+import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Single steps and breakpoints of user programs come where an AMD processor has them. */
+@ParameterizedClass
+@ValueSource(ints = {Execution.STANDARD, Execution.NATIVE})
+@ExtendWith(VerifiedEmission.class)
 final class DebugTrapsTest {
   private static final int CODE = 0x2_0000;
   private static final int DATA = 0x3_0000;
@@ -67,10 +74,11 @@ final class DebugTrapsTest {
   private final PhysicalMemory memory = new PhysicalMemory(FRAMES << 12, 0);
   private final Cpu cpu;
 
-  DebugTrapsTest() {
+  DebugTrapsTest(int execution) {
     CpuFeatures f = CpuFeatures.ALL;
     NestedMap map = frame -> frame >= 0 && frame < FRAMES ? NestedMap.RAM : NestedMap.ABSENT;
     cpu = new Cpu(memory, map, f, new Interpreter(f), 1);
+    Execution.choose(cpu, f, execution);
   }
 
   private Page page(int frame) {

@@ -2,17 +2,23 @@ package dev.vesper.machine.cpu;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.vesper.machine.cpu.emit.VerifiedEmission;
 import dev.vesper.machine.cpu.interp.Interpreter;
-import dev.vesper.machine.cpu.jit.RegionTranslator;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PhysicalMemory;
 import dev.vesper.x86.Assembler;
 import java.math.BigInteger;
 import java.util.Random;
+import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Each arithmetic flag against its definition, with integers of any size, for every width. */
+@ParameterizedClass
+@ValueSource(ints = {Execution.STANDARD, Execution.NATIVE})
+@ExtendWith(VerifiedEmission.class)
 final class FlagPropertyTest {
   private static final int CODE = 0x4000;
   private static final String[][] NAMES = {
@@ -23,11 +29,11 @@ final class FlagPropertyTest {
   private final Cpu cpu;
   private final Random random = new Random(4);
 
-  FlagPropertyTest() {
+  FlagPropertyTest(int execution) {
     CpuFeatures f = CpuFeatures.ALL;
     NestedMap map = frame -> frame < 16 ? NestedMap.RAM : NestedMap.ABSENT;
     cpu = new Cpu(memory, map, f, new Interpreter(f), 1);
-    RegionTranslator.attach(cpu, RegionTranslator.standard());
+    Execution.choose(cpu, f, execution);
     memory.page(1, 0).put64(0, 0x2003L);
     memory.page(2, 0).put64(0, 0x3003L);
     memory.page(3, 0).put64(0, 0x83L);

@@ -2,17 +2,23 @@ package dev.vesper.machine.cpu;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.vesper.machine.cpu.emit.VerifiedEmission;
 import dev.vesper.machine.cpu.interp.Interpreter;
-import dev.vesper.machine.cpu.jit.RegionTranslator;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PhysicalMemory;
 import dev.vesper.x86.Assembler;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Virtual-8086 mode with and without VME, and hardware task switches (APM volume 2, 8, 10, 12). */
+@ParameterizedClass
+@ValueSource(ints = {Execution.STANDARD, Execution.NATIVE})
+@ExtendWith(VerifiedEmission.class)
 final class LegacyModeTest {
   private static final int CODE = 0x4000;
   private static final int IDT = 0x5000;
@@ -31,11 +37,11 @@ final class LegacyModeTest {
   private final PhysicalMemory memory = new PhysicalMemory(32 << 12, 0);
   private final Cpu cpu;
 
-  LegacyModeTest() {
+  LegacyModeTest(int execution) {
     NestedMap map = frame -> frame < 32 ? NestedMap.RAM : NestedMap.ABSENT;
     CpuFeatures f = CpuFeatures.ALL;
     cpu = new Cpu(memory, map, f, new Interpreter(f), 1);
-    RegionTranslator.attach(cpu, RegionTranslator.standard());
+    Execution.choose(cpu, f, execution);
   }
 
   private void put(int address, int bytes, long v) {

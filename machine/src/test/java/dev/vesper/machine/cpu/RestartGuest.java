@@ -1,7 +1,6 @@
 package dev.vesper.machine.cpu;
 
 import dev.vesper.machine.cpu.interp.Interpreter;
-import dev.vesper.machine.cpu.jit.RegionTranslator;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PhysicalMemory;
 import java.util.ArrayList;
@@ -67,10 +66,13 @@ final class RestartGuest {
   /** How often something was in the way. */
   int troubles;
 
-  RestartGuest(int threshold) {
+  /**
+   * @param execution see {@link Execution}
+   */
+  RestartGuest(int execution) {
     CpuFeatures f = CpuFeatures.ALL;
     cpu = new Cpu(memory, this::type, f, new Interpreter(f), 1);
-    RegionTranslator.attach(cpu, threshold);
+    Execution.choose(cpu, f, execution);
   }
 
   private int type(long frame) {

@@ -2,14 +2,16 @@ package dev.vesper.machine.cpu;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.vesper.machine.cpu.emit.VerifiedEmission;
 import dev.vesper.machine.cpu.interp.Interpreter;
-import dev.vesper.machine.cpu.jit.RegionTranslator;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PhysicalMemory;
 import dev.vesper.x86.Assembler;
 import java.util.Set;
 import java.util.TreeSet;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -17,13 +19,16 @@ import org.junit.jupiter.params.provider.ValueSource;
 /**
  * Exits, #VC, event injection, paging rules and fast system calls, one processor and a few pages.
  */
+@ParameterizedClass
+@ValueSource(ints = {Execution.STANDARD, Execution.NATIVE})
+@ExtendWith(VerifiedEmission.class)
 final class SystemRulesTest {
   private static final int CODE = 0x4000;
 
   private final PhysicalMemory memory = new PhysicalMemory(64 << 12, 0);
   private final Cpu cpu;
 
-  SystemRulesTest() {
+  SystemRulesTest(int execution) {
     CpuFeatures f = CpuFeatures.ALL;
     NestedMap map =
         frame ->
@@ -31,7 +36,7 @@ final class SystemRulesTest {
                 ? NestedMap.RAM
                 : frame == 0xFEC00 ? NestedMap.MMIO : NestedMap.ABSENT;
     cpu = new Cpu(memory, map, f, new Interpreter(f), 1);
-    RegionTranslator.attach(cpu, RegionTranslator.standard());
+    Execution.choose(cpu, f, execution);
   }
 
   private Page page(int frame) {

@@ -2,11 +2,17 @@ package dev.vesper.machine.cpu;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.vesper.machine.cpu.emit.VerifiedEmission;
 import dev.vesper.x86.Assembler;
+import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Translated code can be interrupted at each access as interpreted code can. */
+@ParameterizedClass
+@ValueSource(ints = {1, Execution.NATIVE})
+@ExtendWith(VerifiedEmission.class)
 final class TranslatedRestartTest {
   private static final int[] DISTANCES = {-8, -6, -2, -1, 2, 4, 8};
   private static final String[] ON_MEMORY = {
@@ -56,8 +62,14 @@ final class TranslatedRestartTest {
     "ret 8"
   };
 
-  private final RestartGuest g = new RestartGuest(1);
+  private final RestartGuest g;
+  private final boolean natively;
   private int translated;
+
+  TranslatedRestartTest(int execution) {
+    g = new RestartGuest(execution);
+    natively = execution == Execution.NATIVE;
+  }
 
   @ParameterizedTest
   @ValueSource(ints = {32, 64})
@@ -95,7 +107,7 @@ final class TranslatedRestartTest {
         g.cpu.run(g.cpu.icount + g.length);
       }
       Block b = g.cpu.blockAt(RestartGuest.CODE);
-      translated += b != null && b.region != null ? 1 : 0;
+      translated += b != null && (natively || b.region != null) ? 1 : 0;
       g.restore();
       g.disturb(source + " in " + bits + " bits", false);
     }

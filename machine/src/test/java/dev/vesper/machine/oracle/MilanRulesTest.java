@@ -5,22 +5,35 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuFeatures;
 import dev.vesper.machine.cpu.CpuState;
+import dev.vesper.machine.cpu.Execution;
+import dev.vesper.machine.cpu.emit.VerifiedEmission;
 import dev.vesper.machine.cpu.fp.Reciprocals;
 import dev.vesper.x86.Assembler;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * Rules that recorded cases of a Milan showed, each by itself; the manuals leave most of them open.
  */
+@ParameterizedClass
+@ValueSource(ints = {Execution.STANDARD, Execution.NATIVE})
+@ExtendWith(VerifiedEmission.class)
 final class MilanRulesTest {
   private static final long DATA = OracleWorld.DATA;
   private static final int AT = 0x800;
   private static final int BREAKPOINT = 3;
   private static final int PAGE_FAULT = 14;
 
-  private final OracleWorld world = new OracleWorld(CpuFeatures.ALL, 0);
-  private final Cpu cpu = world.cpu;
+  private final OracleWorld world;
+  private final Cpu cpu;
   private final byte[] data = new byte[OracleWorld.DATA_BYTES];
+
+  MilanRulesTest(int execution) {
+    world = new OracleWorld(CpuFeatures.ALL, execution);
+    cpu = world.cpu;
+  }
 
   private void prepare(int bits, String... lines) {
     Assembler a = new Assembler(OracleWorld.CODE + AT, bits);

@@ -2,7 +2,8 @@ package dev.vesper.machine.oracle;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.vesper.machine.cpu.jit.RegionTranslator;
+import dev.vesper.machine.cpu.Execution;
+import dev.vesper.machine.cpu.emit.VerifiedEmission;
 import java.io.BufferedReader;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
@@ -13,13 +14,17 @@ import java.util.stream.Collectors;
 import java.util.zip.GZIPInputStream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Recorded results of a Milan, flags that the manual leaves undefined included. */
+@ExtendWith(VerifiedEmission.class)
 final class MilanTest {
   private static final String SET = "milan";
 
-  private static OracleReplay replay(String set, int threshold, long cases) throws IOException {
-    OracleReplay o = OracleReplay.ofMilan(threshold);
+  private static OracleReplay replay(String set, int execution, long cases) throws IOException {
+    OracleReplay o = OracleReplay.ofMilan(execution);
     try (InputStream in =
             MilanTest.class.getResourceAsStream("/dev/vesper/machine/oracle/" + set + ".jsonl.gz");
         BufferedReader r =
@@ -35,17 +40,19 @@ final class MilanTest {
     return o.results.values().stream().mapToInt(r -> r[0]).sum();
   }
 
-  @Test
-  void interpretedResultsAreThoseOfTheCpu() throws IOException {
-    OracleReplay o = replay(SET, RegionTranslator.standard(), Long.MAX_VALUE);
+  @ParameterizedTest
+  @ValueSource(ints = {Execution.STANDARD, Execution.NATIVE})
+  void allResultsAreThoseOfTheCpu(int execution) throws IOException {
+    OracleReplay o = replay(SET, execution, Long.MAX_VALUE);
     // What differs is named in docs/cpu.md.
     assertThat(o.failures).allMatch(MilanTest::isKnown).hasSizeLessThanOrEqualTo(4);
     assertThat(passed(o)).isGreaterThan(8500);
   }
 
-  @Test
-  void singleStepsAreThoseOfTheCpu() throws IOException {
-    OracleReplay o = replay("milan-steps", 0, Long.MAX_VALUE);
+  @ParameterizedTest
+  @ValueSource(ints = {0, Execution.NATIVE})
+  void singleStepsAreThoseOfTheCpu(int execution) throws IOException {
+    OracleReplay o = replay("milan-steps", execution, Long.MAX_VALUE);
     assertThat(o.failures).isEmpty();
     assertThat(passed(o)).isGreaterThan(250);
   }

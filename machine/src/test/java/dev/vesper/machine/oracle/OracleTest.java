@@ -2,16 +2,26 @@ package dev.vesper.machine.oracle;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.vesper.machine.cpu.Execution;
+import dev.vesper.machine.cpu.emit.VerifiedEmission;
 import java.io.IOException;
 import java.io.InputStream;
 import java.util.List;
 import java.util.Map;
 import java.util.zip.GZIPInputStream;
+import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.params.Parameter;
+import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Recorded results of a real CPU. */
+@ParameterizedClass
+@ValueSource(ints = {Execution.STANDARD, Execution.NATIVE})
+@ExtendWith(VerifiedEmission.class)
 final class OracleTest {
+  @Parameter int execution;
+
   private static final Map<String, List<String>> GROUPS =
       Map.of(
           "int",
@@ -41,7 +51,7 @@ final class OracleTest {
   @ParameterizedTest
   @ValueSource(strings = {"open-1", "seed-a"})
   void resultsEqualThoseOfTheCpu(String set) throws IOException {
-    OracleReplay o = OracleReplay.ofEverything();
+    OracleReplay o = OracleReplay.ofEverything(execution);
     try (InputStream in =
         OracleTest.class.getResourceAsStream("/dev/vesper/machine/oracle/" + set + ".jsonl.gz")) {
       o.runAll(new GZIPInputStream(in));
@@ -63,7 +73,7 @@ final class OracleTest {
   @ParameterizedTest
   @ValueSource(strings = {"vector-more", "avx512"})
   void vectorInstructionsWithNoSseForm(String set) throws IOException {
-    OracleReplay o = OracleReplay.ofEverything();
+    OracleReplay o = OracleReplay.ofEverything(execution);
     try (InputStream in =
         OracleTest.class.getResourceAsStream("/dev/vesper/machine/oracle/" + set + ".jsonl.gz")) {
       o.runAll(new GZIPInputStream(in));

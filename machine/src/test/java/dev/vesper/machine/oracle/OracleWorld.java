@@ -3,9 +3,9 @@ package dev.vesper.machine.oracle;
 import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuFeatures;
 import dev.vesper.machine.cpu.CpuState;
+import dev.vesper.machine.cpu.Execution;
 import dev.vesper.machine.cpu.NestedMap;
 import dev.vesper.machine.cpu.interp.Interpreter;
-import dev.vesper.machine.cpu.jit.RegionTranslator;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PhysicalMemory;
 
@@ -45,12 +45,12 @@ final class OracleWorld {
   final Cpu cpu;
 
   /**
-   * @param threshold how often a block is interpreted before it is translated, 0 for always
+   * @param execution see {@link Execution}
    */
-  OracleWorld(CpuFeatures features, int threshold) {
+  OracleWorld(CpuFeatures features, int execution) {
     NestedMap map = frame -> frame < 32 ? NestedMap.RAM : NestedMap.ABSENT;
     cpu = new Cpu(memory, map, features, new Interpreter(features), 1);
-    RegionTranslator.attach(cpu, threshold);
+    Execution.choose(cpu, features, execution);
     buildTables();
   }
 

@@ -4,16 +4,23 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuFeatures;
+import dev.vesper.machine.cpu.Execution;
 import dev.vesper.machine.cpu.NestedMap;
+import dev.vesper.machine.cpu.emit.VerifiedEmission;
 import dev.vesper.machine.cpu.interp.Interpreter;
-import dev.vesper.machine.cpu.jit.RegionTranslator;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PhysicalMemory;
 import dev.vesper.x86.Assembler;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** The world switch of an SEV-ES guest: what is in the VMSA, and what the host is left with. */
+@ParameterizedClass
+@ValueSource(ints = {Execution.STANDARD, Execution.NATIVE})
+@ExtendWith(VerifiedEmission.class)
 final class EncryptedVcpuTest {
   private static final long C_BIT = 1L << 51;
   private static final int CODE = 0x4000;
@@ -23,11 +30,11 @@ final class EncryptedVcpuTest {
   private final Cpu cpu;
   private final EncryptedVcpu vcpu;
 
-  EncryptedVcpuTest() {
+  EncryptedVcpuTest(int execution) {
     CpuFeatures f = CpuFeatures.ALL;
     NestedMap map = frame -> frame < 64 ? NestedMap.RAM : NestedMap.ABSENT;
     cpu = new Cpu(memory, map, f, new Interpreter(f), 1);
-    RegionTranslator.attach(cpu, RegionTranslator.standard());
+    Execution.choose(cpu, f, execution);
     cpu.configureEncryption(key, C_BIT);
     vcpu = new EncryptedVcpu(cpu, memory, key);
   }
