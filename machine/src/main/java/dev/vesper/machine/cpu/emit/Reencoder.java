@@ -234,7 +234,10 @@ final class Reencoder {
   /** The accumulator and an immediate, or no operands at all. */
   private boolean withoutModrm(Insn in) {
     if (encoding.vex) {
-      // VZEROUPPER, VZEROALL
+      // VZEROUPPER, VZEROALL: of eight registers outside 64-bit code
+      if (in.bits != 64) {
+        return false;
+      }
       a.b(0xC5);
       a.b(encoding.l ? 0xFC : 0xF8);
       a.b(encoding.opcode);

@@ -47,7 +47,7 @@ record Traits(
 
   /**
    * Vector instructions that are left to the interpreter: approximations, whose tables differ from
-   * processor to processor; what touches memory by a mask or through RDI; strings.
+   * processor to processor; what touches memory by a mask or through RDI.
    */
   private static final Set<String> NOT_VECTOR =
       Set.of(
@@ -64,15 +64,7 @@ record Traits(
           "vmaskmovps",
           "vmaskmovpd",
           "vpmaskmovd",
-          "vpmaskmovq",
-          "pcmpestri",
-          "pcmpestrm",
-          "pcmpistri",
-          "pcmpistrm",
-          "vpcmpestri",
-          "vpcmpestrm",
-          "vpcmpistri",
-          "vpcmpistrm");
+          "vpmaskmovq");
 
   /** Without VEX: operands of sixteen bytes that need no alignment. */
   private static final Set<String> UNALIGNED = Set.of("movups", "movupd", "movdqu", "lddqu");
@@ -140,8 +132,15 @@ record Traits(
     };
   }
 
+  /** {@return whether a form compares strings: such ones have results in RCX} */
+  private static boolean comparesStrings(Opcode form) {
+    String m = form.mnemonic;
+    int v = m.startsWith("v") ? 1 : 0;
+    return m.startsWith("pcmpestr", v) || m.startsWith("pcmpistr", v);
+  }
+
   private static boolean isVector(Opcode form) {
-    if (NOT_VECTOR.contains(form.mnemonic) || form.hasVectorIndex()) {
+    if (NOT_VECTOR.contains(form.mnemonic) || comparesStrings(form) || form.hasVectorIndex()) {
       return false;
     }
     if (form.mnemonic.equals("vzeroupper") || form.mnemonic.equals("vzeroall")) {
