@@ -11,12 +11,15 @@ public final class NativeWorld {
   /** Pages of memory. */
   public static final int FRAMES = 64;
 
+  /** Where it starts. */
+  public static final int START = 0x4000;
+
   private final int bits;
 
   /** Its memory. */
   public final PhysicalMemory memory = new PhysicalMemory(FRAMES << 12, 0);
 
-  /** The processor, about to execute at 0x4000. */
+  /** The processor, about to execute at {@link #START}. */
   public final Cpu cpu;
 
   /**
@@ -61,7 +64,7 @@ public final class NativeWorld {
     cpu.intercepts.vector3 = -1;
     cpu.intercepts.vector4 = 0x7FFF;
     cpu.exitCode = 0;
-    cpu.rip = 0x4000;
+    cpu.rip = START;
     cpu.flushTlb(true);
     cpu.modeChanged();
   }

@@ -29,21 +29,7 @@ final class HostInstruction {
 
   /** Vector instructions that access memory which no operand names, or more than the bytes say. */
   private static final Set<String> ELSEWHERE =
-      Set.of(
-          "maskmovdqu",
-          "vmaskmovdqu",
-          "vmaskmovps",
-          "vmaskmovpd",
-          "vpmaskmovd",
-          "vpmaskmovq",
-          "pcmpestri",
-          "pcmpestrm",
-          "pcmpistri",
-          "pcmpistrm",
-          "vpcmpestri",
-          "vpcmpestrm",
-          "vpcmpistri",
-          "vpcmpistrm");
+      Set.of("maskmovdqu", "vmaskmovdqu", "vmaskmovps", "vmaskmovpd", "vpmaskmovd", "vpmaskmovq");
 
   /** Without VEX: operands of sixteen bytes that need no alignment (AMD APM volume 2, 8.2.14). */
   private static final Set<String> UNALIGNED = Set.of("movups", "movupd", "movdqu", "lddqu");
@@ -100,6 +86,7 @@ final class HostInstruction {
     if (vector) {
       demand(!in.form().hasVectorIndex(), "an address for each element");
       demand(!ELSEWHERE.contains(in.mnemonic()), "memory that no operand names");
+      demand(!in.mnemonic().matches("v?pcmp[ei]str.*"), "a result in a register of another");
       demand(k.facts.contains(new Fact.Loaded(in.vex)), "vector registers may not be loaded");
     }
     Value loaded = in.mem ? access(vector) : null;
