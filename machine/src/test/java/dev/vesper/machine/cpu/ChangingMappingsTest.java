@@ -39,7 +39,7 @@ final class ChangingMappingsTest {
   private static final int DIRECTORY = 3;
 
   /** Pages of the region that the tables map. */
-  private static final int PAGES = 12;
+  private static final int PAGES = 4;
 
   private static final long REGION = 0x40_0000;
 
@@ -49,7 +49,7 @@ final class ChangingMappingsTest {
   /** What is mapped: code that calls can reach, which is data as well. */
   private static final int FIRST_FRAME = 16;
 
-  private static final int MAPPED_FRAMES = 12;
+  private static final int MAPPED_FRAMES = 6;
 
   /** Bytes between routines of a page. */
   private static final int ROUTINE = 64;
@@ -139,7 +139,7 @@ final class ChangingMappingsTest {
       }
       for (int v = 0; v < PAGES; v++) {
         page(TABLE).put64(8 * v, FIRST_FRAME + v << 12 | 7L | c());
-        page(ALIASES).put64(8 * v, FIRST_FRAME + (v + 3) % MAPPED_FRAMES << 12 | 0x107L | c());
+        page(ALIASES).put64(8 * v, FIRST_FRAME + (v + 2) % MAPPED_FRAMES << 12 | 0x107L | c());
       }
       for (int i = 0; i < VCPUS; i++) {
         registers(cpus.get(i), random);
@@ -233,7 +233,7 @@ final class ChangingMappingsTest {
 
     /** The host watches pages, or no more, and takes pages or gives them back. */
     private void host(int what) {
-      int frame = FIRST_FRAME + (what >> 4) % MAPPED_FRAMES;
+      int frame = FIRST_FRAME + (what >> 4);
       switch (what & 15) {
         case 1, 2 -> {
           boolean on = (what & 15) == 1;
@@ -280,16 +280,18 @@ final class ChangingMappingsTest {
     return base + (long) random.nextInt(PAGES) * Page.SIZE + offset;
   }
 
+  /** {@return where a routine begins: one of few, so that the same are called again} */
   private static long routine(Random random) {
-    int which = random.nextInt(Page.SIZE / ROUTINE);
+    int[] starts = {0, 1, 2, Page.SIZE / ROUTINE - 1};
     long base = random.nextInt(4) == 0 ? ALIAS : REGION;
+    int which = starts[random.nextInt(starts.length)];
     return base + (long) random.nextInt(PAGES) * Page.SIZE + ROUTINE * which;
   }
 
   private static String line(Random random, boolean encrypted) {
     String r = REGISTERS[random.nextInt(REGISTERS.length)];
     String at = "[" + address(random) + "]";
-    return switch (random.nextInt(22)) {
+    return switch (random.nextInt(24)) {
       case 0, 1 -> "mov " + r + ", " + at;
       case 2, 3 -> "add " + at + ", " + r;
       case 4 -> "mov byte " + at + ", " + random.nextInt(128);
@@ -298,9 +300,16 @@ final class ChangingMappingsTest {
       // Another number in a routine: code that has been executed, perhaps in this very page.
       case 10, 11, 12 ->
           "mov dword [" + (routine(random) + 1) + "], " + (0x1000_0000 + random.nextInt(1 << 20));
-      case 13, 14, 15 -> entry(random, encrypted) + flush(random);
-      case 16 -> flush(random).strip();
-      case 17 -> large(random, encrypted) + flush(random);
+      case 13, 14 -> {
+        int page = random.nextInt(PAGES);
+        boolean alias = random.nextInt(4) == 0;
+        yield entry(random, encrypted, alias, page) + flush(random, address(random));
+      }
+      case 15 -> changedBetweenCalls(random, encrypted);
+      case 16 -> storedBetweenCalls(random);
+      case 22 -> encrypted ? sharedBetweenCalls(random) : storedBetweenCalls(random);
+      case 23 -> flush(random, address(random)).strip();
+      case 17 -> large(random, encrypted) + flush(random, address(random));
       case 18 -> {
         String d = "\nmov rdi, " + address(random);
         yield "mov rsi, "
@@ -316,8 +325,61 @@ final class ChangingMappingsTest {
     };
   }
 
+  /** The same routine before and after its page is another one. */
+  private static String changedBetweenCalls(Random random, boolean encrypted) {
+    int page = random.nextInt(PAGES);
+    boolean alias = random.nextInt(4) == 0;
+    long at = (alias ? ALIAS : REGION) + (long) page * Page.SIZE + ROUTINE;
+    String call = "mov rbx, " + at + "\ncall rbx";
+    return call
+        + "\ncall rbx\n"
+        + entry(random, encrypted, alias, page)
+        + flush(random, at)
+        + "\n"
+        + call;
+  }
+
+  /** A routine that is stored to when its page can be written to already, and is not code. */
+  private static String storedBetweenCalls(Random random) {
+    long at = routine(random);
+    StringBuilder s = new StringBuilder("mov rbx, " + at);
+    for (int i = 0; i < 2; i++) {
+      for (int n = 1 + random.nextInt(2); n > 0; n--) {
+        s.append("\nmov dword [").append(at + 1).append("], ").append(random.nextInt(1 << 20));
+      }
+      s.append("\ncall rbx");
+    }
+    return s.toString();
+  }
+
+  /** A routine whose page is looked at as a shared one by another address. */
+  private static String sharedBetweenCalls(Random random) {
+    int page = random.nextInt(PAGES);
+    int other = random.nextInt(PAGES);
+    long frame = (long) FIRST_FRAME + random.nextInt(MAPPED_FRAMES) << 12 | 0x67;
+    long at = REGION + (long) page * Page.SIZE + ROUTINE;
+    long seen = ALIAS + (long) other * Page.SIZE;
+    return "mov rax, "
+        + (frame | C_BIT)
+        + "\nmov ["
+        + ((TABLE << 12) + 8 * page)
+        + "], rax\ninvlpg ["
+        + at
+        + "]\nmov rax, "
+        + frame
+        + "\nmov ["
+        + ((ALIASES << 12) + 8 * other)
+        + "], rax\ninvlpg ["
+        + seen
+        + "]\nmov rbx, "
+        + at
+        + "\ncall rbx\ncall rbx\nmov rdx, ["
+        + seen
+        + "]\ncall rbx";
+  }
+
   /** Another mapping of a page of the region. */
-  private static String entry(Random random, boolean encrypted) {
+  private static String entry(Random random, boolean encrypted, boolean alias, int page) {
     long e = (long) FIRST_FRAME + random.nextInt(MAPPED_FRAMES) << 12 | 0x21;
     e |= random.nextInt(5) == 0 ? 0 : 2;
     e |= random.nextInt(4) == 0 ? 0 : 4;
@@ -328,8 +390,7 @@ final class ChangingMappingsTest {
     if (random.nextInt(10) == 0) {
       e = 0;
     }
-    int table = random.nextInt(4) == 0 ? ALIASES : TABLE;
-    int at = (table << 12) + 8 * random.nextInt(PAGES);
+    int at = ((alias ? ALIASES : TABLE) << 12) + 8 * page;
     return "mov rax, " + e + "\nmov [" + at + "], rax";
   }
 
@@ -343,9 +404,9 @@ final class ChangingMappingsTest {
     return "mov rax, " + e + "\nmov [" + at + "], rax";
   }
 
-  private static String flush(Random random) {
+  private static String flush(Random random, long page) {
     return switch (random.nextInt(6)) {
-      case 0, 1 -> "\ninvlpg [" + address(random) + "]";
+      case 0, 1 -> "\ninvlpg [" + page + "]";
       case 2 -> "\nmov rax, cr3\nmov cr3, rax";
       case 3 -> "\nmov rax, cr3\nbts rax, 63\nmov cr3, rax";
       case 4 -> "\nmov rax, cr4\nxor al, 128\nmov cr4, rax";
@@ -363,7 +424,8 @@ final class ChangingMappingsTest {
         lines.addAll(line(random, encrypted).lines().toList());
       }
       int cpl = random.nextInt(4) == 0 ? 3 : 0;
-      int host = random.nextInt(3) == 0 ? random.nextInt(1 << 12) : 0;
+      int host =
+          random.nextInt(3) == 0 ? random.nextInt(MAPPED_FRAMES) << 4 | random.nextInt(6) : 0;
       steps.add(new Step(random.nextInt(VCPUS), cpl, random.nextLong(), host, lines));
     }
     return new Case(encrypted, seed, steps);
