@@ -11,6 +11,7 @@ import dev.vesper.machine.spec.KernelHashing;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.ResetState;
 import dev.vesper.machine.spec.SevMode;
+import dev.vesper.machine.spec.Translator;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
@@ -347,6 +348,11 @@ final class AnnotatedGuest {
                 "translateAfter",
                 all(g -> Arrays.stream(g.translateAfter()).boxed().toArray(Integer[]::new)))
             .orElse(null);
+    plan.translator = one("translator", all(SevGuest::translator)).orElse(null);
+    boolean other = plan.translator != null && plan.translator != Translator.REGIONS;
+    if (plan.translateAfter != null && other) {
+      throw new Misuse("translateAfter is for translator REGIONS, not " + plan.translator);
+    }
     plan.check = flag("check", SevGuest::check).orElse(false);
     plan.echo = flag("echo", SevGuest::echo).orElse(false);
     for (String rule : texts("allow", SevGuest::allow)) {

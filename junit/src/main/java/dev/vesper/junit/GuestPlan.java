@@ -11,6 +11,7 @@ import dev.vesper.machine.spec.BootException;
 import dev.vesper.machine.spec.Hardware;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.SevMode;
+import dev.vesper.machine.spec.Translator;
 import java.io.IOException;
 import java.nio.file.FileSystemException;
 import java.nio.file.Path;
@@ -32,6 +33,7 @@ final class GuestPlan {
   final Set<String> baseline = new LinkedHashSet<>();
   final Set<Class<? extends Event>> keep = new LinkedHashSet<>();
   @Nullable Symbols symbols;
+  @Nullable Translator translator;
   @Nullable Integer translateAfter;
   long limitInsns = LIMIT;
 
@@ -109,6 +111,9 @@ final class GuestPlan {
     Machine m = new Machine(spec.toBuilder().ports(recorded).build());
     if (symbols != null) {
       m.name(symbols);
+    }
+    if (translator != null) {
+      m.translator(translator);
     }
     if (translateAfter != null) {
       m.translateAfter(translateAfter);

@@ -5,6 +5,7 @@ import dev.vesper.machine.spec.Hardware;
 import dev.vesper.machine.spec.KernelHashing;
 import dev.vesper.machine.spec.ResetState;
 import dev.vesper.machine.spec.SevMode;
+import dev.vesper.machine.spec.Translator;
 import java.lang.annotation.Documented;
 import java.lang.annotation.ElementType;
 import java.lang.annotation.Inherited;
@@ -176,7 +177,16 @@ public @interface SevGuest {
   /** {@return most seconds of real time since the machine was made, at most one} */
   double[] timeout() default {};
 
-  /** {@return how often code is interpreted before it is translated, at most one; 0 for never} */
+  /**
+   * {@return what executes guest code, at most one; native code where there can be any if unsaid}
+   * Results do not depend on it.
+   */
+  Translator[] translator() default {};
+
+  /**
+   * {@return how often code is interpreted before it is translated, at most one; 0 for never} For
+   * {@link Translator#REGIONS}, which it chooses.
+   */
   int[] translateAfter() default {};
 
   // ---- what is looked at

@@ -8,6 +8,7 @@ import dev.vesper.machine.spec.Hardware;
 import dev.vesper.machine.spec.KernelHashing;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.SevMode;
+import dev.vesper.machine.spec.Translator;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -173,6 +174,10 @@ final class MisuseTest {
     void translate(Machine m) {}
 
     @Test
+    @SevGuest(translateAfter = 5, translator = Translator.NATIVE)
+    void translator(Machine m) {}
+
+    @Test
     @SevGuest(symbols = "${guests}/text")
     void symbols(Machine m) {}
 
@@ -197,6 +202,7 @@ final class MisuseTest {
           Map.entry("resource", "the kernel missing.elf is not on the class path as seen by dev."),
           Map.entry("noImage", "text"),
           Map.entry("memory", "memory takes a size such as 512M or 2G, not 'a lot'"),
+          Map.entry("translator", "translateAfter is for translator REGIONS, not NATIVE"),
           Map.entry("processors", "1 to 64 processors, not 65"),
           Map.entry("cpu", "Pentium"),
           Map.entry("profile", "xen"),

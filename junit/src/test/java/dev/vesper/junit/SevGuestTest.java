@@ -14,11 +14,13 @@ import dev.vesper.machine.Machine;
 import dev.vesper.machine.observe.Event;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.SevMode;
+import dev.vesper.machine.spec.Translator;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Nested;
@@ -277,6 +279,29 @@ final class SevGuestTest {
     }
 
     @Test
+    @SevGuest(translator = Translator.NONE)
+    void guestCodeIsInterpreted(GuestRun run) {
+      assertThat(run.machine().translator()).isEqualTo(Translator.NONE);
+      SEEN.add(run.stateHash());
+    }
+
+    @Test
+    @SevGuest(translator = Translator.REGIONS)
+    void guestCodeIsMadeOfMethods(GuestRun run) {
+      assertThat(run.machine().translator()).isEqualTo(Translator.REGIONS);
+      SEEN.add(run.stateHash());
+    }
+
+    @Test
+    @SevGuest(translator = Translator.NATIVE)
+    void guestCodeIsNativeWhereItCanBe(GuestRun run) {
+      boolean can = Machine.lackOfNativeCode() == null;
+      assertThat(run.machine().translator())
+          .isEqualTo(can ? Translator.NATIVE : Translator.REGIONS);
+      SEEN.add(run.stateHash());
+    }
+
+    @Test
     @OnEcho
     @SevGuest(limitInsns = 1000)
     void theMethodsOwnGoesBeforeThatOfItsOtherAnnotation(GuestRun run) {
@@ -355,7 +380,9 @@ final class SevGuestTest {
 
   @Test
   void optionsAreThoseOfTheCommand() {
-    passes(Options.class, 7);
+    passes(Options.class, 10);
+    assertThat(SEEN).as("results with each translator").hasSize(3);
+    assertThat(Set.copyOf(SEEN)).hasSize(1);
   }
 
   @OnLocore

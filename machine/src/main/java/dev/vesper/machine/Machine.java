@@ -8,7 +8,6 @@ import dev.vesper.machine.boot.SymbolFile;
 import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuObserver;
 import dev.vesper.machine.cpu.Unimplemented;
-import dev.vesper.machine.cpu.jit.RegionTranslator;
 import dev.vesper.machine.device.display.Vga;
 import dev.vesper.machine.host.HostMemory;
 import dev.vesper.machine.host.HypervisorProgram;
@@ -145,6 +144,11 @@ public final class Machine implements AutoCloseable {
     parts.translateBy(t);
   }
 
+  /** {@return by what guest code is executed, here and as things are} */
+  public Translator translator() {
+    return parts.translator();
+  }
+
   /** {@return why guest code cannot be native code on this computer, or null if it can} */
   public static @Nullable String lackOfNativeCode() {
     return Tiers.lack();
@@ -161,11 +165,7 @@ public final class Machine implements AutoCloseable {
     if (times < 0) {
       throw new IllegalArgumentException("a number of times is not negative, as " + times + " is");
     }
-    parts.cpus.forEach(
-        c -> {
-          c.runNatively(null);
-          RegionTranslator.attach(c, times);
-        });
+    parts.translateAfter(times);
   }
 
   /**

@@ -10,6 +10,7 @@ import dev.vesper.machine.cpu.PausePoints;
 import dev.vesper.machine.cpu.TimeStampCounter;
 import dev.vesper.machine.cpu.emit.NativeXex;
 import dev.vesper.machine.cpu.interp.Interpreter;
+import dev.vesper.machine.cpu.jit.RegionTranslator;
 import dev.vesper.machine.host.GuestRam;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.memory.Page;
@@ -58,6 +59,9 @@ public final class Assembly {
 
   /** What the processors have. */
   private final CpuFeatures features;
+
+  /** By what the processors execute guest code. */
+  private Translator translator = Translator.NONE;
 
   /**
    * Builds the parts and loads the guest.
@@ -216,6 +220,26 @@ public final class Assembly {
   /** Has the processors execute guest code by what was chosen. */
   public void translateBy(Translator t) {
     Tiers.choose(cpus, features, t);
+    translator = t == Translator.NATIVE && Tiers.lack() != null ? Translator.REGIONS : t;
+  }
+
+  /**
+   * Has them execute it by regions.
+   *
+   * @param times how often a block is interpreted before; 0 for never
+   */
+  public void translateAfter(int times) {
+    cpus.forEach(
+        c -> {
+          c.runNatively(null);
+          RegionTranslator.attach(c, times);
+        });
+    translator = times == 0 ? Translator.NONE : Translator.REGIONS;
+  }
+
+  /** {@return by what they execute it} */
+  public Translator translator() {
+    return translator;
   }
 
   private static NestedMap nested(GuestRam ram, MmioMap mmio) {

@@ -81,6 +81,9 @@ final class NativeEntry {
     if (m == null) {
       return new Attempt(null, "the system gives no executable memory");
     }
+    if (!Pointer.mayBeSet()) {
+      return new Attempt(null, "the system lets no program set the base of GS");
+    }
     HostAssembler a = new HostAssembler();
     Stubs stubs = new Stubs(a);
     int cpuid = a.position();
@@ -110,6 +113,11 @@ final class NativeEntry {
     private static final ThreadLocal<Pointer> OF_THREAD = ThreadLocal.withInitial(Pointer::new);
 
     private long state;
+
+    /** {@return whether the system lets it be set: to what it is in a thread that never did} */
+    static boolean mayBeSet() {
+      return SystemCall.call(ARCH_PRCTL, ARCH_SET_GS, 0, 0, 0, 0, 0) != SystemCall.FAILED;
+    }
 
     /** {@return that of the current thread} */
     static Pointer current() {
