@@ -70,6 +70,8 @@ final class RunCommand implements Options.Command {
   /** What {@code boot} has prepared; null in a run. */
   private @Nullable Boot boot;
 
+  private boolean translatorSaid;
+
   /** What was typed. */
   private List<String> commandLine = List.of();
 
@@ -364,12 +366,24 @@ final class RunCommand implements Options.Command {
     if (said.verbose && c != null) {
       Terminal.err("[sandbox] " + c.files() + "; " + c.calls());
     }
-    Translator t = said.translation();
-    boolean isWanted = t == Translator.NATIVE || t == null && said.translateAfter == null;
-    String lack = said.verbose && isWanted ? Machine.lackOfNativeCode() : null;
-    if (lack != null) {
-      Terminal.err("[translator] no native code here: " + lack);
+  }
+
+  /** Says, once for all runs, by what guest code is executed. */
+  private void sayTranslator(Machine m) {
+    if (!said.verbose || translatorSaid) {
+      return;
     }
+    translatorSaid = true;
+    Translator wanted = said.translation();
+    boolean regions = wanted == Translator.REGIONS || said.translateAfter != null;
+    String lack = regions ? null : Machine.lackOfNativeCode();
+    Terminal.err(
+        "[translator] "
+            + switch (m.translator()) {
+              case NATIVE -> "native code";
+              case REGIONS -> "regions" + (lack == null ? "" : ": no native code here: " + lack);
+              case NONE -> "none";
+            });
   }
 
   /** {@return what ends the process; where it is not this run's alone, nothing does} */
@@ -499,6 +513,7 @@ final class RunCommand implements Options.Command {
     if (said.translateAfter != null) {
       m.translateAfter(said.translateAfter);
     }
+    sayTranslator(m);
     try {
       for (; ; ) {
         Outcome o = m.run();

@@ -125,6 +125,21 @@ final class ConfinedRunTest {
         .containsEntry("other-process-lives", "true");
   }
 
+  /** What is executed of the memory for code is more than the ways in and out. */
+  @Test
+  void guestCodeIsNativeThoughTheRunIsConfined() throws Exception {
+    Run r = intrude(1);
+    assertThat(r.status).as(r.err).isZero();
+    assume(r, "[translator] native code");
+    assume(r, "seccomp,");
+    assertThat(Long.parseLong(r.attempts().get("native-code"))).isGreaterThan(32);
+    Run other = intrude(1, "--translator", "regions");
+    assertThat(other.err).contains("[translator] regions\n");
+    assertThat(Long.parseLong(other.attempts().get("native-code"))).isLessThanOrEqualTo(4);
+    assertThat(intrude(1, "--translator", "none").err).contains("[translator] none\n");
+    assertThat(intrude(1, "--translate-after", "0").err).contains("[translator] none\n");
+  }
+
   @Test
   void aSharedFolderCanBeChangedAndNotLeft() throws Exception {
     Run r = intrude(1, "--share", "path=" + shared + ",tag=x");

@@ -61,6 +61,7 @@ final class Intruder {
 
   private void leave() {
     older.shutdownNow();
+    say("native-code", String.valueOf(executedKilobytes()));
     say("other-process-lives", String.valueOf(other.isAlive()));
   }
 
@@ -115,6 +116,25 @@ final class Intruder {
                 shared.resolve("new"), Files.createDirectory(shared.resolve("d")).resolve("n")));
     attempt("shared-link-out", () -> Files.readString(shared.resolve("link")));
     attempt("shared-hard-link", () -> Files.createLink(shared.resolve("h"), secret()));
+  }
+
+  /** {@return how much of the memory for native code has been executed, of the largest part} */
+  private static long executedKilobytes() {
+    long most = 0;
+    boolean code = false;
+    try {
+      for (String l : Files.readAllLines(Path.of("/proc/self/smaps"))) {
+        if (l.contains("r-xs")) {
+          code = l.contains("vesper-code");
+        } else if (code && l.startsWith("Rss:")) {
+          most = Math.max(most, Long.parseLong(l.replaceAll("\\D", "")));
+          code = false;
+        }
+      }
+    } catch (IOException e) {
+      return -1;
+    }
+    return most;
   }
 
   private void everything(String who) {
