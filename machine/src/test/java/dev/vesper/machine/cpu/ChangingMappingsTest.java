@@ -56,6 +56,9 @@ final class ChangingMappingsTest {
 
   private static final int CODE_BYTES = 1 << 18;
 
+  /** A jump to what follows: what is behind it is native code again, whatever was before. */
+  private static final String NEXT_BLOCK = "db 0xEB, 0";
+
   private static final String[] REGISTERS = {"rax", "rdx", "rbp", "r8", "r9", "r11", "r14"};
 
   /** What one processor does: its program, where it may be cut, and what the host does before. */
@@ -162,6 +165,7 @@ final class ChangingMappingsTest {
           CpuState.CR4_PAE
               | CpuState.CR4_OSFXSR
               | CpuState.CR4_OSXSAVE
+              | (random.nextInt(4) == 0 ? CpuState.CR4_SMAP : 0)
               | (random.nextBoolean() ? CpuState.CR4_PGE : 0)
               | (pcid ? CpuState.CR4_PCIDE : 0);
       c.efer = 0xD01;
@@ -219,7 +223,7 @@ final class ChangingMappingsTest {
       c.r[4] = 0xB800;
       c.r[6] = REGION + 0x1100;
       c.r[7] = REGION + 0x2200;
-      c.setFlags(2);
+      c.setFlags(2 | CpuState.AC);
       c.exitCode = 0;
       c.modeChanged();
       Random slices = new Random(s.slices);
@@ -291,7 +295,7 @@ final class ChangingMappingsTest {
   private static String line(Random random, boolean encrypted) {
     String r = REGISTERS[random.nextInt(REGISTERS.length)];
     String at = "[" + address(random) + "]";
-    return switch (random.nextInt(24)) {
+    return switch (random.nextInt(26)) {
       case 0, 1 -> "mov " + r + ", " + at;
       case 2, 3 -> "add " + at + ", " + r;
       case 4 -> "mov byte " + at + ", " + random.nextInt(128);
@@ -308,6 +312,11 @@ final class ChangingMappingsTest {
       case 15 -> changedBetweenCalls(random, encrypted);
       case 16 -> storedBetweenCalls(random);
       case 22 -> encrypted ? sharedBetweenCalls(random) : storedBetweenCalls(random);
+      // A store to the number of the next instruction.
+      case 24 ->
+          "db 0xC6, 5, 1, 0, 0, 0, %d\ndb 0xB0, %d"
+              .formatted(random.nextInt(128), random.nextInt(128));
+      case 25 -> random.nextInt(3) == 0 ? "clac" : "stac";
       case 23 -> flush(random, address(random)).strip();
       case 17 -> large(random, encrypted) + flush(random, address(random));
       case 18 -> {
@@ -335,6 +344,7 @@ final class ChangingMappingsTest {
         + "\ncall rbx\n"
         + entry(random, encrypted, alias, page)
         + flush(random, at)
+        + (random.nextBoolean() ? "\n" + NEXT_BLOCK : "")
         + "\n"
         + call;
   }
@@ -375,7 +385,9 @@ final class ChangingMappingsTest {
         + at
         + "\ncall rbx\ncall rbx\nmov rdx, ["
         + seen
-        + "]\ncall rbx";
+        + "]\n"
+        + NEXT_BLOCK
+        + "\ncall rbx";
   }
 
   /** Another mapping of a page of the region. */
@@ -484,7 +496,7 @@ final class ChangingMappingsTest {
   @ValueSource(longs = 1)
   void nativeCodeSeesEveryChange(long first) {
     assumeTrue(natives != null, () -> "no native code: " + NativeCode.lack());
-    int count = Integer.getInteger("mappings.count", 60);
+    int count = Integer.getInteger("mappings.count", 40);
     long seed = Long.getLong("mappings.seed", first);
     long blocks = VerifiedEmission.count();
     for (int i = 0; i < count; i++) {
