@@ -2,23 +2,38 @@ package dev.vesper.machine.cpu;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.vesper.machine.cpu.emit.VerifiedEmission;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.x86.Assembler;
 import dev.vesper.x86.Msr;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Reserved bits of page table entries and keys of supervisor pages (AMD APM volume 2, 5). */
+@ParameterizedClass
+@ValueSource(ints = {0, Execution.NATIVE})
+@ExtendWith(VerifiedEmission.class)
 final class PagingRulesTest {
   private static final int PF = 14;
+  private static final int HLT = 0x78;
   private static final int RESERVED = 8;
   private static final int KEY = 0x20;
 
   private static final int OPERAND_ENTRY = 0x4000 + 8 * (RestartGuest.OPERAND >> 12);
 
-  private final RestartGuest g = new RestartGuest(0);
-  private final Cpu cpu = g.cpu;
+  private final RestartGuest g;
+  private final Cpu cpu;
+  private final boolean natively;
+
+  PagingRulesTest(int execution) {
+    g = new RestartGuest(execution);
+    cpu = g.cpu;
+    natively = execution == Execution.NATIVE;
+  }
 
   private void prepare(int bits) {
     g.fill(bits);
@@ -27,14 +42,15 @@ final class PagingRulesTest {
 
   /** Executes one instruction; {@return the vector of its exception, or -1} */
   private int run(int bits, String source) {
-    byte[] b = Assembler.assemble(bits, source);
+    // Native code wants time for its whole block, to which the HLT belongs.
+    byte[] b = Assembler.assemble(bits, natively ? source + "\nhlt" : source);
     for (int i = 0; i < b.length; i++) {
       g.put((int) cpu.rip + i, 1, b[i]);
     }
     g.memory.page((int) cpu.rip >> 12, Page.SHARED).dropCode();
     cpu.flushTlb(true);
-    cpu.run(cpu.icount + 1);
-    return cpu.exitCode == 0x60 ? -1 : (int) cpu.exitCode - 0x40;
+    cpu.run(cpu.icount + (natively ? 2 : 1));
+    return cpu.exitCode == 0x60 || cpu.exitCode == HLT ? -1 : (int) cpu.exitCode - 0x40;
   }
 
   /** Executes a load with a bit set in the last entry of its address. */
