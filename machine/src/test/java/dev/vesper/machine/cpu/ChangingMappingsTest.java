@@ -369,6 +369,8 @@ final class ChangingMappingsTest {
     long frame = (long) FIRST_FRAME + random.nextInt(MAPPED_FRAMES) << 12 | 0x67;
     long at = REGION + (long) page * Page.SIZE + ROUTINE;
     long seen = ALIAS + (long) other * Page.SIZE;
+    // Another routine: jump caches go by the low sixteen bits.
+    long evicting = ALIAS + (long) page * Page.SIZE + 2 * ROUTINE;
     return "mov rax, "
         + (frame | C_BIT)
         + "\nmov ["
@@ -383,7 +385,10 @@ final class ChangingMappingsTest {
         + seen
         + "]\nmov rbx, "
         + at
-        + "\ncall rbx\ncall rbx\nmov rdx, ["
+        + "\ncall rbx\ncall rbx"
+        // Takes the page's entry in the TLB away.
+        + (random.nextBoolean() ? "\nmov r14, " + evicting + "\ncall r14" : "")
+        + "\nmov rdx, ["
         + seen
         + "]\n"
         + NEXT_BLOCK
@@ -496,7 +501,7 @@ final class ChangingMappingsTest {
   @ValueSource(longs = 1)
   void nativeCodeSeesEveryChange(long first) {
     assumeTrue(natives != null, () -> "no native code: " + NativeCode.lack());
-    int count = Integer.getInteger("mappings.count", 40);
+    int count = Integer.getInteger("mappings.count", 60);
     long seed = Long.getLong("mappings.seed", first);
     long blocks = VerifiedEmission.count();
     for (int i = 0; i < count; i++) {

@@ -81,6 +81,9 @@ final class EmissionVerifierTest {
 
   private final List<Emission> emissions = new ArrayList<>();
 
+  /** Jumps of code by hand that are taken where something was not found. */
+  private final List<Integer> misses = new ArrayList<>();
+
   @BeforeEach
   void emitSomething() {
     assumeTrue(NativeCode.lack() == null);
@@ -246,7 +249,7 @@ final class EmissionVerifierTest {
   }
 
   /** The look-up as the emitter writes it, of an address in RBX. */
-  private static void lookUp(HostAssembler a, int kind, int bytes, boolean write) {
+  private void lookUp(HostAssembler a, int kind, int bytes, boolean write) {
     a.move(R13, RBX);
     a.shrx(R14, R13, RSP);
     a.movzx16(R14, R14);
@@ -257,15 +260,13 @@ final class EmissionVerifierTest {
     a.table(NativeState.hostTable(kind), R14).load(R14);
   }
 
-  /** Traps where the emitter would jump out of line. */
-  private static void skipUnlessZero(HostAssembler a) {
+  /** Jumps to the end where the emitter would jump out of line. */
+  private void skipUnlessZero(HostAssembler a) {
     int zero = a.jrcxz();
     int miss = a.jmp();
     a.bind8(zero);
     misses.add(miss);
   }
-
-  private static final List<Integer> misses = new ArrayList<>();
 
   private Emission lookedUp(int bytes, boolean write, Consumer<HostAssembler> access) {
     misses.clear();
@@ -474,7 +475,8 @@ final class EmissionVerifierTest {
 
   @Test
   void aLinkLeadsToWhatWasMadeForTheSame() {
-    Emission from = emissions.stream().filter(e -> e.block.jumps().length > 0).findFirst().get();
+    Emission from =
+        emissions.stream().filter(e -> e.block.jumps().length > 0).findFirst().orElseThrow();
     NativeBlock other = emissions.get(emissions.size() - 1).block;
     assertThat(other.block().start).isNotEqualTo(from.block.targets()[0]);
     assertThatThrownBy(() -> EmissionVerifier.verifyLink(from.block, 0, other))
