@@ -8,7 +8,6 @@ import dev.vesper.machine.spec.Hardware;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.Outcome;
 import dev.vesper.machine.spec.SevMode;
-import dev.vesper.machine.spec.Translator;
 import java.io.IOException;
 import java.io.InputStream;
 import java.util.List;
@@ -50,13 +49,9 @@ final class FaultGuestsTest {
   @CsvFileSource(resources = "faults/guests.csv", numLinesToSkip = 1, quoteCharacter = '\'')
   void aGuestEndsAsItDoesOnAProcessor(String file, int status, @Nullable String cpu)
       throws Exception {
-    for (int translated : new int[] {0, 1, Execution.NATIVE}) {
+    for (int execution : Execution.andNative(0, 1)) {
       TestMachine m = machine(file, cpu == null ? CPU : cpu);
-      if (translated == Execution.NATIVE) {
-        m.machine().translator(Translator.NATIVE);
-      } else {
-        m.machine().translateAfter(translated);
-      }
+      Execution.choose(m.machine(), execution);
       Outcome end = m.run(MOST_INSTRUCTIONS);
       assertThat(end.status()).as("%s, %s, %s", file, end.reason(), m.console()).isEqualTo(status);
     }

@@ -7,6 +7,7 @@ import dev.vesper.ghcb.ExitCode;
 import dev.vesper.ghcb.GhcbField;
 import dev.vesper.ghcb.MsrRequest;
 import dev.vesper.guest.Locore;
+import dev.vesper.machine.cpu.Execution;
 import dev.vesper.machine.observe.Event;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.SevMode;
@@ -120,10 +121,10 @@ final class HypervisorProgramTest {
   }
 
   @ParameterizedTest
-  @ValueSource(ints = {0, 2})
-  void anAppointmentIsKeptAtItsInstruction(int translateAfter) throws Exception {
+  @ValueSource(ints = {0, 2, Execution.NATIVE})
+  void anAppointmentIsKeptAtItsInstruction(int execution) throws Exception {
     Machine m = machine();
-    m.translateAfter(translateAfter);
+    Execution.choose(m, execution);
     List<Long> kept = new ArrayList<>();
     for (long n : new long[] {100_003, 5, 100_001, 77_777}) {
       m.hypervisor().at(n, exit -> kept.add(exit.instructions()));

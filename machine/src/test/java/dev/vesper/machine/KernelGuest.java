@@ -1,5 +1,6 @@
 package dev.vesper.machine;
 
+import dev.vesper.machine.cpu.Execution;
 import dev.vesper.machine.spec.Hardware;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.Outcome;
@@ -115,9 +116,9 @@ final class KernelGuest {
   /**
    * The same.
    *
-   * @param translated how often a block is interpreted before it is translated, 0 for never
+   * @param execution see {@link Execution}
    */
-  static KernelGuest run(String source, UnaryOperator<MachineSpec> more, int translated)
+  static KernelGuest run(String source, UnaryOperator<MachineSpec> more, int execution)
       throws Exception {
     MachineSpec o =
         MachineSpec.builder(SevMode.OFF, image(source), c -> {})
@@ -126,7 +127,7 @@ final class KernelGuest {
             .hardware(new Hardware(Hardware.Board.PC, List.of()))
             .build();
     Machine m = new Machine(more.apply(o));
-    m.translateAfter(translated);
+    Execution.choose(m, execution);
     m.limit(MOST_INSTRUCTIONS, Long.MAX_VALUE);
     Outcome end = m.run();
     if (end.status() != 1) {

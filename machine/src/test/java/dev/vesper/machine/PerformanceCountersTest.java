@@ -2,6 +2,7 @@ package dev.vesper.machine;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.vesper.machine.cpu.Execution;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -42,9 +43,11 @@ final class PerformanceCountersTest {
             + READ
             + "jmp end";
     int interpreted = KernelGuest.run(source, o -> o, 0).result(0);
-    assertThat(KernelGuest.run(source, o -> o, 1).result(0))
-        .as("translated")
-        .isEqualTo(interpreted);
+    for (int execution : Execution.andNative(1)) {
+      assertThat(KernelGuest.run(source, o -> o, execution).result(0))
+          .as("execution %d", execution)
+          .isEqualTo(interpreted);
+    }
     return interpreted;
   }
 

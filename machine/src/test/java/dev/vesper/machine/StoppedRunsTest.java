@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.vesper.ghcb.ExitCode;
 import dev.vesper.guest.Locore;
+import dev.vesper.machine.cpu.Execution;
 import dev.vesper.machine.observe.Event;
 import dev.vesper.machine.observe.format.JsonLinesWriter;
 import dev.vesper.machine.spec.MachineSpec;
@@ -40,17 +41,17 @@ final class StoppedRunsTest {
         .build();
   }
 
-  private Machine machine(SevMode mode, int translateAfter) throws Exception {
+  private Machine machine(SevMode mode, int execution) throws Exception {
     Machine m = new Machine(spec(mode));
-    m.translateAfter(translateAfter);
+    Execution.choose(m, execution);
     m.limit(MOST, Long.MAX_VALUE);
     return m;
   }
 
   /** {@return trace and hash of a run that was driven somehow, without the trace's header} */
-  private String[] record(SevMode mode, int translateAfter, Driver driver) throws Exception {
+  private String[] record(SevMode mode, int execution, Driver driver) throws Exception {
     console.reset();
-    Machine m = machine(mode, translateAfter);
+    Machine m = machine(mode, execution);
     ByteArrayOutputStream text = new ByteArrayOutputStream();
     try (JsonLinesWriter w = new JsonLinesWriter(text)) {
       m.trace(w, true);
@@ -67,15 +68,15 @@ final class StoppedRunsTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"ES, 0", "ES, 2", "OFF, 2", "SEV, 2"})
-  void stopsAndStepsChangeNothing(SevMode mode, int translateAfter) throws Exception {
-    String[] whole = record(mode, translateAfter, m -> {});
+  @CsvSource({"ES, 0", "ES, 2", "OFF, 2", "SEV, 2", "ES, -1", "OFF, -1"})
+  void stopsAndStepsChangeNothing(SevMode mode, int execution) throws Exception {
+    String[] whole = record(mode, execution, m -> {});
     long all = Long.parseLong(whole[2]);
     Random random = new Random(11);
     String[] pieces =
         record(
             mode,
-            translateAfter,
+            execution,
             m -> {
               for (long at = 0; at < all - 2000; ) {
                 at += 1 + random.nextInt(20_000);
@@ -159,13 +160,13 @@ final class StoppedRunsTest {
 
   @Test
   void breakpointsAndWatchpointsChangeNothing() throws Exception {
-    for (int translateAfter : new int[] {0, 2}) {
-      String[] whole = record(SevMode.ES, translateAfter, m -> {});
+    for (int execution : Execution.andNative(0, 2)) {
+      String[] whole = record(SevMode.ES, execution, m -> {});
       int[] stops = new int[2];
       String[] stopped =
           record(
               SevMode.ES,
-              translateAfter,
+              execution,
               m -> {
                 m.breakpoint(m.symbols().running("ghcb_vmgexit"));
                 long stack = m.symbols().running("tmpstk");
@@ -183,8 +184,8 @@ final class StoppedRunsTest {
   }
 
   @ParameterizedTest
-  @ValueSource(ints = {0, 1, 3})
-  void aBreakpointIsMetEachTimeAndNowhereElse(int translateAfter) throws Exception {
+  @ValueSource(ints = {0, 1, 3, Execution.NATIVE})
+  void aBreakpointIsMetEachTimeAndNowhereElse(int execution) throws Exception {
     Machine stepped = machine(SevMode.ES, 0);
     long address = stepped.symbols().running("ghcb_vmgexit");
     List<Long> expected = new ArrayList<>();
@@ -197,7 +198,7 @@ final class StoppedRunsTest {
       stepped.step(0);
     }
     assertThat(expected).hasSizeGreaterThan(10);
-    Machine m = machine(SevMode.ES, translateAfter);
+    Machine m = machine(SevMode.ES, execution);
     List<Long> met = new ArrayList<>();
     while (met.size() < expected.size()) {
       Stop s = m.run(Until.address(address));
@@ -211,8 +212,8 @@ final class StoppedRunsTest {
 
   @Test
   void aWatchpointStopsBehindTheInstructionThatAccesses() throws Exception {
-    for (int translateAfter : new int[] {0, 1}) {
-      Machine m = machine(SevMode.ES, translateAfter);
+    for (int execution : Execution.andNative(0, 1)) {
+      Machine m = machine(SevMode.ES, execution);
       long variable = m.symbols().running("ghcb_masks");
       try (Registration w = m.watchpoint(variable, 8, Access.READ)) {
         Stop s = m.run(Until.end());
@@ -328,14 +329,14 @@ final class StoppedRunsTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"0", "2"})
-  void aCallbackSeesTheRegistersOfItsEventAndChangesNothing(int translateAfter) throws Exception {
-    String[] whole = record(SevMode.ES, translateAfter, m -> {});
+  @ValueSource(ints = {0, 2, Execution.NATIVE})
+  void aCallbackSeesTheRegistersOfItsEventAndChangesNothing(int execution) throws Exception {
+    String[] whole = record(SevMode.ES, execution, m -> {});
     int[] seen = new int[2];
     String[] looked =
         record(
             SevMode.ES,
-            translateAfter,
+            execution,
             m -> {
               m.on(
                   Event.VcRaised.class,

@@ -16,6 +16,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Decoded code is a cache: how much of it there is shows in nothing. */
 final class DecodedCodeTest {
@@ -26,10 +27,10 @@ final class DecodedCodeTest {
     System.clearProperty(CodeBudget.PROPERTY);
   }
 
-  private static String record(MachineSpec spec, int translateAfter, int status) throws Exception {
+  private static String record(MachineSpec spec, int execution, int status) throws Exception {
     ByteArrayOutputStream text = new ByteArrayOutputStream();
     Machine m = new Machine(spec);
-    m.translateAfter(translateAfter);
+    Execution.choose(m, execution);
     m.limit(50_000_000, Long.MAX_VALUE);
     try (JsonLinesWriter w = new JsonLinesWriter(text)) {
       m.trace(w, true);
@@ -39,23 +40,29 @@ final class DecodedCodeTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"ES, 0, 300000", "OFF, 0, 100000", "ES, 2, 8000000", "OFF, 2, 4000000"})
-  void aTraceIsTheSameWithLittleRoom(SevMode mode, int translateAfter, int bytes) throws Exception {
+  @CsvSource({
+    "ES, 0, 300000",
+    "OFF, 0, 100000",
+    "ES, 2, 8000000",
+    "OFF, 2, 4000000",
+    "ES, -1, 300000"
+  })
+  void aTraceIsTheSameWithLittleRoom(SevMode mode, int execution, int bytes) throws Exception {
     MachineSpec spec =
         MachineSpec.builder(mode, Locore.image(), b -> {})
             .memoryBytes(64L << 20)
             .processors(2)
             .cpuModel("vesper-min,+xsave")
             .build();
-    String much = record(spec, translateAfter, PASSED);
+    String much = record(spec, execution, PASSED);
     System.setProperty(CodeBudget.PROPERTY, String.valueOf(bytes));
-    assertThat(record(spec, translateAfter, PASSED)).isEqualTo(much);
+    assertThat(record(spec, execution, PASSED)).isEqualTo(much);
   }
 
   /** Code that changes itself, a byte of it at a time, and counts what it has executed. */
   @ParameterizedTest
-  @CsvSource({"0", "1"})
-  void codeThatChangesIsExecutedAsItIs(int translateAfter) throws Exception {
+  @ValueSource(ints = {0, 1, Execution.NATIVE})
+  void codeThatChangesIsExecutedAsItIs(int execution) throws Exception {
     String code =
         """
             xor ebx, ebx
@@ -85,7 +92,7 @@ final class DecodedCodeTest {
         MachineSpec.builder(SevMode.OFF, FlatGuest.image(code), b -> {})
             .memoryBytes(16L << 20)
             .build(),
-        translateAfter,
+        execution,
         (sum & 0xFF) << 1 & 0xFF | 1);
   }
 
