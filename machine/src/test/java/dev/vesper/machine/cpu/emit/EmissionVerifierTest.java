@@ -1,6 +1,7 @@
 package dev.vesper.machine.cpu.emit;
 
 import static dev.vesper.machine.cpu.emit.HostAssembler.MAP_0F;
+import static dev.vesper.machine.cpu.emit.HostAssembler.MAP_0F38;
 import static dev.vesper.machine.cpu.emit.HostAssembler.MAP_1;
 import static dev.vesper.machine.cpu.emit.HostAssembler.NONE;
 import static dev.vesper.machine.cpu.emit.HostAssembler.R13;
@@ -325,6 +326,25 @@ final class EmissionVerifierTest {
             1,
             true,
             a -> a.memory(R13, R14, 0, 0).legacy(0, false, true, MAP_1, 0x87, RAX, false)));
+    broken.put(
+        "a bit beyond its operand",
+        lookedUp(
+            4,
+            true,
+            a -> {
+              // PEXT RCX, RDX, [TEMPORARY]; BTS [R13 + R14], ECX
+              a.state(NativeState.TEMPORARY).storeConstant(63);
+              a.state(NativeState.TEMPORARY).vex(2, MAP_0F38, true, false, 0xF5, RCX, RDX);
+              a.memory(R13, R14, 0, 0).legacy(0, false, false, MAP_0F, 0xAB, RCX, false);
+            }));
+    broken.put(
+        "sixteen bytes that may not be aligned",
+        lookedUp(
+            16,
+            true,
+            a -> a.memory(R13, R14, 0, 0).legacy(0, false, true, MAP_0F, 0xC7, 1, false)));
+    broken.put(
+        "what decides about an intercept", byHand(a -> a.state(NativeState.CLI_CHECK).store(RAX)));
     broken.put(
         "a bit of a string",
         lookedUp(

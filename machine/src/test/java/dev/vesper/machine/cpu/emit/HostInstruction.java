@@ -23,9 +23,41 @@ final class HostInstruction {
   /** General instructions without a name among {@link Operation}s that only compute. */
   private static final Set<String> INTEGER =
       Set.of(
-          "shld", "shrd", "bts", "btr", "btc", "tzcnt", "lzcnt", "popcnt", "movbe", "crc32", "adcx",
-          "adox", "andn", "bextr", "blsi", "blsr", "blsmsk", "bzhi", "mulx", "pdep", "pext", "rorx",
-          "sarx", "shlx", "shrx", "movnti", "cbw", "cwd", "lahf", "sahf", "clc", "stc", "cmc");
+          "shld",
+          "shrd",
+          "bts",
+          "btr",
+          "btc",
+          "tzcnt",
+          "lzcnt",
+          "popcnt",
+          "movbe",
+          "crc32",
+          "adcx",
+          "adox",
+          "andn",
+          "bextr",
+          "blsi",
+          "blsr",
+          "blsmsk",
+          "bzhi",
+          "mulx",
+          "pdep",
+          "pext",
+          "rorx",
+          "sarx",
+          "shlx",
+          "shrx",
+          "movnti",
+          "cbw",
+          "cwd",
+          "lahf",
+          "sahf",
+          "clc",
+          "stc",
+          "cmc",
+          "cmpxchg8b",
+          "cmpxchg16b");
 
   /** Vector instructions that access memory which no operand names, or more than the bytes say. */
   private static final Set<String> ELSEWHERE =
@@ -43,12 +75,19 @@ final class HostInstruction {
       Set.of("cmp", "test", "bt", "mul", "div", "idiv", "jmp", "comiss", "comisd");
 
   private static final int FIELD_BYTES = 8;
+  private static final int SELECTOR_BYTES = 2;
+  private static final int SELECTORS = 6;
 
   /** Fields that code may write besides guest registers. */
   private static final Set<Integer> WRITABLE =
       Set.of(
           NativeState.PAGE,
           NativeState.RIP,
+          NativeState.EFLAGS,
+          NativeState.STRING_CHECK,
+          NativeState.FS_BASE,
+          NativeState.GS_BASE,
+          NativeState.SHADOW,
           NativeState.TEMPORARY,
           NativeState.TEMPORARY_2,
           NativeState.KEPT_FLAGS,
@@ -166,7 +205,7 @@ final class HostInstruction {
     demand(bytes > 0, "an operand of no size");
     boolean bits =
         in.mnemonic().startsWith("bt") && in.form().operands.get(1).kind() == OperandKind.REG;
-    demand(!bits, "a bit of a string that may lie anywhere");
+    demand(!bits || isBitOf(bytes), "a bit of a string that may lie anywhere");
     boolean write = writes(s);
     if (in.segOverride == 5) {
       return stateBlock(bytes, write);
@@ -174,12 +213,20 @@ final class HostInstruction {
     Value of = guestMemory();
     demand(k.hits(write, of, bytes), "guest memory that was not looked up");
     boolean aligned =
-        vector
-            && (in.vex
-                ? ALIGNED.contains(in.mnemonic())
-                : bytes == 16 && !UNALIGNED.contains(in.mnemonic()));
+        in.mnemonic().equals("cmpxchg16b")
+            || vector
+                && (in.vex
+                    ? ALIGNED.contains(in.mnemonic())
+                    : bytes == 16 && !UNALIGNED.contains(in.mnemonic()));
     demand(!aligned || k.aligned(of, bytes), "an operand that may not be aligned");
     return new Value.Unknown(at, -1);
+  }
+
+  /** {@return whether the number of a bit is one of an operand of so many bytes} */
+  private boolean isBitOf(int bytes) {
+    return in.segOverride != 5
+        && reg() instanceof Value.Extracted e
+        && e.mask() == Byte.SIZE * bytes - 1;
   }
 
   /** {@return what a jump through memory goes to} */
@@ -216,11 +263,18 @@ final class HostInstruction {
       demand(in.scale == 3 && bytes == FIELD_BYTES && !write, "an access to a table");
       return table(offset, k.register(in.index));
     }
+    boolean selector =
+        !write
+            && bytes == SELECTOR_BYTES
+            && offset % SELECTOR_BYTES == 0
+            && offset >= NativeState.SELECTORS
+            && offset < NativeState.SELECTORS + SELECTORS * SELECTOR_BYTES;
     boolean field =
-        offset >= 0
-            && offset < NativeState.TABLES
-            && offset % FIELD_BYTES == 0
-            && bytes <= FIELD_BYTES;
+        selector
+            || offset >= 0
+                && offset < NativeState.TABLES
+                && offset % FIELD_BYTES == 0
+                && bytes <= FIELD_BYTES;
     demand(field, "an address in the state block");
     if (write) {
       boolean own = offset < NativeState.R11 + FIELD_BYTES * GUEST_REGISTERS_IN_MEMORY;
@@ -293,9 +347,18 @@ final class HostInstruction {
       case AND -> mask();
       case SHR, SAR -> shift();
       case CMOVCC -> least(compared);
-      case OTHER -> shiftX();
+      case OTHER -> in.mnemonic().equals("pext") ? extract(loaded) : shiftX();
       default -> false;
     };
+  }
+
+  /** PEXT by a mask of the state block. */
+  private boolean extract(@Nullable Value loaded) {
+    if (loaded instanceof Value.Constant c && in.osize == 8) {
+      set(in.reg, new Value.Extracted(at, c.value()));
+      return true;
+    }
+    return false;
   }
 
   private boolean move(@Nullable Value loaded) {
@@ -484,7 +547,7 @@ final class HostInstruction {
       case CDQ, CQO -> set(RDX, null);
       case OTHER -> {
         switch (in.mnemonic()) {
-          case "div", "idiv" -> {
+          case "div", "idiv", "cmpxchg8b", "cmpxchg16b" -> {
             set(RAX, null);
             set(RDX, null);
           }

@@ -75,6 +75,9 @@ sealed interface Value {
   /** The least of several. */
   record Least(Set<Value> of) implements Value {}
 
+  /** Bits of something unknown that a mask chose, at a place of the code, in their order. */
+  record Extracted(int at, long mask) implements Value {}
+
   /** {@return values that this is at most} */
   default Set<Value> bounds() {
     return this instanceof Least l ? l.of : Set.of(this);
