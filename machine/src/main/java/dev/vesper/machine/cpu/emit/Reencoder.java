@@ -141,7 +141,7 @@ final class Reencoder {
       if (bytes == 0 || !e.linearAddress(in)) {
         return false;
       }
-      if (vector && aligned(form, bytes)) {
+      if (vector && aligned(bytes)) {
         e.checkAlignment(bytes);
       }
       e.lookUp(bytes, firstWritten && form.operands.get(0) == memory);
@@ -272,7 +272,7 @@ final class Reencoder {
     return s == NO_OPERAND ? 0 : s.bytes(in);
   }
 
-  private boolean aligned(Opcode form, int bytes) {
+  private boolean aligned(int bytes) {
     if (encoding.vex) {
       return traits.alignedWithVex();
     }
