@@ -1,5 +1,6 @@
 package dev.vesper.machine.cpu;
 
+import dev.vesper.ghcb.ExitCode;
 import dev.vesper.machine.cpu.interp.Interpreter;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PhysicalMemory;
@@ -240,8 +241,19 @@ final class RestartGuest {
     for (int i = 0; i < (repeated ? 32 : 1); i++) {
       cpu.run(cpu.icount + length);
       if (cpu.rip != start) {
-        return;
+        break;
       }
+    }
+    reachHlt(repeated);
+  }
+
+  /**
+   * Executes the HLT behind a repeated instruction, if runs are long enough for both and the
+   * instruction has taken all of the last one: how many it takes depends on where it was stopped.
+   */
+  private void reachHlt(boolean repeated) {
+    if (repeated && length > 1 && cpu.rip != start && cpu.exitCode == ExitCode.INTR) {
+      cpu.run(cpu.icount + 1);
     }
   }
 
@@ -286,6 +298,7 @@ final class RestartGuest {
           mend();
           execute(true);
         }
+        reachHlt(repeated);
         if (!Arrays.deepEquals(end, registers()) || cpu.exitCode != exit) {
           wrong.add(name + ": " + t + " ends otherwise" + difference(end));
         } else if (!Arrays.deepEquals(data, data())) {
