@@ -10,11 +10,10 @@ package dev.vesper.machine.cpu.emit;
  * @param cleared flags that are cleared
  */
 record FlagRule(int kept, int set, int cleared) {
-  /** The computer does the same. */
-  static final FlagRule SAME = new FlagRule(0, 0, 0);
-
-  /** No rule gives what the interpreter does: the instruction is left to it. */
-  static final FlagRule NO_RULE = new FlagRule(0, 0, 0);
+  /** {@return whether the computer does the same} */
+  boolean isNone() {
+    return (kept | set | cleared) == 0;
+  }
 
   /** {@return the flags that the computer's result is right about} */
   int taken() {

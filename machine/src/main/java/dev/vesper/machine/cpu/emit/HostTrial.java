@@ -70,7 +70,7 @@ final class HostTrial {
   /** Numbers on which results turn. */
   private static final long[] EDGES = {0, 1, -1, 0x80, 0x8000, 0x8000_0000L, 1L << 63, 0x7F};
 
-  private static final Map<Long, FlagRule> RULES = new HashMap<>();
+  private static final Map<Long, @Nullable FlagRule> RULES = new HashMap<>();
   private static @Nullable HostTrial one;
 
   private final Cpu interpreting = cpu();
@@ -113,22 +113,23 @@ final class HostTrial {
   }
 
   /**
-   * {@return the rule for an instruction}
+   * {@return the rule for an instruction, or null if none makes the flags the interpreter's}
    *
    * @param encoding the instruction, as it is written for the computer
    * @param mnemonic what that is
    * @param forced whether rules are applied where none is needed
    */
-  static synchronized FlagRule rule(Insn in, Encoding encoding, String mnemonic, boolean forced) {
+  static synchronized @Nullable FlagRule rule(
+      Insn in, Encoding encoding, String mnemonic, boolean forced) {
     int undefined = UNDEFINED.getOrDefault(mnemonic, 0);
     long key = key(in, encoding, forced);
     FlagRule r = RULES.get(key);
-    if (r == null) {
+    if (r == null && !RULES.containsKey(key)) {
       HostTrial t = one;
       if (t == null) {
         NativeCode raw = NativeCode.raw(CpuFeatures.ALL, CODE_BYTES);
         if (raw == null) {
-          return FlagRule.NO_RULE;
+          return null;
         }
         t = new HostTrial(raw);
         one = t;
@@ -193,7 +194,7 @@ final class HostTrial {
     a.b(HLT);
   }
 
-  private FlagRule find(Insn in, Encoding e, int undefined, boolean forced) {
+  private @Nullable FlagRule find(Insn in, Encoding e, int undefined, boolean forced) {
     write(in, e);
     for (Cpu c : new Cpu[] {interpreting, running}) {
       Page p = c.memory.page(CODE >> 12, 0);
@@ -223,17 +224,17 @@ final class HostTrial {
         continue;
       }
       if (!execute(running, r, before)) {
-        return FlagRule.NO_RULE;
+        return null;
       }
       for (int g = 0; g < 16; g++) {
         if (interpreting.r[g] != running.r[g]) {
-          return FlagRule.NO_RULE;
+          return null;
         }
       }
       if (countIsZero(in, e, (int) r[1])) {
         // Flags stay, whatever the rule is.
         if (flags(interpreting) != flags(running)) {
-          return FlagRule.NO_RULE;
+          return null;
         }
         continue;
       }
@@ -244,17 +245,17 @@ final class HostTrial {
       cleared &= ~then;
     }
     if ((differs & ~undefined) != 0) {
-      return FlagRule.NO_RULE;
+      return null;
     }
     int wanted = forced ? undefined : differs;
     int cannot = wanted & ~(kept | set | cleared);
     if ((cannot & differs) != 0) {
-      return FlagRule.NO_RULE;
+      return null;
     }
     wanted &= ~cannot;
     int k = wanted & kept;
     int s = wanted & set & ~k;
-    return wanted == 0 ? FlagRule.SAME : new FlagRule(k, s, wanted & ~k & ~s);
+    return new FlagRule(k, s, wanted & ~k & ~s);
   }
 
   /** {@return whether an instruction shifts by CL, and by nothing} */

@@ -4,6 +4,7 @@ import dev.vesper.machine.cpu.CpuFeatures;
 import dev.vesper.x86.Insn;
 import dev.vesper.x86.Opcode;
 import dev.vesper.x86.OperandKind;
+import java.util.function.Predicate;
 
 /** Finds the emission of an instruction. */
 final class InstructionEmitter {
@@ -63,37 +64,38 @@ final class InstructionEmitter {
       return emitAsItIs(in);
     }
     encoding.parse(in);
-    FlagRule rule = HostTrial.rule(in, encoding, form.mnemonic, forced);
-    if (rule == FlagRule.NO_RULE) {
-      return false;
-    }
-    if (rule == FlagRule.SAME) {
-      return emitAsItIs(in);
-    }
-    e.keepFlags(HostTrial.countsByCl(in));
-    if (!emitAsItIs(in)) {
-      return false;
-    }
-    e.applyRule(rule, HostTrial.countsByCl(in) ? encoding.w ? 63 : 31 : 0);
-    return true;
+    return emitByRule(in, form.mnemonic, this::emitAsItIs);
   }
 
   /** TZCNT or LZCNT where the guest's processor ignores the prefix and scans. */
   private boolean scan(Insn in, String meant) {
-    encoding.parse(in);
-    encoding.prefix = 0;
-    FlagRule rule = tries ? HostTrial.rule(in, encoding, meant, forced) : FlagRule.SAME;
-    if (rule == FlagRule.NO_RULE) {
-      return false;
-    }
-    if (rule == FlagRule.SAME) {
+    if (!tries) {
       return reencoder.emitScan(in);
     }
-    e.keepFlags(false);
-    if (!reencoder.emitScan(in)) {
+    encoding.parse(in);
+    encoding.prefix = 0;
+    return emitByRule(in, meant, reencoder::emitScan);
+  }
+
+  /**
+   * Emits an instruction that leaves flags undefined, and makes them what guests' processors do.
+   *
+   * @param mnemonic what {@link #encoding} is
+   */
+  private boolean emitByRule(Insn in, String mnemonic, Predicate<Insn> emission) {
+    FlagRule rule = HostTrial.rule(in, encoding, mnemonic, forced);
+    if (rule == null) {
       return false;
     }
-    e.applyRule(rule, 0);
+    if (rule.isNone()) {
+      return emission.test(in);
+    }
+    boolean byCl = HostTrial.countsByCl(in);
+    e.keepFlags(byCl);
+    if (!emission.test(in)) {
+      return false;
+    }
+    e.applyRule(rule, byCl ? encoding.w ? 63 : 31 : 0);
     return true;
   }
 

@@ -6,6 +6,8 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 import dev.vesper.x86.Assembler;
 import dev.vesper.x86.Decoder;
 import dev.vesper.x86.Insn;
+import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -24,13 +26,17 @@ final class HostTrialTest {
     System.clearProperty(HostTrial.PROPERTY);
   }
 
-  private static FlagRule rule(String line) {
+  private static @Nullable FlagRule rule(String line) {
     Assembler a = new Assembler(0, 64);
     a.add(line);
     Insn in = Decoder.decode(a.finish(), 64);
     Encoding e = new Encoding();
     e.parse(in);
     return HostTrial.rule(in, e, in.mnemonic(), HostTrial.isForced());
+  }
+
+  private static FlagRule known(String line) {
+    return Objects.requireNonNull(rule(line), line);
   }
 
   /**
@@ -40,7 +46,7 @@ final class HostTrialTest {
   void aScanKeepsAllFlagsButOne() {
     System.setProperty(HostTrial.PROPERTY, "all");
     for (String m : new String[] {"bsf", "bsr"}) {
-      FlagRule r = rule(m + " edx, ebx");
+      FlagRule r = known(m + " edx, ebx");
       assertThat(r.kept()).isEqualTo(HostTrial.ALL & ~0x4000);
       assertThat(r.taken()).isEqualTo(0x4000);
     }
@@ -49,8 +55,8 @@ final class HostTrialTest {
   @Test
   void aShiftSetsItsAuxiliaryCarry() {
     System.setProperty(HostTrial.PROPERTY, "all");
-    assertThat(rule("shl edx, cl").set() & 0x1000).isEqualTo(0x1000);
-    assertThat(rule("sar rbx, 7").set() & 0x1000).isEqualTo(0x1000);
+    assertThat(known("shl edx, cl").set() & 0x1000).isEqualTo(0x1000);
+    assertThat(known("sar rbx, 7").set() & 0x1000).isEqualTo(0x1000);
   }
 
   @ParameterizedTest
@@ -82,7 +88,7 @@ final class HostTrialTest {
   void thereIsARuleForWhatIsFrequent(String line) {
     for (String forced : new String[] {"", "all"}) {
       System.setProperty(HostTrial.PROPERTY, forced);
-      assertThat(rule(line)).isNotSameAs(FlagRule.NO_RULE);
+      assertThat(rule(line)).isNotNull();
     }
   }
 }
