@@ -1,7 +1,6 @@
 package dev.vesper.machine.cpu.emit;
 
 import static dev.vesper.machine.cpu.emit.HostAssembler.MAP_0F;
-import static dev.vesper.machine.cpu.emit.HostAssembler.MAP_0F38;
 import static dev.vesper.machine.cpu.emit.HostAssembler.R13;
 import static dev.vesper.machine.cpu.emit.HostAssembler.R14;
 import static dev.vesper.machine.cpu.emit.HostAssembler.RCX;
@@ -36,9 +35,9 @@ final class BitStrings {
       return false;
     }
     number(in, n);
-    // SARX RCX, RCX, R14: how many operands away it lies
+    // How many operands away it lies.
     a.constant(R14, Integer.numberOfTrailingZeros(bits));
-    a.register(RCX).vex(2, MAP_0F38, true, false, 0xF7, RCX, R14);
+    a.sarx(RCX, RCX, R14);
     a.memory(R13, RCX, Integer.numberOfTrailingZeros(n), 0);
     a.lea(R13, in.asize == 8);
     if (!e.segmented(in.segment())) {
@@ -47,9 +46,9 @@ final class BitStrings {
     boolean writes = !in.mnemonic().equals("bt");
     e.lookUp(n, writes);
     number(in, n);
-    // PEXT RCX, RCX, [TEMPORARY]: its number in the operand
+    // Its number in the operand.
     a.state(NativeState.TEMPORARY).storeConstant(bits - 1);
-    a.state(NativeState.TEMPORARY).vex(2, MAP_0F38, true, false, 0xF5, RCX, RCX);
+    a.state(NativeState.TEMPORARY).pext(RCX, RCX);
     int opcode =
         switch (in.mnemonic()) {
           case "bt" -> 0xA3;

@@ -296,6 +296,27 @@ final class HostAssembler {
     register(from).vex(1, MAP_0F38, true, false, 0xF7, to, count);
   }
 
+  /** {@code to = from >> (count & 63)}. */
+  void sarx(int to, int from, int count) {
+    register(from).vex(2, MAP_0F38, true, false, 0xF7, to, count);
+  }
+
+  /** Gathers the bits of a register that the mask, which rm names, has; 64 bits wide. */
+  void pext(int to, int from) {
+    vex(2, MAP_0F38, true, false, 0xF5, to, from);
+  }
+
+  /** Puts the low bits of a register where the mask, which rm names, has bits; 64 bits wide. */
+  void pdep(int to, int from) {
+    vex(3, MAP_0F38, true, false, 0xF5, to, from);
+  }
+
+  /** ANDs a register with another one, which changes no flags as AND does. */
+  void keep(int reg, int mask) {
+    register(mask).pext(reg, reg);
+    register(mask).pdep(reg, reg);
+  }
+
   /** Rotates right; the registers are 64 bits wide. */
   void rorx(int to, int from, int count) {
     register(from).vex(3, MAP_0F3A, true, false, 0xF0, to, 0);

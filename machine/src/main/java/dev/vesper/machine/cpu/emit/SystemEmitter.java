@@ -1,7 +1,6 @@
 package dev.vesper.machine.cpu.emit;
 
 import static dev.vesper.machine.cpu.emit.HostAssembler.MAP_0F;
-import static dev.vesper.machine.cpu.emit.HostAssembler.MAP_0F38;
 import static dev.vesper.machine.cpu.emit.HostAssembler.MAP_1;
 import static dev.vesper.machine.cpu.emit.HostAssembler.R11;
 import static dev.vesper.machine.cpu.emit.HostAssembler.R13;
@@ -88,12 +87,11 @@ final class SystemEmitter {
     return true;
   }
 
-  /** Sets or clears one bit of a word, by PEXT and PDEP, which change no flags. */
+  /** Sets or clears one bit of a word. */
   private void change(int word, int bit, boolean on) {
     a.constant(R13, ~bit & 0xFFFF_FFFFL);
     a.state(word).load(RCX);
-    a.register(R13).vex(2, MAP_0F38, true, false, 0xF5, RCX, RCX);
-    a.register(R13).vex(3, MAP_0F38, true, false, 0xF5, RCX, RCX);
+    a.keep(RCX, R13);
     if (on) {
       a.memory(RCX, bit).lea(RCX);
     }
@@ -108,7 +106,7 @@ final class SystemEmitter {
     check(NativeState.STI_CHECK);
     a.constant(R13, CpuState.IF);
     a.state(NativeState.EFLAGS).load(RCX);
-    a.register(R13).vex(2, MAP_0F38, true, false, 0xF5, RCX, RCX);
+    a.register(R13).pext(RCX, RCX);
     int off = a.jrcxz();
     int on = a.jmp();
     a.bind8(off);
@@ -135,9 +133,9 @@ final class SystemEmitter {
     check(NativeState.BASE_CHECK);
     e.get(R13, in.rm);
     if (in.osize == 8) {
-      // SARX RCX, R13, 47: 0 or -1 if it is canonical
+      // 0 or -1 if it is canonical
       a.constant(RCX, CANONICAL - 1);
-      a.register(R13).vex(2, MAP_0F38, true, false, 0xF7, RCX, RCX);
+      a.sarx(RCX, R13, RCX);
       a.memory(RCX, 1).lea(RCX);
       a.constant(R14, 1);
       a.shrx(RCX, RCX, R14);
@@ -167,12 +165,11 @@ final class SystemEmitter {
     check(NativeState.PUSHF_CHECK);
     stack.pushed();
     a.state(NativeState.TEMPORARY).store(R13);
-    // PUSHFQ, POP RCX; then the arithmetic flags alone, by PEXT and PDEP, which change none.
+    // PUSHFQ, POP RCX; then the arithmetic flags alone.
     a.b(0x9C);
     a.b(0x59);
     a.constant(R13, CpuState.ARITH);
-    a.register(R13).vex(2, MAP_0F38, true, false, 0xF5, RCX, RCX);
-    a.register(R13).vex(3, MAP_0F38, true, false, 0xF5, RCX, RCX);
+    a.keep(RCX, R13);
     a.state(NativeState.EFLAGS).load(R13);
     a.memory(RCX, R13, 0, 0).lea(RCX);
     a.state(NativeState.TEMPORARY).load(R13);
