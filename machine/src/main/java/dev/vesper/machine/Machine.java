@@ -144,6 +144,16 @@ public final class Machine implements AutoCloseable {
     parts.translateBy(t);
   }
 
+  /**
+   * Uses native code that earlier runs have made of the same bytes, and adds what this one makes to
+   * it: results are the same. Before the run only.
+   *
+   * @param cache of machines with the same processors
+   */
+  public void use(CodeCache cache) {
+    parts.keepCode(cache.code());
+  }
+
   /** {@return by what guest code is executed, here and as things are} */
   public Translator translator() {
     return parts.translator();

@@ -8,6 +8,8 @@ import dev.vesper.machine.cpu.CpuFeatures;
 import dev.vesper.machine.cpu.NestedMap;
 import dev.vesper.machine.cpu.PausePoints;
 import dev.vesper.machine.cpu.TimeStampCounter;
+import dev.vesper.machine.cpu.emit.KeptCode;
+import dev.vesper.machine.cpu.emit.NativeCode;
 import dev.vesper.machine.cpu.emit.NativeXex;
 import dev.vesper.machine.cpu.interp.Interpreter;
 import dev.vesper.machine.cpu.jit.RegionTranslator;
@@ -35,6 +37,7 @@ import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.List;
 import java.util.function.IntConsumer;
+import org.jspecify.annotations.Nullable;
 
 /** The parts of one machine, connected, with the guest loaded but not launched. */
 public final class Assembly {
@@ -59,6 +62,12 @@ public final class Assembly {
 
   /** What the processors have. */
   private final CpuFeatures features;
+
+  /** The native code that they execute, or null. */
+  private @Nullable NativeCode natives;
+
+  /** Where native code outlives the run, or null. */
+  private @Nullable KeptCode keptCode;
 
   /** By what the processors execute guest code. */
   private Translator translator = Translator.NONE;
@@ -219,8 +228,21 @@ public final class Assembly {
 
   /** Has the processors execute guest code by what was chosen. */
   public void translateBy(Translator t) {
-    Tiers.choose(cpus, features, t);
+    natives = Tiers.choose(cpus, features, t);
+    useKept();
     translator = t == Translator.NATIVE && Tiers.lack() != null ? Translator.REGIONS : t;
+  }
+
+  /** Has native code that is kept used, and what is made added to it; no more with null. */
+  public void keepCode(@Nullable KeptCode kept) {
+    keptCode = kept;
+    useKept();
+  }
+
+  private void useKept() {
+    if (natives != null) {
+      natives.keepIn(keptCode);
+    }
   }
 
   /**

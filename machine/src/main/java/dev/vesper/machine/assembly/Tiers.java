@@ -2,7 +2,6 @@ package dev.vesper.machine.assembly;
 
 import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuFeatures;
-import dev.vesper.machine.cpu.NativeTier;
 import dev.vesper.machine.cpu.emit.NativeCode;
 import dev.vesper.machine.cpu.jit.RegionTranslator;
 import dev.vesper.machine.spec.Translator;
@@ -38,14 +37,16 @@ public final class Tiers {
    * Chooses for the processors of one machine.
    *
    * @param features what they have
+   * @return native code, if they are to execute that
    */
-  public static void choose(List<Cpu> cpus, CpuFeatures features, Translator t) {
-    NativeTier natives = t == Translator.NATIVE ? NativeCode.create(features) : null;
+  public static @Nullable NativeCode choose(List<Cpu> cpus, CpuFeatures features, Translator t) {
+    NativeCode natives = t == Translator.NATIVE ? NativeCode.create(features) : null;
     int threshold = t == Translator.NONE ? 0 : RegionTranslator.standard();
     for (Cpu c : cpus) {
       RegionTranslator.attach(c, threshold);
       c.runNatively(natives);
     }
+    return natives;
   }
 
   /** {@return why there can be no native code here, or null if there can} */

@@ -94,6 +94,8 @@ public final class Block {
 
   private int nativeGeneration;
 
+  private @Nullable KnownBlock known;
+
   /**
    * @param insns at least one, one behind the other
    * @param lastValid whether the bytes of the last are an instruction
@@ -130,6 +132,40 @@ public final class Block {
     this.transfers = lastValid && factory.setsRip(last);
     this.indirect = transfers && goesThroughOperand(last);
     made = former == null || former.ops == null ? new Op[0] : former.madeFor(insns);
+  }
+
+  /**
+   * A block that an earlier run has decoded.
+   *
+   * @param bits of its code; {@link Insn#bits} of each instruction
+   */
+  Block(KnownBlock known, int bits, OpFactory factory, Page page, int start, int mode, int look) {
+    this.known = known;
+    this.bits = bits;
+    length = known.length();
+    span = known.span();
+    code = new byte[span];
+    page.copyTo(start, code, 0, span);
+    lastValid = true;
+    this.factory = factory;
+    this.page = page;
+    this.mode = mode;
+    this.look = look;
+    this.start = start;
+    version = page.codeVersion;
+    transfers = known.transfers();
+    indirect = known.indirect();
+    made = new Op[0];
+  }
+
+  /** {@return what was known of it without decoding, until it was translated, or null} */
+  public @Nullable KnownBlock known() {
+    return known;
+  }
+
+  /** {@return whether it ends with a jump or call through a register or memory} */
+  public boolean indirect() {
+    return indirect;
   }
 
   private static boolean goesThroughOperand(Insn in) {
@@ -275,6 +311,7 @@ public final class Block {
       nativeGeneration = generation;
     }
     natives[code.kind()] = code;
+    known = null;
     forgetInstructions();
   }
 
@@ -379,7 +416,7 @@ public final class Block {
   }
 
   /** {@return bytes from the first instruction to the end of the last} */
-  int span() {
+  public int span() {
     return span;
   }
 }

@@ -1048,6 +1048,10 @@ public final class Cpu extends ControlRegisters {
    *     keeps changing itself has most of its instructions left as they were
    */
   private Block build(Page p, long la, int start, int mode, @Nullable Block former) {
+    Block known = knownBlock(p, start, mode);
+    if (known != null) {
+      return known;
+    }
     List<Insn> insns = new ArrayList<>();
     boolean valid = true;
     int bits = codeBits();
@@ -1097,6 +1101,26 @@ public final class Cpu extends ControlRegisters {
     mark(p, start, Math.min(Math.max(offset, looked), Page.SIZE));
     Insn[] all = insns.toArray(new Insn[0]);
     return new Block(all, valid, factory, p, start, mode, firstLook(start), former);
+  }
+
+  /** {@return the block at an offset, which an earlier run has decoded, or null} */
+  private @Nullable Block knownBlock(Page p, int start, int mode) {
+    int kind = nativeKind();
+    if (natives == null
+        || kind == NativeState.NO_KIND
+        || pausePoints.hasCode()
+        || !runsNatively(mode)) {
+      return null;
+    }
+    KnownBlock k = natives.known(p, start, mode, kind);
+    if (k == null) {
+      return null;
+    }
+    if (observer != null) {
+      observer.onBlock(this, rip, k.span());
+    }
+    mark(p, start, start + k.span());
+    return new Block(k, codeBits(), factory, p, start, mode, firstLook(start));
   }
 
   private int firstLook(int offset) {

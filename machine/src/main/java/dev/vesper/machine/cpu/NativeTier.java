@@ -1,9 +1,19 @@
 package dev.vesper.machine.cpu;
 
+import dev.vesper.machine.memory.Page;
 import org.jspecify.annotations.Nullable;
 
 /** Makes native code of blocks and runs it. */
 public interface NativeTier {
+  /**
+   * {@return what is known of the block that begins somewhere in a page, or null if it must be
+   * decoded}
+   *
+   * @param mode {@link Mmu#codeMode} that its code is for
+   * @param kind the TLB of data that its native code will look into
+   */
+  @Nullable KnownBlock known(Page page, int start, int mode, int kind);
+
   /**
    * {@return native code of a block, or null if there is no room left} In that case everything made
    * before is forgotten, and asking again makes it.

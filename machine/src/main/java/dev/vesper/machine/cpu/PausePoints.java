@@ -51,6 +51,11 @@ public final class PausePoints {
     data = watches.toArray(new Watch[0]);
   }
 
+  /** {@return whether code may pause anywhere} */
+  boolean hasCode() {
+    return code.length != 0;
+  }
+
   /** {@return whether a block must begin at an offset in its page, because code may pause there} */
   boolean beginsBlock(int offset) {
     return offsets.get(offset);

@@ -68,6 +68,18 @@ public final class LazyMemory {
   }
 
   /**
+   * {@return the same, where the system may give large pages: memory that will be filled from its
+   * beginning}
+   *
+   * @param bytes a power of two of at least 4096
+   * @throws OutOfMemoryError if the system has no room for them
+   */
+  public static MemorySegment mapLarge(long bytes) {
+    MemorySegment m = mapAligned(bytes, () -> {});
+    return m == null ? map(bytes) : m;
+  }
+
+  /**
    * {@return zero bytes at a multiple of their number, for which the system is to take a huge page
    * if it has them, or null if there is no such system or it refuses}
    *

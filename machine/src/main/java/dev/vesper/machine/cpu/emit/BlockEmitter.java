@@ -13,24 +13,23 @@ import dev.vesper.machine.cpu.NativeState;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.x86.Insn;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 
 /**
  * Emission of one block: its frame, the way to guest memory, jumps, and the exits. Guest flags stay
  * in the computer's flags from the first instruction of a run to its last, so that they are exact
  * at every exit: nothing here may change a flag.
+ *
+ * <p>The code is good at any address, and as any number, but for its last bytes: what all ways out
+ * of it lead to, which {@link #place(byte[], int, int, long, long, long)} completes.
  */
 final class BlockEmitter {
-  /** Jumps from within the code to a stub. */
-  record StubJump(int where, int stub) {}
-
   final HostAssembler a = new HostAssembler();
-  private final Stubs stubs;
   private final InstructionEmitter instructions;
 
   private int kind;
   private int bits;
-  private int number;
 
   /** The operation that is being emitted, by its index. */
   private int index;
@@ -46,25 +45,27 @@ final class BlockEmitter {
   /** What is emitted behind the block, out of the way of what is executed mostly. */
   private final List<Runnable> later = new ArrayList<>();
 
-  private final List<StubJump> stubJumps = new ArrayList<>();
+  /** 32-bit jumps to the common way out. */
+  private final List<Integer> leaving = new ArrayList<>();
+
+  /** Calls of what loads vector registers. */
+  private final List<Integer> loading = new ArrayList<>();
 
   /** Whether vector registers are known to be loaded for instructions without and with VEX. */
   private boolean sseLoaded;
 
   private boolean avxLoaded;
 
-  /** Results beside the code itself. */
-  int[] resume = {};
+  // Results beside the code itself.
+  private int[] resume = {};
 
-  long sse;
-  long avx;
-  final int[] jumps = new int[2];
-  final int[] targets = new int[2];
+  private long sse;
+  private long avx;
+  private final int[] jumps = new int[2];
+  private final int[] targets = new int[2];
   private int jumpCount;
 
-  BlockEmitter(
-      Stubs stubs, HostFeatures host, dev.vesper.machine.cpu.CpuFeatures guest, boolean tries) {
-    this.stubs = stubs;
+  BlockEmitter(HostFeatures host, dev.vesper.machine.cpu.CpuFeatures guest, boolean tries) {
     instructions = new InstructionEmitter(this, host, guest, tries);
   }
 
@@ -96,23 +97,21 @@ final class BlockEmitter {
     return next;
   }
 
-  List<StubJump> stubJumps() {
-    return stubJumps;
-  }
-
-  int jumpCount() {
-    return jumpCount;
+  /** {@return what is to be known of the code beside its bytes; it shares nothing with this} */
+  CodeStore.Translation translation() {
+    return new CodeStore.Translation(
+        resume, sse, avx, Arrays.copyOf(jumps, jumpCount), targets.clone(), !loading.isEmpty());
   }
 
   /** Writes a block's code into the assembler, from its position 0 on. */
-  void emit(Block block, int aKind, int aNumber) {
+  void emit(Block block, int aKind) {
     a.reset();
     kind = aKind;
-    number = aNumber;
     bits = block.mode >> 1 == 2 ? 64 : 32;
     misses.clear();
     later.clear();
-    stubJumps.clear();
+    leaving.clear();
+    loading.clear();
     sseLoaded = false;
     avxLoaded = false;
     sse = 0;
@@ -144,7 +143,7 @@ final class BlockEmitter {
         while (later.size() > laterMark) {
           later.removeLast();
         }
-        stubJumps.removeIf(j -> j.where >= mark);
+        leaving.removeIf(j -> j >= mark);
         jumpCount = jumpMark;
         leave(index);
         // Vector registers are the interpreter's then; it may also forbid them.
@@ -158,9 +157,67 @@ final class BlockEmitter {
     for (int i = 0; i < later.size(); i++) {
       later.get(i).run();
     }
+    end();
   }
 
   // ---- frame and exits
+
+  /** Bytes of {@code LEA RCX, [RCX + number << 8]; JMP leave}, which code ends with. */
+  private static final int WAY_OUT = 7 + 5;
+
+  /** Bytes of {@code JMP loadVectors}, which comes before that if vector registers are loaded. */
+  private static final int WAY_TO_VECTORS = 5;
+
+  /** Less than this no code has. */
+  static final int SHORTEST = WAY_OUT;
+
+  /** ECX: why the code is left, without its number. */
+  private void end() {
+    if (!loading.isEmpty()) {
+      for (int from : loading) {
+        a.bind32(from, a.position());
+      }
+      a.jmp();
+    }
+    for (int from : leaving) {
+      a.bind32(from, a.position());
+    }
+    wayOut(a);
+  }
+
+  /** Writes what code ends with. */
+  static void wayOut(HostAssembler a) {
+    int at = a.position();
+    a.memory(RCX, Integer.MAX_VALUE).lea(RCX);
+    a.jmp();
+    assert a.position() - at == WAY_OUT : "a way out of another length";
+  }
+
+  /**
+   * Completes code for where it will be, whatever it was completed for before.
+   *
+   * @param code the code, as it was emitted
+   * @param number what its exits name it by
+   * @param at the address of its beginning
+   * @param leave address of {@link Stubs#leave}
+   * @param loadVectors address of {@link Stubs#loadVectors}, or 0 if the code does not load them
+   */
+  static void place(byte[] code, int length, int number, long at, long leave, long loadVectors) {
+    put32(code, length - 4, (int) (leave - (at + length)));
+    put32(code, length - 9, number << 8);
+    if (loadVectors != 0) {
+      int end = length - WAY_OUT;
+      assert code[end - WAY_TO_VECTORS] == (byte) 0xE9 : "no way to the vectors";
+      put32(code, end - 4, (int) (loadVectors - (at + end)));
+    }
+  }
+
+  private static void put32(byte[] code, int at, int v) {
+    code[at] = (byte) v;
+    code[at + 1] = (byte) (v >> 8);
+    code[at + 2] = (byte) (v >> 16);
+    code[at + 3] = (byte) (v >> 24);
+  }
 
   private void budget(int n) {
     a.memory(R15, -n).lea(R15);
@@ -177,19 +234,8 @@ final class BlockEmitter {
 
   /** Leaves native code. */
   private void leave(int why) {
-    a.constant(RCX, (long) number << 8 | why);
-    stub(stubs.leave);
-  }
-
-  private void stub(int which) {
-    stubJumps.add(new StubJump(a.jmp(), which));
-  }
-
-  /** Calls a stub, which comes back. */
-  private void call(int which) {
-    a.b(0xE8);
-    a.d(0);
-    stubJumps.add(new StubJump(a.position() - 4, which));
+    a.constant(RCX, why);
+    leaving.add(a.jmp());
   }
 
   /** Leaves the instruction to the interpreter, from here. */
@@ -248,7 +294,9 @@ final class BlockEmitter {
           int loadable = a.jrcxz();
           leave(i);
           a.bind8(loadable);
-          call(stubs.loadVectors);
+          a.b(0xE8);
+          a.d(0);
+          loading.add(a.position() - 4);
           a.bind32(a.jmp(), back);
         });
     if (avx) {

@@ -2,16 +2,20 @@ package dev.vesper.machine.cpu.emit;
 
 import java.util.HashSet;
 import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.Stream;
 
 /**
  * What the computer's processor can do.
  *
  * @param names features, by the names of the opcode table
+ * @param processor its maker, and family, model and stepping
  */
-record HostFeatures(Set<String> names) {
+record HostFeatures(Set<String> names, String processor) {
   private static final int EAX = 0;
   private static final int EBX = 1;
   private static final int ECX = 2;
+  private static final int EDX = 3;
 
   /** Where features are told (AMD APM volume 3, appendix E). */
   interface Source {
@@ -72,7 +76,11 @@ record HostFeatures(Set<String> names) {
         add(s, b, names);
       }
     }
-    return new HostFeatures(Set.copyOf(names));
+    String processor =
+        Stream.of(s.cpuid(0, 0, EBX), s.cpuid(0, 0, EDX), s.cpuid(0, 0, ECX), s.cpuid(1, 0, EAX))
+            .map(Integer::toHexString)
+            .collect(Collectors.joining(" "));
+    return new HostFeatures(Set.copyOf(names), processor);
   }
 
   private static void add(Source s, Bit b, Set<String> names) {

@@ -4,9 +4,11 @@ import dev.vesper.machine.cpu.Block;
 import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuFeatures;
 import dev.vesper.machine.cpu.CpuState;
+import dev.vesper.machine.cpu.KnownBlock;
 import dev.vesper.machine.cpu.NativeBlock;
 import dev.vesper.machine.cpu.NativeState;
 import dev.vesper.machine.cpu.NativeTier;
+import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.RawMemory;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
@@ -28,6 +30,10 @@ public final class NativeCode implements NativeTier {
   private final BlockEmitter emitter;
   private @Nullable NativeBlock[] blocks = new NativeBlock[1024];
   private int count;
+  private @Nullable CodeStore store;
+
+  /** Code that is taken out of the store. */
+  private byte[] kept = new byte[1 << 12];
 
   /** The value of {@link #count} at which to look for blocks that are stale. */
   private int look = LOOK;
@@ -70,7 +76,7 @@ public final class NativeCode implements NativeTier {
     stubsAt = memory.next();
     memory.add(a.bytes(), a.position());
     stubsEnd = memory.used();
-    emitter = new BlockEmitter(stubs, host, guest, tries);
+    emitter = new BlockEmitter(host, guest, tries);
   }
 
   /**
@@ -110,38 +116,80 @@ public final class NativeCode implements NativeTier {
     return NativeEntry.lack();
   }
 
+  /** Uses code that is kept, and adds what is made; no more with null. */
+  public void keepIn(@Nullable KeptCode kept) {
+    keepIn(kept == null ? null : kept.store());
+  }
+
+  /** Uses code of a store, and adds what is made. */
+  void keepIn(@Nullable CodeStore to) {
+    store = to;
+  }
+
+  @Override
+  public @Nullable KnownBlock known(Page page, int start, int mode, int kind) {
+    CodeStore s = store;
+    long r = s == null ? 0 : s.find(page, start, mode, kind);
+    return r == 0 ? null : CodeStore.known(r);
+  }
+
   @Override
   public @Nullable NativeBlock translate(Block block, int kind) {
-    emitter.emit(block, kind, count);
-    HostAssembler a = emitter.a;
-    if (!memory.hasRoom(a.position())) {
+    CodeStore s = store;
+    long r = 0;
+    if (s != null) {
+      KnownBlock known = block.known();
+      r =
+          known != null && known.kind() == kind
+              ? known.record()
+              : s.find(block.page, block.start, block.mode, kind);
+    }
+    CodeStore.Translation t;
+    byte[] code;
+    int length;
+    if (r != 0) {
+      t = CodeStore.translation(r);
+      length = CodeStore.codeLength(r);
+      if (kept.length < length) {
+        kept = new byte[2 * length];
+      }
+      code = kept;
+      CodeStore.code(r, code);
+    } else {
+      emitter.emit(block, kind);
+      t = emitter.translation();
+      code = emitter.a.bytes();
+      length = emitter.a.position();
+      if (s != null && block.valid(block.length() - 1)) {
+        KnownBlock k =
+            new KnownBlock(
+                block.length(), block.span(), block.transfers, block.indirect(), kind, 0);
+        s.add(block.page, block.start, block.mode, kind, k, t, code, length);
+      }
+    }
+    if (!memory.hasRoom(length)) {
       forgetAll();
       return null;
     }
+    return install(block, kind, t, code, length);
+  }
+
+  private NativeBlock install(
+      Block block, int kind, CodeStore.Translation t, byte[] code, int length) {
     long at = memory.next();
-    for (BlockEmitter.StubJump j : emitter.stubJumps()) {
-      a.bind32(j.where(), (int) (stubsAt + j.stub() - at));
-    }
-    memory.add(a.bytes(), a.position());
-    long[] jumps = new long[emitter.jumpCount()];
+    long leave = stubsAt + stubs.leave;
+    long load = stubsAt + stubs.loadVectors;
+    BlockEmitter.place(code, length, count, at, leave, t.loadsVectors() ? load : 0);
+    memory.add(code, length);
+    long[] jumps = new long[t.jumps().length];
     for (int i = 0; i < jumps.length; i++) {
-      jumps[i] = at + emitter.jumps[i];
+      jumps[i] = at + t.jumps()[i];
     }
     NativeBlock made =
-        new NativeBlock(
-            block,
-            kind,
-            count,
-            at,
-            emitter.resume,
-            emitter.sse,
-            emitter.avx,
-            jumps,
-            emitter.targets.clone());
+        new NativeBlock(block, kind, count, at, t.resume(), t.sse(), t.avx(), jumps, t.targets());
     Inspector i = inspector;
     if (i != null) {
-      int length = a.position();
-      i.emitted(made, a.bytes(), length, stubsAt + stubs.leave, stubsAt + stubs.loadVectors);
+      i.emitted(made, code, length, leave, load);
     }
     if (count == blocks.length) {
       blocks = Arrays.copyOf(blocks, 2 * count);

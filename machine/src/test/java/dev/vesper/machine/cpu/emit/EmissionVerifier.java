@@ -26,7 +26,8 @@ import org.jspecify.annotations.Nullable;
  *       this access and all of its bytes;
  *   <li>it neither traps nor needs an alignment that was not tested;
  *   <li>a branch leads to an instruction of the block, to the way out with a reason that there is,
- *       or to where the jump cache was found to lead;
+ *       or to where the jump cache was found to lead; the way out is the block's last two
+ *       instructions, which name it;
  *   <li>the stack pointer stays, and so does the budget but for the block's own.
  * </ul>
  *
@@ -52,6 +53,9 @@ final class EmissionVerifier {
   private final int leave;
   private final int loadVectors;
 
+  /** Where the way out of the block begins. */
+  private final int wayOut;
+
   /** Instructions by where they begin. */
   private final @Nullable Insn[] insns;
 
@@ -67,6 +71,7 @@ final class EmissionVerifier {
     this.length = length;
     this.leave = (int) (leave - block.entry());
     this.loadVectors = (int) (loadVectors - block.entry());
+    wayOut = length - BlockEmitter.SHORTEST;
     insns = new Insn[length];
     known = new Knowledge[length + 1];
     meeting = new boolean[length + 1];
@@ -167,6 +172,7 @@ final class EmissionVerifier {
       insns[at] = in;
       at += in.length;
     }
+    demandWayOut();
     meeting[0] = true;
     for (int r : block.resume()) {
       demandInstruction(r, r);
@@ -185,6 +191,33 @@ final class EmissionVerifier {
     }
   }
 
+  /** {@code LEA RCX, [RCX + number << 8]; JMP leave}. */
+  private void demandWayOut() {
+    Insn lea = wayOut < 0 ? null : insns[wayOut];
+    Insn jump = lea == null ? null : insns[wayOut + lea.length];
+    boolean good =
+        lea != null
+            && jump != null
+            && lea.operation() == Operation.LEA
+            && lea.reg == RCX
+            && lea.base == RCX
+            && lea.index == Insn.NO_REG
+            && lea.osize == 8
+            && lea.asize == 8
+            && lea.disp == (long) block.number() << 8
+            && jump.operation() == Operation.JMP
+            && isBranch(jump)
+            && length + jump.imm == leave;
+    demand(good, Math.max(0, wayOut), "no way out at the end, or one in the name of another");
+  }
+
+  private boolean isWayToVectors(Insn in, int at) {
+    return in.operation() == Operation.JMP
+        && isBranch(in)
+        && at + in.length == wayOut
+        && wayOut + in.imm == loadVectors;
+  }
+
   private void demandInstruction(int target, int from) {
     if (target < 0 || target >= length || insns[target] == null) {
       throw violation(from, "a way to " + target + ", where no instruction begins");
@@ -193,14 +226,17 @@ final class EmissionVerifier {
 
   /** {@return where in the block a branch leads, or -1 if it is none or leads to a stub} */
   private int branchTarget(Insn in, int at) {
-    if (!isBranch(in) || in.operation() == Operation.CALL) {
+    if (!isBranch(in)
+        || in.operation() == Operation.CALL
+        || at >= wayOut
+        || isWayToVectors(in, at)) {
       return -1;
     }
     long target = at + in.length + in.imm;
-    if (in.operation() == Operation.JMP && target == leave) {
+    if (in.operation() == Operation.JMP && target == wayOut) {
       return -1;
     }
-    if (target < 0 || target >= length) {
+    if (target < 0 || target >= wayOut) {
       throw violation(at, "a branch out of the block, to " + target);
     }
     return (int) target;
@@ -251,7 +287,7 @@ final class EmissionVerifier {
       if (endsWay(in)) {
         break;
       }
-      if (at == length) {
+      if (at >= wayOut) {
         throw violation(at, "a way runs out of the code");
       }
       if (meeting[at]) {
@@ -351,7 +387,9 @@ final class EmissionVerifier {
       return;
     }
     if (in.operation() == Operation.CALL) {
-      demand(at + in.length + in.imm == loadVectors, at, "a call to something else");
+      long target = at + in.length + in.imm;
+      Insn there = target > 0 && target < length ? insns[(int) target] : null;
+      demand(there != null && isWayToVectors(there, (int) target), at, "a call to something else");
       boolean avx = k.facts.contains(new Fact.Loadable(true));
       demand(avx || k.facts.contains(new Fact.Loadable(false)), at, "vectors may not be loadable");
       k.facts.add(new Fact.Loaded(false));
@@ -363,6 +401,7 @@ final class EmissionVerifier {
     }
     int target = branchTarget(in, at);
     if (target < 0) {
+      demand(!isWayToVectors(in, at), at, "vectors are loaded as if by a call");
       leaves(k, at);
       return;
     }
@@ -409,13 +448,13 @@ final class EmissionVerifier {
     }
   }
 
-  /** The way out: ECX says why. */
+  /** To the way out: ECX says why. */
   private void leaves(Knowledge k, int at) {
     if (!(k.register(RCX) instanceof Value.Constant c)) {
       throw violation(at, "code is left for no reason");
     }
-    demand(c.value() >>> 8 == block.number(), at, "code is left in the name of another");
-    int why = (int) c.value() & 0xFF;
+    demand(c.value() >>> 8 == 0, at, "code is left in the name of another");
+    int why = (int) c.value();
     boolean there =
         why < Math.min(NativeState.OPERATIONS, block.resume().length)
             || why == NativeState.OUT_OF_BUDGET

@@ -232,9 +232,11 @@ final class EmissionVerifierTest {
     NativeBlock b = e.block;
     HostAssembler a = new HostAssembler();
     body.accept(a);
-    a.constant(RCX, (long) b.number() << 8);
+    a.constant(RCX, 0);
     int out = a.jmp();
-    a.bind32(out, (int) (e.leave - b.entry()));
+    a.bind32(out, a.position());
+    BlockEmitter.wayOut(a);
+    BlockEmitter.place(a.bytes(), a.position(), b.number(), b.entry(), e.leave, 0);
     NativeBlock alone =
         new NativeBlock(
             b.block(),
@@ -481,13 +483,24 @@ final class EmissionVerifierTest {
       Emission b =
           byHand(
               a -> {
-                a.constant(RCX, ((long) e.block.number() << 8) + why);
-                a.bind32(a.jmp(), (int) (e.leave - e.block.entry()));
+                a.constant(RCX, why);
+                // Over the good reason, to the way out.
+                a.bind32(a.jmp(), a.position() + 10);
               });
       assertFound(b, b.code, "reason " + why);
     }
-    Emission none = byHand(a -> a.bind32(a.jmp(), (int) (e.leave - e.block.entry())));
+    Emission none = byHand(a -> a.bind32(a.jmp(), a.position() + 10));
     assertFound(none, none.code, "no reason");
+    Emission straight =
+        byHand(
+            a -> {
+              a.constant(RCX, (long) e.block.number() << 8);
+              a.bind32(a.jmp(), (int) (e.leave - e.block.entry()));
+            });
+    assertFound(straight, straight.code, "past the way out");
+    byte[] other = e.code.clone();
+    BlockEmitter.place(other, other.length, e.block.number() + 1, e.block.entry(), e.leave, 0);
+    assertFound(e, other, "in the name of another");
     Emission end = byHand(a -> a.memory(R15, -1).lea(RDI));
     byte[] cut = Arrays.copyOf(end.code, end.code.length - 5);
     assertFound(end, cut, "a way that runs out of the code");

@@ -1,0 +1,75 @@
+package dev.vesper.machine.guests;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
+
+import dev.vesper.fixtures.DebianKernel;
+import dev.vesper.machine.CodeCache;
+import dev.vesper.machine.Machine;
+import dev.vesper.machine.TestMachine;
+import dev.vesper.machine.cpu.emit.VerifiedEmission;
+import dev.vesper.machine.spec.MachineSpec;
+import dev.vesper.machine.spec.SevMode;
+import dev.vesper.machine.spec.Translator;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.extension.ExtendWith;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+
+/** The second boot of a kernel uses the code of the first, and is the same boot. */
+@Tag("slow")
+@ExtendWith(VerifiedEmission.class)
+final class KeptCodeBootTest {
+  private static final long INSTRUCTIONS = 120_000_000;
+
+  @TempDir Path dir;
+  private final List<String> notes = new ArrayList<>();
+
+  private String boot(SevMode mode, boolean keeps) throws Exception {
+    MachineSpec.Builder spec =
+        MachineSpec.builder(mode, DebianKernel.image(), b -> {})
+            .processors(2)
+            .append("console=ttyS0 quiet");
+    TestMachine t = TestMachine.of(spec);
+    Machine m = t.machine();
+    assumeTrue(
+        Machine.lackOfNativeCode() == null, () -> "no native code: " + Machine.lackOfNativeCode());
+    m.translator(Translator.NATIVE);
+    try (CodeCache c = CodeCache.open(dir.resolve("code"), m.spec(), notes::add)) {
+      if (keeps) {
+        m.use(c);
+      }
+      t.run(INSTRUCTIONS);
+      c.save();
+    }
+    return m.instructions() + " " + m.stateHash();
+  }
+
+  private long kept() throws Exception {
+    try (var files = Files.list(dir.resolve("code"))) {
+      return Files.size(files.findFirst().orElseThrow());
+    }
+  }
+
+  @ParameterizedTest
+  @EnumSource(
+      value = SevMode.class,
+      names = {"OFF", "ES"})
+  void theSecondBootIsTheFirst(SevMode mode) throws Exception {
+    String without = boot(mode, false);
+    assertThat(kept()).isZero();
+    assertThat(boot(mode, true)).isEqualTo(without);
+    long first = kept();
+    assertThat(first).isGreaterThan(1 << 20);
+    long verified = VerifiedEmission.count();
+    assertThat(boot(mode, true)).isEqualTo(without);
+    assertThat(VerifiedEmission.count() - verified).isGreaterThan(5_000);
+    assertThat(kept()).as("nothing is made again").isEqualTo(first);
+    assertThat(notes).isEmpty();
+  }
+}
