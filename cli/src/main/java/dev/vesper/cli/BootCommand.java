@@ -148,17 +148,7 @@ final class BootCommand implements Options.Command {
   /** {@return the folder of what is fetched} */
   private static Path cache() {
     String named = System.getenv().getOrDefault("VESPER_CACHE", "");
-    if (!named.isEmpty()) {
-      return Path.of(named);
-    }
-    String caches = System.getenv().getOrDefault("XDG_CACHE_HOME", "");
-    if (caches.startsWith("/")) {
-      return Path.of(caches, "vesper");
-    }
-    // As shells have it; Java takes the one of the system's list of users.
-    String home = System.getenv().getOrDefault("HOME", "");
-    return Path.of(
-        home.startsWith("/") ? home : System.getProperty("user.home"), ".cache", "vesper");
+    return named.isEmpty() ? Caches.folder() : Path.of(named);
   }
 
   private byte @Nullable [] busybox() {

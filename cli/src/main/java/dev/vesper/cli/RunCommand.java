@@ -71,6 +71,7 @@ final class RunCommand implements Options.Command {
   private @Nullable Boot boot;
 
   private boolean translatorSaid;
+  private @Nullable CodeFolder codeFolder;
 
   /** What was typed. */
   private List<String> commandLine = List.of();
@@ -205,8 +206,10 @@ final class RunCommand implements Options.Command {
         TimeLimit time = new TimeLimit(end, halt());
         HeapWatch heap = new HeapWatch(this::touched);
         Silence quiet = new Silence(silence(), Terminal.isSeen());
+        CodeFolder code = new CodeFolder(said, options, shares);
         Closeable terminal = RawTerminal::restore) {
       open(outputs);
+      codeFolder = code;
       if (signals != null) {
         signals.hurry(() -> outputs.deadline(System.nanoTime()));
       }
@@ -293,6 +296,7 @@ final class RunCommand implements Options.Command {
       boolean own = boot != null && result.guestValue() != null;
       ending.write("the summary", () -> results.report(last, result, mode, own));
       limit.tell(Terminal::say);
+      code.save();
       int[] found = {0};
       if (said.check) {
         ending.write("the reports", () -> found[0] = said.checkOptions.conclude(checker, outputs));
@@ -514,6 +518,9 @@ final class RunCommand implements Options.Command {
       m.translateAfter(said.translateAfter);
     }
     sayTranslator(m);
+    if (codeFolder != null) {
+      codeFolder.addTo(m);
+    }
     try {
       for (; ; ) {
         Outcome o = m.run();

@@ -11,6 +11,7 @@ import dev.vesper.machine.spec.BootOptions;
 import dev.vesper.machine.spec.Hardware;
 import dev.vesper.machine.spec.SevMode;
 import dev.vesper.machine.spec.Translator;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -57,6 +58,7 @@ final class RunOptions {
   List<String> secret = List.of();
   boolean measureOnly;
   String translator = "";
+  String codeCache = "";
   @Nullable Integer translateAfter;
   long limitInsns = Long.MAX_VALUE;
   double timeout;
@@ -257,6 +259,13 @@ final class RunOptions {
             + " code; -v says why); results are the same",
         v -> translator = v,
         "--translator");
+    o.text(
+        "DIR|off",
+        "keep native code between runs in a folder of your own, so that the next boot of a kernel"
+            + " need not make it again (default: $XDG_CACHE_HOME/vesper/code, or"
+            + " ~/.cache/vesper/code); results are the same",
+        v -> codeCache = v,
+        "--code-cache");
     o.integer(
         "N",
         "without native code, translate a block of code when it has been interpreted N times"
@@ -353,6 +362,28 @@ final class RunOptions {
   }
 
   /**
+   * {@return the folder of native code, or null if none is to be kept} In a process of others, as
+   * of tests, it is kept only if a folder is named.
+   */
+  @Nullable Path codeFolder() {
+    Translator t = translation();
+    if (codeCache.equals("off")
+        || translateAfter != null
+        || t != null && t != Translator.NATIVE
+        || !codeFolderIsNamed() && !sandbox.isAlone()) {
+      return null;
+    }
+    return codeFolderIsNamed()
+        ? UserFiles.path(codeCache).toAbsolutePath()
+        : Caches.folder().resolve("code");
+  }
+
+  /** {@return whether it is one that the user has named} */
+  boolean codeFolderIsNamed() {
+    return !codeCache.isEmpty();
+  }
+
+  /**
    * Looks at what the options say together, before anything is done.
    *
    * @throws UserError if they cannot be meant
@@ -363,6 +394,13 @@ final class RunOptions {
     SevMode mode = guest.mode();
     if (limitInsns < 0 || timeout < 0 || silence != null && silence < 0) {
       throw new UserError("limits must not be negative");
+    }
+    if (!List.of("", "off").contains(codeCache)) {
+      Path folder = UserFiles.path(codeCache);
+      if (Files.exists(folder) && !Files.isDirectory(folder)) {
+        throw new UserError("--code-cache " + folder + " is no folder: name one, or off");
+      }
+      UserFiles.requireFolder(folder.toAbsolutePath());
     }
     if (translateAfter != null && translateAfter < 0) {
       throw new UserError("--translate-after must not be negative");

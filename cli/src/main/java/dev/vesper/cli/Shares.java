@@ -11,6 +11,7 @@ import java.util.List;
 /** The folders of {@code --share} options. */
 final class Shares implements Closeable {
   private final List<Hardware.Share> all = new ArrayList<>();
+  private final ShareBoundary boundary;
 
   /**
    * Opens folders.
@@ -21,19 +22,31 @@ final class Shares implements Closeable {
    */
   Shares(List<String> options, List<Path> read, List<Path> written) {
     try {
-      UserError.of(
-          () -> {
-            for (String o : options) {
-              all.add(HardwareOptions.share("--share", o));
-            }
-            ShareBoundary b = new ShareBoundary(all.stream().map(Hardware.Share::server).toList());
-            written.forEach(b::requireWritable);
-            read.forEach(b::requireReadable);
-            return b;
-          });
+      boundary =
+          UserError.of(
+              () -> {
+                for (String o : options) {
+                  all.add(HardwareOptions.share("--share", o));
+                }
+                ShareBoundary b =
+                    new ShareBoundary(all.stream().map(Hardware.Share::server).toList());
+                written.forEach(b::requireWritable);
+                read.forEach(b::requireReadable);
+                return b;
+              });
     } catch (UserError e) {
       close();
       throw e;
+    }
+  }
+
+  /** {@return whether a guest could change a file} */
+  boolean reach(Path file) {
+    try {
+      boundary.requireWritable(file);
+      return false;
+    } catch (IllegalArgumentException e) {
+      return true;
     }
   }
 
