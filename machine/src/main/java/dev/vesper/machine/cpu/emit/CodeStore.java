@@ -227,9 +227,7 @@ final class CodeStore {
       RawMemory.put16(r + RESUME + 2L * i, t.resume[i]);
     }
     long guest = guest(r);
-    for (int i = 0; i < span; i++) {
-      RawMemory.put8(guest + i, page.get8(start + i));
-    }
+    RawMemory.move(page.address + start, guest, span);
     RawMemory.copy(code, 0, guest + span, codeLength);
     used += size;
     enter(used - size, hash);
