@@ -23,6 +23,7 @@ public final class Bench {
       """
       usage: vesper bench kernels                         hot guest code
              vesper bench vc                              round trips through a #VC handler
+             vesper bench exits                           port, MMIO and timer interrupt, without and under es
              vesper bench boot KERNEL INITRD [off|sev|es] a Linux boot, each pass in a new process
              vesper bench firmware OVMF.fd [off|sev|es]   firmware to its shell, the same way
              vesper bench start                           time to the first byte of output
@@ -38,6 +39,7 @@ public final class Bench {
     switch (args.length == 0 ? "" : args[0]) {
       case "kernels" -> KernelBench.run();
       case "vc" -> RoundTrips.run();
+      case "exits" -> ExitBench.run();
       case "decode" -> DecoderBench.run();
       case "start" -> StartBench.run();
       case "disk" -> DiskBench.run();

@@ -11,18 +11,28 @@ final class VcGuest {
 
   /** {@return a loop of CPUID} */
   static String cpuid(int rounds) {
-    return source(rounds, CPUID, CPUID_HANDLER);
+    return source("", loop(rounds, CPUID), CPUID_HANDLER);
   }
 
   /** {@return a loop of OUT to a port that nothing listens to} */
   static String out(int rounds) {
-    return source(rounds, OUT, OUT_HANDLER);
+    return source("", loop(rounds, OUT), OUT_HANDLER);
   }
 
   /** {@return a loop of REP OUTSB of 64 KiB to COM1} */
   static String outs(int rounds) {
-    return source(
-        rounds, "mov esi, 0x400000\nmov ecx, 65536\nmov edx, 0x3f8\nrep outsb", OUTS_HANDLER);
+    String body = "mov esi, 0x400000\nmov ecx, 65536\nmov edx, 0x3f8\nrep outsb";
+    return source("", loop(rounds, body), OUTS_HANDLER);
+  }
+
+  /** {@return a loop of reads of a register of the local APIC at its physical address} */
+  static String mmio(int rounds) {
+    return source(ExitGuest.MAP, loop(rounds, ExitGuest.READ), MMIO_HANDLER);
+  }
+
+  /** {@return code that waits while the local APIC's timer interrupts it, without #VC} */
+  static String timer(int rounds) {
+    return source(ExitGuest.MAP + TIMER_SET_UP, TIMER.replace("ROUNDS", "" + rounds), "hlt");
   }
 
   private static final String CPUID_HANDLER =
@@ -115,8 +125,90 @@ final class VcGuest {
       R: iretq
       """;
 
+  private static final String MMIO_HANDLER =
+      """
+      mov eax, 0x80000001
+      mov [rbx+0x390], rax
+      lea rax, [rdi+0x30]
+      mov [rbx+0x398], rax
+      mov qword [rbx+0x3a0], 4
+      mov qword [rbx+0x3a8], GHCB+0x800
+      mov qword [rbx+0x3f0], 0
+      mov rax, 0x003c000000000000
+      mov [rbx+0x3f8], rax
+      vmgexit
+      mov eax, [rbx+0x800]
+      mov [rsp+16], rax
+      pop rdx
+      pop rcx
+      pop rax
+      add rsp, 8
+      add qword [rsp], 3
+      iretq
+      """;
+
+  /** Writes to the APIC are VMGEXITs at once, as those of a kernel that knows where it is. */
+  private static final String TIMER_SET_UP =
+      """
+      mov rax, A
+      mov [I64], ax
+      mov word [I64+2], 0x10
+      mov word [I64+4], 0x8e00
+      shr rax, 16
+      mov [I64+6], ax
+      """;
+
+  private static final String TIMER =
+      """
+      mov rsi, 0xf0
+      mov eax, 0x1ff
+      call W
+      mov rsi, 0x3e0
+      mov eax, 0xb
+      call W
+      mov rsi, 0x320
+      mov eax, 0x40
+      call W
+      mov r15d, ROUNDS
+      mov rsi, 0x380
+      mov eax, PERIOD
+      call W
+      sti
+      L: add rbx, 1
+      test r15d, r15d
+      jg L
+      cli
+      jmp E
+      W: mov [GHCB+0x800], rax
+      add rsi, rdi
+      mov [GHCB+0x398], rsi
+      mov eax, 0x80000002
+      mov [GHCB+0x390], rax
+      mov qword [GHCB+0x3a0], 4
+      mov qword [GHCB+0x3a8], GHCB+0x800
+      mov qword [GHCB+0x3f0], 0
+      mov rax, 0x003c000000000000
+      mov [GHCB+0x3f8], rax
+      vmgexit
+      ret
+      A: dec r15d
+      mov rsi, 0x380
+      mov eax, PERIOD
+      call W
+      mov rsi, 0xb0
+      xor eax, eax
+      call W
+      iretq
+      E:
+      """
+          .replace("PERIOD", Integer.toString(ExitGuest.PERIOD));
+
+  private static String loop(int rounds, String body) {
+    return "mov r15d, " + rounds + "\nL:\n" + body + "\ndec r15d\njne L";
+  }
+
   /** The GHCB is a page of its own, mapped shared through a 4 KiB table. */
-  private static String source(int rounds, String body, String handler) {
+  private static String source(String setUp, String body, String handler) {
     return """
         equ GHCB 0x300000
         mov rsp, 0x280000
@@ -151,11 +243,8 @@ final class VcGuest {
         xor edx, edx
         mov ecx, 0xc0010130
         wrmsr
-        mov r15d, ROUNDS
-        L:
+        SETUP
         BODY
-        dec r15d
-        jne L
         mov eax, 0x8000fffe
         mov [GHCB+0x390], rax
         mov byte [GHCB+0x3fe], 0x1c
@@ -175,8 +264,10 @@ final class VcGuest {
         align 16
         I: skip 464
         I29: skip 16
+        skip 544
+        I64: skip 16
         """
-        .replace("ROUNDS", Integer.toString(rounds))
+        .replace("SETUP", setUp)
         .replace("BODY", body)
         .replace("HANDLER", handler);
   }
