@@ -14,6 +14,10 @@ public final class MmioMap {
   private static final int MOST = 1 << 16;
 
   private final Set<Long> pages = new HashSet<>();
+
+  /** One of them: a driver goes on with the page that it has. */
+  private long recent = -1;
+
   private long romFirst;
   private long romLast = -1;
   private @Nullable ParallelFlash flash;
@@ -27,7 +31,14 @@ public final class MmioMap {
 
   /** {@return whether a page is marked as MMIO} */
   public boolean installed(long frame) {
-    return window(frame) || commands(frame) || pages.contains(frame);
+    if (frame == recent || window(frame) || commands(frame)) {
+      return true;
+    }
+    if (!pages.contains(frame)) {
+      return false;
+    }
+    recent = frame;
+    return true;
   }
 
   /** Puts memory into the map that writes do not change. */
@@ -90,6 +101,7 @@ public final class MmioMap {
   void install(long frame) {
     if (pages.size() >= MOST) {
       pages.clear();
+      recent = -1;
     }
     pages.add(frame);
   }

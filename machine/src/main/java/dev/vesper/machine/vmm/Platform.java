@@ -291,8 +291,8 @@ public final class Platform {
   /** {@return when the next event of a device is due, or {@link Timed#NEVER}} */
   long nextEvent() {
     long next = Timed.NEVER;
-    for (Timed t : timers) {
-      next = Math.min(next, t.nextEvent());
+    for (int i = 0; i < timers.size(); i++) {
+      next = Math.min(next, timers.get(i).nextEvent());
     }
     return next;
   }
@@ -308,8 +308,8 @@ public final class Platform {
 
   /** Lets devices do what is due. */
   void advance(long now) {
-    for (Timed t : timers) {
-      t.advance(now);
+    for (int i = 0; i < timers.size(); i++) {
+      timers.get(i).advance(now);
     }
   }
 

@@ -82,7 +82,8 @@ public final class Program implements HypervisorProgram {
 
   /** Keeps the appointments that are due before a vCPU runs. */
   void entering(Hypervisor host, HostVcpu v) {
-    while (nextAppointment() <= host.instructions()
+    while (!meetings.isEmpty()
+        && nextAppointment() <= host.instructions()
         && (v.cpu.vmcb().get(Vmcb.EVENTINJ) & Interrupts.EVENT_VALID) == 0
         && host.outcome() == null) {
       meetings.remove().host.accept(new Met(host, v));
@@ -108,6 +109,10 @@ public final class Program implements HypervisorProgram {
 
   /** Serves any other exit. */
   void exit(Hypervisor host, HostVcpu v, int code, long info1, long info2) {
+    if (exits.isEmpty()) {
+      host.handlers.exit(v, code, info1, info2);
+      return;
+    }
     ask(
         exits,
         code,

@@ -316,7 +316,7 @@ public final class RunLoop {
 
   /** {@return the limit that is reached, or null} */
   private @Nullable Halt limit() {
-    return host.instructions() >= instructionLimit
+    return instructionLimit != Long.MAX_VALUE && host.instructions() >= instructionLimit
         ? Halt.INSTRUCTION_LIMIT
         : reached(realLimit) ? Halt.TIME_LIMIT : null;
   }
@@ -362,7 +362,8 @@ public final class RunLoop {
   /** {@return the runnable vCPU whose virtual time is least, or null} */
   private @Nullable HostVcpu next() {
     HostVcpu best = null;
-    for (HostVcpu v : host.vcpus) {
+    for (int i = 0; i < host.vcpus.size(); i++) {
+      HostVcpu v = host.vcpus.get(i);
       if (v.canWake() && (!v.interruptsEnabled() || host.interrupts.requesting(v) || v.nmiDue())) {
         host.wake(v);
       }
@@ -401,12 +402,15 @@ public final class RunLoop {
     before = v.cpu.instructions();
     host.handlers.entering(v);
     host.program().entering(host, v);
-    long executed = host.instructions();
-    // An appointment that is due waits for another event, and is kept as soon as that is delivered.
-    long appointed = Math.max(host.program().nextAppointment(), executed);
-    long left = Math.min(instructionLimit, appointed) - executed;
-    if (left < deadline - now) {
-      deadline = now + left;
+    long appointment = host.program().nextAppointment();
+    if (Math.min(instructionLimit, appointment) != Long.MAX_VALUE) {
+      long executed = host.instructions();
+      // An appointment that is due waits for another event, and is kept as soon as that is
+      // delivered.
+      long left = Math.min(instructionLimit, Math.max(appointment, executed)) - executed;
+      if (left < deadline - now) {
+        deadline = now + left;
+      }
     }
     pauseInTurn(v);
     return v.cpu.run(deadline);
