@@ -19,9 +19,14 @@ public final class Bench {
   /** Passes of everything, of which the median is printed. */
   static final int PASSES = 5;
 
+  /** What flat guests run on, here and in QEMU: it has AVX2, AES and SHA. */
+  static final String CPU_MODEL = "EPYC-Milan";
+
   private static final String USAGE =
       """
       usage: vesper bench kernels                         hot guest code
+             vesper bench vectors                         the same with SSE and AVX2
+             vesper bench memory                          much memory, unaligned, REP MOVS, TLB flushes
              vesper bench vc                              round trips through a #VC handler
              vesper bench exits                           port, MMIO and timer interrupt, without and under es
              vesper bench boot KERNEL INITRD [off|sev|es] a Linux boot, each pass in a new process
@@ -37,7 +42,9 @@ public final class Bench {
   public static void main(String[] args) throws BootException, IOException {
     List<String> rest = Arrays.asList(args).subList(Math.min(1, args.length), args.length);
     switch (args.length == 0 ? "" : args[0]) {
-      case "kernels" -> KernelBench.run();
+      case "kernels" -> KernelBench.run(Kernels.all());
+      case "vectors" -> KernelBench.run(VectorKernels.all());
+      case "memory" -> KernelBench.run(MemoryKernels.all());
       case "vc" -> RoundTrips.run();
       case "exits" -> ExitBench.run();
       case "decode" -> DecoderBench.run();
@@ -96,7 +103,11 @@ public final class Bench {
 
   /** {@return a machine with 64 MiB whose output goes nowhere} */
   static Machine machine(SevMode mode, byte[] image) throws BootException {
-    return new Machine(MachineSpec.builder(mode, image, b -> {}).memoryBytes(64L << 20).build());
+    return new Machine(
+        MachineSpec.builder(mode, image, b -> {})
+            .memoryBytes(64L << 20)
+            .cpuModel(CPU_MODEL)
+            .build());
   }
 
   static double median(double[] values) {

@@ -23,10 +23,10 @@ final class KernelBench {
 
   private KernelBench() {}
 
-  static void run() throws BootException, IOException {
+  static void run(Map<String, String> sources) throws BootException, IOException {
     QemuTcg qemu = QemuTcg.find();
     try {
-      new KernelBench().all(qemu);
+      new KernelBench().all(sources, qemu);
     } finally {
       if (qemu != null) {
         qemu.close();
@@ -34,12 +34,14 @@ final class KernelBench {
     }
   }
 
-  private void all(@Nullable QemuTcg qemu) throws BootException, IOException {
+  private void all(Map<String, String> sources, @Nullable QemuTcg qemu)
+      throws BootException, IOException {
     double nothing = qemu == null ? 0 : qemu.flatMedian(Kernels.NOTHING);
-    for (Map.Entry<String, String> k : Kernels.all().entrySet()) {
+    for (Map.Entry<String, String> k : sources.entrySet()) {
       one(k.getKey(), k.getValue(), qemu, nothing);
     }
-    System.out.printf("geomean                            %7.0f MIPS", Math.exp(logs / kernels));
+    System.out.printf(
+        "geomean                                 %7.0f MIPS", Math.exp(logs / kernels));
     if (qemu != null) {
       System.out.printf(
           "                ratio %.2f, worst %.2f", Math.exp(ratios / kernels), worst);
@@ -73,7 +75,7 @@ final class KernelBench {
     }
     double speed = Bench.median(mips);
     System.out.printf(
-        "%-8s %6.0f Minsn  first %5.0f  median %5.0f MIPS", name, instructions, mips[0], speed);
+        "%-13s %6.0f Minsn  first %5.0f  median %5.0f MIPS", name, instructions, mips[0], speed);
     logs += Math.log(speed);
     kernels++;
     if (qemu != null) {

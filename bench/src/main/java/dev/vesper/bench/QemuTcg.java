@@ -49,7 +49,7 @@ final class QemuTcg {
    */
   double flat(String source) throws IOException {
     Files.write(image, MultibootImage.of(source));
-    return run(List.of("-kernel", image.toString(), "-device", EXIT), 64);
+    return run(List.of("-kernel", image.toString(), "-device", EXIT, "-cpu", Bench.CPU_MODEL), 64);
   }
 
   /** {@return CPU seconds of a Linux boot to the end of its init} */
