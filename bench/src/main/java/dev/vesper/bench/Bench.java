@@ -31,6 +31,8 @@ public final class Bench {
              vesper bench exits                           port, MMIO and timer interrupt, without and under es
              vesper bench boot KERNEL INITRD [off|sev|es] a Linux boot, each pass in a new process
              vesper bench firmware OVMF.fd [off|sev|es]   firmware to its shell, the same way
+             vesper bench userland NAME [off|sev|es]      Debian's programs: math, hashlib, math-i386,
+                                                          hashlib-i386, gzip, openssl, or scale (16 GiB, 8 CPUs)
              vesper bench start                           time to the first byte of output
              vesper bench disk                            reads of a virtio disk
              vesper bench decode                          the decoder
@@ -63,6 +65,18 @@ public final class Bench {
           BootBench.once(kernel, initrd, mode);
         }
       }
+      case "userland" -> {
+        Workload w =
+            Workload.all().stream()
+                .filter(x -> !rest.isEmpty() && rest.size() < 3 && x.name().equals(rest.get(0)))
+                .findFirst()
+                .orElse(null);
+        if (w == null) {
+          usage();
+        } else {
+          userland(w, mode(rest, 1, "off"));
+        }
+      }
       case "firmware" -> {
         if (rest.isEmpty() || rest.size() > 2) {
           usage();
@@ -70,6 +84,15 @@ public final class Bench {
         FirmwareBench.run(readable(rest.get(0)), mode(rest, 1, "off"));
       }
       default -> usage();
+    }
+  }
+
+  private static void userland(Workload w, String mode) {
+    try {
+      UserlandBench.run(w, mode);
+    } catch (IOException e) {
+      System.err.println("vesper: " + e.getMessage());
+      System.exit(2);
     }
   }
 

@@ -77,20 +77,36 @@ final class Children {
   }
 
   /**
+   * What a process has used.
+   *
+   * @param cpu seconds, user and system
+   * @param wall seconds since its start
+   */
+  record Spent(double cpu, double wall) {}
+
+  /**
    * Runs a command until it has written some texts, one after the other, and kills it.
    *
    * @return CPU seconds of the process, user and system, when each text was complete
    */
   static double[] cpuUntil(List<String> command, List<String> texts) throws IOException {
+    return spentUntil(command, texts).stream().mapToDouble(Spent::cpu).toArray();
+  }
+
+  /** The same with wall time. */
+  static List<Spent> spentUntil(List<String> command, List<String> texts) throws IOException {
+    long t = System.nanoTime();
     Process p = start(command);
     try {
-      double[] seconds = new double[texts.size()];
+      List<Spent> spent = new ArrayList<>();
       InputStream in = p.getInputStream();
-      for (int i = 0; i < seconds.length; i++) {
-        awaitText(in, texts.get(i));
-        seconds[i] = p.info().totalCpuDuration().orElse(Duration.ZERO).toMillis() / 1e3;
+      for (String text : texts) {
+        awaitText(in, text);
+        double wall = (System.nanoTime() - t) / 1e9;
+        Duration cpu = p.info().totalCpuDuration().orElse(Duration.ZERO);
+        spent.add(new Spent(cpu.toMillis() / 1e3, wall));
       }
-      return seconds;
+      return spent;
     } finally {
       p.destroyForcibly();
       await(p);

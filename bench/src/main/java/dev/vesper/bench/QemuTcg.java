@@ -81,6 +81,14 @@ final class QemuTcg {
         command(List.of("-kernel", image.toString(), "-device", EXIT), 64, "stdio"));
   }
 
+  /** {@return a command that runs a guest that all options are given of, without a network} */
+  static List<String> whole(List<String> guest) {
+    List<String> c = new ArrayList<>(List.of(BINARY, "-accel", "tcg,thread=single", "-M", "pc"));
+    c.addAll(List.of("-display", "none", "-monitor", "none", "-net", "none", "-no-reboot"));
+    c.addAll(guest);
+    return c;
+  }
+
   private static List<String> command(List<String> guest, int mebibytes, String serial) {
     List<String> c = new ArrayList<>(List.of(BINARY, "-accel", "tcg,thread=single"));
     c.addAll(List.of("-machine", "pc", "-m", String.valueOf(mebibytes), "-display", "none"));
