@@ -35,11 +35,17 @@ final class DebianTree {
     }
   }
 
-  /** Other architectures have lists of their own, so that the system's stay as they are. */
+  /**
+   * Other architectures have lists of their own, so that the system's stay as they are. They are
+   * those of Debian itself: a mirror's updates for them may lag behind.
+   */
   private void lists() throws IOException {
     Path folder = cache.resolve("bench-apt-" + architecture);
+    Path sources = folder.resolve("sources.list");
     for (String o :
         List.of(
+            "Dir::Etc::SourceList=" + sources,
+            "Dir::Etc::SourceParts=/dev/null",
             "Dir::State::Lists=" + folder.resolve("lists"),
             "Dir::State::status=/dev/null",
             "Dir::Cache=" + folder.resolve("cache"),
@@ -53,9 +59,22 @@ final class DebianTree {
     if (!Files.exists(updated)) {
       Files.createDirectories(folder.resolve("lists/partial"));
       Files.createDirectories(folder.resolve("cache/archives/partial"));
+      Files.writeString(
+          sources,
+          "deb [signed-by=/usr/share/keyrings/debian-archive-keyring.gpg] %s bookworm main\n"
+              .formatted(address()));
       call(folder, "package lists of " + architecture, apt("apt-get", "update", "-qq"));
       Files.createFile(updated);
     }
+  }
+
+  /** {@return the address that this system's own sources have} */
+  private static String address() throws IOException {
+    return Children.run(List.of("apt-get", "indextargets", "--format", "$(REPO_URI)"))
+        .lines()
+        .filter(l -> l.endsWith("/debian/"))
+        .findFirst()
+        .orElseThrow(() -> new IOException("this system's package sources have no Debian"));
   }
 
   /**
