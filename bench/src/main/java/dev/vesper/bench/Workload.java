@@ -85,7 +85,7 @@ record Workload(
     if (path.startsWith(python)) {
       String below = path.substring(python.length());
       return below.matches("(support|libregrtest)/.*|__\\w+__\\.py|test_(math|hashlib)\\.py")
-          || below.matches("(mathdata/)?\\w+_testcases\\.txt");
+          || below.matches("\\w+\\.txt");
     }
     return !path.startsWith("usr/share/") && !path.startsWith("usr/lib/x86_64-linux-gnu/gconv/");
   }
