@@ -32,7 +32,8 @@ public final class Bench {
              vesper bench boot KERNEL INITRD [off|sev|es] a Linux boot, each pass in a new process
              vesper bench firmware OVMF.fd [off|sev|es]   firmware to its shell, the same way
              vesper bench userland NAME [off|sev|es]      Debian's programs: math, hashlib, math-i386,
-                                                          hashlib-i386, gzip, openssl, or scale (16 GiB, 8 CPUs)
+                                                          hashlib-i386, gzip, openssl, hrtimers, or
+                                                          scale (16 GiB, 8 CPUs)
              vesper bench start                           time to the first byte of output
              vesper bench disk                            reads of a virtio disk
              vesper bench decode                          the decoder

@@ -32,6 +32,36 @@ record Workload(
           "libpython3.11-stdlib",
           "libpython3.11-testsuite");
 
+  /** What stress-ng is linked with, and what that needs. */
+  private static final List<String> STRESS =
+      List.of(
+          "libc6",
+          "libapparmor1",
+          "libbsd0",
+          "libmd0",
+          "libcrypt1",
+          "libegl1",
+          "libglvnd0",
+          "libgbm1",
+          "libdrm2",
+          "libwayland-server0",
+          "libexpat1",
+          "libffi8",
+          "libgles2",
+          "libipsec-mb1",
+          "libjpeg62-turbo",
+          "libjudydebian1",
+          "libkmod2",
+          "libzstd1",
+          "liblzma5",
+          "libssl3",
+          "libsctp1",
+          "libxxhash0",
+          "zlib1g",
+          "stress-ng");
+
+  private static final String HRTIMERS = "stress-ng --hrtimers 1 -t 1 --temp-path /tmp\n";
+
   private static final String TEST = "python3.11 -m test ";
 
   /** OpenSSL's own {@code speed} measures for a time; this is the same work everywhere. */
@@ -66,6 +96,7 @@ record Workload(
         new Workload("gzip", "amd64", List.of("libc6", "gzip"), "512M", 1, GZIP),
         new Workload(
             "openssl", "amd64", List.of("libc6", "libssl3", "openssl"), "512M", 1, OPENSSL),
+        new Workload("hrtimers", "amd64", STRESS, "512M", 1, HRTIMERS),
         new Workload("scale", "amd64", List.of(), "16G", 8, SCALE));
   }
 
