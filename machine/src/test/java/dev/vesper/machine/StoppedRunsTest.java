@@ -385,7 +385,7 @@ final class StoppedRunsTest {
 
   @Test
   void aDebuggerMayChangeRegisters() throws Exception {
-    for (SevMode mode : SevMode.values()) {
+    for (SevMode mode : List.of(SevMode.OFF, SevMode.SEV, SevMode.ES)) {
       Machine m = machine(mode, 1);
       m.run(Until.instructions(5000));
       VcpuView v = m.observer().vcpu(0);

@@ -132,6 +132,10 @@ public final class Msr {
   public static final int VM_HSAVE_PA = 0xC001_0117;
   public static final int SEV_GHCB = 0xC001_0130;
   public static final int SEV_STATUS = 0xC001_0131;
+
+  /** Guest physical address below which all is private, in guests with vTOM. */
+  public static final int VIRTUAL_TOM = 0xC001_0135;
+
   public static final int OSVW_ID_LENGTH = 0xC001_0140;
   public static final int OSVW_STATUS = 0xC001_0141;
 

@@ -266,6 +266,10 @@ public abstract class ControlRegisters extends Exceptions {
         yield ghcbMsr;
       }
       case Msr.SEV_STATUS -> sevStatus;
+      case Msr.VIRTUAL_TOM -> {
+        requireVirtualTop();
+        yield virtualTop();
+      }
       case Msr.XSS -> {
         require("xsaves");
         yield xss;
@@ -332,6 +336,13 @@ public abstract class ControlRegisters extends Exceptions {
           observer.onGhcbMsr(self(), true, v);
         }
       }
+      case Msr.VIRTUAL_TOM -> {
+        requireVirtualTop();
+        if ((v & VTOM_RESERVED) != 0) {
+          gp(0);
+        }
+        setVirtualTop(v);
+      }
       case Msr.PKRS -> writePkrs(v);
       case Msr.SPEC_CTRL -> {
         require("spec-ctrl");
@@ -359,6 +370,15 @@ public abstract class ControlRegisters extends Exceptions {
         xss = v;
       }
       default -> gp(0);
+    }
+  }
+
+  /** Bits of the virtual top of memory that must be zero: it is a multiple of 2 MiB. */
+  private static final long VTOM_RESERVED = -1L << 52 | (1 << 21) - 1;
+
+  private void requireVirtualTop() {
+    if (virtualTop() == NO_VTOM) {
+      gp(0);
     }
   }
 

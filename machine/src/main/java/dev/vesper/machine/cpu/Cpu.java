@@ -4,6 +4,7 @@ import dev.vesper.ghcb.ExitCode;
 import dev.vesper.machine.memory.ExternalBus;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PhysicalMemory;
+import dev.vesper.machine.memory.Rmp;
 import dev.vesper.machine.observe.Pause;
 import dev.vesper.x86.Decoder;
 import dev.vesper.x86.Formatter;
@@ -188,7 +189,17 @@ public final class Cpu extends ControlRegisters {
 
   @Override
   public Signal exit(int code, long info1, long info2) {
+    guestExitCode = code;
+    guestExitInfo1 = info1;
+    guestExitInfo2 = info2;
     if (intercepts.es && !Intercepts.automatic(code, info1)) {
+      if (intercepts.reflectVc) {
+        exitCode = ExitCode.EXCP0 + VC;
+        exitInfo1 = 0;
+        exitInfo2 = 0;
+        exitAdvances = false;
+        throw Signal.EXIT;
+      }
       return fault(VC, code & 0xFFFF_FFFFL);
     }
     exitCode = code;
@@ -233,15 +244,34 @@ public final class Cpu extends ControlRegisters {
   }
 
   @Override
-  protected void nestedFault(long gpa, boolean write, boolean fetch, boolean tableWalk) {
+  protected void nestedFault(
+      long gpa, boolean write, boolean fetch, boolean tableWalk, boolean isPrivate) {
     int type = nested.type(gpa >>> 12);
-    long info =
-        (type == NestedMap.MMIO ? 9 : 0)
-            | (write ? 2 : 0)
-            | 4
-            | (fetch ? 0x10 : 0)
-            | (tableWalk ? 1L << 33 : 1L << 32);
-    exit(ExitCode.NPF, info, gpa);
+    long info = type == NestedMap.MMIO ? 9 : 0;
+    exit(ExitCode.NPF, info | access(write, fetch, tableWalk, isPrivate), gpa);
+  }
+
+  @Override
+  protected void ownerFault(
+      long refusal, long gpa, boolean write, boolean fetch, boolean tableWalk, boolean isPrivate) {
+    if (refusal == Rmp.NOT_VALIDATED) {
+      exit(ExitCode.PAGE_NOT_VALIDATED, 0, 0);
+    }
+    exit(ExitCode.NPF, refusal | 1 | access(write, fetch, tableWalk, isPrivate), gpa);
+  }
+
+  /** {@return bits of EXITINFO1 that say what access a nested page fault has met} */
+  private long access(boolean write, boolean fetch, boolean tableWalk, boolean isPrivate) {
+    return (write ? 2 : 0)
+        | 4
+        | (fetch ? 0x10 : 0)
+        | (tableWalk ? 1L << 33 : 1L << 32)
+        | (isPrivate && snpActive() ? Rmp.ENCRYPTED : 0);
+  }
+
+  /** #NPF of an operand that PVALIDATE, RMPADJUST or RMPQUERY names, which they do not touch. */
+  public void operandFault(long refusal, long gpa) {
+    ownerFault(refusal, gpa, false, false, false, true);
   }
 
   @Override

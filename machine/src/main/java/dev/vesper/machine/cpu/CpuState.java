@@ -215,6 +215,15 @@ public abstract class CpuState {
   public long exitInfo2;
   public long exitIntInfo;
 
+  /**
+   * What an SEV-SNP guest's save area says of an exit: of a reflected #VC what the host is not
+   * told.
+   */
+  public long guestExitCode;
+
+  public long guestExitInfo1;
+  public long guestExitInfo2;
+
   /** RIP behind the instruction that exited. */
   public long exitNextRip;
 

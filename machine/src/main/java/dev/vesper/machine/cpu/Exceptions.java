@@ -15,6 +15,9 @@ public abstract class Exceptions extends TaskSwitching {
   public static final int EXCEPTION = 3;
   public static final int SOFTWARE = 4;
 
+  /** The vector that a host may inject with RestrictedInjection. */
+  public static final int HV = 28;
+
   public static final int VC = 29;
 
   /** The vector of #DB. */

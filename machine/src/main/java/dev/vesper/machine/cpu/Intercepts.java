@@ -28,6 +28,12 @@ public final class Intercepts {
   /** The guest is an SEV-ES guest: non-automatic exits become #VC. */
   public boolean es;
 
+  /** The guest runs with SEV-SNP: each access to a port is intercepted, as CPUID always is. */
+  public boolean snp;
+
+  /** What would be #VC is an automatic exit, for a higher privilege level to answer. */
+  public boolean reflectVc;
+
   /** Two bits an MSR (read, write) in the layout of the MSRPM, 8 KiB. */
   public byte[] msrPermission = new byte[8192];
 
@@ -62,6 +68,12 @@ public final class Intercepts {
 
   /** {@return whether any of the ports of an access exits} */
   public boolean wantsPort(int port, int bytes) {
+    if (snp) {
+      return true;
+    }
+    if (!wants(ExitCode.IOIO)) {
+      return false;
+    }
     for (int p = port; p < port + bytes; p++) {
       if ((ioPermission[p >> 3] >> (p & 7) & 1) != 0) {
         return true;

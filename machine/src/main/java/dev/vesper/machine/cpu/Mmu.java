@@ -5,6 +5,8 @@ import dev.vesper.machine.memory.LazyMemory;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PhysicalMemory;
 import dev.vesper.machine.memory.RawMemory;
+import dev.vesper.machine.memory.Rmp;
+import dev.vesper.machine.memory.RmpEntry;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.BitSet;
@@ -49,6 +51,21 @@ public abstract class Mmu extends CpuState {
 
   /** Bits of physical addresses that the processor has. */
   private int physicalBits = 48;
+
+  /** The guest runs with SEV-SNP: the reverse map table decides about its own pages. */
+  private boolean snpActive;
+
+  /** The guest's ASID, which entries of the reverse map table name. */
+  private int asid;
+
+  /** The privilege level that the guest runs at, 0 to 3. */
+  private int vmpl;
+
+  /** The guest physical address below which all is private, or {@link #NO_VTOM}. */
+  private long virtualTop = NO_VTOM;
+
+  /** {@link #configureSnp}: the C-bit of page tables decides. */
+  public static final long NO_VTOM = -1;
 
   private final PageTables tables = new PageTables();
 
@@ -195,11 +212,65 @@ public abstract class Mmu extends CpuState {
     configurePhysicalBits(physicalBits);
   }
 
+  /**
+   * Says what guest runs, as VMRUN takes it from the save area.
+   *
+   * @param active SEV-SNP is
+   * @param guestAsid its ASID
+   * @param level privilege level, 0 to 3
+   * @param top address below which all is private, or {@link #NO_VTOM}
+   */
+  public final void configureSnp(boolean active, int guestAsid, int level, long top) {
+    if (active == snpActive && guestAsid == asid && level == vmpl && top == virtualTop) {
+      return;
+    }
+    snpActive = active;
+    asid = guestAsid;
+    vmpl = level;
+    virtualTop = top;
+    configureTables();
+  }
+
+  /** {@return whether the guest runs with SEV-SNP} */
+  public final boolean snpActive() {
+    return snpActive;
+  }
+
+  /** {@return the guest's ASID} */
+  public final int asid() {
+    return asid;
+  }
+
+  /** {@return the privilege level that the guest runs at} */
+  public final int vmpl() {
+    return vmpl;
+  }
+
+  /** {@return the virtual top of memory, or {@link #NO_VTOM}} */
+  public final long virtualTop() {
+    return virtualTop;
+  }
+
+  /** Sets the virtual top of memory of a guest that has one. */
+  protected final void setVirtualTop(long top) {
+    virtualTop = top;
+    flushTlb(true);
+  }
+
+  private void configureTables() {
+    if (virtualTop == NO_VTOM) {
+      tables.configure(cBit, physicalBits);
+    } else {
+      // The C-bit is an address bit like those that there are not.
+      tables.configure(0, Math.min(physicalBits, Long.numberOfTrailingZeros(cBit)));
+    }
+    flushTlb(true);
+  }
+
   /** Sets the width of physical addresses: page table entries have no address bits above it. */
   public final void configurePhysicalBits(int bits) {
     physicalBits = bits;
-    tables.configure(cBit, bits);
-    flushTlb(true);
+    configureTables();
   }
 
   /** {@return the bits of CR3 that must be zero in long mode} */
@@ -484,23 +555,25 @@ public abstract class Mmu extends CpuState {
 
   // ---- page walk
 
-  private Page walkPage(long gpa) {
+  private Page walkPage(long gpa, long la) {
     if (!nested.readable(gpa >>> 12)) {
-      nestedFault(gpa, false, false, true);
+      nestedFault(gpa, false, false, true, true);
     }
+    checkOwner(gpa, la, READ, true, true, SUPERVISOR);
     return memory.page((int) (gpa >>> 12), key);
   }
 
-  private long entry(long gpa, int bytes) {
-    Page p = walkPage(gpa);
+  private long entry(long gpa, int bytes, long la) {
+    Page p = walkPage(gpa, la);
     int o = (int) gpa & 0xFFF;
     return bytes == 8 ? p.get64(o) : p.get32(o) & 0xFFFF_FFFFL;
   }
 
-  private void setBits(long gpa, int bits) {
+  private void setBits(long gpa, int bits, long la) {
     if (nested.type(gpa >>> 12) == NestedMap.ROM) {
-      nestedFault(gpa, true, false, true);
+      nestedFault(gpa, true, false, true, true);
     }
+    checkOwner(gpa, la, WRITE, true, true, SUPERVISOR);
     Page p = memory.page((int) (gpa >>> 12), key);
     int o = (int) gpa & 0xFFF;
     p.put8(o, p.get8(o) | bits);
@@ -528,7 +601,7 @@ public abstract class Mmu extends CpuState {
     walkKey = 0;
     if ((cr0 & CR0_PG) == 0) {
       walkAddress = la & 0xFFFF_F000L;
-      walkPrivate = true;
+      walkPrivate = virtualTop == NO_VTOM || isBelowTop(walkAddress);
       return;
     }
     PageTables format = tables;
@@ -537,7 +610,7 @@ public abstract class Mmu extends CpuState {
     long table = format.root(cr3);
     for (; ; ) {
       long address = format.entryAddress(table, level, la);
-      long e = entry(address, format.entryBytes());
+      long e = entry(address, format.entryBytes(), la);
       if ((e & PageTables.PRESENT) == 0) {
         pageFault(la, errorCode(0, access, privilege) | fetchBit(access));
       }
@@ -557,19 +630,86 @@ public abstract class Mmu extends CpuState {
       }
       int set = PageTables.ACCESSED | (leaf && access == WRITE ? PageTables.DIRTY : 0);
       if (rights && (e & set) != set) {
-        setBits(address, set);
+        setBits(address, set, la);
         e |= set;
       }
       if (leaf) {
         walkDirty = (e & PageTables.DIRTY) != 0;
         walkGlobal = (e & PageTables.GLOBAL) != 0 && (cr4 & CR4_PGE) != 0;
-        walkPrivate = format.isPrivate(e);
         walkAddress = format.address(e, level, la) & PAGE_MASK;
+        walkPrivate = virtualTop == NO_VTOM ? format.isPrivate(e) : isBelowTop(walkAddress);
         return;
       }
       table = format.table(e);
       level--;
     }
+  }
+
+  private boolean isBelowTop(long gpa) {
+    return Long.compareUnsigned(gpa, virtualTop) < 0;
+  }
+
+  // ---- the reverse map table
+
+  /**
+   * Checks what the reverse map table says of an access that paging and nested paging allow (AMD
+   * APM volume 2, table 15-39; spec: snp 1.3). Walks are what the guest does privately, whatever
+   * the page tables say.
+   *
+   * @param isPrivate the access is one with the C-bit
+   * @param tableWalk the processor reads the guest's page tables, or sets A and D there
+   */
+  private void checkOwner(
+      long gpa, long la, int access, boolean isPrivate, boolean tableWalk, int privilege) {
+    long refusal = refusal(gpa >>> 12, access, isPrivate, tableWalk, privilege);
+    if (refusal != Rmp.ALLOWED) {
+      if (refusal == Rmp.NOT_VALIDATED) {
+        cr2 = la;
+      }
+      ownerFault(refusal, gpa, access == WRITE, access == EXEC, tableWalk, isPrivate);
+    }
+  }
+
+  /** {@return {@link Rmp#ALLOWED}, or why an access is refused, as {@link Rmp#check} says it} */
+  private long refusal(
+      long frame, int access, boolean isPrivate, boolean tableWalk, int privilege) {
+    Rmp rmp = memory.rmp();
+    if (rmp == null) {
+      return Rmp.ALLOWED;
+    }
+    boolean large = nested.large(frame);
+    if (snpActive && isPrivate) {
+      int need =
+          switch (access) {
+            case WRITE -> RmpEntry.READ | RmpEntry.WRITE;
+            case EXEC -> privilege == USER ? RmpEntry.EXECUTE_USER : RmpEntry.EXECUTE_SUPERVISOR;
+            default -> RmpEntry.READ;
+          };
+      return rmp.check(frame, asid, vmpl, need, large);
+    }
+    // A guest without SEV-SNP has its page tables in memory of the hypervisor's.
+    boolean checked = access == WRITE || tableWalk;
+    return checked && !rmp.hypervisorOwns(frame, large) ? Rmp.VIOLATION : Rmp.ALLOWED;
+  }
+
+  /**
+   * {@return the guest physical address that an instruction of SEV-SNP is about} It is translated
+   * as a load of one byte is, which reads nothing.
+   */
+  public final long operandAddress(long linear) {
+    long la = linear & linearMask();
+    checkLinear(la, 1, privilege(), linearMask());
+    walk(la, READ, privilege());
+    long gpa = walkAddress | la & 0xFFF;
+    if (!nested.readable(gpa >>> 12)) {
+      nestedFault(gpa, false, false, false, walkPrivate);
+    }
+    return gpa;
+  }
+
+  /** {@return whether the last {@link #operandAddress} is mapped with the C-bit} */
+  public final boolean operandIsPrivate() {
+    return walkPrivate;
   }
 
   /** {@return whether the rights of a key forbid an access to the page of the last walk} */
@@ -622,7 +762,7 @@ public abstract class Mmu extends CpuState {
       if (bus != null && access != EXEC) {
         return null;
       }
-      nestedFault(walkAddress | la & 0xFFF, access == WRITE, access == EXEC, false);
+      nestedFault(walkAddress | la & 0xFFF, access == WRITE, access == EXEC, false, isPrivate);
     }
     if (access != EXEC && (cr0 & CR0_PG) != 0 && executeOnly.get((int) (walkAddress >>> 12))) {
       if (observer != null) {
@@ -631,6 +771,7 @@ public abstract class Mmu extends CpuState {
       // As a protection key without access rights would have it.
       pageFault(la, errorCode(1, access, privilege) | 0x20);
     }
+    checkOwner(walkAddress | la & 0xFFF, la, access, isPrivate, false, privilege);
     Page p = memory.page((int) (walkAddress >>> 12), isPrivate ? key : Page.SHARED);
     if (pauseWanted && access != EXEC && startsAgain(privilege)) {
       // An observer has seen the page change hands.
@@ -643,7 +784,8 @@ public abstract class Mmu extends CpuState {
             && !rom
             && !keyForbids(WRITE, privilege)
             && walkDirty
-            && p.codeLines == 0;
+            && p.codeLines == 0
+            && refusal(walkAddress >>> 12, WRITE, isPrivate, false, privilege) == Rmp.ALLOWED;
     if (access == EXEC && t.page[i] != null) {
       forgetJumpsTo(t.linearAt(i));
     }
@@ -666,8 +808,21 @@ public abstract class Mmu extends CpuState {
     return p;
   }
 
-  /** Reports a nested page fault. */
-  protected abstract void nestedFault(long gpa, boolean write, boolean fetch, boolean tableWalk);
+  /**
+   * Reports a nested page fault.
+   *
+   * @param isPrivate the access was one with the C-bit
+   */
+  protected abstract void nestedFault(
+      long gpa, boolean write, boolean fetch, boolean tableWalk, boolean isPrivate);
+
+  /**
+   * Reports that the reverse map table refuses an access.
+   *
+   * @param refusal {@link Rmp#NOT_VALIDATED}, or bits of EXITINFO1 that say why
+   */
+  protected abstract void ownerFault(
+      long refusal, long gpa, boolean write, boolean fetch, boolean tableWalk, boolean isPrivate);
 
   /** The page that the executing block was decoded from, for self-modification checks. */
   protected @Nullable Page executing;
@@ -1169,8 +1324,9 @@ public abstract class Mmu extends CpuState {
       }
       quietUser &= !format.hasRights(level) || (e & PageTables.USER) != 0;
       if (format.leaf(e, level)) {
-        quietPrivate = format.isPrivate(e);
-        return format.address(e, level, la);
+        long address = format.address(e, level, la);
+        quietPrivate = virtualTop == NO_VTOM ? format.isPrivate(e) : isBelowTop(address);
+        return address;
       }
       table = format.table(e);
     }

@@ -21,6 +21,14 @@ public interface NestedMap {
    */
   int type(long frame);
 
+  /**
+   * {@return whether a page is mapped as one of 2 MiB, or more, which must fit its entry in the
+   * reverse map table}
+   */
+  default boolean large(long frame) {
+    return false;
+  }
+
   /** {@return whether a page can be read as memory} */
   default boolean readable(long frame) {
     int t = type(frame);

@@ -3,13 +3,15 @@ package dev.vesper.machine.memory;
 import dev.vesper.machine.host.GuestRam;
 import dev.vesper.machine.host.HostMemory;
 import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /**
  * System memory as the host and its devices see it: ciphertext for every private page.
  *
  * <p>A write goes to the bus; if the page is private it garbles exactly the sixteen-byte blocks
  * that it touches. Addresses outside memory are refused with {@link IndexOutOfBoundsException};
- * callers that pass on guest-chosen addresses ask {@link #contains} first.
+ * callers that pass on guest-chosen addresses ask {@link #contains} first. Writes to pages that are
+ * a guest's by the reverse map table change nothing: {@link #mayWrite} tells.
  */
 public final class HostView implements HostMemory {
   private final PhysicalMemory memory;
@@ -58,7 +60,9 @@ public final class HostView implements HostMemory {
       int in = (int) a & 0xFFF;
       int n = Math.min(length - done, Page.SIZE - in);
       Page p = written((int) (a >>> 12), in, n);
-      p.copyFrom(in, from, offset + done, n);
+      if (p != null) {
+        p.copyFrom(in, from, offset + done, n);
+      }
       done += n;
       a += n;
     }
@@ -97,6 +101,9 @@ public final class HostView implements HostMemory {
       return;
     }
     Page p = written(frame, in, bytes);
+    if (p == null) {
+      return;
+    }
     switch (bytes) {
       case 1 -> p.put8(in, (int) value);
       case 2 -> p.put16(in, (int) value);
@@ -105,8 +112,30 @@ public final class HostView implements HostMemory {
     }
   }
 
-  /** {@return a page that bytes of are about to be written to} */
-  private Page written(int frame, int in, int bytes) {
+  /**
+   * {@return whether the host may write to all of so many bytes: not where a page is a guest's by
+   * the reverse map table}
+   */
+  public boolean mayWrite(long address, long length) {
+    for (long f = address >>> 12; f <= address + length - 1 >>> 12; f++) {
+      if (!memory.hostMayWrite((int) f)) {
+        return false;
+      }
+    }
+    return true;
+  }
+
+  /** {@return the reverse map table as hypervisors have it, or null without SEV-SNP} */
+  public @Nullable HostRmp rmp() {
+    return memory.rmp();
+  }
+
+  /** {@return a page that bytes of are about to be written to, or null if that is refused} */
+  private @Nullable Page written(int frame, int in, int bytes) {
+    if (!memory.hostMayWrite(frame)) {
+      memory.hostRefused(frame, in, bytes, device);
+      return null;
+    }
     memory.hostWrites(frame, in, bytes, device);
     Page p = shared(frame);
     if (p.codeLines != 0) {

@@ -22,4 +22,13 @@ public interface MemoryObserver {
    * @param device a device does
    */
   void hostWrites(int frame, int offset, int length, boolean device);
+
+  /**
+   * The host is refused to write to a page that is not its own by the reverse map table: #PF with
+   * bit 31 of the error code. Nothing is written.
+   *
+   * @param offset first byte in the page
+   * @param device a device does
+   */
+  void hostRefused(int frame, int offset, int length, boolean device);
 }

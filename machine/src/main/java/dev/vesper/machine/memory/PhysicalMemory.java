@@ -37,6 +37,9 @@ public final class PhysicalMemory {
   private @Nullable MemoryObserver observer;
   private final BitSet watched = new BitSet();
 
+  /** Who owns which page, or null without SEV-SNP. */
+  private @Nullable Rmp rmp;
+
   /** Memory of a guest that has RAM from address 0 on alone. */
   public PhysicalMemory(long guestBytes, int hostPages) {
     this(GuestRam.below(guestBytes), 0, hostPages);
@@ -58,6 +61,22 @@ public final class PhysicalMemory {
   /** Tells an observer about changes of domain. */
   public void observe(MemoryObserver o) {
     observer = o;
+  }
+
+  /**
+   * Has a reverse map table from now on, in which all pages are the hypervisor's.
+   *
+   * @param key the encryption domain of guests
+   */
+  public Rmp protect(int key) {
+    Rmp table = new Rmp(this, key);
+    rmp = table;
+    return table;
+  }
+
+  /** {@return who owns which page, or null without SEV-SNP} */
+  public @Nullable Rmp rmp() {
+    return rmp;
   }
 
   /** Tells observers that the host reads a private page. */
@@ -193,7 +212,10 @@ public final class PhysicalMemory {
       touched++;
       p.watched = watched.get(frame);
       pages.put(p);
-      if (domain != Page.SHARED) {
+      if (rmp != null && rmp.isGuests(frame)) {
+        p.domain = rmp.key();
+      }
+      if (p.domain != domain) {
         convert(p, domain);
       }
     } else if (p.domain != domain) {
@@ -203,6 +225,18 @@ public final class PhysicalMemory {
       convert(p, domain);
     }
     return p;
+  }
+
+  /** {@return whether the host may write to a page: it faults on one that is not its own} */
+  boolean hostMayWrite(int frame) {
+    return rmp == null || rmp.hypervisorOwns(frame);
+  }
+
+  /** Tells observers that the host was refused to write to a page. */
+  void hostRefused(int frame, int offset, int length, boolean device) {
+    if (observer != null) {
+      observer.hostRefused(frame, offset, length, device);
+    }
   }
 
   /** Tells observers that the host writes to a page, if it is private. */
@@ -242,10 +276,73 @@ public final class PhysicalMemory {
     }
   }
 
-  /** {@return the domain of a page, {@link Page#SHARED} if it was never touched} */
+  /** The entry of a page has changed: nothing that follows from it may be kept. */
+  void ownerChanged(int frame) {
+    Page p = pages.get(frame);
+    if (p != null) {
+      if (p.codeLines != 0) {
+        p.dropCode();
+      }
+      for (IntConsumer l : domainListeners) {
+        l.accept(frame);
+      }
+    }
+  }
+
+  /**
+   * Has a shared page hold zeros under a key.
+   *
+   * @return what was shared, or null if that is zero
+   */
+  byte @Nullable [] replaceByZeros(int frame, int key) {
+    Page p = pages.get(frame);
+    if (p == null) {
+      return null;
+    }
+    byte[] was = new byte[Page.SIZE];
+    readBus(frame, was);
+    p.fill(0, Page.SIZE, (byte) 0);
+    p.domain = key;
+    for (byte b : was) {
+      if (b != 0) {
+        return was;
+      }
+    }
+    return null;
+  }
+
+  /**
+   * Has a page be shared anew.
+   *
+   * @param bytes what it holds, or null for zeros
+   */
+  void restore(int frame, byte @Nullable [] bytes) {
+    Page p = pages.get(frame);
+    if (p == null) {
+      return;
+    }
+    p.takeBack();
+    p.domain = Page.SHARED;
+    if (bytes == null) {
+      p.fill(0, Page.SIZE, (byte) 0);
+    } else {
+      p.copyFrom(0, bytes, 0, Page.SIZE);
+    }
+  }
+
+  /** {@return a page that there is, as one that is private from the start is} */
+  private @Nullable Page present(int frame) {
+    Page p = pages.get(frame);
+    return p == null && rmp != null && rmp.isGuests(frame) ? page(frame, rmp.key()) : p;
+  }
+
+  /**
+   * {@return the domain of a page, {@link Page#SHARED} if it was never touched and is not private
+   * from the start}
+   */
   public int domain(int frame) {
     Page p = pages.get(frame);
-    return p == null ? Page.SHARED : p.domain;
+    return p != null ? p.domain : rmp != null && rmp.isGuests(frame) ? rmp.key() : Page.SHARED;
   }
 
   /** Copies what the bus carries for a page, without changing its domain. */
@@ -270,7 +367,7 @@ public final class PhysicalMemory {
    * @param to takes them at their offsets in the page
    */
   void readBus(int frame, byte[] to, int offset, int length) {
-    Page p = pages.get(frame);
+    Page p = present(frame);
     if (p == null || p.domain == Page.SHARED) {
       throw new AssertionError("a page that is not private");
     }
@@ -281,6 +378,10 @@ public final class PhysicalMemory {
   /** Copies a page as its owner sees it, for observers; never changes its domain. */
   public void peek(int frame, int domain, byte[] to) {
     Page p = pages.get(frame);
+    if (p == null && domain != Page.SHARED && domain == domain(frame)) {
+      java.util.Arrays.fill(to, (byte) 0);
+      return;
+    }
     if (p != null && p.domain == domain) {
       p.keepPromise();
       p.copyTo(0, to, 0, Page.SIZE);
@@ -342,6 +443,9 @@ public final class PhysicalMemory {
           readBus(p.frame, scratch);
           digest.update(scratch);
         });
+    if (rmp != null) {
+      rmp.digest(digest);
+    }
   }
 
   /** {@return the view that hosts have} */

@@ -72,6 +72,13 @@ final class MemoryTracer implements MemoryObserver {
     }
   }
 
+  @Override
+  public void hostRefused(int frame, int offset, int length, boolean device) {
+    if (isGuests(frame)) {
+      hostAccess(true, ((long) frame << 12) + offset, device);
+    }
+  }
+
   private void hostAccess(boolean write, long gpa, boolean device) {
     recorder.record(
         new HostAccess(recorder.at(recorder.cpu().instructionRip()), write, gpa, device));

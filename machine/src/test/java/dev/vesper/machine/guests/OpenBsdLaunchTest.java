@@ -96,7 +96,9 @@ final class OpenBsdLaunchTest {
   }
 
   @ParameterizedTest
-  @EnumSource(SevMode.class)
+  @EnumSource(
+      value = SevMode.class,
+      names = {"OFF", "SEV", "ES"})
   void aKernelOnABoardWithTablesFindsThem(SevMode mode) throws BootException {
     Machine m =
         new Machine(

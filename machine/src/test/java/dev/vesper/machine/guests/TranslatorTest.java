@@ -57,7 +57,9 @@ final class TranslatorTest {
   }
 
   @ParameterizedTest
-  @EnumSource(SevMode.class)
+  @EnumSource(
+      value = SevMode.class,
+      names = {"OFF", "SEV", "ES"})
   void theReferenceGuestAndItsTraceAreTheSameWithAnyTranslator(SevMode mode) throws BootException {
     Result interpreted = locore(mode, 0, true);
     assertThat(interpreted.console()).contains("locore: self-test passed");

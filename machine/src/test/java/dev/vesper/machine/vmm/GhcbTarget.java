@@ -34,6 +34,7 @@ public final class GhcbTarget implements FuzzTarget {
   private static final String[] PROFILES = {
     "kvm", "openbsd:2025-06", "openbsd:2025-09", "openbsd:2026", "openbsd"
   };
+  private static final SevMode[] MODES = {SevMode.OFF, SevMode.SEV, SevMode.ES};
   private static final String[] MODELS = {"vesper-min", "EPYC-Genoa", "EPYC-Milan"};
   private static final int MOST_REQUESTS = 64;
 
@@ -349,7 +350,7 @@ public final class GhcbTarget implements FuzzTarget {
     FuzzInput in = new FuzzInput(input);
     Profile profile = Profile.named(PROFILES[in.u8() % PROFILES.length]);
     int how = in.u8();
-    SevMode mode = SevMode.values()[(how & 3) % SevMode.values().length];
+    SevMode mode = MODES[(how & 3) % MODES.length];
     CpuModel model = CpuModel.named(MODELS[(how >> MODEL_SHIFT) % MODELS.length]);
     OneVcpuHost guest = new OneVcpuHost(mode);
     if (guest.vcpu instanceof PlainVcpu p) {

@@ -21,6 +21,7 @@ final class Families {
     FarOps.register(this);
     PortOps.register(this);
     SystemOps.register(this);
+    SnpOps.register(this);
     X87Ops.register(this);
     XsaveOps.register(this);
     MmxOps.register(this);

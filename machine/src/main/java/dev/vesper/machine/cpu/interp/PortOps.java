@@ -57,7 +57,7 @@ final class PortOps {
   }
 
   private static boolean exits(Cpu c, int port, int bytes) {
-    return c.intercepts.wants(ExitCode.IOIO) && c.intercepts.wantsPort(port, bytes);
+    return c.intercepts.wantsPort(port, bytes);
   }
 
   private static void in(MemOp o, Cpu c) {

@@ -82,7 +82,7 @@ final class SystemOps {
         });
   }
 
-  private static void ring0(Cpu c) {
+  static void ring0(Cpu c) {
     if (c.cpl != 0) {
       c.gp(0);
     }
@@ -305,7 +305,7 @@ final class SystemOps {
   }
 
   /** {@return the linear address of an operand at rAX} */
-  private static long implicit(MemOp o, Cpu c, int seg, int bytes, boolean write) {
+  static long implicit(MemOp o, Cpu c, int seg, int bytes, boolean write) {
     int kind = MemOp.segmentKind(seg, c.codeMode());
     long a = c.r[0] & o.mask();
     return kind == 0 ? a : c.linear(kind, seg, a, bytes, write);
