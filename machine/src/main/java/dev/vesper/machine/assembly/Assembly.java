@@ -17,6 +17,7 @@ import dev.vesper.machine.host.GuestRam;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PhysicalMemory;
+import dev.vesper.machine.memory.Rmp;
 import dev.vesper.machine.memory.XexCipher;
 import dev.vesper.machine.model.CpuModel;
 import dev.vesper.machine.sev.EncryptedVcpu;
@@ -97,9 +98,12 @@ public final class Assembly {
       memory.encryptBy(ciphers);
     }
     key = encrypted ? memory.createKey(o.seed()) : Page.SHARED;
+    if (o.mode() == SevMode.SNP) {
+      memory.protect(key);
+    }
     long cBit = GuestLoader.cBit(o.mode(), model);
     HostView view = memory.hostView();
-    NestedMap nested = nested(memory.ram(), mmio);
+    NestedMap nested = nested(memory, mmio);
     features = new CpuFeatures(model.features());
     Interpreter interpreter = new Interpreter(features);
     TimeStampCounter tsc = new TimeStampCounter();
@@ -112,7 +116,7 @@ public final class Assembly {
       c.pausePoints = pausePoints;
       cpus.add(c);
       VirtualCpu v =
-          o.mode() == SevMode.ES
+          o.mode().encryptsState()
               ? new EncryptedVcpu(c, memory, key)
               : new PlainVcpu(c, memory, encrypted);
       int maps = memory.allocateHostPage();
@@ -264,13 +268,23 @@ public final class Assembly {
     return translator;
   }
 
-  private static NestedMap nested(GuestRam ram, MmioMap mmio) {
-    return frame ->
-        ram.hasPage(frame) && !mmio.window(frame) || mmio.backed(frame)
-            ? NestedMap.RAM
-            : mmio.readOnly(frame)
-                ? NestedMap.ROM
-                : mmio.installed(frame) ? NestedMap.MMIO : NestedMap.ABSENT;
+  /** Maps pages of 2 MiB where the reverse map table has entries of 2 MiB, as hosts do. */
+  private static NestedMap nested(PhysicalMemory memory, MmioMap mmio) {
+    GuestRam ram = memory.ram();
+    Rmp rmp = memory.rmp();
+    return new NestedMap() {
+      @Override
+      public int type(long frame) {
+        return ram.hasPage(frame) && !mmio.window(frame) || mmio.backed(frame)
+            ? RAM
+            : mmio.readOnly(frame) ? ROM : mmio.installed(frame) ? MMIO : ABSENT;
+      }
+
+      @Override
+      public boolean large(long frame) {
+        return rmp != null && rmp.isLarge(frame);
+      }
+    };
   }
 
   private static BitSet textFrames(LoadedGuest guest) {

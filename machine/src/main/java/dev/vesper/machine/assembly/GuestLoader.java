@@ -55,7 +55,7 @@ public final class GuestLoader {
                 profile.isVmd(),
                 o.processors(),
                 firmware == null ? acpi(o, profile) : null,
-                o.mode() == SevMode.ES,
+                o.mode().encryptsState(),
                 o.seed(),
                 new LaunchChoices(
                     l.reset(), signature != null ? signature : model.leaf(1, 0).eax(), l.hashes())),

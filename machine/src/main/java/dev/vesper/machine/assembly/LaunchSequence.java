@@ -33,7 +33,7 @@ public final class LaunchSequence {
     this.parts = parts;
     processor = new SecureProcessor(parts.memory, parts.key, o.seed());
     launch(o);
-    if (o.mode() == SevMode.ES && parts.guest.apsParked()) {
+    if (o.mode().encryptsState() && parts.guest.apsParked()) {
       for (int i = 1; i < o.processors(); i++) {
         parts.host.startedByFirmware(i);
       }
@@ -76,7 +76,7 @@ public final class LaunchSequence {
     boolean vmd = parts.profile.isVmd();
     MachineSpec.Launch l = o.launch();
     policy = l.policy() != null ? l.policy() : new GuestPolicy(parts.profile.policy(mode));
-    int asid = mode == SevMode.ES ? 1 : SecureProcessor.MIN_SEV_ASID;
+    int asid = mode.encryptsState() ? 1 : SecureProcessor.MIN_SEV_ASID;
     vcpus.forEach(v -> v.vmcb().set(Vmcb.ASID, asid));
     processor.init();
     MachineSpec.Session owner = l.owner();

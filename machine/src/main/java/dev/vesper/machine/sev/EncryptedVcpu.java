@@ -1,19 +1,35 @@
 package dev.vesper.machine.sev;
 
+import dev.vesper.ghcb.ExitCode;
 import dev.vesper.machine.cpu.Cpu;
+import dev.vesper.machine.launch.SevFeature;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PhysicalMemory;
+import dev.vesper.machine.memory.Rmp;
+import dev.vesper.machine.memory.RmpEntry;
+import dev.vesper.machine.memory.RmpResult;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A vCPU of an SEV-ES guest. Its registers live in the encrypted VMSA page; nothing here gives them
  * to the host. The page carries an integrity value that the processor keeps: a page that the host
- * wrote to makes the next VMRUN fail.
+ * wrote to makes the next VMRUN fail. With SEV-SNP the reverse map table keeps the host from
+ * writing there, and the page may be one that the guest has made.
  */
 public final class EncryptedVcpu extends VirtualCpu {
+  /** Guest physical address that the save areas have which are launched. */
+  public static final long LAUNCHED_AT = 0xFFFF_FFFF_F000L;
+
+  /** SEV_FEATURES in SEV_STATUS, from which bit on. */
+  private static final int FEATURES_IN_STATUS = 2;
+
   private final int key;
-  private final int frame;
+  private int frame;
   private long integrity;
   private final Runnable writer = this::write;
+
+  /** Features that the guest runs with, which VMRUN has judged. */
+  private long features;
 
   /** The page while its fields are read or written. */
   private final byte[] area = new byte[Page.SIZE];
@@ -26,11 +42,23 @@ public final class EncryptedVcpu extends VirtualCpu {
     cpu.sevStatus = 3;
   }
 
-  /** LAUNCH_UPDATE_VMSA: encrypts the page that the host prepared and seals it. */
+  /**
+   * LAUNCH_UPDATE_VMSA, or LAUNCH_UPDATE of a save area: encrypts the page that the host prepared
+   * and seals it, by its integrity value or by the reverse map table.
+   */
   void launch(LaunchState state) {
     Page p = memory.page(frame, Page.SHARED);
     p.copyFrom(0, state.page, 0, Page.SIZE);
-    memory.encryptInPlace(frame, key);
+    Rmp rmp = memory.rmp();
+    if (rmp != null && SevFeature.SNP_ACTIVE.in(SaveArea.features(state.page))) {
+      long address = (long) frame << 12;
+      RmpEntry e = RmpEntry.guest(LAUNCHED_AT, (int) vmcb().get(Vmcb.ASID)).forFirmware();
+      RmpResult r = rmp.update(address, e);
+      assert r == RmpResult.SUCCESS : r;
+      rmp.launch(address, 0, true);
+    } else {
+      memory.encryptInPlace(frame, key);
+    }
     integrity = checksum(state.page);
   }
 
@@ -54,30 +82,119 @@ public final class EncryptedVcpu extends VirtualCpu {
     return h ^ h >>> 29;
   }
 
+  private static boolean isSnp(long features) {
+    return SevFeature.SNP_ACTIVE.in(features);
+  }
+
+  /** Takes the save area that the VMCB names, which hosts of guests with SEV-SNP exchange. */
+  private boolean takeArea(Rmp rmp) {
+    long named = vmcb().get(Vmcb.VMSA_PTR) >>> 12;
+    if (named >= memory.totalPages()) {
+      return false;
+    }
+    if (named != frame) {
+      memory.page(frame, memory.domain(frame)).keepPromise();
+      frame = (int) named;
+    }
+    // What the host shares is no save area, and is not to be garbled by looking at it as one.
+    return !rmp.hypervisorOwns(frame) || memory.domain(frame) == key;
+  }
+
   @Override
   boolean enter() {
+    Rmp rmp = memory.rmp();
+    if (rmp != null && !takeArea(rmp)) {
+      return false;
+    }
     Page p = memory.page(frame, key);
-    if (p.takeBack()) {
+    if (p.isPromised() && (rmp == null || entryFits(rmp, features)) && eventFits()) {
       // Nobody has looked since the exit: the processor still has what it would read.
+      p.takeBack();
+      use(true);
       cpu.modeChanged();
       return true;
     }
+    p.keepPromise();
     p.copyTo(0, area, 0, Page.SIZE);
-    if (checksum(area) != integrity || SaveArea.illegal(area)) {
+    long f = SaveArea.features(area);
+    if (!isSnp(f) && checksum(area) != integrity || !controlsFit(rmp, f)) {
       return false;
     }
+    features = f;
+    if (SaveArea.illegal(area) || !eventFits()) {
+      return false;
+    }
+    boolean snp = isSnp(f);
+    cpu.sevStatus = 3 | f << FEATURES_IN_STATUS;
+    cpu.intercepts.snp = snp;
+    cpu.intercepts.reflectVc = SevFeature.REFLECT_VC.in(f);
+    cpu.configureSnp(
+        snp,
+        rmp == null ? 0 : (int) vmcb().get(Vmcb.ASID),
+        snp ? SaveArea.level(area) : 0,
+        SevFeature.VTOM.in(f) ? SaveArea.virtualTop(area) : Cpu.NO_VTOM);
     SaveArea.load(cpu, area);
     SaveArea.loadProtected(cpu, area);
+    if (SevFeature.DEBUG_SWAP.in(f)) {
+      SaveArea.loadDebug(cpu, area);
+    }
+    use(true);
     return true;
+  }
+
+  /** {@return whether VMRUN takes the features and the level that the save area has} */
+  private boolean controlsFit(@Nullable Rmp rmp, long f) {
+    long allowed = vmcb().get(Vmcb.ALLOWED_SEV_FEATURES);
+    boolean snp = isSnp(f);
+    return f == 0
+        || SevFeature.accepts(f)
+            && (allowed >= 0 || (f & ~allowed) == 0)
+            && (!snp || rmp != null && SaveArea.level(area) < RmpEntry.LEVELS)
+            && (!SevFeature.VTOM.in(f) || (SaveArea.virtualTop(area) & VTOM_RESERVED) == 0)
+            && (rmp == null || entryFits(rmp, f));
+  }
+
+  /** Bits of the virtual top of memory that must be zero: it is a multiple of 2 MiB. */
+  private static final long VTOM_RESERVED = -1L << 52 | (1 << 21) - 1;
+
+  /** {@return whether the save area's page is what VMRUN wants it to be} */
+  private boolean entryFits(Rmp rmp, long f) {
+    if (!isSnp(f)) {
+      return rmp.hypervisorOwns(frame);
+    }
+    long gpa = frame >= memory.firstHostPage() ? LAUNCHED_AT : (long) frame << 12;
+    return rmp.isSaveArea(frame, (int) vmcb().get(Vmcb.ASID), gpa);
+  }
+
+  /** {@return whether the host may inject what it does} With RestrictedInjection, #HV alone. */
+  private boolean eventFits() {
+    if (!SevFeature.RESTRICTED_INJECTION.in(features)) {
+      return true;
+    }
+    long event = vmcb().get(Vmcb.EVENTINJ);
+    boolean hv = (event & 0xFFFL) == (Cpu.EXCEPTION << 8 | Cpu.HV);
+    return ((event & 1L << 31) == 0 || hv) && (vmcb().get(Vmcb.V_INTR) & Vmcb.V_IRQ) == 0;
+  }
+
+  private void use(boolean on) {
+    Rmp rmp = memory.rmp();
+    if (rmp != null) {
+      rmp.use(frame, on);
+    }
   }
 
   /**
    * The page is written when somebody looks at it, which hosts seldom do: most exits are followed
-   * by a VMRUN that would read it all again.
+   * by a VMRUN that would read it all again. A guest looks without asking.
    */
   @Override
   void leave() {
-    memory.page(frame, key).promise(writer);
+    use(false);
+    if (frame >= memory.firstHostPage()) {
+      memory.page(frame, key).promise(writer);
+    } else {
+      write();
+    }
   }
 
   @Override
@@ -95,9 +212,35 @@ public final class EncryptedVcpu extends VirtualCpu {
     p.copyTo(0, area, 0, Page.SIZE);
     SaveArea.store(cpu, area);
     SaveArea.storeProtected(cpu, area);
+    storeMore(area);
     p.copyFrom(0, area, 0, Page.SIZE);
-    integrity = checksum(area);
+    integrity = isSnp(features) ? 0 : checksum(area);
     SaveArea.resetFpu(cpu);
+  }
+
+  @Override
+  void storeMore(byte[] d) {
+    if (SevFeature.DEBUG_SWAP.in(features)) {
+      SaveArea.storeDebug(cpu, d);
+    }
+    if (SevFeature.VTOM.in(features)) {
+      SaveArea.storeVirtualTop(d, cpu.virtualTop());
+    }
+    if (isSnp(features)) {
+      SaveArea.storeExit(cpu, d);
+    }
+  }
+
+  @Override
+  void tell(int code) {
+    if (features == 0) {
+      return;
+    }
+    vmcb().set(Vmcb.GUEST_SEV_FEATURES, features);
+    if (code == ExitCode.VMGEXIT && SevFeature.VMGEXIT_PARAMETER.in(features)) {
+      vmcb().set(Vmcb.VMGEXIT_RAX, cpu.r[0]);
+      vmcb().set(Vmcb.VMGEXIT_CPL, cpu.cpl);
+    }
   }
 
   @Override

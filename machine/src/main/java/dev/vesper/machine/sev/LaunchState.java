@@ -117,9 +117,10 @@ public final class LaunchState {
     return attributes(register, attributes).base(register, base);
   }
 
-  /** Sets a field of 2, 4 or 8 bytes. */
+  /** Sets a field of 1, 2, 4 or 8 bytes. */
   public LaunchState set(VmsaField field, long v) {
     switch (field.bytes) {
+      case 1 -> page[field.offset] = (byte) v;
       case 2 -> Page.SHORT.set(page, field.offset, (short) v);
       case 4 -> Page.INT.set(page, field.offset, (int) v);
       case 8 -> Page.LONG.set(page, field.offset, v);

@@ -76,6 +76,16 @@ public final class PlainVcpu extends VirtualCpu {
   }
 
   @Override
+  void storeMore(byte[] d) {
+    // There are no features.
+  }
+
+  @Override
+  void tell(int code) {
+    // The host finds everything in its own memory.
+  }
+
+  @Override
   boolean holds() {
     return vmcb().page.isPromised();
   }

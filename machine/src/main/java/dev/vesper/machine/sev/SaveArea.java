@@ -10,6 +10,10 @@ import static dev.vesper.machine.sev.VmsaField.CR4;
 import static dev.vesper.machine.sev.VmsaField.CS;
 import static dev.vesper.machine.sev.VmsaField.CSTAR;
 import static dev.vesper.machine.sev.VmsaField.DBGCTL;
+import static dev.vesper.machine.sev.VmsaField.DR0;
+import static dev.vesper.machine.sev.VmsaField.DR1;
+import static dev.vesper.machine.sev.VmsaField.DR2;
+import static dev.vesper.machine.sev.VmsaField.DR3;
 import static dev.vesper.machine.sev.VmsaField.DR6;
 import static dev.vesper.machine.sev.VmsaField.DR7;
 import static dev.vesper.machine.sev.VmsaField.DS;
@@ -24,6 +28,11 @@ import static dev.vesper.machine.sev.VmsaField.FPREG_ZMM_HIGH;
 import static dev.vesper.machine.sev.VmsaField.FS;
 import static dev.vesper.machine.sev.VmsaField.GDTR;
 import static dev.vesper.machine.sev.VmsaField.GS;
+import static dev.vesper.machine.sev.VmsaField.GUEST_EXITCODE;
+import static dev.vesper.machine.sev.VmsaField.GUEST_EXITINFO1;
+import static dev.vesper.machine.sev.VmsaField.GUEST_EXITINFO2;
+import static dev.vesper.machine.sev.VmsaField.GUEST_EXITINTINFO;
+import static dev.vesper.machine.sev.VmsaField.GUEST_NRIP;
 import static dev.vesper.machine.sev.VmsaField.G_PAT;
 import static dev.vesper.machine.sev.VmsaField.IDTR;
 import static dev.vesper.machine.sev.VmsaField.KERNEL_GS_BASE;
@@ -51,6 +60,7 @@ import static dev.vesper.machine.sev.VmsaField.RIP;
 import static dev.vesper.machine.sev.VmsaField.RSI;
 import static dev.vesper.machine.sev.VmsaField.RSP;
 import static dev.vesper.machine.sev.VmsaField.SELECTOR;
+import static dev.vesper.machine.sev.VmsaField.SEV_FEATURES;
 import static dev.vesper.machine.sev.VmsaField.SFMASK;
 import static dev.vesper.machine.sev.VmsaField.SPEC_CTRL;
 import static dev.vesper.machine.sev.VmsaField.SS;
@@ -60,6 +70,8 @@ import static dev.vesper.machine.sev.VmsaField.SYSENTER_EIP;
 import static dev.vesper.machine.sev.VmsaField.SYSENTER_ESP;
 import static dev.vesper.machine.sev.VmsaField.TR;
 import static dev.vesper.machine.sev.VmsaField.TSC_AUX;
+import static dev.vesper.machine.sev.VmsaField.VIRTUAL_TOM;
+import static dev.vesper.machine.sev.VmsaField.VMPL;
 import static dev.vesper.machine.sev.VmsaField.X87_CS;
 import static dev.vesper.machine.sev.VmsaField.X87_DP;
 import static dev.vesper.machine.sev.VmsaField.X87_DS;
@@ -87,6 +99,8 @@ final class SaveArea {
   private static final VmsaField[] GPR = {
     RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15
   };
+
+  private static final VmsaField[] DEBUG = {DR0, DR1, DR2, DR3};
 
   private SaveArea() {}
 
@@ -310,6 +324,50 @@ final class SaveArea {
     getAll(d, FPREG_K, c.k);
     getAll(d, FPREG_ZMM_HIGH, c.zmmh);
     getAll(d, FPREG_ZMM16, c.zmm16);
+  }
+
+  /** Stores the debug registers that DebugSwap has the processor swap. */
+  static void storeDebug(Cpu c, byte[] d) {
+    for (int i = 0; i < DEBUG.length; i++) {
+      put(d, DEBUG[i], c.dr[i]);
+    }
+  }
+
+  /** Loads them. */
+  static void loadDebug(Cpu c, byte[] d) {
+    for (int i = 0; i < DEBUG.length; i++) {
+      c.dr[i] = get(d, DEBUG[i]);
+    }
+    c.modeChanged();
+  }
+
+  /** Stores what an exit of an SEV-SNP guest tells a higher privilege level. */
+  static void storeExit(Cpu c, byte[] d) {
+    put(d, GUEST_EXITINFO1, c.guestExitInfo1);
+    put(d, GUEST_EXITINFO2, c.guestExitInfo2);
+    put(d, GUEST_EXITINTINFO, c.exitIntInfo);
+    put(d, GUEST_NRIP, c.exitNextRip);
+    put(d, GUEST_EXITCODE, c.guestExitCode);
+  }
+
+  /** {@return the features that the guest runs with} */
+  static long features(byte[] d) {
+    return get(d, SEV_FEATURES);
+  }
+
+  /** {@return the privilege level that the guest runs at} */
+  static int level(byte[] d) {
+    return d[VMPL.offset] & 0xFF;
+  }
+
+  /** {@return the virtual top of memory} */
+  static long virtualTop(byte[] d) {
+    return get(d, VIRTUAL_TOM);
+  }
+
+  /** Stores the virtual top of memory, which the guest may have changed. */
+  static void storeVirtualTop(byte[] d, long v) {
+    put(d, VIRTUAL_TOM, v);
   }
 
   /** {@return whether the state is one that VMRUN refuses (spec: sev-es-architecture 9.2)} */

@@ -99,6 +99,7 @@ public abstract sealed class VirtualCpu permits PlainVcpu, EncryptedVcpu {
       // Memory has what the last exit stored.
       SaveArea.store(cpu, b);
       SaveArea.storeProtected(cpu, b);
+      storeMore(b);
     }
     Page.LONG.set(b, 0xF00, cpu.icount);
     Page.LONG.set(b, 0xF08, cpu.idleTime);
@@ -112,11 +113,17 @@ public abstract sealed class VirtualCpu permits PlainVcpu, EncryptedVcpu {
   /** Stores guest state. */
   abstract void leave();
 
+  /** Stores what the guest's features add to its state. */
+  abstract void storeMore(byte[] area);
+
   /** {@return whether the processor still has all of it, as {@link #enter} would load it} */
   abstract boolean holds();
 
   /** Has the state in memory now, where the next VMRUN judges it. */
   abstract void settle();
+
+  /** Writes what else an exit tells the host of this guest. */
+  abstract void tell(int code);
 
   /** Copies the guest's state in save-area layout. */
   abstract void state(byte[] to);
@@ -279,5 +286,6 @@ public abstract sealed class VirtualCpu permits PlainVcpu, EncryptedVcpu {
     long shadow = cpu.interruptShadow ? 1 : 0;
     vmcb.set(Vmcb.INTERRUPT_SHADOW, shadow | (es && (cpu.eflags & CpuState.IF) != 0 ? 2 : 0));
     vmcb.setInt(Vmcb.CLEAN, CLEAN_INTERCEPTS | CLEAN_PERMISSION_MAPS);
+    tell(code);
   }
 }

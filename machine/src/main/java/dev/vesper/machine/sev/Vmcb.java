@@ -32,6 +32,14 @@ public final class Vmcb {
   public static final int CLEAN = 0x0C0;
   public static final int NRIP = 0x0C8;
   public static final int VMSA_PTR = 0x108;
+  public static final int VMGEXIT_RAX = 0x110;
+  public static final int VMGEXIT_CPL = 0x118;
+
+  /** SEV_FEATURES that a guest may have, if bit 63 is set. */
+  public static final int ALLOWED_SEV_FEATURES = 0x138;
+
+  /** SEV_FEATURES that the guest had at the last exit. */
+  public static final int GUEST_SEV_FEATURES = 0x140;
 
   /** Offset of the state save area. */
   public static final int SAVE_AREA = 0x400;

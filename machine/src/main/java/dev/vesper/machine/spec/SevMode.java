@@ -7,5 +7,12 @@ public enum SevMode {
   /** Encrypted memory. */
   SEV,
   /** Encrypted memory and registers. */
-  ES
+  ES,
+  /** Encrypted memory and registers, and pages that nobody but the guest changes. */
+  SNP;
+
+  /** {@return whether registers are encrypted} */
+  public boolean encryptsState() {
+    return this == ES || this == SNP;
+  }
 }

@@ -44,7 +44,11 @@ public record KvmProfile() implements Profile {
   @Override
   public int policy(SevMode mode) {
     // QEMU's default: no debugging.
-    return mode == SevMode.ES ? 5 : 1;
+    return switch (mode) {
+      case SNP -> 0x3_0000;
+      case ES -> 5;
+      case SEV, OFF -> 1;
+    };
   }
 
   @Override
@@ -80,7 +84,7 @@ public record KvmProfile() implements Profile {
   @Override
   public void configure(VirtualCpu vcpu, SevMode mode, CpuModel host, HostView memory, long maps) {
     Vmcb v = vcpu.vmcb();
-    boolean es = mode == SevMode.ES;
+    boolean es = mode.encryptsState();
     v.setInt(
         Vmcb.INTERCEPT_EXCEPTIONS, es ? Intercept.DB | Intercept.AC | Intercept.MC : Intercept.MC);
     v.setInt(Vmcb.INTERCEPT_DR, es ? Intercept.DR7 : 0);
