@@ -178,7 +178,7 @@ final class BinutilsFuzzTest {
    */
   private static final String UNKNOWN_TO_THEM =
       "fwait|v(p?gather).*|bsf|bsr|fcomp?|fstp|fstpnce|fxch|mfence|sfence|lfence|monitorx?|mwaitx?|nop|salc|wbinvd|"
-          + "clzero|rdpru|swapgs|rdtscp|invlpga|skinit|vm[a-z]+|stgi|clgi|rdrand|rdseed|ud[01]|"
+          + "clzero|rdpru|rmpread|rmpquery|rmpadjust|rmpupdate|psmash|pvalidate|swapgs|rdtscp|invlpga|skinit|vm[a-z]+|stgi|clgi|rdrand|rdseed|ud[01]|"
           + "prefetch.*|xchg|popcnt|l?tzcnt|clts|invd|syscall|sysret|"
           // AMD processors ignore VEX.W of these.
           + "vpermq|vpermpd";

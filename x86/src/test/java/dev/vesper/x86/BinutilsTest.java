@@ -91,13 +91,13 @@ final class BinutilsTest {
   }
 
   /**
-   * Forms that objdump reads otherwise: UD0 with a ModRM byte, 66 before VMMCALL, fences with other
-   * r/m fields, the MPX names of two NOP opcodes, REX before WAIT.
+   * Forms that objdump reads otherwise: UD0 with a ModRM byte, 66 before VMMCALL and RDPRU,
+   * RMPREAD, fences with other r/m fields, the MPX names of two NOP opcodes, REX before WAIT.
    */
   private static boolean knownDifference(Opcode op, Insn in) {
     return switch (op.mnemonic) {
-      case "ud0", "fwait" -> true;
-      case "vmmcall" -> op.prefix == 1;
+      case "ud0", "fwait", "rmpread" -> true;
+      case "vmmcall", "rdpru" -> op.prefix == 1;
       case "lfence", "mfence", "sfence" -> in.rm != 0;
       case "nop" -> op.opcode == 0x1A || op.opcode == 0x1B;
       default -> false;

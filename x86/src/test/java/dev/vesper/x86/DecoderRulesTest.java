@@ -67,6 +67,30 @@ final class DecoderRulesTest {
     }
   }
 
+  /** The six of SEV-SNP share their opcodes, RDPRU's among them; PVALIDATE alone is not wide. */
+  @ParameterizedTest
+  @CsvSource({
+    "f20f01ff, pvalidate, true",
+    "f30f01ff, psmash, false",
+    "f30f01fe, rmpadjust, false",
+    "f20f01fe, rmpupdate, false",
+    "f30f01fd, rmpquery, false",
+    "f20f01fd, rmpread, false",
+    "0f01fd, rdpru, true"
+  })
+  void thePrefixSaysWhichInstructionOfSnp(String hex, String mnemonic, boolean everywhere) {
+    byte[] code = HexFormat.of().parseHex(hex);
+    assertThat(Decoder.decode(code, 64).mnemonic()).isEqualTo(mnemonic);
+    assertThat(Assembler.assemble(64, mnemonic)).isEqualTo(code);
+    for (Formatter.Syntax s : Formatter.Syntax.values()) {
+      assertThat(new Formatter(s).format(Decoder.decode(code, 64), 0)).isEqualTo(mnemonic);
+    }
+    assertThat(outcome(hex, 32))
+        .isEqualTo(everywhere ? Decoder.Outcome.OK : Decoder.Outcome.UNDEFINED);
+    assertThat(outcome("0f01fe", 64)).isEqualTo(Decoder.Outcome.UNDEFINED);
+    assertThat(outcome("660f01ff", 64)).isEqualTo(Decoder.Outcome.UNDEFINED);
+  }
+
   @Test
   void everyImmediateOfE4IsItsPort() {
     for (int port = 0; port < 256; port++) {
