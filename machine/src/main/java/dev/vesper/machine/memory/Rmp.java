@@ -289,8 +289,8 @@ public final class Rmp implements HostRmp {
   }
 
   /**
-   * Checks an operand of RMPADJUST or RMPQUERY as an access that reads it. That entries of 2 MiB
-   * are asked for one page is the size conflict which a host resolves by PSMASH.
+   * Checks an operand of RMPADJUST or RMPQUERY as an access that reads it. An entry of 2 MiB that
+   * is asked for one page is the size conflict which a host resolves by PSMASH.
    */
   private long checkOperand(long frame, boolean large, int asid, int level) {
     long owner = owner(frame, asid);

@@ -1,0 +1,419 @@
+package dev.vesper.machine.sev;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.vesper.machine.cpu.Cpu;
+import dev.vesper.machine.cpu.CpuFeatures;
+import dev.vesper.machine.cpu.Execution;
+import dev.vesper.machine.cpu.NestedMap;
+import dev.vesper.machine.cpu.interp.Interpreter;
+import dev.vesper.machine.launch.SevFeature;
+import dev.vesper.machine.memory.Page;
+import dev.vesper.machine.memory.PhysicalMemory;
+import dev.vesper.machine.memory.Rmp;
+import dev.vesper.machine.memory.RmpEntry;
+import dev.vesper.machine.memory.RmpResult;
+import dev.vesper.x86.Assembler;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** VMRUN of guests with SEV-SNP, and what each SEV_FEATURE does (spec: snp 1.6 and section 2). */
+@ParameterizedClass(name = "execution {0}")
+@MethodSource("executions")
+final class SnpVcpuTest {
+  private static final long C_BIT = 1L << 51;
+  private static final int ASID = 3;
+  private static final int CODE = 0x4000;
+  private static final int IDT = 0x5000;
+  private static final int OWN_VMSA = 0x9000;
+  private static final int FRAMES = 64;
+  private static final int LAUNCHED = 12;
+  private static final int INVALID = -1;
+  private static final int HLT = 0x78;
+  private static final int VMGEXIT = 0x403;
+  private static final long SNP = 1;
+
+  private final PhysicalMemory memory = new PhysicalMemory(FRAMES << 12, 8);
+  private final int key = memory.createKey(3);
+  private final Rmp rmp = memory.protect(key);
+  private final Cpu cpu;
+  private final EncryptedVcpu vcpu;
+
+  SnpVcpuTest(int execution) {
+    CpuFeatures f = CpuFeatures.ALL;
+    NestedMap map = frame -> frame >= 0 && frame < FRAMES ? NestedMap.RAM : NestedMap.ABSENT;
+    cpu = new Cpu(memory, map, f, new Interpreter(f), 1);
+    Execution.choose(cpu, f, execution);
+    cpu.configureEncryption(key, C_BIT);
+    vcpu = new EncryptedVcpu(cpu, memory, key);
+  }
+
+  static int[] executions() {
+    return Execution.andNative(0, 1);
+  }
+
+  @BeforeEach
+  void controls() {
+    Vmcb v = vcpu.vmcb();
+    v.set(Vmcb.ASID, ASID);
+    v.set(Vmcb.NESTED_CTL, 7);
+    v.set(Vmcb.VIRT_EXT, 1);
+    v.setInt(Vmcb.INTERCEPT_VECTOR3, 1 << 24 | 1 << 31);
+    v.setInt(Vmcb.INTERCEPT_VECTOR4, 1);
+  }
+
+  /** Pages from 0 to {@link #LAUNCHED} with tables and code; handlers of exceptions that halt. */
+  private LaunchState prepare(String source, long features) {
+    long c = SevFeature.VTOM.in(features) ? 0 : C_BIT;
+    page(1).put64(0, 0x2007L | c);
+    page(2).put64(0, 0x3007L | c);
+    page(3).put64(0, 0x6007L | c);
+    for (int f = 0; f < FRAMES; f++) {
+      page(6).put64(8 * f, (long) f << 12 | 7 | c);
+    }
+    byte[] code = Assembler.assemble(64, source + "\nhlt");
+    page(CODE >> 12).copyFrom(0, code, 0, code.length);
+    // A flat code segment, and gates to handlers that put the vector into RDI and halt.
+    page(7).put64(8 * 2, 0x00AF_9B00_0000_FFFFL);
+    for (int v = 0; v < 32; v++) {
+      byte[] h = Assembler.assemble(64, "mov edi, " + v + "\npop r15\nhlt");
+      page(8).copyFrom(32 * v, h, 0, h.length);
+      page(IDT >> 12).put64(16 * v, 0x8E00L << 32 | 0x10L << 16 | 0x8000 + 32L * v);
+    }
+    for (int f = 0; f < LAUNCHED; f++) {
+      long gpa = (long) f << 12;
+      assertThat(rmp.update(gpa, RmpEntry.guest(gpa, ASID).forFirmware()))
+          .isEqualTo(RmpResult.SUCCESS);
+      rmp.launch(gpa, 0, false);
+    }
+    LaunchState s = new LaunchState().flat(0x10, 0xA9B, 0x18);
+    s.segment(VmsaField.IDTR, 0, 0, 0xFFF, IDT).segment(VmsaField.GDTR, 0, 0, 0xFFF, 0x7000);
+    s.set(VmsaField.CR0, 0x8000_0011L).set(VmsaField.CR4, 0x220).set(VmsaField.CR3, 0x1000);
+    s.set(VmsaField.EFER, 0x1500).set(VmsaField.RIP, CODE).set(VmsaField.RSP, 0xB000);
+    return s.set(VmsaField.SEV_FEATURES, features);
+  }
+
+  private Page page(int frame) {
+    return memory.page(frame, Page.SHARED);
+  }
+
+  private void launch(String source, long features) {
+    vcpu.launch(prepare(source, features));
+  }
+
+  private int run() {
+    vcpu.run(vcpu.now() + 10_000);
+    return vcpu.vmcb().exitCode();
+  }
+
+  private byte[] area() {
+    byte[] b = new byte[Page.SIZE];
+    vcpu.state(b);
+    return b;
+  }
+
+  private long saved(VmsaField f) {
+    vcpu.settle();
+    return (long) Page.LONG.get(area(), f.offset);
+  }
+
+  @Test
+  void theGuestReadsItsFeatures() {
+    launch("mov ecx, 0xc0010131\nrdmsr", SNP | SevFeature.DEBUG_SWAP.mask);
+    assertThat(run()).isEqualTo(HLT);
+    assertThat(saved(VmsaField.RAX)).isEqualTo(3 | 0x21 << 2);
+    assertThat(vcpu.vmcb().get(Vmcb.GUEST_SEV_FEATURES)).isEqualTo(0x21);
+  }
+
+  // ---- what VMRUN refuses
+
+  @ParameterizedTest
+  @EnumSource(SevFeature.class)
+  void eachFeatureIsTakenOrRefusedByName(SevFeature f) {
+    launch("nop", SNP | f.mask);
+    assertThat(run()).isEqualTo(f.supported ? HLT : INVALID);
+    assertThat(SevFeature.refused(SNP | f.mask))
+        .allMatch(l -> l.contains(f.title))
+        .hasSize(f.supported ? 0 : 1);
+  }
+
+  @Test
+  void reservedFeaturesAreRefused() {
+    launch("nop", SNP | 1L << 40);
+    assertThat(run()).isEqualTo(INVALID);
+    assertThat(SevFeature.refused(1L << 40)).containsExactly("bits 0x10000000000 are reserved");
+  }
+
+  @Test
+  void featuresThatNeedSnpAreRefusedWithoutIt() {
+    assertThat(SevFeature.refused(SevFeature.VTOM.mask))
+        .containsExactly("vTOM (0x2) needs SNPActive");
+    assertThat(SevFeature.accepts(SevFeature.DEBUG_SWAP.mask)).isTrue();
+  }
+
+  @Test
+  void theHostMayAllowFewerFeatures() {
+    launch("nop", SNP | SevFeature.DEBUG_SWAP.mask);
+    vcpu.vmcb().set(Vmcb.ALLOWED_SEV_FEATURES, 1L << 63 | SNP);
+    assertThat(run()).isEqualTo(INVALID);
+    vcpu.vmcb().set(Vmcb.ALLOWED_SEV_FEATURES, 1L << 63 | 0x21);
+    assertThat(run()).isEqualTo(HLT);
+  }
+
+  @Test
+  void thereAreFourLevels() {
+    LaunchState s = prepare("nop", SNP);
+    vcpu.launch(s.set(VmsaField.VMPL, 4));
+    assertThat(run()).isEqualTo(INVALID);
+  }
+
+  @Test
+  void theLaunchedSaveAreaIsTheGuests() {
+    launch("nop", SNP);
+    long at = vcpu.vmcb().get(Vmcb.VMSA_PTR);
+    memory.hostView().write(at + VmsaField.RIP.offset, 8, 0);
+    assertThat(run()).as("nothing was written").isEqualTo(HLT);
+    assertThat(rmp.update(at, RmpEntry.HYPERVISOR)).isEqualTo(RmpResult.SUCCESS);
+    assertThat(run()).isEqualTo(INVALID);
+  }
+
+  // ---- save areas that guests make
+
+  private static final String MAKE_AREA =
+      """
+      mov rax, 0x9000
+      xor ecx, ecx
+      mov edx, 0x10001
+      rmpadjust
+      mov ebp, eax
+      hlt
+      mov rax, 0x9000
+      mov edx, 1
+      rmpadjust
+      mov ebp, eax
+      hlt
+      """;
+
+  @Test
+  void aSaveAreaThatTheGuestMadeIsTaken() {
+    LaunchState s = prepare(MAKE_AREA, SNP);
+    Page p = memory.page(OWN_VMSA >> 12, key);
+    vcpu.launch(s);
+    p.copyFrom(0, s.page, 0, Page.SIZE);
+    byte[] program = Assembler.assemble(64, "mov ebx, 77\nhlt\nmov ebx, 78\nhlt");
+    memory.page(10, key).copyFrom(0, program, 0, program.length);
+    p.put64(VmsaField.RIP.offset, 0xA000);
+    assertThat(run()).isEqualTo(HLT);
+    assertThat(saved(VmsaField.RBP)).as("RMPADJUST").isZero();
+    long launched = vcpu.vmcb().get(Vmcb.VMSA_PTR);
+    vcpu.vmcb().set(Vmcb.VMSA_PTR, OWN_VMSA);
+    assertThat(run()).isEqualTo(HLT);
+    assertThat(p.get64(VmsaField.RBX.offset)).as("in the guest's own memory").isEqualTo(77);
+    // The guest looks at the area of a processor that stands still, and changes it.
+    p.put64(VmsaField.RIP.offset, 0xA000);
+    assertThat(run()).isEqualTo(HLT);
+    assertThat(p.get64(VmsaField.RBX.offset)).isEqualTo(77);
+    vcpu.vmcb().set(Vmcb.VMSA_PTR, launched);
+    assertThat(run()).as("the first goes on behind its HLT").isEqualTo(HLT);
+    vcpu.vmcb().set(Vmcb.VMSA_PTR, OWN_VMSA);
+    assertThat(run()).as("the flag is gone").isEqualTo(INVALID);
+  }
+
+  @ParameterizedTest
+  @ValueSource(longs = {0xA000, 0x2_0000, 0x8000_0000L, -4096})
+  void pagesThatAreNoSaveAreasAreRefused(long at) {
+    launch("nop", SNP);
+    vcpu.vmcb().set(Vmcb.VMSA_PTR, at);
+    assertThat(run()).isEqualTo(INVALID);
+  }
+
+  /** A processor that runs from a page cannot have the page's flag taken. */
+  @Test
+  void aSaveAreaInUseKeepsItsFlag() {
+    LaunchState s = prepare(MAKE_AREA, SNP);
+    vcpu.launch(s);
+    Page p = memory.page(OWN_VMSA >> 12, key);
+    p.copyFrom(0, s.page, 0, Page.SIZE);
+    byte[] program =
+        Assembler.assemble(64, "mov eax, 0x9000\nxor ecx, ecx\nmov edx, 1\nrmpadjust\nhlt");
+    memory.page(10, key).copyFrom(0, program, 0, program.length);
+    p.put64(VmsaField.RIP.offset, 0xA000);
+    assertThat(run()).isEqualTo(HLT);
+    vcpu.vmcb().set(Vmcb.VMSA_PTR, OWN_VMSA);
+    assertThat(run()).isEqualTo(HLT);
+    assertThat(p.get64(VmsaField.RAX.offset)).isEqualTo(RmpResult.FAIL_INUSE.eax);
+    assertThat(rmp.update(OWN_VMSA, RmpEntry.HYPERVISOR))
+        .as("it no longer runs")
+        .isEqualTo(RmpResult.SUCCESS);
+  }
+
+  @Test
+  void theSaveAreaSaysTheLevel() {
+    LaunchState s = prepare("mov eax, 0x4000\nxor ecx, ecx\nmov edx, 1\nrmpadjust", SNP);
+    for (int f = 0; f < LAUNCHED; f++) {
+      rmp.setPermissions((long) f << 12, RmpEntry.ALL | RmpEntry.ALL << 16);
+    }
+    vcpu.launch(s.set(VmsaField.VMPL, 2));
+    assertThat(run()).isEqualTo(HLT);
+    assertThat(saved(VmsaField.RAX)).isEqualTo(RmpResult.FAIL_PERMISSION.eax);
+  }
+
+  // ---- #VC
+
+  private static final String TOUCH = "mov ebx, 0x20123\nmov rax, [rbx]";
+
+  @Test
+  void aPageNotValidatedIsDeliveredAsVc() {
+    launch(TOUCH, SNP);
+    rmp.update(0x2_0000, RmpEntry.guest(0x2_0000, ASID));
+    assertThat(run()).isEqualTo(HLT);
+    assertThat(saved(VmsaField.RDI)).as("vector").isEqualTo(29);
+    assertThat(saved(VmsaField.R15)).as("error code").isEqualTo(0x404);
+    assertThat(saved(VmsaField.CR2)).isEqualTo(0x2_0123);
+  }
+
+  /** A handler whose stack is not validated: #VC within #VC is a double fault, and then the end. */
+  @Test
+  void vcInTheDeliveryOfVcEndsInShutdown() {
+    LaunchState s = prepare(TOUCH, SNP);
+    vcpu.launch(s.set(VmsaField.RSP, 0x2_1000));
+    rmp.update(0x2_0000, RmpEntry.guest(0x2_0000, ASID));
+    assertThat(run()).isEqualTo(0x7F);
+  }
+
+  @Test
+  void reflectedVcIsAnExitThatOnlyHigherLevelsUnderstand() {
+    launch("nop\ncpuid", SNP | SevFeature.REFLECT_VC.mask);
+    assertThat(run()).isEqualTo(0x5D);
+    assertThat(vcpu.vmcb().get(Vmcb.EXITINFO1)).isZero();
+    assertThat(saved(VmsaField.GUEST_EXITCODE)).isEqualTo(0x72);
+    assertThat(saved(VmsaField.RIP)).isEqualTo(CODE + 1);
+    assertThat(saved(VmsaField.GUEST_NRIP)).isEqualTo(CODE + 3);
+  }
+
+  @Test
+  void aReflectedPortAccessSaysWhichInTheSaveArea() {
+    launch("out 0x80, al", SNP | SevFeature.REFLECT_VC.mask);
+    assertThat(run()).isEqualTo(0x5D);
+    assertThat(saved(VmsaField.GUEST_EXITCODE)).isEqualTo(0x7B);
+    assertThat(saved(VmsaField.GUEST_EXITINFO1) >>> 16).isEqualTo(0x80);
+  }
+
+  // ---- injection
+
+  private void inject(long event) {
+    vcpu.vmcb().set(Vmcb.EVENTINJ, event);
+  }
+
+  @ParameterizedTest
+  @ValueSource(longs = {0x8000_0020L, 0x8000_0202L, 0x8000_030DL, 0x8000_0B1CL, 0x8000_001CL})
+  void restrictedInjectionRefusesAllButHv(long event) {
+    launch("nop\nnop", SNP | SevFeature.RESTRICTED_INJECTION.mask);
+    inject(event);
+    assertThat(run()).isEqualTo(INVALID);
+  }
+
+  @Test
+  void restrictedInjectionHasHv() {
+    launch("nop\nnop", SNP | SevFeature.RESTRICTED_INJECTION.mask);
+    inject(0x8000_031CL);
+    assertThat(run()).isEqualTo(HLT);
+    assertThat(saved(VmsaField.RDI)).isEqualTo(28);
+    assertThat(saved(VmsaField.R15)).as("RIP: there is no error code").isEqualTo(CODE);
+    vcpu.vmcb().set(Vmcb.V_INTR, Vmcb.V_IRQ);
+    assertThat(run()).as("virtual interrupts").isEqualTo(INVALID);
+  }
+
+  // ---- the other features
+
+  @Test
+  void debugSwapHasDebugRegistersInTheSaveArea() {
+    LaunchState s = prepare("mov rax, dr1\nmov ebx, 0x1234\nmov dr2, rbx", SNP | 0x20);
+    vcpu.launch(s.set(VmsaField.DR1, 0x5678));
+    cpu.dr[1] = 0x9999;
+    assertThat(run()).isEqualTo(HLT);
+    assertThat(saved(VmsaField.RAX)).isEqualTo(0x5678);
+    assertThat(saved(VmsaField.DR2)).isEqualTo(0x1234);
+  }
+
+  @Test
+  void vmgexitParameterTellsTheHostRaxAndCpl() {
+    launch("mov eax, 0x1234\nvmgexit", SNP | SevFeature.VMGEXIT_PARAMETER.mask);
+    vcpu.vmcb().set(Vmcb.VMGEXIT_CPL, 9);
+    assertThat(run()).isEqualTo(VMGEXIT);
+    assertThat(vcpu.vmcb().get(Vmcb.VMGEXIT_RAX)).isEqualTo(0x1234);
+    assertThat(vcpu.vmcb().get(Vmcb.VMGEXIT_CPL)).isZero();
+  }
+
+  @Test
+  void withoutItTheHostIsNotTold() {
+    launch("mov eax, 0x1234\nvmgexit", SNP);
+    assertThat(run()).isEqualTo(VMGEXIT);
+    assertThat(vcpu.vmcb().get(Vmcb.VMGEXIT_RAX)).isZero();
+  }
+
+  // ---- the virtual top of memory
+
+  private void launchWithTop(String source) {
+    LaunchState s = prepare(source, SNP | SevFeature.VTOM.mask);
+    vcpu.launch(s.set(VmsaField.VIRTUAL_TOM, 0x20_0000));
+  }
+
+  @Test
+  void belowTheTopAllIsPrivate() {
+    launchWithTop("mov ebx, 0x9000\nmov qword [rbx], 0x77\nmov ecx, 0xc0010135\nrdmsr");
+    assertThat(run()).isEqualTo(HLT);
+    assertThat(saved(VmsaField.RAX)).isEqualTo(0x20_0000);
+    assertThat(memory.peek(0x9000, 8, key)[0]).isEqualTo((byte) 0x77);
+    assertThat(memory.hostView().read(0x9000, 8)).isNotEqualTo(0x77);
+  }
+
+  /** The guest lowers it to nothing: data are shared, code and page tables stay private. */
+  @Test
+  void aboveTheTopDataAreShared() {
+    launchWithTop(
+        """
+        mov ecx, 0xc0010135
+        xor eax, eax
+        xor edx, edx
+        wrmsr
+        mov ebx, 0x30000
+        mov qword [rbx], 0x66
+        mov ebx, 0x9000
+        mov qword [rbx], 0x77
+        """);
+    assertThat(run()).isEqualTo(0x400);
+    assertThat(memory.hostView().read(0x3_0000, 8)).isEqualTo(0x66);
+    assertThat(vcpu.vmcb().get(Vmcb.EXITINFO2)).isEqualTo(0x9000);
+    assertThat(vcpu.vmcb().get(Vmcb.EXITINFO1) & Rmp.ENCRYPTED).isZero();
+    assertThat(saved(VmsaField.VIRTUAL_TOM)).isZero();
+  }
+
+  @Test
+  void theCBitIsReservedThen() {
+    launchWithTop("mov ebx, 0x6000\nbts qword [rbx+0x48], 51\nmov ebx, 0x9000\nmov rax, [rbx]");
+    assertThat(run()).isEqualTo(HLT);
+    assertThat(saved(VmsaField.RDI)).isEqualTo(14);
+    assertThat(saved(VmsaField.R15)).as("reserved bit").isEqualTo(9);
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"mov eax, 0x1000\nxor edx, edx", "xor eax, eax\nmov edx, 0x100000"})
+  void theTopIsAMultipleOf2Mebibytes(String value) {
+    launchWithTop("mov ecx, 0xc0010135\n" + value + "\nwrmsr");
+    assertThat(run()).isEqualTo(HLT);
+    assertThat(saved(VmsaField.RDI)).isEqualTo(13);
+  }
+
+  @Test
+  void withoutTheFeatureThereIsNoSuchRegister() {
+    launch("mov ecx, 0xc0010135\nrdmsr", SNP);
+    assertThat(run()).isEqualTo(HLT);
+    assertThat(saved(VmsaField.RDI)).isEqualTo(13);
+  }
+}
