@@ -104,7 +104,12 @@ public final class Rmp implements HostRmp {
   }
 
   private boolean covers(long address, int bytes) {
-    return address >= 0 && (address & bytes - 1) == 0 && address >>> 12 < covered;
+    return address >= 0 && (address & bytes - 1) == 0 && address + bytes - 1 >>> 12 < covered;
+  }
+
+  /** {@return the first page that an entry of a size is for} */
+  private static int first(int frame, boolean large) {
+    return large ? frame & -PAGES : frame;
   }
 
   private static int bytes(boolean large) {
@@ -463,7 +468,8 @@ public final class Rmp implements HostRmp {
     long w = t.word[i];
     assert entry(frame).state() == PageOwnership.PRE_GUEST : entry(frame);
     boolean large = t.large();
-    for (int f = frame; f < frame + (large ? PAGES : 1); f++) {
+    int first = first(frame, large);
+    for (int f = first; f < first + (large ? PAGES : 1); f++) {
       memory.encryptInPlace(f, key);
     }
     t.word[i] = w & ~IMMUTABLE | VALIDATED | (vmsa ? VMSA : 0);
@@ -503,7 +509,8 @@ public final class Rmp implements HostRmp {
 
   /** Has what processors hold of pages dropped: translations, and code that was decoded. */
   private void changed(int frame, boolean large) {
-    for (int f = frame; f < frame + (large ? PAGES : 1); f++) {
+    int first = first(frame, large);
+    for (int f = first; f < first + (large ? PAGES : 1); f++) {
       memory.ownerChanged(f);
     }
   }
