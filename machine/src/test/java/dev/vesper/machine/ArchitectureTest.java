@@ -82,6 +82,10 @@ final class ArchitectureTest {
         .orShould()
         .dependOnClassesThat()
         .haveFullyQualifiedName(ROOT + ".memory.PhysicalMemory")
+        .orShould()
+        .dependOnClassesThat()
+        .haveFullyQualifiedName(ROOT + ".memory.Rmp")
+        .because("hosts have the reverse map table as HostRmp")
         .check(CLASSES);
   }
 
