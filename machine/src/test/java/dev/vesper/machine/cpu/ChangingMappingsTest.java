@@ -8,6 +8,8 @@ import dev.vesper.machine.cpu.emit.VerifiedEmission;
 import dev.vesper.machine.cpu.interp.Interpreter;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PhysicalMemory;
+import dev.vesper.machine.memory.Rmp;
+import dev.vesper.machine.memory.RmpEntry;
 import dev.vesper.x86.Assembler;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -19,9 +21,9 @@ import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * Two processors with one memory that change page tables, code and the states of pages under the
- * code that runs: by native code and by the interpreter, which must agree in everything after each
- * step. A sequence that fails is made as short as it can be.
+ * Two processors with one memory that change page tables, code and the states and owners of pages
+ * under the code that runs: by native code and by the interpreter, which must agree in everything
+ * after each step. A sequence that fails is made as short as it can be.
  *
  * <p>{@code -Dmappings.count} and {@code -Dmappings.seed} make a soak of it.
  */
@@ -31,6 +33,7 @@ final class ChangingMappingsTest {
   private static final int VCPUS = 2;
   private static final int PROGRAM = 0x4000;
   private static final long C_BIT = 1L << 51;
+  private static final int ASID = 1;
 
   /** Page tables whose entries change, and the large page's directory. */
   private static final int TABLE = 5;
@@ -70,15 +73,26 @@ final class ChangingMappingsTest {
     }
   }
 
-  private record Case(boolean encrypted, long seed, List<Step> steps) {
+  /** How much of the guest is protected. */
+  private enum Protection {
+    NONE,
+    ENCRYPTED,
+    SNP;
+
+    boolean encrypts() {
+      return this != NONE;
+    }
+  }
+
+  private record Case(Protection protection, long seed, List<Step> steps) {
     Case with(List<Step> others) {
-      return new Case(encrypted, seed, others);
+      return new Case(protection, seed, others);
     }
 
     @Override
     public String toString() {
       StringBuilder b = new StringBuilder();
-      b.append("seed ").append(seed).append(encrypted ? ", encrypted" : "").append('\n');
+      b.append("seed ").append(seed).append(' ').append(protection).append('\n');
       steps.forEach(s -> b.append(s).append('\n'));
       return b.toString();
     }
@@ -91,19 +105,34 @@ final class ChangingMappingsTest {
     final int key;
     final StringBuilder seen = new StringBuilder();
 
-    Side(boolean encrypted, @Nullable NativeTier natives) {
+    /** Who owns which page, or null. */
+    final @Nullable Rmp rmp;
+
+    Side(Protection protection, @Nullable NativeTier natives) {
+      boolean encrypted = protection.encrypts();
       CpuFeatures f = CpuFeatures.ALL;
       NestedMap map = frame -> frame >= 0 && frame < FRAMES ? NestedMap.RAM : NestedMap.ABSENT;
       key = encrypted ? memory.createKey(3) : Page.SHARED;
+      rmp = protection == Protection.SNP ? memory.protect(key) : null;
+      for (int i = 0; i < FRAMES && rmp != null; i++) {
+        own(rmp, i);
+      }
       for (int i = 0; i < VCPUS; i++) {
         Cpu c = new Cpu(memory, map, f, new Interpreter(f), 1 + i);
         if (encrypted) {
           c.configureEncryption(key, C_BIT);
         }
+        c.configureSnp(rmp != null, ASID, 0, Mmu.NO_VTOM);
         c.observer = observer();
         c.runNatively(natives);
         cpus.add(c);
       }
+    }
+
+    /** Has a page be the guest's, and valid. */
+    private static void own(Rmp rmp, int frame) {
+      rmp.update((long) frame << 12, RmpEntry.guest((long) frame << 12, ASID));
+      rmp.pvalidate(frame, false, ASID, true);
     }
 
     private CpuObserver observer() {
@@ -249,8 +278,22 @@ final class ChangingMappingsTest {
         case 4 -> memory.page(frame, key);
         case 5 -> memory.dropCode(page(frame));
         default -> {
-          // nothing
+          if (rmp != null) {
+            owner(rmp, frame, what & 15);
+          }
         }
+      }
+    }
+
+    /** The host changes the entry of a page: mostly so that the guest can go on with it. */
+    private static void owner(Rmp rmp, int frame, int what) {
+      long gpa = (long) frame << 12;
+      switch (what) {
+        case 6 -> rmp.update(gpa, RmpEntry.HYPERVISOR);
+        case 7 -> rmp.update(gpa, RmpEntry.guest(gpa, ASID + 1));
+        case 8 -> rmp.setPermissions(gpa, RmpEntry.READ);
+        case 9 -> rmp.setPermissions(gpa, RmpEntry.ALL & ~RmpEntry.EXECUTE_SUPERVISOR);
+        default -> own(rmp, frame);
       }
     }
 
@@ -292,7 +335,8 @@ final class ChangingMappingsTest {
     return base + (long) random.nextInt(PAGES) * Page.SIZE + ROUTINE * which;
   }
 
-  private static String line(Random random, boolean encrypted) {
+  private static String line(Random random, Protection protection) {
+    boolean encrypted = protection.encrypts();
     String r = REGISTERS[random.nextInt(REGISTERS.length)];
     String at = "[" + address(random) + "]";
     return switch (random.nextInt(26)) {
@@ -317,7 +361,10 @@ final class ChangingMappingsTest {
           "db 0xC6, 5, 1, 0, 0, 0, %d\ndb 0xB0, %d"
               .formatted(random.nextInt(128), random.nextInt(128));
       case 25 -> random.nextInt(3) == 0 ? "clac" : "stac";
-      case 23 -> flush(random, address(random)).strip();
+      case 23 ->
+          protection == Protection.SNP
+              ? validatedBetweenCalls(random)
+              : flush(random, address(random)).strip();
       case 17 -> large(random, encrypted) + flush(random, address(random));
       case 18 -> {
         String d = "\nmov rdi, " + address(random);
@@ -332,6 +379,20 @@ final class ChangingMappingsTest {
       case 20 -> "push qword " + at + "\npop r11";
       default -> "mov rbx, " + routine(random) + "\ncall rbx".repeat(3);
     };
+  }
+
+  /** A page that the guest gives up, or takes again, or nothing of both. */
+  private static String validatedBetweenCalls(Random random) {
+    long at = routine(random);
+    String call = "\nmov rbx, " + at + "\ncall rbx";
+    return (random.nextBoolean() ? "call rbx" : "nop")
+        + "\nmov rax, "
+        + at
+        + "\nxor ecx, ecx\nmov edx, "
+        + (random.nextInt(3) == 0 ? 0 : 1)
+        + "\npvalidate"
+        + (random.nextBoolean() ? "\n" + NEXT_BLOCK : "")
+        + call;
   }
 
   /** The same routine before and after its page is another one. */
@@ -434,18 +495,21 @@ final class ChangingMappingsTest {
   private static Case random(long seed) {
     Random random = new Random(seed);
     boolean encrypted = random.nextInt(3) == 0;
+    Protection protection =
+        !encrypted ? Protection.NONE : (seed & 1) == 0 ? Protection.ENCRYPTED : Protection.SNP;
+    int actions = protection == Protection.SNP ? 16 : 6;
     List<Step> steps = new ArrayList<>();
     for (int i = 0; i < 30; i++) {
       List<String> lines = new ArrayList<>();
       for (int n = 3 + random.nextInt(14); n > 0; n--) {
-        lines.addAll(line(random, encrypted).lines().toList());
+        lines.addAll(line(random, protection).lines().toList());
       }
       int cpl = random.nextInt(4) == 0 ? 3 : 0;
       int host =
-          random.nextInt(3) == 0 ? random.nextInt(MAPPED_FRAMES) << 4 | random.nextInt(6) : 0;
+          random.nextInt(3) == 0 ? random.nextInt(MAPPED_FRAMES) << 4 | random.nextInt(actions) : 0;
       steps.add(new Step(random.nextInt(VCPUS), cpl, random.nextLong(), host, lines));
     }
-    return new Case(encrypted, seed, steps);
+    return new Case(protection, seed, steps);
   }
 
   // ---- comparison
@@ -454,8 +518,8 @@ final class ChangingMappingsTest {
 
   /** {@return what differs, or null} */
   private @Nullable String difference(Case c) {
-    Side plain = new Side(c.encrypted, null);
-    Side translated = new Side(c.encrypted, natives);
+    Side plain = new Side(c.protection, null);
+    Side translated = new Side(c.protection, natives);
     plain.prepare(c.seed);
     translated.prepare(c.seed);
     int n = 0;
