@@ -84,10 +84,19 @@ final class EllipticKey {
     }
   }
 
-  /** {@return whether a signature is that of a key} */
+  /** {@return whether a signature over SHA-256 is that of a key} */
   static boolean verify(ECPoint key, byte[] message, byte[] signature) {
+    return verify("SHA256withECDSAinP1363Format", key, message, signature);
+  }
+
+  /** {@return whether a signature over SHA-384 is that of a key} */
+  static boolean verifySha384(ECPoint key, byte[] message, byte[] signature) {
+    return verify("SHA384withECDSAinP1363Format", key, message, signature);
+  }
+
+  private static boolean verify(String algorithm, ECPoint key, byte[] message, byte[] signature) {
     try {
-      Signature s = Signature.getInstance("SHA256withECDSAinP1363Format");
+      Signature s = Signature.getInstance(algorithm);
       s.initVerify(KeyFactory.getInstance("EC").generatePublic(new ECPublicKeySpec(key, CURVE)));
       s.update(message);
       return s.verify(signature);

@@ -30,14 +30,22 @@ final class SevCrypto {
   }
 
   static byte[] sha256(byte[]... parts) {
+    return digest("SHA-256", parts);
+  }
+
+  static byte[] sha384(byte[]... parts) {
+    return digest("SHA-384", parts);
+  }
+
+  private static byte[] digest(String algorithm, byte[]... parts) {
     try {
-      MessageDigest d = MessageDigest.getInstance("SHA-256");
+      MessageDigest d = MessageDigest.getInstance(algorithm);
       for (byte[] p : parts) {
         d.update(p);
       }
       return d.digest();
     } catch (GeneralSecurityException e) {
-      throw new IllegalStateException("this Java runtime has no SHA-256", e);
+      throw new IllegalStateException("this Java runtime has no " + algorithm, e);
     }
   }
 

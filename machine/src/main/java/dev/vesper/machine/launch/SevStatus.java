@@ -1,6 +1,9 @@
 package dev.vesper.machine.launch;
 
-/** Status codes of the SEV API, at their numbers (spec: launch, section 1). */
+/**
+ * Status codes of the SEV API, at their numbers (spec: launch 1); from INVALID_PAGE_SIZE on they
+ * came with SEV-SNP (spec: snp 6.1).
+ */
 public enum SevStatus {
   SUCCESS,
   INVALID_PLATFORM_STATE,
@@ -26,10 +29,35 @@ public enum SevStatus {
   UNSUPPORTED,
   INVALID_PARAM,
   RESOURCE_LIMIT,
-  SECURE_DATA_INVALID;
+  SECURE_DATA_INVALID,
+  INVALID_PAGE_SIZE,
+  INVALID_PAGE_STATE,
+  INVALID_MDATA_ENTRY,
+  INVALID_PAGE_OWNER,
+  AEAD_OFLOW,
+  EXIT_RING_BUFFER(0x1F),
+  RMP_INIT_REQUIRED,
+  BAD_SVN,
+  BAD_VERSION,
+  SHUTDOWN_REQUIRED,
+  UPDATE_FAILED,
+  RESTORE_REQUIRED,
+  RMP_INITIALIZATION_FAILED,
+  INVALID_KEY,
+  SHUTDOWN_INCOMPLETE;
+
+  private final int code;
+
+  SevStatus() {
+    code = ordinal() <= 0x1D ? ordinal() : ordinal() + 1;
+  }
+
+  SevStatus(int code) {
+    this.code = code;
+  }
 
   /** {@return the number that a command's buffer carries} */
   public int code() {
-    return ordinal();
+    return code;
   }
 }

@@ -1,0 +1,121 @@
+package dev.vesper.machine.launch;
+
+import java.math.BigInteger;
+import java.security.spec.ECPoint;
+import java.util.Arrays;
+
+/**
+ * Who vouches for an {@link IdBlock} (spec: snp 6.5). A page, little endian: the algorithms of the
+ * ID key and the author key u32 at 0 and 4, the block's signature at 0x40, the ID key at 0x240, its
+ * signature by the author key at 0x680, the author key at 0x880.
+ *
+ * <p>A key has 0x404 bytes: the curve u32, QX and QY of 72 bytes each. A signature has 0x200: R and
+ * S of 72 bytes each.
+ */
+public final class IdAuthentication {
+  /** Bytes of the page. */
+  public static final int BYTES = 4096;
+
+  /** ECDSA on P-384 with SHA-384: the only algorithm. */
+  public static final int ECDSA_P384_SHA384 = 1;
+
+  /** The number of P-384: the only curve. */
+  public static final int P384 = 2;
+
+  /** Bytes of a public key. */
+  public static final int KEY_BYTES = 0x404;
+
+  /** Bytes of a signature. */
+  public static final int SIGNATURE_BYTES = 0x200;
+
+  private static final int AUTHOR_ALGORITHM = 4;
+  private static final int BLOCK_SIGNATURE = 0x40;
+  private static final int ID_KEY = 0x240;
+  private static final int KEY_SIGNATURE = 0x680;
+  private static final int AUTHOR_KEY = 0x880;
+  private static final int FIELD = 72;
+
+  private final byte[] page;
+
+  /**
+   * Takes the page, or its beginning: QEMU fills up what is shorter.
+   *
+   * @throws IllegalArgumentException if it is longer than a page
+   */
+  public IdAuthentication(byte[] bytes) {
+    if (bytes.length > BYTES) {
+      throw new IllegalArgumentException(
+          "ID authentication has at most 4096 bytes, not " + bytes.length);
+    }
+    page = Arrays.copyOf(bytes, BYTES);
+  }
+
+  /** {@return the algorithm of the ID key} */
+  public int idKeyAlgorithm() {
+    return LittleEndian.u32(page, 0);
+  }
+
+  /** {@return the algorithm of the author key} */
+  public int authorKeyAlgorithm() {
+    return LittleEndian.u32(page, AUTHOR_ALGORITHM);
+  }
+
+  /** {@return the ID key as it stands in the page} */
+  public byte[] idKey() {
+    return Arrays.copyOfRange(page, ID_KEY, ID_KEY + KEY_BYTES);
+  }
+
+  /** {@return the author key as it stands in the page} */
+  public byte[] authorKey() {
+    return Arrays.copyOfRange(page, AUTHOR_KEY, AUTHOR_KEY + KEY_BYTES);
+  }
+
+  /** {@return whether the ID key has signed a block} */
+  public boolean signs(IdBlock block) {
+    return signed(idKey(), block.encode(), BLOCK_SIGNATURE);
+  }
+
+  /** {@return whether the author key has signed the ID key} */
+  public boolean authorSigns() {
+    return signed(authorKey(), idKey(), KEY_SIGNATURE);
+  }
+
+  /** {@return the hash of a key by which a report names it} */
+  public static byte[] digest(byte[] key) {
+    return SevCrypto.sha384(key);
+  }
+
+  /** {@return the bytes} */
+  public byte[] encode() {
+    return page.clone();
+  }
+
+  private boolean signed(byte[] key, byte[] message, int signature) {
+    if (LittleEndian.u32(key, 0) != P384) {
+      return false;
+    }
+    ECPoint q = new ECPoint(number(key, 4), number(key, 4 + FIELD));
+    byte[] rs = new byte[2 * EllipticKey.COORDINATE_BYTES];
+    boolean fits = copy(page, signature, rs, 0);
+    fits &= copy(page, signature + FIELD, rs, EllipticKey.COORDINATE_BYTES);
+    return fits && EllipticKey.onCurve(q) && EllipticKey.verifySha384(q, message, rs);
+  }
+
+  /** Turns a number around; {@return whether it has no more than 384 bits} */
+  private static boolean copy(byte[] b, int at, byte[] to, int index) {
+    byte[] v = number(b, at).toByteArray();
+    int from =
+        v.length > EllipticKey.COORDINATE_BYTES ? v.length - EllipticKey.COORDINATE_BYTES : 0;
+    System.arraycopy(
+        v, from, to, index + EllipticKey.COORDINATE_BYTES - (v.length - from), v.length - from);
+    return number(b, at).bitLength() <= 8 * EllipticKey.COORDINATE_BYTES;
+  }
+
+  private static BigInteger number(byte[] b, int at) {
+    byte[] big = new byte[FIELD];
+    for (int i = 0; i < FIELD; i++) {
+      big[i] = b[at + FIELD - 1 - i];
+    }
+    return new BigInteger(1, big);
+  }
+}
