@@ -6,12 +6,14 @@ import dev.vesper.machine.SmbiosOptions;
 import dev.vesper.machine.launch.GuestPolicy;
 import dev.vesper.machine.launch.LaunchSession;
 import dev.vesper.machine.launch.SevCertificate;
+import dev.vesper.machine.launch.SnpPolicy;
 import dev.vesper.machine.spec.Hardware;
 import dev.vesper.machine.spec.KernelHashing;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.ResetState;
 import dev.vesper.machine.spec.SevMode;
 import dev.vesper.machine.spec.Smbios;
+import dev.vesper.machine.spec.SnpLaunch;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Base64;
@@ -35,6 +37,7 @@ final class GuestOptions {
   private byte @Nullable [] made;
   private @Nullable String append;
   private String sev = "es";
+  private Style style = Style.RUN;
   private String profile = "kvm";
   private @Nullable String cpu;
   private String entry = "64";
@@ -96,6 +99,7 @@ final class GuestOptions {
    * @param model takes the CPU model, of which it hands back what a machine can be
    */
   void addTo(Options o, Style style, Consumer<String> model) {
+    this.style = style;
     o.path("F", "the same as IMAGE", v -> kernel = v, "-kernel", "--kernel");
     o.path(
         "F",
@@ -115,8 +119,9 @@ final class GuestOptions {
       o.text("off|sev|es", "protection of the guest (default: es)", v -> sev = v, "--sev");
     } else {
       o.text(
-          "sev|es",
-          "protection of the guest (default: es; seves is another name of it)",
+          "sev|es|snp",
+          "protection of the guest (default: es; seves is another name of it); snp:ovmf-hash is the"
+              + " digest of the firmware's own pages",
           v -> sev = v,
           "--sev",
           "--mode");
@@ -207,10 +212,21 @@ final class GuestOptions {
       case "off" -> SevMode.OFF;
       case "sev" -> SevMode.SEV;
       case "es", "seves", "sev-es" -> SevMode.ES;
-      case "snp", "sev-snp" ->
+      case "snp", "sev-snp", "snp:ovmf-hash" -> {
+        if (style == Style.RUN) {
           throw new UserError("--sev " + sev + ": SEV-SNP is not there yet; use --sev es");
+        }
+        yield SevMode.SNP;
+      }
+      case "snp:svsm" ->
+          throw new UserError("--mode snp:svsm: an SVSM is not launched; use --mode snp");
       default -> throw new UserError("--sev takes off, sev or es, not '" + sev + "'");
     };
+  }
+
+  /** {@return whether only the firmware's own pages are measured} */
+  boolean firmwareAlone() {
+    return sev.equals("snp:ovmf-hash");
   }
 
   private Hardware.Board board() {
@@ -309,6 +325,10 @@ final class GuestOptions {
     if ((certificate == null) != (session == null)) {
       throw new UserError("--dh-cert-file and --session-file belong together: give both");
     }
+    if (mode == SevMode.SNP) {
+      validateSnp();
+      return;
+    }
     boolean launched = policy != null || session != null;
     if (mode == SevMode.OFF && launched) {
       throw new UserError("--policy and --session-file are for a launch: use --sev sev or es");
@@ -328,6 +348,30 @@ final class GuestOptions {
               + (es
                   ? " asks for encrypted state (ES, 4): use --sev es"
                   : " is not for encrypted state (ES, 4 is missing), which --sev es is"));
+    }
+  }
+
+  private void validateSnp() {
+    if (!kvm()) {
+      throw new UserError("--sev snp: profile openbsd launches SEV-ES guests; use kvm or --sev es");
+    }
+    if (session != null) {
+      throw new UserError("--session-file: an SNP launch has no session; use --sev sev or es");
+    }
+    if (nvram != null) {
+      throw new UserError(
+          "--nvram: a flash cannot be private memory, which firmware under SNP is; leave it out");
+    }
+    if (sev.equals("snp:ovmf-hash") && bios == null) {
+      throw new UserError("--mode snp:ovmf-hash: name the firmware with --ovmf");
+    }
+    Long p = policy;
+    if (p != null
+        && !(new SnpPolicy(p).defined() && new SnpPolicy(p).has(SnpPolicy.RESERVED_ONE))) {
+      throw new UserError(
+          "--policy 0x"
+              + Long.toHexString(p)
+              + ": a policy of SNP has bits 0 to 25, and bit 17 is set, as in 0x30000");
     }
   }
 
@@ -419,9 +463,16 @@ final class GuestOptions {
             append == null ? "" : append,
             entry.equals("32"),
             firmware);
-    String model = cpu != null ? cpu : reference() ? "vesper-min,+xsave" : "vesper-min";
+    String model =
+        cpu != null
+            ? cpu
+            : mode() == SevMode.SNP
+                ? "EPYC-Milan"
+                : reference() ? "vesper-min,+xsave" : "vesper-min";
     Long p = policy;
+    boolean snp = mode() == SevMode.SNP;
     return MachineSpec.builder()
+        .snp(snp && p != null ? SnpLaunch.DEFAULT.withPolicy(new SnpPolicy(p)) : SnpLaunch.DEFAULT)
         .mode(mode())
         .profile(profile)
         .processors(smp != null ? smp : reference() && kvm() ? 2 : 1)
@@ -431,7 +482,7 @@ final class GuestOptions {
         .seed(seed)
         .launch(
             new MachineSpec.Launch(
-                p == null ? null : new GuestPolicy(p.intValue()),
+                snp || p == null ? null : new GuestPolicy(p.intValue()),
                 reset(),
                 null,
                 hashes(bytes),

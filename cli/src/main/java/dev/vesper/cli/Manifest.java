@@ -4,7 +4,6 @@ import dev.vesper.machine.LaunchPlan;
 import dev.vesper.machine.observe.Event;
 import dev.vesper.machine.observe.format.Json;
 import dev.vesper.machine.observe.format.JsonTree;
-import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.HexFormat;
 import java.util.LinkedHashMap;
@@ -17,6 +16,7 @@ import org.jspecify.annotations.Nullable;
  * --diff} compares it.
  *
  * @param digest of the launch, hex
+ * @param hash by what its parts are hashed: sha256, or sha384 under SEV-SNP
  * @param inputs what the launch was computed from, by name: options as they were given, files by
  *     their size and SHA-256
  * @param pages in order
@@ -24,55 +24,62 @@ import org.jspecify.annotations.Nullable;
  */
 record Manifest(
     String digest,
+    String hash,
     Map<String, String> inputs,
     List<Page> pages,
     List<Map<String, String>> processors) {
   static final String SCHEMA = "vesper.measure/1";
+  private static final String SHA256 = "sha256";
+  private static final String SHA384 = "sha384";
+  private static final int HEX_OF_SHA384 = 96;
 
   /**
-   * A piece of LAUNCH_UPDATE_DATA.
+   * A piece of LAUNCH_UPDATE_DATA or SNP_LAUNCH_UPDATE.
    *
+   * @param type of its pages under SEV-SNP, else empty
+   * @param hash of its contents; empty if only its place is measured
    * @param running digest of everything up to and with it
    */
-  record Page(String what, String address, long bytes, String sha256, String running) {}
+  record Page(String what, String address, long bytes, String type, String hash, String running) {}
 
   static Manifest of(LaunchPlan plan, Map<String, String> inputs) {
     List<Page> pages = new ArrayList<>();
     List<Map<String, String>> processors = new ArrayList<>();
-    MessageDigest all = LaunchPlan.sha256();
+    boolean snp = plan.snp() != null;
+    String algorithm = snp ? SHA384 : SHA256;
+    LaunchPlan.Digest all = plan.start();
     for (LaunchPlan.Item i : plan.items()) {
-      all.update(i.bytes());
+      all.add(i);
+      String contents = hex(all.contents(i));
+      String running = hex(all.value());
       switch (i) {
         case LaunchPlan.Data d ->
             pages.add(
                 new Page(
                     d.what(),
                     Event.hex(d.address()),
-                    d.bytes().length,
-                    sha256(d.bytes()),
-                    running(all)));
+                    d.length(),
+                    snp ? d.type().name() : "",
+                    contents,
+                    running));
         case LaunchPlan.Vmsa v -> {
           Map<String, String> fields = new LinkedHashMap<>();
           v.fields().forEach((name, value) -> fields.put(name, Event.hex(value)));
-          fields.put("sha256", sha256(v.bytes()));
-          fields.put("running", running(all));
+          fields.put(algorithm, contents);
+          fields.put("running", running);
           processors.add(fields);
         }
       }
     }
-    return new Manifest(HexFormat.of().formatHex(plan.digest()), inputs, pages, processors);
+    return new Manifest(hex(plan.digest()), algorithm, inputs, pages, processors);
   }
 
   static String sha256(byte[] b) {
-    return HexFormat.of().formatHex(LaunchPlan.sha256().digest(b));
+    return hex(LaunchPlan.sha256().digest(b));
   }
 
-  private static String running(MessageDigest d) {
-    try {
-      return HexFormat.of().formatHex(((MessageDigest) d.clone()).digest());
-    } catch (CloneNotSupportedException e) {
-      throw new IllegalStateException("this Java runtime's SHA-256 cannot be copied", e);
-    }
+  private static String hex(byte[] b) {
+    return HexFormat.of().formatHex(b);
   }
 
   /** Writes the parts of a JSON object. */
@@ -87,7 +94,11 @@ record Manifest(
     j.key("pages").array();
     for (Page p : pages) {
       j.object().key("what").value(p.what).key("address").value(p.address);
-      j.key("bytes").value(p.bytes).key("sha256").value(p.sha256);
+      j.key("bytes").value(p.bytes);
+      if (!p.type.isEmpty()) {
+        j.key("type").value(p.type);
+      }
+      j.key(hash).value(p.hash);
       j.key("running").value(p.running).end();
     }
     j.end().key("vmsa").array();
@@ -122,15 +133,21 @@ record Manifest(
                 of(f, "what"),
                 of(f, "address"),
                 Long.parseLong(of(f, "bytes")),
-                of(f, "sha256"),
+                of(f, "type"),
+                f.getOrDefault(SHA256, of(f, SHA384)),
                 of(f, "running")));
       }
       List<Map<String, String>> processors = new ArrayList<>();
       for (Object p : JsonTree.array(o.get("vmsa"))) {
         processors.add(texts(p));
       }
+      String digest = String.valueOf(o.get("launch_digest"));
       return new Manifest(
-          String.valueOf(o.get("launch_digest")), texts(o.get("inputs")), pages, processors);
+          digest,
+          digest.length() == HEX_OF_SHA384 ? SHA384 : SHA256,
+          texts(o.get("inputs")),
+          pages,
+          processors);
     } catch (IllegalArgumentException e) {
       throw new UserError(name + " is damaged: " + e.getMessage());
     }

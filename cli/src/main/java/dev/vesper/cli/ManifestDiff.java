@@ -11,7 +11,7 @@ import java.util.Set;
 /** Says in words what differs between two launches: causes first, then where they show. */
 final class ManifestDiff {
   private static final int MOST_PAGES = 16;
-  private static final Set<String> CHECKSUMS = Set.of("sha256", "running");
+  private static final Set<String> CHECKSUMS = Set.of("sha256", "sha384", "running");
 
   private final Manifest a;
   private final Manifest b;
@@ -64,7 +64,13 @@ final class ManifestDiff {
         Manifest.Page only = p == null ? q : p;
         String what = only == null ? "" : only.what();
         found.add("page " + address + " (" + what + ") is only in " + (p == null ? "B" : "A"));
-      } else if (!p.sha256().equals(q.sha256())) {
+      } else if (!p.type().equals(q.type())) {
+        String types = none(p.type()) + " in A, " + none(q.type()) + " in B";
+        found.add("page " + address + " (" + name(p, q) + ") is " + types);
+      } else if (p.bytes() != q.bytes()) {
+        String sizes = p.bytes() + " bytes in A, " + q.bytes() + " bytes in B";
+        found.add("page " + address + " (" + name(p, q) + ") has " + sizes);
+      } else if (!p.hash().equals(q.hash())) {
         found.add("page " + address + " (" + name(p, q) + ") differs");
       }
     }
@@ -75,6 +81,10 @@ final class ManifestDiff {
     if (found.isEmpty() && !order(a).equals(order(b))) {
       lines.add("the same pages, encrypted in another order");
     }
+  }
+
+  private static String none(String type) {
+    return type.isEmpty() ? "of no SNP type" : type;
   }
 
   private static String name(Manifest.Page p, Manifest.Page q) {

@@ -12,6 +12,8 @@ import dev.vesper.machine.spec.KernelHashing;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.ResetState;
 import dev.vesper.machine.spec.SevMode;
+import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Base64;
 import java.util.HexFormat;
@@ -30,6 +32,7 @@ final class MeasureCommand implements Options.Command {
   private static final int NONCE_BYTES = 16;
 
   private final GuestOptions guest = new GuestOptions();
+  private final SnpOptions snp = new SnpOptions();
   private List<Path> files = List.of();
   private @Nullable String model;
   private @Nullable Integer signature;
@@ -45,6 +48,7 @@ final class MeasureCommand implements Options.Command {
   private int build = ApiVersion.CURRENT.build();
   private boolean explain;
   private boolean diff;
+  private boolean dump;
   private boolean json;
   private final Sandbox sandbox;
 
@@ -63,7 +67,7 @@ final class MeasureCommand implements Options.Command {
                 + " owner's key also the measurement.",
             "",
             "Exit status of --diff: 0 the same, 1 different.",
-            "Example: vesper measure --mode seves --vcpus 2 --vcpu-type EPYC-v4 --ovmf OVMF.fd");
+            "Example: vesper measure --mode snp --vcpus 2 --vcpu-type EPYC-v4 --ovmf OVMF.fd");
     o.positionals("FILE", "an image as for 'run'; two files for --diff", v -> files = v);
     guest.addTo(o, GuestOptions.Style.MEASURE, v -> model = v);
     o.integer("N", "CPUID Fn1 EAX in the save areas of firmware", v -> signature = v, "--vcpu-sig");
@@ -76,6 +80,7 @@ final class MeasureCommand implements Options.Command {
         v -> vmm = v,
         "--vmm-type");
     guest.addLaunchTo(o);
+    snp.addTo(o);
     o.text(
         "hex|base64",
         "how the digest is written (default: hex)",
@@ -96,6 +101,8 @@ final class MeasureCommand implements Options.Command {
         () -> diff = true,
         "--diff");
     o.flag("write JSON", () -> json = true, "--json");
+    o.flag(
+        "write the save areas to vmsa0.bin, vmsa1.bin, ... here", () -> dump = true, "--dump-vmsa");
     sandbox.addTo(o);
     return o;
   }
@@ -118,6 +125,15 @@ final class MeasureCommand implements Options.Command {
     if (guest.mode() == SevMode.OFF) {
       throw new UserError("a guest without SEV has no measurement: use --sev sev or es");
     }
+    boolean isSnp = guest.mode() == SevMode.SNP;
+    snp.validate(isSnp);
+    if (dump && !guest.mode().encryptsState()) {
+      throw new UserError("--dump-vmsa: a guest without encrypted state has no save areas");
+    }
+    if (isSnp && tik != null) {
+      throw new UserError(
+          "--tik: under SNP there is no measurement under a key; the digest is in the report");
+    }
     if (!format.equals("hex") && !format.equals("base64")) {
       throw new UserError("--output-format takes hex or base64, not '" + format + "'");
     }
@@ -132,15 +148,23 @@ final class MeasureCommand implements Options.Command {
     LaunchPlan plan;
     MachineSpec options = choose(guest.read());
     byte @Nullable [] key = tik == null ? null : UserFiles.read(tik, "TIK");
+    byte @Nullable [] firmware = snp.ovmfHash();
+    SnpOptions.Signer signer = snp.signer();
     enter();
     try {
       plan = LaunchPlan.of(options);
+      if (guest.firmwareAlone()) {
+        plan = plan.firmware();
+      } else if (firmware != null) {
+        plan = plan.afterFirmware(firmware);
+      }
     } catch (BootException | IllegalArgumentException e) {
       throw new UserError(String.valueOf(e.getMessage()));
     }
     Measurement measurement = measurement(plan, key);
     warn(options, plan);
     Manifest manifest = Manifest.of(plan, inputs(options, plan.policy()));
+    dump(plan);
     if (json) {
       print(manifest, measurement);
     } else {
@@ -151,6 +175,7 @@ final class MeasureCommand implements Options.Command {
           format.equals("hex")
               ? manifest.digest()
               : Base64.getEncoder().encodeToString(plan.digest()));
+      signer.print(plan.digest(), options.snp().policy());
       if (measurement != null) {
         Terminal.out("measurement " + Base64.getEncoder().encodeToString(measurement.encode()));
       }
@@ -184,6 +209,7 @@ final class MeasureCommand implements Options.Command {
       chosen = VcpuTypes.signature(family, modelNumber, step);
     }
     return o.toBuilder()
+        .snp(o.snp().withFeatures(snp.features()))
         .launch(
             new MachineSpec.Launch(l.policy(), reset, chosen, l.hashes(), l.owner(), l.secret()))
         .build();
@@ -218,7 +244,24 @@ final class MeasureCommand implements Options.Command {
 
   /** Gives up what is not needed any more: all files have been read, and none looked at. */
   private void enter() {
-    sandbox.enter(new Policy.Builder().build());
+    Policy.Builder b = new Policy.Builder();
+    sandbox.enter((dump ? b.folder(Path.of("."), false) : b).build());
+  }
+
+  private void dump(LaunchPlan plan) {
+    if (!dump) {
+      return;
+    }
+    for (LaunchPlan.Item i : plan.items()) {
+      if (i instanceof LaunchPlan.Vmsa v) {
+        Path p = Path.of("vmsa" + v.vcpu() + ".bin");
+        try {
+          Files.write(p, v.bytes());
+        } catch (IOException e) {
+          throw new OutputError(p.toString(), e);
+        }
+      }
+    }
   }
 
   private @Nullable Measurement measurement(LaunchPlan plan, byte @Nullable [] k) {
@@ -239,9 +282,17 @@ final class MeasureCommand implements Options.Command {
 
   private Map<String, String> inputs(MachineSpec o, GuestPolicy policy) {
     Map<String, String> in = new LinkedHashMap<>();
-    in.put("mode", o.mode() == SevMode.ES ? "seves" : "sev");
+    boolean isSnp = o.mode() == SevMode.SNP;
+    in.put("mode", isSnp ? "snp" : o.mode() == SevMode.ES ? "seves" : "sev");
     in.put("hypervisor", o.profile());
-    in.put("policy", policy.toString());
+    in.put("policy", isSnp ? o.snp().policy().toString() : policy.toString());
+    if (isSnp) {
+      in.put("guest features", "0x" + Long.toHexString(o.snp().features()));
+    }
+    byte[] hash = snp.ovmfHash();
+    if (hash != null) {
+      in.put("firmware digest", HexFormat.of().formatHex(hash));
+    }
     in.put("processors", String.valueOf(o.processors()));
     in.put("CPU model", model == null ? o.cpuModel() : model);
     MachineSpec.Firmware f = o.boot().firmware();
@@ -284,8 +335,13 @@ final class MeasureCommand implements Options.Command {
     for (Manifest.Page p : m.pages()) {
       Terminal.out(
           String.format(
-              "%-12s %4d bytes  %s  digest so far %s  %s",
-              p.address(), p.bytes(), p.sha256(), p.running(), p.what()));
+              "%-12s %4d bytes  %s%s  digest so far %s  %s",
+              p.address(),
+              p.bytes(),
+              p.type().isEmpty() ? "" : p.type() + "  ",
+              p.hash().isEmpty() ? "not measured" : p.hash(),
+              p.running(),
+              p.what()));
     }
     for (int i = 0; i < m.processors().size(); i++) {
       Map<String, String> fields = m.processors().get(i);
@@ -293,7 +349,7 @@ final class MeasureCommand implements Options.Command {
           "VMSA of vCPU "
               + i
               + "  4096 bytes  "
-              + fields.get("sha256")
+              + fields.getOrDefault("sha256", fields.get("sha384"))
               + "  digest so far "
               + fields.get("running"));
       fields.forEach(

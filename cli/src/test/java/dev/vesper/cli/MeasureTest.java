@@ -10,6 +10,7 @@ import dev.vesper.machine.launch.GuestPolicy;
 import dev.vesper.machine.launch.LaunchSecret;
 import dev.vesper.machine.launch.Owner;
 import dev.vesper.machine.launch.PlatformKeys;
+import dev.vesper.machine.observe.format.JsonTree;
 import dev.vesper.machine.spec.BootException;
 import dev.vesper.machine.spec.KernelHashing;
 import dev.vesper.machine.spec.MachineSpec;
@@ -27,6 +28,7 @@ import java.util.Arrays;
 import java.util.Base64;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Random;
 import org.jspecify.annotations.Nullable;
@@ -38,6 +40,10 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** {@code measure}, {@code session} and what {@code run} does with a launch. */
 final class MeasureTest {
+  private static final Path SNP_VECTORS =
+      Path.of(System.getProperty("vesper.root", ".."))
+          .resolve("machine/src/test/resources/dev/vesper/machine/launch/snp");
+
   @TempDir Path dir;
 
   private static CommandResult vesper(String... args) {
@@ -172,6 +178,128 @@ final class MeasureTest {
     assertThat(r.status()).isEqualTo(2);
     assertThat(r.out()).isEmpty();
     assertThat(r.err()).contains("no place for hashes of the kernel").hasLineCount(1);
+  }
+
+  /** SNP digests of sev-snp-measure's own tests (spec: snp 10). */
+  @ParameterizedTest
+  @CsvSource({
+    "--ovmf $AmdSev, 19358ba9a7615534a9a1e2f0dfc29384dcd4dcb7062ff9c6013b26869a5fc6ec"
+        + "abe033c48dd6f6db5d6d76e7c5df632d",
+    "--ovmf $AmdSev --guest-features 0x21,"
+        + " e1e1ca029dd7973ab9513295be68198472dcd4fc834bd9af9b63f6e8a1674dbf"
+        + "281a9278a4a2ebe0eed9f22adbcd0e2b",
+    "--ovmf $AmdSev --kernel $empty --initrd $empty --append CONSOLE,"
+        + " 6d287813eb5222d770f75005c664e34c204f385ce832cc2ce7d0d6f354454362"
+        + "f390ef83a92046c042e706363b4b08fa",
+    "--ovmf $AmdSev --kernel $empty --initrd $empty --append CONSOLE --guest-features 21,"
+        + " 803f691094946e42068aaa3a8f9e26a5c89f36f7b73ecfb28c653360fe4b3aba"
+        + "7e534442e7e1e17895dfe778d0228977",
+    "--ovmf $AmdSev --kernel $empty --initrd $empty --vcpus 4,"
+        + " 5061fffb019493a903613d56d54b94912a1a2f9e4502385f5c194616753720a9"
+        + "2441310ba6c4933de877c36e23046ad5",
+    "--ovmf $AmdSev --kernel $empty --initrd $empty --vcpus 4 --guest-features 0x21,"
+        + " 4953b1fb416fa874980e8442b3706d345926d5f38879134e00813c5d7abcbe78"
+        + "eafe7b422907be0b4698e2414a631942",
+    "--ovmf $OvmfX64, da0296de8193586a5512078dcd719eccecbd87e2b825ad4148c44f665dc87df2"
+        + "1e5b49e21523a9ad993afdb6a30b4005",
+    "--ovmf $OvmfX64 --guest-features 0x21,"
+        + " 28797ae0afaba4005a81e629acebfb59e6687949d6be44007cd5506823b0dd66"
+        + "f146aaae26ff291eed7b493d8a64c385"
+  })
+  void snpDigestsOfPublicVectors(String options, String digest) throws IOException {
+    publicFirmware();
+    String line = "--mode snp --vcpu-type EPYC-v4 " + options.replace("--append CONSOLE", "");
+    CommandResult r =
+        options.contains("CONSOLE")
+            ? measure(line, "--append", "console=ttyS0 loglevel=7")
+            : measure(line);
+
+    assertThat(r.err()).isEmpty();
+    assertThat(r.out().trim()).isEqualTo(digest);
+  }
+
+  private static Map<String, Object> snpVectors(String file) throws IOException {
+    return JsonTree.object(JsonTree.parse(Files.readString(SNP_VECTORS.resolve(file))));
+  }
+
+  private static String text(Object object, String key) {
+    return String.valueOf(JsonTree.object(object).get(key));
+  }
+
+  /** The synthetic firmware S8: sections of every type, with and without hashes of a kernel. */
+  @Test
+  void snpDigestsOfSyntheticFirmware() throws IOException {
+    files();
+    Map<String, Object> s8 =
+        JsonTree.object(snpVectors("snp_digests.json").get("synthetic_firmware"));
+    file("s8.fd", Base64.getDecoder().decode(text(s8, "firmware_b64")));
+    byte[] kernel = new byte[256];
+    for (int i = 0; i < 256; i++) {
+      kernel[i] = (byte) i;
+    }
+    file("k256", kernel);
+    List<Object> runs = JsonTree.array(s8.get("runs"));
+    for (Object run : runs) {
+      String line =
+          "--mode snp --ovmf $s8.fd --vcpus %s --guest-features %s --vcpu-type %s %s"
+              .formatted(
+                  text(run, "vcpus"),
+                  text(run, "features"),
+                  text(run, "cpu"),
+                  text(run, "kernel_hashes").equals("true")
+                      ? "--kernel $k256 --initrd $i --append console=ttyS0"
+                      : "");
+      CommandResult r = measure(line);
+      assertThat(r.err()).isEmpty();
+      assertThat(r.out().trim()).isEqualTo(text(run, "digest"));
+      CommandResult firmware = measure(line.replace("snp ", "snp:ovmf-hash "));
+      assertThat(firmware.out().trim()).isEqualTo(text(run, "ld_after_firmware"));
+      CommandResult on = measure(line + " --snp-ovmf-hash " + text(run, "ld_after_firmware"));
+      assertThat(on.out().trim()).isEqualTo(text(run, "digest"));
+      CommandResult explained = measure(line + " --explain");
+      assertThat(explained.out())
+          .contains("digest so far " + text(run, "ld_before_vmsa"))
+          .contains("  SEV_FEATURES 0x" + text(run, "features"));
+    }
+    assertThat(runs).hasSize(6);
+  }
+
+  @Test
+  void idBlocksForAnOwner() throws IOException {
+    files();
+    Map<String, Object> vector = snpVectors("id_block.json");
+    Map<String, Object> s8 =
+        JsonTree.object(snpVectors("snp_digests.json").get("synthetic_firmware"));
+    file("s8.fd", Base64.getDecoder().decode(text(s8, "firmware_b64")));
+    byte[] kernel = new byte[256];
+    for (int i = 0; i < 256; i++) {
+      kernel[i] = (byte) i;
+    }
+    file("k256", kernel);
+    file("id.pem", pem(text(Objects.requireNonNull(vector.get("id_key")), "d")));
+    file("author.pem", pem(text(Objects.requireNonNull(vector.get("author_key")), "d")));
+    CommandResult r =
+        measure(
+            "--mode snp --ovmf $s8.fd --vcpus 2 --vcpu-type EPYC-v4 --kernel $k256 --initrd $i"
+                + " --append console=ttyS0 --idkey $id.pem --authorkey $author.pem --svn 7"
+                + " --familyid 101112131415161718191a1b1c1d1e1f"
+                + " --imageid 202122232425262728292a2b2c2d2e2f");
+    assertThat(r.err()).isEmpty();
+    String block =
+        Base64.getEncoder().encodeToString(HexFormat.of().parseHex(text(vector, "id_block")));
+    assertThat(r.out().lines().toList())
+        .containsSequence("id-block=" + block, "id-auth=" + text(vector, "id_auth_page_b64"));
+  }
+
+  /** A private key as {@code openssl ecparam -genkey} writes it. */
+  private static byte[] pem(String d) {
+    byte[] der =
+        HexFormat.of()
+            .parseHex("303e0201010430" + "0".repeat(96 - d.length()) + d + "a00706052b81040022");
+    return ("-----BEGIN EC PRIVATE KEY-----\n"
+            + Base64.getMimeEncoder().encodeToString(der)
+            + "\n-----END EC PRIVATE KEY-----\n")
+        .getBytes(StandardCharsets.US_ASCII);
   }
 
   private void publicFirmware() throws IOException {
@@ -411,6 +539,12 @@ final class MeasureTest {
         "--ovmf $small.fd;--ovmf $small.fd --policy 7;policy: '0x5 (NODBG ES)' in A, '0x7 (NODBG"
             + " NOKS ES)' in B",
         "$flat;$flat2;kernel: '",
+        "--mode snp $flat;--mode snp $flat2;kernel: '",
+        "--mode snp $flat;--mode snp $flat --guest-features 0x21;VMSA field SEV_FEATURES of vCPU 0:"
+            + " 0x1 in A, 0x21 in B",
+        "--mode snp $flat;--mode snp $flat --policy 0xb0000;policy: '0x30000 (SMT RESERVED_1)' in A,"
+            + " '0xb0000 (SMT RESERVED_1 DEBUG)' in B",
+        "--mode snp $flat;--mode snp $flat -m 256M;(memory) has 535818240 bytes in A, 267382784 bytes in B",
         "$flat;$flat --append single;the command line) differs",
         "$flat;$flat -m 256M;memory: '512 MiB' in A, '256 MiB' in B",
         "$locore;$locore --profile openbsd;hypervisor: 'kvm' in A, 'openbsd' in B",
@@ -443,7 +577,18 @@ final class MeasureTest {
       delimiter = ';',
       value = {
         "--sev off;no measurement",
-        "--mode snp;not there yet",
+        "--mode snp:svsm;an SVSM is not launched",
+        "--mode snp --profile openbsd $flat;profile openbsd launches SEV-ES guests",
+        "--mode snp --policy 5 --ovmf $small.fd;a policy of SNP has bits 0 to 25",
+        "--mode snp --ovmf $small.fd;no SNP metadata",
+        "--mode snp --guest-features 2 --ovmf $small.fd;bit 0 (SNPActive) is always set",
+        "--mode snp --guest-features x --ovmf $small.fd;takes a number in hex, not 'x'",
+        "--mode snp --snp-ovmf-hash 12 --ovmf $small.fd;takes 48 bytes in hex, not '12'",
+        "--mode snp --svn 1 --ovmf $small.fd;give its key with --idkey",
+        "--mode snp --idkey $k --ovmf $small.fd;it holds no private key in PEM form",
+        "--mode snp:ovmf-hash $flat;name the firmware with --ovmf",
+        "--guest-features 1 --ovmf $small.fd;--guest-features is for --mode snp",
+        "--mode sev --dump-vmsa --ovmf $small.fd;has no save areas",
         "--ovmf $none;no such file",
         "--ovmf $k;4 KiB to 16 MiB",
         "--ovmf $small.fd --kernel $k --kernel-hashes on;no place for hashes",

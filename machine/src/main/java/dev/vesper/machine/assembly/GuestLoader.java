@@ -58,7 +58,10 @@ public final class GuestLoader {
                 o.mode().encryptsState(),
                 o.seed(),
                 new LaunchChoices(
-                    l.reset(), signature != null ? signature : model.leaf(1, 0).eax(), l.hashes())),
+                    l.reset(),
+                    signature != null ? signature : model.leaf(1, 0).eax(),
+                    l.hashes(),
+                    o.mode() == SevMode.SNP ? o.snp() : null)),
             view);
     SmbiosTables s = firmware == null ? smbios(o, profile) : null;
     return s == null ? g : SmbiosRemains.place(g, s.placed(), view);

@@ -23,6 +23,7 @@ final class BzImage {
   private static final int RESERVED = 2;
   private static final int ACPI_TABLES = 3;
   private static final int XLF_KERNEL_64 = 1;
+  private static final int SETUP_DATA = 0x250;
 
   private BzImage() {}
 
@@ -88,7 +89,7 @@ final class BzImage {
 
   /** {@return whether other processors wait where firmware has left them} */
   private static boolean parked(BootOptions o) {
-    return o.acpi() != null && o.encryptedState() && o.processors() > 1;
+    return o.acpi() != null && o.encryptedState() && o.launch().snp() == null && o.processors() > 1;
   }
 
   /**
@@ -155,10 +156,17 @@ final class BzImage {
       FirmwareRemains.place((at, bytes) -> w.put("firmware remains", at, bytes));
       lowEnd = FirmwareRemains.BASE;
     }
+    boolean snp = o.launch().snp() != null;
+    if (snp) {
+      lowEnd = SnpRemains.BASE;
+      Bytes.put(page, SETUP_DATA, 8, SnpRemains.place(w));
+    }
     e820(page, 0, lowEnd, RAM);
     long rsdp = AcpiRemains.place(o, w);
-    if (rsdp != 0) {
+    if (rsdp != 0 || snp) {
       e820(page, lowEnd, 0xA_0000 - lowEnd, RESERVED);
+    }
+    if (rsdp != 0) {
       // Linux maps memory of this type as private, and finds the tables encrypted.
       e820(page, rsdp, AcpiRemains.END - rsdp, ACPI_TABLES);
       Bytes.put(page, 0x70, 8, rsdp);

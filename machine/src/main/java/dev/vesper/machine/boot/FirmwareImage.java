@@ -5,11 +5,15 @@ import dev.vesper.machine.sev.LaunchState;
 import dev.vesper.machine.sev.VmsaField;
 import dev.vesper.machine.spec.BootException;
 import dev.vesper.machine.spec.KernelHashing;
+import dev.vesper.machine.spec.SnpLaunch;
 import java.util.ArrayList;
 import java.util.List;
 
 /** Firmware that ends at 4 GiB: the processor starts 16 bytes before its end. */
 public final class FirmwareImage {
+  /** What the range is called that is the firmware itself. */
+  public static final String FIRMWARE = "firmware";
+
   /** What the range is called that holds the hashes of what firmware is handed. */
   public static final String HASHES = "kernel hashes";
 
@@ -46,29 +50,25 @@ public final class FirmwareImage {
     }
     FirmwareTable table = new FirmwareTable(image);
     List<LoadedGuest.Range> ranges = new ArrayList<>();
-    ranges.add(new LoadedGuest.Range(END - image.length, image.length, "firmware"));
-    hashes(o, table, view, ranges);
+    ranges.add(new LoadedGuest.Range(END - image.length, image.length, FIRMWARE));
     LaunchChoices c = o.launch();
+    SnpLaunch snp = c.snp();
+    if (snp != null) {
+      SnpPages.place(o, table, view, ranges);
+    } else {
+      hashes(o, table, view, ranges);
+    }
     LoadedGuest g =
         LoadedGuest.of("firmware", LaunchState.atReset(c.reset(), c.signature()), ranges);
-    return g.startingAps(apState(c, table.resetAddress()));
+    LoadedGuest whole = g.startingAps(apState(c, table.resetAddress()));
+    return snp == null ? whole : whole.snp(ranges, snp.features());
   }
 
   private static void hashes(
       BootOptions o, FirmwareTable table, HostView view, List<LoadedGuest.Range> ranges)
       throws BootException {
-    KernelHashing wanted = o.launch().hashes();
     FirmwareTable.Area place = table.hashes();
-    boolean none = o.image().length == 0 && wanted != KernelHashing.ON;
-    if (o.cBit() == 0 || none || wanted == KernelHashing.OFF) {
-      return;
-    }
-    if (place == null) {
-      if (wanted == KernelHashing.ON) {
-        throw new BootException(
-            "the firmware has no place for hashes of the kernel: use one that has (OVMF's AmdSev"
-                + " build), or --kernel-hashes off");
-      }
+    if (o.cBit() == 0 || !wanted(o, place != null) || place == null) {
       return;
     }
     if (place.length() < KernelHashes.BYTES
@@ -82,6 +82,23 @@ public final class FirmwareImage {
     byte[] b = KernelHashes.of(o.image(), o.initrd(), o.commandLine());
     view.write(place.address(), b, 0, b.length);
     ranges.add(new LoadedGuest.Range(place.address(), b.length, HASHES));
+  }
+
+  /**
+   * {@return whether hashes become part of the launch}
+   *
+   * @param place whether the firmware has a place for them
+   * @throws BootException if there must be one and is not
+   */
+  static boolean wanted(BootOptions o, boolean place) throws BootException {
+    KernelHashing wanted = o.launch().hashes();
+    if (wanted == KernelHashing.ON && !place) {
+      throw new BootException(
+          "the firmware has no place for hashes of the kernel: use one that has (OVMF's AmdSev"
+              + " build), or --kernel-hashes off");
+    }
+    return place
+        && (wanted == KernelHashing.ON || wanted == KernelHashing.AUTO && o.image().length != 0);
   }
 
   /** {@return where application processors start: the reset vector, or the SEV-ES reset block} */

@@ -3,6 +3,7 @@ package dev.vesper.machine.boot;
 import dev.vesper.machine.foreign.Damaged;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.spec.BootException;
+import dev.vesper.machine.spec.SnpLaunch;
 import java.util.List;
 
 /** Recognises an image and loads it. */
@@ -32,6 +33,12 @@ public final class ImageLoader {
     if (firmware != null) {
       return FirmwareImage.load(o, firmware, view);
     }
+    SnpLaunch snp = o.launch().snp();
+    LoadedGuest g = direct(o, w);
+    return snp == null ? g : SnpRemains.allValid(g, view.ram(), snp);
+  }
+
+  private static LoadedGuest direct(BootOptions o, GuestWriter w) throws BootException {
     byte[] b = o.image();
     if (isLinux(b)) {
       return BzImage.load(o, w);

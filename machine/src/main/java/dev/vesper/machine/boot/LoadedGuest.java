@@ -1,7 +1,9 @@
 package dev.vesper.machine.boot;
 
+import dev.vesper.machine.launch.SnpPageType;
 import dev.vesper.machine.observe.Symbols;
 import dev.vesper.machine.sev.LaunchState;
+import dev.vesper.machine.sev.VmsaField;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -33,8 +35,14 @@ public record LoadedGuest(
    * A guest physical range.
    *
    * @param what lies there, for people
+   * @param type of its pages in an SNP launch
    */
-  public record Range(long address, long length, String what) {}
+  public record Range(long address, long length, String what, SnpPageType type) {
+    /** A range of what is encrypted and measured. */
+    public Range(long address, long length, String what) {
+      this(address, length, what, SnpPageType.NORMAL);
+    }
+  }
 
   /** {@return a guest whose other vCPUs are as after RESET} */
   static LoadedGuest of(String format, LaunchState state, List<Range> ranges) {
@@ -68,6 +76,20 @@ public record LoadedGuest(
   LoadedGuest with(List<Range> newText, Symbols newSymbols) {
     return new LoadedGuest(
         format, state, apState, apsParked, apJumpTable, ranges, newText, newSymbols, bios);
+  }
+
+  /** {@return the guest with other ranges, and SEV_FEATURES in all save areas} */
+  LoadedGuest snp(List<Range> pages, long features) {
+    return new LoadedGuest(
+        format,
+        state.copy().set(VmsaField.SEV_FEATURES, features),
+        apState.copy().set(VmsaField.SEV_FEATURES, features),
+        apsParked,
+        apJumpTable,
+        pages,
+        text,
+        symbols,
+        bios);
   }
 
   /** {@return the guest with more ranges behind its own} */

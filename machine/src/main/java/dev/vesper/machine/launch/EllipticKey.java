@@ -12,6 +12,7 @@ import java.security.spec.ECParameterSpec;
 import java.security.spec.ECPoint;
 import java.security.spec.ECPrivateKeySpec;
 import java.security.spec.ECPublicKeySpec;
+import java.util.Arrays;
 import javax.crypto.KeyAgreement;
 import org.jspecify.annotations.Nullable;
 
@@ -45,6 +46,18 @@ final class EllipticKey {
     BigInteger r = new BigInteger(1, SeededBytes.of(purpose, seed, 64));
     BigInteger most = CURVE.getOrder().subtract(BigInteger.ONE);
     return new EllipticKey(r.mod(most).add(BigInteger.ONE));
+  }
+
+  /**
+   * {@return the key pair of a private key}
+   *
+   * @throws IllegalArgumentException if it is not one of the curve
+   */
+  static EllipticKey of(BigInteger d) {
+    if (d.signum() <= 0 || d.compareTo(CURVE.getOrder()) >= 0) {
+      throw new IllegalArgumentException("the number is no private key of P-384");
+    }
+    return new EllipticKey(d);
   }
 
   ECPoint point() {
@@ -82,6 +95,51 @@ final class EllipticKey {
     } catch (GeneralSecurityException e) {
       throw new IllegalStateException("this Java runtime has no ECDSA", e);
     }
+  }
+
+  /**
+   * {@return an ECDSA signature over SHA-384 that the message alone decides (RFC 6979): R and S, 48
+   * bytes each, big endian}
+   */
+  byte[] signSha384(byte[] message) {
+    BigInteger n = CURVE.getOrder();
+    byte[] hash = SevCrypto.sha384(message);
+    byte[] key = fixed(secret.getS());
+    byte[] reduced = fixed(new BigInteger(1, hash).mod(n));
+    byte[] v = new byte[COORDINATE_BYTES];
+    Arrays.fill(v, (byte) 1);
+    byte[] k = SevCrypto.hmac384(new byte[COORDINATE_BYTES], v, new byte[] {0}, key, reduced);
+    v = SevCrypto.hmac384(k, v);
+    k = SevCrypto.hmac384(k, v, new byte[] {1}, key, reduced);
+    v = SevCrypto.hmac384(k, v);
+    while (true) {
+      v = SevCrypto.hmac384(k, v);
+      BigInteger nonce = new BigInteger(1, v);
+      if (nonce.signum() > 0 && nonce.compareTo(n) < 0) {
+        BigInteger r = multiply(CURVE.getGenerator(), nonce).getAffineX().mod(n);
+        BigInteger s =
+            nonce
+                .modInverse(n)
+                .multiply(new BigInteger(1, hash).add(secret.getS().multiply(r)))
+                .mod(n);
+        if (r.signum() > 0 && s.signum() > 0) {
+          byte[] out = Arrays.copyOf(fixed(r), 2 * COORDINATE_BYTES);
+          System.arraycopy(fixed(s), 0, out, COORDINATE_BYTES, COORDINATE_BYTES);
+          return out;
+        }
+      }
+      k = SevCrypto.hmac384(k, v, new byte[] {0});
+      v = SevCrypto.hmac384(k, v);
+    }
+  }
+
+  /** {@return a number in 48 bytes, big endian} */
+  private static byte[] fixed(BigInteger v) {
+    byte[] b = v.toByteArray();
+    byte[] out = new byte[COORDINATE_BYTES];
+    int n = Math.min(b.length, out.length);
+    System.arraycopy(b, b.length - n, out, out.length - n, n);
+    return out;
   }
 
   /** {@return whether a signature over SHA-256 is that of a key} */

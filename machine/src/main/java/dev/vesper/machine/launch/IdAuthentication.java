@@ -3,6 +3,7 @@ package dev.vesper.machine.launch;
 import java.math.BigInteger;
 import java.security.spec.ECPoint;
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Who vouches for an {@link IdBlock} (spec: snp 6.5). A page, little endian: the algorithms of the
@@ -48,6 +49,25 @@ public final class IdAuthentication {
           "ID authentication has at most 4096 bytes, not " + bytes.length);
     }
     page = Arrays.copyOf(bytes, BYTES);
+  }
+
+  /**
+   * {@return the page for a block}
+   *
+   * @param author who signs the ID key, or null
+   */
+  public static IdAuthentication of(IdBlock block, IdKey id, @Nullable IdKey author) {
+    byte[] b = new byte[BYTES];
+    LittleEndian.put32(b, 0, ECDSA_P384_SHA384);
+    byte[] idKey = id.encode();
+    System.arraycopy(id.sign(block.encode()), 0, b, BLOCK_SIGNATURE, SIGNATURE_BYTES);
+    System.arraycopy(idKey, 0, b, ID_KEY, KEY_BYTES);
+    if (author != null) {
+      LittleEndian.put32(b, AUTHOR_ALGORITHM, ECDSA_P384_SHA384);
+      System.arraycopy(author.sign(idKey), 0, b, KEY_SIGNATURE, SIGNATURE_BYTES);
+      System.arraycopy(author.encode(), 0, b, AUTHOR_KEY, KEY_BYTES);
+    }
+    return new IdAuthentication(b);
   }
 
   /** {@return the algorithm of the ID key} */

@@ -17,15 +17,23 @@ final class SevCrypto {
   private SevCrypto() {}
 
   static byte[] hmac(byte[] key, byte[]... parts) {
+    return hmac("HmacSHA256", key, parts);
+  }
+
+  static byte[] hmac384(byte[] key, byte[]... parts) {
+    return hmac("HmacSHA384", key, parts);
+  }
+
+  private static byte[] hmac(String algorithm, byte[] key, byte[]... parts) {
     try {
-      Mac m = Mac.getInstance("HmacSHA256");
-      m.init(new SecretKeySpec(key, "HmacSHA256"));
+      Mac m = Mac.getInstance(algorithm);
+      m.init(new SecretKeySpec(key, algorithm));
       for (byte[] p : parts) {
         m.update(p);
       }
       return m.doFinal();
     } catch (GeneralSecurityException e) {
-      throw new IllegalStateException("this Java runtime has no HMAC-SHA-256", e);
+      throw new IllegalStateException("this Java runtime has no " + algorithm, e);
     }
   }
 

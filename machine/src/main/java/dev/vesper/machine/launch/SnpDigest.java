@@ -35,6 +35,18 @@ public final class SnpDigest {
   public SnpDigest() {}
 
   /**
+   * Goes on with a launch.
+   *
+   * @param soFar its digest, 48 bytes
+   */
+  public SnpDigest(byte[] soFar) {
+    if (soFar.length != BYTES) {
+      throw new IllegalArgumentException("a launch digest has 48 bytes, not " + soFar.length);
+    }
+    value = soFar.clone();
+  }
+
+  /**
    * Adds a page.
    *
    * @param address guest physical

@@ -104,6 +104,13 @@ public final class LaunchState {
     return segment.offset + part;
   }
 
+  /** {@return the same registers, to be changed apart} */
+  public LaunchState copy() {
+    LaunchState s = new LaunchState();
+    System.arraycopy(page, 0, s.page, 0, page.length);
+    return s;
+  }
+
   /** {@return the page as it is measured, 4096 bytes} */
   public byte[] bytes() {
     return page.clone();

@@ -125,6 +125,11 @@ public final class MachineSpec {
     return b.launch;
   }
 
+  /** {@return how the guest is launched under SEV-SNP} */
+  public SnpLaunch snp() {
+    return b.snp;
+  }
+
   /** {@return the board and what hangs on it} */
   public Hardware hardware() {
     return b.hardware;
@@ -230,6 +235,7 @@ public final class MachineSpec {
     private List<String> intercepts = List.of();
     private List<String> hostFaults = List.of();
     private Launch launch = Launch.DEFAULT;
+    private SnpLaunch snp = SnpLaunch.DEFAULT;
     private Hardware hardware = Hardware.NONE;
     private ResetPolicy resets = ResetPolicy.END;
     private Ports ports = new Ports(b -> {}, b -> {}, b -> {}, ConsoleInput.NONE);
@@ -249,6 +255,7 @@ public final class MachineSpec {
       c.intercepts = intercepts;
       c.hostFaults = hostFaults;
       c.launch = launch;
+      c.snp = snp;
       c.hardware = hardware;
       c.resets = resets;
       c.ports = ports;
@@ -390,6 +397,12 @@ public final class MachineSpec {
     /** Sets how the guest is launched. */
     public Builder launch(Launch l) {
       launch = l;
+      return this;
+    }
+
+    /** Sets how the guest is launched under SEV-SNP. */
+    public Builder snp(SnpLaunch l) {
+      snp = l;
       return this;
     }
 

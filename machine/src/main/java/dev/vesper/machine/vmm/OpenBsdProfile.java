@@ -118,7 +118,7 @@ public record OpenBsdProfile(State state, boolean cr8Trap) implements Profile {
   @Override
   public void configure(VirtualCpu vcpu, SevMode mode, CpuModel host, HostView memory, long maps) {
     Vmcb v = vcpu.vmcb();
-    boolean es = mode == SevMode.ES;
+    boolean es = mode.encryptsState();
     v.setInt(
         Vmcb.INTERCEPT_VECTOR3,
         Intercept.INTR

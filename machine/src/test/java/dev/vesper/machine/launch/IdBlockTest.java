@@ -5,6 +5,8 @@ import static dev.vesper.machine.launch.SnpVectors.text;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.vesper.machine.observe.format.JsonTree;
+import java.math.BigInteger;
 import java.util.Base64;
 import java.util.Map;
 import org.junit.jupiter.api.Test;
@@ -46,6 +48,19 @@ final class IdBlockTest {
         .isEqualTo(text(VECTOR, "id_key_blob_sha384"));
     assertThat(hex(IdAuthentication.digest(a.authorKey())))
         .isEqualTo(text(VECTOR, "author_key_blob_sha384"));
+  }
+
+  /** ECDSA by RFC 6979: the whole page byte for byte. */
+  @Test
+  void theSignedPageIsThatOfTheVector() {
+    IdKey id = IdKey.of(new BigInteger(text(JsonTree.object(VECTOR.get("id_key")), "d"), 16));
+    IdKey author =
+        IdKey.of(new BigInteger(text(JsonTree.object(VECTOR.get("author_key")), "d"), 16));
+    IdBlock b = IdBlock.parse(block());
+    assertThat(IdAuthentication.of(b, id, author).encode()).isEqualTo(authentication());
+    byte[] alone = IdAuthentication.of(b, id, null).encode();
+    assertThat(new IdAuthentication(alone).signs(b)).isTrue();
+    assertThat(new IdAuthentication(alone).authorSigns()).isFalse();
   }
 
   /** The block that virtee/sev's own test signs: digest 0s, IDs 0s, svn 0, policy of its test. */

@@ -1,0 +1,118 @@
+package dev.vesper.machine.boot;
+
+import dev.vesper.machine.host.GuestRam;
+import dev.vesper.machine.launch.SnpPageType;
+import dev.vesper.machine.spec.BootException;
+import dev.vesper.machine.spec.SnpLaunch;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.NavigableMap;
+import java.util.TreeMap;
+
+/**
+ * What firmware under SEV-SNP leaves to a kernel, for one that is entered without it (spec: snp 5.2
+ * and 8.3): all memory valid, the secrets page, the CPUID page, and the blob that says where both
+ * are, {@code setup_data} of type 7 before it.
+ *
+ * <p>The page of the blob, little endian: setup_data at 0 (next u64, type u32, length u32, address
+ * of the blob u32), the blob at 0x40: 'AMDE' u32, version u16, reserved u16, address of the secrets
+ * page u64, length u32, reserved u32, the same of the CPUID page.
+ */
+final class SnpRemains {
+  /**
+   * Where the page of the blob is; what is below 0xA0000 from here on is no memory of a kernel's.
+   */
+  static final long BASE = 0x9_C000;
+
+  private static final long SECRETS = BASE + 0x1000;
+  private static final long CPUID = BASE + 0x2000;
+  private static final int BLOB = 0x40;
+  private static final int SETUP_CC_BLOB = 7;
+  private static final int PAGE = 0x1000;
+  private static final int MAGIC = 0x4544_4D41;
+  private static final long VGA = 0xA_0000;
+  private static final long VGA_END = 0xC_0000;
+
+  private SnpRemains() {}
+
+  /** Writes the page of the blob; {@return the address for boot_params' setup_data} */
+  static long place(GuestWriter w) throws BootException {
+    byte[] b = new byte[PAGE];
+    Bytes.put(b, 8, 4, SETUP_CC_BLOB);
+    Bytes.put(b, 12, 4, 4);
+    Bytes.put(b, 16, 4, BASE + BLOB);
+    Bytes.put(b, BLOB, 4, MAGIC);
+    Bytes.put(b, BLOB + 4, 2, 1);
+    Bytes.put(b, BLOB + 8, 8, SECRETS);
+    Bytes.put(b, BLOB + 16, 4, PAGE);
+    Bytes.put(b, BLOB + 24, 8, CPUID);
+    Bytes.put(b, BLOB + 32, 4, PAGE);
+    w.put("SNP remains", BASE, b);
+    return BASE;
+  }
+
+  /**
+   * {@return the guest with all of its memory in the launch} Pages that were written are measured,
+   * of the others that they are zero.
+   *
+   * @throws BootException if the image lies where the pages of SEV-SNP are
+   */
+  static LoadedGuest allValid(LoadedGuest g, GuestRam ram, SnpLaunch snp) throws BootException {
+    NavigableMap<Long, String> written = new TreeMap<>();
+    for (LoadedGuest.Range r : g.ranges()) {
+      for (long at = r.address() & -PAGE; at < r.address() + r.length(); at += PAGE) {
+        written.merge(at, r.what(), (old, more) -> old.contains(more) ? old : old + ", " + more);
+      }
+    }
+    for (long at : new long[] {SECRETS, CPUID}) {
+      String there = written.get(at);
+      if (there != null) {
+        throw new BootException(
+            there
+                + " lies at 0x"
+                + Long.toHexString(at)
+                + ", where a guest under SEV-SNP has its secrets and CPUID pages: link it"
+                + " elsewhere");
+      }
+    }
+    List<LoadedGuest.Range> pages = new ArrayList<>();
+    add(pages, written, 0, Math.min(VGA, ram.below4G()));
+    add(pages, written, VGA_END, ram.below4G());
+    add(pages, written, GuestRam.FOUR_GIB, GuestRam.FOUR_GIB + ram.above4G());
+    return g.snp(pages, snp.features());
+  }
+
+  private static void add(
+      List<LoadedGuest.Range> pages, NavigableMap<Long, String> written, long from, long to) {
+    for (long at = from; at < to; ) {
+      SnpPageType type = type(written, at);
+      String what =
+          switch (type) {
+            case NORMAL -> written.getOrDefault(at, "");
+            case SECRETS -> "secrets";
+            case CPUID -> "CPUID page";
+            default -> "memory";
+          };
+      long end = at + PAGE;
+      if (type == SnpPageType.ZERO) {
+        Long next = written.ceilingKey(end);
+        end = Math.min(next == null ? to : next, to);
+        end = at < SECRETS && end > SECRETS ? SECRETS : end;
+      } else if (type == SnpPageType.NORMAL) {
+        while (end < to && what.equals(written.get(end))) {
+          end += PAGE;
+        }
+      }
+      pages.add(new LoadedGuest.Range(at, end - at, what, type));
+      at = end;
+    }
+  }
+
+  private static SnpPageType type(NavigableMap<Long, String> written, long at) {
+    return at == SECRETS
+        ? SnpPageType.SECRETS
+        : at == CPUID
+            ? SnpPageType.CPUID
+            : written.containsKey(at) ? SnpPageType.NORMAL : SnpPageType.ZERO;
+  }
+}
