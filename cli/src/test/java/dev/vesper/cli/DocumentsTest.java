@@ -109,14 +109,22 @@ final class DocumentsTest {
     for (String f : DISKS) {
       Files.write(dir.resolve(f), new byte[1 << 16]);
     }
-    // JMP to itself at the reset vector, and a table that says where other processors start.
+    // JMP to itself at the reset vector, a table that says where other processors start, and SNP
+    // metadata with a section each of memory, secrets and CPUID.
     byte[] firmware = new byte[1 << 16];
     firmware[0xFFF0] = (byte) 0xEB;
     firmware[0xFFF1] = (byte) 0xFE;
     byte[] table =
         HexFormat.of()
             .parseHex(
-                "04b080001600de71f7007e1acb4f890e68c77e2fb44e2800de82b596b21ff745baeaa366c55a082d");
+                "000200001600666588dc4a989847a75e5585a7bf67cc04b080001600de71f7007e1acb4f890e68c77e2f"
+                    + "b44e3e00de82b596b21ff745baeaa366c55a082d");
+    byte[] sections =
+        HexFormat.of()
+            .parseHex(
+                "41534556340000000100000003000000000080000010000001000000001080000010000002000000"
+                    + "002080000010000003000000");
+    System.arraycopy(sections, 0, firmware, firmware.length - 0x200, sections.length);
     System.arraycopy(table, 0, firmware, firmware.length - 32 - table.length, table.length);
     Files.write(dir.resolve("OVMF.fd"), firmware);
     Files.write(dir.resolve("bios-256k.bin"), firmware);

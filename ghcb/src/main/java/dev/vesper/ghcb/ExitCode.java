@@ -108,6 +108,11 @@ public final class ExitCode {
   public static final int SNP_GUEST_REQUEST = 0x8000_0011;
   public static final int SNP_EXTENDED_GUEST_REQUEST = 0x8000_0012;
   public static final int SNP_AP_CREATION = 0x8000_0013;
+  public static final int HV_DOORBELL_PAGE = 0x8000_0014;
+  public static final int HV_IPI = 0x8000_0015;
+  public static final int HV_TIMER = 0x8000_0016;
+  public static final int APIC_ID_LIST = 0x8000_0017;
+  public static final int SNP_RUN_VMPL = 0x8000_0018;
   public static final int HV_FEATURES = 0x8000_FFFD;
   public static final int TERMINATION = 0x8000_FFFE;
   public static final int UNSUPPORTED_EVENT = 0x8000_FFFF;
@@ -194,6 +199,11 @@ public final class ExitCode {
     OTHERS.put(SNP_GUEST_REQUEST, "SVM_VMGEXIT_SNP_GUEST_REQUEST");
     OTHERS.put(SNP_EXTENDED_GUEST_REQUEST, "SVM_VMGEXIT_SNP_EXTENDED_GUEST_REQUEST");
     OTHERS.put(SNP_AP_CREATION, "SVM_VMGEXIT_SNP_AP_CREATION");
+    OTHERS.put(HV_DOORBELL_PAGE, "SVM_VMGEXIT_HV_DOORBELL_PAGE");
+    OTHERS.put(HV_IPI, "SVM_VMGEXIT_HV_IPI");
+    OTHERS.put(HV_TIMER, "SVM_VMGEXIT_HV_TIMER");
+    OTHERS.put(APIC_ID_LIST, "SVM_VMGEXIT_APIC_ID_LIST");
+    OTHERS.put(SNP_RUN_VMPL, "SVM_VMGEXIT_SNP_RUN_VMPL");
     OTHERS.put(HV_FEATURES, "SVM_VMGEXIT_HYPERVISOR_FEATURES");
     OTHERS.put(TERMINATION, "SVM_VMGEXIT_TERMINATION");
     OTHERS.put(UNSUPPORTED_EVENT, "SVM_VMGEXIT_UNSUPPORTED_EVENT");

@@ -16,12 +16,17 @@ public final class MsrRequest {
   public static final int REGISTER_GHCB_REQ = 0x012;
   public static final int REGISTER_GHCB_RESP = 0x013;
   public static final int SNP_PAGE_STATE_REQ = 0x014;
+  public static final int SNP_PAGE_STATE_RESP = 0x015;
+  public static final int RUN_VMPL_REQ = 0x016;
+  public static final int RUN_VMPL_RESP = 0x017;
   public static final int HV_FEATURES_REQ = 0x080;
   public static final int HV_FEATURES_RESP = 0x081;
   public static final int TERM_REQ = 0x100;
 
   /** Data of a PREFERRED_GHCB response that names no page. */
   public static final long NO_PREFERENCE = 0xFFFF_FFFF_FFFF_F011L;
+
+  private static final long GFN = (1L << 40) - 1;
 
   private MsrRequest() {}
 
@@ -38,6 +43,36 @@ public final class MsrRequest {
   /** {@return a CPUID request; register 0 EAX .. 3 EDX} */
   public static long cpuidRequest(int leaf, int register) {
     return (long) leaf << 32 | (long) register << 30 | CPUID_REQ;
+  }
+
+  /** {@return a request to change the state of a page of 4 KiB} */
+  public static long pageState(long gfn, int operation) {
+    return (long) operation << 52 | (gfn & GFN) << 12 | SNP_PAGE_STATE_REQ;
+  }
+
+  /** {@return the GFN of a request to change the state of a page} */
+  public static long pageStateGfn(long msr) {
+    return msr >>> 12 & GFN;
+  }
+
+  /** {@return what is asked of the page: see {@link PageStateEntry}} */
+  public static int pageStateOperation(long msr) {
+    return (int) (msr >>> 52) & 15;
+  }
+
+  /** {@return the response to it, or to a request to run a VMPL; 0 is success} */
+  public static long result(int response, int error) {
+    return (long) error << 32 | response;
+  }
+
+  /** {@return a request to run another VMPL} */
+  public static long runVmpl(int vmpl) {
+    return (long) vmpl << 32 | RUN_VMPL_REQ;
+  }
+
+  /** {@return a response that says what the hypervisor can do: see {@link HvFeatures}} */
+  public static long features(long bits) {
+    return bits << 12 | HV_FEATURES_RESP;
   }
 
   /** {@return the name of a request or response without its data} */
@@ -68,12 +103,25 @@ public final class MsrRequest {
       case PREFERRED_GHCB_RESP -> "PREFERRED_GHCB_RESP 0x" + Long.toHexString(data);
       case REGISTER_GHCB_REQ -> "REGISTER_GHCB_REQ 0x" + Long.toHexString(data);
       case REGISTER_GHCB_RESP -> "REGISTER_GHCB_RESP 0x" + Long.toHexString(data);
+      case SNP_PAGE_STATE_REQ ->
+          "SNP_PAGE_STATE_REQ 0x"
+              + Long.toHexString(pageStateGfn(msr) << 12)
+              + " "
+              + PageStateEntry.operation(pageStateOperation(msr));
+      case SNP_PAGE_STATE_RESP -> "SNP_PAGE_STATE_RESP " + error(msr);
+      case RUN_VMPL_REQ -> "RUN_VMPL_REQ " + (msr >>> 32 & 0xFF);
+      case RUN_VMPL_RESP -> "RUN_VMPL_RESP " + error(msr);
       case HV_FEATURES_REQ -> "HV_FEATURES_REQ";
-      case HV_FEATURES_RESP -> "HV_FEATURES_RESP 0x" + Long.toHexString(data);
+      case HV_FEATURES_RESP -> "HV_FEATURES_RESP " + HvFeatures.explain(data);
       case TERM_REQ ->
           "TERM_REQ " + Termination.explain((int) (msr >>> 12) & 15, (int) (msr >>> 16) & 0xFF);
       default -> "unknown request 0x" + Long.toHexString(msr);
     };
+  }
+
+  private static String error(long msr) {
+    long error = msr >>> 32;
+    return error == 0 ? "ok" : "error 0x" + Long.toHexString(error);
   }
 
   private static String register(long msr) {

@@ -51,6 +51,11 @@ public enum NaeEvent {
   SNP_GUEST_REQUEST(ExitCode.SNP_GUEST_REQUEST, 2, in(), in(), in()),
   SNP_EXTENDED_GUEST_REQUEST(ExitCode.SNP_EXTENDED_GUEST_REQUEST, 2, in(RAX, RBX), in(), in(RBX)),
   SNP_AP_CREATION(ExitCode.SNP_AP_CREATION, 2, in(), in(RAX), in()),
+  HV_DOORBELL_PAGE(ExitCode.HV_DOORBELL_PAGE, 2, in(), in(), in()),
+  HV_IPI(ExitCode.HV_IPI, 2, in(), in(), in()),
+  HV_TIMER(ExitCode.HV_TIMER, 2, in(), in(), in()),
+  APIC_ID_LIST(ExitCode.APIC_ID_LIST, 2, in(RAX), in(), in(RAX)),
+  SNP_RUN_VMPL(ExitCode.SNP_RUN_VMPL, 2, in(), in(), in()),
   HV_FEATURES(ExitCode.HV_FEATURES, 2, in(), in(), in()),
   TERMINATION(ExitCode.TERMINATION, 2, in(), in(), in()),
   UNSUPPORTED_EVENT(ExitCode.UNSUPPORTED_EVENT, 1, in(), in(), in());
@@ -115,6 +120,11 @@ public enum NaeEvent {
             ? required | SW_SCRATCH.mask()
             : (info1 & 1) == 0 ? required | RAX.mask() : required;
       }
+      case SNP_AP_CREATION ->
+          // What is destroyed needs no features.
+          ApCreation.of(value.applyAsLong(SW_EXITINFO1)).request() == ApCreation.DESTROY
+              ? required
+              : required | RAX.mask();
       case MSR ->
           value.applyAsLong(SW_EXITINFO1) != 0 ? required | RAX.mask() | RDX.mask() : required;
       default -> required;

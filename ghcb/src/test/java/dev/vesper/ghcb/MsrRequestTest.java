@@ -46,7 +46,7 @@ final class MsrRequestTest {
     "0x7012, REGISTER_GHCB_REQ 0x7",
     "0x7013, REGISTER_GHCB_RESP 0x7",
     "0x080, HV_FEATURES_REQ",
-    "0x3081, HV_FEATURES_RESP 0x3",
+    "0x3081, HV_FEATURES_RESP 0x3 (SNP AP_CREATION)",
     "0x1100, 'TERM_REQ reason set 1 (Linux) code 0: GHCB registration refused'",
     "0x20100, TERM_REQ reason set 0 code 2: SNP features not supported",
     "0x52100, TERM_REQ reason set 2 code 5: no name known",
