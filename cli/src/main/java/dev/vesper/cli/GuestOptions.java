@@ -116,7 +116,7 @@ final class GuestOptions {
     o.path("F", "initial RAM disk or multiboot module", v -> initrd = v, "-initrd", "--initrd");
     o.text("S", "kernel command line", v -> append = v, "-append", "--append");
     if (style == Style.RUN) {
-      o.text("off|sev|es", "protection of the guest (default: es)", v -> sev = v, "--sev");
+      o.text("off|sev|es|snp", "protection of the guest (default: es)", v -> sev = v, "--sev");
     } else {
       o.text(
           "sev|es|snp",
@@ -212,15 +212,16 @@ final class GuestOptions {
       case "off" -> SevMode.OFF;
       case "sev" -> SevMode.SEV;
       case "es", "seves", "sev-es" -> SevMode.ES;
-      case "snp", "sev-snp", "snp:ovmf-hash" -> {
+      case "snp", "sev-snp" -> SevMode.SNP;
+      case "snp:ovmf-hash" -> {
         if (style == Style.RUN) {
-          throw new UserError("--sev " + sev + ": SEV-SNP is not there yet; use --sev es");
+          throw new UserError("--sev snp:ovmf-hash is for 'vesper measure'; use --sev snp");
         }
         yield SevMode.SNP;
       }
       case "snp:svsm" ->
           throw new UserError("--mode snp:svsm: an SVSM is not launched; use --mode snp");
-      default -> throw new UserError("--sev takes off, sev or es, not '" + sev + "'");
+      default -> throw new UserError("--sev takes off, sev, es or snp, not '" + sev + "'");
     };
   }
 

@@ -418,11 +418,14 @@ final class RunOptions {
     if (mode == SevMode.OFF && (measureOnly || !secret.isEmpty())) {
       throw new UserError("--measure-only and --secret are for a launch: use --sev sev or es");
     }
+    if (mode == SevMode.SNP && !secret.isEmpty()) {
+      throw new UserError("--secret: an SNP launch has none; use --sev sev or es");
+    }
     if (checkOptions.given() && !check) {
       throw new UserError("--allow, --baseline, --write-baseline and --report need --check");
     }
-    if (check && mode != SevMode.ES) {
-      throw new UserError("--check judges the GHCB protocol, which only --sev es has");
+    if (check && !mode.encryptsState()) {
+      throw new UserError("--check judges the GHCB protocol, which only --sev es and snp have");
     }
     checkOptions.validate();
     if (!share.isEmpty() && !guest.kvm()) {

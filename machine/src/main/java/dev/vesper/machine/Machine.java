@@ -121,12 +121,12 @@ public final class Machine implements AutoCloseable {
 
   /** {@return the secure processor's commands of the launch, in order; empty without SEV} */
   public List<String> launchCommands() {
-    return launch.processor().commands();
+    return launch.commands();
   }
 
   /** {@return the launch digest in hex, empty without SEV} */
   public String launchDigest() {
-    return launch.processor().digest(launch.handle());
+    return launch.digest();
   }
 
   /** {@return what the image was recognised as} */
@@ -291,8 +291,8 @@ public final class Machine implements AutoCloseable {
     parts.memory.observe(t.memory());
     parts.host.observe(l == null ? t.host() : new BothHostObservers(t.host(), l));
     Measurement m = launch.measurement();
-    if (m != null && !started) {
-      t.launched(launch.policy(), launchDigest(), m);
+    if (!launchDigest().isEmpty() && !started) {
+      t.launched(launch.policyText(), launchDigest(), m);
     }
   }
 

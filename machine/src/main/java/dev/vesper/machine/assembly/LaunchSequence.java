@@ -22,6 +22,7 @@ public final class LaunchSequence {
   private int handle;
   private GuestPolicy policy = new GuestPolicy(0);
   private @Nullable Measurement measurement;
+  private @Nullable SnpLaunchSequence snp;
 
   /**
    * Launches the guest.
@@ -32,7 +33,11 @@ public final class LaunchSequence {
   public LaunchSequence(Assembly parts, MachineSpec o) {
     this.parts = parts;
     processor = new SecureProcessor(parts.memory, parts.key, o.seed());
-    launch(o);
+    if (o.mode() == SevMode.SNP) {
+      snp = SnpLaunchSequence.launch(parts, o);
+    } else {
+      launch(o);
+    }
     if (o.mode().encryptsState() && parts.guest.apsParked()) {
       for (int i = 1; i < o.processors(); i++) {
         parts.host.startedByFirmware(i);
@@ -45,14 +50,27 @@ public final class LaunchSequence {
     return processor;
   }
 
+  /** {@return the commands of the launch that succeeded, in order} */
+  public List<String> commands() {
+    SnpLaunchSequence s = snp;
+    return s == null ? processor.commands() : s.commands();
+  }
+
+  /** {@return the launch digest in hex, empty without SEV} */
+  public String digest() {
+    SnpLaunchSequence s = snp;
+    return s == null ? processor.digest(handle) : s.digest();
+  }
+
+  /** {@return the policy, in words} */
+  public String policyText() {
+    SnpLaunchSequence s = snp;
+    return s == null ? policy.toString() : s.policy().toString();
+  }
+
   /** {@return the guest's handle} */
   public int handle() {
     return handle;
-  }
-
-  /** {@return the guest's policy} */
-  public GuestPolicy policy() {
-    return policy;
   }
 
   /** {@return what LAUNCH_MEASURE returned, or null without SEV} */

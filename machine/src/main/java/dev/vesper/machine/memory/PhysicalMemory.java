@@ -276,6 +276,20 @@ public final class PhysicalMemory {
     }
   }
 
+  /** The same of a page that may not have come into being yet: zeros are zeros under any key. */
+  void launchInPlace(int frame, int domain) {
+    if (pages.get(frame) != null) {
+      encryptInPlace(frame, domain);
+    }
+  }
+
+  /** Fills a page with zeros, if it has come into being. */
+  public void clear(int frame) {
+    if (pages.get(frame) != null) {
+      page(frame, Page.SHARED).fill(0, Page.SIZE, (byte) 0);
+    }
+  }
+
   /** The entry of a page has changed: nothing that follows from it may be kept. */
   void ownerChanged(int frame) {
     Page p = pages.get(frame);

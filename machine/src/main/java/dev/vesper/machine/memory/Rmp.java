@@ -470,11 +470,21 @@ public final class Rmp implements HostRmp {
     boolean large = t.large();
     int first = first(frame, large);
     for (int f = first; f < first + (large ? PAGES : 1); f++) {
-      memory.encryptInPlace(f, key);
+      memory.launchInPlace(f, key);
     }
     t.word[i] = w & ~IMMUTABLE | VALIDATED | (vmsa ? VMSA : 0);
     t.permissions[i] = permissions & ~0xFF | RmpEntry.ALL;
     changed(frame, large);
+  }
+
+  /**
+   * GCTX_CREATE or DECOMMISSION: a page of the firmware's holds a guest's context, or no longer.
+   */
+  public void setContext(long address, boolean on) {
+    int frame = (int) (address >>> 12);
+    Entries t = at(frame);
+    assert entry(frame).state() == (on ? PageOwnership.FIRMWARE : PageOwnership.CONTEXT);
+    t.word[t.index(frame)] ^= VMSA;
   }
 
   /**

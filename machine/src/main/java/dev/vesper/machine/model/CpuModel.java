@@ -227,6 +227,11 @@ public final class CpuModel {
     return name;
   }
 
+  /** {@return the leaves that the model has, in unsigned order: leaf above subleaf} */
+  public List<Long> leaves() {
+    return leaves.keySet().stream().sorted(Long::compareUnsigned).toList();
+  }
+
   private static boolean indexed(int leaf) {
     return leaf == 4 || leaf == 7 || leaf == 0xB || leaf == 0xD || leaf == 0x8000_001D;
   }

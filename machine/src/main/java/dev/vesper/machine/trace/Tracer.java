@@ -2,7 +2,6 @@ package dev.vesper.machine.trace;
 
 import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuObserver;
-import dev.vesper.machine.launch.GuestPolicy;
 import dev.vesper.machine.launch.Measurement;
 import dev.vesper.machine.memory.MemoryObserver;
 import dev.vesper.machine.observe.Bytes;
@@ -17,6 +16,7 @@ import dev.vesper.x86.Formatter;
 import java.nio.charset.StandardCharsets;
 import java.util.HexFormat;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Turns what happens in a machine into events. It looks at the guest's registers and plaintext,
@@ -86,14 +86,14 @@ public final class Tracer {
   }
 
   /** The guest was launched: what its owner can know of it. */
-  public void launched(GuestPolicy policy, String digest, Measurement m) {
+  public void launched(String policy, String digest, @Nullable Measurement m) {
     recorder.record(
         new Launched(
             recorder.at(recorder.cpu().rip),
-            policy.toString(),
+            policy,
             Bytes.of(HexFormat.of().parseHex(digest)),
-            Bytes.of(m.measure()),
-            Bytes.of(m.nonce())));
+            Bytes.of(m == null ? new byte[0] : m.measure()),
+            Bytes.of(m == null ? new byte[0] : m.nonce())));
   }
 
   /** The run is over. */

@@ -5,6 +5,7 @@ import dev.vesper.ghcb.GhcbField;
 import dev.vesper.ghcb.GhcbPage;
 import dev.vesper.ghcb.MsrRequest;
 import dev.vesper.ghcb.NaeEvent;
+import dev.vesper.ghcb.PageStateList;
 import dev.vesper.ghcb.Termination;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.model.CpuModel;
@@ -25,6 +26,7 @@ import org.jspecify.annotations.Nullable;
 final class GhcbService {
   static final int MAX_VERSION = 2;
   static final int MIN_VERSION = 1;
+  private static final int NOT_REGISTERED = 1;
   private static final int INVALID_USAGE = 2;
   private static final int INVALID_SCRATCH = 3;
   private static final int MISSING_INPUT = 4;
@@ -38,6 +40,7 @@ final class GhcbService {
   private final KvmMsrs msrs;
   private final KvmHypercalls hypercalls;
   private final int cBit;
+  private final @Nullable SnpService snp;
   private final byte[] snapshot = new byte[GhcbPage.SIZE];
   private final GhcbPage request = new GhcbPage(snapshot);
   private final Map<GhcbField, Long> answer = new EnumMap<>(GhcbField.class);
@@ -46,7 +49,13 @@ final class GhcbService {
 
   private @Nullable HostVcpu current;
 
-  GhcbService(Hypervisor host, CpuidService cpuid, KvmMsrs msrs, KvmHypercalls hypercalls) {
+  GhcbService(
+      Hypervisor host,
+      CpuidService cpuid,
+      KvmMsrs msrs,
+      KvmHypercalls hypercalls,
+      @Nullable SnpService snp) {
+    this.snp = snp;
     this.hypercalls = hypercalls;
     this.host = host;
     this.memory = host.memory;
@@ -70,6 +79,10 @@ final class GhcbService {
     }
     if (msr == 0 || !memory.contains(msr, GhcbPage.SIZE)) {
       // KVM logs and resumes: the guest finds the world unchanged.
+      return;
+    }
+    SnpService s = snp;
+    if (s != null && !s.readable(msr)) {
       return;
     }
     gpa = msr;
@@ -119,6 +132,10 @@ final class GhcbService {
   }
 
   private void serve() {
+    if (snp != null && !SnpService.registered(vcpu(), gpa)) {
+      error(NOT_REGISTERED);
+      return;
+    }
     if (request.usage() != 0) {
       error(INVALID_USAGE);
       return;
@@ -175,7 +192,12 @@ final class GhcbService {
           error(INVALID_INPUT);
         }
       }
-      case ExitCode.HV_FEATURES -> reply(0, 0);
+      case ExitCode.HV_FEATURES -> reply(0, snp == null ? 0 : SnpService.FEATURES);
+      case ExitCode.SNP_PAGE_STATE_CHANGE,
+          ExitCode.SNP_GUEST_REQUEST,
+          ExitCode.SNP_EXTENDED_GUEST_REQUEST,
+          ExitCode.SNP_AP_CREATION ->
+          protectedEvent(Objects.requireNonNull(snp), code, info1, info2);
       case ExitCode.TERMINATION ->
           host.end(
               Outcome.GUEST_TERMINATED,
@@ -191,8 +213,13 @@ final class GhcbService {
     }
   }
 
-  private static boolean served(int code) {
+  private boolean served(int code) {
     return switch (code) {
+      case ExitCode.SNP_PAGE_STATE_CHANGE,
+          ExitCode.SNP_GUEST_REQUEST,
+          ExitCode.SNP_EXTENDED_GUEST_REQUEST,
+          ExitCode.SNP_AP_CREATION ->
+          snp != null;
       case ExitCode.DR7_READ,
           ExitCode.DR7_WRITE,
           ExitCode.RDTSC,
@@ -217,6 +244,37 @@ final class GhcbService {
           true;
       default -> false;
     };
+  }
+
+  // ---- events of SEV-SNP
+
+  private void protectedEvent(SnpService s, int code, long info1, long info2) {
+    switch (code) {
+      case ExitCode.SNP_PAGE_STATE_CHANGE -> {
+        long scratch = value(GhcbField.SW_SCRATCH);
+        if (inBuffer(scratch, PageStateList.HEADER)) {
+          reply(0, s.change(snapshot, gpa, (int) (scratch - gpa)));
+        } else {
+          error(INVALID_SCRATCH);
+        }
+      }
+      case ExitCode.SNP_AP_CREATION -> {
+        if (!s.creator.serve(vcpu(), info1, info2, value(GhcbField.RAX))) {
+          error(INVALID_INPUT);
+        }
+      }
+      default -> {
+        boolean aligned =
+            code != ExitCode.SNP_EXTENDED_GUEST_REQUEST
+                || (value(GhcbField.RAX) & GhcbPage.SIZE - 1) == 0;
+        long result = aligned ? s.request(info1, info2) : -1;
+        if (result < 0) {
+          error(INVALID_INPUT);
+        } else {
+          reply(0, result);
+        }
+      }
+    }
   }
 
   // ---- events
@@ -397,10 +455,18 @@ final class GhcbService {
         return MsrRequest.NO_PREFERENCE;
       }
       case MsrRequest.REGISTER_GHCB_REQ -> {
-        return msr & ~0xFFFL | MsrRequest.REGISTER_GHCB_RESP;
+        return SnpService.register(vcpu(), msr);
+      }
+      case MsrRequest.SNP_PAGE_STATE_REQ -> {
+        SnpService s = snp;
+        return s == null ? msr : s.change(msr);
+      }
+      case MsrRequest.RUN_VMPL_REQ -> {
+        // No other VMPL has a save area.
+        return snp == null ? msr : MsrRequest.result(MsrRequest.RUN_VMPL_RESP, 1);
       }
       case MsrRequest.HV_FEATURES_REQ -> {
-        return MsrRequest.HV_FEATURES_RESP;
+        return MsrRequest.features(snp == null ? 0 : SnpService.FEATURES);
       }
       case MsrRequest.TERM_REQ -> {
         host.end(

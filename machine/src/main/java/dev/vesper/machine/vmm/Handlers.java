@@ -1,5 +1,8 @@
 package dev.vesper.machine.vmm;
 
+import dev.vesper.machine.launch.CpuidPage;
+import java.util.List;
+
 /** What differs between hypervisors when a guest exits. A handler speaks to one vCPU at a time. */
 interface Handlers {
   /** A vCPU exists now: sets what its GHCB MSR reads as. */
@@ -28,6 +31,15 @@ interface Handlers {
 
   /** A SIPI releases a vCPU from AP reset hold: gives the answer that it waits for. */
   void released(HostVcpu v);
+
+  /**
+   * {@return what the CPUID page of an SNP guest is filled with; nothing if the host launches none}
+   *
+   * @param v the boot processor
+   */
+  default List<CpuidPage.Entry> cpuidPage(HostVcpu v) {
+    return List.of();
+  }
 
   /** {@return why the run ends when a vCPU halts with interrupts disabled} */
   String haltedForGood();

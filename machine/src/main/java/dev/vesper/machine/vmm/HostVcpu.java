@@ -19,7 +19,9 @@ final class HostVcpu {
     /** AP_RESET_HOLD asked for by a GHCB event; the answer is given at SIPI. */
     RESET_HOLD_EVENT,
     /** AP_RESET_HOLD asked for by the MSR protocol. */
-    RESET_HOLD_MSR
+    RESET_HOLD_MSR,
+    /** Its save area was taken away by AP creation: it runs when it is given another. */
+    DESTROYED
   }
 
   final int id;
@@ -65,6 +67,12 @@ final class HostVcpu {
 
   /** The GHCB that an AP reset hold event is answered in. */
   long holdGhcb;
+
+  /** The page that the guest has registered for its GHCB; none is at -1. */
+  long registeredGhcb = -1;
+
+  /** The save area that the next INIT gives it, or 0. */
+  long saveAreaAtInit;
 
   /** NMIs that wait to be injected: at most two, one while another is in delivery or blocks. */
   int nmis;

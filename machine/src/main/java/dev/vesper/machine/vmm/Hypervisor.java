@@ -7,6 +7,7 @@ import dev.vesper.machine.device.LocalApic;
 import dev.vesper.machine.device.Timed;
 import dev.vesper.machine.device.display.Vga;
 import dev.vesper.machine.host.VcpuState;
+import dev.vesper.machine.launch.CpuidPage;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.model.CpuModel;
 import dev.vesper.machine.observe.HostObserver;
@@ -180,6 +181,7 @@ public final class Hypervisor {
       case HALTED -> VcpuState.HALTED;
       case WAIT_FOR_SIPI -> VcpuState.WAIT_FOR_SIPI;
       case RESET_HOLD_EVENT, RESET_HOLD_MSR -> VcpuState.RESET_HOLD;
+      case DESTROYED -> VcpuState.WAIT_FOR_SIPI;
     };
   }
 
@@ -239,6 +241,11 @@ public final class Hypervisor {
    */
   public void startsAgainBy(Supplier<IntFunction<LaunchState>> load, boolean afterBios) {
     resets.startsBy(load, afterBios);
+  }
+
+  /** {@return what the hypervisor puts into the CPUID page of an SNP guest} */
+  public List<CpuidPage.Entry> cpuidPage() {
+    return handlers.cpuidPage(vcpus.get(0));
   }
 
   /** {@return the screen, or null if there is none} */
@@ -343,7 +350,12 @@ public final class Hypervisor {
       case ExitCode.SHUTDOWN ->
           resets.asked(new Outcome(Outcome.SHUTDOWN, "guest shut down (triple fault)" + hint(hv)));
       case ExitCode.INVALID ->
-          end(Outcome.GAVE_UP, "VMRUN refused the guest state (VMEXIT_INVALID)");
+          end(
+              Outcome.GAVE_UP,
+              "VMRUN refused the guest state (VMEXIT_INVALID)"
+                  + (mode == SevMode.SNP
+                      ? " in the save area at 0x" + Long.toHexString(v.get(Vmcb.VMSA_PTR))
+                      : ""));
       default -> program.exit(this, hv, code, info1, info2);
     }
   }

@@ -213,6 +213,10 @@ final class Interrupts {
       }
       v.state = HostVcpu.State.WAIT_FOR_SIPI;
       v.nmis = 0;
+    } else if (v.saveAreaAtInit != 0) {
+      ApCreator.give(v, v.saveAreaAtInit);
+      v.saveAreaAtInit = 0;
+      v.state = HostVcpu.State.WAIT_FOR_SIPI;
     }
   }
 
@@ -237,8 +241,8 @@ final class Interrupts {
         host.wake(v);
         started(v, "released from AP reset hold");
       }
-      case RUNNABLE, HALTED -> {
-        // A running processor ignores it.
+      case RUNNABLE, HALTED, DESTROYED -> {
+        // A running processor ignores it, and one without a save area cannot run.
       }
     }
   }

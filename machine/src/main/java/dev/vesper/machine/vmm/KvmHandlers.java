@@ -1,10 +1,14 @@
 package dev.vesper.machine.vmm;
 
 import dev.vesper.ghcb.ExitCode;
+import dev.vesper.machine.launch.CpuidPage;
 import dev.vesper.machine.memory.ExternalBus;
+import dev.vesper.machine.memory.HostRmp;
 import dev.vesper.machine.model.CpuModel;
 import dev.vesper.machine.sev.PlainVcpu;
 import dev.vesper.machine.spec.Outcome;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** What KVM does at exits (spec: hypervisor-behaviour section 1). */
 final class KvmHandlers implements Handlers {
@@ -17,13 +21,16 @@ final class KvmHandlers implements Handlers {
   private final KvmMsrs msrs;
   private final KvmHypercalls hypercalls;
   private final GhcbService ghcb;
+  private final @Nullable SnpService snp;
 
   KvmHandlers(Hypervisor host) {
     this.host = host;
     cpuid = new CpuidService(host.model, host.mode, host.processors(), host.localApics);
     msrs = new KvmMsrs(host);
     hypercalls = new KvmHypercalls(host, msrs.clock);
-    ghcb = new GhcbService(host, cpuid, msrs, hypercalls);
+    HostRmp rmp = host.memory.rmp();
+    snp = rmp == null ? null : new SnpService(host, rmp);
+    ghcb = new GhcbService(host, cpuid, msrs, hypercalls, snp);
     ghcb.jumpTable(host.platform.apJumpTable());
   }
 
@@ -31,6 +38,11 @@ final class KvmHandlers implements Handlers {
   public void created(HostVcpu v) {
     msrs.created(v, !host.platform.hasFirmware());
     ghcb.created(v);
+  }
+
+  @Override
+  public List<CpuidPage.Entry> cpuidPage(HostVcpu v) {
+    return SnpCpuid.entries(host.model, cpuid, v);
   }
 
   @Override
@@ -84,6 +96,11 @@ final class KvmHandlers implements Handlers {
   }
 
   private void nestedPageFault(HostVcpu hv, long info1, long gpa) {
+    SnpService s = snp;
+    if (s != null && SnpService.isOurs(info1)) {
+      s.fault(info1, gpa);
+      return;
+    }
     if (!host.memory.ram().hasPage(gpa >>> 12) && !host.mmio.installed(gpa >>> 12)) {
       // The first touch of an address without memory: mark it as emulated MMIO and let it fault
       // again.

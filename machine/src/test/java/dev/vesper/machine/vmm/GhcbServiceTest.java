@@ -45,7 +45,8 @@ final class GhcbServiceTest {
             host,
             new CpuidService(model, SevMode.ES, 1, false),
             msrs,
-            new KvmHypercalls(host, msrs.clock));
+            new KvmHypercalls(host, msrs.clock),
+            null);
     hostVcpu = new HostVcpu(0, vcpu, null, model);
     service.created(hostVcpu);
   }
@@ -121,7 +122,7 @@ final class GhcbServiceTest {
     CpuModel model = CpuModel.named("EPYC-Milan");
     CpuidService cpuid = new CpuidService(model, SevMode.ES, 1, false);
     KvmMsrs msrs = new KvmMsrs(host);
-    service = new GhcbService(host, cpuid, msrs, new KvmHypercalls(host, msrs.clock));
+    service = new GhcbService(host, cpuid, msrs, new KvmHypercalls(host, msrs.clock), null);
     long[][] expected = {{0x207, 840}, {7, 832}, {3, 576}};
     for (long[] e : expected) {
       request(ExitCode.CPUID, 0, 0);

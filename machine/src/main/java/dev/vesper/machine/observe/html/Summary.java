@@ -1,5 +1,6 @@
 package dev.vesper.machine.observe.html;
 
+import dev.vesper.ghcb.ApCreation;
 import dev.vesper.ghcb.ExitCode;
 import dev.vesper.ghcb.GhcbField;
 import dev.vesper.ghcb.NaeEvent;
@@ -228,6 +229,7 @@ final class Summary {
               : "";
       case HV_FEATURES ->
           done ? FROM.substring(1) + Event.hex(told(x, GhcbField.SW_EXITINFO2)) : "";
+      case SNP_AP_CREATION -> ApCreation.of(info1) + ", save area " + Event.hex(info2);
       case INVD,
           WBINVD,
           MONITOR,
@@ -238,7 +240,11 @@ final class Summary {
           SNP_PAGE_STATE_CHANGE,
           SNP_GUEST_REQUEST,
           SNP_EXTENDED_GUEST_REQUEST,
-          SNP_AP_CREATION,
+          HV_DOORBELL_PAGE,
+          HV_IPI,
+          HV_TIMER,
+          APIC_ID_LIST,
+          SNP_RUN_VMPL,
           TERMINATION,
           UNSUPPORTED_EVENT ->
           infos(info1, info2);

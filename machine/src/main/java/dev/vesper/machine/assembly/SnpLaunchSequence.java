@@ -1,0 +1,100 @@
+package dev.vesper.machine.assembly;
+
+import dev.vesper.machine.boot.LoadedGuest;
+import dev.vesper.machine.launch.CommandFailed;
+import dev.vesper.machine.launch.CpuidPage;
+import dev.vesper.machine.launch.SevFeature;
+import dev.vesper.machine.launch.SnpPageType;
+import dev.vesper.machine.launch.SnpPolicy;
+import dev.vesper.machine.launch.VmplPermissions;
+import dev.vesper.machine.memory.HostRmp;
+import dev.vesper.machine.memory.HostView;
+import dev.vesper.machine.memory.Page;
+import dev.vesper.machine.memory.RmpEntry;
+import dev.vesper.machine.memory.RmpResult;
+import dev.vesper.machine.model.CpuModel;
+import dev.vesper.machine.sev.EncryptedVcpu;
+import dev.vesper.machine.sev.SnpSecureProcessor;
+import dev.vesper.machine.sev.Vmcb;
+import dev.vesper.machine.spec.MachineSpec;
+import dev.vesper.machine.spec.SnpLaunch;
+import java.util.List;
+import java.util.Objects;
+
+/**
+ * The launch of a guest under SEV-SNP, in the order of KVM and QEMU (spec: snp 6.6): the image and
+ * what it asks for, then a save area for each vCPU.
+ */
+final class SnpLaunchSequence {
+  private static final int ASID = 1;
+
+  private final SnpSecureProcessor processor;
+  private final long context;
+  private final SnpPolicy policy;
+
+  private SnpLaunchSequence(SnpSecureProcessor processor, long context, SnpPolicy policy) {
+    this.processor = processor;
+    this.context = context;
+    this.policy = policy;
+  }
+
+  /**
+   * Launches the guest.
+   *
+   * @throws CommandFailed if the secure processor refuses a command
+   * @throws IllegalArgumentException if the processor lacks what SEV_FEATURES ask for
+   */
+  static SnpLaunchSequence launch(Assembly parts, MachineSpec o) {
+    SnpLaunch l = o.snp();
+    List<String> refused = SevFeature.refused(l.features());
+    if (!refused.isEmpty()) {
+      throw new IllegalArgumentException("SEV_FEATURES: " + String.join(", ", refused));
+    }
+    CpuModel model = CpuModel.named(o.cpuModel());
+    CpuidPage.Host host =
+        new CpuidPage.Host(model.leaf(1, 0).eax(), model.leaf(0x8000_0022, 0).ebx());
+    SnpSecureProcessor p = new SnpSecureProcessor(parts.memory, o.seed(), host);
+    HostView view = parts.memory.hostView();
+    HostRmp rmp = Objects.requireNonNull(view.rmp());
+    parts.vcpus.forEach(v -> v.vmcb().set(Vmcb.ASID, ASID));
+    long context = (long) parts.memory.allocateHostPage() << 12;
+    p.init();
+    RmpResult given = rmp.update(context, RmpEntry.guest(0, 0).forFirmware());
+    assert given == RmpResult.SUCCESS : given;
+    p.contextCreate(context);
+    p.launchStart(context, l.policy(), l.workarounds());
+    p.dfFlush();
+    p.activate(context, ASID);
+    byte[] cpuid = CpuidPage.encode(parts.host.cpuidPage());
+    for (LoadedGuest.Range r : parts.guest.ranges()) {
+      if (r.type() == SnpPageType.CPUID) {
+        view.write(r.address(), cpuid, 0, cpuid.length);
+      }
+      for (long at = r.address(); at < r.address() + r.length(); at += Page.SIZE) {
+        rmp.update(at, RmpEntry.guest(at, ASID).forFirmware());
+        p.launchUpdate(context, at, r.type(), VmplPermissions.NONE);
+      }
+      p.note(r.address(), r.length(), r.type());
+    }
+    for (int i = 0; i < parts.vcpus.size(); i++) {
+      p.launchUpdateVmsa(context, (EncryptedVcpu) parts.vcpus.get(i), parts.guest.stateOf(i));
+    }
+    p.launchFinish(
+        context,
+        new SnpSecureProcessor.Finish(
+            l.idBlock(), l.authentication(), l.authorKey(), l.hostData()));
+    return new SnpLaunchSequence(p, context, l.policy());
+  }
+
+  List<String> commands() {
+    return processor.commands();
+  }
+
+  String digest() {
+    return processor.digest(context);
+  }
+
+  SnpPolicy policy() {
+    return policy;
+  }
+}

@@ -1,0 +1,162 @@
+package dev.vesper.machine.vmm;
+
+import dev.vesper.ghcb.GhcbPage;
+import dev.vesper.ghcb.GuestRequestResult;
+import dev.vesper.ghcb.HvFeatures;
+import dev.vesper.ghcb.MsrRequest;
+import dev.vesper.ghcb.PageStateEntry;
+import dev.vesper.ghcb.PageStateList;
+import dev.vesper.machine.memory.HostRmp;
+import dev.vesper.machine.memory.HostView;
+import dev.vesper.machine.memory.RmpEntry;
+import dev.vesper.machine.spec.Outcome;
+
+/** What KVM does for guests under SEV-SNP alone (spec: snp section 3). */
+final class SnpService {
+  /** What KVM says that it can do. */
+  static final long FEATURES = HvFeatures.SNP | HvFeatures.AP_CREATION;
+
+  /** Upper half of a response that says that a page's state was not changed. */
+  private static final int CHANGE_FAILED = 0x8000_0000;
+
+  private static final int PAGE = 0x1000;
+
+  // Bits of EXITINFO1 of a nested page fault (AMD APM volume 2, 15.36.10).
+  private static final long VIOLATION = 1L << 31;
+  private static final long ENCRYPTED = 1L << 34;
+  private static final long SIZE_MISMATCH = 1L << 35;
+  private static final long PRIVILEGE_LEVEL = 1L << 36;
+
+  final PageStates pages;
+  final ApCreator creator;
+  private final Hypervisor host;
+  private final HostView memory;
+
+  SnpService(Hypervisor host, HostRmp rmp) {
+    this.host = host;
+    memory = host.memory;
+    pages = new PageStates(memory, rmp);
+    creator = new ApCreator(host);
+  }
+
+  /** {@return the response to a request of the MSR protocol to register a GHCB} */
+  static long register(HostVcpu v, long msr) {
+    v.registeredGhcb = msr & -PAGE;
+    return msr & -PAGE | MsrRequest.REGISTER_GHCB_RESP;
+  }
+
+  /** {@return the response to a request of the MSR protocol to change a page} */
+  long change(long msr) {
+    boolean done =
+        pages.change(MsrRequest.pageStateGfn(msr) << 12, MsrRequest.pageStateOperation(msr));
+    return MsrRequest.result(MsrRequest.SNP_PAGE_STATE_RESP, done ? 0 : CHANGE_FAILED);
+  }
+
+  /**
+   * Serves a list of changes as far as it goes, and writes back how far that was.
+   *
+   * @param snapshot the GHCB as it was read
+   * @param gpa where it is
+   * @param at where in it the list begins
+   * @return SW_EXITINFO2
+   */
+  long change(byte[] snapshot, long gpa, int at) {
+    PageStateList list = new PageStateList(snapshot, at);
+    int room =
+        (GhcbPage.SHARED_BUFFER + GhcbPage.SHARED_BUFFER_SIZE - at - PageStateList.HEADER)
+            / PageStateList.ENTRY;
+    if (list.end() >= room) {
+      return PageStateList.BAD_HEADER;
+    }
+    long result = 0;
+    for (int i = list.current(); i <= list.end() && result == 0; i++) {
+      PageStateEntry e = list.entry(i);
+      result = e.wellFormed() ? serve(list, i, e) : PageStateList.BAD_ENTRY;
+      list.setCurrent(result == 0 ? i + 1 : i);
+    }
+    memory.write(
+        gpa + at, snapshot, at, PageStateList.HEADER + PageStateList.ENTRY * (list.end() + 1));
+    return result;
+  }
+
+  private long serve(PageStateList list, int i, PageStateEntry e) {
+    int done = e.done();
+    while (done < e.pages() && pages.change(e.gfn() + done << 12, e.operation())) {
+      done++;
+    }
+    list.setEntry(i, e.withDone(done));
+    return done == e.pages() ? 0 : PageStateList.FAILED;
+  }
+
+  /**
+   * {@return SW_EXITINFO2 of a guest request, or -1 if its pages make none} There is nobody who
+   * answers messages: the hypervisor says so by an error of its own.
+   */
+  long request(long request, long response) {
+    boolean good =
+        (request & PAGE - 1) == 0
+            && (response & PAGE - 1) == 0
+            && request != response
+            && isShared(request)
+            && isShared(response);
+    return good ? new GuestRequestResult(0, GuestRequestResult.GENERIC).encode() : -1;
+  }
+
+  private boolean isShared(long gpa) {
+    return memory.contains(gpa, PAGE) && !pages.isPrivate(gpa);
+  }
+
+  /** {@return whether a GHCB can be read: one that is private ends the run} */
+  boolean readable(long gpa) {
+    if (!pages.isPrivate(gpa)) {
+      return true;
+    }
+    host.end(
+        Outcome.GAVE_UP,
+        "the GHCB at GPA 0x"
+            + Long.toHexString(gpa)
+            + " is a private page: nobody but the guest can read it");
+    return false;
+  }
+
+  /** {@return whether an event comes by the page that was registered} */
+  static boolean registered(HostVcpu v, long gpa) {
+    return v.registeredGhcb == gpa;
+  }
+
+  /** A nested page fault that the reverse map table has caused. */
+  void fault(long info1, long gpa) {
+    long page = gpa & -PAGE;
+    RmpEntry e = pages.entry(page);
+    boolean encrypted = (info1 & ENCRYPTED) != 0;
+    boolean served =
+        (info1 & PRIVILEGE_LEVEL) == 0
+            && ((info1 & SIZE_MISMATCH) != 0
+                ? smashed(page)
+                : encrypted != e.assigned() && flipped(page, encrypted));
+    if (!served) {
+      host.end(
+          Outcome.GAVE_UP,
+          "the reverse map table refuses the guest GPA 0x"
+              + Long.toHexString(gpa)
+              + " (EXITINFO1 0x"
+              + Long.toHexString(info1)
+              + "), which is "
+              + e.state());
+    }
+  }
+
+  static boolean isOurs(long info1) {
+    return (info1 & VIOLATION) != 0;
+  }
+
+  private boolean smashed(long page) {
+    pages.smash(page);
+    return true;
+  }
+
+  /** The guest uses a page as what it is not, and did not ask: QEMU converts it all the same. */
+  private boolean flipped(long page, boolean encrypted) {
+    return pages.change(page, encrypted ? PageStateEntry.PRIVATE : PageStateEntry.SHARED);
+  }
+}
