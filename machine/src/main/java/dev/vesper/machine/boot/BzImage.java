@@ -158,7 +158,7 @@ final class BzImage {
     }
     boolean snp = o.launch().snp() != null;
     if (snp) {
-      lowEnd = SnpRemains.BASE;
+      lowEnd = SnpRemains.SECRETS;
       Bytes.put(page, SETUP_DATA, 8, SnpRemains.place(w));
     }
     e820(page, 0, lowEnd, RAM);

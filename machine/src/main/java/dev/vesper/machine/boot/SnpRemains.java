@@ -20,13 +20,18 @@ import java.util.TreeMap;
  */
 final class SnpRemains {
   /**
-   * Where the page of the blob is; what is below 0xA0000 from here on is no memory of a kernel's.
+   * Where the page of the blob is. It lies in what a memory map calls memory: Linux maps setup_data
+   * that lies elsewhere without the C-bit. The blob is part of the data, which Linux reserves.
    */
-  static final long BASE = 0x9_C000;
+  private static final long BASE = 0x9_C000;
 
-  private static final long SECRETS = BASE + 0x1000;
+  /** The secrets page: from here up to 0xA0000 there is no memory of a kernel's. */
+  static final long SECRETS = BASE + 0x1000;
+
   private static final long CPUID = BASE + 0x2000;
   private static final int BLOB = 0x40;
+  private static final int BLOB_BYTES = 40;
+  private static final int SETUP_DATA_BYTES = 16;
   private static final int SETUP_CC_BLOB = 7;
   private static final int PAGE = 0x1000;
   private static final int MAGIC = 0x4544_4D41;
@@ -39,7 +44,7 @@ final class SnpRemains {
   static long place(GuestWriter w) throws BootException {
     byte[] b = new byte[PAGE];
     Bytes.put(b, 8, 4, SETUP_CC_BLOB);
-    Bytes.put(b, 12, 4, 4);
+    Bytes.put(b, 12, 4, BLOB + BLOB_BYTES - SETUP_DATA_BYTES);
     Bytes.put(b, 16, 4, BASE + BLOB);
     Bytes.put(b, BLOB, 4, MAGIC);
     Bytes.put(b, BLOB + 4, 2, 1);
