@@ -373,9 +373,6 @@ public abstract class ControlRegisters extends Exceptions {
     }
   }
 
-  /** Bits of the virtual top of memory that must be zero: it is a multiple of 2 MiB. */
-  private static final long VTOM_RESERVED = -1L << 52 | (1 << 21) - 1;
-
   private void requireVirtualTop() {
     if (virtualTop() == NO_VTOM) {
       gp(0);

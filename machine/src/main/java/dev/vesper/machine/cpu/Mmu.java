@@ -67,6 +67,9 @@ public abstract class Mmu extends CpuState {
   /** {@link #configureSnp}: the C-bit of page tables decides. */
   public static final long NO_VTOM = -1;
 
+  /** Bits of the virtual top of memory that must be zero: it is a multiple of 2 MiB. */
+  public static final long VTOM_RESERVED = -1L << 52 | (1 << 21) - 1;
+
   private final PageTables tables = new PageTables();
 
   public @Nullable ExternalBus bus;

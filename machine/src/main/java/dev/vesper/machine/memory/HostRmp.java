@@ -36,6 +36,15 @@ public interface HostRmp {
    */
   RmpEntry read(long address);
 
+  /**
+   * Does to a page what the guest must notice. The next successful RMPUPDATE or PSMASH of the page
+   * is the end of it, as far as that is allowed to hosts.
+   *
+   * @param address of the page in system memory, which is a guest's
+   * @return as RMPUPDATE does
+   */
+  RmpResult inject(long address, RmpFault fault);
+
   /** {@return whether a page of the 2 MiB around an address is assigned (RMPREAD, size bit 1)} */
   boolean assignedNear(long address);
 }

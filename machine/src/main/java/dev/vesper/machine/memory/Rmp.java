@@ -76,6 +76,9 @@ public final class Rmp implements HostRmp {
   private final @Nullable Entries[] entries;
   private final BitSet inUse = new BitSet();
 
+  /** Pages that nested paging maps with the other size than their entries'. */
+  private final BitSet oddlyMapped = new BitSet();
+
   /** What was shared in pages that are private now, if not zero. */
   private final Map<Integer, byte[]> shared = new TreeMap<>();
 
@@ -152,7 +155,7 @@ public final class Rmp implements HostRmp {
       return owner;
     }
     long w = word((int) frame);
-    if (((w & LARGE) != 0) != largeMapping) {
+    if (((w & LARGE) != 0) != largeMapping || oddlyMapped.get((int) frame)) {
       return VIOLATION;
     }
     if ((w & VALIDATED) == 0) {
@@ -347,6 +350,7 @@ public final class Rmp implements HostRmp {
     if (was != e.large() && (was || t.assigned != 0)) {
       return RmpResult.FAIL_OVERLAP;
     }
+    oddlyMapped.clear(frame, frame + pages);
     long before = word(frame);
     long after = e.assigned() ? packed(e) : 0;
     if ((before & ~(VALIDATED | VMSA)) == after) {
@@ -412,12 +416,44 @@ public final class Rmp implements HostRmp {
       return RmpResult.FAIL_NOT_LARGE;
     }
     Entries t = at(frame);
+    oddlyMapped.clear(frame, frame + PAGES);
     Arrays.fill(t.permissions, t.permissions[0]);
     for (int i = 0; i < PAGES; i++) {
       t.word[i] = (w & ~LARGE) + ((long) i << 12);
     }
     changed(frame, true);
     return RmpResult.SUCCESS;
+  }
+
+  @Override
+  public RmpResult inject(long address, RmpFault fault) {
+    long frame = address >>> 12;
+    if (hypervisorOwns(frame)) {
+      return RmpResult.FAIL_INPUT;
+    }
+    boolean large = isLarge(frame);
+    long at = address & -(long) bytes(large);
+    RmpEntry e = entry((int) (at >>> 12));
+    int other = e.asid() == MAX_ASID ? 1 : e.asid() + 1;
+    return switch (fault) {
+      case FOREIGN_ASID -> update(at, sized(RmpEntry.guest(e.gpa(), other), large));
+      case MOVED -> update(at, sized(RmpEntry.guest(e.gpa() ^ bytes(large), e.asid()), large));
+      case IMMUTABLE -> update(at, sized(RmpEntry.guest(e.gpa(), e.asid()), large).forFirmware());
+      case MAPPING_SIZE -> {
+        int first = (int) (at >>> 12);
+        changed(first, large);
+        oddlyMapped.set(first, first + (large ? PAGES : 1));
+        yield RmpResult.SUCCESS;
+      }
+      case NO_PERMISSIONS -> {
+        setPermissions(at, 0);
+        yield RmpResult.SUCCESS;
+      }
+    };
+  }
+
+  private static RmpEntry sized(RmpEntry e, boolean large) {
+    return large ? e.ofTwoMebibytes() : e;
   }
 
   @Override

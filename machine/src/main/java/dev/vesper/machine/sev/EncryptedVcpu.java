@@ -150,12 +150,9 @@ public final class EncryptedVcpu extends VirtualCpu {
         || SevFeature.accepts(f)
             && (allowed >= 0 || (f & ~allowed) == 0)
             && (!snp || rmp != null && SaveArea.level(area) < RmpEntry.LEVELS)
-            && (!SevFeature.VTOM.in(f) || (SaveArea.virtualTop(area) & VTOM_RESERVED) == 0)
+            && (!SevFeature.VTOM.in(f) || (SaveArea.virtualTop(area) & Cpu.VTOM_RESERVED) == 0)
             && (rmp == null || entryFits(rmp, f));
   }
-
-  /** Bits of the virtual top of memory that must be zero: it is a multiple of 2 MiB. */
-  private static final long VTOM_RESERVED = -1L << 52 | (1 << 21) - 1;
 
   /** {@return whether the save area's page is what VMRUN wants it to be} */
   private boolean entryFits(Rmp rmp, long f) {

@@ -8,10 +8,13 @@ import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PageOwnership;
 import dev.vesper.machine.memory.Rmp;
 import dev.vesper.machine.memory.RmpEntry;
+import dev.vesper.machine.memory.RmpFault;
 import dev.vesper.machine.memory.RmpResult;
 import dev.vesper.x86.Assembler;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedClass;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /**
@@ -132,6 +135,41 @@ final class RmpAccessTest {
     refusedAll(0);
   }
 
+  /** What hosts can do to a page that was in use a moment ago. */
+  @ParameterizedTest
+  @EnumSource(RmpFault.class)
+  void eachThingThatHostsCanDoIsNoticed(RmpFault fault) {
+    assertThat(w.rmp.inject(PAGE, fault)).isEqualTo(RmpResult.FAIL_INPUT);
+    for (boolean large : new boolean[] {false, true}) {
+      if (large) {
+        w.rmp.update(PAGE, RmpEntry.HYPERVISOR);
+        w.assignLarge(PAGE);
+      } else {
+        w.assign(PAGE);
+      }
+      w.validate(PAGE);
+      store(PAGE);
+      halted();
+      assertThat(w.rmp.inject(PAGE, fault)).isEqualTo(RmpResult.SUCCESS);
+      refusedAll(fault == RmpFault.NO_PERMISSIONS ? Rmp.PRIVILEGE_LEVEL : 0);
+      if (fault == RmpFault.IMMUTABLE) {
+        w.rmp.reclaim(PAGE);
+      }
+    }
+  }
+
+  /** A page that comes back is the guest's again, but not valid; a mapping that was mended is. */
+  @Test
+  void aPageThatComesBackIsNotTrusted() {
+    w.assign(PAGE);
+    w.validate(PAGE);
+    store(PAGE);
+    w.rmp.inject(PAGE, RmpFault.MOVED);
+    w.assign(PAGE);
+    load(PAGE);
+    notValidated(PAGE);
+  }
+
   @Test
   void aPageBehindTheTableIsRefused() {
     assertThat(w.rmp.check(1 << 20, ASID, 0, RmpEntry.READ, false)).isEqualTo(Rmp.VIOLATION);
@@ -170,8 +208,7 @@ final class RmpAccessTest {
     w.rmp.setPermissions(PAGE, RmpEntry.ALL | level1);
     load(PAGE);
     halted();
-    // Level 1 has only the code page's rights.
-    w.rmp.setPermissions(PAGE, 0xFF & RmpEntry.READ);
+    w.rmp.setPermissions(PAGE, RmpEntry.READ);
     load(PAGE);
     halted();
     store(PAGE);

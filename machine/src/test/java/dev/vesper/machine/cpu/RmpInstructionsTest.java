@@ -12,7 +12,6 @@ import dev.vesper.machine.memory.PageOwnership;
 import dev.vesper.machine.memory.Rmp;
 import dev.vesper.machine.memory.RmpEntry;
 import dev.vesper.machine.memory.RmpResult;
-import java.util.Objects;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -368,7 +367,8 @@ final class RmpInstructionsTest {
 
   @Test
   void rmpupdateAssignsAndTakes() {
-    HostRmp host = Objects.requireNonNull(w.host.rmp());
+    HostRmp host = w.rmp;
+    assertThat(w.host.rmp()).as("hosts have it").isSameAs(host);
     assertThat(host.read(PAGE)).isEqualTo(RmpEntry.HYPERVISOR);
     w.assign(PAGE);
     assertThat(host.read(PAGE))

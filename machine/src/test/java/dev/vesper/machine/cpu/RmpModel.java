@@ -130,7 +130,7 @@ final class RmpModel {
     return "eax " + result + (carry ? " carry" : "");
   }
 
-  private int first(int page) {
+  private static int first(int page) {
     return page & -IN_LARGE;
   }
 
