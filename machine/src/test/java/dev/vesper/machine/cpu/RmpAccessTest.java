@@ -487,6 +487,27 @@ final class RmpAccessTest {
     assertThat(c.rip).isEqualTo(PAGE + behind);
   }
 
+  /** The same where the processor knows from before what comes next. */
+  @Test
+  void whatFollowedOftenDoesNotFollowWhenThePageIsGone() {
+    w.assign(PAGE);
+    w.validate(PAGE);
+    String source = "mov eax, " + PAGE + "\nxor ecx, ecx\nmov edx, esi\npvalidate";
+    w.program(PAGE, source + "\ninc ebx");
+    c.r[3] = 0;
+    for (int i = 0; i < 8; i++) {
+      c.r[6] = 1;
+      c.rip = PAGE;
+      w.go(c);
+      halted();
+    }
+    c.r[6] = 0;
+    c.rip = PAGE;
+    w.go(c);
+    notValidated(PAGE + Assembler.assemble(64, source).length);
+    assertThat(c.r[3]).isEqualTo(8);
+  }
+
   /** As above, but the code that runs into the page comes from the one before it by a jump. */
   @Test
   void jumpsThatWereTakenOftenLeadNowhereAfterAChange() {
