@@ -132,10 +132,22 @@ final class RmpInstructionsTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"2, 1", "0, 2", "-1, 0"})
-  void pvalidateRefusesOperandsWithoutMeaning(int size, int validate) {
+  @CsvSource({"2, 1", "3, 0", "-1, 0"})
+  void pvalidateRefusesASizeWithoutMeaning(int size, int validate) {
     execute("pvalidate", 0x1234_5678_0000L, size, validate);
     result(RmpResult.FAIL_INPUT);
+  }
+
+  /** Linux 6.12 sets DL alone. */
+  @Test
+  void pvalidateLooksAtOneBitOfEdx() {
+    w.assign(PAGE);
+    pvalidate(PAGE, 0, 0x5A5A_5A01);
+    result(RmpResult.SUCCESS, false);
+    assertThat(state(PAGE)).isEqualTo(PageOwnership.GUEST_VALID);
+    pvalidate(PAGE, 0, -2);
+    result(RmpResult.SUCCESS, false);
+    assertThat(state(PAGE)).isEqualTo(PageOwnership.GUEST_INVALID);
   }
 
   /** Only the low half of RCX and RDX counts. */

@@ -68,9 +68,12 @@ final class LinuxBootTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"OFF, false", "SEV, true", "ES, false", "ES, true"})
+  @CsvSource({"OFF, false", "SEV, true", "ES, false", "ES, true", "SNP, false"})
   void bootsToInitAndPowersOff(SevMode mode, boolean entry32) throws BootException {
-    MachineSpec.Builder o = options(mode, mode == SevMode.ES ? "" : "quiet");
+    MachineSpec.Builder o = options(mode, mode.encryptsState() ? "" : "quiet");
+    if (mode == SevMode.SNP) {
+      o.cpuModel("EPYC-Milan");
+    }
     TestMachine m = run(entry32 ? o.entry32() : o);
     String text = m.console();
     assertThat(text)
@@ -78,10 +81,22 @@ final class LinuxBootTest {
         .contains("LOOP 50")
         .contains("SUM 5050")
         .contains("MARK-DONE");
-    if (mode == SevMode.ES) {
-      assertThat(text).contains("Memory Encryption Features active: AMD SEV SEV-ES");
+    if (mode.encryptsState()) {
+      String features = mode == SevMode.SNP ? "AMD SEV SEV-ES SEV-SNP" : "AMD SEV SEV-ES";
+      assertThat(text).contains("Memory Encryption Features active: " + features);
+      assertThat(text).doesNotContain("cut here");
       assertNothingLeaks(m.machine());
     }
+  }
+
+  /** Application processors by AP creation, each with a save area that the guest has made. */
+  @Test
+  void fourProcessorsStartUnderSnp() throws BootException {
+    TestMachine m = run(options(SevMode.SNP, "").cpuModel("EPYC-Milan").processors(4));
+    assertThat(m.console())
+        .contains("Memory Encryption Features active: AMD SEV SEV-ES SEV-SNP")
+        .contains("smp: Brought up 1 node, 4 CPUs")
+        .contains("MARK-DONE");
   }
 
   private static void assertNothingLeaks(Machine m) {

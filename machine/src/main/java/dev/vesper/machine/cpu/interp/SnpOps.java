@@ -18,7 +18,7 @@ import dev.vesper.machine.memory.RmpResult;
  *       operands are looked at.
  *   <li>PVALIDATE at a privilege level other than 0 is #GP(0): the level has no say, and must not
  *       be told that it had.
- *   <li>Operands that have no meaning (a size above 1, reserved bits, a level above 3) are
+ *   <li>Operands that have no meaning (a size above 1, reserved bits of RMPADJUST's, a level above 3) are
  *       FAIL_INPUT before the address is translated: they say nothing of a page. A level that the
  *       caller is not above of is FAIL_PERMISSION there too, which is what guests ask in order to
  *       learn their own level.
@@ -87,8 +87,9 @@ final class SnpOps {
       c.gp(0);
     }
     int size = (int) c.r[1];
-    int validate = (int) c.r[2];
-    if ((size & ~1) != 0 || (validate & ~1) != 0) {
+    // Linux 6.12 leaves what it likes in the other bits of EDX: its compiler fills in a bool's byte.
+    boolean validate = (c.r[2] & 1) != 0;
+    if ((size & ~1) != 0) {
       done(c, RmpResult.FAIL_INPUT, false);
       return;
     }
@@ -97,7 +98,7 @@ final class SnpOps {
       done(c, RmpResult.FAIL_INPUT, false);
       return;
     }
-    Rmp.Answer a = rmp.pvalidate(gpa >>> 12, size == 1, c.asid(), validate == 1);
+    Rmp.Answer a = rmp.pvalidate(gpa >>> 12, size == 1, c.asid(), validate);
     if (a.access() != Rmp.ALLOWED) {
       c.operandFault(a.access(), gpa);
     }
