@@ -1,0 +1,235 @@
+package dev.vesper.machine.sev;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.vesper.machine.launch.CommandFailed;
+import dev.vesper.machine.launch.CpuidPage;
+import dev.vesper.machine.launch.IdAuthentication;
+import dev.vesper.machine.launch.IdBlock;
+import dev.vesper.machine.launch.IdKey;
+import dev.vesper.machine.launch.SevStatus;
+import dev.vesper.machine.launch.SnpDigest;
+import dev.vesper.machine.launch.SnpPageType;
+import dev.vesper.machine.launch.SnpPolicy;
+import dev.vesper.machine.launch.VmplPermissions;
+import dev.vesper.machine.memory.HostView;
+import dev.vesper.machine.memory.PageOwnership;
+import dev.vesper.machine.memory.PhysicalMemory;
+import dev.vesper.machine.memory.Rmp;
+import dev.vesper.machine.memory.RmpEntry;
+import java.math.BigInteger;
+import java.util.HexFormat;
+import java.util.List;
+import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
+
+/** Commands of SEV-SNP in every wrong order, and what each refuses (spec: snp 6.3 to 6.5). */
+final class SnpSecureProcessorTest {
+  private static final int ASID = 1;
+  private static final long PAGE = 0x5000;
+  private static final CpuidPage.Host HOST = new CpuidPage.Host(0xA00F11, 0);
+
+  private final PhysicalMemory memory = new PhysicalMemory(1 << 20, 4);
+  private final Rmp rmp = memory.protect(memory.createKey(1));
+  private final HostView view = memory.hostView();
+  private final SnpSecureProcessor p = new SnpSecureProcessor(memory, 1, HOST);
+  private final long context = (long) memory.allocateHostPage() << 12;
+
+  private static void fails(SevStatus status, ThrowingCallable command) {
+    assertThatThrownBy(command)
+        .isInstanceOfSatisfying(CommandFailed.class, e -> assertThat(e.status()).isEqualTo(status));
+  }
+
+  private void start(long policy) {
+    p.launchStart(context, new SnpPolicy(policy), new byte[16]);
+  }
+
+  private void update(SnpPageType type) {
+    p.launchUpdate(context, PAGE, type, VmplPermissions.NONE);
+  }
+
+  private void finish(@Nullable IdBlock block, @Nullable IdAuthentication by, boolean author) {
+    p.launchFinish(context, new SnpSecureProcessor.Finish(block, by, author, new byte[32]));
+  }
+
+  private void created() {
+    p.init();
+    rmp.update(context, RmpEntry.guest(0, 0).forFirmware());
+    p.contextCreate(context);
+  }
+
+  private void launching() {
+    created();
+    start(0x3_0000);
+    p.dfFlush();
+    p.activate(context, ASID);
+    rmp.update(PAGE, RmpEntry.guest(PAGE, ASID).forFirmware());
+  }
+
+  @Test
+  void nothingWorksBeforeInit() {
+    for (ThrowingCallable c :
+        List.<ThrowingCallable>of(
+            p::dfFlush,
+            () -> p.contextCreate(context),
+            () -> start(0x3_0000),
+            () -> p.activate(context, ASID),
+            () -> update(SnpPageType.NORMAL),
+            () -> finish(null, null, false),
+            () -> p.decommission(context),
+            () -> p.pageReclaim(PAGE))) {
+      fails(SevStatus.INVALID_PLATFORM_STATE, c);
+    }
+    p.init();
+    fails(SevStatus.INVALID_PLATFORM_STATE, p::init);
+  }
+
+  @Test
+  void aContextTakesAPageOfTheFirmwares() {
+    p.init();
+    fails(SevStatus.INVALID_PAGE_STATE, () -> p.contextCreate(context));
+    fails(SevStatus.INVALID_GUEST, () -> start(0x3_0000));
+    rmp.update(context, RmpEntry.guest(0, 0).forFirmware());
+    p.contextCreate(context);
+    assertThat(rmp.read(context).state()).isEqualTo(PageOwnership.CONTEXT);
+    fails(SevStatus.INVALID_PAGE_STATE, () -> p.contextCreate(context));
+    fails(SevStatus.INVALID_PAGE_STATE, () -> p.pageReclaim(context));
+    p.decommission(context);
+    assertThat(rmp.read(context).state()).isEqualTo(PageOwnership.FIRMWARE);
+    p.pageReclaim(context);
+    assertThat(rmp.read(context).state()).isEqualTo(PageOwnership.RECLAIM);
+  }
+
+  @Test
+  void policiesAreEnforced() {
+    created();
+    fails(SevStatus.INVALID_GUEST_STATE, () -> p.activate(context, ASID));
+    for (long policy : new long[] {0x1_0000, 0x3_0000 | 1L << 26, 0x3_0200, 0x3_01FF}) {
+      fails(SevStatus.POLICY_FAILURE, () -> start(policy));
+    }
+    start(0x3_0000);
+    fails(SevStatus.INVALID_GUEST_STATE, () -> start(0x3_0000));
+    fails(SevStatus.DF_FLUSH_REQUIRED, () -> p.activate(context, ASID));
+    p.dfFlush();
+    rmp.update(PAGE, RmpEntry.guest(PAGE, ASID).forFirmware());
+    fails(SevStatus.INACTIVE, () -> update(SnpPageType.NORMAL));
+    fails(SevStatus.INACTIVE, () -> finish(null, null, false));
+    p.activate(context, ASID);
+    fails(SevStatus.ACTIVE, () -> p.activate(context, 2));
+    assertThat(p.guestStatus(context)).isEqualTo(SnpSecureProcessor.State.LAUNCH);
+  }
+
+  @Test
+  void pagesMustBeGivenForTheLaunch() {
+    launching();
+    fails(
+        SevStatus.INVALID_PAGE_STATE,
+        () -> p.launchUpdate(context, 0x6000, SnpPageType.NORMAL, VmplPermissions.NONE));
+    rmp.update(0x7000, RmpEntry.guest(0x7000, 2).forFirmware());
+    fails(
+        SevStatus.INVALID_PAGE_OWNER,
+        () -> p.launchUpdate(context, 0x7000, SnpPageType.NORMAL, VmplPermissions.NONE));
+    update(SnpPageType.NORMAL);
+    assertThat(rmp.read(PAGE).state()).isEqualTo(PageOwnership.GUEST_VALID);
+    fails(SevStatus.INVALID_PAGE_STATE, () -> update(SnpPageType.NORMAL));
+    finish(null, null, false);
+    assertThat(p.guestStatus(context)).isEqualTo(SnpSecureProcessor.State.RUNNING);
+    rmp.update(0x8000, RmpEntry.guest(0x8000, ASID).forFirmware());
+    fails(
+        SevStatus.INVALID_GUEST_STATE,
+        () -> p.launchUpdate(context, 0x8000, SnpPageType.NORMAL, VmplPermissions.NONE));
+    fails(SevStatus.INVALID_GUEST_STATE, () -> finish(null, null, false));
+  }
+
+  /** Contents, digest and permissions of each type. */
+  @Test
+  void pagesAreFilledByTheirType() {
+    p.init();
+    rmp.update(context, RmpEntry.guest(0, 0).forFirmware());
+    p.contextCreate(context);
+    start(0x3_0000);
+    p.dfFlush();
+    p.activate(context, ASID);
+    SnpDigest expected = new SnpDigest();
+    SnpPageType[] types = {
+      SnpPageType.NORMAL, SnpPageType.ZERO, SnpPageType.UNMEASURED, SnpPageType.SECRETS
+    };
+    byte[] written = new byte[4096];
+    java.util.Arrays.fill(written, (byte) 0x5A);
+    for (int i = 0; i < types.length; i++) {
+      long at = 0x1_0000 + 4096L * i;
+      view.write(at, written, 0, written.length);
+      rmp.update(at, RmpEntry.guest(at, ASID).forFirmware());
+      p.launchUpdate(context, at, types[i], new VmplPermissions(1, 0, 0));
+      expected.add(types[i], at, new VmplPermissions(1, 0, 0), written);
+      assertThat(rmp.read(at).permissions(1)).isEqualTo(1);
+      byte[] inside = memory.peek(at, 4096, rmp.read(at).assigned() ? 1 : 0);
+      switch (types[i]) {
+        case ZERO -> assertThat(inside).containsOnly(0);
+        case SECRETS -> {
+          assertThat(inside[0]).isEqualTo((byte) 3);
+          assertThat(inside).isNotEqualTo(written);
+        }
+        default -> assertThat(inside).isEqualTo(written);
+      }
+    }
+    assertThat(p.digest(context)).isEqualTo(expected.toString());
+  }
+
+  @Test
+  void aWrongCpuidPageIsCorrectedInTheClear() {
+    launching();
+    byte[] page = CpuidPage.encode(List.of(new CpuidPage.Entry(0x8000_001D, 3, 0, 0, 0, 0, 0, 6)));
+    rmp.update(0x9000, RmpEntry.HYPERVISOR);
+    view.write(0x9000, page, 0, page.length);
+    rmp.update(0x9000, RmpEntry.guest(0x9000, ASID).forFirmware());
+    assertThatThrownBy(
+            () -> p.launchUpdate(context, 0x9000, SnpPageType.CPUID, VmplPermissions.NONE))
+        .hasMessageContaining("leaf 8000001d.3 EDX is 00000006, allowed is 00000002");
+    byte[] corrected = new byte[4096];
+    view.read(0x9000, corrected, 0, corrected.length);
+    assertThat(CpuidPage.entries(corrected).getFirst().edx()).isEqualTo(2);
+    assertThat(rmp.read(0x9000).state()).isEqualTo(PageOwnership.PRE_GUEST);
+    String before = p.digest(context);
+    p.launchUpdate(context, 0x9000, SnpPageType.CPUID, VmplPermissions.NONE);
+    assertThat(p.digest(context)).isNotEqualTo(before);
+  }
+
+  private IdBlock block(long policy) {
+    return new IdBlock(
+        HexFormat.of().parseHex(p.digest(context)),
+        new byte[16],
+        new byte[16],
+        IdBlock.VERSION,
+        0,
+        new SnpPolicy(policy));
+  }
+
+  @Test
+  void idBlocksAreCheckedInOrder() {
+    launching();
+    update(SnpPageType.NORMAL);
+    IdKey id = IdKey.of(BigInteger.TWO);
+    IdKey author = IdKey.of(BigInteger.TEN);
+    IdBlock good = block(0x3_0000);
+    IdBlock other = block(0x3_0001);
+    byte[] digest = good.digest().clone();
+    digest[0] ^= 1;
+    IdBlock wrong = new IdBlock(digest, good.familyId(), good.imageId(), 1, 0, other.policy());
+    IdAuthentication by = IdAuthentication.of(good, id, author);
+    fails(SevStatus.BAD_MEASUREMENT, () -> finish(wrong, by, true));
+    fails(SevStatus.POLICY_FAILURE, () -> finish(other, by, true));
+    fails(SevStatus.INVALID_PARAM, () -> finish(good, null, false));
+    fails(SevStatus.INVALID_PARAM, () -> finish(good, IdAuthentication.of(good, id, null), true));
+    fails(
+        SevStatus.BAD_SIGNATURE, () -> finish(good, IdAuthentication.of(other, id, author), false));
+    byte[] unsigned = by.encode();
+    unsigned[0x680] ^= 1;
+    fails(SevStatus.BAD_SIGNATURE, () -> finish(good, new IdAuthentication(unsigned), true));
+    assertThat(p.guestStatus(context)).isEqualTo(SnpSecureProcessor.State.LAUNCH);
+    finish(good, by, true);
+    assertThat(p.guestStatus(context)).isEqualTo(SnpSecureProcessor.State.RUNNING);
+  }
+}
