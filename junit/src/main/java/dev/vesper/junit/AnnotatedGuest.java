@@ -201,7 +201,9 @@ final class AnnotatedGuest {
         "kernelHashes = ON: name the firmware with bios and the kernel with kernel");
     GuestPolicy policy = l.policy();
     if (policy != null) {
-      refuse(s.mode() == SevMode.OFF, "policy is for a launch: use sev = SEV or ES");
+      refuse(
+          s.mode() == SevMode.OFF || s.mode() == SevMode.SNP,
+          "policy is that of a launch with sev = SEV or ES");
       refuse(
           policy.has(GuestPolicy.ES) != (s.mode() == SevMode.ES),
           "policy " + policy + ": the bit ES (4) is set if, and only if, the guest has sev = ES");

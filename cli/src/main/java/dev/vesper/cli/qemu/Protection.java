@@ -1,5 +1,6 @@
 package dev.vesper.cli.qemu;
 
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -14,12 +15,14 @@ final class Protection {
   private static final int ES = 4;
 
   private static final String OBJECT = "-object sev-guest";
+  private static final String SNP_OBJECT = "-object sev-snp-guest";
 
   /** The C-bit of every model that there is, as CPUID Fn8000_001F EBX gives it. */
   private static final String C_BIT = "51";
 
   private final Line line;
   private final Map<String, KeyValues> guests = new LinkedHashMap<>();
+  private final List<KeyValues> snp = new ArrayList<>();
   private String named = "";
 
   Protection(Line line) {
@@ -38,8 +41,10 @@ final class Protection {
     String id = k.take("id", "");
     switch (type) {
       case "sev-guest" -> guests.put(id, k);
-      case "sev-snp-guest" ->
-          line.refuse("-object sev-snp-guest: SEV-SNP is not there yet; use sev-guest or --sev es");
+      case "sev-snp-guest" -> {
+        guests.put(id, k);
+        snp.add(k);
+      }
       case "tdx-guest", "s390-pv-guest", "pef-guest" ->
           line.refuse("-object " + type + ": guests are AMD's; use sev-guest or --sev es");
       case "rng-random", "rng-builtin", "rng-egd" ->
@@ -58,7 +63,9 @@ final class Protection {
   /** Puts all together. */
   void finish() {
     KeyValues guest = named.isEmpty() ? null : guests.remove(named);
-    if (guest != null) {
+    if (guest != null && snp.contains(guest)) {
+      launchSnp(guest);
+    } else if (guest != null) {
       launch(guest);
     } else if (!named.isEmpty()) {
       line.refuse(
@@ -66,6 +73,31 @@ final class Protection {
               .formatted(named, named));
     }
     guests.keySet().forEach(id -> line.drop(OBJECT + ",id=" + id, "no -machine names it"));
+  }
+
+  private void launchSnp(KeyValues k) {
+    line.set("--sev", "snp");
+    line.set("--policy", k.take("policy", "0x30000"));
+    common(SNP_OBJECT, k);
+    line.refuseRest(SNP_OBJECT, k);
+  }
+
+  /** What both kinds of guests are told. */
+  private void common(String object, KeyValues k) {
+    String cBit = k.take("cbitpos", C_BIT);
+    if (!cBit.equals(C_BIT)) {
+      line.refuse(object + ",cbitpos=" + cBit + ": the processors here have it at " + C_BIT);
+    }
+    String hashes = k.take("kernel-hashes");
+    if (hashes != null) {
+      line.set("--kernel-hashes", KeyValues.isOn(hashes) ? "on" : "off");
+    }
+    String reduced = k.take("reduced-phys-bits", "1");
+    if (!reduced.equals("1")) {
+      line.drop(object + ",reduced-phys-bits=" + reduced, "the model says it: one");
+    }
+    line.drop(
+        object, k.takeAny(List.of("sev-device", "handle")), "the secure processor is Vesper's own");
   }
 
   private void launch(KeyValues k) {
@@ -77,26 +109,13 @@ final class Protection {
     }
     line.set("--sev", (policy & ES) != 0 ? "es" : "sev");
     line.set("--policy", text);
-    String cBit = k.take("cbitpos", C_BIT);
-    if (!cBit.equals(C_BIT)) {
-      line.refuse(OBJECT + ",cbitpos=" + cBit + ": the processors here have it at " + C_BIT);
-    }
     take(k, "session-file", "--session-file");
     take(k, "dh-cert-file", "--dh-cert-file");
-    String hashes = k.take("kernel-hashes");
-    if (hashes != null) {
-      line.set("--kernel-hashes", KeyValues.isOn(hashes) ? "on" : "off");
-    }
     String legacy = k.take("legacy-vm-type");
     if (legacy != null && !legacy.equals("auto")) {
       line.set("--fpu-reset", KeyValues.isOn(legacy) ? "init" : "init2");
     }
-    String reduced = k.take("reduced-phys-bits", "1");
-    if (!reduced.equals("1")) {
-      line.drop(OBJECT + ",reduced-phys-bits=" + reduced, "the model says it: one");
-    }
-    line.drop(
-        OBJECT, k.takeAny(List.of("sev-device", "handle")), "the secure processor is Vesper's own");
+    common(OBJECT, k);
     line.refuseRest(OBJECT, k);
   }
 

@@ -194,6 +194,10 @@ public final class Assembly {
               + o.memoryBytes()
               + " bytes");
     }
+    if (o.mode() == SevMode.SNP && profile.isVmd()) {
+      throw new IllegalArgumentException(
+          "profile " + profile.name() + " launches SEV-ES guests: take kvm for SEV-SNP");
+    }
     int bits = CpuModel.named(o.cpuModel()).physicalBits();
     if (GuestLoader.ram(o, profile).end() > 1L << bits) {
       throw new IllegalArgumentException(

@@ -21,8 +21,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * What a machine is made of. Made by a {@link Builder}; what it does not say is profile kvm under
- * SEV-ES with one vCPU, 512 MiB, CPU model vesper-min, seed 1, QEMU's board {@code pc}, no input
- * and a console that nobody reads; a reset ends the run.
+ * SEV-ES with one vCPU, 512 MiB, CPU model vesper-min (EPYC-Milan under SEV-SNP), seed 1, QEMU's
+ * board {@code pc}, no input and a console that nobody reads; a reset ends the run.
  *
  * {@snippet :
  * MachineSpec spec =
@@ -92,7 +92,8 @@ public final class MachineSpec {
 
   /** {@return CPU model with features added or taken away, as in {@code vesper-min,+xsave}} */
   public String cpuModel() {
-    return b.cpuModel;
+    String named = b.cpuModel;
+    return named != null ? named : mode() == SevMode.SNP ? "EPYC-Milan" : "vesper-min";
   }
 
   /** {@return names of the CPU models that {@link #cpuModel} may begin with, the smallest first} */
@@ -229,7 +230,7 @@ public final class MachineSpec {
     private int processors = 1;
     private long memoryBytes = 512L << 20;
     private Boot boot = new Boot(new byte[0], "image", null, "", false, null);
-    private String cpuModel = "vesper-min";
+    private @Nullable String cpuModel;
     private long seed = 1;
     private boolean executeOnly;
     private List<String> intercepts = List.of();

@@ -18,10 +18,10 @@ import dev.vesper.machine.memory.RmpResult;
  *       operands are looked at.
  *   <li>PVALIDATE at a privilege level other than 0 is #GP(0): the level has no say, and must not
  *       be told that it had.
- *   <li>Operands that have no meaning (a size above 1, reserved bits of RMPADJUST's, a level above 3) are
- *       FAIL_INPUT before the address is translated: they say nothing of a page. A level that the
- *       caller is not above of is FAIL_PERMISSION there too, which is what guests ask in order to
- *       learn their own level.
+ *   <li>Operands that have no meaning (a size above 1, reserved bits of RMPADJUST's, a level above
+ *       3) are FAIL_INPUT before the address is translated: they say nothing of a page. A level
+ *       that the caller is not above of is FAIL_PERMISSION there too, which is what guests ask in
+ *       order to learn their own level.
  *   <li>The address is translated as that of a load of one byte, so that a page that the guest's
  *       tables do not map is #PF; a comment in OVMF says #GP, but nothing there relies on it.
  *   <li>A page that is mapped without the C-bit is FAIL_INPUT: it is the guest's mistake, which a
@@ -87,7 +87,8 @@ final class SnpOps {
       c.gp(0);
     }
     int size = (int) c.r[1];
-    // Linux 6.12 leaves what it likes in the other bits of EDX: its compiler fills in a bool's byte.
+    // Linux 6.12 leaves what it likes in the other bits of EDX: its compiler fills in a bool's
+    // byte.
     boolean validate = (c.r[2] & 1) != 0;
     if ((size & ~1) != 0) {
       done(c, RmpResult.FAIL_INPUT, false);
