@@ -73,7 +73,7 @@ final class CompletionTest {
     assertThat(zsh("vesper x").stream().map(s -> s.replaceFirst(":.*", "")))
         .containsExactlyElementsOf(commands);
     assertThat(zsh("vesper --se"))
-        .contains("--sev[protection of the guest]:off|sev|es:(off sev es)");
+        .contains("--sev[protection of the guest]:off|sev|es|snp:(off sev es snp)");
     assertThat(zsh("vesper run -")).contains("*--trace[write every event to a file]:F:_files");
   }
 }

@@ -202,6 +202,9 @@ final class QemuLinesTest {
         "-object sev-guest,id=s,policy=0x5,session-file=a,dh-cert-file=b,kernel-hashes=on"
             + " -machine memory-encryption=s"
             + "| --sev es --policy 0x5 --session-file a --dh-cert-file b --kernel-hashes on",
+        "-machine q35,confidential-guest-support=s -object sev-snp-guest,id=s,cbitpos=51,"
+            + "reduced-phys-bits=1,policy=0x30000,kernel-hashes=on"
+            + "| -M q35 --sev snp --policy 0x30000 --kernel-hashes on",
         "-device virtio-blk-pci,drive=d -drive file=a,if=none,id=d | -drive file=a,if=virtio",
         "-drive file=a,if=none,id=d,format=raw -device ide-hd,drive=d"
             + "| -drive file=a,format=raw,if=ide",
@@ -248,7 +251,8 @@ final class QemuLinesTest {
       delimiter = '|',
       value = {
         "-object sev-guest,id=a,cbitpos=47 -machine confidential-guest-support=a | at 51",
-        "-object sev-snp-guest,id=a | not there yet",
+        "-object sev-snp-guest,id=a,cbitpos=47 -machine confidential-guest-support=a | at 51",
+        "-object sev-snp-guest,id=a,id-block=AA -machine confidential-guest-support=a | ID blocks",
         "-machine q35,confidential-guest-support=a | no -object sev-guest has id=a",
         "-device virtio-blk-pci,drive=d | is named 'd'",
         "-device virtio-net-pci,netdev=d | is named 'd'",

@@ -1,14 +1,14 @@
 package dev.vesper.cli.qemu;
 
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Objects, and with them how the guest is protected: a {@code sev-guest} counts if the machine
- * names it, by {@code confidential-guest-support=ID} or, as of old, {@code memory-encryption=ID}.
+ * Objects, and with them how the guest is protected: a {@code sev-guest} or {@code sev-snp-guest}
+ * counts if the machine names it, by {@code confidential-guest-support=ID} or, as of old, {@code
+ * memory-encryption=ID}.
  */
 final class Protection {
   /** Bit of a policy that asks for encrypted state (SEV API, table 2). */
@@ -21,9 +21,15 @@ final class Protection {
   private static final String C_BIT = "51";
 
   private final Line line;
-  private final Map<String, KeyValues> guests = new LinkedHashMap<>();
-  private final List<KeyValues> snp = new ArrayList<>();
+  private final Map<String, Guest> guests = new LinkedHashMap<>();
   private String named = "";
+
+  /**
+   * A kind of guest.
+   *
+   * @param object the option and its type, for messages
+   */
+  private record Guest(String object, KeyValues values) {}
 
   Protection(Line line) {
     this.line = line;
@@ -40,11 +46,8 @@ final class Protection {
     String type = k.take("qom-type", "");
     String id = k.take("id", "");
     switch (type) {
-      case "sev-guest" -> guests.put(id, k);
-      case "sev-snp-guest" -> {
-        guests.put(id, k);
-        snp.add(k);
-      }
+      case "sev-guest" -> guests.put(id, new Guest(OBJECT, k));
+      case "sev-snp-guest" -> guests.put(id, new Guest(SNP_OBJECT, k));
       case "tdx-guest", "s390-pv-guest", "pef-guest" ->
           line.refuse("-object " + type + ": guests are AMD's; use sev-guest or --sev es");
       case "rng-random", "rng-builtin", "rng-egd" ->
@@ -62,28 +65,57 @@ final class Protection {
 
   /** Puts all together. */
   void finish() {
-    KeyValues guest = named.isEmpty() ? null : guests.remove(named);
-    if (guest != null && snp.contains(guest)) {
-      launchSnp(guest);
+    Guest guest = named.isEmpty() ? null : guests.remove(named);
+    if (guest != null && guest.object.equals(SNP_OBJECT)) {
+      launchSnp(guest.values);
     } else if (guest != null) {
-      launch(guest);
+      launch(guest.values);
     } else if (!named.isEmpty()) {
       line.refuse(
           "-machine confidential-guest-support=%s: no -object sev-guest has id=%s; or use --sev es"
               .formatted(named, named));
     }
-    guests.keySet().forEach(id -> line.drop(OBJECT + ",id=" + id, "no -machine names it"));
+    guests.forEach((id, g) -> line.drop(g.object + ",id=" + id, "no -machine names it"));
+  }
+
+  private void launch(KeyValues k) {
+    String text = k.take("policy", "0x1");
+    Long policy = number(text);
+    if (policy == null) {
+      line.refuse(OBJECT + ",policy=" + text + ": a policy is a number of 32 bits, as in 0x5");
+      return;
+    }
+    line.set("--sev", (policy & ES) != 0 ? "es" : "sev");
+    line.set("--policy", text);
+    take(k, "session-file", "--session-file");
+    take(k, "dh-cert-file", "--dh-cert-file");
+    takeCommon(OBJECT, k);
+    String legacy = k.take("legacy-vm-type");
+    if (legacy != null && !legacy.equals("auto")) {
+      line.set("--fpu-reset", KeyValues.isOn(legacy) ? "init" : "init2");
+    }
+    line.refuseRest(OBJECT, k);
   }
 
   private void launchSnp(KeyValues k) {
     line.set("--sev", "snp");
-    line.set("--policy", k.take("policy", "0x30000"));
-    common(SNP_OBJECT, k);
+    take(k, "policy", "--policy");
+    takeCommon(SNP_OBJECT, k);
+    for (String key : List.of("id-block", "id-auth", "host-data", "guest-visible-workarounds")) {
+      if (k.take(key) != null) {
+        line.refuse(
+            SNP_OBJECT + "," + key + ": launches have none yet; 'vesper measure' makes ID blocks");
+      }
+    }
+    line.drop(
+        SNP_OBJECT,
+        k.takeAny(List.of("author-key-enabled", "vcek-disabled")),
+        "there is no ID block, and no report");
     line.refuseRest(SNP_OBJECT, k);
   }
 
-  /** What both kinds of guests are told. */
-  private void common(String object, KeyValues k) {
+  /** What both kinds of guests have. */
+  private void takeCommon(String object, KeyValues k) {
     String cBit = k.take("cbitpos", C_BIT);
     if (!cBit.equals(C_BIT)) {
       line.refuse(object + ",cbitpos=" + cBit + ": the processors here have it at " + C_BIT);
@@ -98,25 +130,6 @@ final class Protection {
     }
     line.drop(
         object, k.takeAny(List.of("sev-device", "handle")), "the secure processor is Vesper's own");
-  }
-
-  private void launch(KeyValues k) {
-    String text = k.take("policy", "0x1");
-    Long policy = number(text);
-    if (policy == null) {
-      line.refuse(OBJECT + ",policy=" + text + ": a policy is a number of 32 bits, as in 0x5");
-      return;
-    }
-    line.set("--sev", (policy & ES) != 0 ? "es" : "sev");
-    line.set("--policy", text);
-    take(k, "session-file", "--session-file");
-    take(k, "dh-cert-file", "--dh-cert-file");
-    String legacy = k.take("legacy-vm-type");
-    if (legacy != null && !legacy.equals("auto")) {
-      line.set("--fpu-reset", KeyValues.isOn(legacy) ? "init" : "init2");
-    }
-    common(OBJECT, k);
-    line.refuseRest(OBJECT, k);
   }
 
   private void take(KeyValues k, String key, String option) {

@@ -1,0 +1,94 @@
+package dev.vesper.machine.guests;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.vesper.fixtures.DebianKernel;
+import dev.vesper.machine.Machine;
+import dev.vesper.machine.TestMachine;
+import dev.vesper.machine.host.HostMemory;
+import dev.vesper.machine.spec.BootException;
+import dev.vesper.machine.spec.MachineSpec;
+import dev.vesper.machine.spec.Outcome;
+import dev.vesper.machine.spec.SevMode;
+import dev.vesper.machine.spec.Translator;
+import java.nio.charset.StandardCharsets;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** The unmodified kernel of Debian 12 as an SEV-SNP guest, booted directly. */
+@Tag("slow")
+final class LinuxSnpTest {
+  private static final String SECRET = "vesper-secret-0b6a1f94c2d7e835";
+  private static final String INIT =
+      """
+      #!/bin/busybox sh
+      SECRET=%s
+      echo MARK-INIT $(/bin/busybox uname -r | /bin/busybox cut -c1-3)
+      echo MARK-DONE
+      /bin/busybox poweroff -f
+      """
+          .formatted(SECRET);
+
+  private static final long MOST = 3_000_000_000L;
+  private static final Outcome POWERED_OFF = new Outcome(0, "guest powered off");
+
+  private static MachineSpec.Builder options(int processors) {
+    return MachineSpec.builder(SevMode.SNP, DebianKernel.image(), b -> {})
+        .processors(processors)
+        .append("console=ttyS0 cryptomgr.notests=1")
+        .initrd(DebianKernel.initramfs(INIT));
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {1, 4})
+  void bootsToInitAndPowersOff(int processors) throws BootException {
+    TestMachine t = TestMachine.of(options(processors));
+    assertThat(t.run(MOST)).isEqualTo(POWERED_OFF);
+    assertThat(t.console())
+        .contains("Memory Encryption Features active: AMD SEV SEV-ES SEV-SNP")
+        .contains("SEV: Using SNP CPUID table")
+        .contains("Brought up 1 node, " + processors + " CPU")
+        .contains("MARK-INIT 6.1")
+        .contains("MARK-DONE");
+    assertNothingLeaks(t.machine());
+  }
+
+  private static void assertNothingLeaks(Machine m) {
+    HostMemory host = m.hostView();
+    byte[] seen = new byte[1 << 20];
+    boolean banner = false;
+    boolean secret = false;
+    for (long a = 0; a < host.guestBytes(); a += seen.length) {
+      host.read(a, seen, 0, seen.length);
+      String outside = new String(seen, StandardCharsets.ISO_8859_1);
+      assertThat(outside).as("the host's view at 0x%x", a).doesNotContain("Linux version 6.1");
+      assertThat(outside.contains(SECRET)).as("secret at 0x%x", a).isFalse();
+      byte[] plain = m.observer().readPrivate(a, seen.length);
+      String inside = new String(plain, StandardCharsets.ISO_8859_1);
+      banner |= inside.contains("Linux version 6.1");
+      secret |= inside.contains(SECRET);
+    }
+    // The strings are there for the guest, so that their absence above means something.
+    assertThat(banner).isTrue();
+    assertThat(secret).isTrue();
+  }
+
+  private static String state(Translator by, long instructions) throws BootException {
+    TestMachine t = TestMachine.of(options(2));
+    t.machine().translator(by);
+    t.run(instructions);
+    return t.machine().instructions() + " " + t.machine().stateHash() + " " + t.console();
+  }
+
+  @Test
+  void isTheSameGuestWithAnyTranslator() throws BootException {
+    long some = 60_000_000;
+    assertThat(state(Translator.NATIVE, some)).isEqualTo(state(Translator.NONE, some));
+    long many = 400_000_000;
+    String regions = state(Translator.REGIONS, many);
+    assertThat(state(Translator.NATIVE, many)).isEqualTo(regions);
+    assertThat(state(Translator.NATIVE, many)).isEqualTo(regions);
+  }
+}
