@@ -1,7 +1,7 @@
 /**
- * What a guest's owner and the secure processor agree on: policy, certificates, session keys,
- * measurement and secrets (spec: launch). Both sides use it, so it holds no state of either; it
- * knows no memory and no processor. The lowest layer: it uses nothing else of the machine.
+ * What a guest's owner and the secure processor agree on: policy, features, certificates, session
+ * keys, measurement and secrets (spec: launch). Both sides use it, so it holds no state of either;
+ * it knows no memory and no processor. The lowest layer: it uses nothing else of the machine.
  */
 @NullMarked
 package dev.vesper.machine.launch;
