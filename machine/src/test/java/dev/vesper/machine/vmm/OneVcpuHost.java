@@ -31,9 +31,13 @@ final class OneVcpuHost {
     view = memory.hostView();
     NestedMap map = frame -> frame < MEMORY >> 12 ? NestedMap.RAM : NestedMap.ABSENT;
     Cpu cpu = new Cpu(memory, map, CpuFeatures.ALL, INTERPRETER, 1);
+    int key = memory.createKey(1);
+    if (mode == SevMode.SNP) {
+      memory.protect(key);
+    }
     vcpu =
-        mode == SevMode.ES
-            ? new EncryptedVcpu(cpu, memory, memory.createKey(1))
+        mode.encryptsState()
+            ? new EncryptedVcpu(cpu, memory, key)
             : new PlainVcpu(cpu, memory, mode == SevMode.SEV);
   }
 

@@ -1,0 +1,231 @@
+package dev.vesper.machine.vmm;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.vesper.ghcb.ApCreation;
+import dev.vesper.ghcb.ExitCode;
+import dev.vesper.ghcb.GhcbField;
+import dev.vesper.ghcb.GhcbPage;
+import dev.vesper.ghcb.MsrRequest;
+import dev.vesper.ghcb.PageStateEntry;
+import dev.vesper.ghcb.PageStateList;
+import dev.vesper.machine.memory.HostRmp;
+import dev.vesper.machine.memory.HostView;
+import dev.vesper.machine.memory.PageOwnership;
+import dev.vesper.machine.memory.RmpEntry;
+import dev.vesper.machine.model.CpuModel;
+import dev.vesper.machine.sev.VirtualCpu;
+import dev.vesper.machine.sev.Vmcb;
+import dev.vesper.machine.spec.SevMode;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Objects;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** What KVM answers guests under SEV-SNP, event by event (spec: snp section 3). */
+final class SnpServiceTest {
+  private static final long GHCB = 0x2000;
+  private static final int FREE = 0x40;
+
+  private final OneVcpuHost guest = new OneVcpuHost(SevMode.SNP);
+  private final HostView view = guest.view;
+  private final HostRmp rmp = Objects.requireNonNull(view.rmp());
+  private final VirtualCpu vcpu = guest.vcpu;
+  private final Hypervisor host =
+      guest.start(new KvmProfile(), CpuModel.named("EPYC-Milan"), false, b -> {});
+  private final byte[] page = new byte[4096];
+  private final GhcbPage ghcb = new GhcbPage(page);
+  private final PageStateList list = new PageStateList(page, GhcbPage.SHARED_BUFFER);
+
+  private long msr(long value) {
+    vcpu.vmcb().set(Vmcb.GHCB_GPA, value);
+    host.handlers.vmgexit(host.vcpus.getFirst());
+    return vcpu.vmcb().get(Vmcb.GHCB_GPA);
+  }
+
+  private void register() {
+    assertThat(msr(GHCB | MsrRequest.REGISTER_GHCB_REQ))
+        .isEqualTo(GHCB | MsrRequest.REGISTER_GHCB_RESP);
+  }
+
+  private void request(int code, long info1, long info2) {
+    Arrays.fill(page, 0, GhcbPage.SHARED_BUFFER, (byte) 0);
+    ghcb.set(GhcbField.SW_EXITCODE, code & 0xFFFF_FFFFL);
+    ghcb.set(GhcbField.SW_EXITINFO1, info1);
+    ghcb.set(GhcbField.SW_EXITINFO2, info2);
+  }
+
+  /** Sends the request; {@return INFO1 and INFO2} */
+  private List<Long> exit() {
+    view.write(GHCB, page, 0, 4096);
+    msr(GHCB);
+    view.read(GHCB, page, 0, 4096);
+    return List.of(ghcb.get(GhcbField.SW_EXITINFO1), ghcb.get(GhcbField.SW_EXITINFO2));
+  }
+
+  private List<Long> change(PageStateEntry... entries) {
+    list.set(List.of(entries));
+    return change();
+  }
+
+  private List<Long> change() {
+    request(ExitCode.SNP_PAGE_STATE_CHANGE, 0, 0);
+    ghcb.set(GhcbField.SW_SCRATCH, GHCB + GhcbPage.SHARED_BUFFER);
+    return exit();
+  }
+
+  private PageOwnership state(long gfn) {
+    return rmp.read(gfn << 12).state();
+  }
+
+  @Test
+  void featuresAreThoseOfKvm() {
+    assertThat(msr(MsrRequest.HV_FEATURES_REQ)).isEqualTo(0x3081);
+    register();
+    request(ExitCode.HV_FEATURES, 0, 0);
+    assertThat(exit()).containsExactly(0L, 3L);
+    assertThat(msr(MsrRequest.PREFERRED_GHCB_REQ)).isEqualTo(MsrRequest.NO_PREFERENCE);
+    assertThat(msr(MsrRequest.runVmpl(2))).isEqualTo(0x1_0000_0017L);
+  }
+
+  @Test
+  void anEventNeedsThePageThatWasRegistered() {
+    request(ExitCode.HV_FEATURES, 0, 0);
+    assertThat(exit()).containsExactly(2L, 1L);
+    msr(0x3000 | MsrRequest.REGISTER_GHCB_REQ);
+    request(ExitCode.HV_FEATURES, 0, 0);
+    assertThat(exit()).containsExactly(2L, 1L);
+    register();
+    request(ExitCode.HV_FEATURES, 0, 0);
+    assertThat(exit()).containsExactly(0L, 3L);
+  }
+
+  @Test
+  void aPrivateGhcbEndsTheRun() {
+    register();
+    rmp.update(GHCB, RmpEntry.guest(GHCB, 1));
+    msr(GHCB);
+    assertThat(Objects.requireNonNull(host.outcome()).reason())
+        .contains("GHCB")
+        .contains("private");
+  }
+
+  @Test
+  void pagesChangeByTheMsrProtocol() {
+    assertThat(msr(MsrRequest.pageState(FREE, PageStateEntry.PRIVATE))).isEqualTo(0x15);
+    assertThat(state(FREE)).isEqualTo(PageOwnership.GUEST_INVALID);
+    assertThat(msr(MsrRequest.pageState(FREE, PageStateEntry.SHARED))).isEqualTo(0x15);
+    assertThat(state(FREE)).isEqualTo(PageOwnership.HYPERVISOR);
+    assertThat(msr(MsrRequest.pageState(0xFFFFF, PageStateEntry.PRIVATE)))
+        .isEqualTo(0x8000_0000_0000_0015L);
+    assertThat(msr(MsrRequest.pageState(0xFFFFF, PageStateEntry.SHARED))).isEqualTo(0x15);
+  }
+
+  @Test
+  void aListIsServedToItsEnd() {
+    register();
+    List<PageStateEntry> all = new ArrayList<>();
+    for (int i = 0; i < 100; i++) {
+      all.add(PageStateEntry.of(FREE + i, PageStateEntry.PRIVATE, false));
+    }
+    assertThat(change(all.toArray(PageStateEntry[]::new))).containsExactly(0L, 0L);
+    assertThat(list.current()).isEqualTo(100);
+    assertThat(list.end()).isEqualTo(99);
+    for (int i = 0; i < 100; i++) {
+      assertThat(state(FREE + i)).isEqualTo(PageOwnership.GUEST_INVALID);
+      assertThat(list.entry(i).done()).isEqualTo(1);
+    }
+    assertThat(change()).as("nothing is left").containsExactly(0L, 0L);
+  }
+
+  @Test
+  void progressStopsAtAWrongEntry() {
+    register();
+    PageStateEntry good = PageStateEntry.of(FREE, PageStateEntry.PRIVATE, false);
+    PageStateEntry wrong = good.withDone(2);
+    assertThat(change(good, wrong, good)).containsExactly(0L, PageStateList.BAD_ENTRY);
+    assertThat(list.current()).isEqualTo(1);
+    assertThat(state(FREE)).isEqualTo(PageOwnership.GUEST_INVALID);
+    PageStateEntry outside = PageStateEntry.of(0xFFFFF, PageStateEntry.PRIVATE, false);
+    assertThat(change(good, outside)).containsExactly(0L, PageStateList.FAILED);
+    assertThat(list.current()).isEqualTo(1);
+    PageStateEntry unaligned = PageStateEntry.of(0x41, PageStateEntry.SHARED, true);
+    assertThat(change(unaligned)).containsExactly(0L, PageStateList.BAD_ENTRY);
+  }
+
+  @ParameterizedTest
+  @CsvSource({"252, 0", "253, 4294967297", "65535, 4294967297"})
+  void entriesLieWithinTheBuffer(int end, long result) {
+    register();
+    list.set(List.of(PageStateEntry.of(FREE, PageStateEntry.PSMASH, false)));
+    page[GhcbPage.SHARED_BUFFER + 2] = (byte) end;
+    page[GhcbPage.SHARED_BUFFER + 3] = (byte) (end >> 8);
+    assertThat(change()).containsExactly(0L, result);
+  }
+
+  @Test
+  void aPrivatePageThatIsAskedForAgainStaysValid() {
+    register();
+    PageStateEntry toPrivate = PageStateEntry.of(FREE, PageStateEntry.PRIVATE, false);
+    change(toPrivate);
+    RmpEntry before = rmp.read((long) FREE << 12);
+    change(toPrivate);
+    assertThat(rmp.read((long) FREE << 12)).isEqualTo(before);
+    assertThat(change(PageStateEntry.of(FREE, 9, false))).containsExactly(0L, 0L);
+    assertThat(rmp.read((long) FREE << 12)).isEqualTo(before);
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    // request, APIC, features, area, INFO1
+    "1, 0, 1, 0x41000, 0",
+    "0, 0, 1, 0x41000, 0",
+    "2, 0, 0, 0, 0",
+    "1, 7, 1, 0x41000, 2",
+    "1, 0, 3, 0x41000, 2",
+    "1, 0, 1, 0x41008, 2",
+    "1, 0, 1, 0, 2",
+    "1, 0, 1, 0x40000000, 2",
+    "3, 0, 1, 0x41000, 2",
+    "0x10001, 0, 1, 0x41000, 2"
+  })
+  void apCreationIsChecked(int what, int apic, long features, long area, long info1) {
+    register();
+    vcpu.vmcb().set(Vmcb.GUEST_SEV_FEATURES, 1);
+    request(ExitCode.SNP_AP_CREATION, (long) apic << 32 | what, area);
+    ghcb.set(GhcbField.RAX, features);
+    List<Long> answer = exit();
+    assertThat(answer).containsExactly(info1, info1 == 0 ? 0L : 5L);
+    HostVcpu v = host.vcpus.getFirst();
+    if (info1 == 0) {
+      switch (what) {
+        case ApCreation.CREATE -> assertThat(vcpu.vmcb().get(Vmcb.VMSA_PTR)).isEqualTo(area);
+        case ApCreation.CREATE_ON_INIT -> assertThat(v.saveAreaAtInit).isEqualTo(area);
+        default -> assertThat(v.state).isEqualTo(HostVcpu.State.DESTROYED);
+      }
+    }
+  }
+
+  @Test
+  void guestRequestsTakeTwoSharedPages() {
+    register();
+    request(ExitCode.SNP_GUEST_REQUEST, 0x41000, 0x42000);
+    assertThat(exit()).containsExactly(0L, 0x3_0000_0000L);
+    for (long response : new long[] {0x41000, 0x42008, 0x4000_0000}) {
+      request(ExitCode.SNP_GUEST_REQUEST, 0x41000, response);
+      assertThat(exit()).containsExactly(2L, 5L);
+    }
+    rmp.update(0x42000, RmpEntry.guest(0x42000, 1));
+    request(ExitCode.SNP_GUEST_REQUEST, 0x41000, 0x42000);
+    assertThat(exit()).containsExactly(2L, 5L);
+    request(ExitCode.SNP_EXTENDED_GUEST_REQUEST, 0x41000, 0x43000);
+    assertThat(exit()).as("RAX and RBX are missing").containsExactly(2L, 4L);
+    request(ExitCode.SNP_EXTENDED_GUEST_REQUEST, 0x41000, 0x43000);
+    ghcb.set(GhcbField.RAX, 0x44008);
+    ghcb.set(GhcbField.RBX, 1);
+    assertThat(exit()).containsExactly(2L, 5L);
+  }
+}
