@@ -80,7 +80,7 @@ final class CodeStore {
     int n = table.length;
     for (int i = hash & n - 1; table[i] != 0; i = i + 1 & n - 1) {
       long r = base + 8L * (table[i] - 1);
-      if (isWhole(r) && RawMemory.get32(r + HASH) == hash && is(r, page, start, mode, kind)) {
+      if (RawMemory.get32(r + HASH) == hash && isWhole(r) && is(r, page, start, mode, kind)) {
         RawMemory.put32(r + USED, run);
         return r;
       }
@@ -267,7 +267,7 @@ final class CodeStore {
       return false;
     }
     int n = RawMemory.get32(r + SIZE);
-    return n >= RESUME && n <= room && (RawMemory.get32(r + USED) == run || good(r, n));
+    return n >= RESUME && n <= room && good(r, n);
   }
 
   private static boolean good(long r, int size) {
@@ -401,7 +401,7 @@ final class CodeStore {
     int n = table.length;
     for (int i = hash & n - 1; table[i] != 0; i = i + 1 & n - 1) {
       long own = base + 8L * (table[i] - 1);
-      if (isWhole(own) && sameBlock(own, r)) {
+      if (RawMemory.get32(own + HASH) == hash && isWhole(own) && sameBlock(own, r)) {
         return true;
       }
     }
@@ -409,9 +409,7 @@ final class CodeStore {
   }
 
   private static boolean sameBlock(long r, long s) {
-    boolean same =
-        RawMemory.get64(r + START) == RawMemory.get64(s + START)
-            && RawMemory.get32(r + HASH) == RawMemory.get32(s + HASH);
+    boolean same = RawMemory.get64(r + START) == RawMemory.get64(s + START);
     for (int i = 0; same && i < RawMemory.get16(r + SPAN); i++) {
       same = RawMemory.get8(guest(r) + i) == RawMemory.get8(guest(s) + i);
     }

@@ -193,6 +193,8 @@ final class KeptCodeTest {
         bad[0x40 + random.nextInt(bad.length - 0x40)] = (byte) random.nextInt();
       }
       ByteBuffer h = ByteBuffer.wrap(bad).order(ByteOrder.LITTLE_ENDIAN);
+      // The run whose number the records have, as if this one had used them, or the one behind it.
+      h.putInt(0x34, i & 1);
       h.putLong(0x38, CodeFile.sum(h.slice(0, 0x38), h.slice(0x40, bad.length - 0x40)));
       Files.write(file(), bad);
       try (KeptCode k = open()) {
