@@ -362,12 +362,13 @@ final class RunOptions {
   }
 
   /**
-   * {@return the folder of native code, or null if none is to be kept} In a process of others, as
-   * of tests, it is kept only if a folder is named.
+   * {@return the folder of native code, or null if none is to be kept or executed} In a process of
+   * others, as of tests, it is kept only if a folder is named.
    */
   @Nullable Path codeFolder() {
     Translator t = translation();
     if (codeCache.equals("off")
+        || measureOnly
         || translateAfter != null
         || t != null && t != Translator.NATIVE
         || !codeFolderIsNamed() && !sandbox.isAlone()) {
