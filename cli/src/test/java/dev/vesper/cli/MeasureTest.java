@@ -226,10 +226,8 @@ final class MeasureTest {
     return String.valueOf(JsonTree.object(object).get(key));
   }
 
-  /** The synthetic firmware S8: sections of every type, with and without hashes of a kernel. */
-  @Test
-  void snpDigestsOfSyntheticFirmware() throws IOException {
-    files();
+  /** Writes the firmware S8 and the kernel that is hashed with it; {@return its vectors} */
+  private Map<String, Object> syntheticFirmware() throws IOException {
     Map<String, Object> s8 =
         JsonTree.object(snpVectors("snp_digests.json").get("synthetic_firmware"));
     file("s8.fd", Base64.getDecoder().decode(text(s8, "firmware_b64")));
@@ -238,6 +236,14 @@ final class MeasureTest {
       kernel[i] = (byte) i;
     }
     file("k256", kernel);
+    return s8;
+  }
+
+  /** The synthetic firmware S8: sections of every type, with and without hashes of a kernel. */
+  @Test
+  void snpDigestsOfSyntheticFirmware() throws IOException {
+    files();
+    Map<String, Object> s8 = syntheticFirmware();
     List<Object> runs = JsonTree.array(s8.get("runs"));
     for (Object run : runs) {
       String line =
@@ -268,14 +274,7 @@ final class MeasureTest {
   void idBlocksForAnOwner() throws IOException {
     files();
     Map<String, Object> vector = snpVectors("id_block.json");
-    Map<String, Object> s8 =
-        JsonTree.object(snpVectors("snp_digests.json").get("synthetic_firmware"));
-    file("s8.fd", Base64.getDecoder().decode(text(s8, "firmware_b64")));
-    byte[] kernel = new byte[256];
-    for (int i = 0; i < 256; i++) {
-      kernel[i] = (byte) i;
-    }
-    file("k256", kernel);
+    syntheticFirmware();
     file("id.pem", pem(text(Objects.requireNonNull(vector.get("id_key")), "d")));
     file("author.pem", pem(text(Objects.requireNonNull(vector.get("author_key")), "d")));
     CommandResult r =
