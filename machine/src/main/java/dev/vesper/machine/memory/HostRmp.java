@@ -6,6 +6,18 @@ package dev.vesper.machine.memory;
  * entry for each page of system memory; guest memory lies at its guest physical addresses.
  */
 public interface HostRmp {
+  /** EXITINFO1 of #NPF: the table refuses the access (AMD APM volume 2, 15.36.10). */
+  long VIOLATION = 1L << 31;
+
+  /** EXITINFO1 of #NPF: the access is one with the C-bit, as fetches and walks are. */
+  long ENCRYPTED = 1L << 34;
+
+  /** EXITINFO1 of #NPF: PVALIDATE or RMPADJUST of 4 KiB meets an entry of 2 MiB. */
+  long SIZE_MISMATCH = 1L << 35;
+
+  /** EXITINFO1 of #NPF: the privilege level lacks the permission. */
+  long PRIVILEGE_LEVEL = 1L << 36;
+
   /**
    * RMPUPDATE. Refuses, in this order: {@link RmpResult#FAIL_INPUT} for addresses that the table
    * does not cover or that are no multiple of the page size, and for entries that only the firmware

@@ -31,18 +31,6 @@ public final class Rmp implements HostRmp {
   /** {@link #check}: the guest has not accepted the page, which is #VC with error code 404. */
   public static final long NOT_VALIDATED = 1;
 
-  /** {@link #check}: #NPF, with this bit of EXITINFO1. */
-  public static final long VIOLATION = 1L << 31;
-
-  /** EXITINFO1 of #NPF: the access is one with the C-bit, as fetches and walks are. */
-  public static final long ENCRYPTED = 1L << 34;
-
-  /** EXITINFO1 of #NPF: PVALIDATE or RMPADJUST of 4 KiB meets an entry of 2 MiB. */
-  public static final long SIZE_MISMATCH = 1L << 35;
-
-  /** EXITINFO1 of #NPF: the privilege level lacks the permission. */
-  public static final long PRIVILEGE_LEVEL = 1L << 36;
-
   /** The greatest ASID that an entry can name. */
   private static final int MAX_ASID = 1023;
 

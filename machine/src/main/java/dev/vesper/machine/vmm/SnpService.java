@@ -21,12 +21,6 @@ final class SnpService {
 
   private static final int PAGE = 0x1000;
 
-  // Bits of EXITINFO1 of a nested page fault (AMD APM volume 2, 15.36.10).
-  private static final long VIOLATION = 1L << 31;
-  private static final long ENCRYPTED = 1L << 34;
-  private static final long SIZE_MISMATCH = 1L << 35;
-  private static final long PRIVILEGE_LEVEL = 1L << 36;
-
   final PageStates pages;
   final ApCreator creator;
   private final Hypervisor host;
@@ -128,10 +122,10 @@ final class SnpService {
   void fault(long info1, long gpa) {
     long page = gpa & -PAGE;
     RmpEntry e = pages.entry(page);
-    boolean encrypted = (info1 & ENCRYPTED) != 0;
+    boolean encrypted = (info1 & HostRmp.ENCRYPTED) != 0;
     boolean served =
-        (info1 & PRIVILEGE_LEVEL) == 0
-            && ((info1 & SIZE_MISMATCH) != 0
+        (info1 & HostRmp.PRIVILEGE_LEVEL) == 0
+            && ((info1 & HostRmp.SIZE_MISMATCH) != 0
                 ? smashed(page)
                 : encrypted != e.assigned() && flipped(page, encrypted));
     if (!served) {
@@ -147,7 +141,7 @@ final class SnpService {
   }
 
   static boolean isOurs(long info1) {
-    return (info1 & VIOLATION) != 0;
+    return (info1 & HostRmp.VIOLATION) != 0;
   }
 
   private boolean smashed(long page) {
