@@ -293,6 +293,9 @@ public final class Machine implements AutoCloseable {
     Measurement m = launch.measurement();
     if (!launchDigest().isEmpty() && !started) {
       t.launched(launch.policyText(), launchDigest(), m);
+      launch
+          .pages()
+          .forEach(r -> t.launchedPages(r.type() + ", " + r.what(), r.address(), r.length()));
     }
   }
 
@@ -395,6 +398,9 @@ public final class Machine implements AutoCloseable {
       throw e;
     }
     broken = null;
+    if (tracer != null) {
+      tracer.paused();
+    }
     if (h == RunLoop.Halt.REQUESTED && wanted != null) {
       ended = wanted;
       h = RunLoop.Halt.ENDED;

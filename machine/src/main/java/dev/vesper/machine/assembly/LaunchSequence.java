@@ -62,6 +62,12 @@ public final class LaunchSequence {
     return s == null ? processor.digest(handle) : s.digest();
   }
 
+  /** {@return the pages of an SNP launch at their places in system memory, in order} */
+  public List<LoadedGuest.Range> pages() {
+    SnpLaunchSequence s = snp;
+    return s == null ? List.of() : s.pages();
+  }
+
   /** {@return the policy, in words} */
   public String policyText() {
     SnpLaunchSequence s = snp;

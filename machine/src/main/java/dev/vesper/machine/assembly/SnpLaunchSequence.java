@@ -18,6 +18,7 @@ import dev.vesper.machine.sev.SnpSecureProcessor;
 import dev.vesper.machine.sev.Vmcb;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.SnpLaunch;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 
@@ -31,8 +32,11 @@ final class SnpLaunchSequence {
   private final SnpSecureProcessor processor;
   private final long context;
   private final SnpPolicy policy;
+  private final List<LoadedGuest.Range> pages;
 
-  private SnpLaunchSequence(SnpSecureProcessor processor, long context, SnpPolicy policy) {
+  private SnpLaunchSequence(
+      SnpSecureProcessor processor, long context, SnpPolicy policy, List<LoadedGuest.Range> pages) {
+    this.pages = pages;
     this.processor = processor;
     this.context = context;
     this.policy = policy;
@@ -76,14 +80,17 @@ final class SnpLaunchSequence {
       }
       p.note(r.address(), r.length(), r.type());
     }
+    List<LoadedGuest.Range> pages = new ArrayList<>(parts.guest.ranges());
     for (int i = 0; i < parts.vcpus.size(); i++) {
+      long area = parts.vcpus.get(i).vmcb().get(Vmcb.VMSA_PTR);
+      pages.add(new LoadedGuest.Range(area, Page.SIZE, "vCPU " + i, SnpPageType.VMSA));
       p.launchUpdateVmsa(context, (EncryptedVcpu) parts.vcpus.get(i), parts.guest.stateOf(i));
     }
     p.launchFinish(
         context,
         new SnpSecureProcessor.Finish(
             l.idBlock(), l.authentication(), l.authorKey(), l.hostData()));
-    return new SnpLaunchSequence(p, context, l.policy());
+    return new SnpLaunchSequence(p, context, l.policy(), List.copyOf(pages));
   }
 
   List<String> commands() {
@@ -92,6 +99,11 @@ final class SnpLaunchSequence {
 
   String digest() {
     return processor.digest(context);
+  }
+
+  /** {@return what was launched, at its place in system memory, in order} */
+  List<LoadedGuest.Range> pages() {
+    return pages;
   }
 
   SnpPolicy policy() {

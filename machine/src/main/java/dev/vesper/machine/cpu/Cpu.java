@@ -6,6 +6,8 @@ import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PhysicalMemory;
 import dev.vesper.machine.memory.Rmp;
 import dev.vesper.machine.observe.Pause;
+import dev.vesper.machine.observe.RmpAccess;
+import dev.vesper.machine.observe.RmpCheck;
 import dev.vesper.x86.Decoder;
 import dev.vesper.x86.Formatter;
 import dev.vesper.x86.Insn;
@@ -252,12 +254,18 @@ public final class Cpu extends ControlRegisters {
   }
 
   @Override
-  protected void ownerFault(
-      long refusal, long gpa, boolean write, boolean fetch, boolean tableWalk, boolean isPrivate) {
-    if (refusal == Rmp.NOT_VALIDATED) {
-      exit(ExitCode.PAGE_NOT_VALIDATED, 0, 0);
+  protected void ownerFault(long refusal, long gpa, long la, RmpAccess access, boolean isPrivate) {
+    boolean writes = access == RmpAccess.WRITE || access == RmpAccess.WALK_WRITE;
+    boolean walks = access == RmpAccess.WALK || access == RmpAccess.WALK_WRITE;
+    boolean vc = refusal == Rmp.NOT_VALIDATED;
+    long info = vc ? 0 : refusal | 1 | access(writes, access == RmpAccess.FETCH, walks, isPrivate);
+    CpuObserver o = observer;
+    Rmp rmp = memory.rmp();
+    if (o != null && rmp != null) {
+      RmpCheck why = rmp.failed(gpa >>> 12, asid(), refusal, isPrivate);
+      o.onRmpViolation(this, access, la, gpa, isPrivate, info, rmp.read(gpa), why);
     }
-    exit(ExitCode.NPF, refusal | 1 | access(write, fetch, tableWalk, isPrivate), gpa);
+    exit(vc ? ExitCode.PAGE_NOT_VALIDATED : ExitCode.NPF, info, vc ? 0 : gpa);
   }
 
   /** {@return bits of EXITINFO1 that say what access a nested page fault has met} */
@@ -271,7 +279,7 @@ public final class Cpu extends ControlRegisters {
 
   /** #NPF of an operand that PVALIDATE, RMPADJUST or RMPQUERY names, which they do not touch. */
   public void operandFault(long refusal, long gpa) {
-    ownerFault(refusal, gpa, false, false, false, true);
+    ownerFault(refusal, gpa, r[0], RmpAccess.OPERAND, true);
   }
 
   @Override

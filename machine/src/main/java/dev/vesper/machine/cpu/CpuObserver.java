@@ -1,6 +1,9 @@
 package dev.vesper.machine.cpu;
 
 import dev.vesper.machine.memory.Page;
+import dev.vesper.machine.memory.RmpEntry;
+import dev.vesper.machine.observe.RmpAccess;
+import dev.vesper.machine.observe.RmpCheck;
 import dev.vesper.x86.Insn;
 
 /** Watches the processor. Observers are not part of the modelled world and change nothing. */
@@ -55,4 +58,52 @@ public interface CpuObserver {
 
   /** An instruction is about to be executed, while {@link Cpu#following} is set. */
   default void onInstruction(Cpu cpu, Insn insn) {}
+
+  /**
+   * PVALIDATE has been executed, or is about to fault.
+   *
+   * @param operand with the table's entry as it was before
+   * @param eax the result, or -1 if it faults
+   * @param carry CF
+   * @param why which check has refused it, or that nothing has changed
+   */
+  default void onPvalidate(
+      Cpu cpu, RmpOperand operand, boolean validate, int eax, boolean carry, RmpCheck why) {}
+
+  /**
+   * RMPADJUST has been executed, or is about to fault.
+   *
+   * @param operand with the table's entry as it was before
+   * @param rdx what was asked for
+   * @param eax the result, or -1 if it faults
+   * @param why which check has refused it
+   */
+  default void onRmpadjust(Cpu cpu, RmpOperand operand, long rdx, int eax, RmpCheck why) {}
+
+  /**
+   * RMPQUERY has been executed, or is about to fault.
+   *
+   * @param level the target
+   * @param eax the result, or -1 if it faults
+   * @param why which check has refused it
+   */
+  default void onRmpquery(Cpu cpu, RmpOperand operand, int level, int eax, RmpCheck why) {}
+
+  /**
+   * The reverse map table refuses an access, which is about to fault.
+   *
+   * @param encrypted the access is one with the C-bit
+   * @param info1 EXITINFO1 of #NPF, or 0 for #VC
+   * @param entry the table's, of the page
+   * @param why which check has failed
+   */
+  default void onRmpViolation(
+      Cpu cpu,
+      RmpAccess access,
+      long la,
+      long gpa,
+      boolean encrypted,
+      long info1,
+      RmpEntry entry,
+      RmpCheck why) {}
 }

@@ -7,6 +7,7 @@ import dev.vesper.machine.memory.PhysicalMemory;
 import dev.vesper.machine.memory.RawMemory;
 import dev.vesper.machine.memory.Rmp;
 import dev.vesper.machine.memory.RmpEntry;
+import dev.vesper.machine.observe.RmpAccess;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.BitSet;
@@ -669,7 +670,13 @@ public abstract class Mmu extends CpuState {
       if (refusal == Rmp.NOT_VALIDATED) {
         cr2 = la;
       }
-      ownerFault(refusal, gpa, access == WRITE, access == EXEC, tableWalk, isPrivate);
+      RmpAccess how =
+          switch (access) {
+            case WRITE -> tableWalk ? RmpAccess.WALK_WRITE : RmpAccess.WRITE;
+            case EXEC -> RmpAccess.FETCH;
+            default -> tableWalk ? RmpAccess.WALK : RmpAccess.READ;
+          };
+      ownerFault(refusal, gpa, la, how, isPrivate);
     }
   }
 
@@ -823,9 +830,11 @@ public abstract class Mmu extends CpuState {
    * Reports that the reverse map table refuses an access.
    *
    * @param refusal {@link Rmp#NOT_VALIDATED}, or bits of EXITINFO1 that say why
+   * @param la linear address
+   * @param isPrivate the access was one with the C-bit
    */
   protected abstract void ownerFault(
-      long refusal, long gpa, boolean write, boolean fetch, boolean tableWalk, boolean isPrivate);
+      long refusal, long gpa, long la, RmpAccess access, boolean isPrivate);
 
   /** The page that the executing block was decoded from, for self-modification checks. */
   protected @Nullable Page executing;

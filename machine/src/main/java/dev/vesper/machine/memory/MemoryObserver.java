@@ -31,4 +31,14 @@ public interface MemoryObserver {
    * @param device a device does
    */
   void hostRefused(int frame, int offset, int length, boolean device);
+
+  /**
+   * The host has changed an entry of the reverse map table.
+   *
+   * @param instruction by which, or by what else
+   * @param address of the page in system memory
+   * @param before the entry as it was
+   * @param after the entry as it is
+   */
+  default void entryChanged(String instruction, long address, RmpEntry before, RmpEntry after) {}
 }

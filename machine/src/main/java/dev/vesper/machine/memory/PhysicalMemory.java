@@ -79,6 +79,18 @@ public final class PhysicalMemory {
     return rmp;
   }
 
+  /**
+   * Tells observers that the host has changed an entry of the reverse map table.
+   *
+   * @param before the entry as it was
+   */
+  void entryChanged(String instruction, int frame, RmpEntry before) {
+    if (observer != null && rmp != null) {
+      long address = (long) frame << 12;
+      observer.entryChanged(instruction, address, before, rmp.read(address));
+    }
+  }
+
   /** Tells observers that the host reads a private page. */
   void hostReads(int frame, boolean device) {
     if (observer != null) {

@@ -1,5 +1,6 @@
 package dev.vesper.machine.memory;
 
+import dev.vesper.machine.observe.RmpCheck;
 import java.nio.ByteBuffer;
 import java.security.MessageDigest;
 import java.util.Arrays;
@@ -182,6 +183,38 @@ public final class Rmp implements HostRmp {
     return good ? ALLOWED : VIOLATION;
   }
 
+  /**
+   * {@return which check has refused a guest an access, for observers}
+   *
+   * @param refusal what {@link #check} or an instruction has said
+   * @param isPrivate the access is one with the C-bit
+   */
+  public RmpCheck failed(long frame, int asid, long refusal, boolean isPrivate) {
+    if (!isPrivate) {
+      return RmpCheck.HYPERVISOR_OWNED;
+    }
+    if (refusal == NOT_VALIDATED) {
+      return RmpCheck.VALIDATED;
+    }
+    if ((refusal & (SIZE_MISMATCH | PRIVILEGE_LEVEL)) != 0) {
+      return (refusal & SIZE_MISMATCH) != 0 ? RmpCheck.LARGE_ENTRY : RmpCheck.PERMISSIONS;
+    }
+    if (frame < 0 || frame >= covered) {
+      return RmpCheck.COVERED;
+    }
+    long w = word((int) frame);
+    if ((w & ASSIGNED) == 0) {
+      return RmpCheck.ASSIGNED;
+    }
+    if (asid(w) != asid) {
+      return asid(w) == 0 ? RmpCheck.FIRMWARE : RmpCheck.ASID;
+    }
+    if (gpa(w, (int) frame) != frame << 12) {
+      return RmpCheck.GPA;
+    }
+    return (w & IMMUTABLE) != 0 ? RmpCheck.IMMUTABLE : RmpCheck.MAPPING_SIZE;
+  }
+
   private static int asid(long w) {
     return (int) (w >>> ASID_AT) & MAX_ASID;
   }
@@ -331,6 +364,7 @@ public final class Rmp implements HostRmp {
       return RmpResult.FAIL_INUSE;
     }
     Entries t = at(frame);
+    RmpEntry seen = entry(frame);
     boolean was = t.large();
     if (was || !e.large() ? (word(frame) & IMMUTABLE) != 0 : anyImmutable(t)) {
       return RmpResult.FAIL_PERMISSION;
@@ -352,6 +386,7 @@ public final class Rmp implements HostRmp {
     t.permissions[i] = e.assigned() ? RmpEntry.ALL : 0;
     t.assigned += ((after & ASSIGNED) != 0 ? pages : 0) - ((before & ASSIGNED) != 0 ? pages : 0);
     changed(frame, e.large());
+    memory.entryChanged("RMPUPDATE", frame, seen);
     return RmpResult.SUCCESS;
   }
 
@@ -404,12 +439,14 @@ public final class Rmp implements HostRmp {
       return RmpResult.FAIL_NOT_LARGE;
     }
     Entries t = at(frame);
+    RmpEntry seen = entry(frame);
     oddlyMapped.clear(frame, frame + PAGES);
     Arrays.fill(t.permissions, t.permissions[0]);
     for (int i = 0; i < PAGES; i++) {
       t.word[i] = (w & ~LARGE) + ((long) i << 12);
     }
     changed(frame, true);
+    memory.entryChanged("PSMASH", frame, seen);
     return RmpResult.SUCCESS;
   }
 
@@ -431,10 +468,12 @@ public final class Rmp implements HostRmp {
         int first = (int) (at >>> 12);
         changed(first, large);
         oddlyMapped.set(first, first + (large ? PAGES : 1));
+        memory.entryChanged("nested mapping of another size", first, e);
         yield RmpResult.SUCCESS;
       }
       case NO_PERMISSIONS -> {
         setPermissions(at, 0);
+        memory.entryChanged("permissions", (int) (at >>> 12), e);
         yield RmpResult.SUCCESS;
       }
     };

@@ -188,6 +188,158 @@ public sealed interface Event {
    */
   record VcpuStarted(At at, int vcpu, String how) implements Event {}
 
+  /** {@link Pvalidate#gpa} where the operand was refused before it was translated. */
+  long NO_ADDRESS = -1;
+
+  /**
+   * PVALIDATE, or several that the same instruction has executed for one page after the other with
+   * the same result, and nothing between them.
+   *
+   * @param gva linear address of the first operand, as RAX says it
+   * @param gpa guest physical address of the first, or {@link #NO_ADDRESS}
+   * @param large the pages are of 2 MiB
+   * @param validate the pages are accepted; given up otherwise
+   * @param eax the result, or -1 if the instruction faults
+   * @param carry CF: nothing was changed
+   * @param before what the table said of the first page
+   * @param why which check has refused it, or that nothing changed
+   * @param count how many pages of that size
+   */
+  record Pvalidate(
+      At at,
+      long gva,
+      long gpa,
+      boolean large,
+      boolean validate,
+      int eax,
+      boolean carry,
+      RmpState before,
+      RmpCheck why,
+      long count)
+      implements Event {}
+
+  /**
+   * RMPADJUST.
+   *
+   * @param gva linear address of the operand
+   * @param gpa guest physical address, or {@link #NO_ADDRESS}
+   * @param large the page is of 2 MiB
+   * @param vmpl target privilege level
+   * @param permissions that it is given
+   * @param vmsa the page is to be a save area
+   * @param eax the result, or -1 if the instruction faults
+   * @param before what the table said
+   * @param why which check has refused it
+   */
+  record Rmpadjust(
+      At at,
+      long gva,
+      long gpa,
+      boolean large,
+      int vmpl,
+      int permissions,
+      boolean vmsa,
+      int eax,
+      RmpState before,
+      RmpCheck why)
+      implements Event {}
+
+  /**
+   * RMPQUERY.
+   *
+   * @param gva linear address of the operand
+   * @param gpa guest physical address, or {@link #NO_ADDRESS}
+   * @param vmpl target privilege level
+   * @param eax the result, or -1 if the instruction faults
+   * @param state what the table says
+   * @param why which check has refused it
+   */
+  record Rmpquery(At at, long gva, long gpa, int vmpl, int eax, RmpState state, RmpCheck why)
+      implements Event {}
+
+  /**
+   * The host has changed entries of the reverse map table, or was asked to and has not: pages that
+   * follow each other, of which each was changed as the first was.
+   *
+   * @param cause why
+   * @param what the type of launched pages, what the guest has asked for, or the host's instruction
+   * @param gpa of the first page; of a page that no guest has, in system memory
+   * @param pages of 4 KiB
+   * @param before what the table said of the first page
+   * @param after what it says of it now, the same if nothing was changed
+   * @param first number of the first page's entry in the list of a page state change; -1 without
+   * @param last number of the last page's
+   * @param why what has failed, in words, empty if nothing has
+   */
+  record RmpChanged(
+      At at,
+      RmpCause cause,
+      String what,
+      long gpa,
+      long pages,
+      RmpState before,
+      RmpState after,
+      int first,
+      int last,
+      String why)
+      implements Event {}
+
+  /**
+   * The reverse map table refuses the guest an access: #VC with error code 404 if the page is not
+   * validated, #NPF otherwise.
+   *
+   * @param access how
+   * @param gva linear address
+   * @param gpa guest physical address
+   * @param encrypted the access is one with the C-bit, as fetches and walks are
+   * @param info1 EXITINFO1 of #NPF; 0 for #VC
+   * @param state what the table says of the page
+   * @param why which check has failed
+   */
+  record RmpViolation(
+      At at,
+      RmpAccess access,
+      long gva,
+      long gpa,
+      boolean encrypted,
+      long info1,
+      RmpState state,
+      RmpCheck why)
+      implements Event {}
+
+  /**
+   * The guest asks for a processor to be given a save area, or to be stopped.
+   *
+   * @param info1 SW_EXITINFO1: request, VMPL and APIC ID, as {@link dev.vesper.ghcb.ApCreation} has
+   *     them
+   * @param area guest physical address of the save area
+   * @param features SEV_FEATURES as the guest says them
+   * @param why what has failed, in words, empty if nothing has
+   */
+  record ApCreationAsked(At at, long info1, long area, long features, String why)
+      implements Event {}
+
+  /**
+   * The guest registers a GHCB, by code 012 of the MSR protocol.
+   *
+   * @param gpa of the page that the host answers with: all ones if it takes none
+   */
+  record GhcbRegistered(At at, long gpa) implements Event {}
+
+  /**
+   * The host answers a guest request.
+   *
+   * @param extended the request is one with data pages
+   * @param request address of the page with the message
+   * @param response address of the page for the answer
+   * @param info1 SW_EXITINFO1 of the answer: 0 for served, 2 for malformed
+   * @param info2 SW_EXITINFO2: the statuses of hypervisor and firmware
+   * @param why which check has failed, in words, empty if none has
+   */
+  record GuestRequestAnswered(
+      At at, boolean extended, long request, long response, long info1, long info2, String why)
+      implements Event {}
+
   /** A line of the console. */
   record ConsoleLine(At at, String text) implements Event {}
 

@@ -50,6 +50,43 @@ public interface HostObserver {
     MSRS
   }
 
+  /**
+   * The host is about to change a page's entry in the reverse map table; what it does to the entry
+   * until {@link #changedPage} is because of this.
+   *
+   * @param entry number in the list of a page state change, or -1
+   * @param operation of {@link dev.vesper.ghcb.PageStateEntry}'s
+   */
+  default void changesPage(RmpCause cause, int entry, int operation, long gpa) {}
+
+  /**
+   * The host has done what {@link #changesPage} has said.
+   *
+   * @param why what has failed, in words, or empty
+   */
+  default void changedPage(String why) {}
+
+  /** A GHCB is registered, or the host answers that it takes none. */
+  default void registered(long gpa) {}
+
+  /**
+   * An AP creation is answered.
+   *
+   * @param info1 SW_EXITINFO1 of the request
+   * @param why what has failed, in words, or empty
+   */
+  default void createdProcessor(long info1, long area, long features, String why) {}
+
+  /**
+   * A guest request is answered.
+   *
+   * @param info1 SW_EXITINFO1 of the answer
+   * @param info2 SW_EXITINFO2 of the answer
+   * @param why which check has failed, in words, or empty
+   */
+  default void answeredRequest(
+      boolean extended, long request, long response, long info1, long info2, String why) {}
+
   /** A vCPU that waited is started: by SIPI, or out of AP reset hold. */
   default void started(int vcpu, String how) {}
 }

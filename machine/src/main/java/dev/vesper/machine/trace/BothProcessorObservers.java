@@ -3,7 +3,11 @@ package dev.vesper.machine.trace;
 import dev.vesper.machine.cpu.Block;
 import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuObserver;
+import dev.vesper.machine.cpu.RmpOperand;
 import dev.vesper.machine.memory.Page;
+import dev.vesper.machine.memory.RmpEntry;
+import dev.vesper.machine.observe.RmpAccess;
+import dev.vesper.machine.observe.RmpCheck;
 import dev.vesper.x86.Insn;
 
 /** Two observers of a processor, the first of which is told first. */
@@ -67,5 +71,38 @@ public record BothProcessorObservers(CpuObserver first, CpuObserver second) impl
   public void onInstruction(Cpu cpu, Insn insn) {
     first.onInstruction(cpu, insn);
     second.onInstruction(cpu, insn);
+  }
+
+  @Override
+  public void onPvalidate(
+      Cpu cpu, RmpOperand operand, boolean validate, int eax, boolean carry, RmpCheck why) {
+    first.onPvalidate(cpu, operand, validate, eax, carry, why);
+    second.onPvalidate(cpu, operand, validate, eax, carry, why);
+  }
+
+  @Override
+  public void onRmpadjust(Cpu cpu, RmpOperand operand, long rdx, int eax, RmpCheck why) {
+    first.onRmpadjust(cpu, operand, rdx, eax, why);
+    second.onRmpadjust(cpu, operand, rdx, eax, why);
+  }
+
+  @Override
+  public void onRmpquery(Cpu cpu, RmpOperand operand, int level, int eax, RmpCheck why) {
+    first.onRmpquery(cpu, operand, level, eax, why);
+    second.onRmpquery(cpu, operand, level, eax, why);
+  }
+
+  @Override
+  public void onRmpViolation(
+      Cpu cpu,
+      RmpAccess access,
+      long la,
+      long gpa,
+      boolean encrypted,
+      long info1,
+      RmpEntry entry,
+      RmpCheck why) {
+    first.onRmpViolation(cpu, access, la, gpa, encrypted, info1, entry, why);
+    second.onRmpViolation(cpu, access, la, gpa, encrypted, info1, entry, why);
   }
 }

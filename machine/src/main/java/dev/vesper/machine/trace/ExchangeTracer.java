@@ -7,8 +7,11 @@ import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuState;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.observe.At;
+import dev.vesper.machine.observe.Event.ApCreationAsked;
 import dev.vesper.machine.observe.Event.AutomaticExit;
 import dev.vesper.machine.observe.Event.GhcbExchange;
+import dev.vesper.machine.observe.Event.GhcbRegistered;
+import dev.vesper.machine.observe.Event.GuestRequestAnswered;
 import dev.vesper.machine.observe.Event.Injected;
 import dev.vesper.machine.observe.Event.MsrExchange;
 import dev.vesper.machine.observe.Event.VcpuStarted;
@@ -17,12 +20,14 @@ import dev.vesper.machine.observe.GhcbContents;
 import dev.vesper.machine.observe.GhcbUse;
 import dev.vesper.machine.observe.HostObserver;
 import dev.vesper.machine.observe.PageState;
+import dev.vesper.machine.observe.RmpCause;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** Follows the host: exits, and VMGEXITs with their answers. */
 final class ExchangeTracer implements HostObserver {
   private final Recorder recorder;
+  private final RmpTracer table;
   private final GhcbSnapshot before = new GhcbSnapshot();
   private final GhcbSnapshot after = new GhcbSnapshot();
 
@@ -33,8 +38,12 @@ final class ExchangeTracer implements HostObserver {
   private PageState mapping = PageState.UNKNOWN;
   private PageState scratch = PageState.UNKNOWN;
 
-  ExchangeTracer(Recorder recorder) {
+  /**
+   * @param table is told of changes of the reverse map table
+   */
+  ExchangeTracer(Recorder recorder, RmpTracer table) {
     this.recorder = recorder;
+    this.table = table;
   }
 
   /** {@return whether an address is that of the GHCB whose request is served or was served last} */
@@ -150,13 +159,41 @@ final class ExchangeTracer implements HostObserver {
         before.reserved(),
         after.written(before.bytes),
         buffered ? scratch : PageState.UNKNOWN,
-        ended != null ? ended : AnswerWords.of(after.page),
+        ended != null ? ended : AnswerWords.of(code, after.page),
         ended);
   }
 
   @Override
   public void inject(long event) {
     recorder.record(new Injected(recorder.at(recorder.cpu().rip), event));
+  }
+
+  @Override
+  public void changesPage(RmpCause cause, int entry, int operation, long gpa) {
+    table.changesPage(cause, entry, operation, gpa);
+  }
+
+  @Override
+  public void changedPage(String why) {
+    table.changedPage(why);
+  }
+
+  @Override
+  public void registered(long gpa) {
+    recorder.record(new GhcbRegistered(recorder.at(recorder.cpu().exitRip), gpa));
+  }
+
+  @Override
+  public void createdProcessor(long info1, long area, long features, String why) {
+    At at = recorder.at(recorder.cpu().exitRip);
+    recorder.record(new ApCreationAsked(at, info1, area, features, why));
+  }
+
+  @Override
+  public void answeredRequest(
+      boolean extended, long request, long response, long info1, long info2, String why) {
+    At at = recorder.at(recorder.cpu().exitRip);
+    recorder.record(new GuestRequestAnswered(at, extended, request, response, info1, info2, why));
   }
 
   @Override

@@ -3,6 +3,7 @@ package dev.vesper.machine.trace;
 import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.memory.MemoryObserver;
 import dev.vesper.machine.memory.Page;
+import dev.vesper.machine.memory.RmpEntry;
 import dev.vesper.machine.observe.Event.DmaNoise;
 import dev.vesper.machine.observe.Event.HostAccess;
 import dev.vesper.machine.observe.Event.PageStateChanged;
@@ -16,14 +17,17 @@ final class MemoryTracer implements MemoryObserver {
   private final Recorder recorder;
   private final boolean deep;
   private final ExchangeTracer exchanges;
+  private final RmpTracer table;
 
   /** Bytes that a device has written to a page while it was private, by its frame. */
   private final Map<Integer, int[]> deviceWrites = new HashMap<>();
 
   /**
    * @param deep finds out whether the guest reads what devices write to private pages
+   * @param table is told of changes of the reverse map table
    */
-  MemoryTracer(Recorder recorder, boolean deep, ExchangeTracer exchanges) {
+  MemoryTracer(Recorder recorder, boolean deep, ExchangeTracer exchanges, RmpTracer table) {
+    this.table = table;
     this.recorder = recorder;
     this.deep = deep;
     this.exchanges = exchanges;
@@ -77,6 +81,11 @@ final class MemoryTracer implements MemoryObserver {
     if (isGuests(frame)) {
       hostAccess(true, ((long) frame << 12) + offset, device);
     }
+  }
+
+  @Override
+  public void entryChanged(String instruction, long address, RmpEntry before, RmpEntry after) {
+    table.entryChanged(instruction, address, before, after);
   }
 
   private void hostAccess(boolean write, long gpa, boolean device) {

@@ -10,6 +10,7 @@ import dev.vesper.machine.observe.EventSink;
 import dev.vesper.machine.observe.Symbols;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** What the tracers of a machine share: whom they look at, and where their events go. */
 final class Recorder {
@@ -24,6 +25,9 @@ final class Recorder {
   private List<Cpu> cpus = List.of();
   private Symbols symbols = Symbols.NONE;
   private int running;
+
+  /** The last event, which waits for others that are like it. */
+  private @Nullable Event pending;
 
   Recorder(EventSink sink) {
     this.sink = sink;
@@ -69,7 +73,27 @@ final class Recorder {
   }
 
   void record(Event e) {
+    flush();
     sink.accept(e);
+  }
+
+  /** Records an event that may be one of many alike: they become one ({@link EventRuns}). */
+  void recordRun(Event e) {
+    Event first = pending;
+    Event joined = first == null ? null : EventRuns.join(first, e);
+    if (joined == null) {
+      flush();
+    }
+    pending = joined == null ? e : joined;
+  }
+
+  /** Hands on what may have had more events like it. */
+  void flush() {
+    Event e = pending;
+    if (e != null) {
+      pending = null;
+      sink.accept(e);
+    }
   }
 
   /**

@@ -28,6 +28,7 @@ public final class Tracer {
   private final Recorder recorder;
   private final ExchangeTracer exchanges;
   private final MemoryTracer memory;
+  private final RmpTracer table;
   private final VcTracer processor;
   private final CodeCoverage coverage = new CodeCoverage();
   private final StringBuilder line = new StringBuilder();
@@ -37,9 +38,10 @@ public final class Tracer {
    */
   public Tracer(EventSink sink, boolean deep) {
     recorder = new Recorder(sink);
-    exchanges = new ExchangeTracer(recorder);
-    memory = new MemoryTracer(recorder, deep, exchanges);
-    processor = new VcTracer(recorder, deep, memory, coverage);
+    table = new RmpTracer(recorder);
+    exchanges = new ExchangeTracer(recorder, table);
+    memory = new MemoryTracer(recorder, deep, exchanges, table);
+    processor = new VcTracer(recorder, deep, memory, table, coverage);
   }
 
   /** Says whom to look at. Once, before anything happens. */
@@ -94,6 +96,21 @@ public final class Tracer {
             Bytes.of(HexFormat.of().parseHex(digest)),
             Bytes.of(m == null ? new byte[0] : m.measure()),
             Bytes.of(m == null ? new byte[0] : m.nonce())));
+  }
+
+  /**
+   * Pages were launched under SEV-SNP.
+   *
+   * @param what their type, and what lies there
+   * @param address of the first page in system memory
+   */
+  public void launchedPages(String what, long address, long bytes) {
+    table.launched(what, address, bytes);
+  }
+
+  /** The machine stands still: nothing that has happened shall wait for what comes next. */
+  public void paused() {
+    recorder.flush();
   }
 
   /** The run is over. */

@@ -6,7 +6,9 @@ import dev.vesper.ghcb.MsrRequest;
 import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuObserver;
 import dev.vesper.machine.cpu.CpuState;
+import dev.vesper.machine.cpu.RmpOperand;
 import dev.vesper.machine.memory.Page;
+import dev.vesper.machine.memory.RmpEntry;
 import dev.vesper.machine.observe.Accesses;
 import dev.vesper.machine.observe.Bytes;
 import dev.vesper.machine.observe.Event.ExecuteOnlyRead;
@@ -15,6 +17,8 @@ import dev.vesper.machine.observe.Event.VcReturned;
 import dev.vesper.machine.observe.GhcbUse;
 import dev.vesper.machine.observe.Operand;
 import dev.vesper.machine.observe.Registers;
+import dev.vesper.machine.observe.RmpAccess;
+import dev.vesper.machine.observe.RmpCheck;
 import dev.vesper.x86.Insn;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -29,6 +33,7 @@ final class VcTracer implements CpuObserver {
   private final Recorder recorder;
   private final boolean deep;
   private final MemoryTracer memory;
+  private final RmpTracer table;
   private final CodeCoverage coverage;
   private final GhcbSnapshot now = new GhcbSnapshot();
   private int lastVc;
@@ -36,8 +41,15 @@ final class VcTracer implements CpuObserver {
   /**
    * @param deep watches accesses to the GHCB
    * @param memory is told of accesses to watched pages
+   * @param table is told what the reverse map table is asked
    */
-  VcTracer(Recorder recorder, boolean deep, MemoryTracer memory, CodeCoverage coverage) {
+  VcTracer(
+      Recorder recorder,
+      boolean deep,
+      MemoryTracer memory,
+      RmpTracer table,
+      CodeCoverage coverage) {
+    this.table = table;
     this.recorder = recorder;
     this.deep = deep;
     this.memory = memory;
@@ -190,6 +202,35 @@ final class VcTracer implements CpuObserver {
     TracedVcpu v = recorder.vcpu();
     recorder.record(
         new ExecuteOnlyRead(recorder.at(c.instructionRip()), la, v.inService(), v.interrupted()));
+  }
+
+  @Override
+  public void onPvalidate(
+      Cpu c, RmpOperand operand, boolean validate, int eax, boolean carry, RmpCheck why) {
+    table.pvalidate(c, operand, validate, eax, carry, why);
+  }
+
+  @Override
+  public void onRmpadjust(Cpu c, RmpOperand operand, long rdx, int eax, RmpCheck why) {
+    table.rmpadjust(c, operand, rdx, eax, why);
+  }
+
+  @Override
+  public void onRmpquery(Cpu c, RmpOperand operand, int level, int eax, RmpCheck why) {
+    table.rmpquery(c, operand, level, eax, why);
+  }
+
+  @Override
+  public void onRmpViolation(
+      Cpu c,
+      RmpAccess access,
+      long la,
+      long gpa,
+      boolean encrypted,
+      long info1,
+      RmpEntry entry,
+      RmpCheck why) {
+    table.violation(c, access, la, gpa, encrypted, info1, entry, why);
   }
 
   @Override

@@ -18,13 +18,13 @@ final class ApCreator {
   }
 
   /**
-   * Serves the event; {@return whether it can be}
+   * Serves the event; {@return why it cannot be, empty if it is}
    *
    * @param info1 request, VMPL and APIC ID
    * @param area the save area, guest physical
    * @param features SEV_FEATURES as the guest says them
    */
-  boolean serve(HostVcpu from, long info1, long area, long features) {
+  String serve(HostVcpu from, long info1, long area, long features) {
     ApCreation asked = ApCreation.of(info1);
     HostVcpu target = null;
     for (HostVcpu v : host.vcpus) {
@@ -33,16 +33,13 @@ final class ApCreator {
     // KVM takes all of the low half for the request, and so knows no VMPL but 0.
     int request = (int) info1;
     if (target == null) {
-      return false;
+      return "no processor has that APIC ID";
     }
     switch (request) {
       case ApCreation.CREATE, ApCreation.CREATE_ON_INIT -> {
-        // The processor's own erratum: a save area at 2 MiB may be taken for a large page.
-        if (features != from.cpu.vmcb().get(Vmcb.GUEST_SEV_FEATURES)
-            || (area & PAGE - 1) != 0
-            || (area & LARGE - 1) == 0
-            || !host.memory.ram().hasPage(area >>> 12)) {
-          return false;
+        String wrong = wrong(from, area, features);
+        if (!wrong.isEmpty()) {
+          return wrong;
         }
         if (request == ApCreation.CREATE_ON_INIT) {
           target.saveAreaAtInit = area;
@@ -57,10 +54,24 @@ final class ApCreator {
         target.saveAreaAtInit = 0;
       }
       default -> {
-        return false;
+        return "there is no such request";
       }
     }
-    return true;
+    return "";
+  }
+
+  private String wrong(HostVcpu from, long area, long features) {
+    if (features != from.cpu.vmcb().get(Vmcb.GUEST_SEV_FEATURES)) {
+      return "SEV_FEATURES are not those of the processor that asks";
+    }
+    if ((area & PAGE - 1) != 0) {
+      return "the save area is no whole page";
+    }
+    if ((area & LARGE - 1) == 0) {
+      // The processor's own erratum: it may be taken for a large page.
+      return "the save area is at a multiple of 2 MiB";
+    }
+    return host.memory.ram().hasPage(area >>> 12) ? "" : "the save area is where no memory is";
   }
 
   /** Has a processor run another save area from its next VMRUN on, with no event on its way. */

@@ -26,11 +26,18 @@ import org.jspecify.annotations.Nullable;
 final class GhcbService {
   static final int MAX_VERSION = 2;
   static final int MIN_VERSION = 1;
+
+  /** SW_EXITINFO1 of an answer to a request that is none; SW_EXITINFO2 has the reason. */
+  static final int MALFORMED = 2;
+
   private static final int NOT_REGISTERED = 1;
   private static final int INVALID_USAGE = 2;
   private static final int INVALID_SCRATCH = 3;
   private static final int MISSING_INPUT = 4;
-  private static final int INVALID_INPUT = 5;
+
+  /** SW_EXITINFO2 of a request that an event cannot be. */
+  static final int INVALID_INPUT = 5;
+
   private static final int INVALID_EVENT = 6;
   private static final long GP_EVENT = 0x8000_030DL;
 
@@ -123,7 +130,7 @@ final class GhcbService {
   }
 
   private void error(int reason) {
-    reply(2, reason);
+    reply(MALFORMED, reason);
   }
 
   /** {@return a field of the request, 0 unless it is marked valid} */
@@ -259,15 +266,19 @@ final class GhcbService {
         }
       }
       case ExitCode.SNP_AP_CREATION -> {
-        if (!s.creator.serve(vcpu(), info1, info2, value(GhcbField.RAX))) {
+        long features = value(GhcbField.RAX);
+        String why = s.creator.serve(vcpu(), info1, info2, features);
+        if (host.observer != null) {
+          host.observer.createdProcessor(info1, info2, features, why);
+        }
+        if (!why.isEmpty()) {
           error(INVALID_INPUT);
         }
       }
       default -> {
-        boolean aligned =
-            code != ExitCode.SNP_EXTENDED_GUEST_REQUEST
-                || (value(GhcbField.RAX) & GhcbPage.SIZE - 1) == 0;
-        long result = aligned ? s.request(info1, info2) : -1;
+        boolean extended = code == ExitCode.SNP_EXTENDED_GUEST_REQUEST;
+        long data = extended ? value(GhcbField.RAX) : 0;
+        long result = s.request(extended, info1, info2, data);
         if (result < 0) {
           error(INVALID_INPUT);
         } else {
@@ -455,7 +466,7 @@ final class GhcbService {
         return MsrRequest.NO_PREFERENCE;
       }
       case MsrRequest.REGISTER_GHCB_REQ -> {
-        return SnpService.register(vcpu(), msr);
+        return SnpService.register(host, vcpu(), msr);
       }
       case MsrRequest.SNP_PAGE_STATE_REQ -> {
         SnpService s = snp;

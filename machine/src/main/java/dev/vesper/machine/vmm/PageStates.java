@@ -31,25 +31,30 @@ final class PageStates {
    * Changes a page of 4 KiB.
    *
    * @param operation of {@link PageStateEntry}'s; what is neither private nor shared does nothing
-   * @return whether it can be done
+   * @return why it cannot be done, empty if it is
    */
-  boolean change(long gpa, int operation) {
+  String change(long gpa, int operation) {
     return switch (operation) {
-      case PageStateEntry.PRIVATE -> memory.ram().hasPage(gpa >>> 12) && assign(gpa);
+      case PageStateEntry.PRIVATE ->
+          memory.ram().hasPage(gpa >>> 12) ? assign(gpa) : "the guest has no memory there";
       // What is no memory is shared anyway.
-      case PageStateEntry.SHARED -> !isPrivate(gpa) || release(gpa);
-      default -> true;
+      case PageStateEntry.SHARED -> isPrivate(gpa) ? release(gpa) : "";
+      default -> "";
     };
   }
 
   /** Makes a page private, invalid, zero; one that is private stays as it is. */
-  private boolean assign(long gpa) {
-    return isPrivate(gpa) || rmp.update(gpa, RmpEntry.guest(gpa, ASID)) == RmpResult.SUCCESS;
+  private String assign(long gpa) {
+    return isPrivate(gpa) ? "" : refusal(rmp.update(gpa, RmpEntry.guest(gpa, ASID)));
   }
 
-  private boolean release(long gpa) {
+  private String release(long gpa) {
     smash(gpa);
-    return rmp.update(gpa, RmpEntry.HYPERVISOR) == RmpResult.SUCCESS;
+    return refusal(rmp.update(gpa, RmpEntry.HYPERVISOR));
+  }
+
+  private static String refusal(RmpResult r) {
+    return r == RmpResult.SUCCESS ? "" : "RMPUPDATE says " + r;
   }
 
   /** Splits an entry of 2 MiB, if there is one. */

@@ -9,6 +9,8 @@ import dev.vesper.ghcb.PageStateList;
 import dev.vesper.machine.memory.HostRmp;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.memory.RmpEntry;
+import dev.vesper.machine.observe.HostObserver;
+import dev.vesper.machine.observe.RmpCause;
 import dev.vesper.machine.spec.Outcome;
 
 /** What KVM does for guests under SEV-SNP alone (spec: snp section 3). */
@@ -34,15 +36,22 @@ final class SnpService {
   }
 
   /** {@return the response to a request of the MSR protocol to register a GHCB} */
-  static long register(HostVcpu v, long msr) {
+  static long register(Hypervisor host, HostVcpu v, long msr) {
     v.registeredGhcb = msr & -PAGE;
+    if (host.observer != null) {
+      host.observer.registered(v.registeredGhcb);
+    }
     return msr & -PAGE | MsrRequest.REGISTER_GHCB_RESP;
   }
 
   /** {@return the response to a request of the MSR protocol to change a page} */
   long change(long msr) {
     boolean done =
-        pages.change(MsrRequest.pageStateGfn(msr) << 12, MsrRequest.pageStateOperation(msr));
+        changed(
+            RmpCause.MSR_PROTOCOL,
+            -1,
+            MsrRequest.pageStateOperation(msr),
+            MsrRequest.pageStateGfn(msr) << 12);
     return MsrRequest.result(MsrRequest.SNP_PAGE_STATE_RESP, done ? 0 : CHANGE_FAILED);
   }
 
@@ -75,25 +84,72 @@ final class SnpService {
 
   private long serve(PageStateList list, int i, PageStateEntry e) {
     int done = e.done();
-    while (done < e.pages() && pages.change(e.gfn() + done << 12, e.operation())) {
+    while (done < e.pages()
+        && changed(RmpCause.PAGE_STATE_CHANGE, i, e.operation(), e.gfn() + done << 12)) {
       done++;
     }
     list.setEntry(i, e.withDone(done));
     return done == e.pages() ? 0 : PageStateList.FAILED;
   }
 
+  /** {@return whether a page's state is changed as far as it has to be} */
+  private boolean changed(RmpCause cause, int entry, int operation, long gpa) {
+    HostObserver o = host.observer;
+    if (o != null) {
+      o.changesPage(cause, entry, operation, gpa);
+    }
+    String why = "";
+    if (cause == RmpCause.SIZE_CONFLICT) {
+      pages.smash(gpa);
+    } else {
+      why = pages.change(gpa, operation);
+    }
+    if (o != null) {
+      o.changedPage(why);
+    }
+    return why.isEmpty();
+  }
+
   /**
    * {@return SW_EXITINFO2 of a guest request, or -1 if its pages make none} There is nobody who
    * answers messages: the hypervisor says so by an error of its own.
+   *
+   * @param data address of the pages of an extended request, 0 of another
    */
-  long request(long request, long response) {
-    boolean good =
-        (request & PAGE - 1) == 0
-            && (response & PAGE - 1) == 0
-            && request != response
-            && isShared(request)
-            && isShared(response);
-    return good ? new GuestRequestResult(0, GuestRequestResult.GENERIC).encode() : -1;
+  long request(boolean extended, long request, long response, long data) {
+    String wrong = wrong(request, response, data);
+    long result =
+        wrong.isEmpty() ? new GuestRequestResult(0, GuestRequestResult.GENERIC).encode() : -1;
+    if (host.observer != null) {
+      host.observer.answeredRequest(
+          extended,
+          request,
+          response,
+          result < 0 ? GhcbService.MALFORMED : 0,
+          result < 0 ? GhcbService.INVALID_INPUT : result,
+          result < 0 ? wrong : "this host has nobody who answers messages");
+    }
+    return result;
+  }
+
+  /** {@return what is wrong with the pages of a guest request, empty if nothing is} */
+  private String wrong(long request, long response, long data) {
+    if ((data & PAGE - 1) != 0) {
+      return "the data pages do not begin at a page";
+    }
+    if ((request & PAGE - 1) != 0 || (response & PAGE - 1) != 0) {
+      return "the " + ((request & PAGE - 1) != 0 ? "request" : "response") + " is no whole page";
+    }
+    if (request == response) {
+      return "request and response are the same page";
+    }
+    if (!isShared(request) || !isShared(response)) {
+      long gpa = isShared(request) ? response : request;
+      return "the "
+          + (gpa == request ? "request" : "response")
+          + (memory.contains(gpa, PAGE) ? " is a private page" : " is where no memory is");
+    }
+    return "";
   }
 
   private boolean isShared(long gpa) {
@@ -126,7 +182,7 @@ final class SnpService {
     boolean served =
         (info1 & HostRmp.PRIVILEGE_LEVEL) == 0
             && ((info1 & HostRmp.SIZE_MISMATCH) != 0
-                ? smashed(page)
+                ? changed(RmpCause.SIZE_CONFLICT, -1, PageStateEntry.PSMASH, page)
                 : encrypted != e.assigned() && flipped(page, encrypted));
     if (!served) {
       host.end(
@@ -144,13 +200,9 @@ final class SnpService {
     return (info1 & HostRmp.VIOLATION) != 0;
   }
 
-  private boolean smashed(long page) {
-    pages.smash(page);
-    return true;
-  }
-
   /** The guest uses a page as what it is not, and did not ask: QEMU converts it all the same. */
   private boolean flipped(long page, boolean encrypted) {
-    return pages.change(page, encrypted ? PageStateEntry.PRIVATE : PageStateEntry.SHARED);
+    int operation = encrypted ? PageStateEntry.PRIVATE : PageStateEntry.SHARED;
+    return changed(RmpCause.IMPLICIT, -1, operation, page);
   }
 }

@@ -6,12 +6,19 @@ import dev.vesper.fixtures.DebianKernel;
 import dev.vesper.machine.Machine;
 import dev.vesper.machine.TestMachine;
 import dev.vesper.machine.host.HostMemory;
+import dev.vesper.machine.observe.Event;
+import dev.vesper.machine.observe.Event.GhcbRegistered;
+import dev.vesper.machine.observe.Event.Pvalidate;
+import dev.vesper.machine.observe.Event.RmpChanged;
+import dev.vesper.machine.observe.Event.Rmpadjust;
 import dev.vesper.machine.spec.BootException;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.Outcome;
 import dev.vesper.machine.spec.SevMode;
 import dev.vesper.machine.spec.Translator;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
+import java.util.List;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -76,16 +83,36 @@ final class LinuxSnpTest {
   }
 
   private static String state(Translator by, long instructions) throws BootException {
-    TestMachine t = TestMachine.of(options(2));
+    return state(TestMachine.of(options(2)), by, instructions);
+  }
+
+  private static String state(TestMachine t, Translator by, long instructions) {
     t.machine().translator(by);
     t.run(instructions);
     return t.machine().instructions() + " " + t.machine().stateHash() + " " + t.console();
   }
 
+  /** {@return the state of a guest that is looked at} */
+  private static String seen(Translator by, long instructions, List<Event> to)
+      throws BootException {
+    TestMachine t = TestMachine.of(options(2)).traced();
+    String state = state(t, by, instructions);
+    to.addAll(t.events());
+    return state;
+  }
+
   @Test
   void isTheSameGuestWithAnyTranslator() throws BootException {
     long some = 60_000_000;
-    assertThat(state(Translator.NATIVE, some)).isEqualTo(state(Translator.NONE, some));
+    String there = state(Translator.NATIVE, some);
+    List<Event> events = new ArrayList<>();
+    assertThat(seen(Translator.NONE, some, events)).isEqualTo(there);
+    List<Event> again = new ArrayList<>();
+    assertThat(seen(Translator.NATIVE, some, again)).isEqualTo(there);
+    assertThat(again).isEqualTo(events);
+    assertThat(events)
+        .extracting(Event::getClass)
+        .contains(RmpChanged.class, Pvalidate.class, Rmpadjust.class, GhcbRegistered.class);
     long many = 400_000_000;
     String regions = state(Translator.REGIONS, many);
     assertThat(state(Translator.NATIVE, many)).isEqualTo(regions);

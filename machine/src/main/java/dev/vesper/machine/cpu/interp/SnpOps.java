@@ -1,10 +1,13 @@
 package dev.vesper.machine.cpu.interp;
 
 import dev.vesper.machine.cpu.Cpu;
+import dev.vesper.machine.cpu.CpuObserver;
 import dev.vesper.machine.cpu.CpuState;
+import dev.vesper.machine.cpu.RmpOperand;
 import dev.vesper.machine.memory.Rmp;
 import dev.vesper.machine.memory.RmpEntry;
 import dev.vesper.machine.memory.RmpResult;
+import dev.vesper.machine.observe.RmpCheck;
 
 /**
  * Instructions of SEV-SNP (spec: snp 1.4). Where no source at hand gives an order or a value, it is
@@ -53,15 +56,12 @@ final class SnpOps {
     f.add("rmpread", (o, c) -> c.ud());
   }
 
-  /**
-   * {@return the table} Only guests with SEV-SNP have the instructions, and their kernels alone.
-   */
+  /** {@return the table} Only guests with SEV-SNP have the instructions. */
   private static Rmp table(Cpu c) {
     Rmp rmp = c.memory.rmp();
     if (rmp == null || !c.snpActive()) {
       c.ud();
     }
-    SystemOps.ring0(c);
     if (rmp == null) {
       throw new AssertionError("#UD was not raised");
     }
@@ -74,86 +74,196 @@ final class SnpOps {
     c.setCf(carry);
   }
 
-  /** {@return the guest physical address of the operand, or -1 where it makes none} */
-  private static long operand(MemOp o, Cpu c, boolean large) {
-    int seg = o.insn.segOverride >= 0 ? o.insn.segOverride : CpuState.DS;
-    long gpa = c.operandAddress(SystemOps.implicit(o, c, seg, 1, false));
-    return !c.operandIsPrivate() || large && (gpa & LARGE_MASK) != 0 ? -1 : gpa;
+  // ---- operands
+
+  /** {@return the operand of an instruction that is refused before it looks for the page} */
+  private static RmpOperand nowhere(Cpu c, boolean large) {
+    return new RmpOperand(c.r[0], -1, large, RmpEntry.HYPERVISOR);
   }
+
+  private static RmpOperand operand(MemOp o, Cpu c, Rmp rmp, boolean large) {
+    int seg = o.insn.segOverride >= 0 ? o.insn.segOverride : CpuState.DS;
+    long la = SystemOps.implicit(o, c, seg, 1, false);
+    long gpa = c.operandAddress(la);
+    RmpEntry e = c.observer == null ? RmpEntry.HYPERVISOR : rmp.read(gpa);
+    return new RmpOperand(la, gpa, large, e);
+  }
+
+  /** {@return what is wrong with how the operand is mapped, which was just translated} */
+  private static RmpCheck mapping(Cpu c, RmpOperand at) {
+    if (!c.operandIsPrivate()) {
+      return RmpCheck.SHARED_MAPPING;
+    }
+    return at.large() && (at.gpa() & LARGE_MASK) != 0 ? RmpCheck.ALIGNMENT : RmpCheck.NONE;
+  }
+
+  /** {@return why an instruction that does not fault has changed nothing} */
+  private static RmpCheck reason(Rmp.Answer a) {
+    return switch (a.result()) {
+      case SUCCESS -> a.unchanged() ? RmpCheck.UNCHANGED : RmpCheck.NONE;
+      case FAIL_INUSE -> RmpCheck.IN_USE;
+      case FAIL_PERMISSION -> RmpCheck.GRANTED_PERMISSIONS;
+      case FAIL_SIZEMISMATCH -> RmpCheck.SMALL_ENTRY;
+      case FAIL_INPUT, FAIL_OVERLAP, FAIL_NOT_LARGE ->
+          throw new AssertionError("no guest's instruction: " + a.result());
+    };
+  }
+
+  // ---- PVALIDATE
 
   private static void pvalidate(MemOp o, Cpu c) {
     Rmp rmp = table(c);
-    if (c.vmpl() != 0) {
+    int size = (int) c.r[1];
+    boolean large = size == 1;
+    if (c.cpl != 0 || c.vmpl() != 0) {
+      validates(c, nowhere(c, large), -1, false, c.cpl != 0 ? RmpCheck.CPL : RmpCheck.VMPL);
       c.gp(0);
     }
-    int size = (int) c.r[1];
-    // Linux 6.12 leaves what it likes in the other bits of EDX: its compiler fills in a bool's
-    // byte.
-    boolean validate = (c.r[2] & 1) != 0;
     if ((size & ~1) != 0) {
-      done(c, RmpResult.FAIL_INPUT, false);
+      validated(c, nowhere(c, large), RmpResult.FAIL_INPUT, false, RmpCheck.OPERAND_SIZE);
       return;
     }
-    long gpa = operand(o, c, size == 1);
-    if (gpa < 0) {
-      done(c, RmpResult.FAIL_INPUT, false);
+    RmpOperand at = operand(o, c, rmp, large);
+    RmpCheck wrong = mapping(c, at);
+    if (wrong != RmpCheck.NONE) {
+      validated(c, at, RmpResult.FAIL_INPUT, false, wrong);
       return;
     }
-    Rmp.Answer a = rmp.pvalidate(gpa >>> 12, size == 1, c.asid(), validate);
+    long frame = at.gpa() >>> 12;
+    Rmp.Answer a = rmp.pvalidate(frame, large, c.asid(), wanted(c));
     if (a.access() != Rmp.ALLOWED) {
-      c.operandFault(a.access(), gpa);
+      validates(c, at, -1, false, rmp.failed(frame, c.asid(), a.access(), true));
+      c.operandFault(a.access(), at.gpa());
     }
-    done(c, a.result(), a.unchanged());
+    validated(c, at, a.result(), a.unchanged(), reason(a));
   }
+
+  /**
+   * {@return whether the page is to be valid} Linux 6.12 leaves what it likes in the other bits of
+   * EDX: its compiler fills in a bool's byte.
+   */
+  private static boolean wanted(Cpu c) {
+    return (c.r[2] & 1) != 0;
+  }
+
+  private static void validates(Cpu c, RmpOperand at, int eax, boolean carry, RmpCheck why) {
+    CpuObserver o = c.observer;
+    if (o != null) {
+      o.onPvalidate(c, at, wanted(c), eax, carry, why);
+    }
+  }
+
+  private static void validated(
+      Cpu c, RmpOperand at, RmpResult result, boolean carry, RmpCheck why) {
+    validates(c, at, result.eax, carry, why);
+    done(c, result, carry);
+  }
+
+  // ---- RMPADJUST
 
   private static void rmpadjust(MemOp o, Cpu c) {
     Rmp rmp = table(c);
     long size = c.r[1];
     long what = c.r[2];
+    boolean large = size == 1;
+    if (c.cpl != 0) {
+      adjusts(c, nowhere(c, large), -1, RmpCheck.CPL);
+      c.gp(0);
+    }
+    RmpCheck meaning = meaning(size, what);
+    if (meaning != RmpCheck.NONE) {
+      adjusted(c, nowhere(c, large), RmpResult.FAIL_INPUT, meaning);
+      return;
+    }
     int target = (int) what & TARGET;
+    if (target <= c.vmpl()) {
+      adjusted(c, nowhere(c, large), RmpResult.FAIL_PERMISSION, RmpCheck.TARGET_VMPL);
+      return;
+    }
+    RmpOperand at = operand(o, c, rmp, large);
+    RmpCheck wrong = mapping(c, at);
+    if (wrong != RmpCheck.NONE) {
+      adjusted(c, at, RmpResult.FAIL_INPUT, wrong);
+      return;
+    }
+    long frame = at.gpa() >>> 12;
     int permissions = ((int) what & PERMISSIONS) >>> 8;
-    boolean meant =
-        (size & ~1L) == 0
-            && (what & ~(TARGET | PERMISSIONS | VMSA)) == 0
-            && (permissions & ~RmpEntry.ALL) == 0
-            && target < RmpEntry.LEVELS;
-    if (!meant || target <= c.vmpl()) {
-      done(c, meant ? RmpResult.FAIL_PERMISSION : RmpResult.FAIL_INPUT, false);
-      return;
-    }
-    long gpa = operand(o, c, size == 1);
-    if (gpa < 0) {
-      done(c, RmpResult.FAIL_INPUT, false);
-      return;
-    }
     boolean vmsa = (what & VMSA) != 0;
-    Rmp.Answer a = rmp.adjust(gpa >>> 12, size == 1, c.asid(), c.vmpl(), target, permissions, vmsa);
+    Rmp.Answer a = rmp.adjust(frame, large, c.asid(), c.vmpl(), target, permissions, vmsa);
     if (a.access() != Rmp.ALLOWED) {
-      fault(c, a.access(), gpa);
+      adjusts(c, at, -1, rmp.failed(frame, c.asid(), a.access(), true));
+      fault(c, a.access(), at.gpa());
     }
-    done(c, a.result(), false);
+    adjusted(c, at, a.result(), reason(a));
   }
+
+  /** {@return what has no meaning in the operands of RMPADJUST} */
+  private static RmpCheck meaning(long size, long what) {
+    if ((size & ~1L) != 0) {
+      return RmpCheck.OPERAND_SIZE;
+    }
+    boolean meant =
+        (what & ~(TARGET | PERMISSIONS | VMSA)) == 0
+            && (((int) what & PERMISSIONS) >>> 8 & ~RmpEntry.ALL) == 0
+            && ((int) what & TARGET) < RmpEntry.LEVELS;
+    return meant ? RmpCheck.NONE : RmpCheck.RESERVED;
+  }
+
+  private static void adjusts(Cpu c, RmpOperand at, int eax, RmpCheck why) {
+    CpuObserver o = c.observer;
+    if (o != null) {
+      o.onRmpadjust(c, at, c.r[2], eax, why);
+    }
+  }
+
+  private static void adjusted(Cpu c, RmpOperand at, RmpResult result, RmpCheck why) {
+    adjusts(c, at, result.eax, why);
+    done(c, result, false);
+  }
+
+  // ---- RMPQUERY
 
   private static void rmpquery(MemOp o, Cpu c) {
     Rmp rmp = table(c);
+    if (c.cpl != 0) {
+      queries(c, nowhere(c, false), -1, RmpCheck.CPL);
+      c.gp(0);
+    }
     int target = (int) c.r[2] & TARGET;
     if (target >= RmpEntry.LEVELS || target <= c.vmpl()) {
-      done(c, RmpResult.FAIL_PERMISSION, false);
+      RmpCheck why = target >= RmpEntry.LEVELS ? RmpCheck.RESERVED : RmpCheck.TARGET_VMPL;
+      queried(c, nowhere(c, false), RmpResult.FAIL_PERMISSION, why);
       return;
     }
-    long gpa = operand(o, c, false);
-    if (gpa < 0) {
-      done(c, RmpResult.FAIL_PERMISSION, false);
+    RmpOperand at = operand(o, c, rmp, false);
+    RmpCheck wrong = mapping(c, at);
+    if (wrong != RmpCheck.NONE) {
+      queried(c, at, RmpResult.FAIL_PERMISSION, wrong);
       return;
     }
-    long access = rmp.checkQuery(gpa >>> 12, c.asid(), c.vmpl());
+    long frame = at.gpa() >>> 12;
+    long access = rmp.checkQuery(frame, c.asid(), c.vmpl());
     if (access != Rmp.ALLOWED) {
-      fault(c, access, gpa);
+      queries(c, at, -1, rmp.failed(frame, c.asid(), access, true));
+      fault(c, access, at.gpa());
     }
-    RmpEntry e = rmp.read(gpa & -4096L);
+    queries(c, at, RmpResult.SUCCESS.eax, RmpCheck.NONE);
+    RmpEntry e = rmp.read(at.gpa() & -4096L);
     c.r[1] = e.large() ? 1 : 0;
     c.r[2] = target | (long) e.permissions(target) << 8 | (e.vmsa() ? VMSA : 0);
     done(c, RmpResult.SUCCESS, false);
+  }
+
+  private static void queries(Cpu c, RmpOperand at, int eax, RmpCheck why) {
+    CpuObserver o = c.observer;
+    if (o != null) {
+      o.onRmpquery(c, at, (int) c.r[2] & TARGET, eax, why);
+    }
+  }
+
+  private static void queried(Cpu c, RmpOperand at, RmpResult result, RmpCheck why) {
+    queries(c, at, result.eax, why);
+    done(c, result, false);
   }
 
   /** A load would have faulted so. */

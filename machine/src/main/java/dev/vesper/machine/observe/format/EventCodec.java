@@ -1,5 +1,6 @@
 package dev.vesper.machine.observe.format;
 
+import dev.vesper.ghcb.ApCreation;
 import dev.vesper.ghcb.ExitCode;
 import dev.vesper.ghcb.MsrRequest;
 import dev.vesper.machine.observe.Accesses;
@@ -7,18 +8,26 @@ import dev.vesper.machine.observe.At;
 import dev.vesper.machine.observe.ByteRange;
 import dev.vesper.machine.observe.Bytes;
 import dev.vesper.machine.observe.Event;
+import dev.vesper.machine.observe.Event.ApCreationAsked;
 import dev.vesper.machine.observe.Event.AutomaticExit;
 import dev.vesper.machine.observe.Event.ConsoleLine;
 import dev.vesper.machine.observe.Event.DmaNoise;
 import dev.vesper.machine.observe.Event.Ended;
 import dev.vesper.machine.observe.Event.ExecuteOnlyRead;
 import dev.vesper.machine.observe.Event.GhcbExchange;
+import dev.vesper.machine.observe.Event.GhcbRegistered;
+import dev.vesper.machine.observe.Event.GuestRequestAnswered;
 import dev.vesper.machine.observe.Event.HostAccess;
 import dev.vesper.machine.observe.Event.Injected;
 import dev.vesper.machine.observe.Event.Launched;
 import dev.vesper.machine.observe.Event.MsrExchange;
 import dev.vesper.machine.observe.Event.PageStateChanged;
 import dev.vesper.machine.observe.Event.Place;
+import dev.vesper.machine.observe.Event.Pvalidate;
+import dev.vesper.machine.observe.Event.RmpChanged;
+import dev.vesper.machine.observe.Event.RmpViolation;
+import dev.vesper.machine.observe.Event.Rmpadjust;
+import dev.vesper.machine.observe.Event.Rmpquery;
 import dev.vesper.machine.observe.Event.VcRaised;
 import dev.vesper.machine.observe.Event.VcReturned;
 import dev.vesper.machine.observe.Event.VcpuStarted;
@@ -29,6 +38,7 @@ import dev.vesper.machine.observe.GhcbUse;
 import dev.vesper.machine.observe.Operand;
 import dev.vesper.machine.observe.PageState;
 import dev.vesper.machine.observe.Registers;
+import dev.vesper.machine.observe.RmpState;
 import java.nio.charset.StandardCharsets;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -42,6 +52,8 @@ public final class EventCodec {
   public static final String SCHEMA = "vesper.trace/2";
 
   private static final String NO_PAGE = "no page";
+  private static final String VALIDATE = "validate";
+  private static final String EXTENDED = "extended request";
 
   /** Takes the details of an event in the order in which they are written. */
   @FunctionalInterface
@@ -71,6 +83,14 @@ public final class EventCodec {
       case DmaNoise d -> "dma_noise";
       case ExecuteOnlyRead x -> "execute_only";
       case VcpuStarted s -> "ap_start";
+      case Pvalidate p -> "pvalidate";
+      case Rmpadjust a -> "rmpadjust";
+      case Rmpquery q -> "rmpquery";
+      case RmpChanged r -> "rmp";
+      case RmpViolation v -> "rmp_violation";
+      case ApCreationAsked a -> "ap_creation";
+      case GhcbRegistered g -> "ghcb_register";
+      case GuestRequestAnswered g -> "guest_request";
       case ConsoleLine c -> "console";
       case Place p -> "place";
       case Launched l -> "launch";
@@ -93,6 +113,14 @@ public final class EventCodec {
       case DmaNoise d -> "read";
       case ExecuteOnlyRead x -> "data read of text";
       case VcpuStarted s -> "vCPU " + s.vcpu();
+      case Pvalidate p -> p.validate() ? VALIDATE : "rescind";
+      case Rmpadjust a -> "VMPL" + a.vmpl();
+      case Rmpquery q -> "VMPL" + q.vmpl();
+      case RmpChanged r -> r.cause().toString();
+      case RmpViolation v -> v.access().toString();
+      case ApCreationAsked a -> ApCreation.of(a.info1()).toString();
+      case GhcbRegistered g -> MsrRequest.name(MsrRequest.REGISTER_GHCB_REQ);
+      case GuestRequestAnswered g -> g.extended() ? EXTENDED : "request";
       case ConsoleLine c -> "line";
       case Place p -> "access";
       case Launched l -> "LAUNCH_MEASURE";
@@ -158,6 +186,14 @@ public final class EventCodec {
         to.accept(Key.STARTED, (long) s.vcpu());
         text(to, Key.HOW, s.how());
       }
+      case Pvalidate p -> SnpEvents.pvalidate(p, to);
+      case Rmpadjust a -> SnpEvents.rmpadjust(a, to);
+      case Rmpquery q -> SnpEvents.rmpquery(q, to);
+      case RmpChanged r -> SnpEvents.changed(r, to);
+      case RmpViolation v -> SnpEvents.violation(v, to);
+      case ApCreationAsked a -> SnpEvents.creation(a, to);
+      case GhcbRegistered g -> to.accept(Key.GHCB, g.gpa());
+      case GuestRequestAnswered g -> SnpEvents.request(g, to);
       case ConsoleLine c -> text(to, Key.TEXT, c.text());
       case Place p -> {
         // nothing but the place
@@ -228,7 +264,7 @@ public final class EventCodec {
     text(to, Key.ENDED, x.ended());
   }
 
-  private static void text(Details to, Key k, @Nullable String s) {
+  static void text(Details to, Key k, @Nullable String s) {
     if (s != null && !s.isEmpty()) {
       to.accept(k, s);
     }
@@ -279,6 +315,7 @@ public final class EventCodec {
       case List<?> l -> Grammar.ranges(b, l);
       case Operand o -> Grammar.operand(b, o);
       case Accesses a -> Grammar.accesses(b, a);
+      case RmpState s -> Grammar.rmpState(b, s);
       default -> throw new IllegalArgumentException("no detail: " + value.getClass());
     }
   }
@@ -408,6 +445,14 @@ public final class EventCodec {
       case "execute_only" ->
           new ExecuteOnlyRead(at, r.number(Key.ADDRESS), r.number(Key.VC), r.number(Key.VC_RIP));
       case "ap_start" -> new VcpuStarted(at, r.integer(Key.STARTED), r.text(Key.HOW));
+      case "pvalidate" -> SnpEvents.pvalidate(at, r, name.equals(VALIDATE));
+      case "rmpadjust" -> SnpEvents.rmpadjust(at, r);
+      case "rmpquery" -> SnpEvents.rmpquery(at, r);
+      case "rmp" -> SnpEvents.changed(at, r);
+      case "rmp_violation" -> SnpEvents.violation(at, r);
+      case "ap_creation" -> SnpEvents.creation(at, r);
+      case "ghcb_register" -> new GhcbRegistered(at, r.number(Key.GHCB));
+      case "guest_request" -> SnpEvents.request(at, r, name.equals(EXTENDED));
       case "console" -> new ConsoleLine(at, r.text(Key.TEXT));
       case "place" -> new Place(at);
       case "launch" ->

@@ -8,6 +8,7 @@ import dev.vesper.machine.observe.Bytes;
 import dev.vesper.machine.observe.FieldValues;
 import dev.vesper.machine.observe.Operand;
 import dev.vesper.machine.observe.Registers;
+import dev.vesper.machine.observe.RmpState;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.EnumMap;
@@ -16,6 +17,7 @@ import java.util.HexFormat;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 
 /**
  * How the values of events are spelled, and how they are read again. What a reader is given may be
@@ -29,6 +31,7 @@ final class Grammar {
   private static final byte[][] ASSIGNED = new byte[ALL_FIELDS.length][];
 
   private static final Accesses.Kind[] KINDS = Accesses.Kind.values();
+  private static final Set<String> STATE_PARTS = Set.of("asid", "gpa", "permissions", "vmsa");
 
   static {
     for (GhcbField f : ALL_FIELDS) {
@@ -119,6 +122,23 @@ final class Grammar {
     };
   }
 
+  /** Appends {@code Guest-Valid 4K asid=0x1 gpa=0x2000 permissions=0x1f vmsa}. */
+  static void rmpState(TextBuffer b, RmpState s) {
+    b.add(s.kind().toString()).add(s.large() ? " 2M" : " 4K");
+    if (s.asid() != 0) {
+      number(b.add(" asid="), s.asid());
+    }
+    if (s.gpa() != 0) {
+      number(b.add(" gpa="), s.gpa());
+    }
+    if (s.permissions() != 0) {
+      number(b.add(" permissions="), s.permissions() & 0xFFFF_FFFFL);
+    }
+    if (s.vmsa()) {
+      b.add(" vmsa");
+    }
+  }
+
   // ---- reading
 
   /** {@return what is between spaces, one after the other: there may be millions} */
@@ -152,7 +172,7 @@ final class Grammar {
     throw damaged(k);
   }
 
-  private static IllegalArgumentException damaged(Key k) {
+  private static IllegalArgumentException damaged(Object k) {
     return new IllegalArgumentException("its " + k + " is damaged");
   }
 
@@ -254,8 +274,36 @@ final class Grammar {
     return a;
   }
 
-  /** {@return the constant of an enum whose text this is} */
-  static <T extends Enum<T>> T word(Key k, String s, Class<T> type) {
+  static RmpState rmpState(Key k, String s) {
+    String[] t = s.split(" ", 7);
+    if (t.length < 2 || t.length == 7 || !t[1].equals("2M") && !t[1].equals("4K")) {
+      throw damaged(k);
+    }
+    Map<String, Long> rest = new HashMap<>();
+    for (int i = 2; i < t.length; i++) {
+      int at = t[i].indexOf('=');
+      String name = at < 0 ? t[i] : t[i].substring(0, at);
+      boolean flag = name.equals("vmsa");
+      if (!STATE_PARTS.contains(name) || flag != at < 0) {
+        throw damaged(k);
+      }
+      rest.put(name, flag ? 1 : number(t[i].substring(at + 1)));
+    }
+    return new RmpState(
+        word(k, t[0], RmpState.Kind.class),
+        t[1].equals("2M"),
+        rest.containsKey("vmsa"),
+        rest.getOrDefault("asid", 0L).intValue(),
+        rest.getOrDefault("gpa", 0L),
+        rest.getOrDefault("permissions", 0L).intValue());
+  }
+
+  /**
+   * {@return the constant of an enum whose text this is}
+   *
+   * @param k the member that has it, for messages
+   */
+  static <T extends Enum<T>> T word(Object k, String s, Class<T> type) {
     for (T c : type.getEnumConstants()) {
       if (c.toString().equals(s)) {
         return c;

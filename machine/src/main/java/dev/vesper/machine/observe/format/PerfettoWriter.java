@@ -1,18 +1,26 @@
 package dev.vesper.machine.observe.format;
 
 import dev.vesper.machine.observe.Event;
+import dev.vesper.machine.observe.Event.ApCreationAsked;
 import dev.vesper.machine.observe.Event.AutomaticExit;
 import dev.vesper.machine.observe.Event.ConsoleLine;
 import dev.vesper.machine.observe.Event.DmaNoise;
 import dev.vesper.machine.observe.Event.Ended;
 import dev.vesper.machine.observe.Event.ExecuteOnlyRead;
 import dev.vesper.machine.observe.Event.GhcbExchange;
+import dev.vesper.machine.observe.Event.GhcbRegistered;
+import dev.vesper.machine.observe.Event.GuestRequestAnswered;
 import dev.vesper.machine.observe.Event.HostAccess;
 import dev.vesper.machine.observe.Event.Injected;
 import dev.vesper.machine.observe.Event.Launched;
 import dev.vesper.machine.observe.Event.MsrExchange;
 import dev.vesper.machine.observe.Event.PageStateChanged;
 import dev.vesper.machine.observe.Event.Place;
+import dev.vesper.machine.observe.Event.Pvalidate;
+import dev.vesper.machine.observe.Event.RmpChanged;
+import dev.vesper.machine.observe.Event.RmpViolation;
+import dev.vesper.machine.observe.Event.Rmpadjust;
+import dev.vesper.machine.observe.Event.Rmpquery;
 import dev.vesper.machine.observe.Event.VcRaised;
 import dev.vesper.machine.observe.Event.VcReturned;
 import dev.vesper.machine.observe.Event.VcpuStarted;
@@ -185,6 +193,14 @@ public final class PerfettoWriter implements TraceWriter {
       case DmaNoise x -> instant(e, track);
       case ExecuteOnlyRead x -> instant(e, track);
       case VcpuStarted x -> instant(e, track);
+      case Pvalidate x -> instant(e, track);
+      case Rmpadjust x -> instant(e, track);
+      case Rmpquery x -> instant(e, track);
+      case RmpChanged x -> instant(e, track);
+      case RmpViolation x -> instant(e, track);
+      case ApCreationAsked x -> instant(e, track);
+      case GhcbRegistered x -> instant(e, track);
+      case GuestRequestAnswered x -> instant(e, track);
       case Launched x -> instant(e, track);
       case Ended x -> instant(e, track);
       case Place x -> {

@@ -5,6 +5,7 @@ import dev.vesper.machine.observe.Bytes;
 import dev.vesper.machine.observe.FieldValues;
 import dev.vesper.machine.observe.Operand;
 import dev.vesper.machine.observe.Registers;
+import dev.vesper.machine.observe.RmpState;
 import java.util.EnumMap;
 import java.util.HashMap;
 import java.util.List;
@@ -126,6 +127,15 @@ final class TraceRecord {
     return (int) v;
   }
 
+  /** {@return a number that is at least 1, as it is if it is missing} */
+  long positive(Key k) {
+    long v = has(k) ? number(k) : 1;
+    if (v < 1) {
+      throw new IllegalArgumentException("its " + k + " is not positive");
+    }
+    return v;
+  }
+
   Registers registers(Key k) {
     return has(k) ? Grammar.registers(k, text(k)) : Registers.of(new long[Registers.COUNT]);
   }
@@ -144,6 +154,10 @@ final class TraceRecord {
 
   @Nullable Operand operand(Key k) {
     return has(k) ? Grammar.operand(k, text(k)) : null;
+  }
+
+  RmpState rmpState(Key k) {
+    return has(k) ? Grammar.rmpState(k, text(k)) : RmpState.HYPERVISOR;
   }
 
   <T extends Enum<T>> T word(Key k, Class<T> type, T absent) {

@@ -14,6 +14,10 @@ import dev.vesper.machine.observe.GhcbUse;
 import dev.vesper.machine.observe.Operand;
 import dev.vesper.machine.observe.PageState;
 import dev.vesper.machine.observe.Registers;
+import dev.vesper.machine.observe.RmpAccess;
+import dev.vesper.machine.observe.RmpCause;
+import dev.vesper.machine.observe.RmpCheck;
+import dev.vesper.machine.observe.RmpState;
 import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
@@ -23,7 +27,7 @@ import org.jspecify.annotations.Nullable;
 
 /** Events of every type with every part, as a tracer could make them. */
 final class RandomEvents {
-  private static final int TYPES = 16;
+  private static final int TYPES = 24;
   private static final int[] EXITS = {
     0, 0x27, 0x37, 0x60, 0x6E, 0x72, 0x7B, 0x8F, 0x9F, 0x400, 0x80000001, 0x8000FFFF, -1, 0x1234
   };
@@ -73,8 +77,84 @@ final class RandomEvents {
       case 12 -> new Event.ConsoleLine(at, text(""));
       case 13 -> new Event.Place(at);
       case 14 -> new Event.Launched(at, text("0x1 "), bytes(), bytes(), bytes());
+      case 15 ->
+          new Event.Pvalidate(
+              at,
+              number(),
+              gpa(),
+              r.nextBoolean(),
+              r.nextBoolean(),
+              eax(),
+              r.nextBoolean(),
+              state(),
+              one(RmpCheck.values()),
+              id());
+      case 16 ->
+          new Event.Rmpadjust(
+              at,
+              number(),
+              gpa(),
+              r.nextBoolean(),
+              r.nextInt(256),
+              r.nextInt(256),
+              r.nextBoolean(),
+              eax(),
+              state(),
+              one(RmpCheck.values()));
+      case 17 ->
+          new Event.Rmpquery(
+              at, number(), gpa(), r.nextInt(256), eax(), state(), one(RmpCheck.values()));
+      case 18 -> changed(at);
+      case 19 ->
+          new Event.RmpViolation(
+              at,
+              one(RmpAccess.values()),
+              number(),
+              number(),
+              r.nextBoolean(),
+              number(),
+              state(),
+              one(RmpCheck.values()));
+      case 20 -> new Event.ApCreationAsked(at, number(), number(), number(), text("no "));
+      case 21 -> new Event.GhcbRegistered(at, number());
+      case 22 ->
+          new Event.GuestRequestAnswered(
+              at, r.nextBoolean(), number(), number(), number(), number(), text("no "));
       default -> new Event.Ended(at, r.nextInt(126), text("reason "));
     };
+  }
+
+  private Event changed(At at) {
+    int first = r.nextInt(254) - 1;
+    return new Event.RmpChanged(
+        at,
+        one(RmpCause.values()),
+        text("private "),
+        number(),
+        id(),
+        state(),
+        state(),
+        first,
+        first < 0 ? -1 : first + r.nextInt(3),
+        text("no "));
+  }
+
+  private RmpState state() {
+    return new RmpState(
+        one(RmpState.Kind.values()),
+        r.nextBoolean(),
+        r.nextBoolean(),
+        r.nextInt(3),
+        r.nextInt(3) == 0 ? 0 : number(),
+        r.nextInt(2) == 0 ? 0 : r.nextInt());
+  }
+
+  private long gpa() {
+    return r.nextInt(4) == 0 ? Event.NO_ADDRESS : number() >>> 1;
+  }
+
+  private int eax() {
+    return r.nextInt(8) - 1;
   }
 
   private Event raised(At at) {

@@ -1,0 +1,201 @@
+package dev.vesper.machine.observe.format;
+
+import dev.vesper.machine.observe.At;
+import dev.vesper.machine.observe.Event;
+import dev.vesper.machine.observe.Event.ApCreationAsked;
+import dev.vesper.machine.observe.Event.GuestRequestAnswered;
+import dev.vesper.machine.observe.Event.Pvalidate;
+import dev.vesper.machine.observe.Event.RmpChanged;
+import dev.vesper.machine.observe.Event.RmpViolation;
+import dev.vesper.machine.observe.Event.Rmpadjust;
+import dev.vesper.machine.observe.Event.Rmpquery;
+import dev.vesper.machine.observe.RmpAccess;
+import dev.vesper.machine.observe.RmpCause;
+import dev.vesper.machine.observe.RmpCheck;
+
+/** The details of events of SEV-SNP alone. */
+final class SnpEvents {
+  private static final String SMALL = "4K";
+  private static final String LARGE = "2M";
+
+  private SnpEvents() {}
+
+  private static void flag(EventCodec.Details to, Key k, boolean on) {
+    to.accept(k, on ? 1L : 0L);
+  }
+
+  private static void operand(EventCodec.Details to, long gva, long gpa, RmpCheck why, int eax) {
+    to.accept(Key.GVA, gva);
+    if (gpa != Event.NO_ADDRESS) {
+      to.accept(Key.GPA, gpa);
+    }
+    if (eax >= 0) {
+      to.accept(Key.EAX, (long) eax);
+    }
+    EventCodec.text(to, Key.WHY, why.toString());
+  }
+
+  private static long gpa(TraceRecord r) {
+    return r.has(Key.GPA) ? r.number(Key.GPA) : Event.NO_ADDRESS;
+  }
+
+  private static int eax(TraceRecord r) {
+    return r.has(Key.EAX) ? r.integer(Key.EAX) & 0x7FFF_FFFF : -1;
+  }
+
+  private static RmpCheck why(TraceRecord r) {
+    return r.word(Key.WHY, RmpCheck.class, RmpCheck.NONE);
+  }
+
+  private static String size(boolean large) {
+    return large ? LARGE : SMALL;
+  }
+
+  private static boolean large(TraceRecord r) {
+    return r.text(Key.SIZE).equals(LARGE);
+  }
+
+  // ---- instructions
+
+  static void pvalidate(Pvalidate p, EventCodec.Details to) {
+    operand(to, p.gva(), p.gpa(), p.why(), p.eax());
+    flag(to, Key.CF, p.carry());
+    to.accept(Key.SIZE, size(p.large()));
+    to.accept(Key.COUNT, p.count());
+    to.accept(Key.BEFORE, p.before());
+  }
+
+  static Event pvalidate(At at, TraceRecord r, boolean validate) {
+    return new Pvalidate(
+        at,
+        r.number(Key.GVA),
+        gpa(r),
+        large(r),
+        validate,
+        eax(r),
+        r.number(Key.CF) != 0,
+        r.rmpState(Key.BEFORE),
+        why(r),
+        r.positive(Key.COUNT));
+  }
+
+  static void rmpadjust(Rmpadjust a, EventCodec.Details to) {
+    operand(to, a.gva(), a.gpa(), a.why(), a.eax());
+    to.accept(Key.SIZE, size(a.large()));
+    to.accept(Key.VMPL, (long) a.vmpl());
+    to.accept(Key.PERMISSIONS, (long) a.permissions());
+    flag(to, Key.VMSA, a.vmsa());
+    to.accept(Key.BEFORE, a.before());
+  }
+
+  static Event rmpadjust(At at, TraceRecord r) {
+    return new Rmpadjust(
+        at,
+        r.number(Key.GVA),
+        gpa(r),
+        large(r),
+        r.integer(Key.VMPL),
+        r.integer(Key.PERMISSIONS),
+        r.number(Key.VMSA) != 0,
+        eax(r),
+        r.rmpState(Key.BEFORE),
+        why(r));
+  }
+
+  static void rmpquery(Rmpquery q, EventCodec.Details to) {
+    operand(to, q.gva(), q.gpa(), q.why(), q.eax());
+    to.accept(Key.VMPL, (long) q.vmpl());
+    to.accept(Key.STATE, q.state());
+  }
+
+  static Event rmpquery(At at, TraceRecord r) {
+    return new Rmpquery(
+        at, r.number(Key.GVA), gpa(r), r.integer(Key.VMPL), eax(r), r.rmpState(Key.STATE), why(r));
+  }
+
+  // ---- the table
+
+  static void changed(RmpChanged c, EventCodec.Details to) {
+    EventCodec.text(to, Key.WHAT, c.what());
+    to.accept(Key.GPA, c.gpa());
+    to.accept(Key.PAGES, c.pages());
+    to.accept(Key.BEFORE, c.before());
+    to.accept(Key.AFTER, c.after());
+    if (c.first() >= 0) {
+      to.accept(Key.FIRST, (long) c.first());
+      to.accept(Key.LAST, (long) c.last());
+    }
+    EventCodec.text(to, Key.WHY, c.why());
+  }
+
+  static Event changed(At at, TraceRecord r) {
+    boolean listed = r.has(Key.FIRST);
+    return new RmpChanged(
+        at,
+        Grammar.word("name", r.common("name"), RmpCause.class),
+        r.text(Key.WHAT),
+        r.number(Key.GPA),
+        r.positive(Key.PAGES),
+        r.rmpState(Key.BEFORE),
+        r.rmpState(Key.AFTER),
+        listed ? r.integer(Key.FIRST) : -1,
+        listed ? r.integer(Key.LAST) : -1,
+        r.text(Key.WHY));
+  }
+
+  static void violation(RmpViolation v, EventCodec.Details to) {
+    to.accept(Key.GVA, v.gva());
+    to.accept(Key.GPA, v.gpa());
+    flag(to, Key.ENCRYPTED, v.encrypted());
+    if (v.info1() != 0) {
+      to.accept(Key.INFO1, v.info1());
+    }
+    to.accept(Key.STATE, v.state());
+    EventCodec.text(to, Key.WHY, v.why().toString());
+  }
+
+  static Event violation(At at, TraceRecord r) {
+    return new RmpViolation(
+        at,
+        Grammar.word("name", r.common("name"), RmpAccess.class),
+        r.number(Key.GVA),
+        r.number(Key.GPA),
+        r.number(Key.ENCRYPTED) != 0,
+        r.number(Key.INFO1),
+        r.rmpState(Key.STATE),
+        why(r));
+  }
+
+  // ---- events of the GHCB
+
+  static void creation(ApCreationAsked a, EventCodec.Details to) {
+    to.accept(Key.INFO1, a.info1());
+    to.accept(Key.AREA, a.area());
+    to.accept(Key.FEATURES, a.features());
+    EventCodec.text(to, Key.WHY, a.why());
+  }
+
+  static Event creation(At at, TraceRecord r) {
+    return new ApCreationAsked(
+        at, r.number(Key.INFO1), r.number(Key.AREA), r.number(Key.FEATURES), r.text(Key.WHY));
+  }
+
+  static void request(GuestRequestAnswered g, EventCodec.Details to) {
+    to.accept(Key.REQUEST, Event.hex(g.request()));
+    to.accept(Key.RESPONSE, Event.hex(g.response()));
+    to.accept(Key.INFO1, g.info1());
+    to.accept(Key.INFO2, g.info2());
+    EventCodec.text(to, Key.WHY, g.why());
+  }
+
+  static Event request(At at, TraceRecord r, boolean extended) {
+    return new GuestRequestAnswered(
+        at,
+        extended,
+        r.number(Key.REQUEST),
+        r.number(Key.RESPONSE),
+        r.number(Key.INFO1),
+        r.number(Key.INFO2),
+        r.text(Key.WHY));
+  }
+}

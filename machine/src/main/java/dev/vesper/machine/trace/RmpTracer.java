@@ -1,0 +1,172 @@
+package dev.vesper.machine.trace;
+
+import dev.vesper.ghcb.PageStateEntry;
+import dev.vesper.machine.cpu.Cpu;
+import dev.vesper.machine.cpu.RmpOperand;
+import dev.vesper.machine.memory.Rmp;
+import dev.vesper.machine.memory.RmpEntry;
+import dev.vesper.machine.observe.At;
+import dev.vesper.machine.observe.Event.Pvalidate;
+import dev.vesper.machine.observe.Event.RmpChanged;
+import dev.vesper.machine.observe.Event.RmpViolation;
+import dev.vesper.machine.observe.Event.Rmpadjust;
+import dev.vesper.machine.observe.Event.Rmpquery;
+import dev.vesper.machine.observe.RmpAccess;
+import dev.vesper.machine.observe.RmpCause;
+import dev.vesper.machine.observe.RmpCheck;
+import dev.vesper.machine.observe.RmpState;
+import org.jspecify.annotations.Nullable;
+
+/** Follows the reverse map table: who changes it, who asks it, and whom it refuses what. */
+final class RmpTracer {
+  private static final int PAGE = 4096;
+  private static final int PAGES = 512;
+
+  private final Recorder recorder;
+
+  /** What the host is about to change. */
+  private @Nullable Request current;
+
+  private record Request(RmpCause cause, int entry, int operation, long gpa) {}
+
+  /** The host has changed an entry since it has said so. */
+  private boolean changed;
+
+  RmpTracer(Recorder recorder) {
+    this.recorder = recorder;
+  }
+
+  /** {@return what an entry says} */
+  static RmpState state(RmpEntry e) {
+    RmpState.Kind kind = RmpState.Kind.valueOf(e.state().name());
+    long gpa = e.assigned() && e.asid() != 0 ? e.gpa() : 0;
+    return new RmpState(kind, e.large(), e.vmsa(), e.asid(), gpa, e.permissions());
+  }
+
+  // ---- the guest
+
+  void pvalidate(Cpu c, RmpOperand o, boolean validate, int eax, boolean carry, RmpCheck why) {
+    recorder.recordRun(
+        new Pvalidate(
+            recorder.at(c.instructionRip()),
+            o.linear(),
+            o.gpa(),
+            o.large(),
+            validate,
+            eax,
+            carry,
+            state(o.entry()),
+            why,
+            1));
+  }
+
+  void rmpadjust(Cpu c, RmpOperand o, long rdx, int eax, RmpCheck why) {
+    recorder.record(
+        new Rmpadjust(
+            recorder.at(c.instructionRip()),
+            o.linear(),
+            o.gpa(),
+            o.large(),
+            (int) rdx & 0xFF,
+            (int) rdx >>> 8 & 0xFF,
+            (rdx >>> 16 & 1) != 0,
+            eax,
+            state(o.entry()),
+            why));
+  }
+
+  void rmpquery(Cpu c, RmpOperand o, int level, int eax, RmpCheck why) {
+    At at = recorder.at(c.instructionRip());
+    recorder.record(new Rmpquery(at, o.linear(), o.gpa(), level, eax, state(o.entry()), why));
+  }
+
+  void violation(
+      Cpu c,
+      RmpAccess access,
+      long la,
+      long gpa,
+      boolean encrypted,
+      long info1,
+      RmpEntry entry,
+      RmpCheck why) {
+    At at = recorder.at(c.instructionRip());
+    recorder.record(new RmpViolation(at, access, la, gpa, encrypted, info1, state(entry), why));
+  }
+
+  // ---- the host
+
+  void changesPage(RmpCause cause, int entry, int operation, long gpa) {
+    current = new Request(cause, entry, operation, gpa);
+    changed = false;
+  }
+
+  void changedPage(String why) {
+    Request r = current;
+    current = null;
+    Rmp rmp = recorder.memory().rmp();
+    if (r == null || rmp == null || changed && why.isEmpty()) {
+      return;
+    }
+    RmpState now = state(rmp.read(r.gpa));
+    String words = why.isEmpty() ? RmpCheck.UNCHANGED.toString() : why;
+    record(r, PageStateEntry.operation(r.operation), r.gpa, 1, now, now, words);
+  }
+
+  void entryChanged(String instruction, long address, RmpEntry before, RmpEntry after) {
+    changed = true;
+    Request r = current;
+    boolean split = before.large() && !after.large() && after.assigned();
+    String what = r == null || split ? instruction : PageStateEntry.operation(r.operation);
+    int pages = before.large() || after.large() ? PAGES : 1;
+    record(r, what, address, pages, state(before), state(after), "");
+  }
+
+  private void record(
+      @Nullable Request r,
+      String what,
+      long gpa,
+      int pages,
+      RmpState before,
+      RmpState after,
+      String why) {
+    Cpu c = recorder.cpu();
+    recorder.recordRun(
+        new RmpChanged(
+            recorder.at(r == null ? c.instructionRip() : c.exitRip),
+            r == null ? RmpCause.HOST : r.cause,
+            what,
+            gpa,
+            pages,
+            before,
+            after,
+            r == null ? -1 : r.entry,
+            r == null ? -1 : r.entry,
+            why));
+  }
+
+  /**
+   * Pages were launched.
+   *
+   * @param what their type, and what lies there
+   * @param address of the first page in system memory
+   */
+  void launched(String what, long address, long bytes) {
+    Rmp rmp = recorder.memory().rmp();
+    if (rmp == null) {
+      return;
+    }
+    RmpEntry e = rmp.read(address);
+    recorder.record(
+        new RmpChanged(
+            recorder.at(recorder.cpu().rip),
+            RmpCause.LAUNCH,
+            what,
+            e.gpa(),
+            bytes + PAGE - 1 >>> 12,
+            RmpState.HYPERVISOR,
+            state(e),
+            -1,
+            -1,
+            ""));
+  }
+}
