@@ -8,12 +8,15 @@ import dev.vesper.machine.device.Uart16550;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.memory.PhysicalMemory;
 import dev.vesper.machine.model.CpuModel;
+import dev.vesper.machine.observe.EventSink;
+import dev.vesper.machine.observe.Symbols;
 import dev.vesper.machine.sev.EncryptedVcpu;
 import dev.vesper.machine.sev.PlainVcpu;
 import dev.vesper.machine.sev.VirtualCpu;
 import dev.vesper.machine.spec.ConsoleInput;
 import dev.vesper.machine.spec.Hardware;
 import dev.vesper.machine.spec.SevMode;
+import dev.vesper.machine.trace.Tracer;
 import java.util.List;
 
 /** A guest of 1 MiB with one vCPU, and the host of a profile with its minimal board. */
@@ -21,16 +24,17 @@ final class OneVcpuHost {
   private static final int MEMORY = 1 << 20;
   private static final Interpreter INTERPRETER = new Interpreter(CpuFeatures.ALL);
 
+  private final PhysicalMemory memory = new PhysicalMemory(MEMORY, 64);
+  private final Cpu cpu;
   final HostView view;
   final VirtualCpu vcpu;
   private final SevMode mode;
 
   OneVcpuHost(SevMode mode) {
     this.mode = mode;
-    PhysicalMemory memory = new PhysicalMemory(MEMORY, 64);
     view = memory.hostView();
     NestedMap map = frame -> frame < MEMORY >> 12 ? NestedMap.RAM : NestedMap.ABSENT;
-    Cpu cpu = new Cpu(memory, map, CpuFeatures.ALL, INTERPRETER, 1);
+    cpu = new Cpu(memory, map, CpuFeatures.ALL, INTERPRETER, 1);
     int key = memory.createKey(1);
     if (mode == SevMode.SNP) {
       memory.protect(key);
@@ -39,6 +43,15 @@ final class OneVcpuHost {
         mode.encryptsState()
             ? new EncryptedVcpu(cpu, memory, key)
             : new PlainVcpu(cpu, memory, mode == SevMode.SEV);
+  }
+
+  /** {@return what turns all that a host does into events} */
+  Tracer trace(Hypervisor host, EventSink sink) {
+    Tracer t = new Tracer(sink, false);
+    t.attach(List.of(cpu), Symbols.NONE);
+    memory.observe(t.memory());
+    host.observe(t.host());
+    return t;
   }
 
   /** {@return a host that has just been started} */

@@ -14,9 +14,15 @@ import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.memory.PageOwnership;
 import dev.vesper.machine.memory.RmpEntry;
 import dev.vesper.machine.model.CpuModel;
+import dev.vesper.machine.observe.Event;
+import dev.vesper.machine.observe.Event.ApCreationAsked;
+import dev.vesper.machine.observe.Event.GhcbRegistered;
+import dev.vesper.machine.observe.Event.GuestRequestAnswered;
+import dev.vesper.machine.observe.Event.RmpChanged;
 import dev.vesper.machine.sev.VirtualCpu;
 import dev.vesper.machine.sev.Vmcb;
 import dev.vesper.machine.spec.SevMode;
+import dev.vesper.machine.trace.Tracer;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -36,6 +42,8 @@ final class SnpServiceTest {
   private final VirtualCpu vcpu = guest.vcpu;
   private final Hypervisor host =
       guest.start(new KvmProfile(), CpuModel.named("EPYC-Milan"), false, b -> {});
+  private final List<Event> events = new ArrayList<>();
+  private final Tracer tracer = guest.trace(host, events::add);
   private final byte[] page = new byte[4096];
   private final GhcbPage ghcb = new GhcbPage(page);
   private final PageStateList list = new PageStateList(page, GhcbPage.SHARED_BUFFER);
@@ -208,6 +216,125 @@ final class SnpServiceTest {
       }
     }
   }
+
+  // ---- what observers are told
+
+  private <E extends Event> List<E> told(Class<E> type) {
+    tracer.paused();
+    List<E> l = events.stream().filter(type::isInstance).map(type::cast).toList();
+    events.clear();
+    return l;
+  }
+
+  private static String words(RmpChanged c) {
+    return "%s: %s 0x%x+%d, %s to %s, %d-%d%s"
+        .formatted(
+            c.cause(),
+            c.what(),
+            c.gpa() >>> 12,
+            c.pages(),
+            c.before().brief(),
+            c.after().brief(),
+            c.first(),
+            c.last(),
+            c.why().isEmpty() ? "" : ": " + c.why());
+  }
+
+  private List<String> changes() {
+    return told(RmpChanged.class).stream().map(SnpServiceTest::words).toList();
+  }
+
+  @Test
+  void aListOfLikeChangesIsOneEvent() {
+    register();
+    List<PageStateEntry> all = new ArrayList<>();
+    for (int i = 0; i < 100; i++) {
+      all.add(PageStateEntry.of(FREE + i, PageStateEntry.PRIVATE, false));
+    }
+    all.add(PageStateEntry.of(FREE + 5, PageStateEntry.SHARED, false));
+    all.add(PageStateEntry.of(FREE + 6, PageStateEntry.PRIVATE, false));
+    all.add(PageStateEntry.of(0xFFFFF, PageStateEntry.PRIVATE, false));
+    change(all.toArray(PageStateEntry[]::new));
+    assertThat(changes())
+        .containsExactly(
+            "page state change: private 0x40+100, Hypervisor to Guest-Invalid, 0-99",
+            "page state change: shared 0x45+1, Guest-Invalid to Hypervisor, 100-100",
+            "page state change: private 0x46+1, Guest-Invalid to Guest-Invalid, 101-101: the page"
+                + " was so already",
+            "page state change: private 0xfffff+1, Hypervisor to Hypervisor, 102-102: the guest has"
+                + " no memory there");
+  }
+
+  @Test
+  void otherCausesAreNamed() {
+    msr(MsrRequest.pageState(FREE, PageStateEntry.PRIVATE));
+    host.handlers.exit(host.vcpus.getFirst(), ExitCode.NPF, HostRmp.VIOLATION, (long) FREE << 12);
+    rmp.update((long) FREE << 12, RmpEntry.guest((long) FREE << 12, 1));
+    assertThat(changes())
+        .containsExactly(
+            "MSR protocol: private 0x40+1, Hypervisor to Guest-Invalid, -1--1",
+            "implicit conversion: shared 0x40+1, Guest-Invalid to Hypervisor, -1--1",
+            "host: RMPUPDATE 0x40+1, Hypervisor to Guest-Invalid, -1--1");
+  }
+
+  @Test
+  void aRegistrationIsTold() {
+    register();
+    assertThat(told(GhcbRegistered.class)).extracting(GhcbRegistered::gpa).containsExactly(GHCB);
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "1, 0, 1, 0x41000, ''",
+    "1, 7, 1, 0x41000, APIC ID",
+    "1, 0, 3, 0x41000, SEV_FEATURES",
+    "1, 0, 1, 0x41008, whole page",
+    "1, 0, 1, 0, 2 MiB",
+    "1, 0, 1, 0x40001000, no memory",
+    "3, 0, 1, 0x41000, no such request"
+  })
+  void anApCreationIsToldWithWhatIsWrong(int what, int apic, long features, long area, String why) {
+    register();
+    vcpu.vmcb().set(Vmcb.GUEST_SEV_FEATURES, 1);
+    request(ExitCode.SNP_AP_CREATION, (long) apic << 32 | what, area);
+    ghcb.set(GhcbField.RAX, features);
+    exit();
+    ApCreationAsked a = told(ApCreationAsked.class).getFirst();
+    assertThat(a.why()).contains(why);
+    assertThat(a.why().isEmpty()).isEqualTo(why.isEmpty());
+    assertThat(a.area()).isEqualTo(area);
+    assertThat(a.features()).isEqualTo(features);
+    assertThat(ApCreation.of(a.info1())).isEqualTo(new ApCreation(what, 0, apic));
+  }
+
+  private String refusal(boolean extended, long request, long response, long data) {
+    int code = extended ? ExitCode.SNP_EXTENDED_GUEST_REQUEST : ExitCode.SNP_GUEST_REQUEST;
+    request(code, request, response);
+    if (extended) {
+      ghcb.set(GhcbField.RAX, data);
+      ghcb.set(GhcbField.RBX, 1);
+    }
+    List<Long> answer = exit();
+    GuestRequestAnswered a = told(GuestRequestAnswered.class).getFirst();
+    assertThat(a.extended()).isEqualTo(extended);
+    assertThat(List.of(a.info1(), a.info2())).as("as the guest is told").isEqualTo(answer);
+    return a.why();
+  }
+
+  @Test
+  void aRefusedGuestRequestNamesTheCheck() {
+    register();
+    assertThat(refusal(false, 0x41000, 0x42000, 0)).contains("nobody");
+    assertThat(refusal(true, 0x41000, 0x42000, 0x43000)).contains("nobody");
+    assertThat(refusal(false, 0x41000, 0x41000, 0)).contains("same page");
+    assertThat(refusal(false, 0x41000, 0x42008, 0)).contains("response", "whole page");
+    assertThat(refusal(false, 0x41000, 0x4000_0000, 0)).contains("response", "no memory");
+    assertThat(refusal(true, 0x41000, 0x42000, 0x44008)).contains("data pages");
+    rmp.update(0x41000, RmpEntry.guest(0x41000, 1));
+    assertThat(refusal(false, 0x41000, 0x42000, 0)).isEqualTo("the request is a private page");
+  }
+
+  // ---- guest requests
 
   @Test
   void guestRequestsTakeTwoSharedPages() {
