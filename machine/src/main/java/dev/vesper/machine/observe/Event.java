@@ -229,6 +229,7 @@ public sealed interface Event {
    * @param vmsa the page is to be a save area
    * @param eax the result, or -1 if the instruction faults
    * @param before what the table said
+   * @param after what it says now
    * @param why which check has refused it
    */
   record Rmpadjust(
@@ -241,6 +242,7 @@ public sealed interface Event {
       boolean vmsa,
       int eax,
       RmpState before,
+      RmpState after,
       RmpCheck why)
       implements Event {}
 

@@ -61,6 +61,8 @@ final class RmpTracer {
   }
 
   void rmpadjust(Cpu c, RmpOperand o, long rdx, int eax, RmpCheck why) {
+    Rmp rmp = recorder.memory().rmp();
+    RmpEntry after = eax == 0 && rmp != null ? rmp.read(o.gpa()) : o.entry();
     recorder.record(
         new Rmpadjust(
             recorder.at(c.instructionRip()),
@@ -72,6 +74,7 @@ final class RmpTracer {
             (rdx >>> 16 & 1) != 0,
             eax,
             state(o.entry()),
+            state(after),
             why));
   }
 

@@ -210,6 +210,8 @@ final class RmpEventsTest {
     assertThat(a.permissions()).isEqualTo(3);
     assertThat(a.vmsa()).isTrue();
     assertThat(a.before().vmsa()).isFalse();
+    assertThat(a.after().vmsa()).isTrue();
+    assertThat(a.after().permissions()).isEqualTo(RmpEntry.ALL | 3 << 8);
     assertThat(a.eax()).isZero();
     assertThat(a.why()).isEqualTo(RmpCheck.NONE);
     w.rmp.use(PAGE >> 12, true);

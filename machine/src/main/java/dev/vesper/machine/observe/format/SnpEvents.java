@@ -86,6 +86,7 @@ final class SnpEvents {
     to.accept(Key.PERMISSIONS, (long) a.permissions());
     flag(to, Key.VMSA, a.vmsa());
     to.accept(Key.BEFORE, a.before());
+    to.accept(Key.AFTER, a.after());
   }
 
   static Event rmpadjust(At at, TraceRecord r) {
@@ -99,6 +100,7 @@ final class SnpEvents {
         r.number(Key.VMSA) != 0,
         eax(r),
         r.rmpState(Key.BEFORE),
+        r.rmpState(Key.AFTER),
         why(r));
   }
 

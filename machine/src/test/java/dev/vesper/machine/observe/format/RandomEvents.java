@@ -100,6 +100,7 @@ final class RandomEvents {
               r.nextBoolean(),
               eax(),
               state(),
+              state(),
               one(RmpCheck.values()));
       case 17 ->
           new Event.Rmpquery(
