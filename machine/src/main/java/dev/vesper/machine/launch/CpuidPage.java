@@ -49,6 +49,11 @@ public final class CpuidPage {
    */
   public record Host(int signature, int counters) {}
 
+  /** {@return how many bytes so many entries take, with the header} */
+  public static int bytes(int entries) {
+    return HEADER + ENTRY * entries;
+  }
+
   /**
    * {@return a page}
    *

@@ -6,6 +6,7 @@ import java.security.GeneralSecurityException;
 import java.security.KeyFactory;
 import java.security.Signature;
 import java.security.interfaces.ECPrivateKey;
+import java.security.interfaces.ECPublicKey;
 import java.security.spec.ECFieldFp;
 import java.security.spec.ECGenParameterSpec;
 import java.security.spec.ECParameterSpec;
@@ -23,7 +24,15 @@ import org.jspecify.annotations.Nullable;
  */
 final class EllipticKey {
   static final int COORDINATE_BYTES = 48;
+
+  /** Bytes of a number in keys and signatures of SEV-SNP, little endian. */
+  static final int NUMBER_BYTES = 72;
+
+  /** Bytes of a signature of SEV-SNP: R and S, then zeros. */
+  static final int PADDED_BYTES = 0x200;
+
   private static final ECParameterSpec CURVE = curve();
+  static final BigInteger ORDER = CURVE.getOrder();
   private static final BigInteger P = ((ECFieldFp) CURVE.getCurve().getField()).getP();
   private static final BigInteger A = CURVE.getCurve().getA();
 
@@ -44,7 +53,7 @@ final class EllipticKey {
   /** {@return the key pair of a purpose} */
   static EllipticKey seeded(String purpose, long seed) {
     BigInteger r = new BigInteger(1, SeededBytes.of(purpose, seed, 64));
-    BigInteger most = CURVE.getOrder().subtract(BigInteger.ONE);
+    BigInteger most = ORDER.subtract(BigInteger.ONE);
     return new EllipticKey(r.mod(most).add(BigInteger.ONE));
   }
 
@@ -54,10 +63,19 @@ final class EllipticKey {
    * @throws IllegalArgumentException if it is not one of the curve
    */
   static EllipticKey of(BigInteger d) {
-    if (d.signum() <= 0 || d.compareTo(CURVE.getOrder()) >= 0) {
+    if (d.signum() <= 0 || d.compareTo(ORDER) >= 0) {
       throw new IllegalArgumentException("the number is no private key of P-384");
     }
     return new EllipticKey(d);
+  }
+
+  ECPublicKey publicKey() {
+    try {
+      return (ECPublicKey)
+          KeyFactory.getInstance("EC").generatePublic(new ECPublicKeySpec(point, CURVE));
+    } catch (GeneralSecurityException e) {
+      throw new AssertionError("a point of the curve is no key", e);
+    }
   }
 
   ECPoint point() {
@@ -102,7 +120,7 @@ final class EllipticKey {
    * bytes each, big endian}
    */
   byte[] signSha384(byte[] message) {
-    BigInteger n = CURVE.getOrder();
+    BigInteger n = ORDER;
     byte[] hash = SevCrypto.sha384(message);
     byte[] key = fixed(secret.getS());
     byte[] reduced = fixed(new BigInteger(1, hash).mod(n));
@@ -131,6 +149,49 @@ final class EllipticKey {
       k = SevCrypto.hmac384(k, v, new byte[] {0});
       v = SevCrypto.hmac384(k, v);
     }
+  }
+
+  /** {@return the same signature as SEV-SNP writes it, in 512 bytes} */
+  byte[] signPadded(byte[] message) {
+    byte[] rs = signSha384(message);
+    byte[] b = new byte[PADDED_BYTES];
+    put(b, 0, new BigInteger(1, Arrays.copyOf(rs, COORDINATE_BYTES)));
+    put(b, NUMBER_BYTES, new BigInteger(1, Arrays.copyOfRange(rs, COORDINATE_BYTES, rs.length)));
+    return b;
+  }
+
+  /** {@return whether 512 bytes are a key's signature over SHA-384} */
+  static boolean verifyPadded(ECPoint key, byte[] message, byte[] padded) {
+    BigInteger r = get(padded, 0);
+    BigInteger s = get(padded, NUMBER_BYTES);
+    if (Math.max(r.bitLength(), s.bitLength()) > 8 * COORDINATE_BYTES) {
+      return false;
+    }
+    for (int i = 2 * NUMBER_BYTES; i < PADDED_BYTES; i++) {
+      if (padded[i] != 0) {
+        return false;
+      }
+    }
+    byte[] rs = Arrays.copyOf(fixed(r), 2 * COORDINATE_BYTES);
+    System.arraycopy(fixed(s), 0, rs, COORDINATE_BYTES, COORDINATE_BYTES);
+    return verifySha384(key, message, rs);
+  }
+
+  /** Writes a number of at most 384 bits, little endian, where its 72 bytes are zero. */
+  static void put(byte[] b, int at, BigInteger v) {
+    byte[] big = fixed(v);
+    for (int i = 0; i < big.length; i++) {
+      b[at + i] = big[big.length - 1 - i];
+    }
+  }
+
+  /** {@return a number of 72 bytes, little endian} */
+  static BigInteger get(byte[] b, int at) {
+    byte[] big = new byte[NUMBER_BYTES];
+    for (int i = 0; i < NUMBER_BYTES; i++) {
+      big[i] = b[at + NUMBER_BYTES - 1 - i];
+    }
+    return new BigInteger(1, big);
   }
 
   /** {@return a number in 48 bytes, big endian} */

@@ -34,7 +34,6 @@ public final class IdAuthentication {
   private static final int ID_KEY = 0x240;
   private static final int KEY_SIGNATURE = 0x680;
   private static final int AUTHOR_KEY = 0x880;
-  private static final int FIELD = 72;
 
   private final byte[] page;
 
@@ -114,28 +113,9 @@ public final class IdAuthentication {
     if (LittleEndian.u32(key, 0) != P384) {
       return false;
     }
-    ECPoint q = new ECPoint(number(key, 4), number(key, 4 + FIELD));
-    byte[] rs = new byte[2 * EllipticKey.COORDINATE_BYTES];
-    boolean fits = copy(page, signature, rs, 0);
-    fits &= copy(page, signature + FIELD, rs, EllipticKey.COORDINATE_BYTES);
-    return fits && EllipticKey.onCurve(q) && EllipticKey.verifySha384(q, message, rs);
-  }
-
-  /** Turns a number around; {@return whether it has no more than 384 bits} */
-  private static boolean copy(byte[] b, int at, byte[] to, int index) {
-    byte[] v = number(b, at).toByteArray();
-    int from =
-        v.length > EllipticKey.COORDINATE_BYTES ? v.length - EllipticKey.COORDINATE_BYTES : 0;
-    System.arraycopy(
-        v, from, to, index + EllipticKey.COORDINATE_BYTES - (v.length - from), v.length - from);
-    return number(b, at).bitLength() <= 8 * EllipticKey.COORDINATE_BYTES;
-  }
-
-  private static BigInteger number(byte[] b, int at) {
-    byte[] big = new byte[FIELD];
-    for (int i = 0; i < FIELD; i++) {
-      big[i] = b[at + FIELD - 1 - i];
-    }
-    return new BigInteger(1, big);
+    ECPoint q =
+        new ECPoint(EllipticKey.get(key, 4), EllipticKey.get(key, 4 + EllipticKey.NUMBER_BYTES));
+    byte[] padded = Arrays.copyOfRange(page, signature, signature + SIGNATURE_BYTES);
+    return EllipticKey.onCurve(q) && EllipticKey.verifyPadded(q, message, padded);
   }
 }

@@ -15,7 +15,6 @@ import java.util.regex.Pattern;
 public final class IdKey {
   private static final Pattern PEM =
       Pattern.compile("-----BEGIN (EC )?PRIVATE KEY-----([^-]*)-----END (EC )?PRIVATE KEY-----");
-  private static final int FIELD = 72;
 
   private final EllipticKey key;
 
@@ -77,27 +76,13 @@ public final class IdKey {
     byte[] b = new byte[IdAuthentication.KEY_BYTES];
     LittleEndian.put32(b, 0, IdAuthentication.P384);
     ECPoint q = key.point();
-    number(b, 4, q.getAffineX());
-    number(b, 4 + FIELD, q.getAffineY());
+    EllipticKey.put(b, 4, q.getAffineX());
+    EllipticKey.put(b, 4 + EllipticKey.NUMBER_BYTES, q.getAffineY());
     return b;
   }
 
   /** {@return a signature as {@link IdAuthentication} has it} */
   byte[] sign(byte[] message) {
-    byte[] rs = key.signSha384(message);
-    byte[] b = new byte[IdAuthentication.SIGNATURE_BYTES];
-    number(b, 0, new BigInteger(1, Arrays.copyOf(rs, EllipticKey.COORDINATE_BYTES)));
-    number(
-        b,
-        FIELD,
-        new BigInteger(1, Arrays.copyOfRange(rs, EllipticKey.COORDINATE_BYTES, rs.length)));
-    return b;
-  }
-
-  private static void number(byte[] b, int at, BigInteger v) {
-    byte[] big = v.toByteArray();
-    for (int i = 0; i < Math.min(big.length, EllipticKey.COORDINATE_BYTES); i++) {
-      b[at + i] = big[big.length - 1 - i];
-    }
+    return key.signPadded(message);
   }
 }

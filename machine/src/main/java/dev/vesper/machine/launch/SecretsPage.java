@@ -30,7 +30,7 @@ public final class SecretsPage {
   private static final int TSC_FACTOR = 0x160;
 
   /** By how much the counter that a guest sees is slower than its nominal one, in 1/100000. */
-  private static final int FACTOR = 200;
+  public static final int FACTOR = 200;
 
   /** The quadwords of a save area that VmsaRegProt covers on a Genoa, whether it is on or not. */
   private static final byte[] TWEAK_BITMAP = bitmap();

@@ -2,7 +2,12 @@ package dev.vesper.machine.sev;
 
 import dev.vesper.machine.launch.ApiVersion;
 import dev.vesper.machine.launch.CommandFailed;
+import dev.vesper.machine.launch.AttestationReport;
 import dev.vesper.machine.launch.CpuidPage;
+import dev.vesper.machine.launch.DerivedKey;
+import dev.vesper.machine.launch.EndorsementKey;
+import dev.vesper.machine.launch.ReportField;
+import dev.vesper.machine.launch.SnpProduct;
 import dev.vesper.machine.launch.IdAuthentication;
 import dev.vesper.machine.launch.IdBlock;
 import dev.vesper.machine.launch.SecretsPage;
@@ -58,6 +63,17 @@ public final class SnpSecureProcessor {
   private static final byte[] NO_CONTENTS = new byte[0];
   private static final String UPDATE = "SNP_LAUNCH_UPDATE";
 
+  private static final int FIRST_VERSION = 2;
+
+  /** Bit 0 of PLATFORM_INFO. */
+  private static final int SMT_ENABLED = 1;
+
+  private static final byte[] NO_MIGRATION_AGENT = new byte[DerivedKey.BYTES];
+
+  static {
+    Arrays.fill(NO_MIGRATION_AGENT, (byte) -1);
+  }
+
   private static final class Guest {
     State state = State.INIT;
     SnpPolicy policy = new SnpPolicy(0);
@@ -65,12 +81,14 @@ public final class SnpSecureProcessor {
     byte[][] keys = new byte[0][];
     int asid;
     SnpDigest digest = new SnpDigest();
+    @Nullable GuestMessages messages;
   }
 
   private final PhysicalMemory memory;
   private final Rmp rmp;
   private final long seed;
   private final CpuidPage.Host host;
+  private final EndorsementKey chip;
   private final List<String> commands = new ArrayList<>();
   private final Map<Long, Guest> guests = new HashMap<>();
   private boolean initialised;
@@ -86,6 +104,7 @@ public final class SnpSecureProcessor {
     this.rmp = Objects.requireNonNull(memory.rmp());
     this.seed = seed;
     this.host = host;
+    chip = EndorsementKey.of(SnpProduct.of(host.signature()), seed);
   }
 
   private static CommandFailed failed(String command, SevStatus status, String why) {
@@ -299,6 +318,9 @@ public final class SnpSecureProcessor {
       IdAuthentication by = f.authentication();
       identify(g, block, by == null ? new IdAuthentication(new byte[0]) : by, f.authorKey());
     }
+    g.messages =
+        new GuestMessages(
+            about(g, f), chip, SeededBytes.of("VMRK", seed, DerivedKey.BYTES), g.keys, host);
     g.state = State.RUNNING;
     commands.add(FINISH + " host data " + HexFormat.of().formatHex(f.hostData()));
   }
@@ -330,6 +352,84 @@ public final class SnpSecureProcessor {
     if (author && !by.authorSigns()) {
       throw failed(FINISH, SevStatus.BAD_SIGNATURE, "the author key has not signed the ID key");
     }
+  }
+
+  /** {@return what a report says of a guest whoever asks} */
+  private AttestationReport about(Guest g, Finish f) {
+    SnpProduct product = chip.product();
+    AttestationReport r = new AttestationReport();
+    r.set(ReportField.VERSION, product.reportVersion());
+    r.set(ReportField.POLICY, g.policy.bits());
+    r.set(ReportField.SIGNATURE_ALGO, IdAuthentication.ECDSA_P384_SHA384);
+    r.set(ReportField.PLATFORM_INFO, g.policy.has(SnpPolicy.SMT) ? SMT_ENABLED : 0);
+    r.set(ReportField.MEASUREMENT, g.digest.value());
+    r.set(ReportField.HOST_DATA, f.hostData());
+    r.set(ReportField.REPORT_ID, SeededBytes.of("REPORT_ID", seed, DerivedKey.BYTES));
+    r.set(ReportField.REPORT_ID_MA, NO_MIGRATION_AGENT);
+    r.set(ReportField.CHIP_ID, chip.chipId());
+    for (ReportField tcb :
+        List.of(
+            ReportField.CURRENT_TCB,
+            ReportField.REPORTED_TCB,
+            ReportField.COMMITTED_TCB,
+            ReportField.LAUNCH_TCB)) {
+      r.set(tcb, product.encode(product.tcb()));
+    }
+    r.set(ReportField.CURRENT_BUILD, ApiVersion.CURRENT.build());
+    r.set(ReportField.CURRENT_MINOR, ApiVersion.CURRENT.minor());
+    r.set(ReportField.CURRENT_MAJOR, ApiVersion.CURRENT.major());
+    r.set(ReportField.COMMITTED_BUILD, ApiVersion.CURRENT.build());
+    r.set(ReportField.COMMITTED_MINOR, ApiVersion.CURRENT.minor());
+    r.set(ReportField.COMMITTED_MAJOR, ApiVersion.CURRENT.major());
+    if (product.reportVersion() > FIRST_VERSION) {
+      r.set(ReportField.CPUID_FAMILY, SnpProduct.family(host.signature()));
+      r.set(ReportField.CPUID_MODEL, SnpProduct.model(host.signature()));
+      r.set(ReportField.CPUID_STEPPING, host.signature() & 15);
+    }
+    IdBlock block = f.block();
+    IdAuthentication by = f.authentication();
+    if (block != null && by != null) {
+      r.set(ReportField.GUEST_SVN, block.guestSvn());
+      r.set(ReportField.FAMILY_ID, block.familyId());
+      r.set(ReportField.IMAGE_ID, block.imageId());
+      r.set(ReportField.ID_KEY_DIGEST, IdAuthentication.digest(by.idKey()));
+      if (f.authorKey()) {
+        r.set(ReportField.KEY_INFO, AttestationReport.AUTHOR_KEY);
+        r.set(ReportField.AUTHOR_KEY_DIGEST, IdAuthentication.digest(by.authorKey()));
+      }
+    }
+    return r;
+  }
+
+  /**
+   * SNP_GUEST_REQUEST: answers a guest's message.
+   *
+   * @param request address of the host's page that holds it
+   * @param response address of a page that the host has given to the firmware
+   */
+  public void guestRequest(long context, long request, long response) {
+    String command = "SNP_GUEST_REQUEST";
+    Guest g = guest(context, command);
+    RmpEntry e = rmp.read(response);
+    if (e.large()) {
+      throw failed(command, SevStatus.INVALID_PAGE_SIZE, hex(response) + " is a page of 2 MiB");
+    }
+    if (e.state() != PageOwnership.FIRMWARE) {
+      throw failed(command, SevStatus.INVALID_PAGE_STATE, hex(response) + " is in " + e.state());
+    }
+    require(g, State.RUNNING, command);
+    byte[] page = new byte[Page.SIZE];
+    memory.page((int) (request >>> 12), Page.SHARED).copyTo(0, page, 0, Page.SIZE);
+    byte[] answer = Objects.requireNonNull(g.messages).answer(page);
+    Page to = memory.page((int) (response >>> 12), Page.SHARED);
+    to.copyFrom(0, answer, 0, answer.length);
+  }
+
+  /** {@return what was wrong inside the last message of a guest, which its host cannot see, or ""} */
+  public String lastRefusal(long context) {
+    Guest g = guests.get(context);
+    GuestMessages m = g == null ? null : g.messages;
+    return m == null ? "" : m.lastRefusal();
   }
 
   /** SNP_DECOMMISSION: forgets the guest; its context page is the firmware's again. */
