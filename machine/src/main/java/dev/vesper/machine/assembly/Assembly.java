@@ -45,8 +45,8 @@ public final class Assembly {
   /** Per vCPU: VMCB, VMSA and five pages of permission maps. */
   private static final int HOST_PAGES = 8;
 
-  /** For what the firmware knows of a guest under SEV-SNP. */
-  private static final int CONTEXT_PAGES = 1;
+  /** What the firmware knows of a guest under SEV-SNP, a message to it, and its answer. */
+  private static final int SNP_PAGES = 3;
 
   /** Pages below 4 GiB, where firmware ends. */
   public static final int BELOW_4G = 1 << 20;
@@ -93,7 +93,7 @@ public final class Assembly {
         new PhysicalMemory(
             GuestLoader.ram(o, profile),
             firmware == null && o.hardware().screen() == null ? 0 : BELOW_4G,
-            HOST_PAGES * o.processors() + CONTEXT_PAGES);
+            HOST_PAGES * o.processors() + SNP_PAGES);
     MmioMap mmio = new MmioMap();
     boolean encrypted = o.mode() != SevMode.OFF;
     XexCipher.Maker ciphers = encrypted ? NativeXex.maker() : null;

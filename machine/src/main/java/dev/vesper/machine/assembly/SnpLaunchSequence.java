@@ -90,6 +90,7 @@ final class SnpLaunchSequence {
         context,
         new SnpSecureProcessor.Finish(
             l.idBlock(), l.authentication(), l.authorKey(), l.hostData()));
+    parts.host.guestRequests(new MessageBounce(p, context, parts.memory));
     return new SnpLaunchSequence(p, context, l.policy(), List.copyOf(pages));
   }
 

@@ -278,11 +278,13 @@ final class GhcbService {
       default -> {
         boolean extended = code == ExitCode.SNP_EXTENDED_GUEST_REQUEST;
         long data = extended ? value(GhcbField.RAX) : 0;
-        long result = s.request(extended, info1, info2, data);
-        if (result < 0) {
+        long pages = extended ? value(GhcbField.RBX) : 0;
+        MessageService.Answer a = s.messages.serve(extended, info1, info2, data, pages);
+        if (a.malformed()) {
           error(INVALID_INPUT);
         } else {
-          reply(0, result);
+          reply(0, a.info2());
+          answer.put(GhcbField.RBX, extended ? a.pages() : value(GhcbField.RBX));
         }
       }
     }

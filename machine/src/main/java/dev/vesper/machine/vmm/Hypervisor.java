@@ -49,6 +49,12 @@ public final class Hypervisor {
   @Nullable HostObserver observer;
   HostVcpu current;
 
+  /** Who takes the guest's messages to the secure processor, or null if nobody does. */
+  @Nullable GuestRequests guestRequests;
+
+  /** The table of certificates that guests can have with a report; empty for none. */
+  byte[] certificates = {};
+
   /** Interrupts that woke a vCPU set it to 0: how often nothing else happened in a row. */
   int unseenEvents;
 
@@ -90,6 +96,16 @@ public final class Hypervisor {
     this.devices = devices;
     this.profile = profile;
     reset();
+  }
+
+  /** Says who takes the guest's messages to the secure processor. */
+  public void guestRequests(GuestRequests way) {
+    guestRequests = way;
+  }
+
+  /** Gives guests certificates with their reports. */
+  public void certificates(byte[] table) {
+    certificates = table;
   }
 
   private void createVcpus() {

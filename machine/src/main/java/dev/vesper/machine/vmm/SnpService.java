@@ -1,7 +1,6 @@
 package dev.vesper.machine.vmm;
 
 import dev.vesper.ghcb.GhcbPage;
-import dev.vesper.ghcb.GuestRequestResult;
 import dev.vesper.ghcb.HvFeatures;
 import dev.vesper.ghcb.MsrRequest;
 import dev.vesper.ghcb.PageStateEntry;
@@ -25,6 +24,7 @@ final class SnpService {
 
   final PageStates pages;
   final ApCreator creator;
+  final MessageService messages;
   private final Hypervisor host;
   private final HostView memory;
 
@@ -33,6 +33,7 @@ final class SnpService {
     memory = host.memory;
     pages = new PageStates(memory, rmp);
     creator = new ApCreator(host);
+    messages = new MessageService(host, pages);
   }
 
   /** {@return the response to a request of the MSR protocol to register a GHCB} */
@@ -108,52 +109,6 @@ final class SnpService {
       o.changedPage(why);
     }
     return why.isEmpty();
-  }
-
-  /**
-   * {@return SW_EXITINFO2 of a guest request, or -1 if its pages make none} There is nobody who
-   * answers messages: the hypervisor says so by an error of its own.
-   *
-   * @param data address of the pages of an extended request, 0 of another
-   */
-  long request(boolean extended, long request, long response, long data) {
-    String wrong = wrong(request, response, data);
-    long result =
-        wrong.isEmpty() ? new GuestRequestResult(0, GuestRequestResult.GENERIC).encode() : -1;
-    if (host.observer != null) {
-      host.observer.answeredRequest(
-          extended,
-          request,
-          response,
-          result < 0 ? GhcbService.MALFORMED : 0,
-          result < 0 ? GhcbService.INVALID_INPUT : result,
-          result < 0 ? wrong : "this host has nobody who answers messages");
-    }
-    return result;
-  }
-
-  /** {@return what is wrong with the pages of a guest request, empty if nothing is} */
-  private String wrong(long request, long response, long data) {
-    if ((data & PAGE - 1) != 0) {
-      return "the data pages do not begin at a page";
-    }
-    if ((request & PAGE - 1) != 0 || (response & PAGE - 1) != 0) {
-      return "the " + ((request & PAGE - 1) != 0 ? "request" : "response") + " is no whole page";
-    }
-    if (request == response) {
-      return "request and response are the same page";
-    }
-    if (!isShared(request) || !isShared(response)) {
-      long gpa = isShared(request) ? response : request;
-      return "the "
-          + (gpa == request ? "request" : "response")
-          + (memory.contains(gpa, PAGE) ? " is a private page" : " is where no memory is");
-    }
-    return "";
-  }
-
-  private boolean isShared(long gpa) {
-    return memory.contains(gpa, PAGE) && !pages.isPrivate(gpa);
   }
 
   /** {@return whether a GHCB can be read: one that is private ends the run} */
