@@ -1,6 +1,5 @@
 package dev.vesper.machine.launch;
 
-import java.math.BigInteger;
 import java.security.spec.ECPoint;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;

@@ -293,6 +293,7 @@ final class GuestMessages {
     if (!r.failures().isEmpty()) {
       lastRefusal = String.join("; ", r.failures());
     }
-    return put(out, 0, (r.failures().isEmpty() ? SevStatus.SUCCESS : SevStatus.INVALID_PARAM).code());
+    return put(
+        out, 0, (r.failures().isEmpty() ? SevStatus.SUCCESS : SevStatus.INVALID_PARAM).code());
   }
 }

@@ -1,21 +1,21 @@
 package dev.vesper.machine.sev;
 
 import dev.vesper.machine.launch.ApiVersion;
-import dev.vesper.machine.launch.CommandFailed;
 import dev.vesper.machine.launch.AttestationReport;
+import dev.vesper.machine.launch.CommandFailed;
 import dev.vesper.machine.launch.CpuidPage;
 import dev.vesper.machine.launch.DerivedKey;
 import dev.vesper.machine.launch.EndorsementKey;
-import dev.vesper.machine.launch.ReportField;
-import dev.vesper.machine.launch.SnpProduct;
 import dev.vesper.machine.launch.IdAuthentication;
 import dev.vesper.machine.launch.IdBlock;
+import dev.vesper.machine.launch.ReportField;
 import dev.vesper.machine.launch.SecretsPage;
 import dev.vesper.machine.launch.SeededBytes;
 import dev.vesper.machine.launch.SevStatus;
 import dev.vesper.machine.launch.SnpDigest;
 import dev.vesper.machine.launch.SnpPageType;
 import dev.vesper.machine.launch.SnpPolicy;
+import dev.vesper.machine.launch.SnpProduct;
 import dev.vesper.machine.launch.VmplPermissions;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PageOwnership;
@@ -425,7 +425,9 @@ public final class SnpSecureProcessor {
     to.copyFrom(0, answer, 0, answer.length);
   }
 
-  /** {@return what was wrong inside the last message of a guest, which its host cannot see, or ""} */
+  /**
+   * {@return what was wrong inside the last message of a guest, which its host cannot see, or ""}
+   */
   public String lastRefusal(long context) {
     Guest g = guests.get(context);
     GuestMessages m = g == null ? null : g.messages;

@@ -1,6 +1,7 @@
 package dev.vesper.machine.vmm;
 
 import dev.vesper.ghcb.GuestRequestResult;
+import dev.vesper.machine.launch.CertificateTable;
 import dev.vesper.machine.launch.GuestMessage;
 import dev.vesper.machine.launch.GuestMessageType;
 import dev.vesper.machine.memory.HostView;
@@ -9,9 +10,6 @@ import dev.vesper.machine.observe.HostObserver;
 /** What KVM does with a guest's messages to the secure processor (spec: snp 3.4). */
 final class MessageService {
   private static final int PAGE = 0x1000;
-
-  /** Bytes of a certificate table without certificates: its end. */
-  private static final int NO_CERTIFICATES = 24;
 
   private final Hypervisor host;
   private final HostView memory;
@@ -67,11 +65,10 @@ final class MessageService {
     byte[] message = new byte[PAGE];
     memory.read(request, message, 0, PAGE);
     boolean certified =
-        extended
-            && GuestMessage.Header.of(message).type() == GuestMessageType.REPORT_REQ.number();
+        extended && GuestMessage.Header.of(message).type() == GuestMessageType.REPORT_REQ.number();
     byte[] table = host.certificates;
     if (certified && table.length == 0 && pages != 0) {
-      table = new byte[NO_CERTIFICATES];
+      table = new byte[CertificateTable.ENTRY];
     }
     long needed = (table.length + PAGE - 1) / PAGE;
     if (certified && Long.compareUnsigned(pages, needed) < 0) {

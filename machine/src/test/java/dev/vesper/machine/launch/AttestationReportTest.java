@@ -23,8 +23,7 @@ final class AttestationReportTest {
   private static final Map<String, Object> VECTOR = SnpVectors.file("reports.json");
 
   private static AttestationReport vector(String name) {
-    return new AttestationReport(
-        hex(text(JsonTree.object(VECTOR.get("reports")), name)));
+    return new AttestationReport(hex(text(JsonTree.object(VECTOR.get("reports")), name)));
   }
 
   private static EndorsementKey chip() {
@@ -118,7 +117,11 @@ final class AttestationReportTest {
 
   @ParameterizedTest
   @CsvSource({
-    "0xa00f11, MILAN", "0xa10f11, GENOA", "0xaa0f02, GENOA", "0xb00f21, TURIN", "0x800f12, MILAN"
+    "0xa00f11, MILAN",
+    "0xa10f11, GENOA",
+    "0xaa0f02, GENOA",
+    "0xb00f21, TURIN",
+    "0x800f12, MILAN"
   })
   void productsByTheirSignature(String signature, SnpProduct product) {
     assertThat(SnpProduct.of(Integer.decode(signature))).isEqualTo(product);

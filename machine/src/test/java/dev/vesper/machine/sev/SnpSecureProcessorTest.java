@@ -3,24 +3,33 @@ package dev.vesper.machine.sev;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.vesper.machine.launch.AttestationReport;
 import dev.vesper.machine.launch.CommandFailed;
 import dev.vesper.machine.launch.CpuidPage;
+import dev.vesper.machine.launch.EndorsementKey;
+import dev.vesper.machine.launch.GuestMessage;
 import dev.vesper.machine.launch.IdAuthentication;
 import dev.vesper.machine.launch.IdBlock;
 import dev.vesper.machine.launch.IdKey;
+import dev.vesper.machine.launch.ReportField;
+import dev.vesper.machine.launch.SeededBytes;
 import dev.vesper.machine.launch.SevStatus;
 import dev.vesper.machine.launch.SnpDigest;
 import dev.vesper.machine.launch.SnpPageType;
 import dev.vesper.machine.launch.SnpPolicy;
+import dev.vesper.machine.launch.SnpProduct;
 import dev.vesper.machine.launch.VmplPermissions;
 import dev.vesper.machine.memory.HostView;
+import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PageOwnership;
 import dev.vesper.machine.memory.PhysicalMemory;
 import dev.vesper.machine.memory.Rmp;
 import dev.vesper.machine.memory.RmpEntry;
 import java.math.BigInteger;
+import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Objects;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
@@ -31,7 +40,7 @@ final class SnpSecureProcessorTest {
   private static final long PAGE = 0x5000;
   private static final CpuidPage.Host HOST = new CpuidPage.Host(0xA00F11, 0);
 
-  private final PhysicalMemory memory = new PhysicalMemory(1 << 20, 4);
+  private final PhysicalMemory memory = new PhysicalMemory(1 << 20, 6);
   private final Rmp rmp = memory.protect(memory.createKey(1));
   private final HostView view = memory.hostView();
   private final SnpSecureProcessor p = new SnpSecureProcessor(memory, 1, HOST);
@@ -157,7 +166,7 @@ final class SnpSecureProcessorTest {
       SnpPageType.NORMAL, SnpPageType.ZERO, SnpPageType.UNMEASURED, SnpPageType.SECRETS
     };
     byte[] written = new byte[4096];
-    java.util.Arrays.fill(written, (byte) 0x5A);
+    Arrays.fill(written, (byte) 0x5A);
     for (int i = 0; i < types.length; i++) {
       long at = 0x1_0000 + 4096L * i;
       view.write(at, written, 0, written.length);
@@ -231,5 +240,40 @@ final class SnpSecureProcessorTest {
     assertThat(p.guestStatus(context)).isEqualTo(SnpSecureProcessor.State.LAUNCH);
     finish(good, by, true);
     assertThat(p.guestStatus(context)).isEqualTo(SnpSecureProcessor.State.RUNNING);
+  }
+
+  @Test
+  void aGuestIsAnsweredWhileItRuns() {
+    long request = (long) memory.allocateHostPage() << 12;
+    long response = (long) memory.allocateHostPage() << 12;
+    launching();
+    update(SnpPageType.NORMAL);
+    fails(SevStatus.INVALID_PAGE_STATE, () -> p.guestRequest(context, request, response));
+    rmp.update(response, RmpEntry.guest(0, 0).forFirmware());
+    fails(SevStatus.INVALID_GUEST, () -> p.guestRequest(request, request, response));
+    fails(SevStatus.INVALID_GUEST_STATE, () -> p.guestRequest(context, request, response));
+    assertThat(p.lastRefusal(context)).isEmpty();
+    IdBlock block = block(0x3_0000);
+    IdKey author = IdKey.of(BigInteger.TEN);
+    IdAuthentication by = IdAuthentication.of(block, IdKey.of(BigInteger.TWO), author);
+    finish(block, by, true);
+    fails(SevStatus.INVALID_PARAM, () -> p.guestRequest(context, request, response));
+
+    byte[] key = SeededBytes.of("VMPCK1", 1, 32);
+    byte[] ask = new byte[0x60];
+    ask[0x40] = 1;
+    byte[] sealed = new GuestMessage(1, 5, 1, 1, ask).seal(key);
+    memory.page((int) (request >>> 12), Page.SHARED).copyFrom(0, sealed, 0, sealed.length);
+    p.guestRequest(context, request, response);
+    byte[] answer = new byte[4096];
+    memory.page((int) (response >>> 12), Page.SHARED).copyTo(0, answer, 0, answer.length);
+    byte[] payload = Objects.requireNonNull(GuestMessage.open(answer, key)).payload();
+    AttestationReport r = new AttestationReport(Arrays.copyOfRange(payload, 0x20, payload.length));
+    assertThat(HexFormat.of().formatHex(r.get(ReportField.MEASUREMENT)))
+        .isEqualTo(p.digest(context));
+    assertThat(r.get(ReportField.AUTHOR_KEY_DIGEST))
+        .isEqualTo(IdAuthentication.digest(by.authorKey()));
+    assertThat(r.number(ReportField.KEY_INFO)).isEqualTo(AttestationReport.AUTHOR_KEY);
+    assertThat(r.signedBy(EndorsementKey.of(SnpProduct.MILAN, 1).publicKey())).isTrue();
   }
 }

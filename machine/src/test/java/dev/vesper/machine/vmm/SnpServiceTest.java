@@ -9,6 +9,8 @@ import dev.vesper.ghcb.GhcbPage;
 import dev.vesper.ghcb.MsrRequest;
 import dev.vesper.ghcb.PageStateEntry;
 import dev.vesper.ghcb.PageStateList;
+import dev.vesper.machine.launch.GuestMessage;
+import dev.vesper.machine.launch.GuestMessageType;
 import dev.vesper.machine.memory.HostRmp;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.memory.PageOwnership;
@@ -354,5 +356,78 @@ final class SnpServiceTest {
     ghcb.set(GhcbField.RAX, 0x44008);
     ghcb.set(GhcbField.RBX, 1);
     assertThat(exit()).containsExactly(2L, 5L);
+  }
+
+  private List<Long> extended(long data, long pages) {
+    request(ExitCode.SNP_EXTENDED_GUEST_REQUEST, 0x41000, 0x42000);
+    ghcb.set(GhcbField.RAX, data);
+    ghcb.set(GhcbField.RBX, pages);
+    return exit();
+  }
+
+  /** The host sees a message's type and nothing else of it. */
+  private void message(GuestMessageType type) {
+    byte[] m = new GuestMessage(1, type.number(), 1, 0, new byte[16]).seal(new byte[32]);
+    view.write(0x41000, m, 0, m.length);
+  }
+
+  private byte[] read(long gpa, int bytes) {
+    byte[] b = new byte[bytes];
+    view.read(gpa, b, 0, bytes);
+    return b;
+  }
+
+  @Test
+  void messagesGoToTheSecureProcessorAndBack() {
+    register();
+    byte[] response = new byte[4096];
+    Arrays.fill(response, (byte) 0x77);
+    List<byte[]> taken = new ArrayList<>();
+    host.guestRequests(
+        m -> {
+          taken.add(m);
+          return new GuestRequests.Answer(taken.size() == 1 ? 0 : 0x1D, "", response);
+        });
+    message(GuestMessageType.REPORT_REQ);
+    request(ExitCode.SNP_GUEST_REQUEST, 0x41000, 0x42000);
+    assertThat(exit()).containsExactly(0L, 0L);
+    assertThat(taken.getFirst()).isEqualTo(read(0x41000, 4096));
+    assertThat(read(0x42000, 4096)).isEqualTo(response);
+    request(ExitCode.SNP_GUEST_REQUEST, 0x41000, 0x42000);
+    assertThat(exit()).as("the firmware's status").containsExactly(0L, 0x1DL);
+  }
+
+  @Test
+  void anExtendedRequestHasTheCertificatesOfWhoSigns() {
+    register();
+    int[] asked = {0};
+    host.guestRequests(
+        m -> {
+          asked[0]++;
+          return new GuestRequests.Answer(0, "", new byte[4096]);
+        });
+    message(GuestMessageType.REPORT_REQ);
+    byte[] old = new byte[32];
+    Arrays.fill(old, (byte) 9);
+    view.write(0x43000, old, 0, old.length);
+    assertThat(extended(0x43000, 0)).containsExactly(0L, 0L);
+    assertThat(read(0x43000, 1)).containsExactly(9);
+    assertThat(extended(0x43000, 1)).containsExactly(0L, 0L);
+    assertThat(read(0x43000, 24)).as("an empty table").containsOnly(0);
+    assertThat(read(0x43018, 1)).containsExactly(9);
+
+    byte[] table = new byte[5000];
+    Arrays.fill(table, (byte) 0x11);
+    host.certificates(table);
+    assertThat(extended(0x43000, 1)).as("too few pages").containsExactly(0L, 0x1_0000_0000L);
+    assertThat(ghcb.get(GhcbField.RBX)).isEqualTo(2);
+    assertThat(asked[0]).as("the firmware was not asked").isEqualTo(2);
+    assertThat(extended(0x43000, 4)).containsExactly(0L, 0L);
+    assertThat(read(0x43000, 5000)).isEqualTo(table);
+    rmp.update(0x44000, RmpEntry.guest(0x44000, 1));
+    assertThat(extended(0x43000, 4)).as("a page is private").containsExactly(2L, 5L);
+
+    message(GuestMessageType.KEY_REQ);
+    assertThat(extended(0x43000, 1)).as("no report").containsExactly(0L, 0L);
   }
 }
