@@ -98,6 +98,7 @@ public final class ExitCode {
   public static final int PAGE_NOT_VALIDATED = 0x404;
   public static final int INVALID = -1;
   public static final int BUSY = -2;
+  public static final int IDLE_REQUIRED = -3;
 
   public static final int MMIO_READ = 0x8000_0001;
   public static final int MMIO_WRITE = 0x8000_0002;
@@ -113,6 +114,10 @@ public final class ExitCode {
   public static final int HV_TIMER = 0x8000_0016;
   public static final int APIC_ID_LIST = 0x8000_0017;
   public static final int SNP_RUN_VMPL = 0x8000_0018;
+  public static final int SECURE_AVIC = 0x8000_001A;
+  public static final int CONFIGURE_INTERRUPT_INJECTION = 0x8000_001B;
+  public static final int DISABLE_ALTERNATE_INJECTION = 0x8000_001C;
+  public static final int SPECIFIC_EOI = 0x8000_001D;
   public static final int HV_FEATURES = 0x8000_FFFD;
   public static final int TERMINATION = 0x8000_FFFE;
   public static final int UNSUPPORTED_EVENT = 0x8000_FFFF;
@@ -190,6 +195,7 @@ public final class ExitCode {
     OTHERS.put(PAGE_NOT_VALIDATED, "SVM_VMEXIT_PAGE_NOT_VALIDATED");
     OTHERS.put(INVALID, "SVM_VMEXIT_INVALID");
     OTHERS.put(BUSY, "SVM_VMEXIT_BUSY");
+    OTHERS.put(IDLE_REQUIRED, "SVM_VMEXIT_IDLE_REQUIRED");
     OTHERS.put(MMIO_READ, "SVM_VMGEXIT_MMIO_READ");
     OTHERS.put(MMIO_WRITE, "SVM_VMGEXIT_MMIO_WRITE");
     OTHERS.put(NMI_COMPLETE, "SVM_VMGEXIT_NMI_COMPLETE");
@@ -204,6 +210,10 @@ public final class ExitCode {
     OTHERS.put(HV_TIMER, "SVM_VMGEXIT_HV_TIMER");
     OTHERS.put(APIC_ID_LIST, "SVM_VMGEXIT_APIC_ID_LIST");
     OTHERS.put(SNP_RUN_VMPL, "SVM_VMGEXIT_SNP_RUN_VMPL");
+    OTHERS.put(SECURE_AVIC, "SVM_VMGEXIT_SECURE_AVIC");
+    OTHERS.put(CONFIGURE_INTERRUPT_INJECTION, "SVM_VMGEXIT_CONFIGURE_INTERRUPT_INJECTION");
+    OTHERS.put(DISABLE_ALTERNATE_INJECTION, "SVM_VMGEXIT_DISABLE_ALTERNATE_INJECTION");
+    OTHERS.put(SPECIFIC_EOI, "SVM_VMGEXIT_SPECIFIC_EOI");
     OTHERS.put(HV_FEATURES, "SVM_VMGEXIT_HYPERVISOR_FEATURES");
     OTHERS.put(TERMINATION, "SVM_VMGEXIT_TERMINATION");
     OTHERS.put(UNSUPPORTED_EVENT, "SVM_VMGEXIT_UNSUPPORTED_EVENT");

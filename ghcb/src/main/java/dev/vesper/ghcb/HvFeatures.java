@@ -2,6 +2,7 @@ package dev.vesper.ghcb;
 
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Locale;
 
 /**
  * The feature bitmap of a hypervisor, which the MSR protocol (081h) and the event 8000_FFFDh give
@@ -40,6 +41,17 @@ public final class HvFeatures {
   };
 
   private HvFeatures() {}
+
+  /** {@return the bit that has a name, in any case, with - or _ between words; 0 if none has} */
+  public static long named(String name) {
+    String wanted = name.replace('-', '_').toUpperCase(Locale.ROOT);
+    for (int i = 0; i < NAMES.length; i++) {
+      if (NAMES[i].equals(wanted)) {
+        return 1L << i;
+      }
+    }
+    return 0;
+  }
 
   /** {@return the bits as a number and by name} */
   public static String explain(long bits) {

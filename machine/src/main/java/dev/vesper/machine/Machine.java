@@ -436,7 +436,7 @@ public final class Machine implements AutoCloseable {
   private Outcome outcome(RunLoop.Halt h) {
     Outcome o = ended != null ? ended : parts.host.outcome();
     if (o != null) {
-      return o;
+      return o.is(Outcome.PAGE_REFUSED) ? placed(o) : o;
     }
     return new Outcome(
         Outcome.LIMIT,
@@ -445,6 +445,21 @@ public final class Machine implements AutoCloseable {
           case INSTRUCTION_LIMIT -> "instruction limit of " + limit + " reached";
           default -> stop(h).description();
         });
+  }
+
+  /** {@return the same end with what no host sees: where the guest is} */
+  private Outcome placed(Outcome o) {
+    VcpuView v = observer.current();
+    String name = symbols.at(v.rip());
+    return new Outcome(
+        o.status(),
+        o.reason()
+            + "; vCPU "
+            + v.id()
+            + ", RIP 0x"
+            + Long.toHexString(v.rip())
+            + (name.isEmpty() ? "" : " <" + name + ">"),
+        o.guestValue());
   }
 
   private Stop stop(RunLoop.Halt h) {

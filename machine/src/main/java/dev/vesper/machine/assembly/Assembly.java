@@ -158,6 +158,7 @@ public final class Assembly {
             profile,
             model,
             o.mode(),
+            o.snp(),
             mmio,
             p.input());
     boolean afterBios = guest.bios() && board != Hardware.Board.MINIMAL;

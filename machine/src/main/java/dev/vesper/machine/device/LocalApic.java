@@ -330,7 +330,8 @@ public final class LocalApic implements Timed {
     }
   }
 
-  private void endOfInterrupt() {
+  /** EOI: ends the interrupt of highest priority that is in service. */
+  public void endOfInterrupt() {
     int vector = highest(isr);
     if (vector >= 0) {
       isr[vector >> 6] &= ~(1L << vector);
@@ -413,14 +414,7 @@ public final class LocalApic implements Timed {
     }
     switch (r) {
       case ICR_LOW -> {
-        if ((v & ICR_RESERVED) != 0) {
-          return false;
-        }
-        at(time);
-        set(ICR_HIGH, (int) (v >>> 32));
-        set(ICR_LOW, (int) v & ~BUSY);
-        send((int) v & ~BUSY, (int) (v >>> 32));
-        return true;
+        return command(v, time);
       }
       case SELF_IPI -> {
         if (v >>> 8 != 0) {
@@ -525,6 +519,37 @@ public final class LocalApic implements Timed {
     irr[v >> 6] &= ~(1L << v);
     isr[v >> 6] |= 1L << v;
     return v;
+  }
+
+  /**
+   * {@return whether a vector is all that there is: it alone is in service, no other waits, and
+   * nobody outside is told of its end}
+   */
+  public boolean serves(int vector) {
+    int i = vector >> 6;
+    long bit = 1L << vector;
+    for (int n = 0; n < isr.length; n++) {
+      if (irr[n] != 0 || isr[n] != (n == i ? bit : 0)) {
+        return false;
+      }
+    }
+    return (tmr[i] & bit) == 0;
+  }
+
+  /**
+   * Sends what a command register would hold in x2APIC mode, whatever the mode is.
+   *
+   * @return false if reserved bits are set
+   */
+  public boolean command(long icr, long time) {
+    if ((icr & ICR_RESERVED) != 0) {
+      return false;
+    }
+    at(time);
+    set(ICR_HIGH, (int) (icr >>> 32));
+    set(ICR_LOW, (int) icr & ~BUSY);
+    send((int) icr & ~BUSY, (int) (icr >>> 32));
+    return true;
   }
 
   /** {@return whether interrupts of the 8259 pass through LINT0} */

@@ -22,6 +22,9 @@ public record Outcome(int status, String reason, @Nullable Integer guestValue) {
   public static final int SHUTDOWN = 5;
   public static final int GAVE_UP = 6;
 
+  /** The reverse map table has refused a guest under SEV-SNP a page. */
+  public static final int PAGE_REFUSED = 7;
+
   /** A watchdog has reset a guest that did nothing but wait. */
   public static final int WATCHDOG = 8;
 

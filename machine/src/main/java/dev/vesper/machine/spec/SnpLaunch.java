@@ -16,6 +16,7 @@ import org.jspecify.annotations.Nullable;
  * @param authorKey whether the author key must have signed the ID key
  * @param hostData 32 bytes of the host's that a report repeats
  * @param workarounds 16 bytes of GOSVW, the guest-visible workarounds
+ * @param host what the hypervisor does while the guest runs
  */
 public record SnpLaunch(
     SnpPolicy policy,
@@ -24,7 +25,8 @@ public record SnpLaunch(
     @Nullable IdAuthentication authentication,
     boolean authorKey,
     byte[] hostData,
-    byte[] workarounds) {
+    byte[] workarounds,
+    SnpHost host) {
   /** Bytes of host data. */
   public static final int HOST_DATA_BYTES = 32;
 
@@ -40,20 +42,41 @@ public record SnpLaunch(
           null,
           false,
           new byte[HOST_DATA_BYTES],
-          new byte[SecretsPage.WORKAROUND_BYTES]);
+          new byte[SecretsPage.WORKAROUND_BYTES],
+          SnpHost.KVM);
 
   /** {@return the same with another policy} */
   public SnpLaunch withPolicy(SnpPolicy p) {
-    return new SnpLaunch(p, features, idBlock, authentication, authorKey, hostData, workarounds);
+    return new SnpLaunch(
+        p, features, idBlock, authentication, authorKey, hostData, workarounds, host);
   }
 
   /** {@return the same with other features} */
   public SnpLaunch withFeatures(long f) {
-    return new SnpLaunch(policy, f, idBlock, authentication, authorKey, hostData, workarounds);
+    return new SnpLaunch(
+        policy, f, idBlock, authentication, authorKey, hostData, workarounds, host);
   }
 
   /** {@return the same with an ID block} */
   public SnpLaunch withIdBlock(IdBlock block, IdAuthentication by, boolean author) {
-    return new SnpLaunch(policy, features, block, by, author, hostData, workarounds);
+    return new SnpLaunch(policy, features, block, by, author, hostData, workarounds, host);
+  }
+
+  /** {@return the same with other host data} */
+  public SnpLaunch withHostData(byte[] data) {
+    return new SnpLaunch(
+        policy, features, idBlock, authentication, authorKey, data, workarounds, host);
+  }
+
+  /** {@return the same with other workarounds} */
+  public SnpLaunch withWorkarounds(byte[] gosvw) {
+    return new SnpLaunch(
+        policy, features, idBlock, authentication, authorKey, hostData, gosvw, host);
+  }
+
+  /** {@return the same under a hypervisor that does otherwise} */
+  public SnpLaunch withHost(SnpHost h) {
+    return new SnpLaunch(
+        policy, features, idBlock, authentication, authorKey, hostData, workarounds, h);
   }
 }

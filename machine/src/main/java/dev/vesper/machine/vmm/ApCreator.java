@@ -1,6 +1,7 @@
 package dev.vesper.machine.vmm;
 
 import dev.vesper.ghcb.ApCreation;
+import dev.vesper.machine.memory.RmpEntry;
 import dev.vesper.machine.sev.Vmcb;
 
 /**
@@ -11,10 +12,18 @@ final class ApCreator {
   private static final long LARGE = 2 << 20;
   private static final int PAGE = 0x1000;
 
-  private final Hypervisor host;
+  /** Where the VMPL is in the request. */
+  private static final int VMPL_AT = 16;
 
-  ApCreator(Hypervisor host) {
+  private final Hypervisor host;
+  private final boolean severalLevels;
+
+  /**
+   * @param severalLevels a processor has save areas of several VMPLs
+   */
+  ApCreator(Hypervisor host, boolean severalLevels) {
     this.host = host;
+    this.severalLevels = severalLevels;
   }
 
   /**
@@ -30,10 +39,14 @@ final class ApCreator {
     for (HostVcpu v : host.vcpus) {
       target = v.id == asked.apicId() ? v : target;
     }
-    // KVM takes all of the low half for the request, and so knows no VMPL but 0.
-    int request = (int) info1;
+    // A host of one VMPL takes all of the low half for the request, as KVM does.
+    int level = severalLevels ? asked.vmpl() : 0;
+    int request = (int) info1 & ~(level << VMPL_AT);
     if (target == null) {
       return "no processor has that APIC ID";
+    }
+    if (level >= RmpEntry.LEVELS) {
+      return "there is no such VMPL";
     }
     switch (request) {
       case ApCreation.CREATE, ApCreation.CREATE_ON_INIT -> {
@@ -41,17 +54,18 @@ final class ApCreator {
         if (!wrong.isEmpty()) {
           return wrong;
         }
-        if (request == ApCreation.CREATE_ON_INIT) {
+        if (request == ApCreation.CREATE) {
+          start(target, level, area);
+        } else if (level == target.vmpl) {
           target.saveAreaAtInit = area;
         } else {
-          give(target, area);
-          host.wake(target);
-          host.interrupts.started(target, "AP creation, save area 0x" + Long.toHexString(area));
+          // The level is run when it is asked for: INIT is the running one's.
+          Vmpls.give(target, level, area);
         }
       }
       case ApCreation.DESTROY -> {
-        target.state = HostVcpu.State.DESTROYED;
-        target.saveAreaAtInit = 0;
+        Vmpls.take(target, level);
+        target.saveAreaAtInit = level == target.vmpl ? 0 : target.saveAreaAtInit;
       }
       default -> {
         return "there is no such request";
@@ -74,15 +88,15 @@ final class ApCreator {
     return host.memory.ram().hasPage(area >>> 12) ? "" : "the save area is where no memory is";
   }
 
-  /** Has a processor run another save area from its next VMRUN on, with no event on its way. */
-  static void give(HostVcpu v, long area) {
-    Vmcb b = v.cpu.vmcb();
-    b.set(Vmcb.VMSA_PTR, area);
-    b.set(Vmcb.EVENTINJ, 0);
-    b.set(Vmcb.EXITINTINFO, 0);
-    b.set(Vmcb.INTERRUPT_SHADOW, 0);
-    v.nmis = 0;
-    v.nmiMasked = false;
-    v.shadowCr4 = 0;
+  /** Has a processor run a level's new save area from its next VMRUN on. */
+  private void start(HostVcpu v, int level, long area) {
+    Vmpls.give(v, level, area);
+    v.nextVmpl = level;
+    host.wake(v);
+    host.interrupts.started(
+        v,
+        "AP creation, save area 0x"
+            + Long.toHexString(area)
+            + (level == 0 ? "" : ", VMPL" + level));
   }
 }

@@ -73,7 +73,8 @@ final class GhcbService {
 
   /** Sets what the GHCB MSR reads as before the guest writes it. */
   void created(HostVcpu v) {
-    v.cpu.vmcb().set(Vmcb.GHCB_GPA, MsrRequest.sevInfo(MAX_VERSION, MIN_VERSION, cBit));
+    v.createdGhcbMsr = MsrRequest.sevInfo(MAX_VERSION, MIN_VERSION, cBit);
+    v.cpu.vmcb().set(Vmcb.GHCB_GPA, v.createdGhcbMsr);
   }
 
   void vmgexit(HostVcpu v) {
@@ -199,11 +200,15 @@ final class GhcbService {
           error(INVALID_INPUT);
         }
       }
-      case ExitCode.HV_FEATURES -> reply(0, snp == null ? 0 : SnpService.FEATURES);
+      case ExitCode.HV_FEATURES -> reply(0, snp == null ? 0 : snp.features);
       case ExitCode.SNP_PAGE_STATE_CHANGE,
           ExitCode.SNP_GUEST_REQUEST,
           ExitCode.SNP_EXTENDED_GUEST_REQUEST,
-          ExitCode.SNP_AP_CREATION ->
+          ExitCode.SNP_AP_CREATION,
+          ExitCode.HV_DOORBELL_PAGE,
+          ExitCode.HV_IPI,
+          ExitCode.APIC_ID_LIST,
+          ExitCode.SNP_RUN_VMPL ->
           protectedEvent(Objects.requireNonNull(snp), code, info1, info2);
       case ExitCode.TERMINATION ->
           host.end(
@@ -222,11 +227,6 @@ final class GhcbService {
 
   private boolean served(int code) {
     return switch (code) {
-      case ExitCode.SNP_PAGE_STATE_CHANGE,
-          ExitCode.SNP_GUEST_REQUEST,
-          ExitCode.SNP_EXTENDED_GUEST_REQUEST,
-          ExitCode.SNP_AP_CREATION ->
-          snp != null;
       case ExitCode.DR7_READ,
           ExitCode.DR7_WRITE,
           ExitCode.RDTSC,
@@ -249,7 +249,7 @@ final class GhcbService {
           ExitCode.TERMINATION,
           ExitCode.UNSUPPORTED_EVENT ->
           true;
-      default -> false;
+      default -> snp != null && snp.serves(code);
     };
   }
 
@@ -272,6 +272,32 @@ final class GhcbService {
           host.observer.createdProcessor(info1, info2, features, why);
         }
         if (!why.isEmpty()) {
+          error(INVALID_INPUT);
+        }
+      }
+      case ExitCode.HV_DOORBELL_PAGE -> {
+        Long page = Objects.requireNonNull(host.restricted).request(vcpu(), info1, info2);
+        if (page == null) {
+          error(INVALID_INPUT);
+        } else {
+          reply(0, page);
+        }
+      }
+      case ExitCode.HV_IPI -> {
+        if (!SnpService.send(vcpu(), info1)) {
+          error(INVALID_INPUT);
+        }
+      }
+      case ExitCode.APIC_ID_LIST -> {
+        long needed = s.apicIds(info1, value(GhcbField.RAX));
+        if (needed < 0) {
+          error(INVALID_INPUT);
+        } else {
+          answer.put(GhcbField.RAX, needed);
+        }
+      }
+      case ExitCode.SNP_RUN_VMPL -> {
+        if (!s.run(vcpu(), info1)) {
           error(INVALID_INPUT);
         }
       }
@@ -324,6 +350,9 @@ final class GhcbService {
     if (count.isPresent()) {
       answer.put(GhcbField.RAX, count.getAsLong() & 0xFFFF_FFFFL);
       answer.put(GhcbField.RDX, count.getAsLong() >>> 32);
+    } else if (host.restricted != null) {
+      // Nobody may inject it: the guest's handler raises it.
+      reply(1, GP_EVENT);
     } else {
       // KVM queues the exception the ordinary way: the guest takes it right after VMGEXIT.
       host.interrupts.injectException(vcpu(), 13, true);
@@ -475,11 +504,13 @@ final class GhcbService {
         return s == null ? msr : s.change(msr);
       }
       case MsrRequest.RUN_VMPL_REQ -> {
-        // No other VMPL has a save area.
-        return snp == null ? msr : MsrRequest.result(MsrRequest.RUN_VMPL_RESP, 1);
+        SnpService s = snp;
+        return s == null
+            ? msr
+            : MsrRequest.result(MsrRequest.RUN_VMPL_RESP, s.run(vcpu(), msr >>> 32 & 0xFF) ? 0 : 1);
       }
       case MsrRequest.HV_FEATURES_REQ -> {
-        return MsrRequest.features(snp == null ? 0 : SnpService.FEATURES);
+        return MsrRequest.features(snp == null ? 0 : snp.features);
       }
       case MsrRequest.TERM_REQ -> {
         host.end(

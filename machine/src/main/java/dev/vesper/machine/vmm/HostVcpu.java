@@ -1,10 +1,13 @@
 package dev.vesper.machine.vmm;
 
 import dev.vesper.machine.device.LocalApic;
+import dev.vesper.machine.memory.RmpEntry;
 import dev.vesper.machine.model.CpuModel;
 import dev.vesper.machine.sev.EncryptedVcpu;
 import dev.vesper.machine.sev.PlainVcpu;
 import dev.vesper.machine.sev.VirtualCpu;
+import dev.vesper.machine.sev.Vmcb;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /** What the host keeps of one vCPU besides its VMCB. */
@@ -56,7 +59,14 @@ final class HostVcpu {
 
   long timerWait;
 
-  HostVcpu(int id, VirtualCpu cpu, @Nullable LocalApic apic, CpuModel model) {
+  private final boolean restricted;
+
+  /**
+   * @param restricted the host can inject nothing but #HV
+   */
+  HostVcpu(int id, VirtualCpu cpu, @Nullable LocalApic apic, CpuModel model, boolean restricted) {
+    this.restricted = restricted;
+    vmpls[0] = new VmplState(cpu.vmcb().get(Vmcb.VMSA_PTR), 0);
     machineChecks = new MachineCheckBanks(model.has("mce") && model.has("mca"));
     counters = new PerformanceCounters(model);
     this.id = id;
@@ -68,8 +78,20 @@ final class HostVcpu {
   /** The GHCB that an AP reset hold event is answered in. */
   long holdGhcb;
 
-  /** The page that the guest has registered for its GHCB; none is at -1. */
-  long registeredGhcb = -1;
+  /** What is kept of each VMPL, null for one that has never had a save area. */
+  final @Nullable VmplState[] vmpls = new VmplState[RmpEntry.LEVELS];
+
+  /** The VMPL whose save area the VMCB names. */
+  int vmpl;
+
+  /** The one that the next VMRUN runs. */
+  int nextVmpl;
+
+  /** What the GHCB MSR reads as before the guest writes it. */
+  long createdGhcbMsr;
+
+  /** With restricted injection: the guest can be told of an interrupt. */
+  boolean doorbellFree;
 
   /** The save area that the next INIT gives it, or 0. */
   long saveAreaAtInit;
@@ -79,6 +101,11 @@ final class HostVcpu {
 
   /** The guest has not said yet that its NMI handler is done. */
   boolean nmiMasked;
+
+  /** {@return what is kept of the VMPL that runs} */
+  VmplState level() {
+    return Objects.requireNonNull(vmpls[vmpl]);
+  }
 
   /** {@return CR4 as far as the host can know it} */
   long cr4() {
@@ -109,8 +136,14 @@ final class HostVcpu {
     return nmis > 0 && !nmiBlocked();
   }
 
-  /** {@return RFLAGS.IF as far as the host can know it} */
+  /**
+   * {@return RFLAGS.IF as far as the host can know it; with restricted injection whether the guest
+   * can be told of an interrupt}
+   */
   boolean interruptsEnabled() {
+    if (restricted) {
+      return doorbellFree;
+    }
     return switch (cpu) {
       case EncryptedVcpu e -> e.vmcb().interruptsEnabled();
       case PlainVcpu p -> p.interruptsEnabled();

@@ -19,6 +19,7 @@ import dev.vesper.machine.spec.ConsoleInput;
 import dev.vesper.machine.spec.Outcome;
 import dev.vesper.machine.spec.ResetPolicy;
 import dev.vesper.machine.spec.SevMode;
+import dev.vesper.machine.spec.SnpLaunch;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.BiFunction;
@@ -40,6 +41,13 @@ public final class Hypervisor {
   final MmioMap mmio;
   final CpuModel model;
   final SevMode mode;
+
+  /** How a guest under SEV-SNP was launched, and what its host does. */
+  final SnpLaunch snp;
+
+  /** How events reach a guest that restricts injection; null if they are injected. */
+  final @Nullable RestrictedInjection restricted;
+
   final boolean localApics;
   final ConsoleInput input;
   final Interrupts interrupts = new Interrupts(this);
@@ -75,6 +83,7 @@ public final class Hypervisor {
    * @param cpus the vCPUs, the boot processor first
    * @param localApics whether they have local APICs
    * @param devices makes them, given their clock and where their messages go
+   * @param snp what is of no meaning but under SEV-SNP
    */
   public Hypervisor(
       List<? extends VirtualCpu> cpus,
@@ -84,6 +93,7 @@ public final class Hypervisor {
       Profile profile,
       CpuModel model,
       SevMode mode,
+      SnpLaunch snp,
       MmioMap mmio,
       ConsoleInput input) {
     this.memory = memory;
@@ -91,6 +101,11 @@ public final class Hypervisor {
     this.mmio = mmio;
     this.model = model;
     this.mode = mode;
+    this.snp = snp;
+    restricted =
+        mode == SevMode.SNP && RestrictedInjection.in(snp.features())
+            ? new RestrictedInjection(this)
+            : null;
     this.input = input;
     this.cpus = cpus;
     this.devices = devices;
@@ -131,7 +146,7 @@ public final class Hypervisor {
       if (apic != null) {
         apic.offerDeadlines(model.has("tsc-deadline"));
       }
-      vcpus.add(new HostVcpu(i, cpus.get(i), apic, model));
+      vcpus.add(new HostVcpu(i, cpus.get(i), apic, model, restricted != null));
     }
   }
 
@@ -345,6 +360,9 @@ public final class Hypervisor {
     int code = v.exitCode();
     long info1 = v.get(Vmcb.EXITINFO1);
     long info2 = v.get(Vmcb.EXITINFO2);
+    if (restricted != null) {
+      restricted.exited(hv);
+    }
     if (code == ExitCode.VMGEXIT && !(hv.cpu instanceof PlainVcpu)) {
       if (observer != null) {
         observer.vmgexit(v.get(Vmcb.GHCB_GPA));

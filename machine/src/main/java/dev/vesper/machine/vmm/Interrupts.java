@@ -45,6 +45,11 @@ final class Interrupts {
   }
 
   void prepare(HostVcpu hv) {
+    RestrictedInjection restricted = host.restricted;
+    if (restricted != null) {
+      restricted.prepare(hv);
+      return;
+    }
     Vmcb v = hv.cpu.vmcb();
     boolean window = false;
     // An event that a delivery lost to an exit comes first; #VC is raised anew by its instruction.
@@ -214,7 +219,7 @@ final class Interrupts {
       v.state = HostVcpu.State.WAIT_FOR_SIPI;
       v.nmis = 0;
     } else if (v.saveAreaAtInit != 0) {
-      ApCreator.give(v, v.saveAreaAtInit);
+      Vmpls.give(v, v.vmpl, v.saveAreaAtInit);
       v.saveAreaAtInit = 0;
       v.state = HostVcpu.State.WAIT_FOR_SIPI;
     }

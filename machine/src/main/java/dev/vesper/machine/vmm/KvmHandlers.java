@@ -16,6 +16,9 @@ final class KvmHandlers implements Handlers {
   private static final int GP = 13;
   private static final int UD = 6;
 
+  /** A #VC that a more privileged VMPL serves: it finds what for in the save area. */
+  private static final int REFLECTED_VC = ExitCode.EXCP0 + 29;
+
   private final Hypervisor host;
   private final CpuidService cpuid;
   private final KvmMsrs msrs;
@@ -88,7 +91,7 @@ final class KvmHandlers implements Handlers {
           plain(hv, p, code, info1);
         } else if (code == ExitCode.HLT) {
           host.halt(hv);
-        } else {
+        } else if (code != REFLECTED_VC || !Vmpls.runHigher(hv)) {
           host.end(Outcome.GAVE_UP, "no handler for " + ExitCode.name(code));
         }
       }

@@ -76,7 +76,7 @@ final class MessageService {
           GuestRequestResult.INVALID_LENGTH, needed, "certificates take " + needed + " pages");
     }
     for (long i = 0; certified && i < needed; i++) {
-      if (!isShared(data + i * PAGE)) {
+      if (!states.isShared(data + i * PAGE)) {
         return new Answer(true, 0, pages, "a data page" + notShared(data + i * PAGE));
       }
     }
@@ -103,17 +103,13 @@ final class MessageService {
     if (request == response) {
       return "request and response are the same page";
     }
-    if (!isShared(request)) {
+    if (!states.isShared(request)) {
       return "the request" + notShared(request);
     }
-    return isShared(response) ? "" : "the response" + notShared(response);
+    return states.isShared(response) ? "" : "the response" + notShared(response);
   }
 
   private String notShared(long gpa) {
     return memory.contains(gpa, PAGE) ? " is a private page" : " is where no memory is";
-  }
-
-  private boolean isShared(long gpa) {
-    return memory.contains(gpa, PAGE) && !states.isPrivate(gpa);
   }
 }

@@ -11,6 +11,7 @@ import dev.vesper.machine.memory.RmpResult;
  * private or shared, or touches it as what it is not (spec: snp 3.3).
  */
 final class PageStates {
+  private static final int PAGE = 0x1000;
   private static final int ASID = 1;
   private static final long LARGE = 2 << 20;
 
@@ -20,6 +21,11 @@ final class PageStates {
   PageStates(HostView memory, HostRmp rmp) {
     this.memory = memory;
     this.rmp = rmp;
+  }
+
+  /** {@return whether there is a page of memory that the host can read and write} */
+  boolean isShared(long gpa) {
+    return memory.contains(gpa, PAGE) && !isPrivate(gpa);
   }
 
   /** {@return whether a page is private} */

@@ -395,6 +395,7 @@ public final class RunLoop {
   /** Runs a vCPU; {@return false if it pauses in its turn} */
   private boolean begin(HostVcpu v) {
     long now = v.cpu.now();
+    Vmpls.entering(v);
     host.interrupts.prepare(v);
     host.platform.work.refill();
     long deadline = Math.min(nextEvent(v), now + (host.vcpus.size() == 1 ? SLICE : QUANTUM));

@@ -1,5 +1,6 @@
 package dev.vesper.machine.vmm;
 
+import dev.vesper.ghcb.ExitCode;
 import dev.vesper.ghcb.GhcbPage;
 import dev.vesper.ghcb.HvFeatures;
 import dev.vesper.ghcb.MsrRequest;
@@ -14,8 +15,8 @@ import dev.vesper.machine.spec.Outcome;
 
 /** What KVM does for guests under SEV-SNP alone (spec: snp section 3). */
 final class SnpService {
-  /** What KVM says that it can do. */
-  static final long FEATURES = HvFeatures.SNP | HvFeatures.AP_CREATION;
+  /** What it says that it can do: {@link HvFeatures}. */
+  final long features;
 
   /** Upper half of a response that says that a page's state was not changed. */
   private static final int CHANGE_FAILED = 0x8000_0000;
@@ -32,15 +33,76 @@ final class SnpService {
     this.host = host;
     memory = host.memory;
     pages = new PageStates(memory, rmp);
-    creator = new ApCreator(host);
+    features =
+        HvFeatures.SNP
+            | HvFeatures.AP_CREATION
+            | (host.restricted == null ? 0 : HvFeatures.RESTRICTED_INJECTION)
+            | host.snp.host().features();
+    creator = new ApCreator(host, offers(HvFeatures.MULTI_VMPL));
     messages = new MessageService(host, pages);
+  }
+
+  /** {@return whether it can do something} */
+  boolean offers(long feature) {
+    return (features & feature) != 0;
+  }
+
+  /** {@return whether it serves an event} */
+  boolean serves(int code) {
+    return switch (code) {
+      case ExitCode.HV_DOORBELL_PAGE, ExitCode.HV_IPI -> offers(HvFeatures.RESTRICTED_INJECTION);
+      case ExitCode.APIC_ID_LIST -> offers(HvFeatures.APIC_ID_LIST);
+      case ExitCode.SNP_RUN_VMPL -> offers(HvFeatures.MULTI_VMPL);
+      case ExitCode.SNP_PAGE_STATE_CHANGE,
+          ExitCode.SNP_GUEST_REQUEST,
+          ExitCode.SNP_EXTENDED_GUEST_REQUEST,
+          ExitCode.SNP_AP_CREATION ->
+          true;
+      default -> false;
+    };
+  }
+
+  /** {@return whether a vCPU runs another VMPL next} */
+  boolean run(HostVcpu v, long level) {
+    return offers(HvFeatures.MULTI_VMPL) && Vmpls.run(v, level);
+  }
+
+  /** {@return whether an inter-processor interrupt is sent} */
+  static boolean send(HostVcpu v, long icr) {
+    return v.apic != null && v.apic.command(icr, v.cpu.now());
+  }
+
+  /**
+   * Writes the list of APIC IDs into shared pages, if they are enough: their number u32, then each
+   * u32.
+   *
+   * @param pages how many there are
+   * @return how many it takes, or -1 if they are none
+   */
+  long apicIds(long gpa, long pages) {
+    int[] ids = host.vcpus.stream().mapToInt(v -> v.id).toArray();
+    long needed = (4L * (1 + ids.length) + PAGE - 1) / PAGE;
+    if (pages < needed) {
+      return needed;
+    }
+    for (long at = gpa; at < gpa + needed * PAGE; at += PAGE) {
+      if ((at & PAGE - 1) != 0 || !this.pages.isShared(at)) {
+        return -1;
+      }
+    }
+    memory.write(gpa, 4, ids.length);
+    for (int i = 0; i < ids.length; i++) {
+      memory.write(gpa + 4L * (1 + i), 4, ids[i]);
+    }
+    return needed;
   }
 
   /** {@return the response to a request of the MSR protocol to register a GHCB} */
   static long register(Hypervisor host, HostVcpu v, long msr) {
-    v.registeredGhcb = msr & -PAGE;
+    long page = msr & -PAGE;
+    v.level().registeredGhcb = page;
     if (host.observer != null) {
-      host.observer.registered(v.registeredGhcb);
+      host.observer.registered(page);
     }
     return msr & -PAGE | MsrRequest.REGISTER_GHCB_RESP;
   }
@@ -126,7 +188,7 @@ final class SnpService {
 
   /** {@return whether an event comes by the page that was registered} */
   static boolean registered(HostVcpu v, long gpa) {
-    return v.registeredGhcb == gpa;
+    return v.level().registeredGhcb == gpa;
   }
 
   /** A nested page fault that the reverse map table has caused. */
@@ -134,21 +196,30 @@ final class SnpService {
     long page = gpa & -PAGE;
     RmpEntry e = pages.entry(page);
     boolean encrypted = (info1 & HostRmp.ENCRYPTED) != 0;
-    boolean served =
-        (info1 & HostRmp.PRIVILEGE_LEVEL) == 0
-            && ((info1 & HostRmp.SIZE_MISMATCH) != 0
-                ? changed(RmpCause.SIZE_CONFLICT, -1, PageStateEntry.PSMASH, page)
-                : encrypted != e.assigned() && flipped(page, encrypted));
-    if (!served) {
-      host.end(
-          Outcome.GAVE_UP,
-          "the reverse map table refuses the guest GPA 0x"
-              + Long.toHexString(gpa)
-              + " (EXITINFO1 0x"
-              + Long.toHexString(info1)
-              + "), which is "
-              + e.state());
+    if ((info1 & HostRmp.PRIVILEGE_LEVEL) != 0) {
+      refused(info1, gpa, e, "the VMPL that runs lacks the permission");
+    } else if ((info1 & HostRmp.SIZE_MISMATCH) != 0) {
+      changed(RmpCause.SIZE_CONFLICT, -1, PageStateEntry.PSMASH, page);
+    } else if (encrypted == e.assigned()) {
+      refused(info1, gpa, e, "the host has broken the page's entry");
+    } else if (!host.snp.host().converts()) {
+      refused(info1, gpa, e, "the guest has not asked for another state");
+    } else if (!flipped(page, encrypted)) {
+      refused(info1, gpa, e, "there is no memory");
     }
+  }
+
+  private void refused(long info1, long gpa, RmpEntry e, String why) {
+    host.end(
+        Outcome.PAGE_REFUSED,
+        "the reverse map table refuses the guest a "
+            + RefusedAccess.explain(info1)
+            + " at GPA 0x"
+            + Long.toHexString(gpa)
+            + ", in a page that is "
+            + RefusedAccess.state(e)
+            + ": "
+            + why);
   }
 
   static boolean isOurs(long info1) {

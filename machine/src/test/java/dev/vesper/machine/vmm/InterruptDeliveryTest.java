@@ -15,6 +15,7 @@ import dev.vesper.machine.sev.PlainVcpu;
 import dev.vesper.machine.spec.ConsoleInput;
 import dev.vesper.machine.spec.Hardware;
 import dev.vesper.machine.spec.SevMode;
+import dev.vesper.machine.spec.SnpLaunch;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -66,6 +67,7 @@ final class InterruptDeliveryTest {
             kvm,
             CpuModel.named("EPYC-Genoa"),
             SevMode.OFF,
+            SnpLaunch.DEFAULT,
             new MmioMap(),
             ConsoleInput.NONE);
     host.interrupts.deliver(a -> !apics.add(a), 0, 0x20, false);

@@ -16,6 +16,7 @@ import dev.vesper.machine.sev.VirtualCpu;
 import dev.vesper.machine.spec.ConsoleInput;
 import dev.vesper.machine.spec.Hardware;
 import dev.vesper.machine.spec.SevMode;
+import dev.vesper.machine.spec.SnpLaunch;
 import dev.vesper.machine.trace.Tracer;
 import java.util.List;
 
@@ -30,8 +31,15 @@ final class OneVcpuHost {
   final VirtualCpu vcpu;
   private final SevMode mode;
 
+  private final SnpLaunch snp;
+
   OneVcpuHost(SevMode mode) {
+    this(mode, SnpLaunch.DEFAULT);
+  }
+
+  OneVcpuHost(SevMode mode, SnpLaunch snp) {
     this.mode = mode;
+    this.snp = snp;
     view = memory.hostView();
     NestedMap map = frame -> frame < MEMORY >> 12 ? NestedMap.RAM : NestedMap.ABSENT;
     cpu = new Cpu(memory, map, CpuFeatures.ALL, INTERPRETER, 1);
@@ -81,6 +89,7 @@ final class OneVcpuHost {
         profile,
         model,
         mode,
+        snp,
         new MmioMap(),
         ConsoleInput.NONE);
   }

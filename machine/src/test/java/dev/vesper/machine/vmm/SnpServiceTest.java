@@ -6,11 +6,14 @@ import dev.vesper.ghcb.ApCreation;
 import dev.vesper.ghcb.ExitCode;
 import dev.vesper.ghcb.GhcbField;
 import dev.vesper.ghcb.GhcbPage;
+import dev.vesper.ghcb.HvDoorbell;
+import dev.vesper.ghcb.HvFeatures;
 import dev.vesper.ghcb.MsrRequest;
 import dev.vesper.ghcb.PageStateEntry;
 import dev.vesper.ghcb.PageStateList;
 import dev.vesper.machine.launch.GuestMessage;
 import dev.vesper.machine.launch.GuestMessageType;
+import dev.vesper.machine.launch.SevFeature;
 import dev.vesper.machine.memory.HostRmp;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.memory.PageOwnership;
@@ -24,6 +27,8 @@ import dev.vesper.machine.observe.Event.RmpChanged;
 import dev.vesper.machine.sev.VirtualCpu;
 import dev.vesper.machine.sev.Vmcb;
 import dev.vesper.machine.spec.SevMode;
+import dev.vesper.machine.spec.SnpHost;
+import dev.vesper.machine.spec.SnpLaunch;
 import dev.vesper.machine.trace.Tracer;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -32,23 +37,44 @@ import java.util.Objects;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** What KVM answers guests under SEV-SNP, event by event (spec: snp section 3). */
 final class SnpServiceTest {
   private static final long GHCB = 0x2000;
   private static final int FREE = 0x40;
 
-  private final OneVcpuHost guest = new OneVcpuHost(SevMode.SNP);
-  private final HostView view = guest.view;
-  private final HostRmp rmp = Objects.requireNonNull(view.rmp());
-  private final VirtualCpu vcpu = guest.vcpu;
-  private final Hypervisor host =
-      guest.start(new KvmProfile(), CpuModel.named("EPYC-Milan"), false, b -> {});
+  private OneVcpuHost guest = new OneVcpuHost(SevMode.SNP);
+  private HostView view = guest.view;
+  private HostRmp rmp = Objects.requireNonNull(view.rmp());
+  private VirtualCpu vcpu = guest.vcpu;
+  private Hypervisor host = start(false);
   private final List<Event> events = new ArrayList<>();
   private final Tracer tracer = guest.trace(host, events::add);
   private final byte[] page = new byte[4096];
   private final GhcbPage ghcb = new GhcbPage(page);
   private final PageStateList list = new PageStateList(page, GhcbPage.SHARED_BUFFER);
+
+  private Hypervisor start(boolean localApics) {
+    return guest.start(new KvmProfile(), CpuModel.named("EPYC-Milan"), localApics, b -> {});
+  }
+
+  /** Has another guest, with a local APIC. */
+  private void launch(SnpLaunch snp) {
+    guest = new OneVcpuHost(SevMode.SNP, snp);
+    view = guest.view;
+    rmp = Objects.requireNonNull(view.rmp());
+    vcpu = guest.vcpu;
+    host = start(true);
+  }
+
+  private static SnpLaunch restricted() {
+    return SnpLaunch.DEFAULT.withFeatures(1 | SevFeature.RESTRICTED_INJECTION.mask);
+  }
+
+  private static SnpLaunch offering(long features) {
+    return SnpLaunch.DEFAULT.withHost(SnpHost.KVM.offering(features));
+  }
 
   private long msr(long value) {
     vcpu.vmcb().set(Vmcb.GHCB_GPA, value);
@@ -429,5 +455,142 @@ final class SnpServiceTest {
 
     message(GuestMessageType.KEY_REQ);
     assertThat(extended(0x43000, 1)).as("no report").containsExactly(0L, 0L);
+  }
+
+  // ---- what is not KVM's
+
+  @ParameterizedTest
+  @ValueSource(ints = {0x14, 0x15, 0x16, 0x17, 0x18, 0x1A, 0x1B, 0x1C, 0x1D})
+  void whatIsNotOfferedIsNoEvent(int event) {
+    register();
+    request(0x8000_0000 | event, 0, 0);
+    ghcb.set(GhcbField.RAX, 0);
+    assertThat(exit()).containsExactly(2L, 6L);
+  }
+
+  @Test
+  void featuresAreWhatIsOffered() {
+    launch(restricted());
+    assertThat(msr(MsrRequest.HV_FEATURES_REQ)).isEqualTo(0x7081);
+    launch(offering(HvFeatures.APIC_ID_LIST | HvFeatures.MULTI_VMPL));
+    assertThat(msr(MsrRequest.HV_FEATURES_REQ)).isEqualTo(0x33081);
+    register();
+    request(ExitCode.HV_FEATURES, 0, 0);
+    assertThat(exit()).containsExactly(0L, 0x33L);
+  }
+
+  @Test
+  void theTimerByHvIsNotOffered() {
+    launch(restricted());
+    register();
+    request(ExitCode.HV_TIMER, 0, 0);
+    assertThat(exit()).containsExactly(2L, 6L);
+  }
+
+  @Test
+  void aDoorbellPageIsSetAskedForAndCleared() {
+    launch(restricted());
+    register();
+    request(ExitCode.HV_DOORBELL_PAGE, HvDoorbell.GET_PREFERRED, 0);
+    assertThat(exit()).as("no page is preferred").containsExactly(0L, -1L);
+    request(ExitCode.HV_DOORBELL_PAGE, HvDoorbell.QUERY, 0);
+    assertThat(exit()).as("there is none").containsExactly(0L, -1L);
+    request(ExitCode.HV_DOORBELL_PAGE, HvDoorbell.SET, 0x41000);
+    assertThat(exit()).containsExactly(0L, 0x41000L);
+    request(ExitCode.HV_DOORBELL_PAGE, HvDoorbell.QUERY, 0);
+    assertThat(exit()).containsExactly(0L, 0x41000L);
+    rmp.update(0x42000, RmpEntry.guest(0x42000, 1));
+    for (long page : new long[] {0x43008, 0x42000, 0x4000_0000, -4096}) {
+      request(ExitCode.HV_DOORBELL_PAGE, HvDoorbell.SET, page);
+      assertThat(exit()).as("0x%x", page).containsExactly(2L, 5L);
+    }
+    request(ExitCode.HV_DOORBELL_PAGE, HvDoorbell.QUERY, 0);
+    assertThat(exit()).as("it stays what it was").containsExactly(0L, 0x41000L);
+    request(ExitCode.HV_DOORBELL_PAGE, HvDoorbell.CLEAR, 0);
+    assertThat(exit()).containsExactly(0L, 0L);
+    request(ExitCode.HV_DOORBELL_PAGE, HvDoorbell.QUERY, 0);
+    assertThat(exit()).containsExactly(0L, -1L);
+    for (long wrong : new long[] {4, -1, 0x1_0000_0001L}) {
+      request(ExitCode.HV_DOORBELL_PAGE, wrong, 0x41000);
+      assertThat(exit()).as("request %d", wrong).containsExactly(2L, 5L);
+    }
+  }
+
+  @Test
+  void aCommandWithReservedBitsSendsNothing() {
+    launch(restricted());
+    register();
+    request(ExitCode.HV_IPI, 0x4_0050L | 1 << 20, 0);
+    assertThat(exit()).containsExactly(2L, 5L);
+    request(ExitCode.HV_IPI, 0x4_0050L, 0);
+    assertThat(exit()).containsExactly(0L, 0L);
+    // A vCPU without a local APIC has none to send with.
+    guest = new OneVcpuHost(SevMode.SNP, restricted());
+    view = guest.view;
+    vcpu = guest.vcpu;
+    host = start(false);
+    register();
+    request(ExitCode.HV_IPI, 0x4_0050L, 0);
+    assertThat(exit()).containsExactly(2L, 5L);
+  }
+
+  @Test
+  void theListOfApicIdsTakesSharedPages() {
+    launch(offering(HvFeatures.APIC_ID_LIST));
+    register();
+    request(ExitCode.APIC_ID_LIST, 0, 0);
+    assertThat(exit()).as("RAX is missing").containsExactly(2L, 4L);
+    request(ExitCode.APIC_ID_LIST, 0, 0);
+    ghcb.set(GhcbField.RAX, 0);
+    assertThat(exit()).containsExactly(0L, 0L);
+    assertThat(ghcb.get(GhcbField.RAX)).as("pages that it takes").isEqualTo(1);
+    rmp.update(0x42000, RmpEntry.guest(0x42000, 1));
+    for (long page : new long[] {0x43008, 0x42000, 0x4000_0000}) {
+      request(ExitCode.APIC_ID_LIST, page, 0);
+      ghcb.set(GhcbField.RAX, 1);
+      assertThat(exit()).as("0x%x", page).containsExactly(2L, 5L);
+    }
+    view.write(0x43000, 8, -1);
+    request(ExitCode.APIC_ID_LIST, 0x43000, 0);
+    ghcb.set(GhcbField.RAX, 1);
+    assertThat(exit()).containsExactly(0L, 0L);
+    assertThat(view.read(0x43000, 8)).as("one, which is 0").isEqualTo(1);
+  }
+
+  @Test
+  void aVmplNeedsASaveArea() {
+    launch(offering(HvFeatures.MULTI_VMPL));
+    register();
+    vcpu.vmcb().set(Vmcb.GUEST_SEV_FEATURES, 1);
+    long own = vcpu.vmcb().get(Vmcb.VMSA_PTR);
+    for (long level : new long[] {1, 2, 3, 4, -1, 0x1_0000_0000L}) {
+      request(ExitCode.SNP_RUN_VMPL, level, 0);
+      assertThat(exit()).as("VMPL%d", level).containsExactly(2L, 5L);
+    }
+    assertThat(msr(MsrRequest.runVmpl(2))).isEqualTo(0x1_0000_0017L);
+    assertThat(msr(MsrRequest.runVmpl(0))).as("the one that runs").isEqualTo(0x17);
+    request(ExitCode.SNP_AP_CREATION, 0x2_0000, 0x45000);
+    ghcb.set(GhcbField.RAX, 1);
+    assertThat(exit()).containsExactly(0L, 0L);
+    request(ExitCode.SNP_AP_CREATION, 0x4_0000, 0x45000);
+    ghcb.set(GhcbField.RAX, 1);
+    assertThat(exit()).as("there are four").containsExactly(2L, 5L);
+    assertThat(vcpu.vmcb().get(Vmcb.VMSA_PTR)).isEqualTo(own);
+    assertThat(msr(MsrRequest.runVmpl(2))).isEqualTo(0x17);
+    assertThat(vcpu.vmcb().get(Vmcb.VMSA_PTR)).as("who asks is answered").isEqualTo(own);
+    Vmpls.entering(host.vcpus.getFirst());
+    assertThat(vcpu.vmcb().get(Vmcb.VMSA_PTR)).isEqualTo(0x45000);
+    assertThat(vcpu.vmcb().get(Vmcb.GHCB_GPA)).as("a GHCB of its own").isNotEqualTo(0x17);
+    request(ExitCode.HV_FEATURES, 0, 0);
+    assertThat(exit()).as("not registered by this level").containsExactly(2L, 1L);
+    register();
+    assertThat(msr(MsrRequest.runVmpl(0))).isEqualTo(0x17);
+    Vmpls.entering(host.vcpus.getFirst());
+    assertThat(vcpu.vmcb().get(Vmcb.VMSA_PTR)).isEqualTo(own);
+    assertThat(vcpu.vmcb().get(Vmcb.GHCB_GPA)).as("as level 0 left it").isEqualTo(0x17);
+    request(ExitCode.SNP_AP_CREATION, 0x2_0002, 0);
+    assertThat(exit()).containsExactly(0L, 0L);
+    assertThat(host.vcpus.getFirst().state).isEqualTo(HostVcpu.State.RUNNABLE);
+    assertThat(msr(MsrRequest.runVmpl(2))).as("taken away").isEqualTo(0x1_0000_0017L);
   }
 }
