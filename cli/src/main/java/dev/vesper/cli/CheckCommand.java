@@ -25,6 +25,7 @@ final class CheckCommand implements Options.Command {
   private List<String> line = List.of();
 
   private final CheckOptions findings = new CheckOptions();
+  private final PageOptions pages = new PageOptions();
   private final Sandbox sandbox;
 
   /**
@@ -50,6 +51,7 @@ final class CheckCommand implements Options.Command {
     o.flag("list the rules, with sections, mends and evidence", () -> rules = true, "--rules");
     o.paths("F", "also write the trace as " + TraceFiles.FORMS, v -> convert = v, "--convert");
     findings.addTo(o);
+    pages.addTo(o);
     sandbox.addTo(o);
     return o;
   }
@@ -66,6 +68,7 @@ final class CheckCommand implements Options.Command {
     }
     sandbox.validate();
     findings.validate();
+    pages.validate();
     if (Files.isDirectory(p)) {
       throw new UserError("the trace " + p + " is a directory: name a file");
     }
@@ -92,6 +95,7 @@ final class CheckCommand implements Options.Command {
               in,
               e -> {
                 c.accept(e);
+                pages.accept(e);
                 out.accept(e);
               });
       if (cut.isPresent()) {
@@ -101,6 +105,7 @@ final class CheckCommand implements Options.Command {
         }
         Terminal.say(where + ": the verdict is about what is before");
       }
+      Terminal.outLines(pages.history() + pages.mapOfEvents());
       // Reports and baseline are about what was known before.
       out.close();
       return findings.conclude(c, outputs);

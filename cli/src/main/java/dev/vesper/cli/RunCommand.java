@@ -294,6 +294,7 @@ final class RunCommand implements Options.Command {
       }
       Outcome result = ending.after(shown);
       boolean own = boot != null && result.guestValue() != null;
+      ending.write("what happened to pages", () -> results.sayPages(last));
       ending.write("the summary", () -> results.report(last, result, mode, own));
       limit.tell(Terminal::say);
       code.save();
@@ -543,7 +544,8 @@ final class RunCommand implements Options.Command {
   /** {@return who sees what happens, or null if nobody wants to} */
   private @Nullable EventSink sink(TraceFiles files, Checker checker, TraceWriter lines) {
     boolean judged = isJudged();
-    if (!judged && said.trace.isEmpty() && !said.verbose && said.coverage.isEmpty()) {
+    boolean pages = said.pages.wantsEvents();
+    if (!judged && !pages && said.trace.isEmpty() && !said.verbose && said.coverage.isEmpty()) {
       return null;
     }
     return e -> {
@@ -552,6 +554,9 @@ final class RunCommand implements Options.Command {
       }
       if (judged) {
         checker.accept(e);
+      }
+      if (pages) {
+        said.pages.accept(e);
       }
       files.accept(e);
     };

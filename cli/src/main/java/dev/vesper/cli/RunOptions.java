@@ -51,6 +51,7 @@ final class RunOptions {
   @Nullable Path symbolFile;
   boolean check;
   final CheckOptions checkOptions = new CheckOptions();
+  final PageOptions pages = new PageOptions();
   List<Path> coverage = new ArrayList<>();
   String log = "";
   @Nullable Path logFile;
@@ -220,6 +221,7 @@ final class RunOptions {
         () -> check = true,
         "--check");
     checkOptions.addTo(o);
+    pages.addTo(o);
     o.paths(
         "F",
         "write which code of the guest was executed: .info (lcov, needs source lines) or .drcov;"
@@ -433,6 +435,13 @@ final class RunOptions {
       throw new UserError("--check judges the GHCB protocol, which only --sev es and snp have");
     }
     checkOptions.validate();
+    pages.validate();
+    if (pages.wantsEvents() && mode == SevMode.OFF) {
+      throw new UserError("--page is about memory that is private or shared: use --sev es or snp");
+    }
+    if (pages.wantsMap() && mode != SevMode.SNP) {
+      throw new UserError("--memory-map shows the reverse map table, which only --sev snp has");
+    }
     if (!share.isEmpty() && !guest.kvm()) {
       throw new UserError("--share: profile openbsd has no shared folders; use kvm");
     }

@@ -66,6 +66,12 @@ final class RunResults {
     }
   }
 
+  /** Says what happened to pages, and what has become of memory. */
+  void sayPages(Machine m) {
+    Terminal.errLines(
+        said.pages.history() + (said.pages.wantsMap() ? PageOptions.map(m.memoryMap()) : ""));
+  }
+
   /** Prints what a launch has come to. */
   static void printMeasurement(Machine m) {
     Terminal.out("launch digest " + m.launchDigest());

@@ -15,6 +15,7 @@ import dev.vesper.machine.launch.Measurement;
 import dev.vesper.machine.observe.Event;
 import dev.vesper.machine.observe.EventSink;
 import dev.vesper.machine.observe.LogItem;
+import dev.vesper.machine.observe.RmpMap;
 import dev.vesper.machine.observe.Symbols;
 import dev.vesper.machine.sev.EncryptedVcpu;
 import dev.vesper.machine.sev.GuestRegisters;
@@ -653,6 +654,15 @@ public final class Machine implements AutoCloseable {
       throw new IllegalStateException("coverage is that of a traced run");
     }
     return tracer.coverage();
+  }
+
+  /**
+   * {@return memory by the states that the reverse map table has for it now; empty without SEV-SNP}
+   * Guest memory is at its guest physical addresses, and so is a save area that was launched; pages
+   * of the firmware's are where they are in system memory.
+   */
+  public RmpMap memoryMap() {
+    return Tracer.memoryMap(parts.memory);
   }
 
   /** {@return registers and the instruction at RIP, for people} */

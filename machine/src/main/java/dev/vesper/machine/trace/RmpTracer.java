@@ -3,6 +3,7 @@ package dev.vesper.machine.trace;
 import dev.vesper.ghcb.PageStateEntry;
 import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.RmpOperand;
+import dev.vesper.machine.memory.PhysicalMemory;
 import dev.vesper.machine.memory.Rmp;
 import dev.vesper.machine.memory.RmpEntry;
 import dev.vesper.machine.observe.At;
@@ -11,9 +12,11 @@ import dev.vesper.machine.observe.Event.RmpChanged;
 import dev.vesper.machine.observe.Event.RmpViolation;
 import dev.vesper.machine.observe.Event.Rmpadjust;
 import dev.vesper.machine.observe.Event.Rmpquery;
+import dev.vesper.machine.observe.PageSpan;
 import dev.vesper.machine.observe.RmpAccess;
 import dev.vesper.machine.observe.RmpCause;
 import dev.vesper.machine.observe.RmpCheck;
+import dev.vesper.machine.observe.RmpMap;
 import dev.vesper.machine.observe.RmpState;
 import org.jspecify.annotations.Nullable;
 
@@ -41,6 +44,21 @@ final class RmpTracer {
     RmpState.Kind kind = RmpState.Kind.valueOf(e.state().name());
     long gpa = e.assigned() && e.asid() != 0 ? e.gpa() : 0;
     return new RmpState(kind, e.large(), e.vmsa(), e.asid(), gpa, e.permissions());
+  }
+
+  /** {@return memory by state, at guest physical addresses where a page has one} */
+  static RmpMap map(PhysicalMemory memory) {
+    RmpMap map = new RmpMap();
+    Rmp rmp = memory.rmp();
+    for (int f = 0; rmp != null && f < memory.totalPages(); f++) {
+      RmpEntry e = rmp.read((long) f << 12);
+      if (e.assigned() || memory.ram().hasPage(f)) {
+        boolean launched = f >= memory.firstHostPage() && e.asid() != 0;
+        RmpState s = state(e);
+        map.put(new PageSpan(launched ? e.gpa() >>> 12 : f, 1), s.kind(), s.vmsa());
+      }
+    }
+    return map;
   }
 
   // ---- the guest

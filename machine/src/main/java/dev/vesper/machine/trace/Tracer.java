@@ -4,12 +4,14 @@ import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuObserver;
 import dev.vesper.machine.launch.Measurement;
 import dev.vesper.machine.memory.MemoryObserver;
+import dev.vesper.machine.memory.PhysicalMemory;
 import dev.vesper.machine.observe.Bytes;
 import dev.vesper.machine.observe.Event.ConsoleLine;
 import dev.vesper.machine.observe.Event.Ended;
 import dev.vesper.machine.observe.Event.Launched;
 import dev.vesper.machine.observe.EventSink;
 import dev.vesper.machine.observe.HostObserver;
+import dev.vesper.machine.observe.RmpMap;
 import dev.vesper.machine.observe.Symbols;
 import dev.vesper.machine.observe.format.Visible;
 import dev.vesper.x86.Formatter;
@@ -119,6 +121,13 @@ public final class Tracer {
       console('\n');
     }
     recorder.record(new Ended(recorder.at(recorder.cpu().rip), status, reason));
+  }
+
+  /**
+   * {@return memory by the states that the reverse map table has for it; empty if there is none}
+   */
+  public static RmpMap memoryMap(PhysicalMemory memory) {
+    return RmpTracer.map(memory);
   }
 
   /** {@return the name of the code at RIP, by names that may have to be moved or found first} */

@@ -2,6 +2,7 @@ package dev.vesper.machine.observe.html;
 
 import dev.vesper.machine.observe.At;
 import dev.vesper.machine.observe.Event;
+import dev.vesper.machine.observe.PageSpan;
 import dev.vesper.machine.observe.format.EventCodec;
 import dev.vesper.machine.observe.format.Json;
 import dev.vesper.machine.observe.format.Key;
@@ -17,10 +18,13 @@ import java.util.Map;
 import java.util.zip.GZIPOutputStream;
 
 /**
- * Some rows of the table, packed: an array of two strings, each base64 of gzip of JSON. The first
+ * Some rows of the table, packed: an array of three strings, each base64 of gzip of JSON. The first
  * is an object with an array for each column, in which texts are numbers of those in {@code text};
- * the second is an array with the details of each row, a line a field. The page unpacks the first
- * when it is opened and the second when somebody looks at a row.
+ * the second is an array with the details of each row, a line a field; the third says which rows
+ * are about which pages of memory: for each such row its number in the chunk, the number of the
+ * first page, how many there are, and the instructions executed before. It is empty if there are
+ * none. The page unpacks the first when it is opened, the second when somebody looks at a row, the
+ * third when somebody looks a page up.
  */
 final class Chunk {
   /** Rows of each chunk but the last. */
@@ -51,6 +55,7 @@ final class Chunk {
 
   private final StringBuilder[] columns = new StringBuilder[COLUMNS];
   private final StringBuilder details = new StringBuilder();
+  private final StringBuilder pages = new StringBuilder();
   private final Map<String, Integer> texts = new HashMap<>();
   private final StringBuilder table = new StringBuilder();
   private int rows;
@@ -117,6 +122,10 @@ final class Chunk {
     put(Column.VC, vc);
     put(Column.CPL, at.cpl());
     put(Column.BITS, at.bits());
+    for (PageSpan s : PageSpan.of(e)) {
+      pages.append(pages.isEmpty() ? "" : ",").append(rows).append(',').append(s.first());
+      pages.append(',').append(s.pages()).append(',').append(at.instructions());
+    }
     details.append(rows == 0 ? "" : ",").append(Json.quote(cut(details(e))));
     rows++;
   }
@@ -142,7 +151,13 @@ final class Chunk {
       index.append(columns[c.ordinal()]).append("],");
     }
     index.append("\"text\":[").append(table).append("]}");
-    return "[\"" + packed(index.toString()) + "\",\"" + packed("[" + details + "]") + "\"]";
+    return "[\""
+        + packed(index.toString())
+        + "\",\""
+        + packed("[" + details + "]")
+        + "\",\""
+        + (pages.isEmpty() ? "" : packed("[" + pages + "]"))
+        + "\"]";
   }
 
   private static String packed(String s) {

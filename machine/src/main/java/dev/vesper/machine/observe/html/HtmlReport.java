@@ -27,6 +27,8 @@ import dev.vesper.machine.observe.Event.VcRaised;
 import dev.vesper.machine.observe.Event.VcReturned;
 import dev.vesper.machine.observe.Event.VcpuStarted;
 import dev.vesper.machine.observe.Event.WriteTrap;
+import dev.vesper.machine.observe.PageSpan;
+import dev.vesper.machine.observe.RmpMap;
 import dev.vesper.machine.observe.check.Checker;
 import dev.vesper.machine.observe.check.Finding;
 import dev.vesper.machine.observe.check.HandlerCoverage.Cell;
@@ -79,6 +81,9 @@ public final class HtmlReport implements TraceWriter {
 
   private static final int CONSOLE_COLUMNS = 400;
 
+  /** The most areas of memory that the head has; a guest may share every other page. */
+  private static final int MOST_AREAS = 2000;
+
   /** Guests access their GHCBs at a hundred places or so. */
   private static final int MOST_PLACES = 4096;
 
@@ -106,6 +111,11 @@ public final class HtmlReport implements TraceWriter {
   private long lastTime;
   private long instructions;
   private int findings;
+
+  /** Rows that are about pages of memory. */
+  private long paged;
+
+  private final RmpMap map = new RmpMap();
 
   /**
    * Where a finding is to be seen.
@@ -168,6 +178,8 @@ public final class HtmlReport implements TraceWriter {
       return;
     }
     head(e);
+    map.accept(e);
+    paged += PageSpan.of(e).isEmpty() ? 0 : 1;
     long number = vc(e);
     Vcs.Vc vc = vcs.row(e, rows, number, EventCodec.name(e));
     if (checker.size() > findings) {
@@ -321,6 +333,13 @@ public final class HtmlReport implements TraceWriter {
     }
     j.end().key("unseen").array();
     v.coverage().unseen().forEach(j::value);
+    j.end().key("paged").value(paged).key("map").array();
+    List<RmpMap.Area> areas = map.areas();
+    for (RmpMap.Area a : areas.subList(0, Math.min(MOST_AREAS, areas.size()))) {
+      j.array().value(a.span().first()).value(a.span().pages()).value(a.words()).end();
+    }
+    j.end().key("areas").value(areas.size()).key("totals").array();
+    map.totals().forEach((words, pages) -> j.array().value(words).value(pages).end());
     return j.end().end().toString();
   }
 

@@ -1,4 +1,4 @@
-package dev.vesper.machine.observe.html;
+package dev.vesper.machine.observe.format;
 
 import dev.vesper.ghcb.GuestRequestResult;
 import dev.vesper.machine.observe.Event;
@@ -10,12 +10,13 @@ import dev.vesper.machine.observe.Event.RmpViolation;
 import dev.vesper.machine.observe.Event.Rmpadjust;
 import dev.vesper.machine.observe.Event.Rmpquery;
 import dev.vesper.machine.observe.RmpCheck;
+import dev.vesper.machine.observe.RmpState;
 
 /** What events of SEV-SNP are about, in some words. */
-final class SnpSummary {
+public final class SnpWords {
   private static final String TO = " → ";
 
-  private SnpSummary() {}
+  private SnpWords() {}
 
   private static String place(long gva, long gpa) {
     return Event.hex(gpa == Event.NO_ADDRESS ? gva : gpa);
@@ -29,35 +30,48 @@ final class SnpSummary {
         : count + " × " + size + Event.hex(first) + "–" + Event.hex(first + bytes - 1);
   }
 
-  /** {@return how an instruction ends} */
-  private static String result(int eax, RmpCheck why) {
-    String words = why == RmpCheck.NONE ? "" : ": " + why;
-    return TO + (eax < 0 ? "faults" : eax == 0 ? "ok" : "EAX " + eax) + words;
+  /** {@return how an instruction ends that has changed nothing} */
+  private static String refusal(int eax, RmpCheck why) {
+    String how = eax < 0 ? "faults" : eax == 0 ? "CF is set" : "refused with EAX " + eax;
+    return "; " + how + ": " + why;
   }
 
-  static String pvalidate(Pvalidate p) {
+  private static String change(RmpState before, RmpState after) {
+    return before.equals(after) ? before.brief() : before.brief() + TO + after.brief();
+  }
+
+  /** {@return the pages, what they were and how it ends} */
+  public static String pvalidate(Pvalidate p) {
     long first = p.gpa() == Event.NO_ADDRESS ? p.gva() : p.gpa();
+    RmpState.Kind after = p.validate() ? RmpState.Kind.GUEST_VALID : RmpState.Kind.GUEST_INVALID;
     return pages(first, p.count(), p.large())
-        + ", "
-        + p.before().brief()
-        + result(p.eax(), p.why());
+        + (p.gpa() == Event.NO_ADDRESS ? "" : ": " + p.before().brief())
+        + (p.why() == RmpCheck.NONE ? TO + after : refusal(p.eax(), p.why()));
   }
 
-  static String rmpadjust(Rmpadjust a) {
+  /** {@return what is asked for and how it ends} */
+  public static String rmpadjust(Rmpadjust a) {
     return place(a.gva(), a.gpa())
         + " VMPL"
         + a.vmpl()
         + " permissions "
         + Event.hex(a.permissions())
         + (a.vmsa() ? " VMSA" : "")
-        + result(a.eax(), a.why());
+        + (a.why() == RmpCheck.NONE
+            ? ": " + change(a.before(), a.after())
+            : refusal(a.eax(), a.why()));
   }
 
-  static String rmpquery(Rmpquery q) {
-    return place(q.gva(), q.gpa()) + " VMPL" + q.vmpl() + result(q.eax(), q.why());
+  /** {@return whom it asks for and how it ends} */
+  public static String rmpquery(Rmpquery q) {
+    return place(q.gva(), q.gpa())
+        + " VMPL"
+        + q.vmpl()
+        + (q.why() == RmpCheck.NONE ? ": " + q.state().brief() : refusal(q.eax(), q.why()));
   }
 
-  static String changed(RmpChanged c) {
+  /** {@return the pages, what they were and what they are} */
+  public static String changed(RmpChanged c) {
     String list =
         c.first() < 0
             ? ""
@@ -69,13 +83,12 @@ final class SnpSummary {
         + c.what()
         + list
         + ": "
-        + (c.before().equals(c.after())
-            ? c.before().brief()
-            : c.before().brief() + TO + c.after().brief())
+        + change(c.before(), c.after())
         + (c.why().isEmpty() ? "" : "; " + c.why());
   }
 
-  static String violation(RmpViolation v) {
+  /** {@return the page, what it is and the check that has failed} */
+  public static String violation(RmpViolation v) {
     return Event.hex(v.gpa())
         + (v.encrypted() ? ", C=1, " : ", C=0, ")
         + v.state().brief()
@@ -84,11 +97,13 @@ final class SnpSummary {
         + (v.info1() == 0 ? " (#VC)" : " (#NPF)");
   }
 
-  static String creation(ApCreationAsked a) {
+  /** {@return the save area and the answer} */
+  public static String creation(ApCreationAsked a) {
     return "save area " + Event.hex(a.area()) + TO + (a.why().isEmpty() ? "ok" : a.why());
   }
 
-  static String request(GuestRequestAnswered g) {
+  /** {@return the page of the request and the answer} */
+  public static String request(GuestRequestAnswered g) {
     return Event.hex(g.request())
         + TO
         + (g.info1() != 0 ? "malformed" : GuestRequestResult.of(g.info2()))
