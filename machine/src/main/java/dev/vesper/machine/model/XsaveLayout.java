@@ -3,7 +3,9 @@ package dev.vesper.machine.model;
 /**
  * Where the components of an XSAVE area lie (AMD APM volume 2, 11.5; CPUID leaf 0xD). The legacy
  * region holds x87 (bit 0) and SSE (bit 1); the offsets of the others in the standard form are
- * those that QEMU gives. In the compacted form components follow each other without gaps.
+ * those of AMD's processors, on which firmware of SEV-SNP insists (spec: snp 5.1): without the gap
+ * that Intel's have where MPX was, and the same on a Milan, which has PKRU but not AVX-512. In the
+ * compacted form components follow each other without gaps.
  */
 public final class XsaveLayout {
   /** Offset of the header, behind the legacy region. */
@@ -62,10 +64,10 @@ public final class XsaveLayout {
   public static int offset(int component) {
     return switch (component) {
       case AVX -> LEGACY_BYTES;
-      case OPMASK -> 1088;
-      case ZMM_HI256 -> 1152;
-      case HI16_ZMM -> 1664;
-      default -> 2688;
+      case OPMASK -> 0x340;
+      case ZMM_HI256 -> 0x380;
+      case HI16_ZMM -> 0x580;
+      default -> 0x980;
     };
   }
 

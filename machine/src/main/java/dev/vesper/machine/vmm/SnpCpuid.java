@@ -29,14 +29,6 @@ final class SnpCpuid {
    */
   private static final int COMPLEX_INDEXING = 1 << 2;
 
-  /**
-   * Protection keys: the processor has their state where QEMU's has it in XSAVE's area, which is
-   * not where firmware wants it. A guest that sees none makes no use of it.
-   */
-  private static final int PKU = 3 << 3;
-
-  private static final int PKRU = 9;
-
   private SnpCpuid() {}
 
   static List<CpuidPage.Entry> entries(CpuModel model, CpuidService cpuid, HostVcpu v) {
@@ -44,9 +36,7 @@ final class SnpCpuid {
     for (long key : model.leaves()) {
       int leaf = (int) (key >>> 32);
       int subleaf = (int) key;
-      if (leaf != XSAVE || subleaf != PKRU) {
-        out.add(entry(leaf, subleaf, cpuid.answer(v, leaf, subleaf, 1, 0)));
-      }
+      out.add(entry(leaf, subleaf, cpuid.answer(v, leaf, subleaf, 1, 0)));
     }
     return out;
   }
@@ -62,14 +52,10 @@ final class SnpCpuid {
       case 7 -> {
         if (subleaf == 0) {
           ebx &= ~TSC_ADJUST;
-          ecx &= ~PKU;
           edx &= ~SPECULATION;
         }
       }
-      case XSAVE -> {
-        ebx = sized ? LEAST_XSAVE : ebx;
-        eax &= subleaf == 0 ? ~(1 << PKRU) : -1;
-      }
+      case XSAVE -> ebx = sized ? LEAST_XSAVE : ebx;
       case 0x8000_0008 -> ebx &= ~VIRT_SSBD;
       case 0x8000_001D -> edx &= ~COMPLEX_INDEXING;
       default -> {

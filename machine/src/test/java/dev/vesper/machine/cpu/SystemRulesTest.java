@@ -7,6 +7,7 @@ import dev.vesper.machine.cpu.interp.Interpreter;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PhysicalMemory;
 import dev.vesper.x86.Assembler;
+import java.util.Arrays;
 import java.util.Set;
 import java.util.TreeSet;
 import org.junit.jupiter.api.Test;
@@ -74,7 +75,7 @@ final class SystemRulesTest {
     cpu.intercepts.vector3 = 1 << 24 | 1 << 31 | 1 << 18 | 1 << 27;
     cpu.intercepts.vector4 = 0;
     cpu.intercepts.es = false;
-    java.util.Arrays.fill(cpu.intercepts.ioPermission, (byte) -1);
+    Arrays.fill(cpu.intercepts.ioPermission, (byte) -1);
     cpu.flushTlb(true);
   }
 
@@ -366,6 +367,61 @@ final class SystemRulesTest {
     assertThat(cpu.r[5]).as("a component that is not present is initialised").isZero();
     assertThat(page(9).get64(160 + 48)).isEqualTo(0x1122_3344_5566_7788L);
     assertThat(page(9).get64(32)).isEqualTo(1L << 63);
+  }
+
+  /** Where the components of AVX, opmask, ZMM_Hi256, Hi16_ZMM and PKRU lie in an area. */
+  @ParameterizedTest
+  @CsvSource({
+    // As a Zen 5 reports it in leaf 0xD; PKRU lies there on a Milan too, which has no AVX-512.
+    "xsave, xrstor, 2e7, 240, 340, 380, 580, 980",
+    "xsaveopt, xrstor, 2e7, 240, 340, 380, 580, 980",
+    "xsave, xrstor, 207, 240, 0, 0, 0, 980",
+    "xsavec, xrstor, 2e7, 240, 340, 380, 580, 980",
+    "xsaves, xrstors, 2e7, 240, 340, 380, 580, 980",
+    "xsavec, xrstor, 207, 240, 0, 0, 0, 340",
+    "xsaves, xrstors, 207, 240, 0, 0, 0, 340"
+  })
+  void componentsLieWhereAmdHasThem(
+      String save,
+      String restore,
+      String xcr0,
+      String avx,
+      String opmask,
+      String zmmHi256,
+      String hi16Zmm,
+      String pkru) {
+    page(9).fill(0, Page.SIZE, (byte) 0);
+    longMode(
+        "mov eax, 0x2e7\nxor edx, edx\n%s [0x9000]\nhlt\n%s [0x9000]\nhlt"
+            .formatted(save, restore));
+    cpu.cr4 |= CpuState.CR4_OSXSAVE | CpuState.CR4_PKE;
+    cpu.xcr0 = Long.parseLong(xcr0, 16);
+    long[][] state = {cpu.ymmh, cpu.k, cpu.zmmh, cpu.zmm16};
+    String[] places = {avx, opmask, zmmHi256, hi16Zmm};
+    for (int i = 0; i < state.length; i++) {
+      Arrays.fill(state[i], 0x1111_1111_1111_1111L * (i + 1));
+    }
+    cpu.writePkru(0x5550);
+    assertThat(run()).isEqualTo(0x78);
+    for (int i = 0; i < state.length; i++) {
+      int at = Integer.parseInt(places[i], 16);
+      if (at != 0) {
+        assertThat(page(9).get64(at)).as("component at 0x%x", at).isEqualTo(state[i][0]);
+        int last = at + 8 * (state[i].length - 1);
+        assertThat(page(9).get64(last)).as("its end").isEqualTo(state[i][0]);
+        Arrays.fill(state[i], 0);
+      }
+    }
+    int end = Integer.parseInt(pkru, 16);
+    assertThat(page(9).get64(end)).isEqualTo(0x5550);
+    assertThat(page(9).get64(end + 8)).as("behind the area").isZero();
+    cpu.writePkru(0);
+    cpu.rip++;
+    assertThat(run()).isEqualTo(0x78);
+    for (int i = 0; i < state.length; i++) {
+      assertThat(state[i]).containsOnly(0x1111_1111_1111_1111L * (i + 1));
+    }
+    assertThat(cpu.pkru).isEqualTo(0x5550);
   }
 
   @Test
