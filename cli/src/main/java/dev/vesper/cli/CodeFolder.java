@@ -35,7 +35,7 @@ final class CodeFolder implements Closeable {
           }
         };
     Path p = usable(said.codeFolder(), named, shares);
-    cache = p == null ? null : CodeCache.open(p, spec, notes);
+    cache = p == null ? null : UserError.of(() -> CodeCache.open(p, spec, notes));
   }
 
   private @Nullable Path usable(@Nullable Path p, boolean named, Shares shares) {

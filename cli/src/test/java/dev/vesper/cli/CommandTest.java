@@ -88,6 +88,30 @@ final class CommandTest {
     assertThat(r.err().lines().count()).isEqualTo(1);
   }
 
+  /** The folder of native code is opened for a processor, before there is a machine. */
+  @Test
+  void anUnknownModelIsAMistakeWithACodeCacheToo() {
+    CommandResult r =
+        CommandResult.of("run", "-serial", "none", "-cpu", "pentium", "--code-cache", "" + dir);
+    assertThat(r.status()).as(r.err()).isEqualTo(2);
+    assertThat(r.err()).startsWith("vesper: no CPU model named pentium").hasLineCount(1);
+  }
+
+  @ParameterizedTest
+  @CsvSource({"EPYC-Rome, EPYC-v4", "vesper-min, vesper-min"})
+  void aModelWithoutSnpIsRefusedWithThoseThatHaveIt(String cpu, String model) throws IOException {
+    Path kernel = Files.write(dir.resolve("kernel"), FlatGuest.image("hlt"));
+    CommandResult r =
+        CommandResult.of("run", "-serial", "none", "--sev", "snp", "-cpu", cpu, "" + kernel);
+    assertThat(r.status()).as(r.err()).isEqualTo(2);
+    assertThat(r.err())
+        .isEqualTo(
+            "vesper: "
+                + model
+                + " has no SEV-SNP, as no processor before Milan has:"
+                + " take -cpu EPYC-Milan or EPYC-Genoa\n");
+  }
+
   @Test
   void noCommandIsAMistake() {
     assertThat(CommandResult.of().status()).isEqualTo(2);

@@ -199,7 +199,16 @@ public final class Assembly {
       throw new IllegalArgumentException(
           "profile " + profile.name() + " launches SEV-ES guests: take kvm for SEV-SNP");
     }
-    int bits = CpuModel.named(o.cpuModel()).physicalBits();
+    CpuModel model = CpuModel.named(o.cpuModel());
+    if (o.mode() == SevMode.SNP && !model.hasSnp()) {
+      throw new IllegalArgumentException(
+          model.name()
+              + " has no SEV-SNP, as no processor before Milan has: take -cpu "
+              + String.join(
+                  " or ",
+                  CpuModel.names().stream().filter(n -> CpuModel.named(n).hasSnp()).toList()));
+    }
+    int bits = model.physicalBits();
     if (GuestLoader.ram(o, profile).end() > 1L << bits) {
       throw new IllegalArgumentException(
           "guest memory of "

@@ -41,6 +41,9 @@ public final class CpuModel {
     this.name = name;
   }
 
+  /** SEV-SNP in EAX of leaf 8000_001F. */
+  public static final int SNP = 1 << 4;
+
   private static final String PHYS_BITS = "phys-bits=";
   private static final int FEWEST_PHYS_BITS = 36;
   private static final int MOST_PHYS_BITS = 52;
@@ -176,6 +179,11 @@ public final class CpuModel {
   /** {@return bytes of a compacted XSAVE area for components; 0 without XSAVE} */
   public int xsaveCompactSize(long components) {
     return hasXsave() ? XsaveLayout.compactBytes(components) : 0;
+  }
+
+  /** {@return whether the processor can run guests under SEV-SNP} */
+  public boolean hasSnp() {
+    return (leaf(0x8000_001F, 0).eax() & SNP) != 0;
   }
 
   /** {@return whether the model offers XSAVE} */

@@ -12,9 +12,6 @@ final class CpuidService {
   private static final int EXTENDED = 0x8000_0000;
   private static final int SEV = 0x8000_001F;
 
-  /** SEV-SNP in EAX; QEMU shows neither privilege levels nor RMPQUERY. */
-  private static final int SNP_BIT = 1 << 4;
-
   private static final int TOPOLOGY = 0xB;
   private static final int LAST_LEVEL_CACHE = 3;
   private static final int FEATURES = 7;
@@ -64,9 +61,10 @@ final class CpuidService {
     if (leaf == SEV) {
       return switch (mode) {
         case OFF -> CpuModel.Leaf.ZERO;
-        case SEV -> new CpuModel.Leaf(l.eax() & ~8, l.ebx(), l.ecx(), l.edx());
-        case ES -> l;
-        case SNP -> new CpuModel.Leaf(l.eax() | SNP_BIT, l.ebx(), l.ecx(), l.edx());
+        case SEV -> new CpuModel.Leaf(l.eax() & ~(8 | CpuModel.SNP), l.ebx(), l.ecx(), l.edx());
+        case ES -> new CpuModel.Leaf(l.eax() & ~CpuModel.SNP, l.ebx(), l.ecx(), l.edx());
+        // QEMU shows neither privilege levels nor RMPQUERY.
+        case SNP -> l;
       };
     }
     if (leaf == EXTENDED && mode != SevMode.OFF && Integer.compareUnsigned(l.eax(), SEV) < 0) {
