@@ -200,6 +200,18 @@ final class MeasureTest {
     "--ovmf $AmdSev --kernel $empty --initrd $empty --vcpus 4 --guest-features 0x21,"
         + " 4953b1fb416fa874980e8442b3706d345926d5f38879134e00813c5d7abcbe78"
         + "eafe7b422907be0b4698e2414a631942",
+    "--ovmf $AmdSev --kernel $empty --initrd $empty --vmm-type ec2,"
+        + " 0883bd0eeb716e65b7b977a321c278d1e51b33b5c655fab985443bbcc65c086b"
+        + "9c15e8a0bd8811050dec7e24964e5056",
+    "--ovmf $AmdSev --kernel $empty --initrd $empty --vmm-type ec2 --guest-features 0x21,"
+        + " 0ce9ccc06bab55eebe8abc234f3df6514883977a68a591b71052498ab52b2f1a"
+        + "a415db338033946ef93aa8278c0d67fb",
+    "--ovmf $AmdSev --kernel $empty --initrd $empty --vmm-type gce,"
+        + " 5da7106cf14cf46b1725ebab123eb9e53bd46a1e9f400cd0c08e7827b04b688e"
+        + "a8b4e403c8404efed4397ea5d5d0722e",
+    "--ovmf $AmdSev --kernel $empty --initrd $empty --vmm-type gce --vcpus 4,"
+        + " 5c5debf100fc339f90276e761ee1f1658d08922c3b20e2a2e6c7a6c3370b2452"
+        + "a15a00eae11886a93d6fd1e7ab81e29d",
     "--ovmf $OvmfX64, da0296de8193586a5512078dcd719eccecbd87e2b825ad4148c44f665dc87df2"
         + "1e5b49e21523a9ad993afdb6a30b4005",
     "--ovmf $OvmfX64 --guest-features 0x21,"

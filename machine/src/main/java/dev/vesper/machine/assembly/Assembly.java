@@ -76,6 +76,14 @@ public final class Assembly {
   /** By what the processors execute guest code. */
   private Translator translator = Translator.NONE;
 
+  /** {@return why a processor runs no guest under SEV-SNP, whose launch can be computed for it} */
+  private static String withoutSnp(CpuModel model) {
+    return model.name()
+        + " has no SEV-SNP, as no processor before Milan has: take -cpu "
+        + String.join(
+            " or ", CpuModel.names().stream().filter(n -> CpuModel.named(n).hasSnp()).toList());
+  }
+
   /**
    * Builds the parts and loads the guest.
    *
@@ -87,6 +95,9 @@ public final class Assembly {
     profile = Profile.named(o.profile());
     check(o, profile);
     CpuModel model = CpuModel.named(o.cpuModel());
+    if (o.mode() == SevMode.SNP && !model.hasSnp()) {
+      throw new IllegalArgumentException(withoutSnp(model));
+    }
     MachineSpec.Firmware firmware = o.boot().firmware();
     Hardware.Board board = GuestLoader.board(o, profile);
     memory =
@@ -199,16 +210,7 @@ public final class Assembly {
       throw new IllegalArgumentException(
           "profile " + profile.name() + " launches SEV-ES guests: take kvm for SEV-SNP");
     }
-    CpuModel model = CpuModel.named(o.cpuModel());
-    if (o.mode() == SevMode.SNP && !model.hasSnp()) {
-      throw new IllegalArgumentException(
-          model.name()
-              + " has no SEV-SNP, as no processor before Milan has: take -cpu "
-              + String.join(
-                  " or ",
-                  CpuModel.names().stream().filter(n -> CpuModel.named(n).hasSnp()).toList()));
-    }
-    int bits = model.physicalBits();
+    int bits = CpuModel.named(o.cpuModel()).physicalBits();
     if (GuestLoader.ram(o, profile).end() > 1L << bits) {
       throw new IllegalArgumentException(
           "guest memory of "
