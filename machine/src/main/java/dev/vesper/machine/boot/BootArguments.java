@@ -10,17 +10,26 @@ import java.io.ByteArrayOutputStream;
 final class BootArguments {
   private static final int MEMMAP = 0;
   private static final int CONSDEV = 5;
+  private static final int EFIINFO = 11;
   private static final int END = 0xFFFF_FFFF;
   private static final int FREE = 1;
   private static final int RESERVED = 2;
   private static final int HEADER = 12;
+
+  /** Bytes of EFIINFO, of which all but the EFI system table's address is zero here. */
+  private static final int EFI_BYTES = 100;
+
+  private static final int SYSTEM_TABLE = 84;
 
   /** makedev(8, 0): com0. */
   private static final int COM0 = 0x800;
 
   private static final int SPEED = 115_200;
   private static final int COM1_PORT = 0x3F8;
-  private static final long LOW_RAM_END = 640 << 10;
+
+  /** Where memory below 1 MiB ends without firmware. */
+  static final long LOW_RAM_END = 640 << 10;
+
   private static final long MEGABYTE = 1 << 20;
   private static final long BIOS_COPY = 0xFFC0_0000L;
   private static final long BIOS_COPY_SIZE = 4 << 20;
@@ -31,11 +40,11 @@ final class BootArguments {
    * {@return the records}
    *
    * @param memory guest RAM
-   * @param firmware firmware has run: its park loop and jump table below 640 KiB are reserved
+   * @param low where free memory below 1 MiB ends: what firmware has left is behind
+   * @param systemTable address of the EFI system table, 0 for none
    */
-  static byte[] build(GuestRam memory, boolean firmware) {
+  static byte[] build(GuestRam memory, long low, long systemTable) {
     ByteArrayOutputStream map = new ByteArrayOutputStream();
-    long low = firmware ? FirmwareRemains.BASE : LOW_RAM_END;
     entry(map, 0, low, FREE);
     entry(map, low, MEGABYTE - low, RESERVED);
     entry(map, MEGABYTE, memory.below4G() - MEGABYTE, FREE);
@@ -53,6 +62,11 @@ final class BootArguments {
     ByteArrayOutputStream out = new ByteArrayOutputStream();
     record(out, MEMMAP, map.toByteArray());
     record(out, CONSDEV, console.toByteArray());
+    if (systemTable != 0) {
+      byte[] efi = new byte[EFI_BYTES];
+      Bytes.put(efi, SYSTEM_TABLE, 8, systemTable);
+      record(out, EFIINFO, efi);
+    }
     number(out, END, 4);
     return out.toByteArray();
   }

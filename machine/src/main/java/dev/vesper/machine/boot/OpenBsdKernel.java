@@ -86,7 +86,13 @@ final class OpenBsdKernel {
         tables32(s);
       }
     }
-    byte[] arguments = BootArguments.build(w.ram(), options.openBsd() == OpenBsdLaunch.BOOTX64);
+    boolean snp = options.launch().snp() != null;
+    boolean firmware = options.openBsd() == OpenBsdLaunch.BOOTX64;
+    byte[] arguments =
+        BootArguments.build(
+            w.ram(),
+            snp ? SnpRemains.BASE : firmware ? FirmwareRemains.BASE : BootArguments.LOW_RAM_END,
+            snp ? SnpRemains.placeTables((at, bytes) -> put("SNP remains", at, bytes)) : 0);
     put("boot arguments", BOOTARGS_PAGE, Arrays.copyOf(arguments, (int) PAGE));
     stack(end, arguments.length);
     gdt(compatibility && elf.bits() == 64);
@@ -98,7 +104,7 @@ final class OpenBsdKernel {
           case BOOTX64 -> "BOOTX64.EFI, legacy mode";
         };
     String format = "OpenBSD ELF" + elf.bits() + " (" + way + ")";
-    if (options.openBsd() == OpenBsdLaunch.BOOTX64 && options.processors() > 1) {
+    if (firmware && !snp && options.processors() > 1) {
       FirmwareRemains.place((at, bytes) -> put("firmware remains", at, bytes));
       return new LoadedGuest(
           format,

@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.NavigableMap;
 import java.util.TreeMap;
+import java.util.zip.CRC32;
 
 /**
  * What firmware under SEV-SNP leaves to a kernel, for one that is entered without it (spec: snp 5.2
@@ -16,14 +17,16 @@ import java.util.TreeMap;
  *
  * <p>The page of the blob, little endian: setup_data at 0 (next u64, type u32, length u32, address
  * of the blob u32), the blob at 0x40: 'AMDE' u32, version u16, reserved u16, address of the secrets
- * page u64, length u32, reserved u32, the same of the CPUID page.
+ * page u64, length u32, reserved u32, the same of the CPUID page. A kernel that is told of firmware
+ * by its EFI system table has that at 0x80 (UEFI 2.10, 4.3) in the place of setup_data, and at
+ * 0x100 the one configuration table that it lists: GUID, address of the blob.
  */
 final class SnpRemains {
   /**
    * Where the page of the blob is. It lies in what a memory map calls memory: Linux maps setup_data
    * that lies elsewhere without the C-bit. The blob is part of the data, which Linux reserves.
    */
-  private static final long BASE = 0x9_C000;
+  static final long BASE = 0x9_C000;
 
   /** The secrets page: from here up to 0xA0000 there is no memory of a kernel's. */
   static final long SECRETS = BASE + 0x1000;
@@ -31,10 +34,24 @@ final class SnpRemains {
   private static final long CPUID = BASE + 0x2000;
   private static final int BLOB = 0x40;
   private static final int BLOB_BYTES = 40;
+  private static final int SYSTEM_TABLE = 0x80;
+  private static final int SYSTEM_TABLE_BYTES = 120;
+  private static final int CONFIGURATION = 0x100;
   private static final int SETUP_DATA_BYTES = 16;
   private static final int SETUP_CC_BLOB = 7;
   private static final int PAGE = 0x1000;
   private static final int MAGIC = 0x4544_4D41;
+
+  /** "IBI SYST". */
+  private static final long EFI_SIGNATURE = 0x5453_5953_2049_4249L;
+
+  /** Of UEFI 2.70. */
+  private static final int EFI_REVISION = 2 << 16 | 70;
+
+  /** 067b1f5f-cf26-44c5-8554-93d777912d42 in its two halves. */
+  private static final long GUID_LOW = 0x44C5_CF26_067B_1F5FL;
+
+  private static final long GUID_HIGH = 0x422D_9177_D793_5485L;
   private static final long VGA = 0xA_0000;
   private static final long VGA_END = 0xC_0000;
 
@@ -42,18 +59,41 @@ final class SnpRemains {
 
   /** Writes the page of the blob; {@return the address for boot_params' setup_data} */
   static long place(GuestWriter w) throws BootException {
-    byte[] b = new byte[PAGE];
+    byte[] b = blob();
     Bytes.put(b, 8, 4, SETUP_CC_BLOB);
     Bytes.put(b, 12, 4, BLOB + BLOB_BYTES - SETUP_DATA_BYTES);
     Bytes.put(b, 16, 4, BASE + BLOB);
+    w.put("SNP remains", BASE, b);
+    return BASE;
+  }
+
+  /** Writes the page of the blob; {@return the address of the EFI system table} */
+  static long placeTables(FirmwareRemains.Writer w) throws BootException {
+    byte[] b = blob();
+    Bytes.put(b, SYSTEM_TABLE, 8, EFI_SIGNATURE);
+    Bytes.put(b, SYSTEM_TABLE + 8, 4, EFI_REVISION);
+    Bytes.put(b, SYSTEM_TABLE + 12, 4, SYSTEM_TABLE_BYTES);
+    Bytes.put(b, SYSTEM_TABLE + 0x68, 8, 1);
+    Bytes.put(b, SYSTEM_TABLE + 0x70, 8, BASE + CONFIGURATION);
+    CRC32 crc = new CRC32();
+    crc.update(b, SYSTEM_TABLE, SYSTEM_TABLE_BYTES);
+    Bytes.put(b, SYSTEM_TABLE + 16, 4, crc.getValue());
+    Bytes.put(b, CONFIGURATION, 8, GUID_LOW);
+    Bytes.put(b, CONFIGURATION + 8, 8, GUID_HIGH);
+    Bytes.put(b, CONFIGURATION + 16, 8, BASE + BLOB);
+    w.put(BASE, b);
+    return BASE + SYSTEM_TABLE;
+  }
+
+  private static byte[] blob() {
+    byte[] b = new byte[PAGE];
     Bytes.put(b, BLOB, 4, MAGIC);
     Bytes.put(b, BLOB + 4, 2, 1);
     Bytes.put(b, BLOB + 8, 8, SECRETS);
     Bytes.put(b, BLOB + 16, 4, PAGE);
     Bytes.put(b, BLOB + 24, 8, CPUID);
     Bytes.put(b, BLOB + 32, 4, PAGE);
-    w.put("SNP remains", BASE, b);
-    return BASE;
+    return b;
   }
 
   /**

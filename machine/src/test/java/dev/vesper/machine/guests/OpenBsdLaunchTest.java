@@ -15,6 +15,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Random;
+import java.util.zip.CRC32;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -95,10 +96,44 @@ final class OpenBsdLaunchTest {
     assertThat(v.get(0x0CB)).as("CPL").isZero();
   }
 
+  /**
+   * Under SEV-SNP the way to its pages is that of UEFI: system table, configuration table, blob.
+   */
+  @Test
+  void theEfiSystemTableLeadsToThePagesOfSnp() throws BootException {
+    Machine m = machine("kvm", SevMode.SNP);
+    ByteBuffer arguments = memory(m, 0x2000, 4096);
+    assertThat(arguments.getLong(12 + 8)).as("free memory ends").isEqualTo(0x9_C000);
+    int at = 0;
+    while (arguments.getInt(at) != 11) {
+      assertThat(arguments.getInt(at)).as("a record before EFIINFO").isIn(0, 5);
+      at += arguments.getInt(at + 4);
+    }
+    assertThat(arguments.getInt(at + 4)).isEqualTo(12 + 100);
+    ByteBuffer table = memory(m, arguments.getLong(at + 12 + 84), 120);
+    assertThat(table.getLong(0)).as("IBI SYST").isEqualTo(0x5453_5953_2049_4249L);
+    assertThat(table.getInt(12)).isEqualTo(120);
+    byte[] bytes = table.array().clone();
+    Arrays.fill(bytes, 16, 20, (byte) 0);
+    CRC32 crc = new CRC32();
+    crc.update(bytes);
+    assertThat(table.getInt(16)).isEqualTo((int) crc.getValue());
+    assertThat(table.getLong(0x68)).isEqualTo(1);
+    ByteBuffer entry = memory(m, table.getLong(0x70), 24);
+    assertThat(entry.getInt(0)).isEqualTo(0x067B_1F5F);
+    assertThat(entry.getShort(4)).isEqualTo((short) 0xCF26);
+    assertThat(entry.getShort(6)).isEqualTo((short) 0x44C5);
+    assertThat(Long.reverseBytes(entry.getLong(8))).isEqualTo(0x8554_93D7_7791_2D42L);
+    ByteBuffer blob = memory(m, entry.getLong(16), 40);
+    assertThat(blob.getInt(0)).as("AMDE").isEqualTo(0x4544_4D41);
+    assertThat(memory(m, blob.getLong(8), 4).getInt(0)).as("secrets page").isGreaterThan(1);
+    assertThat(memory(m, blob.getLong(24), 4).getInt(0)).as("CPUID entries").isBetween(1, 64);
+    // Nothing says so to a guest that needs none of it.
+    assertThat(memory(machine("kvm", SevMode.ES), 0x2000 + at, 4).getInt(0)).isEqualTo(-1);
+  }
+
   @ParameterizedTest
-  @EnumSource(
-      value = SevMode.class,
-      names = {"OFF", "SEV", "ES"})
+  @EnumSource
   void aKernelOnABoardWithTablesFindsThem(SevMode mode) throws BootException {
     Machine m =
         new Machine(
