@@ -421,10 +421,6 @@ final class RunOptions {
     if (mode == SevMode.OFF && (measureOnly || !secret.isEmpty())) {
       throw new UserError("--measure-only and --secret are for a launch: use --sev sev or es");
     }
-    if (mode == SevMode.SNP && guest.reference()) {
-      throw new UserError(
-          "--sev snp: the reference guest knows SEV-ES alone; name a kernel with -kernel");
-    }
     if (mode == SevMode.SNP && !secret.isEmpty()) {
       throw new UserError("--secret: an SNP launch has none; use --sev sev or es");
     }

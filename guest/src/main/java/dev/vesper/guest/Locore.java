@@ -15,8 +15,9 @@ import java.util.TreeMap;
 
 /**
  * The reference guest: takes the path of an OpenBSD kernel under SEV-ES from its first CPUID to its
- * final #VC handler, then tests itself and says so on COM1. An ELF64 that is linked at the upper 2
- * GiB and entered in 32-bit code with an OpenBSD kernel's arguments on the stack.
+ * final #VC handler, then tests itself and says so on COM1. Under SEV-SNP it does what Linux does
+ * besides. An ELF64 that is linked at the upper 2 GiB and entered in 32-bit code with an OpenBSD
+ * kernel's arguments on the stack.
  *
  * <p>It ends through port 0xf4 with {@link #PASS} or {@link #FAIL}.
  */
@@ -38,8 +39,20 @@ public final class Locore {
 
   private static final List<String> TEXT_SOURCES =
       List.of(
-          "locore0", "vector", "machdep", "ghcb", "trap", "vc_ioio", "vc_mmio", "process", "mp",
-          "virtio", "main");
+          "locore0",
+          "vector",
+          "machdep",
+          "ghcb",
+          "snp",
+          "trap",
+          "snp_cpuid",
+          "vc_ioio",
+          "vc_mmio",
+          "process",
+          "mp",
+          "virtio",
+          "main",
+          "snp_test");
 
   private Locore() {}
 

@@ -17,6 +17,8 @@ cpu_ecxfeature: dd 0
 cpu_ebxfeature: dd 0
 cpu_sev_guestmode: dd 0
 amd64_sev_ebx: dd 0
+amd64_sev_eax: dd 0
+ghcb_version: dd 0
 panicked: dd 0
 cpus_running: dd 1
 ap_apicid: dd 0
@@ -35,6 +37,17 @@ ticks: dq 0
 lapic: dq 0
 device_paddr: dq 0
 pv_value: dq 0
+; Physical addresses of SEV-SNP's pages, and what the host and the processor have of it.
+snp_secrets: dq 0
+snp_cpuid: dq 0
+sev_features: dq 0
+hv_features: dq 0
+ap_save_area: dq 0
+; A list for the page state change event: its header and two entries.
+psc_list: dq 0, 0, 0
+; Leaves of CPUID that have sub-leaves.
+cpuid_indexed:
+    dd 4, 7, 0xb, 0xd, 0xf, 0x10, 0x12, 0x14, 0x17, 0x18, 0x1d, 0x1e, 0x1f, 0x8000001d, 0
 string_words: dd 0x80001000, 0x80002000
 string_bytes: db 1, 2, 3, 0x0f
 align 8
@@ -124,6 +137,8 @@ msg_mode_off: ascii "locore: not an SEV guest\r\n"
 msg_mode_sev: ascii "locore: SEV guest mode\r\n"
     db 0
 msg_mode_es: ascii "locore: SEV-ES guest mode\r\n"
+    db 0
+msg_mode_snp: ascii "locore: SEV-SNP guest mode\r\n"
     db 0
 msg_entry_legacy: ascii "locore: entered in 32-bit legacy mode\r\n"
     db 0
@@ -217,6 +232,40 @@ msg_timer: ascii "kernel: timer interrupts"
     db 0
 msg_mp: ascii "kernel: second CPU through the AP jump table"
     db 0
+msg_mp_snp: ascii "kernel: second CPU by AP creation"
+    db 0
+msg_snp_detect: ascii "snp: detection by leaf 0x8000001F and SEV_STATUS"
+    db 0
+msg_snp_blob: ascii "snp: secrets and CPUID pages found, private"
+    db 0
+msg_snp_version: ascii "snp: GHCB protocol version 2"
+    db 0
+msg_snp_features: ascii "snp: hypervisor features by request and by event"
+    db 0
+msg_snp_vmpl: ascii "snp: VMPL0 by RMPADJUST"
+    db 0
+msg_snp_registered: ascii "snp: GHCB registered"
+    db 0
+msg_snp_cpuid: ascii "snp: CPUID by the CPUID page, without the host"
+    db 0
+msg_snp_cpuid_own: ascii "snp: CPUID with what is the processor's own"
+    db 0
+msg_snp_xsave: ascii "snp: CPUID leaf 0xD follows XCR0"
+    db 0
+msg_snp_unchanged: ascii "snp: PVALIDATE of a valid page is noticed"
+    db 0
+msg_snp_not_validated: ascii "vctrap: a page that is not validated"
+    db 0
+msg_snp_psc_msr: ascii "snp: page state change by request"
+    db 0
+msg_snp_share: ascii "snp: a page is lent to the host and taken back"
+    db 0
+msg_snp_psc: ascii "snp: page state change by event, a list"
+    db 0
+msg_snp_large: ascii "snp: page state change by event, 2 MB"
+    db 0
+msg_snp_destroy: ascii "snp: second CPU destroyed, its save area a page again"
+    db 0
 msg_process: ascii "kernel: a process with CPUID of its own"
     db 0
 msg_user_msr: ascii "vctrap: RDMSR ends a process"
@@ -246,6 +295,24 @@ msg_invalid: ascii "vctrap: invalid hypervisor response"
 msg_error: ascii "vctrap: the hypervisor reports an error"
     db 0
 msg_event: ascii "vctrap: unexpected exception from the hypervisor"
+    db 0
+msg_not_validated: ascii "vctrap: a page that is not validated"
+    db 0
+msg_snp_unsupported: ascii "snp: features of the guest or the host are not supported"
+    db 0
+msg_not_vmpl0: ascii "snp: not at VMPL0"
+    db 0
+msg_register: ascii "snp: the host refuses the GHCB"
+    db 0
+msg_psc: ascii "snp: page state change failed"
+    db 0
+msg_pvalidate: ascii "snp: PVALIDATE failed"
+    db 0
+msg_unchanged: ascii "snp: PVALIDATE changed nothing: another page was put there"
+    db 0
+msg_save_area: ascii "snp: RMPADJUST refuses the save area"
+    db 0
+msg_cpuid_page: ascii "snp: no good CPUID page"
     db 0
 msg_private: ascii "vctrap: MMIO on a private page"
     db 0

@@ -10,6 +10,7 @@ equ SVM_VMEXIT_VMMCALL 0x81
 equ SVM_VMEXIT_RDTSCP 0x87
 equ SVM_VMEXIT_WBINVD 0x89
 equ SVM_VMEXIT_NPF 0x400
+equ SVM_VMEXIT_NOT_VALIDATED 0x404
 equ SVM_VMGEXIT_MMIO_WRITE 0x80000002
 equ SVM_VMGEXIT_AP_JUMP_TABLE 0x80000005
 
@@ -215,15 +216,20 @@ ghcb_vmgexit:
     wrmsr
     cmp qword [gs:CI_NEST_PROBE], 0
     je .no_probe
-    ; The self-test asks for a #VC right here, where the MSR and the page are in use.
+    ; The self-test asks for a #VC right here, where the MSR and the page are in use: leaf 1 is one that takes
+    ; an exchange with SEV-SNP too.
     mov qword [gs:CI_NEST_PROBE], 0
     push rbx
+    mov eax, 1
+    xor ecx, ecx
+    cpuid
     xor eax, eax
     xor ecx, ecx
     cpuid
     mov [gs:CI_NEST_SEEN], rbx
     pop rbx
 .no_probe:
+    inc qword [gs:CI_EXITS]
     rep vmmcall
     ret
 

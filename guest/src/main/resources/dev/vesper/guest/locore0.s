@@ -26,6 +26,8 @@ equ GTSS_SEL 0x28
 equ GSEL3 0x18
 equ SEV_STAT_ENABLED 1
 equ SEV_STAT_ES_ENABLED 2
+equ SEV_STAT_SNP_ENABLED 4
+equ CPUID_SNP 0x10
 
 ; Steps that early code has taken, in early_steps, for the self-test.
 equ STEP_ARGS 0x1
@@ -37,11 +39,40 @@ equ STEP_TABLES 0x20
 equ STEP_LONG 0x40
 equ STEP_VCTRAP 0x80
 equ STEP_FINAL 0x100
+equ STEP_VMPL0 0x200
+equ STEP_REGISTERED 0x400
 
 ; Which early handlers ran, in early_vcs.
 equ EARLY_CPUID32 1
 equ EARLY_DR32 2
 equ EARLY_CPUID64 4
+equ EARLY_PAGE32 8
+
+; Where the boot arguments lead to SEV-SNP's pages: the record of the EFI system table, in whose list of
+; configuration tables firmware names the blob.
+equ BOOTARG_END 0xffffffff
+equ BOOTARG_EFIINFO 11
+equ EFIINFO_SYSTEM_TABLE 96
+equ EFI_TABLES 0x68
+equ EFI_TABLE_LIST 0x70
+equ CC_BLOB_MAGIC 0x45444d41
+equ CC_BLOB_SECRETS 8
+equ CC_BLOB_SECRETS_SIZE 16
+equ CC_BLOB_CPUID 24
+equ CC_BLOB_CPUID_SIZE 32
+
+; The CPUID page: a count, and entries behind a header.
+equ CPUID_MOST 64
+equ CPUID_HEADER 16
+equ CPUID_ENTRY 48
+equ CPUID_FN 0
+equ CPUID_SUBFN 4
+equ CPUID_XCR0 8
+equ CPUID_XSS 16
+equ CPUID_EAX 24
+equ CPUID_EBX 28
+equ CPUID_ECX 32
+equ CPUID_EDX 36
 
 ; Page table area behind the image and its symbols.  The last five pages are two for GHCBs and three
 ; for early page tables; init_x86_64 takes both from first_avail.
@@ -82,6 +113,7 @@ start:
     rep movsb
     push 2
     popfd
+    call cc_blob_find
     mov eax, cr0
     shr eax, 31
     mov [entered_paging-KERNBASE], eax
@@ -150,11 +182,19 @@ start:
     test eax, 2
     je .sev_done
     mov [amd64_sev_ebx-KERNBASE], ebx
+    mov [amd64_sev_eax-KERNBASE], eax
     mov ecx, MSR_SEV_STATUS
     rdmsr
     test eax, SEV_STAT_ENABLED
     je .sev_done
     mov [cpu_sev_guestmode-KERNBASE], eax
+    ; The processor says it by SEV_STATUS, the CPUID page by leaf 0x8000001F: both or none.
+    test eax, SEV_STAT_SNP_ENABLED
+    setne cl
+    test dword [amd64_sev_eax-KERNBASE], CPUID_SNP
+    setne ch
+    cmp cl, ch
+    jne vc_terminate32
     mov ecx, [amd64_sev_ebx-KERNBASE]
     and ecx, 0x3f
     cmp ecx, 32
@@ -290,6 +330,56 @@ start:
     lgdt [gdt64_region-KERNBASE]
     jmp GCODE_SEL:longmode-KERNBASE
 
+; cc_blob_find: snp_secrets and snp_cpuid, if firmware has left a blob that names both.
+cc_blob_find:
+    mov esi, bootinfo-KERNBASE
+    mov ecx, 16
+.blob_record:
+    mov eax, [esi]
+    cmp eax, BOOTARG_END
+    je .blob_none
+    cmp eax, BOOTARG_EFIINFO
+    je .blob_efi
+    add esi, [esi+4]
+    dec ecx
+    jne .blob_record
+.blob_none:
+    ret
+.blob_efi:
+    mov esi, [esi+EFIINFO_SYSTEM_TABLE]
+    test esi, esi
+    je .blob_none
+    mov ecx, [esi+EFI_TABLES]
+    mov esi, [esi+EFI_TABLE_LIST]
+.blob_table:
+    dec ecx
+    js .blob_none
+    ; 067b1f5f-cf26-44c5-8554-93d777912d42
+    cmp dword [esi], 0x067b1f5f
+    jne .blob_next
+    cmp dword [esi+4], 0x44c5cf26
+    jne .blob_next
+    cmp dword [esi+8], 0xd7935485
+    jne .blob_next
+    cmp dword [esi+12], 0x422d9177
+    je .blob_found
+.blob_next:
+    add esi, 24
+    jmp short .blob_table
+.blob_found:
+    mov esi, [esi+16]
+    cmp dword [esi], CC_BLOB_MAGIC
+    jne .blob_none
+    cmp dword [esi+CC_BLOB_SECRETS_SIZE], NBPG
+    jb .blob_none
+    cmp dword [esi+CC_BLOB_CPUID_SIZE], NBPG
+    jb .blob_none
+    mov eax, [esi+CC_BLOB_SECRETS]
+    mov [snp_secrets-KERNBASE], eax
+    mov eax, [esi+CC_BLOB_CPUID]
+    mov [snp_cpuid-KERNBASE], eax
+    ret
+
 ; fillkpt: edi = table entry, eax = address and flags, edx = upper half, ecx = count.
 fillkpt:
     mov [edi], eax
@@ -314,7 +404,11 @@ locore_vc_trap32:
     cmp eax, 0x72
     jne vc_terminate32
     or dword [early_vcs-KERNBASE], EARLY_CPUID32
+    mov ecx, MSR_SEV_STATUS
+    rdmsr
     mov ebx, [esp+12]
+    test eax, SEV_STAT_SNP_ENABLED
+    jne .vc32_page
     mov eax, 0
     call vc_cpuid32
     mov [esp+12], edx
@@ -327,6 +421,7 @@ locore_vc_trap32:
     mov eax, 3
     call vc_cpuid32
     mov [esp], edx
+.vc32_cpuid_done:
     pop edx
     pop ecx
     pop ebx
@@ -334,6 +429,42 @@ locore_vc_trap32:
     add esp, 4
     add dword [esp], 2
     iretd
+; Under SEV-SNP the host is not asked: ebx = leaf, of which early code wants sub-leaf 0 only.
+.vc32_page:
+    or dword [early_vcs-KERNBASE], EARLY_PAGE32
+    mov edx, [snp_cpuid-KERNBASE]
+    test edx, edx
+    je vc_terminate32
+    mov ecx, [edx]
+    lea eax, [ecx-1]
+    cmp eax, CPUID_MOST-1
+    ja vc_terminate32
+    add edx, CPUID_HEADER
+.vc32_entry:
+    cmp [edx+CPUID_FN], ebx
+    jne .vc32_next
+    cmp dword [edx+CPUID_SUBFN], 0
+    je .vc32_found
+.vc32_next:
+    add edx, CPUID_ENTRY
+    dec ecx
+    jne .vc32_entry
+    xor eax, eax
+    mov [esp+12], eax
+    mov [esp+8], eax
+    mov [esp+4], eax
+    mov [esp], eax
+    jmp short .vc32_cpuid_done
+.vc32_found:
+    mov eax, [edx+CPUID_EAX]
+    mov [esp+12], eax
+    mov eax, [edx+CPUID_EBX]
+    mov [esp+8], eax
+    mov eax, [edx+CPUID_ECX]
+    mov [esp+4], eax
+    mov eax, [edx+CPUID_EDX]
+    mov [esp], eax
+    jmp short .vc32_cpuid_done
 .vc32_dr:
     ; The write is ignored; MOV to a debug register has 3 bytes.
     or dword [early_vcs-KERNBASE], EARLY_DR32
@@ -386,6 +517,11 @@ locore_vc_trap64:
     jne vc_terminate64
     mov eax, early_vcs-KERNBASE
     or dword [rax], EARLY_CPUID64
+    ; Nobody enters so under SEV-SNP, where the host must not be asked.
+    mov ecx, MSR_SEV_STATUS
+    rdmsr
+    test eax, SEV_STAT_SNP_ENABLED
+    jne vc_terminate64
     mov ebx, [rsp+24]
     mov eax, 0
     call vc_cpuid64

@@ -60,19 +60,28 @@ cpu_init_early_vctrap:
     ; Clear the GHCBs and tell the host.
     call ghcb_negotiate
     pop rdi
+    test dword [cpu_sev_guestmode], SEV_STAT_SNP_ENABLED
+    je .init_ghcb
+    push rdi
+    call snp_start
+    pop rdi
+.init_ghcb:
     mov rsi, cpu0
     call ghcb_init
     or dword [early_steps], STEP_VCTRAP
     ret
 
 equ GHCB_VERSION_MAX 2
+equ GHCB_VERSION 0xffa
 equ TERM_PROTOCOL_RANGE 0x10000
 equ CPUID_VMM_SIGNATURE 0x40000000
 equ SIGNATURE_OPENBSD 0x6e65704f
 
-; ghcb_negotiate: the host's protocol versions must overlap ours, 1 to 2.  vmm(4) offers one version
-; and ends a guest that asks.
+; ghcb_negotiate: the host's protocol versions must overlap ours, 1 to 2, and have 2 for SEV-SNP.  vmm(4) offers
+; one version and ends a guest that asks.
 ghcb_negotiate:
+    test dword [cpu_sev_guestmode], SEV_STAT_SNP_ENABLED
+    jne .negotiate
     push rbx
     mov eax, 1
     mov ebx, CPUID_VMM_SIGNATURE
@@ -80,6 +89,7 @@ ghcb_negotiate:
     pop rbx
     cmp edx, SIGNATURE_OPENBSD
     je .negotiated
+.negotiate:
     mov eax, MSRPROTO_SEV_INFO_REQ
     xor edx, edx
     mov ecx, MSR_SEV_GHCB
@@ -92,9 +102,15 @@ ghcb_negotiate:
     ; edx: highest version in the upper half, lowest in the lower one.
     test edx, 0xffff0000
     je .no_version
-    movzx edx, dx
-    cmp edx, GHCB_VERSION_MAX
+    movzx ecx, dx
+    cmp ecx, GHCB_VERSION_MAX
     ja .no_version
+    test dword [cpu_sev_guestmode], SEV_STAT_SNP_ENABLED
+    je .negotiated
+    shr edx, 16
+    cmp edx, GHCB_VERSION_MAX
+    jb .no_version
+    mov word [ghcb_version], GHCB_VERSION_MAX
 .negotiated:
     ret
 .no_version:
@@ -113,6 +129,14 @@ ghcb_init:
     xor eax, eax
     rep stosq
     pop rdi
+    mov rdx, [rsi+CI_GHCB_VADDR]
+    mov ax, [ghcb_version]
+    mov [rdx+GHCB_VERSION], ax
+    test dword [cpu_sev_guestmode], SEV_STAT_SNP_ENABLED
+    je .init_announce
+    call snp_register
+    or dword [early_steps], STEP_REGISTERED
+.init_announce:
     mov eax, edi
     mov rdx, rdi
     shr rdx, 32
@@ -195,10 +219,37 @@ kernel_pte:
 
 ; page_share(rdi = physical address): maps the page without the C-bit.  Its contents change.
 page_share:
+    test dword [cpu_sev_guestmode], SEV_STAT_SNP_ENABLED
+    je page_map_shared
+    push rdi
+    xor esi, esi
+    call snp_validate
+    mov rdi, [rsp]
+    mov esi, PSC_SHARED
+    call snp_page_state
+    pop rdi
+page_map_shared:
     call kernel_pte
     mov rdx, [pg_crypt]
     not rdx
     and [rax], rdx
+    lea rax, [rdi+KERNBASE]
+    invlpg [rax]
+    ret
+
+; page_unshare(rdi = physical address): with SEV-SNP, makes the page private again.  Its contents are lost.
+page_unshare:
+    push rdi
+    mov esi, PSC_PRIVATE
+    call snp_page_state
+    mov rdi, [rsp]
+    mov esi, 1
+    call snp_validate
+    pop rdi
+page_map_private:
+    call kernel_pte
+    mov rdx, [pg_crypt]
+    or [rax], rdx
     lea rax, [rdi+KERNBASE]
     invlpg [rax]
     ret

@@ -17,6 +17,9 @@ main:
     test eax, SEV_STAT_ES_ENABLED
     je .main_mode
     mov rsi, msg_mode_es
+    test eax, SEV_STAT_SNP_ENABLED
+    je .main_mode
+    mov rsi, msg_mode_snp
 .main_mode:
     call puts
     mov rsi, msg_entry_legacy
@@ -98,6 +101,11 @@ main:
     call step
     mov eax, STEP_FINAL
     call check_early
+    test dword [cpu_sev_guestmode], SEV_STAT_SNP_ENABLED
+    je .main_traps
+    call snp_early_test
+    call snp_cpuid_test
+.main_traps:
 
     ; CPUID by vctrap gives what the early handlers were given.
     mov rsi, msg_cpuid
@@ -162,6 +170,9 @@ main:
     not ecx
     test ecx, 0x8000000
     call check
+    test dword [cpu_sev_guestmode], SEV_STAT_SNP_ENABLED
+    je .no_xsave
+    call snp_xsave_test
 .no_xsave:
     mov rsi, msg_cr8
     call step
@@ -245,6 +256,9 @@ main:
     cmp eax, 0xffffff5b
 .nested_checked:
     call check
+    test dword [cpu_sev_guestmode], SEV_STAT_SNP_ENABLED
+    je .no_es
+    call snp_page_test
 .no_es:
     mov rsi, msg_timer
     call step
@@ -261,6 +275,10 @@ main:
     call check
 
     mov rsi, msg_mp
+    test dword [cpu_sev_guestmode], SEV_STAT_SNP_ENABLED
+    je .main_mp
+    mov rsi, msg_mp_snp
+.main_mp:
     call step
     call mp_start
     test eax, eax
@@ -271,6 +289,9 @@ main:
 .mp_offered:
     cmp dword [ap_apicid], 1
     call check
+    cmp qword [ap_save_area], 0
+    je .mp_checked
+    call snp_destroy_test
 .mp_checked:
     call process_test
     call viornd_test
@@ -306,13 +327,17 @@ bootinfo_check:
     cmp qword [rsi+20], COM1
     ret
 
-; In legacy mode the 32-bit handler must have run, in compatibility mode the 64-bit one, and no other.
+; In legacy mode the 32-bit handler must have run, in compatibility mode the 64-bit one, and no other; under
+; SEV-SNP it has not asked the host.
 early_handlers_check:
     mov eax, [early_vcs]
-    and eax, EARLY_CPUID32+EARLY_CPUID64
+    and eax, EARLY_CPUID32+EARLY_CPUID64+EARLY_PAGE32
     xor ecx, ecx
     test dword [cpu_sev_guestmode], SEV_STAT_ES_ENABLED
     je .early_compare
+    mov ecx, EARLY_CPUID32+EARLY_PAGE32
+    test dword [cpu_sev_guestmode], SEV_STAT_SNP_ENABLED
+    jne .early_compare
     mov ecx, EARLY_CPUID32
     cmp dword [entered_paging], 0
     je .early_compare

@@ -1,5 +1,5 @@
 ; A second CPU: started by INIT and SIPI, under SEV-ES out of AP reset hold through the AP jump table that
-; firmware has left.
+; firmware has left, under SEV-SNP by AP creation.
 
 equ LAPIC_PADDR 0xfee00000
 equ MP_TRAMPOLINE 0x7000
@@ -42,6 +42,8 @@ mp_start:
     lea rdi, [r12+NBPG]
     call page_share
     mov [cpu1+CI_GHCB_PADDR], r12
+    test dword [cpu_sev_guestmode], SEV_STAT_SNP_ENABLED
+    jne .mp_save_area
     call ghcb_ap_jump_table
     mov rbx, rax
     xor eax, eax
@@ -50,6 +52,18 @@ mp_start:
     ; The table is private memory below 1 MB: IP, CS.
     mov word [rbx+KERNBASE], 0
     mov word [rbx+KERNBASE+2], MP_SEGMENT
+    jmp .mp_stack
+.mp_save_area:
+    xor eax, eax
+    test dword [hv_features], HV_FEATURE_AP_CREATION
+    je .mp_done
+    ; Not at a multiple of 2 MB, where processors may take it for a large page.
+    call page_alloc
+    test eax, LARGE_PAGE-1
+    jne .mp_save_area_at
+    call page_alloc
+.mp_save_area_at:
+    mov [ap_save_area], rax
 .mp_stack:
     call page_alloc
     lea rdx, [rax+KERNBASE+NBPG]
@@ -87,12 +101,20 @@ mp_start:
     lea rax, [rbx+PROC0_L2_OFF+3]
     or rax, [pg_crypt]
     mov [rbx+KERNBASE+PROC0_L3_OFF], rax
+    mov rdi, [ap_save_area]
+    test rdi, rdi
+    je .mp_sipi
+    mov eax, MP_SEGMENT
+    call snp_ap_create
+    jmp .mp_started
+.mp_sipi:
     ; INIT, SIPI to APIC 1.
     mov rax, [lapic]
     mov dword [rax+0x310], 0x1000000
     mov dword [rax+0x300], 0x4500
     mov dword [rax+0x310], 0x1000000
     mov dword [rax+0x300], 0x4600+MP_TRAMPOLINE_PAGE
+.mp_started:
     mov ecx, 1000000
 .mp_wait:
     pause

@@ -38,6 +38,8 @@ vctrap:
     je vc_ioio
     cmp eax, SVM_VMEXIT_NPF
     je vc_mmio
+    cmp eax, SVM_VMEXIT_NOT_VALIDATED
+    je vc_not_validated
     cmp eax, SVM_VMEXIT_WBINVD
     je vc_wbinvd
     cmp eax, SVM_VMEXIT_RDTSC
@@ -170,6 +172,8 @@ vc_exit:
 vc_cpuid:
     cmp word [rbx], 0xa20f
     jne vc_mismatch
+    test dword [cpu_sev_guestmode], SEV_STAT_SNP_ENABLED
+    jne snp_vc_cpuid
     mov edi, GHCB_RAX
     mov esi, GHCB_SZ32
     call sync_out_val
@@ -199,6 +203,16 @@ vc_cpuid:
     call sync_in_val
     mov qword [rbp+VC_ADVANCE], 2
     jmp vc_exchange
+
+; A page that the guest has not validated, or that the host has taken away since.
+vc_not_validated:
+    mov edx, SIGBUS
+    test r14d, r14d
+    jne vc_refuse_signal
+    cmp qword [gs:CI_ONFAULT_RIP], 0
+    jne .vc_raise
+    mov rsi, msg_not_validated
+    jmp vc_panic
 
 vc_msr:
     test r14d, r14d

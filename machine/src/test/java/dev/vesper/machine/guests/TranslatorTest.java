@@ -57,9 +57,7 @@ final class TranslatorTest {
   }
 
   @ParameterizedTest
-  @EnumSource(
-      value = SevMode.class,
-      names = {"OFF", "SEV", "ES"})
+  @EnumSource
   void theReferenceGuestAndItsTraceAreTheSameWithAnyTranslator(SevMode mode) throws BootException {
     Result interpreted = locore(mode, 0, true);
     assertThat(interpreted.console()).contains("locore: self-test passed");

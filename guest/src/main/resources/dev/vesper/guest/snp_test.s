@@ -1,0 +1,402 @@
+; What the self-test asks of SEV-SNP.
+
+; 2 MB behind what the kernel's own page tables map.
+equ SNP_TEST_LARGE 0x1400000
+
+; snp_early_test: what early code has found and done.
+snp_early_test:
+    mov rsi, msg_snp_detect
+    call step
+    mov eax, [amd64_sev_eax]
+    not eax
+    test eax, CPUID_SNP
+    call check
+    mov rsi, msg_snp_blob
+    call step
+    call snp_pages_check
+    call check
+    mov rsi, msg_snp_version
+    call step
+    cmp word [ghcb_version], 2
+    call check
+    mov rsi, msg_snp_features
+    call step
+    call snp_features
+    cmp rax, [hv_features]
+    call check
+    mov rsi, msg_snp_vmpl
+    call step
+    mov eax, STEP_VMPL0
+    call check_early
+    mov rsi, msg_snp_registered
+    call step
+    mov eax, STEP_REGISTERED
+    jmp check_early
+
+; The secrets page has a version, and a key for each of the four levels; the CPUID page has the leaf of SEV.  Both are
+; private, at pages of their own.
+snp_pages_check:
+    mov rdi, [snp_secrets]
+    cmp rdi, [snp_cpuid]
+    je .pages_bad
+    mov eax, edi
+    or eax, [snp_cpuid]
+    test eax, NBPG-1
+    jne .pages_bad
+    call .private_at
+    jne .pages_bad
+    mov rdi, [snp_cpuid]
+    call .private_at
+    jne .pages_bad
+    mov rsi, DIRECT_MAP
+    add rsi, [snp_secrets]
+    cmp dword [rsi], 2
+    jb .pages_bad
+    mov ecx, 4
+.pages_key:
+    mov rax, [rsi+0x20]
+    or rax, [rsi+0x28]
+    or rax, [rsi+0x30]
+    or rax, [rsi+0x38]
+    je .pages_bad
+    add rsi, 32
+    dec ecx
+    jne .pages_key
+    mov r8d, 0x8000001f
+    xor r9d, r9d
+    call cpuid_entry
+    test rsi, rsi
+    je .pages_bad
+    mov eax, [rsi+CPUID_EBX]
+    cmp eax, [amd64_sev_ebx]
+    ret
+.pages_bad:
+    xor eax, eax
+    inc eax
+    ret
+; .private_at(rdi = page): ZF if its mapping has the C-bit.
+.private_at:
+    mov rax, DIRECT_MAP
+    add rdi, rax
+    call vtophys
+    mov rcx, [pg_crypt]
+    and rax, rcx
+    cmp rax, rcx
+    ret
+
+; snp_cpuid_test: answers come from the page, but for what is the processor's own.
+snp_cpuid_test:
+    mov rsi, msg_snp_cpuid
+    call step
+    mov r12, [gs:CI_EXITS]
+    xor eax, eax
+    xor ecx, ecx
+    cpuid
+    mov eax, 0x8000001f
+    xor ecx, ecx
+    cpuid
+    cmp eax, [amd64_sev_eax]
+    jne .cpuid_checked
+    cmp r12, [gs:CI_EXITS]
+    jne .cpuid_checked
+    ; No leaf, no answer, whatever a host may say.
+    mov eax, 0x80000999
+    xor ecx, ecx
+    cpuid
+    or eax, ebx
+    or eax, ecx
+    or eax, edx
+    jne .cpuid_checked
+    cmp r12, [gs:CI_EXITS]
+.cpuid_checked:
+    call check
+    mov rsi, msg_snp_cpuid_own
+    call step
+    mov r12, [gs:CI_EXITS]
+    inc r12
+    mov eax, 1
+    xor ecx, ecx
+    cpuid
+    cmp r12, [gs:CI_EXITS]
+    jne .own_checked
+    ; This is the first processor, with its APIC on.
+    shr ebx, 24
+    jne .own_checked
+    and edx, 0x200
+    cmp edx, 0x200
+.own_checked:
+    jmp check
+
+; snp_xsave_test: the size that leaf 0xD gives is that of what is enabled.
+snp_xsave_test:
+    test dword [cpu_ecxfeature], 0x10000000
+    je .no_avx
+    mov rsi, msg_snp_xsave
+    call step
+    xor ecx, ecx
+    xor edx, edx
+    mov eax, 7
+    xsetbv
+    mov eax, 0xd
+    xor ecx, ecx
+    cpuid
+    push rbx
+    xor ecx, ecx
+    xor edx, edx
+    mov eax, 3
+    xsetbv
+    pop rbx
+    cmp ebx, 832
+    jmp check
+.no_avx:
+    ret
+
+; snp_page_test: pages go to the host and come back, in each way that there is.
+snp_page_test:
+    push rbx
+    push r12
+    ; Three pages in a row.
+    call page_alloc
+    mov rbx, rax
+    call page_alloc
+    call page_alloc
+    lea r12, [rbx+KERNBASE]
+
+    ; A page that is valid already, and one that is so no longer.
+    mov rsi, msg_snp_unchanged
+    call step
+    mov rax, .unchanged_noticed
+    mov [gs:CI_ONFAULT_RIP], rax
+    mov [gs:CI_ONFAULT_RSP], rsp
+    mov rdi, rbx
+    mov esi, 1
+    call snp_validate
+    mov qword [gs:CI_ONFAULT_RIP], 0
+    test rsp, rsp
+    jmp short .unchanged_checked
+.unchanged_noticed:
+    cmp eax, eax
+.unchanged_checked:
+    call check
+    mov rsi, msg_snp_not_validated
+    call step
+    mov rdi, rbx
+    xor esi, esi
+    call snp_validate
+    call .touch
+    setne cl
+    push rcx
+    mov rdi, rbx
+    mov esi, 1
+    call snp_validate
+    pop rcx
+    call .touch
+    sete al
+    or cl, al
+    call check
+
+    mov rsi, msg_snp_psc_msr
+    call step
+    mov rax, 0x7365637265742121
+    mov [r12], rax
+    mov rdi, rbx
+    xor esi, esi
+    call snp_validate
+    mov rdi, rbx
+    mov esi, PSC_SHARED
+    call snp_page_state_msr
+    mov rdi, rbx
+    call page_map_shared
+    mov rax, 0x7365637265742121
+    cmp rax, [r12]
+    je .psc_msr_bad
+    mov rax, 0x7075626c69632121
+    mov [r12], rax
+    mov rdi, rbx
+    mov esi, PSC_PRIVATE
+    call snp_page_state_msr
+    ; Private, but nobody's yet.
+    mov rdi, rbx
+    call page_map_private
+    call .touch
+    jne .psc_msr_checked
+    mov rdi, rbx
+    mov esi, 1
+    call snp_validate
+    mov rax, 0x7075626c69632121
+    cmp rax, [r12]
+    je .psc_msr_bad
+    mov [r12], rax
+    cmp rax, [r12]
+    jmp short .psc_msr_checked
+.psc_msr_bad:
+    test rsp, rsp
+.psc_msr_checked:
+    call check
+
+    mov rsi, msg_snp_share
+    call step
+    mov rdi, rbx
+    call page_share
+    mov rax, 0x7075626c69632121
+    mov [r12], rax
+    call page_unshare
+    mov rax, 0x7075626c69632121
+    cmp rax, [r12]
+    je .share_bad
+    mov [r12], rax
+    cmp rax, [r12]
+    jmp short .share_checked
+.share_bad:
+    test rsp, rsp
+.share_checked:
+    call check
+
+    ; By the event: the outer pages of three, in one list, and the inner one untouched.
+    mov rsi, msg_snp_psc
+    call step
+    mov rax, 0x6b65707421212121
+    mov [r12+NBPG], rax
+    xor esi, esi
+    call .outer_validate
+    mov esi, PSC_SHARED
+    call .outer_state
+    mov rdi, rbx
+    call page_map_shared
+    lea rdi, [rbx+0x2000]
+    call page_map_shared
+    mov qword [r12], 1
+    mov qword [r12+0x2000], 1
+    mov esi, PSC_PRIVATE
+    call .outer_state
+    mov esi, 1
+    call .outer_validate
+    mov rdi, rbx
+    call page_map_private
+    lea rdi, [rbx+0x2000]
+    call page_map_private
+    mov rax, 0x6b65707421212121
+    cmp rax, [r12+NBPG]
+    jne .psc_checked
+    cmp qword [r12], 1
+    je .psc_bad
+    mov [r12+0x2000], rax
+    cmp rax, [r12+0x2000]
+    jmp short .psc_checked
+.psc_bad:
+    test rsp, rsp
+.psc_checked:
+    call check
+
+    mov rsi, msg_snp_large
+    call step
+    call .large_there
+    jne .large_none
+    mov edi, SNP_TEST_LARGE
+    xor esi, esi
+    call snp_validate_large
+    mov esi, PSC_SHARED
+    call .large_state
+    mov esi, PSC_PRIVATE
+    call .large_state
+    mov edi, SNP_TEST_LARGE
+    mov esi, 1
+    call snp_validate_large
+    mov rdx, DIRECT_MAP+SNP_TEST_LARGE
+    mov rax, 0x6c61726765212121
+    mov [rdx], rax
+    mov [rdx+LARGE_PAGE-8], rax
+    cmp rax, [rdx]
+    jne .large_checked
+    cmp rax, [rdx+LARGE_PAGE-8]
+.large_checked:
+    call check
+.page_test_done:
+    pop r12
+    pop rbx
+    ret
+.large_none:
+    call not_offered
+    jmp short .page_test_done
+
+; .large_there: ZF if the memory map, the first of the boot arguments, has these 2 MB as free.
+.large_there:
+    mov rsi, bootinfo+12
+.large_entry:
+    mov eax, [rsi+16]
+    test eax, eax
+    je .large_absent
+    cmp eax, 1
+    jne .large_next
+    mov rax, [rsi]
+    cmp rax, SNP_TEST_LARGE
+    ja .large_next
+    add rax, [rsi+8]
+    cmp rax, SNP_TEST_LARGE+LARGE_PAGE
+    jae .large_found
+.large_next:
+    add rsi, 20
+    jmp short .large_entry
+.large_found:
+    cmp eax, eax
+    ret
+.large_absent:
+    test rsp, rsp
+    ret
+
+; .touch: reads the first page; ZF if that is #VC of a page that is not validated.
+.touch:
+    mov rax, .touch_fault
+    mov [gs:CI_ONFAULT_RIP], rax
+    mov [gs:CI_ONFAULT_RSP], rsp
+    mov rax, [r12]
+    mov qword [gs:CI_ONFAULT_RIP], 0
+    test rsp, rsp
+    ret
+.touch_fault:
+    cmp eax, eax
+    ret
+
+; .outer_validate(esi = 1 to validate)
+.outer_validate:
+    mov rdi, rbx
+    call snp_validate
+    lea rdi, [rbx+0x2000]
+    jmp snp_validate
+
+; .outer_state(esi = PSC_*)
+.outer_state:
+    shl rsi, 52
+    mov rax, rsi
+    or rax, rbx
+    mov [psc_list+8], rax
+    lea rax, [rbx+0x2000]
+    or rax, rsi
+    mov [psc_list+16], rax
+    mov qword [psc_list], 0x10000
+    mov rdi, psc_list
+    jmp snp_page_states
+
+; .large_state(esi = PSC_*)
+.large_state:
+    mov eax, esi
+    shl rax, 52
+    mov rcx, 0x100000000000000+SNP_TEST_LARGE
+    or rax, rcx
+    mov [psc_list+8], rax
+    mov qword [psc_list], 0
+    mov rdi, psc_list
+    jmp snp_page_states
+
+; snp_destroy_test: the second CPU is taken away, and its save area is a page again.
+snp_destroy_test:
+    mov rsi, msg_snp_destroy
+    call step
+    mov edi, 2
+    mov rdx, [ap_save_area]
+    call snp_ap_request
+    mov rdi, [ap_save_area]
+    xor eax, eax
+    call snp_save_area
+    cmp eax, eax
+    jmp check
