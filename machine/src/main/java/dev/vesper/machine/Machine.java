@@ -11,7 +11,9 @@ import dev.vesper.machine.cpu.Unimplemented;
 import dev.vesper.machine.device.display.Vga;
 import dev.vesper.machine.host.HostMemory;
 import dev.vesper.machine.host.HypervisorProgram;
+import dev.vesper.machine.launch.CpuidPage;
 import dev.vesper.machine.launch.Measurement;
+import dev.vesper.machine.launch.SnpPageType;
 import dev.vesper.machine.observe.Event;
 import dev.vesper.machine.observe.EventSink;
 import dev.vesper.machine.observe.LogItem;
@@ -35,6 +37,7 @@ import java.io.IOException;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Set;
@@ -296,7 +299,14 @@ public final class Machine implements AutoCloseable {
       t.launched(launch.policyText(), launchDigest(), m);
       launch
           .pages()
-          .forEach(r -> t.launchedPages(r.type() + ", " + r.what(), r.address(), r.length()));
+          .forEach(
+              r -> {
+                t.launchedPages(r.type() + ", " + r.what(), r.address(), r.length());
+                if (r.type() == SnpPageType.CPUID) {
+                  byte[] page = observer().readPrivate(r.address(), CpuidPage.BYTES);
+                  t.launchedCpuid(r.address(), Arrays.copyOf(page, CpuidPage.used(page)));
+                }
+              });
     }
   }
 

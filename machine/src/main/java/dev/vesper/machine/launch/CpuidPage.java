@@ -98,6 +98,11 @@ public final class CpuidPage {
     return out;
   }
 
+  /** {@return the bytes of a page's header and entries} */
+  public static int used(byte[] page) {
+    return HEADER + entries(page).size() * ENTRY;
+  }
+
   private static Entry entry(byte[] b, int at) {
     return new Entry(
         LittleEndian.u32(b, at),

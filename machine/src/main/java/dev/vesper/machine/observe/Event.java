@@ -342,6 +342,23 @@ public sealed interface Event {
       At at, boolean extended, long request, long response, long info1, long info2, String why)
       implements Event {}
 
+  /**
+   * The guest leaves something out that SEV-SNP asks of it. Deep traces alone have it, and of an
+   * instruction that is executed again and again only the first times.
+   *
+   * @param at of the instruction that has left it out, or of the one that uses the page
+   * @param gpa guest physical address of the page
+   */
+  record Omission(At at, Omitted what, long gpa) implements Event {}
+
+  /**
+   * The page from which the guest takes CPUID was launched.
+   *
+   * @param gpa its guest physical address
+   * @param page its header and its entries
+   */
+  record CpuidLaunched(At at, long gpa, Bytes page) implements Event {}
+
   /** A line of the console. */
   record ConsoleLine(At at, String text) implements Event {}
 

@@ -9,6 +9,7 @@ public enum RmpCheck {
   NONE(""),
   CPL("CPL is not 0"),
   VMPL("PVALIDATE is for VMPL0 alone"),
+  VMSA_BELOW_VMPL0("the VMSA bit of RDX is obeyed at VMPL0 alone"),
   OPERAND_SIZE("the size in RCX is neither 0 (4K) nor 1 (2M)"),
   RESERVED("RDX has reserved bits set, or there is no such VMPL"),
   TARGET_VMPL("the target VMPL is not below the caller's"),

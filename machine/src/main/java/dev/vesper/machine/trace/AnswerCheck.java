@@ -18,11 +18,24 @@ final class AnswerCheck {
   private int tainted;
 
   private int left;
+  private boolean seen;
 
   /** EAX now holds the low half of an answer. */
   void begin() {
     tainted = RAX;
     left = WINDOW;
+    seen = false;
+  }
+
+  /** Nothing is followed any more. */
+  void stop() {
+    left = 0;
+    seen = true;
+  }
+
+  /** {@return whether the answer is gone, and nothing has looked at it} */
+  boolean lost() {
+    return tainted == 0 && !seen;
   }
 
   /** {@return whether instructions still matter} */
@@ -36,6 +49,15 @@ final class AnswerCheck {
    * @param compared called when it compares the answer
    */
   void step(Insn in, Runnable compared) {
+    follow(
+        in,
+        () -> {
+          seen = true;
+          compared.run();
+        });
+  }
+
+  private void follow(Insn in, Runnable compared) {
     left--;
     if (in.mnemonic().equals("rdmsr")) {
       return;

@@ -2,7 +2,9 @@ package dev.vesper.machine.trace;
 
 import dev.vesper.ghcb.ExitCode;
 import dev.vesper.ghcb.GhcbField;
+import dev.vesper.ghcb.GhcbPage;
 import dev.vesper.ghcb.MsrRequest;
+import dev.vesper.ghcb.PageStateList;
 import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuState;
 import dev.vesper.machine.memory.Page;
@@ -141,9 +143,11 @@ final class ExchangeTracer implements HostObserver {
     long bytes = before.page.get(GhcbField.SW_EXITINFO2);
     boolean string = code == ExitCode.IOIO && (info1 & 4) != 0;
     bytes = string ? bytes * (info1 >> 4 & 7) : bytes;
-    boolean buffered = string || code == ExitCode.MMIO_READ || code == ExitCode.MMIO_WRITE;
+    boolean list = code == ExitCode.SNP_PAGE_STATE_CHANGE;
+    boolean buffered =
+        string || list || code == ExitCode.MMIO_READ || code == ExitCode.MMIO_WRITE;
     long offset = before.page.get(GhcbField.SW_SCRATCH) - servedPage;
-    long length = buffered ? bytes : 0;
+    long length = list ? listed(offset) : buffered ? bytes : 0;
     return new GhcbExchange(
         at,
         vc,
@@ -161,6 +165,17 @@ final class ExchangeTracer implements HostObserver {
         buffered ? scratch : PageState.UNKNOWN,
         ended != null ? ended : AnswerWords.of(code, after.page),
         ended);
+  }
+
+  /** {@return bytes of the list of page states that the request has at an offset} */
+  private int listed(long offset) {
+    int room = GhcbPage.SHARED_BUFFER + GhcbPage.SHARED_BUFFER_SIZE;
+    if (offset < GhcbPage.SHARED_BUFFER || offset > room - PageStateList.HEADER) {
+      return 0;
+    }
+    int entries = new PageStateList(before.bytes, (int) offset).end() + 1;
+    return (int)
+        Math.min(room - offset, PageStateList.HEADER + (long) PageStateList.ENTRY * entries);
   }
 
   @Override

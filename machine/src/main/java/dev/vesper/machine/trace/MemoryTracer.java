@@ -72,7 +72,7 @@ final class MemoryTracer implements MemoryObserver {
     if (deep && device) {
       // Whether the guest has shared the page meanwhile shows when it looks at these bytes.
       deviceWrites.put(frame, new int[] {offset, offset + length});
-      recorder.watch(frame, true);
+      recorder.watch(frame, Recorder.Watcher.DEVICE, true);
     }
   }
 
@@ -109,8 +109,6 @@ final class MemoryTracer implements MemoryObserver {
       recorder.record(new DmaNoise(recorder.at(c.instructionRip()), gpa));
     }
     deviceWrites.remove(page.frame);
-    if (!recorder.isGhcb(page.frame)) {
-      recorder.watch(page.frame, false);
-    }
+    recorder.watch(page.frame, Recorder.Watcher.DEVICE, false);
   }
 }

@@ -9,7 +9,10 @@ import dev.vesper.machine.observe.Event;
 import dev.vesper.machine.observe.EventSink;
 import dev.vesper.machine.observe.Symbols;
 import java.util.ArrayList;
+import java.util.BitSet;
+import java.util.EnumMap;
 import java.util.List;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /** What the tracers of a machine share: whom they look at, and where their events go. */
@@ -17,6 +20,17 @@ final class Recorder {
   /** Addresses that are named; a guest may use ever new ones. */
   private static final int MOST_PLACES = 100_000;
 
+  /** Who wants to be told of accesses to a page. */
+  enum Watcher {
+    /** It is a GHCB, or was one. */
+    GHCB,
+    /** A device has written to it while it was private. */
+    DEVICE,
+    /** The guest has validated it. */
+    FIRST_USE
+  }
+
+  private final Map<Watcher, BitSet> watched = new EnumMap<>(Watcher.class);
   private final EventSink sink;
   private final CodePlaces code = new CodePlaces();
   private final AddressMap places = new AddressMap();
@@ -142,16 +156,14 @@ final class Recorder {
         accesses);
   }
 
-  /** Has accesses to a page reported, or no longer. */
-  void watch(int frame, boolean on) {
-    if (memory().watch(frame, on)) {
-      cpus.forEach(c -> c.watchFrame(frame, on));
+  /** Has accesses to a page reported to somebody, or no longer. */
+  void watch(int frame, Watcher who, boolean on) {
+    BitSet frames = watched.computeIfAbsent(who, w -> new BitSet());
+    frames.set(frame, on);
+    boolean any = watched.values().stream().anyMatch(b -> b.get(frame));
+    if (memory().watch(frame, any)) {
+      cpus.forEach(c -> c.watchFrame(frame, any));
     }
-  }
-
-  /** {@return whether a page is some vCPU's GHCB} */
-  boolean isGhcb(int frame) {
-    return vcpus.stream().anyMatch(v -> v.ghcbFrame == frame);
   }
 
   /** Copies a page as the host sees it. */

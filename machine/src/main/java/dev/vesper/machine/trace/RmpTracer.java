@@ -7,11 +7,15 @@ import dev.vesper.machine.memory.PhysicalMemory;
 import dev.vesper.machine.memory.Rmp;
 import dev.vesper.machine.memory.RmpEntry;
 import dev.vesper.machine.observe.At;
+import dev.vesper.machine.observe.Bytes;
+import dev.vesper.machine.observe.Event.CpuidLaunched;
+import dev.vesper.machine.observe.Event.Omission;
 import dev.vesper.machine.observe.Event.Pvalidate;
 import dev.vesper.machine.observe.Event.RmpChanged;
 import dev.vesper.machine.observe.Event.RmpViolation;
 import dev.vesper.machine.observe.Event.Rmpadjust;
 import dev.vesper.machine.observe.Event.Rmpquery;
+import dev.vesper.machine.observe.Omitted;
 import dev.vesper.machine.observe.PageSpan;
 import dev.vesper.machine.observe.RmpAccess;
 import dev.vesper.machine.observe.RmpCause;
@@ -26,6 +30,8 @@ final class RmpTracer {
   private static final int PAGES = 512;
 
   private final Recorder recorder;
+
+  private final FirstUses uses = new FirstUses();
 
   /** What the host is about to change. */
   private @Nullable Request current;
@@ -76,6 +82,52 @@ final class RmpTracer {
             state(o.entry()),
             why,
             1));
+  }
+
+  /** Follows what the guest makes of PVALIDATE, which has just been executed or is to fault. */
+  void follow(Cpu c, RmpOperand o, boolean validate, int eax, boolean carry) {
+    if (eax < 0) {
+      return;
+    }
+    long rip = c.instructionRip();
+    recorder.vcpu().resultCheck.begin(rip, o.gpa(), eax == 0, validate, carry);
+    c.follow(true);
+    if (eax == 0 && !o.large()) {
+      int frame = (int) (o.gpa() >>> 12);
+      if (!validate) {
+        forget(frame);
+      } else if (uses.validated(rip, frame, carry)) {
+        recorder.watch(frame, Recorder.Watcher.FIRST_USE, true);
+      }
+    }
+  }
+
+  private void forget(int frame) {
+    if (uses.waitsFor(frame)) {
+      uses.forget(frame);
+      recorder.watch(frame, Recorder.Watcher.FIRST_USE, false);
+    }
+  }
+
+  /** The guest accesses a watched page, which it may have validated. */
+  void accessed(Cpu c, int frame, int offset, int bytes, boolean write) {
+    if (!uses.waitsFor(frame)) {
+      return;
+    }
+    Omitted o = uses.accessed(frame, offset, bytes, write);
+    if (o != null) {
+      recorder.record(
+          new Omission(recorder.at(c.instructionRip()), o, ((long) frame << 12) + offset));
+    }
+    if (!uses.waitsFor(frame)) {
+      recorder.watch(frame, Recorder.Watcher.FIRST_USE, false);
+    }
+  }
+
+  /** Something of the last PVALIDATE or RMPADJUST of the running processor is lost. */
+  void lost(Omitted what) {
+    ResultCheck r = recorder.vcpu().resultCheck;
+    recorder.record(new Omission(recorder.at(r.rip), what, r.gpa));
   }
 
   void rmpadjust(Cpu c, RmpOperand o, long rdx, int eax, RmpCheck why) {
@@ -135,6 +187,9 @@ final class RmpTracer {
 
   void entryChanged(String instruction, long address, RmpEntry before, RmpEntry after) {
     changed = true;
+    if (!after.assigned()) {
+      forget((int) (address >>> 12));
+    }
     Request r = current;
     boolean split = before.large() && !after.large() && after.assigned();
     String what = r == null || split ? instruction : PageStateEntry.operation(r.operation);
@@ -189,5 +244,11 @@ final class RmpTracer {
             -1,
             -1,
             ""));
+  }
+
+  /** The page from which the guest takes CPUID was launched. */
+  void launchedCpuid(long gpa, byte[] page) {
+    recorder.record(
+        new CpuidLaunched(recorder.at(recorder.cpu().rip), gpa, Bytes.of(page)));
   }
 }

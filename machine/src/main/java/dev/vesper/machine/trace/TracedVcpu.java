@@ -7,6 +7,7 @@ import dev.vesper.machine.observe.GhcbUse;
 final class TracedVcpu {
   final PendingVc pending = new PendingVc();
   final AnswerCheck answerCheck = new AnswerCheck();
+  final ResultCheck resultCheck = new ResultCheck();
 
   /** What the guest did with its GHCB since the event before. */
   private Accesses accesses = new Accesses();

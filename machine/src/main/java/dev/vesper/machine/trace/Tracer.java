@@ -110,6 +110,15 @@ public final class Tracer {
     table.launched(what, address, bytes);
   }
 
+  /**
+   * The page from which the guest takes CPUID was launched.
+   *
+   * @param page its header and its entries
+   */
+  public void launchedCpuid(long gpa, byte[] page) {
+    table.launchedCpuid(gpa, page);
+  }
+
   /** The machine stands still: nothing that has happened shall wait for what comes next. */
   public void paused() {
     recorder.flush();

@@ -15,6 +15,7 @@ import dev.vesper.machine.observe.Event.ExecuteOnlyRead;
 import dev.vesper.machine.observe.Event.VcRaised;
 import dev.vesper.machine.observe.Event.VcReturned;
 import dev.vesper.machine.observe.GhcbUse;
+import dev.vesper.machine.observe.Omitted;
 import dev.vesper.machine.observe.Operand;
 import dev.vesper.machine.observe.Registers;
 import dev.vesper.machine.observe.RmpAccess;
@@ -118,6 +119,7 @@ final class VcTracer implements CpuObserver {
 
   @Override
   public void onDelivery(Cpu c, int vector, long error, int type, long from) {
+    recorder.vcpu().resultCheck.stop();
     if (vector != VC) {
       recorder.vcpu().pending.interrupted(c);
     }
@@ -174,7 +176,7 @@ final class VcTracer implements CpuObserver {
         v.ghcbFrame = frame;
         v.ghcbLinear = -1;
         v.open = GhcbUse.NONE;
-        recorder.watch(frame, true);
+        recorder.watch(frame, Recorder.Watcher.GHCB, true);
       }
     }
   }
@@ -183,6 +185,7 @@ final class VcTracer implements CpuObserver {
   public void onWatched(
       Cpu c, Page page, long la, int offset, int bytes, boolean write, long value) {
     memory.afterDevice(c, page, offset, bytes, write);
+    table.accessed(c, page.frame, offset, bytes, write);
     TracedVcpu v = recorder.vcpu();
     if (page.frame != v.ghcbFrame) {
       return;
@@ -208,11 +211,18 @@ final class VcTracer implements CpuObserver {
   public void onPvalidate(
       Cpu c, RmpOperand operand, boolean validate, int eax, boolean carry, RmpCheck why) {
     table.pvalidate(c, operand, validate, eax, carry, why);
+    if (deep) {
+      table.follow(c, operand, validate, eax, carry);
+    }
   }
 
   @Override
   public void onRmpadjust(Cpu c, RmpOperand operand, long rdx, int eax, RmpCheck why) {
     table.rmpadjust(c, operand, rdx, eax, why);
+    if (deep && eax >= 0) {
+      recorder.vcpu().resultCheck.begin(c.instructionRip(), operand.gpa(), eax == 0, false, false);
+      c.follow(true);
+    }
   }
 
   @Override
@@ -241,7 +251,12 @@ final class VcTracer implements CpuObserver {
   @Override
   public void onInstruction(Cpu c, Insn insn) {
     TracedVcpu v = recorder.vcpu();
-    v.answerCheck.step(insn, () -> v.access(Accesses.Kind.COMPARE, 0, 8, 0, c.rip));
-    c.follow(v.answerCheck.active());
+    if (v.answerCheck.active()) {
+      v.answerCheck.step(insn, () -> v.access(Accesses.Kind.COMPARE, 0, 8, 0, c.rip));
+    }
+    if (v.resultCheck.active()) {
+      v.resultCheck.step(insn, () -> table.lost(Omitted.RESULT), () -> table.lost(Omitted.CARRY));
+    }
+    c.follow(v.answerCheck.active() || v.resultCheck.active());
   }
 }

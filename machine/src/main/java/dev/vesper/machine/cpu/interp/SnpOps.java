@@ -194,7 +194,8 @@ final class SnpOps {
       adjusts(c, at, -1, rmp.failed(frame, c.asid(), a.access(), true));
       fault(c, a.access(), at.gpa());
     }
-    adjusted(c, at, a.result(), reason(a));
+    boolean ignored = vmsa && c.vmpl() != 0 && a.result() == RmpResult.SUCCESS;
+    adjusted(c, at, a.result(), ignored ? RmpCheck.VMSA_BELOW_VMPL0 : reason(a));
   }
 
   /** {@return what has no meaning in the operands of RMPADJUST} */

@@ -11,6 +11,7 @@ import dev.vesper.machine.observe.Event;
 import dev.vesper.machine.observe.Event.ApCreationAsked;
 import dev.vesper.machine.observe.Event.AutomaticExit;
 import dev.vesper.machine.observe.Event.ConsoleLine;
+import dev.vesper.machine.observe.Event.CpuidLaunched;
 import dev.vesper.machine.observe.Event.DmaNoise;
 import dev.vesper.machine.observe.Event.Ended;
 import dev.vesper.machine.observe.Event.ExecuteOnlyRead;
@@ -21,6 +22,7 @@ import dev.vesper.machine.observe.Event.HostAccess;
 import dev.vesper.machine.observe.Event.Injected;
 import dev.vesper.machine.observe.Event.Launched;
 import dev.vesper.machine.observe.Event.MsrExchange;
+import dev.vesper.machine.observe.Event.Omission;
 import dev.vesper.machine.observe.Event.PageStateChanged;
 import dev.vesper.machine.observe.Event.Place;
 import dev.vesper.machine.observe.Event.Pvalidate;
@@ -50,6 +52,7 @@ public final class Checker implements EventSink {
   private final RequestRules requests = new RequestRules(findings);
   private final HostRules host = new HostRules(findings);
   private final OutcomeRules outcomes = new OutcomeRules(findings);
+  private final SnpRules snp = new SnpRules(findings);
   private final Instructions instructions = new Instructions();
   private final HandlerCoverage coverage = new HandlerCoverage();
   private final Map<Integer, VcpuState> vcpus = new HashMap<>();
@@ -97,6 +100,17 @@ public final class Checker implements EventSink {
     }
     VcpuState v = vcpus.computeIfAbsent(e.at().vcpu(), k -> new VcpuState());
     accesses(e.at(), v);
+    boolean answers = e instanceof GhcbExchange || e instanceof MsrExchange;
+    if (!answers && !(e instanceof RmpChanged)) {
+      snp.settle(v);
+    }
+    judge(e, v);
+    if (answers) {
+      snp.settle(v);
+    }
+  }
+
+  private void judge(Event e, VcpuState v) {
     switch (e) {
       case VcRaised x -> {
         Instructions.Known k = instructions.of(x);
@@ -107,7 +121,7 @@ public final class Checker implements EventSink {
       case GhcbExchange x -> exchange(x, v);
       case MsrExchange x -> msrProtocol(x, v);
       case Injected x -> injected(x, v);
-      case HostAccess x -> host.privateAccess(x, v.current());
+      case HostAccess x -> host.privateAccess(x, v.current(), snp.active());
       case DmaNoise x -> host.noise(x, v.current());
       case PageStateChanged x -> pageState(x, v);
       case ExecuteOnlyRead x -> executeOnly(x);
@@ -118,12 +132,14 @@ public final class Checker implements EventSink {
       case AutomaticExit x -> nothing();
       case WriteTrap x -> nothing();
       case VcpuStarted x -> nothing();
-      case Pvalidate x -> nothing();
-      case Rmpadjust x -> nothing();
+      case Pvalidate x -> snp.pvalidate(x, v);
+      case Rmpadjust x -> snp.rmpadjust(x, v);
       case Rmpquery x -> nothing();
-      case RmpChanged x -> nothing();
-      case RmpViolation x -> nothing();
-      case ApCreationAsked x -> nothing();
+      case RmpChanged x -> snp.changed(x, v);
+      case RmpViolation x -> snp.violation(x, v);
+      case ApCreationAsked x -> snp.creation(x, v);
+      case Omission x -> snp.omission(x, v);
+      case CpuidLaunched x -> snp.launched(x);
       case GhcbRegistered x -> nothing();
       case GuestRequestAnswered x -> nothing();
       case ConsoleLine x -> nothing();
@@ -241,6 +257,7 @@ public final class Checker implements EventSink {
       }
     }
     host.answer(x);
+    snp.exchange(x, v);
     v.answer = new AnswerReads(x, findings);
   }
 
@@ -325,6 +342,7 @@ public final class Checker implements EventSink {
     if (r.refusedGhcb() != -1) {
       v.refused = r.refusedGhcb();
     }
+    snp.exchange(e, r, v);
     VcpuState.Service s = v.find(e.vc());
     if (s != null) {
       s.add(e);

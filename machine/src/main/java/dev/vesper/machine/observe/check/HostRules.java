@@ -156,8 +156,9 @@ final class HostRules {
     boolean data =
         x.exit() == ExitCode.MMIO_READ
             || x.exit() == ExitCode.IOIO && (x.request().get(GhcbField.SW_EXITINFO1) & 5) == 5;
+    boolean list = x.exit() == ExitCode.SNP_PAGE_STATE_CHANGE;
     long offset = x.request().get(GhcbField.SW_SCRATCH) - x.ghcb();
-    return data && at >= offset && at < offset + x.answer().buffer().length();
+    return (data || list) && at >= offset && at < offset + x.answer().buffer().length();
   }
 
   private void xsave(GhcbExchange x) {
@@ -203,11 +204,15 @@ final class HostRules {
   /**
    * Judges an access of the host's side to a page that the guest touched last as private. A device
    * that writes to one does no harm if the guest has shared it meanwhile: {@link #noise} tells.
+   *
+   * @param snp the guest is one under SEV-SNP
    */
-  void privateAccess(HostAccess e, long vc) {
+  void privateAccess(HostAccess e, long vc, boolean snp) {
     String what = (e.write() ? "write" : "read") + " of the private page at " + Event.hex(e.gpa());
     if (!e.device()) {
-      if (e.write()) {
+      if (snp) {
+        findings.add(Rule.HOST_GUEST_PAGE, e.at(), vc, () -> "the hypervisor's " + what);
+      } else if (e.write()) {
         findings.add(Rule.HOST_TOUCHES, e.at(), vc, () -> "the hypervisor's " + what);
       }
     } else if (!e.write()) {

@@ -69,6 +69,14 @@ final class MsrResponse {
     }
   }
 
+  /** {@return the GHCB address that is registered, or -1} */
+  long registeredGhcb() {
+    return MsrRequest.info(request) == MsrRequest.REGISTER_GHCB_REQ
+            && response == (request & ~0xFFFL | MsrRequest.REGISTER_GHCB_RESP)
+        ? request & ~0xFFFL
+        : -1;
+  }
+
   /** {@return the GHCB address whose registration was refused, or -1} */
   long refusedGhcb() {
     return MsrRequest.info(request) == MsrRequest.REGISTER_GHCB_REQ

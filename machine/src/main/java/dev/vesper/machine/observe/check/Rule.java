@@ -341,6 +341,107 @@ public enum Rule {
       "read XCR0 with XGETBV while CR4.OSXSAVE is set",
       "edk2 ce781cf8bb, edacc551e6"),
 
+  // ---- what a guest under SEV-SNP does
+  PAGE_NOT_VALIDATED(
+      Side.GUEST,
+      Severity.ERROR,
+      "APM volume 2, 15.36.6",
+      "a private page is validated before it is touched",
+      "execute PVALIDATE for the page, after a page state change if it was shared",
+      "AMDSEV#138, #261, edk2 PR #6285"),
+  DOUBLE_VALIDATION(
+      Side.GUEST,
+      Severity.ERROR,
+      "APM volume 2, 15.36.6",
+      "a page that PVALIDATE finds validated already (CF set) is not used",
+      "take CF for an attack and terminate: the host may have mapped another page there",
+      "linux pvalidate(), svsm FAIL_UNCHANGED"),
+  PVALIDATE_RESULT(
+      Side.GUEST,
+      Severity.ERROR,
+      "APM volume 2, 15.36.6",
+      "the result of PVALIDATE and RMPADJUST, EAX, is looked at",
+      "compare EAX with 0, and 6 (size mismatch) for 2M; terminate otherwise",
+      "linux pvalidate()"),
+  PVALIDATE_CARRY(
+      Side.GUEST,
+      Severity.ERROR,
+      "APM volume 2, 15.36.6",
+      "CF is looked at when PVALIDATE validates a page",
+      "test CF behind PVALIDATE, before another instruction changes it",
+      "oak#3874"),
+  SHARED_WHILE_VALID(
+      Side.GUEST,
+      Severity.ERROR,
+      "APM volume 2, 15.36.6; GHCB, NAE events: SNP Page State Change",
+      "validation is taken back by PVALIDATE before a page is asked to be shared",
+      "execute PVALIDATE with EDX 0 first, then ask for the change of state",
+      "linux set_memory_decrypted()"),
+  IMPLICIT_CONVERSION(
+      Side.GUEST,
+      Severity.ERROR,
+      "APM volume 2, 15.36.10; GHCB, NAE events: SNP Page State Change",
+      "a page is touched with the C-bit of its state",
+      "ask for the change of state before the page table entry is changed, and flush the TLB",
+      "AMDSEV#287"),
+  GHCB_NOT_REGISTERED(
+      Side.GUEST,
+      Severity.ERROR,
+      "GHCB, 2.3.2: GHCB GPA Register",
+      "under SEV-SNP each vCPU registers its GHCB before it uses it",
+      "send the page's address by the MSR protocol (012) whenever a vCPU changes its GHCB",
+      "KVM sev_es_validate_vmgexit"),
+  PAGE_STATE_LIST(
+      Side.GUEST,
+      Severity.ERROR,
+      "GHCB, NAE events: SNP Page State Change",
+      "the list of a page state change lies in the shared buffer and is well formed",
+      "send at most 253 entries at once, reserved bits zero, 2M pages aligned",
+      "KVM snp_begin_psc"),
+  VMSA_FREED(
+      Side.GUEST,
+      Severity.ERROR,
+      "APM volume 2, 15.36.12; GHCB, NAE events: SNP AP Creation",
+      "the page of a save area stays one while a vCPU runs from it",
+      "destroy the vCPU or give it another save area first",
+      "linux snp_cleanup_vmsa()"),
+  VMSA_ALIGNMENT(
+      Side.GUEST,
+      Severity.ERROR,
+      "AMD erratum; KVM sev_snp_ap_creation",
+      "a save area is not at a multiple of 2 MiB, where processors may take it for a large page",
+      "allocate two pages and take the one that is not aligned",
+      "linux snp_alloc_vmsa_page()"),
+  CPUID_FROM_HOST(
+      Side.GUEST,
+      Severity.WARNING,
+      "APM volume 2, 15.34.10; GHCB, NAE events: CPUID",
+      "CPUID that the CPUID page has is taken from there, not from the host",
+      "look into the CPUID page first, and ask the host for APIC IDs only",
+      "linux snp_cpuid()"),
+  SECRETS_SHARED(
+      Side.GUEST,
+      Severity.ERROR,
+      "SEV-SNP firmware ABI: secrets page",
+      "the secrets page stays private",
+      "keep the page out of what is shared with the host, and reserve it in memory maps",
+      "linux snp_init()"),
+  EVICTION_MISSING(
+      Side.GUEST,
+      Severity.NOTE,
+      "CVE-2025-38560; CPUID Fn8000_001F EBX bit 31",
+      "where CPUID does not say that it is needless, a page that was validated is evicted from"
+          + " caches",
+      "read the first and the last byte of each page of 4K behind PVALIDATE",
+      "CVE-2025-38560"),
+  VMPL0_ONLY(
+      Side.GUEST,
+      Severity.ERROR,
+      "APM volume 2, 15.36.6 and 15.36.7",
+      "PVALIDATE, and save areas by RMPADJUST, are asked for at VMPL0 alone",
+      "call the service module at VMPL0 instead",
+      "linux fcd042e86422"),
+
   // ---- what the hypervisor does
   HOST_OUTPUT_INVALID(
       Side.HYPERVISOR,
@@ -397,7 +498,51 @@ public enum Rule {
       "GHCB, NAE events: SW_EXITINFO1",
       "an exception that the answer asks for is a valid EVENTINJ of type 3",
       "set valid (bit 31), type 3 and vector 6 or 13",
-      "svsm#34");
+      "svsm#34"),
+
+  // ---- what the hypervisor of a guest under SEV-SNP does
+  HOST_PAGE_STATE(
+      Side.HYPERVISOR,
+      Severity.ERROR,
+      "GHCB, NAE events: SNP Page State Change",
+      "what the answer to a page state change says is done is done, and it goes on",
+      "advance the current entry as far as RMPUPDATE has succeeded, and say so",
+      "KVM snp_complete_psc"),
+  HOST_INVALIDATES(
+      Side.HYPERVISOR,
+      Severity.ERROR,
+      "APM volume 2, 15.36.5; GHCB, NAE events: SNP Page State Change",
+      "a private page that is asked to be private keeps its validation",
+      "leave the entry of a page alone that is what it is asked to be",
+      "KVM, private to private"),
+  HOST_TAKES_PAGE(
+      Side.HYPERVISOR,
+      Severity.ERROR,
+      "APM volume 2, 15.36.5",
+      "the host changes no page of the guest that it is not asked for",
+      "change entries of the reverse map table for requests of the guest alone",
+      "APM volume 2, 15.36.5"),
+  HOST_GUEST_PAGE(
+      Side.HYPERVISOR,
+      Severity.ERROR,
+      "APM volume 2, 15.36.10",
+      "the hypervisor neither reads nor writes pages of the guest",
+      "use pages that the guest has shared",
+      "svsm#34"),
+  HOST_CPUID(
+      Side.HYPERVISOR,
+      Severity.ERROR,
+      "SEV-SNP firmware ABI: CPUID page; GHCB, NAE events: CPUID",
+      "the host says of CPUID what the page that it has launched says",
+      "answer from the same table that the CPUID page was made of",
+      "nvtrust#91"),
+  HOST_UNREGISTERED(
+      Side.HYPERVISOR,
+      Severity.ERROR,
+      "GHCB, 2.3.2: GHCB GPA Register",
+      "a GHCB that was not registered, or whose registration was refused, is not served",
+      "answer with SW_EXITINFO1 2 and SW_EXITINFO2 1",
+      "KVM sev_es_validate_vmgexit");
 
   /** Whose rule it is. */
   public enum Side {

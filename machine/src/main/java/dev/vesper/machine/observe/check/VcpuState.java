@@ -3,6 +3,7 @@ package dev.vesper.machine.observe.check;
 import dev.vesper.ghcb.ExitCode;
 import dev.vesper.machine.observe.Event.GhcbExchange;
 import dev.vesper.machine.observe.Event.MsrExchange;
+import dev.vesper.machine.observe.Event.Pvalidate;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -75,6 +76,12 @@ final class VcpuState {
 
   /** GHCB address whose registration was refused. */
   long refused = -1;
+
+  /** GHCB address that is registered. */
+  long registered = -1;
+
+  /** PVALIDATE has said that a page was valid already, and the guest has done nothing since. */
+  @Nullable Pvalidate unchanged;
 
   private final List<Service> services = new ArrayList<>();
 

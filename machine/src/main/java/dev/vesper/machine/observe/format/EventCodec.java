@@ -11,6 +11,7 @@ import dev.vesper.machine.observe.Event;
 import dev.vesper.machine.observe.Event.ApCreationAsked;
 import dev.vesper.machine.observe.Event.AutomaticExit;
 import dev.vesper.machine.observe.Event.ConsoleLine;
+import dev.vesper.machine.observe.Event.CpuidLaunched;
 import dev.vesper.machine.observe.Event.DmaNoise;
 import dev.vesper.machine.observe.Event.Ended;
 import dev.vesper.machine.observe.Event.ExecuteOnlyRead;
@@ -22,6 +23,7 @@ import dev.vesper.machine.observe.Event.Injected;
 import dev.vesper.machine.observe.Event.Launched;
 import dev.vesper.machine.observe.Event.MsrExchange;
 import dev.vesper.machine.observe.Event.PageStateChanged;
+import dev.vesper.machine.observe.Event.Omission;
 import dev.vesper.machine.observe.Event.Place;
 import dev.vesper.machine.observe.Event.Pvalidate;
 import dev.vesper.machine.observe.Event.RmpChanged;
@@ -35,6 +37,7 @@ import dev.vesper.machine.observe.Event.WriteTrap;
 import dev.vesper.machine.observe.FieldValues;
 import dev.vesper.machine.observe.GhcbContents;
 import dev.vesper.machine.observe.GhcbUse;
+import dev.vesper.machine.observe.Omitted;
 import dev.vesper.machine.observe.Operand;
 import dev.vesper.machine.observe.PageState;
 import dev.vesper.machine.observe.Registers;
@@ -91,6 +94,8 @@ public final class EventCodec {
       case ApCreationAsked a -> "ap_creation";
       case GhcbRegistered g -> "ghcb_register";
       case GuestRequestAnswered g -> "guest_request";
+      case Omission o -> "omission";
+      case CpuidLaunched l -> "cpuid_page";
       case ConsoleLine c -> "console";
       case Place p -> "place";
       case Launched l -> "launch";
@@ -121,6 +126,8 @@ public final class EventCodec {
       case ApCreationAsked a -> ApCreation.of(a.info1()).toString();
       case GhcbRegistered g -> MsrRequest.name(MsrRequest.REGISTER_GHCB_REQ);
       case GuestRequestAnswered g -> g.extended() ? EXTENDED : "request";
+      case Omission o -> o.what().toString();
+      case CpuidLaunched l -> "page";
       case ConsoleLine c -> "line";
       case Place p -> "access";
       case Launched l -> "LAUNCH_MEASURE";
@@ -194,6 +201,11 @@ public final class EventCodec {
       case ApCreationAsked a -> SnpEvents.creation(a, to);
       case GhcbRegistered g -> to.accept(Key.GHCB, g.gpa());
       case GuestRequestAnswered g -> SnpEvents.request(g, to);
+      case Omission o -> to.accept(Key.GPA, o.gpa());
+      case CpuidLaunched l -> {
+        to.accept(Key.GPA, l.gpa());
+        bytes(to, Key.MEMORY, l.page());
+      }
       case ConsoleLine c -> text(to, Key.TEXT, c.text());
       case Place p -> {
         // nothing but the place
@@ -453,6 +465,9 @@ public final class EventCodec {
       case "ap_creation" -> SnpEvents.creation(at, r);
       case "ghcb_register" -> new GhcbRegistered(at, r.number(Key.GHCB));
       case "guest_request" -> SnpEvents.request(at, r, name.equals(EXTENDED));
+      case "omission" ->
+          new Omission(at, Grammar.word("name", name, Omitted.class), r.number(Key.GPA));
+      case "cpuid_page" -> new CpuidLaunched(at, r.number(Key.GPA), r.bytes(Key.MEMORY));
       case "console" -> new ConsoleLine(at, r.text(Key.TEXT));
       case "place" -> new Place(at);
       case "launch" ->

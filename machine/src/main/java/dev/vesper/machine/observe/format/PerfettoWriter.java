@@ -4,6 +4,7 @@ import dev.vesper.machine.observe.Event;
 import dev.vesper.machine.observe.Event.ApCreationAsked;
 import dev.vesper.machine.observe.Event.AutomaticExit;
 import dev.vesper.machine.observe.Event.ConsoleLine;
+import dev.vesper.machine.observe.Event.CpuidLaunched;
 import dev.vesper.machine.observe.Event.DmaNoise;
 import dev.vesper.machine.observe.Event.Ended;
 import dev.vesper.machine.observe.Event.ExecuteOnlyRead;
@@ -15,6 +16,7 @@ import dev.vesper.machine.observe.Event.Injected;
 import dev.vesper.machine.observe.Event.Launched;
 import dev.vesper.machine.observe.Event.MsrExchange;
 import dev.vesper.machine.observe.Event.PageStateChanged;
+import dev.vesper.machine.observe.Event.Omission;
 import dev.vesper.machine.observe.Event.Place;
 import dev.vesper.machine.observe.Event.Pvalidate;
 import dev.vesper.machine.observe.Event.RmpChanged;
@@ -201,6 +203,8 @@ public final class PerfettoWriter implements TraceWriter {
       case ApCreationAsked x -> instant(e, track);
       case GhcbRegistered x -> instant(e, track);
       case GuestRequestAnswered x -> instant(e, track);
+      case Omission x -> instant(e, track);
+      case CpuidLaunched x -> instant(e, track);
       case Launched x -> instant(e, track);
       case Ended x -> instant(e, track);
       case Place x -> {
