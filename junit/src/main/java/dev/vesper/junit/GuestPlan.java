@@ -119,8 +119,8 @@ final class GuestPlan {
       m.translateAfter(translateAfter);
     }
     m.limit(limitInsns, timeout > 0 ? System.nanoTime() + (long) (timeout * 1e9) : Long.MAX_VALUE);
-    // Only SEV-ES has a protocol to look at.
-    r.begin(m, spec.mode() == SevMode.ES);
+    // Without encrypted state there is no protocol to look at.
+    r.begin(m, spec.mode().encryptsState());
     return new Held(m, r);
   }
 

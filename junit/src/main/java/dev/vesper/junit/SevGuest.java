@@ -91,7 +91,10 @@ public @interface SevGuest {
   /** {@return hypervisor to behave as: kvm, openbsd, openbsd:2025-06, ...; kvm if unsaid} */
   String profile() default "";
 
-  /** {@return CPU model, as in {@code EPYC-v4,+xsave}; vesper-min if unsaid} */
+  /**
+   * {@return CPU model, as in {@code EPYC-v4,+xsave}; vesper-min if unsaid, EPYC-Milan with {@link
+   * SevMode#SNP}}
+   */
   String cpu() default "";
 
   /** {@return number of processors; 1 if unsaid} */
@@ -141,7 +144,7 @@ public @interface SevGuest {
   /** {@return what decides keys and RDRAND, at most one; 1 if unsaid} */
   long[] seed() default {};
 
-  /** {@return guest policy, at most one; the profile's if unsaid} */
+  /** {@return guest policy of SEV and SEV-ES, at most one; the profile's if unsaid} */
   long[] policy() default {};
 
   /** {@return whether the hashes of what firmware is handed are measured; AUTO if unsaid} */
@@ -193,7 +196,7 @@ public @interface SevGuest {
 
   /**
    * {@return whether a test fails whose guest or hypervisor breaks the GHCB protocol} Notes do not
-   * count; there is no protocol without {@link SevMode#ES}.
+   * count; there is no protocol without {@link SevMode#ES} or {@link SevMode#SNP}.
    */
   boolean[] check() default {};
 

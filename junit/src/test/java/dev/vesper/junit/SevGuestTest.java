@@ -222,6 +222,23 @@ final class SevGuestTest {
     assertThat(SEEN).containsExactly(SevMode.OFF, SevMode.SEV, SevMode.ES);
   }
 
+  static class UnderSnp {
+    @Test
+    @OnLocore
+    @SevGuest(sev = SevMode.SNP, check = false)
+    void pagesAreSharedByTheirEvent(GuestRun run) {
+      assertThat(run).exited(Locores.PASSED).reached("ap_main");
+      assertThat(run)
+          .exchanged(ExitCode.SNP_PAGE_STATE_CHANGE)
+          .didNotExchange(ExitCode.AP_JUMP_TABLE);
+    }
+  }
+
+  @Test
+  void snpIsAModeLikeTheOthers() {
+    passes(UnderSnp.class, 1);
+  }
+
   @SevModes({SevMode.ES, SevMode.OFF})
   @OnLocore
   static class ModesOfClass {
