@@ -2,6 +2,8 @@ package dev.vesper.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.vesper.fixtures.DebianPackages;
+import dev.vesper.fixtures.Tools;
 import dev.vesper.guest.FlatGuest;
 import dev.vesper.guest.Locore;
 import dev.vesper.machine.LaunchPlan;
@@ -280,6 +282,34 @@ final class MeasureTest {
           .contains("  SEV_FEATURES 0x" + text(run, "features"));
     }
     assertThat(runs).hasSize(6);
+  }
+
+  /** Each image of Debian 12's package, for one, two and four processors, with DebugSwap too. */
+  @Test
+  void snpDigestsOfDebiansFirmware() throws IOException, InterruptedException {
+    Path share = DebianPackages.unpacked("ovmf").resolve("usr/share");
+    List<Object> images = JsonTree.array(snpVectors("ovmf_images.json").get("images"));
+    for (Object image : images) {
+      Path f = share.resolve(text(image, "file"));
+      Tools.available(
+          Manifest.sha256(Files.readAllBytes(f)).equals(text(image, "sha256")),
+          f + " is not the one whose digests are known: Debian has another version");
+      Object runs = JsonTree.object(image).get("runs");
+      if (runs == null) {
+        assertThat(measure("--mode snp --vcpu-type EPYC-v4 --ovmf " + f).err())
+            .contains("no SNP metadata")
+            .hasLineCount(1);
+        continue;
+      }
+      assertThat(JsonTree.array(runs)).hasSize(6);
+      for (Object run : JsonTree.array(runs)) {
+        String line =
+            "snp --vcpu-type EPYC-v4 --vcpus %s --guest-features %s --ovmf %s"
+                .formatted(text(run, "vcpus"), text(run, "features"), f);
+        assertThat(measure("--mode " + line).out().trim()).isEqualTo(text(run, "digest"));
+      }
+    }
+    assertThat(images).hasSize(8);
   }
 
   @Test
