@@ -100,7 +100,7 @@ public final class LaunchSequence {
     boolean vmd = parts.profile.isVmd();
     MachineSpec.Launch l = o.launch();
     policy = l.policy() != null ? l.policy() : new GuestPolicy(parts.profile.policy(mode));
-    int asid = mode.encryptsState() ? 1 : SecureProcessor.MIN_SEV_ASID;
+    int asid = mode.encryptsState() ? SecureProcessor.FIRST_ES_ASID : SecureProcessor.MIN_SEV_ASID;
     vcpus.forEach(v -> v.vmcb().set(Vmcb.ASID, asid));
     processor.init();
     MachineSpec.Session owner = l.owner();

@@ -14,6 +14,7 @@ import dev.vesper.machine.memory.RmpEntry;
 import dev.vesper.machine.memory.RmpResult;
 import dev.vesper.machine.model.CpuModel;
 import dev.vesper.machine.sev.EncryptedVcpu;
+import dev.vesper.machine.sev.SecureProcessor;
 import dev.vesper.machine.sev.SnpSecureProcessor;
 import dev.vesper.machine.sev.Vmcb;
 import dev.vesper.machine.spec.MachineSpec;
@@ -27,7 +28,8 @@ import java.util.Objects;
  * what it asks for, then a save area for each vCPU.
  */
 final class SnpLaunchSequence {
-  private static final int ASID = 1;
+  private static final int ASID = SecureProcessor.FIRST_ES_ASID;
+  private static final int LARGE = 2 << 20;
 
   private final SnpSecureProcessor processor;
   private final long context;
@@ -74,9 +76,18 @@ final class SnpLaunchSequence {
       if (r.type() == SnpPageType.CPUID) {
         view.write(r.address(), cpuid, 0, cpuid.length);
       }
-      for (long at = r.address(); at < r.address() + r.length(); at += Page.SIZE) {
-        rmp.update(at, RmpEntry.guest(at, ASID).forFirmware());
-        p.launchUpdate(context, at, r.type(), VmplPermissions.NONE);
+      long end = r.address() + r.length();
+      for (long at = r.address(); at < end; ) {
+        boolean large =
+            l.host().largePages()
+                && r.type().mayBeLarge()
+                && (at & LARGE - 1) == 0
+                && at + LARGE <= end;
+        RmpEntry e = RmpEntry.guest(at, ASID).forFirmware();
+        given = rmp.update(at, large ? e.ofTwoMebibytes() : e);
+        assert given == RmpResult.SUCCESS : given;
+        p.launchUpdate(context, at, large, r.type(), VmplPermissions.NONE);
+        at += large ? LARGE : Page.SIZE;
       }
       p.note(r.address(), r.length(), r.type());
     }

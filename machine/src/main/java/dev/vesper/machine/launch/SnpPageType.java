@@ -34,6 +34,11 @@ public enum SnpPageType {
     return ALL[code - 1];
   }
 
+  /** {@return whether one command can take 2 MiB of it} */
+  public boolean mayBeLarge() {
+    return this == NORMAL || this == ZERO || this == UNMEASURED;
+  }
+
   /** {@return whether the page's contents are measured} */
   public boolean measured() {
     return this == NORMAL || this == VMSA;

@@ -53,6 +53,9 @@ public final class SecureProcessor {
    */
   public record GuestStatus(State state, GuestPolicy policy, int asid) {}
 
+  /** The least ASID, and the first of those for guests with encrypted state. */
+  public static final int FIRST_ES_ASID = 1;
+
   /** ASIDs below this are for guests with encrypted state, the others for those without. */
   public static final int MIN_SEV_ASID = 16;
 
@@ -284,7 +287,7 @@ public final class SecureProcessor {
       throw failed("ACTIVATE", SevStatus.ACTIVE, "the guest has ASID " + g.asid + " already");
     }
     boolean es = g.policy.has(GuestPolicy.ES);
-    if (asid < 1 || asid > MAX_ASID || es != asid < MIN_SEV_ASID) {
+    if (asid < FIRST_ES_ASID || asid > MAX_ASID || es != asid < MIN_SEV_ASID) {
       throw failed(
           "ACTIVATE",
           SevStatus.INVALID_ASID,

@@ -62,6 +62,7 @@ public final class SnpSecureProcessor {
   private static final String FINISH = "SNP_LAUNCH_FINISH";
   private static final byte[] NO_CONTENTS = new byte[0];
   private static final String UPDATE = "SNP_LAUNCH_UPDATE";
+  private static final int LARGE = 2 << 20;
 
   private static final int FIRST_VERSION = 2;
 
@@ -242,13 +243,32 @@ public final class SnpSecureProcessor {
    */
   public void launchUpdate(
       long context, long address, SnpPageType type, VmplPermissions permissions) {
+    launchUpdate(context, address, false, type, permissions);
+  }
+
+  /**
+   * The same.
+   *
+   * @param large it is a page of 2 MiB, which is measured as 512 of 4 KiB in rising order
+   */
+  public void launchUpdate(
+      long context, long address, boolean large, SnpPageType type, VmplPermissions permissions) {
     Guest g = guest(context, UPDATE);
     RmpEntry e = rmp.read(address);
     if (e.state() != PageOwnership.PRE_GUEST) {
       throw failed(UPDATE, SevStatus.INVALID_PAGE_STATE, hex(address) + " is in " + e.state());
     }
-    if (e.large()) {
-      throw failed(UPDATE, SevStatus.INVALID_PAGE_SIZE, hex(address) + " is a page of 2 MiB");
+    if (e.large() != large) {
+      throw failed(
+          UPDATE,
+          SevStatus.INVALID_PAGE_SIZE,
+          hex(address) + " is a page of " + (e.large() ? "2 MiB" : "4 KiB"));
+    }
+    if (large && (address & LARGE - 1) != 0) {
+      throw failed(UPDATE, SevStatus.INVALID_ADDRESS, hex(address) + " is no multiple of 2 MiB");
+    }
+    if (large && !type.mayBeLarge()) {
+      throw failed(UPDATE, SevStatus.INVALID_PAGE_SIZE, "a page of type " + type + " has 4 KiB");
     }
     require(g, State.LAUNCH, UPDATE);
     requireActive(g, UPDATE);
@@ -258,8 +278,10 @@ public final class SnpSecureProcessor {
           SevStatus.INVALID_PAGE_OWNER,
           hex(address) + " belongs to ASID " + e.asid() + ", not " + g.asid);
     }
-    byte[] contents = prepare(g, address, type);
-    g.digest.add(type, e.gpa(), permissions, contents);
+    for (int at = 0; at < (large ? LARGE : Page.SIZE); at += Page.SIZE) {
+      byte[] contents = prepare(g, address + at, type);
+      g.digest.add(type, e.gpa() + at, permissions, contents);
+    }
     int packed = permissions.vmpl1() << 8 | permissions.vmpl2() << 16 | permissions.vmpl3() << 24;
     rmp.launch(address, packed, type == SnpPageType.VMSA);
   }

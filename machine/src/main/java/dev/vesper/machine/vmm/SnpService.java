@@ -32,7 +32,7 @@ final class SnpService {
   SnpService(Hypervisor host, HostRmp rmp) {
     this.host = host;
     memory = host.memory;
-    pages = new PageStates(memory, rmp);
+    pages = new PageStates(host, rmp);
     features =
         HvFeatures.SNP
             | HvFeatures.AP_CREATION
@@ -147,12 +147,28 @@ final class SnpService {
 
   private long serve(PageStateList list, int i, PageStateEntry e) {
     int done = e.done();
+    if (e.large() && done == 0 && changedLarge(i, e)) {
+      done = e.pages();
+    }
     while (done < e.pages()
         && changed(RmpCause.PAGE_STATE_CHANGE, i, e.operation(), e.gfn() + done << 12)) {
       done++;
     }
     list.setEntry(i, e.withDone(done));
     return done == e.pages() ? 0 : PageStateList.FAILED;
+  }
+
+  /** {@return whether 2 MiB are changed at once} */
+  private boolean changedLarge(int entry, PageStateEntry e) {
+    HostObserver o = host.observer;
+    if (o != null) {
+      o.changesPage(RmpCause.PAGE_STATE_CHANGE, entry, e.operation(), e.gfn() << 12);
+    }
+    boolean done = pages.changeLarge(e.gfn() << 12, e.operation());
+    if (o != null && done) {
+      o.changedPage("");
+    }
+    return done;
   }
 
   /** {@return whether a page's state is changed as far as it has to be} */

@@ -15,6 +15,8 @@ import dev.vesper.machine.spec.BootException;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.Outcome;
 import dev.vesper.machine.spec.SevMode;
+import dev.vesper.machine.spec.SnpHost;
+import dev.vesper.machine.spec.SnpLaunch;
 import dev.vesper.machine.spec.Translator;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
@@ -22,7 +24,7 @@ import java.util.List;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** The unmodified kernel of Debian 12 as an SEV-SNP guest, booted directly. */
 @Tag("slow")
@@ -48,10 +50,12 @@ final class LinuxSnpTest {
         .initrd(DebianKernel.initramfs(INIT));
   }
 
+  /** Entries of 2 MiB in the reverse map table, which the guest has the host split. */
   @ParameterizedTest
-  @ValueSource(ints = {1, 4})
-  void bootsToInitAndPowersOff(int processors) throws BootException {
-    TestMachine t = TestMachine.of(options(processors));
+  @CsvSource({"1, false", "4, false", "2, true"})
+  void bootsToInitAndPowersOff(int processors, boolean large) throws BootException {
+    SnpLaunch snp = SnpLaunch.DEFAULT.withHost(SnpHost.KVM.withLargePages(large));
+    TestMachine t = TestMachine.of(options(processors).snp(snp));
     assertThat(t.run(MOST)).isEqualTo(POWERED_OFF);
     assertThat(t.console())
         .contains("Memory Encryption Features active: AMD SEV SEV-ES SEV-SNP")

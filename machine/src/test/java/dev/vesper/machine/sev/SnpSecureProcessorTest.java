@@ -25,6 +25,7 @@ import dev.vesper.machine.memory.PageOwnership;
 import dev.vesper.machine.memory.PhysicalMemory;
 import dev.vesper.machine.memory.Rmp;
 import dev.vesper.machine.memory.RmpEntry;
+import dev.vesper.machine.memory.RmpResult;
 import java.math.BigInteger;
 import java.util.Arrays;
 import java.util.HexFormat;
@@ -150,6 +151,52 @@ final class SnpSecureProcessorTest {
         SevStatus.INVALID_GUEST_STATE,
         () -> p.launchUpdate(context, 0x8000, SnpPageType.NORMAL, VmplPermissions.NONE));
     fails(SevStatus.INVALID_GUEST_STATE, () -> finish(null, null, false));
+  }
+
+  /** A page of 2 MiB is measured as 512 pages of 4 KiB, and only some types can be so large. */
+  @Test
+  void pagesOf2Mebibytes() {
+    PhysicalMemory m = new PhysicalMemory(6 << 20, 4);
+    Rmp table = m.protect(m.createKey(1));
+    long c = (long) m.allocateHostPage() << 12;
+    SnpSecureProcessor q = new SnpSecureProcessor(m, 1, HOST);
+    q.init();
+    table.update(c, RmpEntry.guest(0, 0).forFirmware());
+    q.contextCreate(c);
+    q.launchStart(c, new SnpPolicy(0x3_0000), new byte[16]);
+    q.dfFlush();
+    q.activate(c, ASID);
+    long at = 0x20_0000;
+    m.hostView().write(at + 0x5_6789, 8, 0x1234);
+    RmpEntry whole = RmpEntry.guest(at, ASID).ofTwoMebibytes().forFirmware();
+    assertThat(table.update(at, whole)).isEqualTo(RmpResult.SUCCESS);
+    fails(
+        SevStatus.INVALID_PAGE_SIZE,
+        () -> q.launchUpdate(c, at, SnpPageType.NORMAL, VmplPermissions.NONE));
+    fails(
+        SevStatus.INVALID_ADDRESS,
+        () -> q.launchUpdate(c, at + 0x1000, true, SnpPageType.NORMAL, VmplPermissions.NONE));
+    for (SnpPageType t : List.of(SnpPageType.VMSA, SnpPageType.SECRETS, SnpPageType.CPUID)) {
+      fails(
+          SevStatus.INVALID_PAGE_SIZE, () -> q.launchUpdate(c, at, true, t, VmplPermissions.NONE));
+    }
+    q.launchUpdate(c, at, true, SnpPageType.NORMAL, VmplPermissions.NONE);
+    SnpDigest same = new SnpDigest();
+    for (int i = 0; i < 512; i++) {
+      byte[] b = new byte[4096];
+      if (i == 0x56) {
+        b[0x789] = 0x34;
+        b[0x78A] = 0x12;
+      }
+      same.add(SnpPageType.NORMAL, at + 4096 * i, VmplPermissions.NONE, b);
+    }
+    assertThat(q.digest(c)).isEqualTo(same.toString());
+    assertThat(table.read(at + 0x5_6000).state()).isEqualTo(PageOwnership.GUEST_VALID);
+    assertThat(table.read(at + 0x5_6000).large()).isTrue();
+    table.update(0x5000, RmpEntry.guest(0x5000, ASID).forFirmware());
+    fails(
+        SevStatus.INVALID_PAGE_SIZE,
+        () -> q.launchUpdate(c, 0x5000, true, SnpPageType.ZERO, VmplPermissions.NONE));
   }
 
   /** Contents, digest and permissions of each type. */

@@ -12,7 +12,9 @@ import dev.vesper.machine.observe.EventSink;
 import dev.vesper.machine.observe.Symbols;
 import dev.vesper.machine.sev.EncryptedVcpu;
 import dev.vesper.machine.sev.PlainVcpu;
+import dev.vesper.machine.sev.SecureProcessor;
 import dev.vesper.machine.sev.VirtualCpu;
+import dev.vesper.machine.sev.Vmcb;
 import dev.vesper.machine.spec.ConsoleInput;
 import dev.vesper.machine.spec.Hardware;
 import dev.vesper.machine.spec.SevMode;
@@ -51,6 +53,7 @@ final class OneVcpuHost {
         mode.encryptsState()
             ? new EncryptedVcpu(cpu, memory, key)
             : new PlainVcpu(cpu, memory, mode == SevMode.SEV);
+    vcpu.vmcb().set(Vmcb.ASID, SecureProcessor.FIRST_ES_ASID);
   }
 
   /** {@return what turns all that a host does into events} */
