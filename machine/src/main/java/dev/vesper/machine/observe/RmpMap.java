@@ -37,7 +37,7 @@ public final class RmpMap implements EventSink {
     }
 
     private boolean isLike(Area other) {
-      return kind == other.kind && vmsa == other.vmsa;
+      return words().equals(other.words());
     }
   }
 

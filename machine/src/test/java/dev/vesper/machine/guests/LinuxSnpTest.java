@@ -11,6 +11,8 @@ import dev.vesper.machine.observe.Event.GhcbRegistered;
 import dev.vesper.machine.observe.Event.Pvalidate;
 import dev.vesper.machine.observe.Event.RmpChanged;
 import dev.vesper.machine.observe.Event.Rmpadjust;
+import dev.vesper.machine.observe.RmpMap;
+import dev.vesper.machine.observe.RmpState;
 import dev.vesper.machine.spec.BootException;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.Outcome;
@@ -96,12 +98,26 @@ final class LinuxSnpTest {
     return t.machine().instructions() + " " + t.machine().stateHash() + " " + t.console();
   }
 
+  /**
+   * {@return memory by state, but for what is shared: of that, events say what became so, and the
+   * machine all}
+   */
+  private static List<RmpMap.Area> ofGuest(RmpMap map) {
+    return map.areas().stream()
+        .filter(
+            a -> a.kind() == RmpState.Kind.GUEST_VALID || a.kind() == RmpState.Kind.GUEST_INVALID)
+        .toList();
+  }
+
   /** {@return the state of a guest that is looked at} */
   private static String seen(Translator by, long instructions, List<Event> to)
       throws BootException {
     TestMachine t = TestMachine.of(options(2)).traced();
     String state = state(t, by, instructions);
     to.addAll(t.events());
+    RmpMap told = new RmpMap();
+    to.forEach(told::accept);
+    assertThat(ofGuest(told)).isEqualTo(ofGuest(t.machine().memoryMap())).hasSizeGreaterThan(3);
     return state;
   }
 

@@ -7,6 +7,8 @@ import dev.vesper.machine.observe.At;
 import dev.vesper.machine.observe.Bytes;
 import dev.vesper.machine.observe.Event;
 import dev.vesper.machine.observe.EventSink;
+import dev.vesper.machine.observe.RmpCause;
+import dev.vesper.machine.observe.RmpState;
 import dev.vesper.machine.observe.check.Checker;
 import dev.vesper.machine.observe.check.Verdict;
 import dev.vesper.machine.observe.format.JsonLinesReader;
@@ -111,6 +113,50 @@ final class HtmlReportTest {
     StringWriter again = new StringWriter();
     r.write(again);
     assertThat(PageData.of(again.toString()).details()).hasSize(n);
+  }
+
+  /** Every other page of 800 MB becomes shared, each by an event of its own. */
+  @Test
+  void aHundredThousandPageStateChangesMakeNoLongPage() throws IOException {
+    int n = 100_000;
+    RmpState before = new RmpState(RmpState.Kind.GUEST_VALID, false, false, 1, 0, 0x1F);
+    try (HtmlReport r = written()) {
+      for (int i = 0; i < n; i++) {
+        long gpa = 0x2000L * i;
+        RmpState was = before.behind(gpa);
+        r.accept(
+            new Event.RmpChanged(
+                at(i),
+                RmpCause.PAGE_STATE_CHANGE,
+                "shared",
+                gpa,
+                1,
+                was,
+                RmpState.HYPERVISOR,
+                i % 253,
+                i % 253,
+                ""));
+      }
+    }
+    assertThat(out.getBuffer().length()).as("bytes").isLessThan(4_000_000);
+    PageData page = PageData.of(out.toString());
+    assertThat(page.head()).containsEntry("paged", (long) n).containsEntry("areas", (long) n);
+    assertThat(JsonTree.array(page.head().get("map"))).as("what the head has").hasSize(2000);
+    assertThat(JsonTree.array(page.head().get("totals")))
+        .containsExactly(List.of("shared", (long) n));
+    // The last one is found in the last chunk, by its page.
+    List<Long> last = page.pages().getLast();
+    assertThat(last.subList(last.size() - 4, last.size()))
+        .containsExactly((n - 1L) % Chunk.ROWS, 2L * (n - 1), 1L, n - 1L);
+    assertThat(page.pages().stream().mapToInt(List::size).sum()).isEqualTo(4 * n);
+  }
+
+  @Test
+  void rowsOfOtherEventsAreOfNoPage() throws IOException {
+    try (HtmlReport r = written()) {
+      lines(r, 0, 5);
+    }
+    assertThat(PageData.of(out.toString()).pages()).containsExactly(List.of());
   }
 
   @Test

@@ -18,9 +18,14 @@ import java.util.zip.GZIPInputStream;
  * @param head the element of data
  * @param chunks the columns of each chunk
  * @param details fields of each row
+ * @param pages of each chunk which rows are about which pages of memory: number of the row, first
+ *     page, how many, instructions
  */
 public record PageData(
-    Map<String, Object> head, List<Map<String, Object>> chunks, List<String> details) {
+    Map<String, Object> head,
+    List<Map<String, Object>> chunks,
+    List<String> details,
+    List<List<Long>> pages) {
   private static final Pattern ELEMENT =
       Pattern.compile("<script type=\"application/json\" (?:class|id)=\"(\\w+)\">([^<]*)</script>");
 
@@ -29,6 +34,7 @@ public record PageData(
     Map<String, Object> head = Map.of();
     List<Map<String, Object>> chunks = new ArrayList<>();
     List<String> details = new ArrayList<>();
+    List<List<Long>> pages = new ArrayList<>();
     Matcher m = ELEMENT.matcher(page);
     while (m.find()) {
       Object o = JsonTree.parse(m.group(2));
@@ -40,9 +46,11 @@ public record PageData(
         for (Object d : JsonTree.array(JsonTree.parse(text(packed.get(1))))) {
           details.add(String.valueOf(d));
         }
+        String index = packed.get(2).equals("") ? "[]" : text(packed.get(2));
+        pages.add(JsonTree.array(JsonTree.parse(index)).stream().map(v -> (Long) v).toList());
       }
     }
-    return new PageData(head, chunks, details);
+    return new PageData(head, chunks, details, pages);
   }
 
   private static String text(Object packed) throws IOException {
