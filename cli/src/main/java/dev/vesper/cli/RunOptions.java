@@ -232,7 +232,9 @@ final class RunOptions {
         "NAME",
         "let the hypervisor break the protocol: no-valid-bits, stale-info, touch-save-area,"
             + " touch-private, msr-code, msr-register, xsave-size, bad-exception, refuse,"
-            + " fatal-unknown, or vc:CODE@N, which injects #VC after N instructions",
+            + " fatal-unknown, cpuid-leaf, read-private, under --sev snp page-state-undone,"
+            + " page-state-stuck, page-state-invalid, take-page, or vc:CODE@N, which injects #VC"
+            + " after N instructions",
         v -> hostFaults = v,
         "--host-fault");
     o.text(

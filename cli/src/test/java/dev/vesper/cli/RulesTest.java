@@ -2,6 +2,7 @@ package dev.vesper.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.vesper.guest.FlatGuest;
 import dev.vesper.guest.Locore;
 import dev.vesper.machine.Machine;
 import dev.vesper.machine.observe.check.Checker;
@@ -12,6 +13,7 @@ import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.SevMode;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -36,6 +38,7 @@ final class RulesTest {
     Rule rule = Rule.INPUTS_VALID;
     String at = "";
     String profile = "kvm";
+    boolean snp;
     String[] intercepts = {};
     String[] faults = {};
     boolean executeOnly;
@@ -48,35 +51,51 @@ final class RulesTest {
     }
 
     byte[] image(boolean broken) {
-      return Locore.variant(main.toString(), broken ? changes : Map.of());
+      return image(broken ? changes : Map.of());
+    }
+
+    byte[] image(Map<String, String> pieces) {
+      if (!snp) {
+        return Locore.variant(main.toString(), pieces);
+      }
+      String source = SNP_GUEST.replace("\nmain:\n", "\nmain:\n" + main);
+      for (Map.Entry<String, String> e : pieces.entrySet()) {
+        source = source.replace(e.getKey(), e.getValue());
+      }
+      return FlatGuest.image(source);
     }
 
     List<Finding> run(byte[] image, boolean withFaults, boolean xo) throws BootException {
-      MachineSpec o =
-          MachineSpec.builder(SevMode.ES, image, b -> {})
+      MachineSpec.Builder spec =
+          MachineSpec.builder(snp ? SevMode.SNP : SevMode.ES, image, b -> {})
               .memoryBytes(64L << 20)
               .profile(profile)
               .processors(profile.equals("kvm") ? 2 : 1)
-              .cpuModel("vesper-min,+xsave")
-              .intercepts(intercepts)
-              .build();
+              .intercepts(intercepts);
+      MachineSpec o = (snp ? spec : spec.cpuModel("vesper-min,+xsave")).build();
       o = withFaults ? o.toBuilder().hostFaults(faults).build() : o;
       Machine m = new Machine(xo ? o.toBuilder().executeOnlyText().build() : o);
       Checker c = new Checker();
       m.trace(c::accept, true);
-      m.limit(50_000_000L, Long.MAX_VALUE);
+      m.limit(snp ? 100_000L : 50_000_000L, Long.MAX_VALUE);
       m.run();
       return c.findings();
     }
   }
 
-  private static List<Breach> breaches() throws IOException {
-    String text;
-    try (InputStream in = RulesTest.class.getResourceAsStream("rules.txt")) {
-      text = new String(Objects.requireNonNull(in).readAllBytes(), StandardCharsets.UTF_8);
+  private static final String SNP_GUEST = resource("snp.s");
+
+  private static String resource(String name) {
+    try (InputStream in = RulesTest.class.getResourceAsStream(name)) {
+      return new String(Objects.requireNonNull(in).readAllBytes(), StandardCharsets.UTF_8);
+    } catch (IOException e) {
+      throw new UncheckedIOException(e);
     }
+  }
+
+  private static List<Breach> breaches() {
     List<Breach> all = new ArrayList<>();
-    for (String stanza : text.split("\n\n+")) {
+    for (String stanza : resource("rules.txt").split("\n\n+")) {
       Breach b = parse(stanza);
       if (!b.at.isEmpty()) {
         all.add(b);
@@ -99,6 +118,7 @@ final class RulesTest {
         case "rule" -> b.rule = Objects.requireNonNull(Rule.of(word[1]), word[1]);
         case "at" -> b.at = word[1];
         case "profile" -> b.profile = word[1];
+        case "guest" -> b.snp = word[1].equals("snp");
         case "intercept" -> b.intercepts = word[1].split(",");
         case "fault" -> b.faults = word[1].split(",");
         case "execute-only" -> b.executeOnly = true;
@@ -126,7 +146,7 @@ final class RulesTest {
     }
   }
 
-  static Stream<Breach> each() throws IOException {
+  static Stream<Breach> each() {
     return breaches().stream();
   }
 
@@ -156,7 +176,7 @@ final class RulesTest {
 
   /** {@return the findings in the unbroken guest: many breaches have the same twin} */
   private static List<Finding> whole(Breach b) throws BootException {
-    String key = b.profile + " " + String.join(",", b.intercepts) + "\n" + b.main;
+    String key = b.snp + " " + b.profile + " " + String.join(",", b.intercepts) + "\n" + b.main;
     List<Finding> known = WHOLE.get(key);
     if (known == null) {
       known = b.run(b.image(false), false, false);
@@ -168,12 +188,11 @@ final class RulesTest {
   private static final Map<String, List<Finding>> WHOLE = new HashMap<>();
 
   private static boolean differs(Breach b, String find, String with) {
-    return !java.util.Arrays.equals(
-        Locore.variant(b.main.toString(), Map.of(find, with)), b.image(false));
+    return !java.util.Arrays.equals(b.image(Map.of(find, with)), b.image(false));
   }
 
   @Test
-  void noRuleIsWithoutABreach() throws IOException {
+  void noRuleIsWithoutABreach() {
     Set<Rule> seen = EnumSet.noneOf(Rule.class);
     breaches().forEach(b -> seen.add(b.rule));
     assertThat(seen).containsExactlyInAnyOrder(Rule.values());

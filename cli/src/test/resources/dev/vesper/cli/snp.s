@@ -2,20 +2,15 @@
 ; Linear addresses from SHARED on are those of physical memory without the C-bit; below they are the same with it.
 
 equ PASS 0x10
-equ FAIL 0x11
-equ DEBUG_EXIT 0xf4
 equ SHARED 0x40000000
 equ C_BIT_HIGH 0x80000
 equ STACK 0x180000
 equ TABLES 0x200000
 equ IDT 0x210000
 equ GHCB 0x300000
-equ OTHER_GHCB 0x302000
 equ PAGE 0x310000
 equ SECOND 0x311000
-equ NEVER 0xb0000
 equ VMSA 0x321000
-equ ALIGNED_VMSA 0x400000
 equ SECRETS 0x9d000
 equ CPUID_PAGE 0x9e000
 equ GHCB_MSR 0xc0010130
@@ -309,6 +304,7 @@ ap_run:
     pause
     cmp dword [ap_arrived], 0
     je .wait
+ap_take_back:
     mov rsi, 0x100000002
     xor edx, edx
     call ap_creation
@@ -362,6 +358,26 @@ ap_fill:
     mov qword [rdi+0x3e8], 1
     mov dword [rdi+0x408], 0x1f80
     mov dword [rdi+0x410], 0x37f
+    ret
+
+; Lets VMPL1 have the pages that a second processor needs there.
+lower_pages:
+    mov edi, 0x100000
+    call lower_page
+    mov edi, TABLES
+.next_page:
+    call lower_page
+    add edi, 0x1000
+    cmp edi, TABLES+0x4000
+    jne .next_page
+    ret
+lower_page:
+    mov eax, edi
+    xor ecx, ecx
+    mov edx, 0xf01
+    rmpadjust
+    test eax, eax
+    jne terminate
     ret
 
 ap_start:

@@ -183,7 +183,7 @@ public final class Assembly {
       host.startsAgainBy(
           () -> GuestLoader.again(o, profile, model, view, guest)::stateOf, afterBios);
     }
-    HostFaults.commit(o.hostFaults(), host.program());
+    HostFaults.commit(o.hostFaults(), host.program(), view.rmp());
     if (o.executeOnly()) {
       BitSet text = textFrames(guest);
       cpus.forEach(c -> c.executeOnly = text);

@@ -85,6 +85,7 @@ final class AnswerCheck {
           "mov",
           "movsx",
           "movsxd",
+          "pop",
           "lea",
           "rol",
           "ror",
@@ -127,13 +128,19 @@ final class AnswerCheck {
         in.mnemonic().equals("xor")
             && in.form().operands.size() == 2
             && register(in, in.form().operands.get(1)) == to;
-    boolean arithmetic = !in.mnemonic().startsWith("mov") && !in.mnemonic().equals("lea");
+    boolean arithmetic = !overwrites(in);
     boolean keeps = arithmetic && (tainted >> to & 1) != 0 && !cleared;
     if (reads && !cleared || keeps) {
       tainted |= 1 << to;
     } else if (whole) {
       tainted &= ~(1 << to);
     }
+  }
+
+  /** {@return whether the first operand is written without being read} */
+  private static boolean overwrites(Insn in) {
+    String m = in.mnemonic();
+    return m.startsWith("mov") || m.equals("lea") || m.equals("pop");
   }
 
   /** {@return the general register of an operand, or -1} */
@@ -158,7 +165,7 @@ final class AnswerCheck {
     }
     int m = 0;
     boolean first = true;
-    boolean overwrites = in.mnemonic().startsWith("mov") || in.mnemonic().equals("lea");
+    boolean overwrites = overwrites(in);
     for (OperandSpec o : in.form().operands) {
       int r = register(in, o);
       if (r >= 0 && !(first && overwrites)) {

@@ -144,8 +144,7 @@ final class ExchangeTracer implements HostObserver {
     boolean string = code == ExitCode.IOIO && (info1 & 4) != 0;
     bytes = string ? bytes * (info1 >> 4 & 7) : bytes;
     boolean list = code == ExitCode.SNP_PAGE_STATE_CHANGE;
-    boolean buffered =
-        string || list || code == ExitCode.MMIO_READ || code == ExitCode.MMIO_WRITE;
+    boolean buffered = string || list || code == ExitCode.MMIO_READ || code == ExitCode.MMIO_WRITE;
     long offset = before.page.get(GhcbField.SW_SCRATCH) - servedPage;
     long length = list ? listed(offset) : buffered ? bytes : 0;
     return new GhcbExchange(

@@ -38,7 +38,10 @@ final class FirstUses {
    * @return whether accesses to the page are to be reported
    */
   boolean validated(long rip, int frame, boolean unchanged) {
-    int n = times.size() < MOST_PLACES || times.containsKey(rip) ? times.merge(rip, 1, Integer::sum) : 1;
+    int n =
+        times.size() < MOST_PLACES || times.containsKey(rip)
+            ? times.merge(rip, 1, Integer::sum)
+            : 1;
     if (n > MOST_AT_ONE_PLACE && !unchanged || pages.size() >= MOST_PLACES) {
       return false;
     }

@@ -25,9 +25,39 @@ final class ResultCheck {
 
   private static final Set<String> LOSE_CARRY =
       Set.of(
-          "add", "sub", "cmp", "test", "and", "or", "xor", "neg", "shl", "shr", "sar", "rol", "ror",
-          "shld", "shrd", "mul", "imul", "bt", "bts", "btr", "btc", "clc", "stc", "cmpxchg", "xadd",
-          "popf", "sahf", "popcnt", "tzcnt", "lzcnt", "pvalidate", "rmpadjust", "rmpquery");
+          "add",
+          "sub",
+          "cmp",
+          "test",
+          "and",
+          "or",
+          "xor",
+          "neg",
+          "shl",
+          "shr",
+          "sar",
+          "rol",
+          "ror",
+          "shld",
+          "shrd",
+          "mul",
+          "imul",
+          "bt",
+          "bts",
+          "btr",
+          "btc",
+          "clc",
+          "stc",
+          "cmpxchg",
+          "xadd",
+          "popf",
+          "sahf",
+          "popcnt",
+          "tzcnt",
+          "lzcnt",
+          "pvalidate",
+          "rmpadjust",
+          "rmpquery");
 
   private final AnswerCheck result = new AnswerCheck();
   private final Map<Long, Integer> times = new HashMap<>();
@@ -50,7 +80,8 @@ final class ResultCheck {
    */
   void begin(long at, long page, boolean good, boolean carry, boolean set) {
     stop();
-    int n = times.size() < MOST_PLACES || times.containsKey(at) ? times.merge(at, 1, Integer::sum) : 1;
+    int n =
+        times.size() < MOST_PLACES || times.containsKey(at) ? times.merge(at, 1, Integer::sum) : 1;
     if (n > MOST_AT_ONE_PLACE && good && !set) {
       return;
     }

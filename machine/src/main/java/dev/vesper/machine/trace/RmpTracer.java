@@ -248,7 +248,6 @@ final class RmpTracer {
 
   /** The page from which the guest takes CPUID was launched. */
   void launchedCpuid(long gpa, byte[] page) {
-    recorder.record(
-        new CpuidLaunched(recorder.at(recorder.cpu().rip), gpa, Bytes.of(page)));
+    recorder.record(new CpuidLaunched(recorder.at(recorder.cpu().rip), gpa, Bytes.of(page)));
   }
 }

@@ -5,8 +5,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * The CPUID page of a guest under SEV-SNP (APM volume 2, 15.34.10; SEV-SNP firmware ABI, CPUID
- * page): count u32 at 0, then from 0x10 on entries of 0x30 bytes with EAX and ECX of the question at
- * 0 and 4 and EAX, EBX, ECX, EDX of the answer from 0x18 on.
+ * page): count u32 at 0, then from 0x10 on entries of 0x30 bytes with EAX and ECX of the question
+ * at 0 and 4 and EAX, EBX, ECX, EDX of the answer from 0x18 on.
  */
 final class CpuidTable {
   /** No page: nobody can take anything from it. */

@@ -16,7 +16,9 @@ import dev.vesper.machine.observe.check.PageHistory.Stretch;
 import java.util.ArrayList;
 import java.util.List;
 
-/** The rules for who owns a page of a guest under SEV-SNP, and whether the guest has accepted it. */
+/**
+ * The rules for who owns a page of a guest under SEV-SNP, and whether the guest has accepted it.
+ */
 final class PageRules {
   private static final long SMALL = 4096;
   private static final long LARGE = 2 << 20;
@@ -51,8 +53,7 @@ final class PageRules {
       return;
     }
     boolean gone = !e.after().isGuests();
-    boolean asked =
-        e.cause() == RmpCause.MSR_PROTOCOL || e.cause() == RmpCause.PAGE_STATE_CHANGE;
+    boolean asked = e.cause() == RmpCause.MSR_PROTOCOL || e.cause() == RmpCause.PAGE_STATE_CHANGE;
     if (before == Kind.GUEST_VALID) {
       boolean wanted = e.what().equals(PageStateEntry.operation(PageStateEntry.SHARED));
       if (asked && !wanted) {
@@ -282,7 +283,8 @@ final class PageRules {
               e.at(),
               vc,
               () -> "CF of {" + e.at().instruction() + "} for " + page + " is never looked at");
-      case UNCHANGED -> goesOn(v, "uses the page at " + At.place(e.at().rip(), e.at().symbol(), ""));
+      case UNCHANGED ->
+          goesOn(v, "uses the page at " + At.place(e.at().rip(), e.at().symbol(), ""));
       case EVICTION -> {
         if (evictionNeeded) {
           findings.add(
