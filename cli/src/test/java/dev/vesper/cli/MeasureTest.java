@@ -12,12 +12,14 @@ import dev.vesper.machine.launch.GuestPolicy;
 import dev.vesper.machine.launch.LaunchSecret;
 import dev.vesper.machine.launch.Owner;
 import dev.vesper.machine.launch.PlatformKeys;
+import dev.vesper.machine.launch.SnpPolicy;
 import dev.vesper.machine.observe.format.JsonTree;
 import dev.vesper.machine.spec.BootException;
 import dev.vesper.machine.spec.KernelHashing;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.ResetState;
 import dev.vesper.machine.spec.SevMode;
+import dev.vesper.machine.spec.SnpLaunch;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;
@@ -38,6 +40,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** {@code measure}, {@code session} and what {@code run} does with a launch. */
@@ -240,11 +243,25 @@ final class MeasureTest {
     return String.valueOf(JsonTree.object(object).get(key));
   }
 
+  /** {@return the firmware S8 of the vectors} */
+  private static byte[] snpCode() throws IOException {
+    Object s8 = snpVectors("snp_digests.json").get("synthetic_firmware");
+    return Base64.getDecoder().decode(text(Objects.requireNonNull(s8), "firmware_b64"));
+  }
+
+  private static MachineSpec snpFirmware(byte[] code) {
+    return MachineSpec.of(SevMode.SNP, new byte[0], b -> {}).toBuilder()
+        .firmware(MachineSpec.Firmware.of(code))
+        .memoryBytes(16 << 20)
+        .processors(2)
+        .build();
+  }
+
   /** Writes the firmware S8 and the kernel that is hashed with it; {@return its vectors} */
   private Map<String, Object> syntheticFirmware() throws IOException {
     Map<String, Object> s8 =
         JsonTree.object(snpVectors("snp_digests.json").get("synthetic_firmware"));
-    file("s8.fd", Base64.getDecoder().decode(text(s8, "firmware_b64")));
+    file("s8.fd", snpCode());
     byte[] kernel = new byte[256];
     for (int i = 0; i < 256; i++) {
       kernel[i] = (byte) i;
@@ -483,15 +500,50 @@ final class MeasureTest {
         locore.toBuilder().profile("openbsd:2026").processors(1).mode(SevMode.SEV).build());
   }
 
+  /** The synthetic firmware, which has a section for hashes, and direct kernels. */
+  private static List<MachineSpec> snpLaunches() throws IOException {
+    MachineSpec fw = snpFirmware(snpCode());
+    MachineSpec.Boot hashed =
+        new MachineSpec.Boot(
+            new byte[] {1, 2, 3}, "k", new byte[] {4}, "quiet", false, fw.boot().firmware());
+    MachineSpec flat = MachineSpec.of(SevMode.SNP, FlatGuest.image("hlt\n"), c -> {});
+    return List.of(
+        fw,
+        fw.toBuilder().processors(1).build(),
+        fw.toBuilder().processors(64).build(),
+        fw.toBuilder().cpuModel("EPYC-Genoa").build(),
+        fw.toBuilder().snp(SnpLaunch.DEFAULT.withFeatures(0x21)).build(),
+        fw.toBuilder().boot(hashed).build(),
+        fw.toBuilder().boot(hashed).processors(4).cpuModel("EPYC-Genoa,-avx512f").build(),
+        flat,
+        flat.toBuilder().processors(4).build(),
+        flat.toBuilder().append("a command line").initrd(new byte[] {1, 2, 3}).build(),
+        flat.toBuilder().snp(SnpLaunch.DEFAULT.withFeatures(0x29)).build(),
+        flat.toBuilder().memoryBytes(64 << 20).build());
+  }
+
   @Test
-  void theMachineMeasuresWhatWasComputed() throws BootException {
+  void theMachineMeasuresWhatWasComputed() throws BootException, IOException {
     List<String> digests = new ArrayList<>();
-    for (MachineSpec o : launches()) {
+    List<MachineSpec> all = new ArrayList<>(launches());
+    all.addAll(snpLaunches());
+    for (MachineSpec o : all) {
       String expected = HexFormat.of().formatHex(LaunchPlan.of(o).digest());
       assertThat(new Machine(o).launchDigest()).as("%s", o).isEqualTo(expected);
       digests.add(expected);
     }
-    assertThat(digests).hasSizeGreaterThan(10).doesNotHaveDuplicates();
+    assertThat(digests).hasSize(26).doesNotHaveDuplicates();
+  }
+
+  /** What the owner asks of the firmware is in the report, not in the digest. */
+  @Test
+  void policyCpuidAndHostDataAreNotMeasuredUnderSnp() throws BootException, IOException {
+    MachineSpec fw = snpFirmware(snpCode());
+    SnpLaunch other = SnpLaunch.DEFAULT.withPolicy(new SnpPolicy(0xB_0000));
+    byte[] digest = LaunchPlan.of(fw).digest();
+    assertThat(LaunchPlan.of(fw.toBuilder().snp(other).build()).digest()).isEqualTo(digest);
+    assertThat(LaunchPlan.of(fw.toBuilder().cpuModel("EPYC-Milan,-pku").build()).digest())
+        .isEqualTo(digest);
   }
 
   private static byte[] flipped(byte[] b, Random r) {
@@ -502,52 +554,96 @@ final class MeasureTest {
   }
 
   /** One bit of any input, wherever it is, gives another digest, or no launch at all. */
-  @Test
-  void everyBitCounts() throws BootException {
+  @ParameterizedTest
+  @EnumSource(
+      value = SevMode.class,
+      names = {"ES", "SNP"})
+  void everyBitCounts(SevMode mode) throws BootException, IOException {
     Random r = new Random(5);
+    byte[] firmware = mode == SevMode.SNP ? snpCode() : hashing();
     byte[] kernel = new byte[5000];
     byte[] initrd = new byte[3000];
     r.nextBytes(kernel);
     r.nextBytes(initrd);
-    MachineSpec base = firmware(hashing(), ResetState.QEMU, 0x800F12);
+    MachineSpec base = firmware(firmware, ResetState.QEMU, 0x800F12).toBuilder().mode(mode).build();
+    byte[] line = "console=ttyS0".getBytes(StandardCharsets.US_ASCII);
+    byte[] digest =
+        LaunchPlan.of(base.toBuilder().boot(boot(kernel, initrd, line, firmware)).build()).digest();
     int changed = 0;
     for (int i = 0; i < 400; i++) {
-      byte[] code = i % 5 == 0 ? flipped(hashing(), r) : hashing();
+      byte[] code = i % 5 == 0 ? flipped(firmware, r) : firmware;
       byte[] k = i % 5 == 1 ? flipped(kernel, r) : kernel;
       byte[] d = i % 5 == 2 ? flipped(initrd, r) : initrd;
-      String line =
-          i % 5 == 3
-              ? new String(
-                  flipped("console=ttyS0".getBytes(StandardCharsets.US_ASCII), r),
-                  StandardCharsets.ISO_8859_1)
-              : "console=ttyS0";
+      byte[] l = i % 5 == 3 ? flipped(line, r) : line;
       int signature = i % 5 == 4 ? 0x800F12 ^ 1 << r.nextInt(32) : 0x800F12;
       try {
         LaunchPlan p =
             LaunchPlan.of(
                 firmware(code, ResetState.QEMU, signature).toBuilder()
-                    .boot(
-                        new MachineSpec.Boot(k, "k", d, line, false, MachineSpec.Firmware.of(code)))
+                    .mode(mode)
+                    .boot(boot(k, d, l, code))
                     .build());
-        LaunchPlan q =
-            LaunchPlan.of(
-                base.toBuilder()
-                    .boot(
-                        new MachineSpec.Boot(
-                            kernel,
-                            "k",
-                            initrd,
-                            "console=ttyS0",
-                            false,
-                            MachineSpec.Firmware.of(hashing())))
-                    .build());
-        assertThat(p.digest()).as("round %d", i).isNotEqualTo(q.digest());
+        assertThat(p.digest()).as("round %d", i).isNotEqualTo(digest);
         changed++;
       } catch (BootException e) {
-        assertThat(e.getMessage()).contains("-m");
+        assertThat(e.getMessage()).containsAnyOf("-m", "firmware");
       }
     }
     assertThat(changed).isGreaterThan(380);
+  }
+
+  private static MachineSpec.Boot boot(byte[] kernel, byte[] initrd, byte[] line, byte[] code) {
+    return new MachineSpec.Boot(
+        kernel,
+        "k",
+        initrd,
+        new String(line, StandardCharsets.ISO_8859_1),
+        false,
+        MachineSpec.Firmware.of(code));
+  }
+
+  /** A kernel that is entered directly lies in pages of its own, each of which is measured. */
+  @Test
+  void everyBitOfADirectKernelCountsUnderSnp() throws BootException {
+    Random r = new Random(7);
+    byte[] image = FlatGuest.image("hlt\n" + "nop\n".repeat(9000));
+    byte[] initrd = new byte[10_000];
+    r.nextBytes(initrd);
+    byte[] line = "console=ttyS0 quiet".getBytes(StandardCharsets.US_ASCII);
+    MachineSpec base =
+        MachineSpec.of(SevMode.SNP, image, c -> {}).toBuilder().memoryBytes(8 << 20).build();
+    byte[] digest = direct(base, image, initrd, line, 1);
+    // Code alone, where every image is loaded as it is: behind the headers and before the symbols.
+    int from = 4096;
+    for (int i = 0; i < 40; i++) {
+      byte[] k = image.clone();
+      int bit = 8 * from + r.nextInt(8 * 8000);
+      k[bit >> 3] ^= (byte) (1 << (bit & 7));
+      assertThat(direct(base, k, initrd, line, 1)).as("bit %d", bit).isNotEqualTo(digest);
+      assertThat(direct(base, image, flipped(initrd, r), line, 1)).isNotEqualTo(digest);
+      assertThat(direct(base, image, initrd, flipped(line, r), 1)).isNotEqualTo(digest);
+    }
+    for (long features : new long[] {3, 5, 9, 0x21, 0x41, 0x81, 0x401, 0x8001}) {
+      assertThat(direct(base, image, initrd, line, features)).isNotEqualTo(digest);
+    }
+  }
+
+  private static byte[] direct(
+      MachineSpec base, byte[] kernel, byte[] initrd, byte[] line, long features)
+      throws BootException {
+    return LaunchPlan.of(
+            base.toBuilder()
+                .snp(SnpLaunch.DEFAULT.withFeatures(features))
+                .boot(
+                    new MachineSpec.Boot(
+                        kernel,
+                        "k",
+                        initrd,
+                        new String(line, StandardCharsets.ISO_8859_1),
+                        false,
+                        null))
+                .build())
+        .digest();
   }
 
   // ---- what differs
