@@ -164,7 +164,8 @@ final class RunCommand implements Options.Command {
     boolean reference = said.guest.reference();
     Path started = said.guest.started();
     long end = said.timeout > 0 ? System.nanoTime() + (long) (said.timeout * 1e9) : Long.MAX_VALUE;
-    MachineSpec options = LaunchSecrets.of(said.secret, said.guest).addTo(said.guest.read());
+    MachineSpec options =
+        said.snp.addTo(LaunchSecrets.of(said.secret, said.guest).addTo(said.guest.read()));
     byte @Nullable [] initrd = options.boot().initrd();
     // Firmware may be handed one of no bytes, whose hash is measured.
     if (initrd != null && initrd.length == 0 && options.boot().firmware() == null) {

@@ -30,6 +30,7 @@ final class RunOptions {
   static final String ROM_FILE = "std,romfile=";
 
   final GuestOptions guest = new GuestOptions();
+  final SnpRunOptions snp = new SnpRunOptions();
   String serial = "stdio";
   List<String> drive = List.of();
   List<String> nic = List.of();
@@ -245,6 +246,7 @@ final class RunOptions {
         "-d");
     o.path("F", "where -d logs to (default: stderr)", v -> logFile = v, "-D");
     guest.addLaunchTo(o);
+    snp.addTo(o);
     o.texts(
         "F",
         "put a secret into the area that the firmware publishes: a file, GUID=FILE for an entry of"
@@ -423,6 +425,7 @@ final class RunOptions {
     if (mode == SevMode.OFF && (measureOnly || !secret.isEmpty())) {
       throw new UserError("--measure-only and --secret are for a launch: use --sev sev or es");
     }
+    snp.validate(mode == SevMode.SNP);
     if (mode == SevMode.SNP && !secret.isEmpty()) {
       throw new UserError("--secret: an SNP launch has none; use --sev sev or es");
     }

@@ -12,6 +12,9 @@ import org.jspecify.annotations.Nullable;
 
 /** What {@code measure} takes for launches under SEV-SNP alone, by sev-snp-measure's names. */
 final class SnpOptions {
+  /** SEV_FEATURES, for {@code run} too. */
+  static final String FEATURES = "--guest-features";
+
   private String features = "";
   private String ovmfHash = "";
   private @Nullable Path idKey;
@@ -25,7 +28,7 @@ final class SnpOptions {
         "HEX",
         "SEV_FEATURES of the save areas under snp (default: 0x1)",
         v -> features = v,
-        "--guest-features");
+        FEATURES);
     o.text(
         "HEX",
         "digest of the firmware's own pages, as --mode snp:ovmf-hash prints it: the firmware's"
@@ -52,7 +55,7 @@ final class SnpOptions {
   /** {@return the first option that was given, or null} */
   private @Nullable String given() {
     return !features.isEmpty()
-        ? "--guest-features"
+        ? FEATURES
         : !ovmfHash.isEmpty() ? "--snp-ovmf-hash" : idKey != null ? "--idkey" : null;
   }
 
@@ -76,16 +79,18 @@ final class SnpOptions {
 
   /** {@return SEV_FEATURES} */
   long features() {
-    if (features.isEmpty()) {
-      return 1;
-    }
-    String digits = features.startsWith("0x") ? features.substring(2) : features;
+    return features.isEmpty() ? 1 : features(features);
+  }
+
+  /** {@return SEV_FEATURES that a user has said} */
+  static long features(String text) {
+    String digits = text.startsWith("0x") ? text.substring(2) : text;
     if (!digits.matches("[0-9a-fA-F]{1,16}")) {
-      throw new UserError("--guest-features takes a number in hex, not '" + features + "'");
+      throw new UserError(FEATURES + " takes a number in hex, not '" + text + "'");
     }
     long v = Long.parseUnsignedLong(digits, 16);
     if ((v & 1) == 0) {
-      throw new UserError("--guest-features " + features + ": bit 0 (SNPActive) is always set");
+      throw new UserError(FEATURES + " " + text + ": bit 0 (SNPActive) is always set");
     }
     return v;
   }

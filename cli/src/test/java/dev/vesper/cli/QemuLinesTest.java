@@ -205,6 +205,10 @@ final class QemuLinesTest {
         "-machine q35,confidential-guest-support=s -object sev-snp-guest,id=s,cbitpos=51,"
             + "reduced-phys-bits=1,policy=0x30000,kernel-hashes=on"
             + "| -M q35 --sev snp --policy 0x30000 --kernel-hashes on",
+        "-machine confidential-guest-support=s -object sev-snp-guest,id=s,id-block=QUE=,id-auth=QkI=,"
+            + "host-data=AA==,guest-visible-workarounds=Q0M=,author-key-enabled=on"
+            + "| --sev snp --id-block QUE= --id-auth QkI= --host-data AA=="
+            + " --guest-visible-workarounds Q0M= --author-key-enabled on",
         "-device virtio-blk-pci,drive=d -drive file=a,if=none,id=d | -drive file=a,if=virtio",
         "-drive file=a,if=none,id=d,format=raw -device ide-hd,drive=d"
             + "| -drive file=a,format=raw,if=ide",
@@ -252,7 +256,6 @@ final class QemuLinesTest {
       value = {
         "-object sev-guest,id=a,cbitpos=47 -machine confidential-guest-support=a | at 51",
         "-object sev-snp-guest,id=a,cbitpos=47 -machine confidential-guest-support=a | at 51",
-        "-object sev-snp-guest,id=a,id-block=AA -machine confidential-guest-support=a | ID blocks",
         "-machine q35,confidential-guest-support=a | no -object sev-guest has id=a",
         "-device virtio-blk-pci,drive=d | is named 'd'",
         "-device virtio-net-pci,netdev=d | is named 'd'",

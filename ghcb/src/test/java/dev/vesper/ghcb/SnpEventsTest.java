@@ -111,6 +111,33 @@ final class SnpEventsTest {
   }
 
   @Test
+  void featuresByName() {
+    assertThat(HvFeatures.named("apic-id-list")).isEqualTo(HvFeatures.APIC_ID_LIST);
+    assertThat(HvFeatures.named("MULTI_VMPL")).isEqualTo(0x20);
+    assertThat(HvFeatures.named("multivmpl")).isZero();
+    assertThat(HvFeatures.named("")).isZero();
+  }
+
+  @Test
+  void requestsOfTheDoorbellPage() {
+    assertThat(HvDoorbell.request(HvDoorbell.GET_PREFERRED)).isEqualTo("get preferred");
+    assertThat(HvDoorbell.request(HvDoorbell.SET)).isEqualTo("set");
+    assertThat(HvDoorbell.request(HvDoorbell.QUERY)).isEqualTo("query");
+    assertThat(HvDoorbell.request(HvDoorbell.CLEAR)).isEqualTo("clear");
+    assertThat(HvDoorbell.request(4)).isEqualTo("request 4");
+    assertThat(HvDoorbell.request(1L << 32)).isEqualTo("request 4294967296");
+  }
+
+  /** Events that no hypervisor here serves have names all the same. */
+  @Test
+  void laterEventsHaveNames() {
+    for (int code : new int[] {0x8000_001A, 0x8000_001B, 0x8000_001C, 0x8000_001D, -3}) {
+      assertThat(ExitCode.name(code)).startsWith("SVM_VM");
+      assertThat(ExitCode.of(ExitCode.name(code))).hasValue(code);
+    }
+  }
+
+  @Test
   void everyEventHasItsCodeAndName() {
     int[] codes = {0x10, 0x11, 0x12, 0x13, 0x14, 0x15, 0x16, 0x17, 0x18};
     for (int c : codes) {

@@ -102,15 +102,14 @@ final class Protection {
     take(k, "policy", "--policy");
     takeCommon(SNP_OBJECT, k);
     for (String key : List.of("id-block", "id-auth", "host-data", "guest-visible-workarounds")) {
-      if (k.take(key) != null) {
-        line.refuse(
-            SNP_OBJECT + "," + key + ": launches have none yet; 'vesper measure' makes ID blocks");
-      }
+      take(k, key, "--" + key);
+    }
+    String author = k.take("author-key-enabled");
+    if (author != null) {
+      line.set("--author-key-enabled", KeyValues.isOn(author) ? "on" : "off");
     }
     line.drop(
-        SNP_OBJECT,
-        k.takeAny(List.of("author-key-enabled", "vcek-disabled")),
-        "there is no ID block, and no report");
+        SNP_OBJECT, k.takeAny(List.of("vcek-disabled")), "there are no reports for it to sign");
     line.refuseRest(SNP_OBJECT, k);
   }
 

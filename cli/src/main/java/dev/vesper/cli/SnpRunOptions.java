@@ -1,0 +1,173 @@
+package dev.vesper.cli;
+
+import dev.vesper.ghcb.HvFeatures;
+import dev.vesper.machine.launch.IdAuthentication;
+import dev.vesper.machine.launch.IdBlock;
+import dev.vesper.machine.launch.SecretsPage;
+import dev.vesper.machine.launch.SevFeature;
+import dev.vesper.machine.spec.MachineSpec;
+import dev.vesper.machine.spec.SnpHost;
+import dev.vesper.machine.spec.SnpLaunch;
+import java.util.Base64;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Function;
+
+/**
+ * What {@code run} takes for guests under SEV-SNP alone: of the launch by the names of QEMU's
+ * sev-snp-guest, and how the hypervisor treats pages.
+ */
+final class SnpRunOptions {
+  private static final String RMP = "--rmp";
+  private static final String LARGE = "--rmp-2m";
+  private static final String OFFERED = "--hv-features";
+  private static final String BLOCK = "--id-block";
+  private static final String AUTHENTICATION = "--id-auth";
+  private static final String AUTHOR = "--author-key-enabled";
+  private static final String HOST_DATA = "--host-data";
+  private static final String WORKAROUNDS = "--guest-visible-workarounds";
+
+  /** What was said, by option. */
+  private final Map<String, String> said = new LinkedHashMap<>();
+
+  void addTo(Options o) {
+    add(o, "HEX", "SEV_FEATURES of the guest under snp (default: 0x1)", SnpOptions.FEATURES);
+    add(
+        o,
+        "kvm|strict",
+        "what becomes of a page that a guest under snp uses as what it is not, private or shared,"
+            + " without having asked: kvm has it converted, strict ends the run (default: kvm)",
+        RMP);
+    add(
+        o,
+        "on|off",
+        "entries of 2 MiB in the reverse map table, where launch and guest allow it (default: off)",
+        LARGE);
+    add(
+        o,
+        "NAMES",
+        "what the hypervisor offers guests under snp besides SNP and AP creation: apic-id-list,"
+            + " multi-vmpl (default: nothing)",
+        OFFERED);
+    add(
+        o,
+        "BASE64",
+        "the ID block that SNP_LAUNCH_FINISH checks, as 'vesper measure --idkey' prints it",
+        BLOCK);
+    add(o, "BASE64", "its authentication", AUTHENTICATION);
+    add(o, "on|off", "the author key must have signed the ID key (default: off)", AUTHOR);
+    add(o, "BASE64", "32 bytes of the host's for the guest's report (default: zeros)", HOST_DATA);
+    add(
+        o,
+        "BASE64",
+        "GOSVW, 16 bytes that the secrets page tells the guest (default: zeros)",
+        WORKAROUNDS);
+  }
+
+  private void add(Options o, String label, String description, String name) {
+    o.text(label, description, v -> said.put(name, v), name);
+  }
+
+  /** Refuses what cannot be meant. */
+  void validate(boolean snp) {
+    if (!snp && !said.isEmpty()) {
+      throw new UserError(said.keySet().iterator().next() + " is for --sev snp");
+    }
+    if (said.containsKey(AUTHENTICATION) && !said.containsKey(BLOCK)) {
+      throw new UserError("--id-auth is of an ID block: give it with --id-block");
+    }
+    if (said.containsKey(AUTHOR) && !said.containsKey(AUTHENTICATION)) {
+      throw new UserError("--author-key-enabled: give the key's signature with --id-auth");
+    }
+    if (snp) {
+      launch(SnpLaunch.DEFAULT);
+    }
+  }
+
+  /** {@return the machine's description with what was said} */
+  MachineSpec addTo(MachineSpec o) {
+    return said.isEmpty() ? o : o.toBuilder().snp(launch(o.snp())).build();
+  }
+
+  private SnpLaunch launch(SnpLaunch plain) {
+    SnpLaunch l = plain.withHost(host());
+    if (said.containsKey(SnpOptions.FEATURES)) {
+      long features = SnpOptions.features(said(SnpOptions.FEATURES));
+      List<String> why = SevFeature.refused(features);
+      if (!why.isEmpty()) {
+        throw new UserError(SnpOptions.FEATURES + ": " + String.join(", ", why));
+      }
+      l = l.withFeatures(features);
+    }
+    if (said.containsKey(BLOCK)) {
+      l =
+          l.withIdBlock(
+              bytes(BLOCK, IdBlock::parse),
+              said.containsKey(AUTHENTICATION)
+                  ? bytes(AUTHENTICATION, IdAuthentication::new)
+                  : null,
+              isOn(AUTHOR));
+    }
+    if (said.containsKey(HOST_DATA)) {
+      l = l.withHostData(bytes(HOST_DATA, SnpLaunch.HOST_DATA_BYTES));
+    }
+    return said.containsKey(WORKAROUNDS)
+        ? l.withWorkarounds(bytes(WORKAROUNDS, SecretsPage.WORKAROUND_BYTES))
+        : l;
+  }
+
+  private String said(String option) {
+    return said.getOrDefault(option, "");
+  }
+
+  private SnpHost host() {
+    String rmp = said(RMP);
+    if (!List.of("", "kvm", "strict").contains(rmp)) {
+      throw new UserError("--rmp takes kvm or strict, not '" + rmp + "'");
+    }
+    long features = 0;
+    for (String name :
+        said(OFFERED).isEmpty() ? List.<String>of() : List.of(said(OFFERED).split(","))) {
+      long bit = HvFeatures.named(name) & SnpHost.OPTIONAL;
+      if (bit == 0) {
+        throw new UserError("--hv-features takes apic-id-list and multi-vmpl, not '" + name + "'");
+      }
+      features |= bit;
+    }
+    return new SnpHost(!rmp.equals("strict"), isOn(LARGE), features);
+  }
+
+  private boolean isOn(String option) {
+    return switch (said(option)) {
+      case "on" -> true;
+      case "", "off" -> false;
+      default -> throw new UserError(option + " takes on or off, not '" + said(option) + "'");
+    };
+  }
+
+  private byte[] bytes(String option, int length) {
+    return bytes(
+        option,
+        b -> {
+          if (b.length != length) {
+            throw new IllegalArgumentException("it has " + length + " bytes, not " + b.length);
+          }
+          return b;
+        });
+  }
+
+  private <T> T bytes(String option, Function<byte[], T> parse) {
+    byte[] b;
+    try {
+      b = Base64.getDecoder().decode(said(option));
+    } catch (IllegalArgumentException e) {
+      throw new UserError(option + " takes bytes in base64: " + e.getMessage());
+    }
+    try {
+      return parse.apply(b);
+    } catch (IllegalArgumentException e) {
+      throw new UserError(option + ": " + e.getMessage());
+    }
+  }
+}

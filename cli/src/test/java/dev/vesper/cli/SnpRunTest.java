@@ -1,0 +1,149 @@
+package dev.vesper.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.vesper.guest.FlatGuest;
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Base64;
+import java.util.HexFormat;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** Options of {@code run} for guests under SEV-SNP alone. */
+final class SnpRunTest {
+  @TempDir static Path dir;
+
+  private static String block = "";
+  private static String authentication = "";
+
+  private static CommandResult vesper(String line) {
+    String[] words =
+        Stream.of(line.trim().split("\\s+"))
+            .map(w -> w.replace("$", dir + "/"))
+            .toArray(String[]::new);
+    return CommandResult.of(words);
+  }
+
+  private static CommandResult run(String options) {
+    return vesper("run --sev snp -m 16M -kernel $kernel " + options);
+  }
+
+  @BeforeAll
+  static void make() throws IOException {
+    Files.write(
+        dir.resolve("kernel"),
+        FlatGuest.image(
+            "mov rax, 0x83\nvc: mov rcx, cr3\nadd rcx, 0x2000\nbtr qword [rcx+0x10], 51\nmov rcx, cr3\nmov cr3, rcx\nat: mov [0x500000], rax\njmp at"));
+    Files.write(dir.resolve("id.pem"), pem("77"));
+    Files.write(dir.resolve("author.pem"), pem("78"));
+    CommandResult r =
+        vesper("measure --mode snp -m 16M -kernel $kernel --idkey $id.pem --authorkey $author.pem");
+    assertThat(r.status()).as(r.err()).isZero();
+    for (String l : r.out().lines().toList()) {
+      block = l.startsWith("id-block=") ? l.substring("id-block=".length()) : block;
+      authentication = l.startsWith("id-auth=") ? l.substring("id-auth=".length()) : authentication;
+    }
+  }
+
+  /** A private key as {@code openssl ecparam -genkey} writes it. */
+  private static byte[] pem(String d) {
+    byte[] der =
+        HexFormat.of()
+            .parseHex("303e0201010430" + "0".repeat(96 - d.length()) + d + "a00706052b81040022");
+    return ("-----BEGIN EC PRIVATE KEY-----\n"
+            + Base64.getMimeEncoder().encodeToString(der)
+            + "\n-----END EC PRIVATE KEY-----\n")
+        .getBytes(StandardCharsets.US_ASCII);
+  }
+
+  /** {@return base64 of the same bytes, one of them another} */
+  private static String changed(String base64, int at) {
+    byte[] b = Base64.getDecoder().decode(base64);
+    b[at] ^= 1;
+    return Base64.getEncoder().encodeToString(b);
+  }
+
+  private static CommandResult launched(String more) {
+    return run("--measure-only --id-block " + block + " " + more);
+  }
+
+  @Test
+  void anIdBlockIsChecked() {
+    CommandResult good = launched("--id-auth " + authentication + " --author-key-enabled on");
+    assertThat(good.err()).isEmpty();
+    assertThat(good.status()).isZero();
+    assertThat(launched("--id-auth " + changed(authentication, 0x900)).status())
+        .as("the author key of nobody who asks")
+        .isZero();
+  }
+
+  private static void refused(String status, String options) {
+    CommandResult r = launched(options);
+    assertThat(r.err()).contains("SNP_LAUNCH_FINISH failed with " + status);
+    assertThat(r.err().lines()).hasSize(1);
+    assertThat(r.status()).isEqualTo(2);
+  }
+
+  @Test
+  void aWrongOneIsRefusedByTheFirmwaresName() {
+    String by = "--id-auth " + authentication;
+    refused("BAD_MEASUREMENT", by + " -append x");
+    refused("POLICY_FAILURE", by + " --policy 0xb0000");
+    refused("INVALID_PARAM", "");
+    refused("INVALID_PARAM", "--id-auth " + changed(authentication, 0));
+    refused("INVALID_PARAM", "--author-key-enabled on --id-auth " + changed(authentication, 4));
+    refused("BAD_SIGNATURE", "--id-auth " + changed(authentication, 0x50));
+    refused("BAD_SIGNATURE", "--id-auth " + changed(authentication, 0x250));
+    refused("BAD_SIGNATURE", "--author-key-enabled on --id-auth " + changed(authentication, 0x690));
+  }
+
+  /** Host data and workarounds change no digest, but reach the launch. */
+  @Test
+  void whatIsOnlyRepeatedIsTaken() {
+    String data = Base64.getEncoder().encodeToString(new byte[32]);
+    String more = "--host-data " + data + " --guest-visible-workarounds " + data.substring(0, 22);
+    CommandResult r = launched("--id-auth " + authentication + " " + more + "==");
+    assertThat(r.err()).isEmpty();
+    assertThat(r.status()).isZero();
+  }
+
+  @Test
+  void aStrictRunSaysWhichPage() {
+    CommandResult r = run("--rmp strict --limit-insns 1000 --rmp-2m on");
+    assertThat(r.status()).isEqualTo(7);
+    assertThat(r.err())
+        .contains("shared data write", "GPA 0x500000", "guest-valid (2 MiB)", "<at>");
+    assertThat(run("--limit-insns 1000").status()).as("converted").isEqualTo(124);
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "--sev es -kernel $kernel --rmp strict | --rmp is for --sev snp",
+        "--sev snp -kernel $kernel --rmp lazy | --rmp takes kvm or strict, not 'lazy'",
+        "--sev snp -kernel $kernel --rmp-2m 1 | --rmp-2m takes on or off, not '1'",
+        "--sev snp -kernel $kernel --hv-features tio | takes apic-id-list and multi-vmpl, not 'tio'",
+        "--sev snp -kernel $kernel --guest-features 2 | bit 0 (SNPActive) is always set",
+        "--sev snp -kernel $kernel --guest-features 201 | SecureTSC (0x200) is not supported",
+        "--sev snp -kernel $kernel --id-block AA | --id-block: an ID block has 96 bytes, not 1",
+        "--sev snp -kernel $kernel --id-block ! | --id-block takes bytes in base64",
+        "--sev snp -kernel $kernel --id-auth AA | give it with --id-block",
+        "--sev snp -kernel $kernel --author-key-enabled on | give the key's signature with --id-auth",
+        "--sev snp -kernel $kernel --host-data AA | --host-data: it has 32 bytes, not 1",
+        "--sev snp -kernel $kernel --guest-visible-workarounds AAAA | it has 16 bytes, not 3"
+      })
+  void mistakesAreSaidInALine(String options, String said) {
+    CommandResult r = vesper("run " + options);
+    assertThat(r.err()).contains(said);
+    assertThat(r.err().lines()).hasSize(1);
+    assertThat(r.status()).isEqualTo(2);
+  }
+}
