@@ -21,9 +21,9 @@ public interface HostRmp {
   /**
    * RMPUPDATE. Refuses, in this order: {@link RmpResult#FAIL_INPUT} for addresses that the table
    * does not cover or that are no multiple of the page size, and for entries that only the firmware
-   * makes; {@link RmpResult#FAIL_INUSE} for a save area that runs; {@link
-   * RmpResult#FAIL_PERMISSION} for immutable entries; {@link RmpResult#FAIL_OVERLAP} where entries
-   * of the other size are.
+   * makes; {@link RmpResult#FAIL_INUSE} for the VMCB or the save area of a processor that runs;
+   * {@link RmpResult#FAIL_PERMISSION} for immutable entries; {@link RmpResult#FAIL_OVERLAP} where
+   * entries of the other size are.
    *
    * <p>A page that becomes a guest's has zero bytes; one that is to be launched keeps what the host
    * wrote. A page that becomes the hypervisor's has what was last shared in it.

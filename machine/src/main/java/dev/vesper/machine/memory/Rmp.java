@@ -250,7 +250,7 @@ public final class Rmp implements HostRmp {
         && (w & VMSA) != 0;
   }
 
-  /** Says that a processor uses a page for its save area, or no longer. */
+  /** Says that a processor uses a page for its VMCB or save area, or no longer. */
   public void use(int frame, boolean on) {
     inUse.set(frame, on);
   }

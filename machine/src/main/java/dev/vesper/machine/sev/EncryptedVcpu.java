@@ -177,6 +177,7 @@ public final class EncryptedVcpu extends VirtualCpu {
     Rmp rmp = memory.rmp();
     if (rmp != null) {
       rmp.use(frame, on);
+      rmp.use(vmcbFrame, on);
     }
   }
 

@@ -31,6 +31,9 @@ public abstract sealed class VirtualCpu permits PlainVcpu, EncryptedVcpu {
   final PhysicalMemory memory;
   private final Vmcb vmcb;
 
+  /** The page of the VMCB. */
+  final int vmcbFrame;
+
   /** The processor is inside VMRUN: it executes or has paused, and has the guest's registers. */
   private boolean inside;
 
@@ -40,7 +43,8 @@ public abstract sealed class VirtualCpu permits PlainVcpu, EncryptedVcpu {
   VirtualCpu(Cpu cpu, PhysicalMemory memory) {
     this.cpu = cpu;
     this.memory = memory;
-    vmcb = new Vmcb(memory.page(memory.allocateHostPage(), Page.SHARED));
+    vmcbFrame = memory.allocateHostPage();
+    vmcb = new Vmcb(memory.page(vmcbFrame, Page.SHARED));
   }
 
   /** {@return the VMCB, which lies in the host's memory} */

@@ -252,6 +252,24 @@ final class SnpVcpuTest {
         .isEqualTo(RmpResult.SUCCESS);
   }
 
+  /** The processor pauses inside VMRUN, where neither of its pages can change hands. */
+  @Test
+  void vmcbAndSaveAreaAreInUseWhileTheGuestRuns() {
+    launch("nop\nnop\nnop", SNP);
+    long area = vcpu.vmcb().get(Vmcb.VMSA_PTR);
+    long vmcb = (long) vcpu.vmcbFrame << 12;
+    vcpu.pauseAt(vcpu.instructions() + 1);
+    assertThat(vcpu.run(vcpu.now() + 10_000)).as("paused").isFalse();
+    for (long page : new long[] {area, vmcb}) {
+      assertThat(rmp.update(page, RmpEntry.guest(0x9000, ASID))).isEqualTo(RmpResult.FAIL_INUSE);
+    }
+    vcpu.pauseAt(Long.MAX_VALUE);
+    assertThat(vcpu.goOn()).isTrue();
+    assertThat(vcpu.vmcb().exitCode()).isEqualTo(HLT);
+    assertThat(rmp.update(vmcb, RmpEntry.guest(0x9000, ASID))).isEqualTo(RmpResult.SUCCESS);
+    assertThat(rmp.update(vmcb, RmpEntry.HYPERVISOR)).isEqualTo(RmpResult.SUCCESS);
+  }
+
   @Test
   void theSaveAreaSaysTheLevel() {
     LaunchState s = prepare("mov eax, 0x4000\nxor ecx, ecx\nmov edx, 1\nrmpadjust", SNP);
