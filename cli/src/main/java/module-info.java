@@ -4,6 +4,7 @@ module dev.vesper.cli {
   requires dev.vesper.machine;
   requires dev.vesper.guest;
   requires info.picocli;
+  requires jdk.httpserver;
   requires jdk.unsupported;
 
   opens dev.vesper.cli to

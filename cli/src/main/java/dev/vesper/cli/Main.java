@@ -46,7 +46,9 @@ public final class Main implements Runnable {
   public void run() {
     CommandLine self = spec == null ? commandLine() : spec.commandLine();
     throw new CommandLine.ParameterException(
-        self, "name a command: run, boot, check, measure, session, isa, dissector or convert-qemu");
+        self,
+        "name a command: run, boot, check, measure, attest, session, isa, dissector or"
+            + " convert-qemu");
   }
 
   /** How a command is confined; null in a process that is not the command's own, as of tests. */
@@ -61,6 +63,7 @@ public final class Main implements Runnable {
     SUBCOMMANDS.put("boot", () -> new BootCommand(confine));
     SUBCOMMANDS.put("check", () -> new CheckCommand(confine));
     SUBCOMMANDS.put("measure", () -> new MeasureCommand(confine));
+    SUBCOMMANDS.put("attest", () -> new AttestCommand(confine));
     SUBCOMMANDS.put("session", SessionCommand::new);
     SUBCOMMANDS.put("isa", IsaCommand::new);
     SUBCOMMANDS.put("dissector", DissectorCommand::new);

@@ -11,6 +11,7 @@ import java.util.concurrent.Callable;
 import java.util.function.BiPredicate;
 import java.util.function.Consumer;
 import java.util.function.Function;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Model.ArgSpec;
@@ -151,8 +152,8 @@ final class Options {
   /** Options whose value may be left out, and what it is then. */
   private final Map<String, String> leftOut = new HashMap<>();
 
-  /** Endings of the values of such options that stand behind them. */
-  private final Map<String, String> endings = new HashMap<>();
+  /** Which words are values of such options if they stand behind them. */
+  private final Map<String, Predicate<String>> follows = new HashMap<>();
 
   /**
    * @param description what the command does
@@ -207,7 +208,7 @@ final class Options {
       String otherwise = leftOut.get(a);
       if (otherwise == null) {
         words.add(a);
-      } else if (i + 1 < args.size() && args.get(i + 1).endsWith(endings.get(a))) {
+      } else if (i + 1 < args.size() && follows.get(a).test(args.get(i + 1))) {
         words.add(a + "=" + args.get(++i));
       } else {
         words.add(a + "=" + otherwise);
@@ -234,17 +235,18 @@ final class Options {
    * Adds an option of text whose value may be left out.
    *
    * @param otherwise the value then
-   * @param ending of a value that stands behind the option; any may stand after an equals sign
+   * @param test whether a word that stands behind the option is its value; any may stand after an
+   *     equals sign
    */
   void optional(
       String label,
       String description,
       String otherwise,
-      String ending,
+      Predicate<String> test,
       Consumer<String> set,
       String name) {
     leftOut.put(name, otherwise);
-    endings.put(name, ending);
+    follows.put(name, test);
     text(label, description, set, name);
   }
 

@@ -323,7 +323,7 @@ final class RunOptions {
         "stderr|F.json",
         "write a summary as JSON at the end; --json alone writes it to stderr",
         "stderr",
-        ".json",
+        v -> v.endsWith(".json"),
         v -> json = v,
         "--json");
     o.flag(

@@ -1,0 +1,193 @@
+package dev.vesper.cli.attest;
+
+import dev.vesper.machine.launch.AttestationReport;
+import dev.vesper.machine.launch.CertificateTable;
+import java.io.ByteArrayInputStream;
+import java.nio.charset.StandardCharsets;
+import java.security.GeneralSecurityException;
+import java.security.PublicKey;
+import java.security.Signature;
+import java.security.cert.CertificateException;
+import java.security.cert.CertificateFactory;
+import java.security.cert.X509Certificate;
+import java.security.interfaces.ECPublicKey;
+import java.security.spec.MGF1ParameterSpec;
+import java.security.spec.PSSParameterSpec;
+import java.util.ArrayList;
+import java.util.Base64;
+import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Certificates that somebody gives with a report: in DER or PEM, one or several in a file, or the
+ * table that an extended guest request gives a guest. What each is for is told by its key and by
+ * who has signed it, not by the file's name.
+ */
+public final class Certificates {
+  /** What Linux takes of a certificate table (spec: snp 7.6). */
+  private static final int MOST_TABLE_BYTES = 0x4000;
+
+  private static final int SEQUENCE = 0x30;
+  private static final int SHOWN = 100;
+  private static final Pattern PEM =
+      Pattern.compile("-----BEGIN CERTIFICATE-----([^-]*)-----END CERTIFICATE-----");
+  private static final PSSParameterSpec PSS =
+      new PSSParameterSpec(
+          "SHA-384", "MGF1", MGF1ParameterSpec.SHA384, 48, PSSParameterSpec.TRAILER_FIELD_BC);
+
+  /**
+   * A certificate, or what looks like one.
+   *
+   * @param from where it was found
+   */
+  public record Named(String from, X509Certificate certificate) {}
+
+  private final List<Named> all = new ArrayList<>();
+  private final List<Check> damaged = new ArrayList<>();
+
+  /**
+   * Adds what a file has.
+   *
+   * @param name of the file, for people
+   * @throws IllegalArgumentException if it is nothing that holds certificates
+   */
+  public void add(String name, byte[] file) {
+    String text = new String(file, StandardCharsets.ISO_8859_1);
+    if (text.contains("-----BEGIN CERTIFICATE-----")) {
+      pem(name, text);
+    } else if (file.length > 1 && file[0] == SEQUENCE && file[1] < 0) {
+      der(name, file);
+    } else {
+      table(name, file);
+    }
+  }
+
+  private void pem(String name, String text) {
+    Matcher m = PEM.matcher(text);
+    int found = 0;
+    while (m.find()) {
+      found++;
+      try {
+        der(name, Base64.getMimeDecoder().decode(m.group(1)));
+      } catch (IllegalArgumentException e) {
+        damaged.add(damaged(name, e));
+      }
+    }
+    if (found == 0) {
+      damaged.add(Check.failed("certificate", name + " is cut off: fetch it again"));
+    }
+  }
+
+  private void table(String name, byte[] file) {
+    CertificateTable table;
+    try {
+      if (file.length > MOST_TABLE_BYTES) {
+        throw new IllegalArgumentException("it is larger than a certificate table can be");
+      }
+      table = CertificateTable.parse(file);
+    } catch (IllegalArgumentException e) {
+      throw new IllegalArgumentException(
+          "it is no certificate in DER or PEM and no certificate table (" + e.getMessage() + ")",
+          e);
+    }
+    if (table.entries().isEmpty()) {
+      damaged.add(
+          Check.failed("certificate", name + " is an empty table: the host gives its guests none"));
+    }
+    for (CertificateTable.Entry e : table.entries()) {
+      // What else the host puts there, such as lists of what is revoked, is not read.
+      String entry = name + " (" + e.guid() + ")";
+      if (List.of(CertificateTable.VCEK, CertificateTable.VLEK).contains(e.guid())
+          || List.of(CertificateTable.ASK, CertificateTable.ARK).contains(e.guid())) {
+        der(entry, e.bytes());
+      }
+    }
+  }
+
+  private void der(String name, byte[] der) {
+    try {
+      CertificateFactory f = CertificateFactory.getInstance("X.509");
+      X509Certificate c = (X509Certificate) f.generateCertificate(new ByteArrayInputStream(der));
+      // Keys are decoded when they are first asked for.
+      c.getPublicKey();
+      all.add(new Named(name, c));
+    } catch (CertificateException | RuntimeException e) {
+      // The library promises no more than the first for what strangers have made.
+      damaged.add(damaged(name, e));
+    }
+  }
+
+  private static Check damaged(String name, Exception e) {
+    String why = String.valueOf(e.getMessage()).lines().findFirst().orElse("");
+    return Check.failed(
+        "certificate",
+        name
+            + " is damaged: fetch it again ("
+            + (why.length() > SHOWN ? why.substring(0, SHOWN) + "..." : why)
+            + ")");
+  }
+
+  /** {@return checks that have failed because something is no certificate that can be read} */
+  List<Check> damaged() {
+    return List.copyOf(damaged);
+  }
+
+  /**
+   * {@return the only certificate, which is to be trusted}
+   *
+   * @throws IllegalArgumentException if there are others, or it is damaged
+   */
+  public X509Certificate root() {
+    if (!damaged.isEmpty()) {
+      throw new IllegalArgumentException(damaged.getFirst().text());
+    }
+    if (all.size() != 1) {
+      throw new IllegalArgumentException("it has " + all.size() + " certificates, not one root");
+    }
+    return all.getFirst().certificate;
+  }
+
+  /** {@return the certificate of the key that has signed a report, or else of any such key} */
+  @Nullable Named endorsement(AttestationReport r) {
+    Named any = null;
+    for (Named n : all) {
+      if (n.certificate.getPublicKey() instanceof ECPublicKey k) {
+        if (r.signedBy(k)) {
+          return n;
+        }
+        any = any == null ? n : any;
+      }
+    }
+    return any;
+  }
+
+  /** {@return the certificate that has signed another, or else one that has the signer's name} */
+  @Nullable Named issuer(X509Certificate of) {
+    Named any = null;
+    for (Named n : all) {
+      if (n.certificate.getSubjectX500Principal().equals(of.getIssuerX500Principal())) {
+        if (isSigned(of, n.certificate.getPublicKey())) {
+          return n;
+        }
+        any = any == null ? n : any;
+      }
+    }
+    return any;
+  }
+
+  /** {@return whether a key has signed a certificate by RSASSA-PSS with SHA-384} */
+  static boolean isSigned(X509Certificate c, PublicKey by) {
+    try {
+      Signature s = Signature.getInstance("RSASSA-PSS");
+      s.setParameter(PSS);
+      s.initVerify(by);
+      s.update(c.getTBSCertificate());
+      return s.verify(c.getSignature());
+    } catch (GeneralSecurityException e) {
+      // A key of another kind, or a signature of another length.
+      return false;
+    }
+  }
+}
