@@ -206,9 +206,10 @@ final class Options {
     for (int i = 0; i < args.size(); i++) {
       String a = args.get(i);
       String otherwise = leftOut.get(a);
-      if (otherwise == null) {
+      Predicate<String> isValue = follows.get(a);
+      if (otherwise == null || isValue == null) {
         words.add(a);
-      } else if (i + 1 < args.size() && follows.get(a).test(args.get(i + 1))) {
+      } else if (i + 1 < args.size() && isValue.test(args.get(i + 1))) {
         words.add(a + "=" + args.get(++i));
       } else {
         words.add(a + "=" + otherwise);

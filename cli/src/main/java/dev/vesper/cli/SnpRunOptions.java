@@ -5,6 +5,7 @@ import dev.vesper.machine.launch.IdAuthentication;
 import dev.vesper.machine.launch.IdBlock;
 import dev.vesper.machine.launch.SecretsPage;
 import dev.vesper.machine.launch.SevFeature;
+import dev.vesper.machine.spec.HostCertificates;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.SnpHost;
 import dev.vesper.machine.spec.SnpLaunch;
@@ -26,6 +27,8 @@ final class SnpRunOptions {
   private static final String AUTHENTICATION = "--id-auth";
   private static final String AUTHOR = "--author-key-enabled";
   private static final String HOST_DATA = "--host-data";
+  private static final String VCEK = "--vcek-disabled";
+  private static final String CERTIFICATES = "--certs";
   private static final String WORKAROUNDS = "--guest-visible-workarounds";
 
   /** What was said, by option. */
@@ -57,7 +60,14 @@ final class SnpRunOptions {
         BLOCK);
     add(o, "BASE64", "its authentication", AUTHENTICATION);
     add(o, "on|off", "the author key must have signed the ID key (default: off)", AUTHOR);
+    add(o, "on|off", "the chip's key signs no reports and derives no keys (default: off)", VCEK);
     add(o, "BASE64", "32 bytes of the host's for the guest's report (default: zeros)", HOST_DATA);
+    add(
+        o,
+        "F|test",
+        "certificates that a guest under snp has with an extended report: a table of the GHCB"
+            + " specification in F, or those of Vesper's test chain (default: none)",
+        CERTIFICATES);
     add(
         o,
         "BASE64",
@@ -91,7 +101,7 @@ final class SnpRunOptions {
   }
 
   private SnpLaunch launch(SnpLaunch plain) {
-    SnpLaunch l = plain.withHost(host());
+    SnpLaunch l = plain.withHost(host()).withVcekDisabled(isOn(VCEK));
     if (said.containsKey(SnpOptions.FEATURES)) {
       long features = SnpOptions.features(said(SnpOptions.FEATURES));
       List<String> why = SevFeature.refused(features);
@@ -135,7 +145,20 @@ final class SnpRunOptions {
       }
       features |= bit;
     }
-    return new SnpHost(!rmp.equals("strict"), isOn(LARGE), features);
+    return new SnpHost(!rmp.equals("strict"), isOn(LARGE), features, certificates());
+  }
+
+  private HostCertificates certificates() {
+    String from = said(CERTIFICATES);
+    if (from.isEmpty() || from.equals("test")) {
+      return from.isEmpty() ? HostCertificates.NONE : HostCertificates.TEST;
+    }
+    byte[] b = UserFiles.read(UserFiles.path(from), "table of certificates");
+    try {
+      return HostCertificates.of(b);
+    } catch (IllegalArgumentException e) {
+      throw new UserError(CERTIFICATES + " " + from + ": " + e.getMessage());
+    }
   }
 
   private boolean isOn(String option) {

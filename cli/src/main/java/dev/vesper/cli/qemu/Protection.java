@@ -104,12 +104,13 @@ final class Protection {
     for (String key : List.of("id-block", "id-auth", "host-data", "guest-visible-workarounds")) {
       take(k, key, "--" + key);
     }
-    String author = k.take("author-key-enabled");
-    if (author != null) {
-      line.set("--author-key-enabled", KeyValues.isOn(author) ? "on" : "off");
+    take(k, "certs-path", "--certs");
+    for (String key : List.of("author-key-enabled", "vcek-disabled")) {
+      String v = k.take(key);
+      if (v != null) {
+        line.set("--" + key, KeyValues.isOn(v) ? "on" : "off");
+      }
     }
-    line.drop(
-        SNP_OBJECT, k.takeAny(List.of("vcek-disabled")), "there are no reports for it to sign");
     line.refuseRest(SNP_OBJECT, k);
   }
 

@@ -6,6 +6,7 @@ import dev.vesper.machine.launch.CpuidPage;
 import dev.vesper.machine.launch.SevFeature;
 import dev.vesper.machine.launch.SnpPageType;
 import dev.vesper.machine.launch.SnpPolicy;
+import dev.vesper.machine.launch.SnpProduct;
 import dev.vesper.machine.launch.VmplPermissions;
 import dev.vesper.machine.memory.HostRmp;
 import dev.vesper.machine.memory.HostView;
@@ -100,7 +101,9 @@ final class SnpLaunchSequence {
     p.launchFinish(
         context,
         new SnpSecureProcessor.Finish(
-            l.idBlock(), l.authentication(), l.authorKey(), l.hostData()));
+            l.idBlock(), l.authentication(), l.authorKey(), l.vcekDisabled(), l.hostData()));
+    parts.host.certificates(
+        l.host().certificates().table(SnpProduct.of(host.signature()), o.seed()));
     parts.host.guestRequests(new MessageBounce(p, context, parts.memory));
     return new SnpLaunchSequence(p, context, l.policy(), List.copyOf(pages));
   }

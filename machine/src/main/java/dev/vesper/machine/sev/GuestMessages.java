@@ -41,12 +41,12 @@ final class GuestMessages {
   private static final int KEY_RESPONSE = 0x40;
   private static final int KEY_AT = 0x20;
   private static final int TSC_INFO = 0x80;
-  private static final int SELECT_VCEK = 1;
   private static final int SELECT_VLEK = 2;
   private static final int SELECT_RESERVED = 3;
 
   private final AttestationReport about;
   private final EndorsementKey chip;
+  private final boolean vcekDisabled;
   private final byte[] vmrk;
   private final byte[][] keys;
   private final CpuidPage.Host host;
@@ -56,17 +56,20 @@ final class GuestMessages {
   /**
    * @param about a report about the guest, but for what a request adds, not signed
    * @param chip who signs; its product's TCB version is current, committed and reported
+   * @param vcekDisabled that key is not to be used
    * @param vmrk the guest's own root of keys, 32 bytes
    * @param keys VMPCK0 to VMPCK3
    */
   GuestMessages(
       AttestationReport about,
       EndorsementKey chip,
+      boolean vcekDisabled,
       byte[] vmrk,
       byte[][] keys,
       CpuidPage.Host host) {
     this.about = about;
     this.chip = chip;
+    this.vcekDisabled = vcekDisabled;
     this.vmrk = vmrk;
     this.keys = keys;
     this.host = host;
@@ -192,7 +195,7 @@ final class GuestMessages {
       refusal = refused(bytes, SevStatus.INVALID_PARAM, "the request has another size than 0x60");
     } else if ((q[REPORT_KEY] & ~3) != 0 || !zero(q, REPORT_KEY + 1)) {
       refusal = refused(bytes, SevStatus.INVALID_PARAM, "reserved bytes are not zero");
-    } else if (select == SELECT_VLEK || select == SELECT_RESERVED) {
+    } else if (vcekDisabled || select == SELECT_VLEK || select == SELECT_RESERVED) {
       refusal = refused(bytes, SevStatus.INVALID_KEY, noKey(select));
     } else if (Integer.compareUnsigned(vmpl, m.key()) < 0) {
       refusal = refused(bytes, SevStatus.INVALID_PARAM, above(vmpl, m.key()));
@@ -209,8 +212,12 @@ final class GuestMessages {
     return out;
   }
 
-  private static String noKey(int select) {
-    return select == SELECT_VLEK ? "no VLEK is loaded" : "key selection " + select + " is reserved";
+  private String noKey(int select) {
+    return switch (select) {
+      case SELECT_VLEK -> "no VLEK is loaded";
+      case SELECT_RESERVED -> "key selection 3 is reserved";
+      default -> "VCEK is disabled, and no VLEK is loaded";
+    };
   }
 
   private static String above(int vmpl, int key) {
@@ -239,7 +246,7 @@ final class GuestMessages {
     if ((q[0] & ~7) != 0 || !zero(q, 1, 8)) {
       return refused(KEY_RESPONSE, SevStatus.INVALID_PARAM, "reserved bytes are not zero");
     }
-    if (select != 0 && select != SELECT_VCEK) {
+    if (select == SELECT_VLEK || select == SELECT_RESERVED || !own && vcekDisabled) {
       return refused(KEY_RESPONSE, SevStatus.INVALID_KEY, noKey(select));
     }
     if (Integer.compareUnsigned(vmpl, m.key()) < 0) {

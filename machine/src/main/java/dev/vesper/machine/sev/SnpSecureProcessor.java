@@ -51,12 +51,14 @@ public final class SnpSecureProcessor {
    * @param block what the owner expects, or null
    * @param authentication who signed it, or null for a page of zeros
    * @param authorKey whether the author key must have signed the ID key
+   * @param vcekDisabled the chip's key neither signs reports nor derives keys
    * @param hostData 32 bytes that a report repeats
    */
   public record Finish(
       @Nullable IdBlock block,
       @Nullable IdAuthentication authentication,
       boolean authorKey,
+      boolean vcekDisabled,
       byte[] hostData) {}
 
   private static final String FINISH = "SNP_LAUNCH_FINISH";
@@ -342,7 +344,12 @@ public final class SnpSecureProcessor {
     }
     g.messages =
         new GuestMessages(
-            about(g, f), chip, SeededBytes.of("VMRK", seed, DerivedKey.BYTES), g.keys, host);
+            about(g, f),
+            chip,
+            f.vcekDisabled(),
+            SeededBytes.of("VMRK", seed, DerivedKey.BYTES),
+            g.keys,
+            host);
     g.state = State.RUNNING;
     commands.add(FINISH + " host data " + HexFormat.of().formatHex(f.hostData()));
   }

@@ -10,13 +10,15 @@ import dev.vesper.ghcb.HvFeatures;
  * @param largePages the reverse map table has entries of 2 MiB where launch and guest allow it
  * @param features what the hypervisor offers besides SNP and AP creation: bits of {@link
  *     HvFeatures}, of {@link #OPTIONAL}
+ * @param certificates what guests have with a report
  */
-public record SnpHost(boolean converts, boolean largePages, long features) {
+public record SnpHost(
+    boolean converts, boolean largePages, long features, HostCertificates certificates) {
   /** APIC_ID_LIST and MULTI_VMPL: what can be offered or not. */
   public static final long OPTIONAL = HvFeatures.APIC_ID_LIST | HvFeatures.MULTI_VMPL;
 
   /** KVM with QEMU. */
-  public static final SnpHost KVM = new SnpHost(true, false, 0);
+  public static final SnpHost KVM = new SnpHost(true, false, 0, HostCertificates.NONE);
 
   /**
    * Makes one.
@@ -33,16 +35,21 @@ public record SnpHost(boolean converts, boolean largePages, long features) {
 
   /** {@return the same that converts pages without being asked for, or does not} */
   public SnpHost converting(boolean on) {
-    return new SnpHost(on, largePages, features);
+    return new SnpHost(on, largePages, features, certificates);
   }
 
   /** {@return the same with entries of 2 MiB, or without} */
   public SnpHost withLargePages(boolean on) {
-    return new SnpHost(converts, on, features);
+    return new SnpHost(converts, on, features, certificates);
   }
 
   /** {@return the same that offers other features} */
   public SnpHost offering(long bits) {
-    return new SnpHost(converts, largePages, bits);
+    return new SnpHost(converts, largePages, bits, certificates);
+  }
+
+  /** {@return the same that has other certificates} */
+  public SnpHost withCertificates(HostCertificates c) {
+    return new SnpHost(converts, largePages, features, c);
   }
 }

@@ -14,6 +14,7 @@ import org.jspecify.annotations.Nullable;
  * @param idBlock what the owner expects, or null
  * @param authentication who signed it; if null nobody did, which no ID block passes
  * @param authorKey whether the author key must have signed the ID key
+ * @param vcekDisabled the chip's key neither signs reports nor derives keys
  * @param hostData 32 bytes of the host's that a report repeats
  * @param workarounds 16 bytes of GOSVW, the guest-visible workarounds
  * @param host what the hypervisor does while the guest runs
@@ -24,6 +25,7 @@ public record SnpLaunch(
     @Nullable IdBlock idBlock,
     @Nullable IdAuthentication authentication,
     boolean authorKey,
+    boolean vcekDisabled,
     byte[] hostData,
     byte[] workarounds,
     SnpHost host) {
@@ -41,6 +43,7 @@ public record SnpLaunch(
           null,
           null,
           false,
+          false,
           new byte[HOST_DATA_BYTES],
           new byte[SecretsPage.WORKAROUND_BYTES],
           SnpHost.KVM);
@@ -48,35 +51,66 @@ public record SnpLaunch(
   /** {@return the same with another policy} */
   public SnpLaunch withPolicy(SnpPolicy p) {
     return new SnpLaunch(
-        p, features, idBlock, authentication, authorKey, hostData, workarounds, host);
+        p, features, idBlock, authentication, authorKey, vcekDisabled, hostData, workarounds, host);
   }
 
   /** {@return the same with other features} */
   public SnpLaunch withFeatures(long f) {
     return new SnpLaunch(
-        policy, f, idBlock, authentication, authorKey, hostData, workarounds, host);
+        policy, f, idBlock, authentication, authorKey, vcekDisabled, hostData, workarounds, host);
   }
 
   /** {@return the same with an ID block} */
-  public SnpLaunch withIdBlock(IdBlock block, IdAuthentication by, boolean author) {
-    return new SnpLaunch(policy, features, block, by, author, hostData, workarounds, host);
+  public SnpLaunch withIdBlock(IdBlock block, @Nullable IdAuthentication by, boolean author) {
+    return new SnpLaunch(
+        policy, features, block, by, author, vcekDisabled, hostData, workarounds, host);
   }
 
   /** {@return the same with other host data} */
   public SnpLaunch withHostData(byte[] data) {
     return new SnpLaunch(
-        policy, features, idBlock, authentication, authorKey, data, workarounds, host);
+        policy,
+        features,
+        idBlock,
+        authentication,
+        authorKey,
+        vcekDisabled,
+        data,
+        workarounds,
+        host);
   }
 
   /** {@return the same with other workarounds} */
   public SnpLaunch withWorkarounds(byte[] gosvw) {
     return new SnpLaunch(
-        policy, features, idBlock, authentication, authorKey, hostData, gosvw, host);
+        policy, features, idBlock, authentication, authorKey, vcekDisabled, hostData, gosvw, host);
   }
 
   /** {@return the same under a hypervisor that does otherwise} */
   public SnpLaunch withHost(SnpHost h) {
     return new SnpLaunch(
-        policy, features, idBlock, authentication, authorKey, hostData, workarounds, h);
+        policy,
+        features,
+        idBlock,
+        authentication,
+        authorKey,
+        vcekDisabled,
+        hostData,
+        workarounds,
+        h);
+  }
+
+  /** {@return the same whose chip's key is disabled, or not} */
+  public SnpLaunch withVcekDisabled(boolean disabled) {
+    return new SnpLaunch(
+        policy,
+        features,
+        idBlock,
+        authentication,
+        authorKey,
+        disabled,
+        hostData,
+        workarounds,
+        host);
   }
 }

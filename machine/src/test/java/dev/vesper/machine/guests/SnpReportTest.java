@@ -7,13 +7,17 @@ import dev.vesper.fixtures.DebianSuite;
 import dev.vesper.machine.TestMachine;
 import dev.vesper.machine.launch.AttestationReport;
 import dev.vesper.machine.launch.DerivedKey;
+import dev.vesper.machine.launch.EndorsementChain;
 import dev.vesper.machine.launch.EndorsementKey;
 import dev.vesper.machine.launch.ReportField;
 import dev.vesper.machine.launch.SeededBytes;
 import dev.vesper.machine.launch.SnpProduct;
+import dev.vesper.machine.spec.HostCertificates;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.Outcome;
 import dev.vesper.machine.spec.SevMode;
+import dev.vesper.machine.spec.SnpHost;
+import dev.vesper.machine.spec.SnpLaunch;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
 import java.nio.ByteBuffer;
@@ -131,6 +135,8 @@ final class SnpReportTest {
     TestMachine t =
         TestMachine.of(
             MachineSpec.builder(SevMode.SNP, trixie.kernel(), b -> {})
+                .snp(
+                    SnpLaunch.DEFAULT.withHost(SnpHost.KVM.withCertificates(HostCertificates.TEST)))
                 .append("console=ttyS0 quiet cryptomgr.notests=1")
                 .initrd(DebianKernel.initramfs(init, files)));
     assertThat(t.run(MOST)).as(t.console()).isEqualTo(new Outcome(0, "guest powered off"));
@@ -152,16 +158,15 @@ final class SnpReportTest {
     byte[] answers = answers(t.console());
     reports.add(report(answers, 0));
     reports.add(report(answers, 2 * ANSWER));
-    assertThat(Arrays.copyOfRange(answers, 3 * ANSWER, answers.length))
-        .as("this host has no certificates")
-        .hasSize(0x4000)
-        .containsOnly(0);
+    long seed = t.machine().spec().seed();
+    byte[] table = EndorsementChain.of(SnpProduct.MILAN, seed).table();
+    assertThat(Arrays.copyOfRange(answers, 3 * ANSWER, answers.length)).startsWith(table);
     DerivedKey.Request asked =
         new DerivedKey.Request(true, DerivedKey.POLICY | DerivedKey.MEASUREMENT, 0, 0, 0);
-    byte[] root = SeededBytes.of("VMRK", t.machine().spec().seed(), DerivedKey.BYTES);
+    byte[] root = SeededBytes.of("VMRK", seed, DerivedKey.BYTES);
     assertThat(Arrays.copyOfRange(answers, ANSWER + 0x20, ANSWER + 0x40))
         .isEqualTo(DerivedKey.of(root, asked, reports.getFirst()));
-    EndorsementKey chip = EndorsementKey.of(SnpProduct.MILAN, t.machine().spec().seed());
+    EndorsementKey chip = EndorsementKey.of(SnpProduct.MILAN, seed);
     for (AttestationReport r : reports) {
       assertThat(r.signedBy(chip.publicKey())).isTrue();
       assertThat(HexFormat.of().formatHex(r.get(ReportField.MEASUREMENT)))

@@ -41,7 +41,7 @@ final class GuestMessagesTest {
     about.set(ReportField.VERSION, 2);
     about.set(ReportField.GUEST_SVN, 7);
     about.set(ReportField.POLICY, 0x3_0000);
-    firmware = new GuestMessages(about, CHIP, new byte[32], keys, HOST);
+    firmware = new GuestMessages(about, CHIP, false, new byte[32], keys, HOST);
   }
 
   private static byte[] page(byte[] message) {
@@ -220,5 +220,20 @@ final class GuestMessagesTest {
     assertThat(firmware.lastRefusal()).isEqualTo("the request has 2 functions");
     GuestMessage odd = ask(7, GuestMessageType.TSC_INFO_REQ, 0, new byte[0x20]);
     assertThat(status(odd)).isEqualTo(SevStatus.INVALID_PARAM.code());
+  }
+
+  @Test
+  void aDisabledKeySignsAndDerivesNothing() {
+    GuestMessages f = new GuestMessages(about, CHIP, true, new byte[32], keys, HOST);
+    long sequence = 1;
+    for (int select : new int[] {0, 1}) {
+      f.answer(request(sequence, GuestMessageType.REPORT_REQ, 0, report(0, select)));
+      assertThat(f.lastRefusal()).isEqualTo("VCEK is disabled, and no VLEK is loaded");
+      f.answer(request(sequence + 2, GuestMessageType.KEY_REQ, 0, derive(2 * select, 0, 0, 0, 0)));
+      assertThat(f.lastRefusal()).isEqualTo("VCEK is disabled, and no VLEK is loaded");
+      sequence += 4;
+    }
+    f.answer(request(sequence, GuestMessageType.KEY_REQ, 0, derive(1, 0, 0, 0, 0)));
+    assertThat(f.lastRefusal()).as("the guest's own root").isEmpty();
   }
 }

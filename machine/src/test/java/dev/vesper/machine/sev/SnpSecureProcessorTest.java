@@ -61,7 +61,7 @@ final class SnpSecureProcessorTest {
   }
 
   private void finish(@Nullable IdBlock block, @Nullable IdAuthentication by, boolean author) {
-    p.launchFinish(context, new SnpSecureProcessor.Finish(block, by, author, new byte[32]));
+    p.launchFinish(context, new SnpSecureProcessor.Finish(block, by, author, false, new byte[32]));
   }
 
   private void created() {
