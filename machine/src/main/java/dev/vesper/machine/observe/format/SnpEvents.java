@@ -24,7 +24,7 @@ final class SnpEvents {
     to.accept(k, on ? 1L : 0L);
   }
 
-  private static void operand(EventCodec.Details to, long gva, long gpa, RmpCheck why, int eax) {
+  private static void operand(EventCodec.Details to, long gva, long gpa, int eax) {
     to.accept(Key.GVA, gva);
     if (gpa != Event.NO_ADDRESS) {
       to.accept(Key.GPA, gpa);
@@ -32,7 +32,6 @@ final class SnpEvents {
     if (eax >= 0) {
       to.accept(Key.EAX, (long) eax);
     }
-    EventCodec.text(to, Key.WHY, why.toString());
   }
 
   private static long gpa(TraceRecord r) {
@@ -58,11 +57,12 @@ final class SnpEvents {
   // ---- instructions
 
   static void pvalidate(Pvalidate p, EventCodec.Details to) {
-    operand(to, p.gva(), p.gpa(), p.why(), p.eax());
+    operand(to, p.gva(), p.gpa(), p.eax());
     flag(to, Key.CF, p.carry());
     to.accept(Key.SIZE, size(p.large()));
     to.accept(Key.COUNT, p.count());
     to.accept(Key.BEFORE, p.before());
+    EventCodec.text(to, Key.WHY, p.why().toString());
   }
 
   static Event pvalidate(At at, TraceRecord r, boolean validate) {
@@ -80,13 +80,14 @@ final class SnpEvents {
   }
 
   static void rmpadjust(Rmpadjust a, EventCodec.Details to) {
-    operand(to, a.gva(), a.gpa(), a.why(), a.eax());
+    operand(to, a.gva(), a.gpa(), a.eax());
     to.accept(Key.SIZE, size(a.large()));
     to.accept(Key.VMPL, (long) a.vmpl());
     to.accept(Key.PERMISSIONS, (long) a.permissions());
     flag(to, Key.VMSA, a.vmsa());
     to.accept(Key.BEFORE, a.before());
     to.accept(Key.AFTER, a.after());
+    EventCodec.text(to, Key.WHY, a.why().toString());
   }
 
   static Event rmpadjust(At at, TraceRecord r) {
@@ -105,9 +106,10 @@ final class SnpEvents {
   }
 
   static void rmpquery(Rmpquery q, EventCodec.Details to) {
-    operand(to, q.gva(), q.gpa(), q.why(), q.eax());
+    operand(to, q.gva(), q.gpa(), q.eax());
     to.accept(Key.VMPL, (long) q.vmpl());
     to.accept(Key.STATE, q.state());
+    EventCodec.text(to, Key.WHY, q.why().toString());
   }
 
   static Event rmpquery(At at, TraceRecord r) {
