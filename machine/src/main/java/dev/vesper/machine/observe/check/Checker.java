@@ -201,7 +201,7 @@ public final class Checker implements EventSink {
     if (!e.ghcbChanged().isEmpty()) {
       clobbered(e, s, v);
     }
-    outcomes.returned(e, s, v);
+    outcomes.returned(e, s, v, snp.ownCpuid());
   }
 
   private void clobbered(VcReturned e, VcpuState.Service s, VcpuState v) {
@@ -252,7 +252,7 @@ public final class Checker implements EventSink {
       features(x);
       VcpuState.Service s = v.find(x.vc());
       if (s != null) {
-        requests.against(x, s);
+        requests.against(x, s, snp.ownCpuid());
         s.add(x);
       }
     }

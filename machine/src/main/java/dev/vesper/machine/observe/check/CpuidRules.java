@@ -17,8 +17,11 @@ final class CpuidRules {
    */
   private static final Set<Integer> OF_THE_PROCESSOR = Set.of(1, 0xB, 0x1F, 0x8000_001E);
 
-  /** Leaves of which some host's answer depends on registers of the guest. */
-  private static final Set<Integer> OF_REGISTERS = Set.of(7, 0xD);
+  /**
+   * Leaves of which the host's answer may differ: it depends on registers of the guest, or firmware
+   * allows fewer bits than the host has.
+   */
+  private static final Set<Integer> OF_THE_HOST = Set.of(7, 0xD, 0x8000_0008, 0x8000_001D);
 
   private static final GhcbField[] ANSWER = {
     GhcbField.RAX, GhcbField.RBX, GhcbField.RCX, GhcbField.RDX
@@ -88,7 +91,7 @@ final class CpuidRules {
   private boolean compared(int leaf, int subleaf) {
     return table.has(leaf, subleaf)
         && !OF_THE_PROCESSOR.contains(leaf)
-        && !OF_REGISTERS.contains(leaf);
+        && !OF_THE_HOST.contains(leaf);
   }
 
   private void answered(int leaf, int subleaf, int register, int value, At at, long vc) {

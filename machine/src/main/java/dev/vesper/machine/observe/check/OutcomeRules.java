@@ -17,6 +17,9 @@ final class OutcomeRules {
   };
   private static final int RSP = 4;
 
+  /** RAX, RCX, RDX and RBX. */
+  private static final int CPUID_RESULTS = 0xF;
+
   /** Arithmetic flags, IF and DF. */
   private static final long FLAGS = 0xED5;
 
@@ -32,8 +35,12 @@ final class OutcomeRules {
     this.findings = findings;
   }
 
-  /** Judges a return of a handler. */
-  void returned(VcReturned back, VcpuState.Service s, VcpuState v) {
+  /**
+   * Judges a return of a handler.
+   *
+   * @param ownCpuid the guest takes CPUID from a page, and makes of it what it needs
+   */
+  void returned(VcReturned back, VcpuState.Service s, VcpuState v, boolean ownCpuid) {
     TrapFrame f = s.frame;
     Insn in = f.insn();
     if (in == null) {
@@ -56,6 +63,9 @@ final class OutcomeRules {
     }
     if (want.refused || s.injected) {
       return;
+    }
+    if (ownCpuid && f.event().exit() == ExitCode.CPUID) {
+      want.unknown |= CPUID_RESULTS;
     }
     boolean went = want.rip.contains(back.at().rip()) || finishedRepeat(back, want, f, in);
     if (!went) {

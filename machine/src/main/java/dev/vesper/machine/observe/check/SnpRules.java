@@ -35,6 +35,11 @@ final class SnpRules {
     return launched.any();
   }
 
+  /** {@return whether the guest takes CPUID from a page} */
+  boolean ownCpuid() {
+    return cpuid.table() != CpuidTable.NONE;
+  }
+
   // ---- exchanges
 
   /** Judges an exchange by the GHCB. */
