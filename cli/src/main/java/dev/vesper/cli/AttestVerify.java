@@ -11,7 +11,6 @@ import dev.vesper.machine.launch.ReportField;
 import dev.vesper.machine.launch.TcbVersion;
 import dev.vesper.machine.observe.format.Json;
 import java.io.IOException;
-import java.nio.charset.Charset;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.security.cert.X509Certificate;
@@ -276,7 +275,7 @@ final class AttestVerify {
   // ---- answers
 
   private static String mark(Check.State s) {
-    boolean ticks = Charset.defaultCharset().newEncoder().canEncode('\u2713');
+    boolean ticks = System.out.charset().newEncoder().canEncode('\u2713');
     return switch (s) {
       case PASSED -> ticks ? "\u2713" : "+";
       case FAILED -> ticks ? "\u2717" : "x";

@@ -16,6 +16,8 @@ import java.security.spec.PSSParameterSpec;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
+import java.util.Set;
+import java.util.UUID;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -31,6 +33,12 @@ public final class Certificates {
 
   private static final int SEQUENCE = 0x30;
   private static final int SHOWN = 100;
+
+  /** What entries of a table are certificates. */
+  private static final Set<UUID> CERTIFICATES =
+      Set.of(
+          CertificateTable.VCEK, CertificateTable.VLEK, CertificateTable.ASK, CertificateTable.ARK);
+
   private static final Pattern PEM =
       Pattern.compile("-----BEGIN CERTIFICATE-----([^-]*)-----END CERTIFICATE-----");
   private static final PSSParameterSpec PSS =
@@ -92,17 +100,20 @@ public final class Certificates {
           "it is no certificate in DER or PEM and no certificate table (" + e.getMessage() + ")",
           e);
     }
+    int known = 0;
+    for (CertificateTable.Entry e : table.entries()) {
+      // What else the host puts there, such as lists of what is revoked, is not read.
+      if (CERTIFICATES.contains(e.guid())) {
+        known++;
+        der(name + " (" + e.guid() + ")", e.bytes());
+      }
+    }
     if (table.entries().isEmpty()) {
       damaged.add(
           Check.failed("certificate", name + " is an empty table: the host gives its guests none"));
-    }
-    for (CertificateTable.Entry e : table.entries()) {
-      // What else the host puts there, such as lists of what is revoked, is not read.
-      String entry = name + " (" + e.guid() + ")";
-      if (List.of(CertificateTable.VCEK, CertificateTable.VLEK).contains(e.guid())
-          || List.of(CertificateTable.ASK, CertificateTable.ARK).contains(e.guid())) {
-        der(entry, e.bytes());
-      }
+    } else if (known == 0) {
+      throw new IllegalArgumentException(
+          "it is no certificate in DER or PEM and no certificate table");
     }
   }
 
@@ -120,7 +131,9 @@ public final class Certificates {
   }
 
   private static Check damaged(String name, Exception e) {
-    String why = String.valueOf(e.getMessage()).lines().findFirst().orElse("");
+    // The library says which of its exceptions has been another's cause.
+    String message = String.valueOf(e.getMessage()).replaceAll("[\\w.]+Exception: ", "");
+    String why = message.lines().findFirst().orElse("");
     return Check.failed(
         "certificate",
         name

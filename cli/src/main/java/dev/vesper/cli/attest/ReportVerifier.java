@@ -269,7 +269,8 @@ public final class ReportVerifier {
     }
   }
 
-  private static String common(X509Certificate c) {
+  /** {@return the common name of whom a certificate is of} */
+  static String common(X509Certificate c) {
     String name = c.getSubjectX500Principal().getName();
     for (String part : name.split(",")) {
       if (part.startsWith("CN=")) {
