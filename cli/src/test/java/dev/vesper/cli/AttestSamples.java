@@ -15,12 +15,17 @@ import java.security.cert.X509Certificate;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
 
 /** Reports and certificates: those of real processors, and ones that this machine's key signs. */
 final class AttestSamples {
   private static final Path REAL =
       Path.of(System.getProperty("vesper.root", ".."))
           .resolve("machine/src/test/resources/dev/vesper/machine/launch/snp");
+
+  /** Each takes signatures to make. */
+  private static final Map<SnpProduct, byte[]> TABLES = new ConcurrentHashMap<>();
 
   private AttestSamples() {}
 
@@ -36,7 +41,7 @@ final class AttestSamples {
 
   /** {@return the certificates of the chain that the table of a run with seed 1 has} */
   static byte[] table(SnpProduct p) {
-    return EndorsementChain.of(p, 1).table();
+    return TABLES.computeIfAbsent(p, k -> EndorsementChain.of(k, 1).table()).clone();
   }
 
   /** {@return a report as the machine of seed 1 makes them, not signed yet} */

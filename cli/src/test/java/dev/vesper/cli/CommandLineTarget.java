@@ -105,6 +105,8 @@ public final class CommandLineTarget implements FuzzTarget {
       all.add(seed(command, "-M", "isa", "-bios", "@/none"));
     }
     all.add(seed("check", "@/image", "--allow", "x,y", "--report", "a.md", "--report=b.json"));
+    all.add(seed("attest", "verify", "@/image", "--certs", "@/image,@/none", "--at", "2026-11-30"));
+    all.add(seed("attest", "certs", "-o", "@/none", "--serve=127.0.0.1:1", "--seed", "2"));
     all.add(seed("session", "--seed", "1", "--policy", "5", "@/image"));
     all.add(seed(SECRET, "@/image"));
     all.add(seed(SECRET, "@/image", "@/image"));
@@ -141,6 +143,7 @@ public final class CommandLineTarget implements FuzzTarget {
         case "run" -> command(new RunCommand(null), new RunCommand(null), rest);
         case "measure" -> command(new MeasureCommand(null), new MeasureCommand(null), rest);
         case "check" -> command(new CheckCommand(null), new CheckCommand(null), rest);
+        case "attest" -> command(new AttestCommand(null), new AttestCommand(null), rest);
         case "session" -> command(new SessionCommand(), new SessionCommand(), rest);
         case SECRET -> secret(rest);
         default -> manifests(String.join("\n", rest));

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.fail;
 
 import dev.vesper.guest.FlatGuest;
+import dev.vesper.machine.launch.SnpProduct;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -63,6 +64,12 @@ final class DocumentsTest {
           "args",
           "OVMF.fd",
           "bios-256k.bin",
+          "report.bin",
+          "guest.bin",
+          "certs.bin",
+          "vcek.der",
+          "cert_chain",
+          "chain",
           "t.jsonl",
           "t.html");
 
@@ -129,6 +136,13 @@ final class DocumentsTest {
     Files.write(dir.resolve("OVMF.fd"), firmware);
     Files.write(dir.resolve("bios-256k.bin"), firmware);
     Files.writeString(dir.resolve("args"), "-m 64M\n");
+    Files.write(dir.resolve("report.bin"), AttestSamples.milan());
+    Files.copy(AttestSamples.real("vs_vcek_milan.der"), dir.resolve("vcek.der"));
+    Files.copy(AttestSamples.real("vs_cert_chain_milan.pem"), dir.resolve("cert_chain"));
+    Files.write(
+        dir.resolve("guest.bin"),
+        AttestSamples.signed(SnpProduct.MILAN, AttestSamples.unsigned(SnpProduct.MILAN)));
+    Files.write(dir.resolve("certs.bin"), AttestSamples.table(SnpProduct.MILAN));
     for (MarkdownPage.Block b : page("docs/start.md").blocks()) {
       if (b.info().equals("toml")) {
         // This process is not the command's alone, so that it cannot be confined.
@@ -338,7 +352,7 @@ final class DocumentsTest {
       line.addAll(List.of("--limit-insns", "1000"));
     }
     CommandResult r = CommandResult.of(line.toArray(String[]::new));
-    boolean diff = words.contains("--diff");
+    boolean diff = words.contains("--diff") || words.contains("diff");
     assertThat(r.status()).as(c + "\n" + r.err()).isEqualTo(limited ? 124 : diff ? 1 : 0);
     if (!p.to.isEmpty() && !p.to.contains("/")) {
       Files.writeString(dir.resolve(p.to), r.out());

@@ -27,6 +27,9 @@ final class FileNamesTest {
         "check|a\0b",
         "measure|a\0b",
         "measure|@/",
+        "attest|report|a\0b",
+        "attest|verify|a\0b",
+        "attest|certs|-o|a\0b",
         "nothing|@/"
       })
   void aNameThatNoFileCanHaveIsRefused(String line) {

@@ -15,7 +15,8 @@ final class SandboxTest {
         "run --sandbox on image",
         "run --sandbox",
         "check trace.jsonl",
-        "measure off"
+        "measure off",
+        "attest report r.bin"
       })
   void whoIsToBeConfinedIsExpectedToBe(String line) {
     assertThat(Sandbox.isExpected(line.split(" "))).isTrue();
