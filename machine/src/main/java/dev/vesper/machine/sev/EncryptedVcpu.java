@@ -110,7 +110,6 @@ public final class EncryptedVcpu extends VirtualCpu {
     if (p.isPromised() && (rmp == null || entryFits(rmp, features)) && eventFits()) {
       // Nobody has looked since the exit: the processor still has what it would read.
       p.takeBack();
-      use(true);
       cpu.modeChanged();
       return true;
     }
@@ -138,7 +137,6 @@ public final class EncryptedVcpu extends VirtualCpu {
     if (SevFeature.DEBUG_SWAP.in(f)) {
       SaveArea.loadDebug(cpu, area);
     }
-    use(true);
     return true;
   }
 
@@ -173,7 +171,8 @@ public final class EncryptedVcpu extends VirtualCpu {
     return ((event & 1L << 31) == 0 || hv) && (vmcb().get(Vmcb.V_INTR) & Vmcb.V_IRQ) == 0;
   }
 
-  private void use(boolean on) {
+  @Override
+  void use(boolean on) {
     Rmp rmp = memory.rmp();
     if (rmp != null) {
       rmp.use(frame, on);
@@ -187,7 +186,6 @@ public final class EncryptedVcpu extends VirtualCpu {
    */
   @Override
   void leave() {
-    use(false);
     if (frame >= memory.firstHostPage()) {
       memory.page(frame, key).promise(writer);
     } else {
@@ -197,7 +195,7 @@ public final class EncryptedVcpu extends VirtualCpu {
 
   @Override
   boolean holds() {
-    return memory.page(frame, key).isPromised();
+    return nextFrame() == frame && memory.page(frame, key).isPromised();
   }
 
   @Override
@@ -241,8 +239,16 @@ public final class EncryptedVcpu extends VirtualCpu {
     }
   }
 
+  /** Of the area that the next VMRUN takes, whoever has looked at it before. */
   @Override
   void state(byte[] to) {
-    memory.peek(frame, key, to);
+    memory.peek(nextFrame(), key, to);
+  }
+
+  /** {@return the page of the area that is in use, or that the next VMRUN takes} */
+  private int nextFrame() {
+    long named = vmcb().get(Vmcb.VMSA_PTR) >>> 12;
+    boolean given = memory.rmp() != null && !inside() && named < memory.totalPages();
+    return given ? (int) named : frame;
   }
 }

@@ -70,6 +70,10 @@ public final class PlainVcpu extends VirtualCpu {
   }
 
   /** The save area is written when somebody looks at more of it than hosts mostly do. */
+  /** The area is part of the VMCB, which is the host's. */
+  @Override
+  void use(boolean on) {}
+
   @Override
   void leave() {
     vmcb().page.promise(writer);

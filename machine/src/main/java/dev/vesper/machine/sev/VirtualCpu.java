@@ -117,6 +117,9 @@ public abstract sealed class VirtualCpu permits PlainVcpu, EncryptedVcpu {
   /** Stores guest state. */
   abstract void leave();
 
+  /** Says that the processor runs from the state's page, or no longer: nobody else may have it. */
+  abstract void use(boolean on);
+
   /** Stores what the guest's features add to its state. */
   abstract void storeMore(byte[] area);
 
@@ -199,6 +202,7 @@ public abstract sealed class VirtualCpu permits PlainVcpu, EncryptedVcpu {
       return true;
     }
     inside = true;
+    use(true);
     loadControls();
     cpu.ghcbMsr = vmcb.get(Vmcb.GHCB_GPA);
     cpu.interruptShadow = vmcb.interruptShadow();
@@ -223,8 +227,7 @@ public abstract sealed class VirtualCpu permits PlainVcpu, EncryptedVcpu {
   }
 
   private void exited() {
-    inside = false;
-    leave();
+    outside();
     exit((int) cpu.exitCode, cpu.exitInfo1, cpu.exitInfo2);
   }
 
@@ -240,9 +243,14 @@ public abstract sealed class VirtualCpu permits PlainVcpu, EncryptedVcpu {
 
   /** The physical interrupt arrives where the processor has paused: #VMEXIT(INTR). */
   public final void interrupt() {
-    inside = false;
-    leave();
+    outside();
     exit(ExitCode.INTR, 0, 0);
+  }
+
+  private void outside() {
+    inside = false;
+    use(false);
+    leave();
   }
 
   /** {@return whether the processor is inside VMRUN, where it executes or has paused} */

@@ -14,6 +14,8 @@ import dev.vesper.machine.memory.Rmp;
 import dev.vesper.machine.memory.RmpEntry;
 import dev.vesper.machine.memory.RmpResult;
 import dev.vesper.x86.Assembler;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedClass;
@@ -268,6 +270,29 @@ final class SnpVcpuTest {
     assertThat(vcpu.vmcb().exitCode()).isEqualTo(HLT);
     assertThat(rmp.update(vmcb, RmpEntry.guest(0x9000, ASID))).isEqualTo(RmpResult.SUCCESS);
     assertThat(rmp.update(vmcb, RmpEntry.HYPERVISOR)).isEqualTo(RmpResult.SUCCESS);
+  }
+
+  /** An observer that looks at registers is no processor that runs, and leaves no trace. */
+  @Test
+  void lookingAtASaveAreaIsNoUseOfIt() throws NoSuchAlgorithmException {
+    LaunchState s = prepare(MAKE_AREA, SNP);
+    Page p = memory.page(OWN_VMSA >> 12, key);
+    vcpu.launch(s);
+    p.copyFrom(0, s.page, 0, Page.SIZE);
+    p.put64(VmsaField.RBX.offset, 79);
+    assertThat(run()).isEqualTo(HLT);
+    vcpu.vmcb().set(Vmcb.VMSA_PTR, OWN_VMSA);
+    byte[] before = digest();
+    assertThat(GuestRegisters.<Long>look(vcpu, c -> c.r[3])).isEqualTo(79);
+    assertThat(digest()).isEqualTo(before);
+    assertThat(rmp.adjust(OWN_VMSA >> 12, false, ASID, 0, 1, 0, false).result())
+        .isEqualTo(RmpResult.SUCCESS);
+  }
+
+  private byte[] digest() throws NoSuchAlgorithmException {
+    MessageDigest d = MessageDigest.getInstance("SHA-256");
+    vcpu.digest(d);
+    return d.digest();
   }
 
   @Test
