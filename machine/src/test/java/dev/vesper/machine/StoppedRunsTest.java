@@ -68,7 +68,7 @@ final class StoppedRunsTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"ES, 0", "ES, 2", "OFF, 2", "SEV, 2", "ES, -1", "OFF, -1"})
+  @CsvSource({"ES, 0", "ES, 2", "OFF, 2", "SEV, 2", "ES, -1", "OFF, -1", "SNP, 2", "SNP, -1"})
   void stopsAndStepsChangeNothing(SevMode mode, int execution) throws Exception {
     String[] whole = record(mode, execution, m -> {});
     long all = Long.parseLong(whole[2]);
@@ -385,7 +385,7 @@ final class StoppedRunsTest {
 
   @Test
   void aDebuggerMayChangeRegisters() throws Exception {
-    for (SevMode mode : List.of(SevMode.OFF, SevMode.SEV, SevMode.ES)) {
+    for (SevMode mode : SevMode.values()) {
       Machine m = machine(mode, 1);
       m.run(Until.instructions(5000));
       VcpuView v = m.observer().vcpu(0);

@@ -13,7 +13,6 @@ import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.junit.jupiter.params.provider.ValueSource;
 
 /** Guests that loop, fault and write garbage: each ends by name and in bounded time. */
 final class HostileGuestTest {
@@ -56,12 +55,39 @@ final class HostileGuestTest {
         "SEV | vmgexit | 124",
         "OFF | mov al, 0x34; out 0x43, al; mov al, 9; out 0x40, al; out 0x40, al; mov al, 0xff; out"
             + " 0x21, al; sti; hlt | 6",
-        "ES | vmmcall | 5"
+        "ES | vmmcall | 5",
+        "SNP | L: jmp short L | 124",
+        "SNP | ud2 | 5",
+        "SNP | cpuid | 5",
+        "SNP | cli; hlt | 6",
+        "SNP | mov eax, 0x100; xor edx, edx; mov ecx, 0xc0010130; wrmsr; vmgexit | 3",
+        // A GHCB that is private: nobody else can read it.
+        "SNP | mov eax, 0x200000; xor edx, edx; mov ecx, 0xc0010130; wrmsr; vmgexit | 6",
+        // Its own code is not validated any more.
+        "SNP | mov eax, 0x100000; xor ecx, ecx; xor edx, edx; pvalidate | 5",
+        // Its page tables are the host's.
+        "SNP | mov eax, 0x70014; mov edx, 0x200000; mov ecx, 0xc0010130; wrmsr; vmgexit; mov rax,"
+            + " cr3; mov cr3, rax; L: jmp short L | 5",
+        // The page of the stack is a save area, and nothing is changed by that.
+        "SNP | mov rsp, 0x180000; push rax; mov eax, 0x17f000; xor ecx, ecx; mov edx, 0x10001;"
+            + " rmpadjust; push rax; L: jmp short L | 124"
       })
   void endsByName(SevMode mode, String code, int status) throws BootException {
     Outcome o = run(mode, code.replace("; ", "\n") + "\nE: jmp short E");
     assertThat(o.status()).as("%s", o).isEqualTo(status);
     assertThat(o.reason()).isNotEmpty();
+  }
+
+  /** What a host writes to a page that is a guest's is lost. */
+  @Test
+  void aHostThatWritesToASaveAreaUnderSnpChangesNothing() throws BootException {
+    Machine m =
+        new Machine(
+            MachineSpec.builder(SevMode.SNP, FlatGuest.image("ud2"), b -> {})
+                .memoryBytes(8L << 20)
+                .build());
+    m.hostView().write(m.vmsaAddress() + 0x178, 8, 0x1234);
+    assertThat(m.run().status()).isEqualTo(Outcome.SHUTDOWN);
   }
 
   @Test
@@ -81,7 +107,7 @@ final class HostileGuestTest {
       for (int k = 0; k < 300; k++) {
         s.append("db ").append(r.nextInt(256)).append('\n');
       }
-      SevMode mode = SevMode.values()[i % 3];
+      SevMode mode = SevMode.values()[i % SevMode.values().length];
       Machine m =
           new Machine(
               MachineSpec.builder(mode, FlatGuest.image(s.toString()), b -> {})
@@ -92,6 +118,8 @@ final class HostileGuestTest {
       assertThat(o.status()).as("%s", o).isNotEqualTo(125);
     }
   }
+
+  private static final SevMode[] GARBLED = {SevMode.ES, SevMode.OFF, SevMode.SNP};
 
   @Test
   void garbageInPageTablesEndsByName() throws BootException {
@@ -110,21 +138,28 @@ final class HostileGuestTest {
               + "mov rax, cr3\n"
               + "mov cr3, rax\n"
               + "E: jmp short E";
-      Outcome o = run(i % 2 == 0 ? SevMode.ES : SevMode.OFF, s);
+      Outcome o = run(GARBLED[i % GARBLED.length], s);
       assertThat(o.status()).as("%s", o).isIn(5, 6, 124);
     }
   }
 
+  /** What the reference guest does with a page of its own, at RDI. */
+  private static final String[] SNP_CALLS = {
+    "snp_validate", "snp_validate_large", "snp_pvalidate", "snp_page_state", "snp_page_state_msr",
+    "page_share", "page_unshare", "snp_register", "snp_save_area", "snp_ap_request"
+  };
+
   /** Random code with the reference guest's #VC handler below it, two processors, all hosts. */
   @ParameterizedTest
-  @ValueSource(strings = {"kvm", "openbsd:2025-06", "openbsd:2026"})
-  void randomCodeOnTheReferenceGuestEndsByName(String profile) throws BootException {
+  @CsvSource({"kvm, ES", "openbsd:2025-06, ES", "openbsd:2026, ES", "kvm, SNP"})
+  void randomCodeOnTheReferenceGuestEndsByName(String profile, SevMode mode) throws BootException {
     Random r = new Random(profile.hashCode());
+    int kinds = mode == SevMode.SNP ? 10 : 8;
     for (int i = 0; i < 60; i++) {
       StringBuilder code = new StringBuilder(i % 2 == 0 ? "    sti\n" : "    call mp_start\n");
       for (int k = 0; k < 40; k++) {
         code.append(
-            switch (r.nextInt(8)) {
+            switch (r.nextInt(kinds)) {
               case 0 -> "    cpuid\n";
               case 1 -> "    in al, " + r.nextInt(256) + "\n";
               case 2 -> "    mov edx, " + r.nextInt(0x1_0000) + "\n    out dx, eax\n";
@@ -132,13 +167,20 @@ final class HostileGuestTest {
               case 4 -> "    mov ecx, 0xc0010130\n    wrmsr\n    rep vmmcall\n";
               case 5 -> "    mov rdi, [lapic]\n    mov [rdi+" + 16 * r.nextInt(64) + "], eax\n";
               case 6 -> "    mov eax, " + r.nextInt() + "\n";
+              case 8 ->
+                  "    mov esi, "
+                      + r.nextInt(4)
+                      + "\n    mov edi, "
+                      + (r.nextInt(8192) << 12)
+                      + "\n";
+              case 9 -> "    call " + SNP_CALLS[r.nextInt(SNP_CALLS.length)] + "\n";
               default -> "    db " + r.nextInt(256) + ", " + r.nextInt(256) + "\n";
             });
       }
       Machine m =
           new Machine(
               MachineSpec.builder(
-                      i % 3 == 0 ? SevMode.SEV : SevMode.ES,
+                      i % 3 == 0 && mode == SevMode.ES ? SevMode.SEV : mode,
                       Locore.withMain("    call lapic_init\n" + code),
                       b -> {})
                   .memoryBytes(32L << 20)
