@@ -27,7 +27,7 @@ public final class Bench {
       usage: vesper bench kernels                         hot guest code
              vesper bench vectors                         the same with SSE and AVX2
              vesper bench memory                          much memory, unaligned, REP MOVS, TLB flushes
-             vesper bench vc                              round trips through a #VC handler
+             vesper bench vc                              round trips through a #VC handler, page states
              vesper bench exits                           port, MMIO and timer interrupt, without and under es
              vesper bench boot KERNEL INITRD [off|sev|es] a Linux boot, each pass in a new process
              vesper bench firmware OVMF.fd [off|sev|es]   firmware to its shell, the same way

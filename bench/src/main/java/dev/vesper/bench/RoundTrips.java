@@ -8,8 +8,9 @@ import dev.vesper.machine.spec.SevMode;
 import java.io.IOException;
 
 /**
- * Guests whose #VC handler does the whole GHCB exchange. QEMU has no SEV-ES under its translator:
- * beside it stands what the same instruction costs there in a guest that takes no exception.
+ * Guests whose #VC handler does the whole GHCB exchange, and under SEV-SNP what pages cost. QEMU
+ * has no SEV-ES under its translator: beside it stands what the same instruction costs there in a
+ * guest that takes no exception.
  */
 final class RoundTrips {
   private static final int ROUNDS = 200_000;
@@ -30,6 +31,29 @@ final class RoundTrips {
       rates[p] = BLOCKS * 65536.0 / 1e6 / seconds(Bench.machine(SevMode.ES, image));
     }
     System.out.printf("REP OUTSB of 64 KiB to COM1: %.1f MB/s%n", Bench.median(rates));
+    pages();
+  }
+
+  /** Under SEV-SNP: an instruction of the guest's, and two ways to ask the host. */
+  private static void pages() throws BootException {
+    byte[] own = FlatGuest.image(PageStateGuest.validate(ROUNDS));
+    byte[] request = FlatGuest.image(PageStateGuest.byRequest(ROUNDS));
+    byte[] event = FlatGuest.image(PageStateGuest.byEvent(ROUNDS));
+    double[][] micros = new double[3][Bench.PASSES];
+    for (int p = 0; p < Bench.PASSES; p++) {
+      double validated = perChange(own);
+      micros[0][p] = validated;
+      micros[1][p] = perChange(request) - validated;
+      micros[2][p] = perChange(event) - validated;
+    }
+    System.out.printf("PVALIDATE of 4 KiB %.2f us%n", Bench.median(micros[0]));
+    System.out.printf("page state change by the MSR protocol %.2f us%n", Bench.median(micros[1]));
+    System.out.printf("page state change by the GHCB, one page %.2f us%n", Bench.median(micros[2]));
+  }
+
+  /** {@return microseconds of half a round: there and back} */
+  private static double perChange(byte[] image) throws BootException {
+    return seconds(Bench.machine(SevMode.SNP, image)) * 1e6 / (2 * ROUNDS);
   }
 
   private static void trips(String name, String source, String body)

@@ -7,6 +7,25 @@ final class VcGuest {
 
   static final String OUT = "out 0x80, al";
 
+  /** Splits the 2 MiB page at 0x200000 and clears the C-bit of the GHCB. */
+  static final String MAP_GHCB =
+      """
+      mov rax, 0x0008000000200003
+      mov rdi, 0x290000
+      mov ecx, 512
+      S: mov [rdi], rax
+      add rax, 0x1000
+      add rdi, 8
+      dec ecx
+      jne S
+      mov rax, 0x300003
+      mov [0x290800], rax
+      mov rax, 0x290003
+      mov [0x72008], rax
+      mov rax, cr3
+      mov cr3, rax
+      """;
+
   private VcGuest() {}
 
   /** {@return a loop of CPUID} */
@@ -212,21 +231,7 @@ final class VcGuest {
     return """
         equ GHCB 0x300000
         mov rsp, 0x280000
-        ; Split the 2 MiB page at 0x200000 and clear the C-bit of the GHCB.
-        mov rax, 0x0008000000200003
-        mov rdi, 0x290000
-        mov ecx, 512
-        S: mov [rdi], rax
-        add rax, 0x1000
-        add rdi, 8
-        dec ecx
-        jne S
-        mov rax, 0x300003
-        mov [0x290800], rax
-        mov rax, 0x290003
-        mov [0x72008], rax
-        mov rax, cr3
-        mov cr3, rax
+        MAPPING
         lgdt [G]
         mov rax, H
         mov [I29], ax
@@ -267,6 +272,7 @@ final class VcGuest {
         skip 544
         I64: skip 16
         """
+        .replace("MAPPING", MAP_GHCB)
         .replace("SETUP", setUp)
         .replace("BODY", body)
         .replace("HANDLER", handler);
