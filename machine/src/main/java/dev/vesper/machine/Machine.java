@@ -70,6 +70,7 @@ public final class Machine implements AutoCloseable {
   private final Observer observer;
   private final Stops stops;
   private final List<EventSink> sinks = new CopyOnWriteArrayList<>();
+  private final List<EventSink> listeners = new CopyOnWriteArrayList<>();
   private boolean deep;
   private long limit = Long.MAX_VALUE;
   private @Nullable Tracer tracer;
@@ -218,18 +219,23 @@ public final class Machine implements AutoCloseable {
   }
 
   /**
-   * Tells a sink of everything that happens. Before the run only.
+   * Tells a sink of everything that happens. What is the same for pages that follow each other is
+   * one event, which is told when another comes or the run stops. Before the run only.
    *
    * @param withAccesses also watches what the guest itself does with its GHCB, which the checker
    *     needs
    * @throws IllegalStateException if the machine has run
    */
   public void trace(EventSink sink, boolean withAccesses) {
+    requireNoRun();
+    deep |= withAccesses;
+    sinks.add(sink);
+  }
+
+  private void requireNoRun() {
     if (started) {
       throw new IllegalStateException("events are those of a whole run: ask before it begins");
     }
-    deep |= withAccesses;
-    sinks.add(sink);
   }
 
   /**
@@ -239,14 +245,15 @@ public final class Machine implements AutoCloseable {
    * @throws IllegalStateException if the machine has run
    */
   public <E extends Event> Registration on(Class<E> type, Consumer<? super E> listener) {
+    requireNoRun();
     EventSink s =
         e -> {
           if (type.isInstance(e)) {
             listener.accept(type.cast(e));
           }
         };
-    trace(s, false);
-    return () -> sinks.remove(s);
+    listeners.add(s);
+    return () -> listeners.remove(s);
   }
 
   /**
@@ -286,7 +293,7 @@ public final class Machine implements AutoCloseable {
   }
 
   private void attach() {
-    Tracer t = new Tracer(this::happened, deep);
+    Tracer t = new Tracer(e -> sinks.forEach(s -> s.accept(e)), this::happens, deep);
     tracer = t;
     t.attach(parts.cpus, symbols);
     ExecutionLog l = log;
@@ -310,8 +317,8 @@ public final class Machine implements AutoCloseable {
     }
   }
 
-  private void happened(Event e) {
-    for (EventSink s : sinks) {
+  private void happens(Event e) {
+    for (EventSink s : listeners) {
       s.accept(e);
     }
     stops.happened(e);
@@ -387,7 +394,7 @@ public final class Machine implements AutoCloseable {
     if (log != null && !started) {
       beginLog(log);
     }
-    if (tracer == null && (!sinks.isEmpty() || stops.needEvents())) {
+    if (tracer == null && (!sinks.isEmpty() || !listeners.isEmpty() || stops.needEvents())) {
       attach();
     }
     started = true;

@@ -8,7 +8,6 @@ import java.util.List;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.UnaryOperator;
-import org.jspecify.annotations.Nullable;
 
 /**
  * Memory by the states that the reverse map table has for it: as somebody has looked it up, or as
@@ -18,6 +17,7 @@ public final class RmpMap implements EventSink {
   /** A trace may say anything of any number of pages; a guest of 4 TiB cannot have more. */
   private static final int MOST = 1 << 20;
 
+  private static final long MOST_LOOKED = 50_000_000;
   private static final long PAGE = 4096;
 
   /**
@@ -46,6 +46,9 @@ public final class RmpMap implements EventSink {
   /** By the number of the first page; they do not overlap. */
   private final TreeMap<Long, Cell> cells = new TreeMap<>();
 
+  /** Areas that changes have looked at, which a forged trace could have many of again and again. */
+  private long looked;
+
   private boolean full;
 
   // ---- what is known
@@ -73,7 +76,7 @@ public final class RmpMap implements EventSink {
 
   /** Has cells begin and end where a span does; {@return whether there is room for that} */
   private boolean makeRoom(PageSpan span) {
-    if (cells.size() >= MOST) {
+    if (cells.size() >= MOST || looked > MOST_LOOKED) {
       full = true;
       return false;
     }
@@ -96,6 +99,7 @@ public final class RmpMap implements EventSink {
     if (makeRoom(span)) {
       cells.subMap(span.first(), span.end()).forEach((first, c) -> old.add(area(first, c)));
     }
+    looked += old.size();
     for (Area a : old) {
       Area b = to.apply(a);
       put(b.span, b.kind, b.vmsa);
@@ -135,11 +139,6 @@ public final class RmpMap implements EventSink {
     return cells.isEmpty();
   }
 
-  /** {@return whether there was more than it can hold} */
-  public boolean isFull() {
-    return full;
-  }
-
   /** {@return all that is known, in order; neighbours differ} */
   public List<Area> areas() {
     List<Area> all = new ArrayList<>();
@@ -158,12 +157,6 @@ public final class RmpMap implements EventSink {
           all.add(a);
         });
     return all;
-  }
-
-  /** {@return the area that has a page, or null if nothing is known of it} */
-  public @Nullable Area at(long page) {
-    Map.Entry<Long, Cell> e = cells.floorEntry(page);
-    return e == null || e.getValue().end <= page ? null : area(e.getKey(), e.getValue());
   }
 
   /** {@return how many pages are in each state, by its words} */

@@ -32,6 +32,7 @@ final class Recorder {
 
   private final Map<Watcher, BitSet> watched = new EnumMap<>(Watcher.class);
   private final EventSink sink;
+  private final EventSink now;
   private final CodePlaces code = new CodePlaces();
   private final AddressMap places = new AddressMap();
   private final KaslrSlide kaslr = new KaslrSlide();
@@ -43,8 +44,13 @@ final class Recorder {
   /** The last event, which waits for others that are like it. */
   private @Nullable Event pending;
 
-  Recorder(EventSink sink) {
+  /**
+   * @param sink is told of events, of those that are like the one before together
+   * @param now is told of each when it happens
+   */
+  Recorder(EventSink sink, EventSink now) {
     this.sink = sink;
+    this.now = now;
   }
 
   void attach(List<Cpu> all, Symbols names) {
@@ -89,6 +95,7 @@ final class Recorder {
   void record(Event e) {
     flush();
     sink.accept(e);
+    now.accept(e);
   }
 
   /** Records an event that may be one of many alike: they become one ({@link EventRuns}). */
@@ -99,6 +106,7 @@ final class Recorder {
       flush();
     }
     pending = joined == null ? e : joined;
+    now.accept(e);
   }
 
   /** Hands on what may have had more events like it. */

@@ -36,10 +36,13 @@ public final class Tracer {
   private final StringBuilder line = new StringBuilder();
 
   /**
+   * @param sink is told of events; of those that say the same of pages which follow each other
+   *     together, when another comes or the machine stands still
+   * @param now is told of each when it happens
    * @param deep also watches what the guest itself does with its GHCB, which the checker needs
    */
-  public Tracer(EventSink sink, boolean deep) {
-    recorder = new Recorder(sink);
+  public Tracer(EventSink sink, EventSink now, boolean deep) {
+    recorder = new Recorder(sink, now);
     table = new RmpTracer(recorder);
     exchanges = new ExchangeTracer(recorder, table);
     memory = new MemoryTracer(recorder, deep, exchanges, table);

@@ -38,7 +38,7 @@ final class RmpEventsTest {
   private final SnpWorld w;
   private final Cpu c;
   private final List<Event> events = new ArrayList<>();
-  private final Tracer tracer = new Tracer(events::add, false);
+  private final Tracer tracer = new Tracer(events::add, e -> {}, false);
 
   RmpEventsTest(int execution) {
     w = new SnpWorld(1, execution);

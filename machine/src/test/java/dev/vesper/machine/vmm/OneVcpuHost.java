@@ -58,7 +58,7 @@ final class OneVcpuHost {
 
   /** {@return what turns all that a host does into events} */
   Tracer trace(Hypervisor host, EventSink sink) {
-    Tracer t = new Tracer(sink, false);
+    Tracer t = new Tracer(sink, e -> {}, false);
     t.attach(List.of(cpu), Symbols.NONE);
     memory.observe(t.memory());
     host.observe(t.host());
