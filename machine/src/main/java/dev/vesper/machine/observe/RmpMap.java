@@ -6,6 +6,7 @@ import dev.vesper.machine.observe.Event.Rmpadjust;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.NavigableMap;
 import java.util.TreeMap;
 import java.util.function.UnaryOperator;
 
@@ -17,7 +18,7 @@ public final class RmpMap implements EventSink {
   /** A trace may say anything of any number of pages; a guest of 4 TiB cannot have more. */
   private static final int MOST = 1 << 20;
 
-  private static final long MOST_LOOKED = 50_000_000;
+  private static final long MOST_LOOKED = 5_000_000;
   private static final long PAGE = 4096;
 
   /**
@@ -94,16 +95,28 @@ public final class RmpMap implements EventSink {
     }
   }
 
+  /** Changes what is known of pages; nothing comes to be known by that. */
   private void change(PageSpan span, UnaryOperator<Area> to) {
-    List<Area> old = new ArrayList<>();
-    if (makeRoom(span)) {
-      cells.subMap(span.first(), span.end()).forEach((first, c) -> old.add(area(first, c)));
+    if (!makeRoom(span)) {
+      return;
     }
-    looked += old.size();
-    for (Area a : old) {
-      Area b = to.apply(a);
-      put(b.span, b.kind, b.vmsa);
+    NavigableMap<Long, Cell> there = cells.subMap(span.first(), true, span.end(), false);
+    List<Area> all = new ArrayList<>();
+    there.forEach((first, c) -> append(all, to.apply(area(first, c))));
+    looked += there.size();
+    there.clear();
+    all.forEach(a -> cells.put(a.span.first(), new Cell(a.span.end(), a.kind, a.vmsa)));
+  }
+
+  /** Adds the area that comes next; one that is like the one before becomes part of it. */
+  private static void append(List<Area> all, Area a) {
+    Area last = all.isEmpty() ? null : all.getLast();
+    if (last == null || last.span.end() != a.span.first() || !last.isLike(a)) {
+      all.add(a);
+      return;
     }
+    PageSpan both = new PageSpan(last.span.first(), last.span.pages() + a.span.pages());
+    all.set(all.size() - 1, new Area(both, a.kind, a.vmsa));
   }
 
   @Override
@@ -142,20 +155,7 @@ public final class RmpMap implements EventSink {
   /** {@return all that is known, in order; neighbours differ} */
   public List<Area> areas() {
     List<Area> all = new ArrayList<>();
-    cells.forEach(
-        (first, c) -> {
-          Area a = area(first, c);
-          Area last = all.isEmpty() ? null : all.getLast();
-          if (last != null && last.span.end() == first && last.isLike(a)) {
-            all.removeLast();
-            a =
-                new Area(
-                    new PageSpan(last.span.first(), last.span.pages() + a.span.pages()),
-                    a.kind,
-                    a.vmsa);
-          }
-          all.add(a);
-        });
+    cells.forEach((first, c) -> append(all, area(first, c)));
     return all;
   }
 
