@@ -495,6 +495,8 @@ final class MeasureTest {
         flat.toBuilder().append("a command line").initrd(new byte[] {1, 2, 3}).build(),
         locore,
         locore.toBuilder().processors(4).build(),
+        locore.toBuilder().mode(SevMode.SNP).processors(2).memoryBytes(32L << 20).build(),
+        flat.toBuilder().mode(SevMode.SNP).memoryBytes(32L << 20).build(),
         locore.toBuilder().profile("openbsd:2025-06").processors(1).build(),
         locore.toBuilder().profile("openbsd:2026").processors(1).build(),
         locore.toBuilder().profile("openbsd:2026").processors(1).mode(SevMode.SEV).build());

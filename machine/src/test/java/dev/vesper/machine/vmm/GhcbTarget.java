@@ -17,7 +17,10 @@ import dev.vesper.x86.Assembler;
 import dev.vesper.x86.Msr;
 import java.io.ByteArrayOutputStream;
 import java.lang.reflect.Field;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Set;
 import java.util.stream.Stream;
@@ -34,7 +37,7 @@ public final class GhcbTarget implements FuzzTarget {
   private static final String[] PROFILES = {
     "kvm", "openbsd:2025-06", "openbsd:2025-09", "openbsd:2026", "openbsd"
   };
-  private static final SevMode[] MODES = {SevMode.OFF, SevMode.SEV, SevMode.ES};
+  private static final SevMode[] MODES = SevMode.values();
   private static final String[] MODELS = {"vesper-min", "EPYC-Genoa", "EPYC-Milan"};
   private static final int MOST_REQUESTS = 64;
 
@@ -68,6 +71,9 @@ public final class GhcbTarget implements FuzzTarget {
             Stream.of("dev.vesper.ghcb."),
             Stream.of(
                     "Ghcb",
+                    "Snp",
+                    "PageStates",
+                    "ApCreator",
                     "Vmm",
                     "KvmClock",
                     "KvmHandlers",
@@ -117,6 +123,18 @@ public final class GhcbTarget implements FuzzTarget {
     }
 
     Guest page(int code, long info1, long info2, long... registers) {
+      return page(code, info1, info2, new byte[0], registers);
+    }
+
+    /** The event that changes states, with entries in the buffer. */
+    Guest states(long header, long... entries) {
+      ByteBuffer b = ByteBuffer.allocate(8 + 8 * entries.length).order(ByteOrder.LITTLE_ENDIAN);
+      b.putLong(header);
+      Arrays.stream(entries).forEach(b::putLong);
+      return page(ExitCode.SNP_PAGE_STATE_CHANGE, 0, 0, b.array());
+    }
+
+    private Guest page(int code, long info1, long info2, byte[] buffer, long... registers) {
       GhcbField[] fields = {
         GhcbField.RAX, GhcbField.RCX, GhcbField.RDX, GhcbField.RBX, GhcbField.CPL, GhcbField.XCR0
       };
@@ -130,7 +148,8 @@ public final class GhcbTarget implements FuzzTarget {
         to.write(fields[i].ordinal());
         number(8, registers[i]);
       }
-      to.write(0);
+      to.write(buffer.length);
+      to.writeBytes(buffer);
       return this;
     }
 
@@ -214,7 +233,41 @@ public final class GhcbTarget implements FuzzTarget {
         plain(profile, model, all);
       }
     }
+    owned(all);
     return all;
+  }
+
+  /** Requests under SEV-SNP, behind the registration without which no event is served. */
+  private static void owned(List<byte[]> all) {
+    for (NaeEvent e : NaeEvent.values()) {
+      all.add(registered().page(e.code, 0x1_0000_0001L, 0x6000, 1, 0, 0, 0, 0, 7).done());
+      all.add(registered().page(e.code, 0x6000, 0x7000, 0x8000, 1, 0, 0).done());
+    }
+    for (int operation = 0; operation < 5; operation++) {
+      for (long gfn : new long[] {0, 5, 8, 0x200, 0xF_FFFF_FFFFL}) {
+        long entry = gfn << 12 | (long) operation << 52;
+        all.add(registered().msr(MsrRequest.pageState(gfn, operation)).done());
+        all.add(registered().states(0x1_0000, entry, entry | 1L << 56).done());
+        all.add(registered().states(0x2_0001, entry, entry | 1, entry | 0x201).done());
+      }
+    }
+    for (long header : new long[] {0xFD_0000, 0xFFFF_0000L, 0xFFFF, 0x1_0002, -1}) {
+      all.add(registered().states(header, 0x10_0000_0000_8000L).done());
+    }
+    long violation = 1L << 31;
+    for (long info1 : new long[] {violation, violation | 1L << 34, -1L}) {
+      all.add(registered().exit(ExitCode.NPF, info1, 0x8000).exit(ExitCode.NPF, info1, -1).done());
+    }
+    all.add(
+        registered()
+            .page(ExitCode.SNP_AP_CREATION, 0, 0x8000, 0)
+            .page(ExitCode.SNP_AP_CREATION, 1, 0x8000, 1)
+            .page(ExitCode.SNP_AP_CREATION, 2, 0, 0)
+            .done());
+  }
+
+  private static Guest registered() {
+    return new Guest(0, SevMode.SNP, true, 2).msr(GHCB | MsrRequest.REGISTER_GHCB_REQ);
   }
 
   /** A request a seed where a host may end the guest for it. */
@@ -350,7 +403,9 @@ public final class GhcbTarget implements FuzzTarget {
     FuzzInput in = new FuzzInput(input);
     Profile profile = Profile.named(PROFILES[in.u8() % PROFILES.length]);
     int how = in.u8();
-    SevMode mode = MODES[(how & 3) % MODES.length];
+    SevMode asked = MODES[(how & 3) % MODES.length];
+    // vmd launches none.
+    SevMode mode = asked == SevMode.SNP && profile.isVmd() ? SevMode.ES : asked;
     CpuModel model = CpuModel.named(MODELS[(how >> MODEL_SHIFT) % MODELS.length]);
     OneVcpuHost guest = new OneVcpuHost(mode);
     if (guest.vcpu instanceof PlainVcpu p) {
@@ -375,7 +430,7 @@ public final class GhcbTarget implements FuzzTarget {
           }
           long msr = kind == PAGE ? GHCB : in.number(8);
           explain(msr, (int) page.get(GhcbField.SW_EXITCODE), page);
-          if (mode == SevMode.ES) {
+          if (mode.encryptsState()) {
             guest.view.write(GHCB, bytes, 0, bytes.length);
             guest.vcpu.vmcb().set(Vmcb.GHCB_GPA, msr);
             host.handlers.vmgexit(vcpu);
