@@ -36,12 +36,17 @@ final class DebianSystemTest {
 
   private String run(Path image, Dialogue d, long limit, boolean ends)
       throws IOException, BootException {
+    return run(SevMode.ES, image, d, limit, ends);
+  }
+
+  private String run(SevMode mode, Path image, Dialogue d, long limit, boolean ends)
+      throws IOException, BootException {
     try (FileChannel c =
         FileChannel.open(image, StandardOpenOption.READ, StandardOpenOption.WRITE)) {
       RawDisk disk = new RawDisk(new FileStorage(c), false);
       Machine m =
           new Machine(
-              MachineSpec.builder(SevMode.ES, DebianKernel.image(), d::write)
+              MachineSpec.builder(mode, DebianKernel.image(), d::write)
                   .append("console=ttyS0 quiet cryptomgr.notests=1")
                   .initrd(DebianDisk.initramfs())
                   .input(d)
@@ -83,6 +88,21 @@ final class DebianSystemTest {
     assertThat(run(image, d, 30_000_000_000L, true))
         .contains("Setting up hello")
         .containsPattern("(?s)i386\\s+32\\s+1\\.4142135623731\\s+running\\s+x86_64");
+    isClean(image);
+  }
+
+  /** Every request of the disk goes through a bounce buffer that the guest has shared. */
+  @Test
+  void startsAndShutsDownUnderSnp() throws IOException, InterruptedException, BootException {
+    Path image = folder.resolve("snp.img");
+    Files.copy(DebianDisk.image(), image);
+    Dialogue d =
+        login()
+            .when("# ", "dmesg | grep Memory.Enc; systemctl is-system-running; uname -m\n")
+            .when("x86_64", "systemctl poweroff\n");
+    assertThat(run(SevMode.SNP, image, d, 30_000_000_000L, true))
+        .contains("AMD SEV SEV-ES SEV-SNP")
+        .containsPattern("running\\s+x86_64");
     isClean(image);
   }
 

@@ -68,12 +68,9 @@ final class LinuxBootTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"OFF, false", "SEV, true", "ES, false", "ES, true", "SNP, false"})
+  @CsvSource({"OFF, false", "SEV, true", "ES, false", "ES, true"})
   void bootsToInitAndPowersOff(SevMode mode, boolean entry32) throws BootException {
     MachineSpec.Builder o = options(mode, mode.encryptsState() ? "" : "quiet");
-    if (mode == SevMode.SNP) {
-      o.cpuModel("EPYC-Milan");
-    }
     TestMachine m = run(entry32 ? o.entry32() : o);
     String text = m.console();
     assertThat(text)
@@ -82,21 +79,10 @@ final class LinuxBootTest {
         .contains("SUM 5050")
         .contains("MARK-DONE");
     if (mode.encryptsState()) {
-      String features = mode == SevMode.SNP ? "AMD SEV SEV-ES SEV-SNP" : "AMD SEV SEV-ES";
-      assertThat(text).contains("Memory Encryption Features active: " + features);
+      assertThat(text).contains("Memory Encryption Features active: AMD SEV SEV-ES");
       assertThat(text).doesNotContain("cut here");
       assertNothingLeaks(m.machine());
     }
-  }
-
-  /** Application processors by AP creation, each with a save area that the guest has made. */
-  @Test
-  void fourProcessorsStartUnderSnp() throws BootException {
-    TestMachine m = run(options(SevMode.SNP, "").cpuModel("EPYC-Milan").processors(4));
-    assertThat(m.console())
-        .contains("Memory Encryption Features active: AMD SEV SEV-ES SEV-SNP")
-        .contains("smp: Brought up 1 node, 4 CPUs")
-        .contains("MARK-DONE");
   }
 
   private static void assertNothingLeaks(Machine m) {

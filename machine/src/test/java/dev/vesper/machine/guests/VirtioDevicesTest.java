@@ -62,7 +62,7 @@ final class VirtioDevicesTest {
   @ParameterizedTest
   @EnumSource(
       value = SevMode.class,
-      names = {"OFF", "ES"})
+      names = {"OFF", "ES", "SNP"})
   void linuxUsesThem(SevMode mode) throws IOException, BootException {
     Map<String, byte[]> modules = DebianKernel.modules(MODULES);
     Map<String, byte[]> files = new TreeMap<>();
