@@ -293,6 +293,32 @@ final class SnpServiceTest {
                 + " no memory there");
   }
 
+  /** The list is in the exchange, as it was and as the host has left it. */
+  @Test
+  void theExchangeHasTheListOfPages() {
+    HostVcpu v = host.vcpus.getFirst();
+    register();
+    list.set(
+        List.of(
+            PageStateEntry.of(FREE, PageStateEntry.PRIVATE, false),
+            PageStateEntry.of(0xFFFFF, PageStateEntry.PRIVATE, false)));
+    request(ExitCode.SNP_PAGE_STATE_CHANGE, 0, 0);
+    ghcb.set(GhcbField.SW_SCRATCH, GHCB + GhcbPage.SHARED_BUFFER);
+    view.write(GHCB, page, 0, 4096);
+    vcpu.vmcb().set(Vmcb.GHCB_GPA, GHCB);
+    vcpu.vmcb().set(Vmcb.EXITCODE, ExitCode.VMGEXIT);
+    host.exited(v);
+    Event.GhcbExchange x = told(Event.GhcbExchange.class).getFirst();
+    PageStateList asked = new PageStateList(x.request().buffer().toArray(), 0);
+    PageStateList served = new PageStateList(x.answer().buffer().toArray(), 0);
+    assertThat(x.request().buffer().length()).isEqualTo(24);
+    assertThat(asked.current()).isZero();
+    assertThat(asked.entry(1).gfn()).isEqualTo(0xFFFFF);
+    assertThat(served.current()).isEqualTo(1);
+    assertThat(served.entry(0).done()).isEqualTo(1);
+    assertThat(x.action()).contains("page state change: the host failed");
+  }
+
   @Test
   void otherCausesAreNamed() {
     msr(MsrRequest.pageState(FREE, PageStateEntry.PRIVATE));
