@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.machine.cpu.Execution;
 import dev.vesper.machine.launch.SevFeature;
+import dev.vesper.machine.spec.Outcome;
 import dev.vesper.machine.spec.SnpLaunch;
 import java.util.TreeSet;
 import org.junit.jupiter.api.Test;
@@ -282,6 +283,35 @@ final class RestrictedInjectionTest {
             .ended();
     assertThat(g.result(0)).isEqualTo(1);
     assertThat(g.result(1)).as("vector, flags").isEqualTo(0x8050);
+  }
+
+  /** Guests look whether there is an event before HLT: who does not sleeps for ever. */
+  @Test
+  void aGuestThatHaltsOverAnEventIsNotWoken() throws Exception {
+    SnpGuest g =
+        SnpGuest.run(
+            """
+            hv: iretq
+            begin:
+                mov r8d, 0x80000014
+                mov r9d, 1
+                mov r10d, BELL
+                call event
+                mov esi, 0x1b
+                mov ebx, 0xfee00d00
+                call wrhost
+                mov esi, 0x80f
+                mov ebx, 0x1ff
+                call wrhost
+                mov r8d, 0x80000015
+                mov r9d, 0x44050
+                call event
+                hlt
+                jmp end
+            """,
+            RESTRICTED);
+    assertThat(g.end().reason()).contains("halted", "doorbell page");
+    assertThat(g.end().status()).isEqualTo(Outcome.GAVE_UP);
   }
 
   @Test

@@ -56,16 +56,17 @@ final class ApCreator {
         }
         if (request == ApCreation.CREATE) {
           start(target, level, area);
-        } else if (level == target.vmpl) {
+        } else if (level == 0 || level == target.vmpl) {
           target.saveAreaAtInit = area;
+          target.vmplAtInit = level;
         } else {
-          // The level is run when it is asked for: INIT is the running one's.
+          // Nobody sends INIT for a level that does not run: it is run when it is asked for.
           Vmpls.give(target, level, area);
         }
       }
       case ApCreation.DESTROY -> {
         Vmpls.take(target, level);
-        target.saveAreaAtInit = level == target.vmpl ? 0 : target.saveAreaAtInit;
+        target.saveAreaAtInit = level == target.vmplAtInit ? 0 : target.saveAreaAtInit;
       }
       default -> {
         return "there is no such request";

@@ -96,6 +96,9 @@ final class HostVcpu {
   /** The save area that the next INIT gives it, or 0. */
   long saveAreaAtInit;
 
+  /** The VMPL that it is for. */
+  int vmplAtInit;
+
   /** NMIs that wait to be injected: at most two, one while another is in delivery or blocks. */
   int nmis;
 

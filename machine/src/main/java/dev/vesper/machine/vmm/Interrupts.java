@@ -219,7 +219,8 @@ final class Interrupts {
       v.state = HostVcpu.State.WAIT_FOR_SIPI;
       v.nmis = 0;
     } else if (v.saveAreaAtInit != 0) {
-      Vmpls.give(v, v.vmpl, v.saveAreaAtInit);
+      Vmpls.give(v, v.vmplAtInit, v.saveAreaAtInit);
+      v.nextVmpl = v.vmplAtInit;
       v.saveAreaAtInit = 0;
       v.state = HostVcpu.State.WAIT_FOR_SIPI;
     }

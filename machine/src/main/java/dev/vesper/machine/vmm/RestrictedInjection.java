@@ -110,6 +110,11 @@ final class RestrictedInjection {
     return true;
   }
 
+  /** {@return whether there is an interrupt in the page that the guest has not taken} */
+  boolean isUnseen(HostVcpu v) {
+    return v.level().doorbell != HvDoorbell.NONE && !v.doorbellFree;
+  }
+
   /** An exit: sees what the guest has taken, and what it has ended. */
   void exited(HostVcpu v) {
     VmplState s = v.level();

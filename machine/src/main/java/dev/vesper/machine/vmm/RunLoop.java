@@ -556,6 +556,13 @@ public final class RunLoop {
             Outcome.GAVE_UP, "every vCPU waits in AP reset hold: nobody is left to send a SIPI");
         return;
       }
+      RestrictedInjection restricted = host.restricted;
+      if (restricted != null && restricted.isUnseen(boot)) {
+        host.end(
+            Outcome.GAVE_UP,
+            "guest halted and left an event in its #HV doorbell page: nothing can wake it");
+        return;
+      }
       boolean ever = boot.everEnabledInterrupts;
       host.end(
           ever ? Outcome.POWER_OFF : Outcome.GAVE_UP,

@@ -85,8 +85,8 @@ final class SnpService {
     if (pages < needed) {
       return needed;
     }
-    for (long at = gpa; at < gpa + needed * PAGE; at += PAGE) {
-      if ((at & PAGE - 1) != 0 || !this.pages.isShared(at)) {
+    for (int i = 0; i < needed; i++) {
+      if ((gpa & PAGE - 1) != 0 || !this.pages.isShared(gpa + (long) i * PAGE)) {
         return -1;
       }
     }

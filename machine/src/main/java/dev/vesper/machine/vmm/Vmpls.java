@@ -62,13 +62,13 @@ final class Vmpls {
     v.shadowCr4 = 0;
   }
 
-  /** Takes a level's save area away; a vCPU that runs it stops. */
+  /** Takes a level's save area away; a vCPU that runs it, or would run it next, stops. */
   static void take(HostVcpu v, int level) {
     VmplState s = v.vmpls[level];
     if (s != null) {
       s.saveArea = 0;
     }
-    if (level == v.vmpl) {
+    if (level == v.nextVmpl) {
       v.state = HostVcpu.State.DESTROYED;
     }
   }

@@ -7,12 +7,15 @@ import dev.vesper.ghcb.GhcbField;
 import dev.vesper.ghcb.GhcbPage;
 import dev.vesper.ghcb.MsrRequest;
 import dev.vesper.ghcb.NaeEvent;
+import dev.vesper.machine.launch.SevFeature;
 import dev.vesper.machine.model.CpuModel;
 import dev.vesper.machine.sev.LaunchState;
 import dev.vesper.machine.sev.PlainVcpu;
 import dev.vesper.machine.sev.Vmcb;
 import dev.vesper.machine.sev.VmsaField;
 import dev.vesper.machine.spec.SevMode;
+import dev.vesper.machine.spec.SnpHost;
+import dev.vesper.machine.spec.SnpLaunch;
 import dev.vesper.x86.Assembler;
 import dev.vesper.x86.Msr;
 import java.io.ByteArrayOutputStream;
@@ -45,6 +48,11 @@ public final class GhcbTarget implements FuzzTarget {
   private static final int APICS = 4;
 
   private static final int MODEL_SHIFT = 3;
+
+  /** Bits of the second byte, of the host of a guest under SEV-SNP. */
+  private static final int RESTRICTED = 0x20;
+
+  private static final int OFFERS = 0x40;
 
   /** What a guest does; in seeds and in inputs. */
   private static final int MSR_PROTOCOL = 0;
@@ -86,7 +94,13 @@ public final class GhcbTarget implements FuzzTarget {
                     "MachineCheckBanks",
                     "MtrrState",
                     "OpenBsdProfile",
-                    "PerformanceCounters")
+                    "PerformanceCounters",
+                    "ApCreator",
+                    "PageStates",
+                    "RefusedAccess",
+                    "RestrictedInjection",
+                    "SnpService",
+                    "Vmpl")
                 .map(at::concat))
         .toList();
   }
@@ -106,8 +120,12 @@ public final class GhcbTarget implements FuzzTarget {
     private final ByteArrayOutputStream to = new ByteArrayOutputStream();
 
     Guest(int profile, SevMode mode, boolean apics, int model) {
+      this(profile, mode, apics, model, 0);
+    }
+
+    Guest(int profile, SevMode mode, boolean apics, int model, int host) {
       to.write(profile);
-      to.write(mode.ordinal() | (apics ? APICS : 0) | model << MODEL_SHIFT);
+      to.write(mode.ordinal() | (apics ? APICS : 0) | model << MODEL_SHIFT | host);
     }
 
     private void number(int bytes, long v) {
@@ -311,6 +329,9 @@ public final class GhcbTarget implements FuzzTarget {
       }
       all.add(g.done());
     }
+    if (profile == 0) {
+      protectedGuest(model, apics, all);
+    }
     List<Integer> msrs = msrs();
     for (int i = 0; i < msrs.size(); i += 8) {
       Guest g = start(profile, model, apics);
@@ -319,6 +340,33 @@ public final class GhcbTarget implements FuzzTarget {
         g.page(ExitCode.MSR, 1, 0, 0x1001, msr, 0).page(ExitCode.MSR, 1, 0, -1, msr, -1);
       }
       all.add(g.done());
+    }
+  }
+
+  /** What only guests under SEV-SNP ask for, twice: each state is left as well as entered. */
+  private static void protectedGuest(int model, boolean apics, List<byte[]> all) {
+    for (int host : new int[] {0, RESTRICTED, OFFERS, RESTRICTED | OFFERS}) {
+      for (int page : new int[] {0x6000, 0x7008, 0x41_0000}) {
+        Guest g = new Guest(0, SevMode.SNP, apics, model, host);
+        for (int i = 0; i < 4; i++) {
+          g.page(ExitCode.HV_DOORBELL_PAGE, i, page);
+        }
+        g.page(ExitCode.HV_DOORBELL_PAGE, 1, page).page(ExitCode.HV_IPI, 0x4_0050, 0);
+        g.page(ExitCode.HV_IPI, 0x400, 0).page(ExitCode.RDPMC, 0, 0, 0, 99);
+        g.page(ExitCode.APIC_ID_LIST, page, 0, 1).page(ExitCode.SNP_AP_CREATION, 0x2_0000, page, 1);
+        g.page(ExitCode.SNP_RUN_VMPL, 2, 0).msr(GHCB | MsrRequest.REGISTER_GHCB_REQ);
+        g.page(ExitCode.SNP_AP_CREATION, 2, 0).page(ExitCode.SNP_AP_CREATION, 0x2_0001, page, 1);
+        g.msr(MsrRequest.runVmpl(0)).msr(MsrRequest.runVmpl(3));
+        g.page(ExitCode.SNP_GUEST_REQUEST, page, 0x8000).page(ExitCode.HV_FEATURES, 0, 0);
+        for (int operation = 1; operation < 4; operation++) {
+          g.msr(MsrRequest.pageState(page >> 12, operation));
+          g.page(ExitCode.SNP_PAGE_STATE_CHANGE, 0, 0);
+        }
+        for (long info1 : new long[] {0x5_8000_0004L, 0x1_8000_0006L, 0xD_8000_0004L, -1}) {
+          g.exit(ExitCode.NPF, info1, page);
+        }
+        all.add(g.done());
+      }
     }
   }
 
@@ -405,9 +453,9 @@ public final class GhcbTarget implements FuzzTarget {
     int how = in.u8();
     SevMode asked = MODES[(how & 3) % MODES.length];
     // vmd launches none.
-    SevMode mode = asked == SevMode.SNP && profile.isVmd() ? SevMode.ES : asked;
-    CpuModel model = CpuModel.named(MODELS[(how >> MODEL_SHIFT) % MODELS.length]);
-    OneVcpuHost guest = new OneVcpuHost(mode);
+    SevMode mode = profile.isVmd() && asked == SevMode.SNP ? SevMode.ES : asked;
+    CpuModel model = CpuModel.named(MODELS[(how >> MODEL_SHIFT & 3) % MODELS.length]);
+    OneVcpuHost guest = new OneVcpuHost(mode, snp(how));
     if (guest.vcpu instanceof PlainVcpu p) {
       p.launch(
           new LaunchState()
@@ -418,6 +466,10 @@ public final class GhcbTarget implements FuzzTarget {
     profile.configure(guest.vcpu, mode, model, guest.view, MAPS);
     Hypervisor host = guest.start(profile, model, (how & APICS) != 0 && !profile.isVmd(), b -> {});
     HostVcpu vcpu = host.vcpus.get(0);
+    if (mode == SevMode.SNP) {
+      guest.vcpu.vmcb().set(Vmcb.GHCB_GPA, GHCB | MsrRequest.REGISTER_GHCB_REQ);
+      host.handlers.vmgexit(vcpu);
+    }
     for (int i = 0; i < MOST_REQUESTS && in.more() && host.outcome() == null; i++) {
       guest.vcpu.vmcb().set(Vmcb.EVENTINJ, 0);
       int kind = in.u8() % KINDS;
@@ -443,7 +495,26 @@ public final class GhcbTarget implements FuzzTarget {
         }
         default -> release(host, vcpu);
       }
+      if (mode == SevMode.SNP) {
+        enter(host, vcpu);
+      }
     }
+  }
+
+  /** What is done between an exit and the next VMRUN. */
+  private static void enter(Hypervisor host, HostVcpu vcpu) {
+    if (host.restricted != null) {
+      host.restricted.exited(vcpu);
+    }
+    Vmpls.entering(vcpu);
+    host.interrupts.prepare(vcpu);
+  }
+
+  private static SnpLaunch snp(int how) {
+    long features = (how & RESTRICTED) != 0 ? 1 | SevFeature.RESTRICTED_INJECTION.mask : 1;
+    return SnpLaunch.DEFAULT
+        .withFeatures(features)
+        .withHost(SnpHost.KVM.offering((how & OFFERS) != 0 ? SnpHost.OPTIONAL : 0));
   }
 
   private static void request(FuzzInput in, byte[] bytes, GhcbPage p) {

@@ -526,7 +526,7 @@ final class SnpServiceTest {
     request(ExitCode.HV_DOORBELL_PAGE, HvDoorbell.QUERY, 0);
     assertThat(exit()).containsExactly(0L, 0x41000L);
     rmp.update(0x42000, RmpEntry.guest(0x42000, 1));
-    for (long page : new long[] {0x43008, 0x42000, 0x4000_0000, -4096}) {
+    for (long page : new long[] {0x43008, 0x42000, 0x4000_0000, Long.MAX_VALUE - 0xFFF, -4096}) {
       request(ExitCode.HV_DOORBELL_PAGE, HvDoorbell.SET, page);
       assertThat(exit()).as("0x%x", page).containsExactly(2L, 5L);
     }
@@ -571,7 +571,7 @@ final class SnpServiceTest {
     assertThat(exit()).containsExactly(0L, 0L);
     assertThat(ghcb.get(GhcbField.RAX)).as("pages that it takes").isEqualTo(1);
     rmp.update(0x42000, RmpEntry.guest(0x42000, 1));
-    for (long page : new long[] {0x43008, 0x42000, 0x4000_0000}) {
+    for (long page : new long[] {0x43008, 0x42000, 0x4000_0000, Long.MAX_VALUE - 0xFFF, -4096}) {
       request(ExitCode.APIC_ID_LIST, page, 0);
       ghcb.set(GhcbField.RAX, 1);
       assertThat(exit()).as("0x%x", page).containsExactly(2L, 5L);
