@@ -2,21 +2,26 @@ package dev.vesper.machine.guests;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.vesper.fixtures.DebianSuite;
 import dev.vesper.fixtures.Tools;
 import dev.vesper.machine.TestMachine;
+import dev.vesper.machine.Until;
 import dev.vesper.machine.observe.check.Checker;
 import dev.vesper.machine.observe.check.HandlerCoverage.Cell;
 import dev.vesper.machine.spec.BootException;
+import dev.vesper.machine.spec.Hardware;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.SevMode;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.Set;
 import java.util.TreeSet;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -66,6 +71,31 @@ final class OvmfTest {
     String name = "BootOrder";
     assertThat(text(split.variables())).doesNotContain(name);
     assertThat(text(m.machine().variables())).contains(name);
+  }
+
+  /** Debian 13's image (2025.02), whose #VC handler finds devices on q35 too. */
+  @Test
+  void debian13sReachesTheShellUnderSnp() throws Exception {
+    reachesTheShellUnderSnp(Hardware.Board.Q35);
+  }
+
+  @Test
+  @EnabledIfSystemProperty(named = "long", matches = "true")
+  void debian13sReachesTheShellUnderSnpOnPc() throws Exception {
+    reachesTheShellUnderSnp(Hardware.Board.PC);
+  }
+
+  private static void reachesTheShellUnderSnp(Hardware.Board board) throws Exception {
+    TestMachine m =
+        TestMachine.of(
+            options(SevMode.SNP)
+                .cpuModel("EPYC-Milan")
+                .firmware(
+                    MachineSpec.Firmware.of(DebianSuite.of("trixie").file("ovmf", "ovmf/OVMF.fd")))
+                .hardware(new Hardware(board, List.of())));
+    m.machine().limit(3_000_000_000L, Long.MAX_VALUE);
+    m.machine().run(Until.console(SHELL));
+    assertThat(m.console()).contains(SHELL);
   }
 
   @Test
