@@ -167,8 +167,10 @@ public sealed interface Event {
    * The host's side touches a page that the guest touched last as private.
    *
    * @param device a device does; the hypervisor otherwise
+   * @param refused the page is the guest's by the reverse map table: the write changes nothing
    */
-  record HostAccess(At at, boolean write, long gpa, boolean device) implements Event {}
+  record HostAccess(At at, boolean write, long gpa, boolean device, boolean refused)
+      implements Event {}
 
   /** The guest reads, by a private mapping, what a device has written. */
   record DmaNoise(At at, long gpa) implements Event {}

@@ -59,7 +59,7 @@ final class MemoryTracer implements MemoryObserver {
   @Override
   public void hostReads(int frame, boolean device) {
     if (isGuests(frame) && !exchanges.serving((long) frame << 12)) {
-      hostAccess(false, (long) frame << 12, device);
+      hostAccess(false, (long) frame << 12, device, false);
     }
   }
 
@@ -68,7 +68,7 @@ final class MemoryTracer implements MemoryObserver {
     if (!isGuests(frame)) {
       return;
     }
-    hostAccess(true, ((long) frame << 12) + offset, device);
+    hostAccess(true, ((long) frame << 12) + offset, device, false);
     if (deep && device) {
       // Whether the guest has shared the page meanwhile shows when it looks at these bytes.
       deviceWrites.put(frame, new int[] {offset, offset + length});
@@ -79,7 +79,7 @@ final class MemoryTracer implements MemoryObserver {
   @Override
   public void hostRefused(int frame, int offset, int length, boolean device) {
     if (isGuests(frame)) {
-      hostAccess(true, ((long) frame << 12) + offset, device);
+      hostAccess(true, ((long) frame << 12) + offset, device, true);
     }
   }
 
@@ -88,9 +88,9 @@ final class MemoryTracer implements MemoryObserver {
     table.entryChanged(instruction, address, before, after);
   }
 
-  private void hostAccess(boolean write, long gpa, boolean device) {
+  private void hostAccess(boolean write, long gpa, boolean device, boolean refused) {
     recorder.record(
-        new HostAccess(recorder.at(recorder.cpu().instructionRip()), write, gpa, device));
+        new HostAccess(recorder.at(recorder.cpu().instructionRip()), write, gpa, device, refused));
   }
 
   /** The guest accesses a watched page, which a device may have written to while it was private. */

@@ -57,6 +57,7 @@ public final class EventCodec {
   private static final String NO_PAGE = "no page";
   private static final String VALIDATE = "validate";
   private static final String EXTENDED = "extended request";
+  private static final String REFUSED_WRITE = "refused write";
 
   /** Takes the details of an event in the order in which they are written. */
   @FunctionalInterface
@@ -114,7 +115,7 @@ public final class EventCodec {
       case WriteTrap t -> ExitCode.name(t.exit());
       case Injected i -> "vector " + i.vector();
       case PageStateChanged p -> p.to().toString();
-      case HostAccess h -> h.write() ? "write" : "read";
+      case HostAccess h -> !h.write() ? "read" : h.refused() ? REFUSED_WRITE : "write";
       case DmaNoise d -> "read";
       case ExecuteOnlyRead x -> "data read of text";
       case VcpuStarted s -> "vCPU " + s.vcpu();
@@ -452,7 +453,11 @@ public final class EventCodec {
               r.word(Key.GHCB_OPEN, GhcbUse.class, GhcbUse.NONE));
       case "host_private" ->
           new HostAccess(
-              at, name.equals("write"), r.number(Key.GPA), r.text(Key.BY).equals("device"));
+              at,
+              !name.equals("read"),
+              r.number(Key.GPA),
+              r.text(Key.BY).equals("device"),
+              name.equals(REFUSED_WRITE));
       case "dma_noise" -> new DmaNoise(at, r.number(Key.GPA));
       case "execute_only" ->
           new ExecuteOnlyRead(at, r.number(Key.ADDRESS), r.number(Key.VC), r.number(Key.VC_RIP));

@@ -67,7 +67,7 @@ final class PageHistoryTest {
                     0x8000_0007L,
                     RmpState.HYPERVISOR,
                     RmpCheck.ASSIGNED),
-                new Event.HostAccess(at("h"), true, PAGE, true)))
+                new Event.HostAccess(at("h"), true, PAGE, true, false)))
         .containsExactly(
             "page 0x809000",
             "  [1us] cpu2 after 10000 instructions: rmp launch 16 × 4K 0x800000–0x80ffff NORMAL,"
@@ -128,7 +128,7 @@ final class PageHistoryTest {
   void aGuestMayTouchAPageAsOftenAsItLikes() {
     PageHistory h = new PageHistory(List.of(PageSpan.at(PAGE)));
     for (int i = 0; i < 10_005; i++) {
-      h.accept(new Event.HostAccess(at("h"), true, PAGE, true));
+      h.accept(new Event.HostAccess(at("h"), true, PAGE, true, false));
     }
     assertThat(h.text().lines()).hasSize(10_002).endsWith("  and 5 events more");
   }

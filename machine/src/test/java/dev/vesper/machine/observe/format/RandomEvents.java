@@ -71,7 +71,10 @@ final class RandomEvents {
       case 7 ->
           new Event.PageStateChanged(
               at, number(), PageState.SHARED, PageState.PRIVATE, one(GhcbUse.values()));
-      case 8 -> new Event.HostAccess(at, r.nextBoolean(), number(), r.nextBoolean());
+      case 8 -> {
+        boolean write = r.nextBoolean();
+        yield new Event.HostAccess(at, write, number(), r.nextBoolean(), write && r.nextBoolean());
+      }
       case 9 -> new Event.DmaNoise(at, number());
       case 10 -> new Event.ExecuteOnlyRead(at, number(), id(), number());
       case 11 -> new Event.VcpuStarted(at, r.nextInt(64), text("by "));
