@@ -137,8 +137,7 @@ final class SnpRunOptions {
       throw new UserError("--rmp takes kvm or strict, not '" + rmp + "'");
     }
     long features = 0;
-    for (String name :
-        said(OFFERED).isEmpty() ? List.<String>of() : List.of(said(OFFERED).split(","))) {
+    for (String name : said.containsKey(OFFERED) ? said(OFFERED).split(",", -1) : new String[0]) {
       long bit = HvFeatures.named(name) & SnpHost.OPTIONAL;
       if (bit == 0) {
         throw new UserError("--hv-features takes apic-id-list and multi-vmpl, not '" + name + "'");
