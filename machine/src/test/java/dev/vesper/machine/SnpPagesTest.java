@@ -3,7 +3,10 @@ package dev.vesper.machine;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.machine.cpu.Execution;
+import dev.vesper.machine.observe.Event;
+import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.Outcome;
+import dev.vesper.machine.spec.SevMode;
 import dev.vesper.machine.spec.SnpHost;
 import dev.vesper.machine.spec.SnpLaunch;
 import java.util.TreeSet;
@@ -74,6 +77,32 @@ final class SnpPagesTest {
             STRICT);
     assertThat(g.ended().result(0)).isZero();
     assertThat(g.result(1)).as("private bytes begin as zero").isZero();
+  }
+
+  /** KVM's clock in a private page: what the host writes there changes nothing, and is told. */
+  @Test
+  void aRefusedWriteOfTheHostIsToldAsSuch() throws Exception {
+    byte[] image =
+        SnpGuest.image(
+            """
+            begin:
+                mov qword [0x500008], 5
+                mov esi, 0x4b564d01
+                mov ebx, 0x500001
+                call wrhost
+                mov rax, SHARED
+                mov rbx, [0x500008]
+                mov [rax+RESULTS], rbx
+                jmp end
+            """);
+    TestMachine t =
+        TestMachine.of(MachineSpec.builder(SevMode.SNP, image, b -> {}).memoryBytes(16 << 20))
+            .traced();
+    assertThat(t.run(1_000_000).guestValue()).isZero();
+    assertThat(t.machine().hostView().read(SnpGuest.RESULTS, 8)).isEqualTo(5);
+    assertThat(t.events().stream().filter(Event.HostAccess.class::isInstance))
+        .isNotEmpty()
+        .allMatch(e -> e instanceof Event.HostAccess h && h.write() && h.refused() && !h.device());
   }
 
   // ---- 2 MiB

@@ -619,4 +619,45 @@ final class SnpServiceTest {
     assertThat(host.vcpus.getFirst().state).isEqualTo(HostVcpu.State.RUNNABLE);
     assertThat(msr(MsrRequest.runVmpl(2))).as("taken away").isEqualTo(0x1_0000_0017L);
   }
+
+  private void create(long info1, long area) {
+    request(ExitCode.SNP_AP_CREATION, info1, area);
+    ghcb.set(GhcbField.RAX, 1);
+    assertThat(exit()).containsExactly(0L, 0L);
+  }
+
+  @Test
+  void aLevelThatIsTakenAwayBeforeItRunsStopsTheVcpu() {
+    launch(offering(HvFeatures.MULTI_VMPL));
+    register();
+    vcpu.vmcb().set(Vmcb.GUEST_SEV_FEATURES, 1);
+    HostVcpu v = host.vcpus.getFirst();
+    create(0x2_0000, 0x45000);
+    assertThat(msr(MsrRequest.runVmpl(2))).isEqualTo(0x17);
+    create(0x2_0002, 0);
+    assertThat(v.state).isEqualTo(HostVcpu.State.DESTROYED);
+    create(0x2_0001, 0x46000);
+    assertThat(v.state).isEqualTo(HostVcpu.State.RUNNABLE);
+    Vmpls.entering(v);
+    assertThat(vcpu.vmcb().get(Vmcb.VMSA_PTR)).isEqualTo(0x46000);
+  }
+
+  /** INIT has a processor begin again at level 0, whatever level it runs. */
+  @Test
+  void initIsForTheLevelThatItsSaveAreaIsFor() {
+    launch(offering(HvFeatures.MULTI_VMPL));
+    register();
+    vcpu.vmcb().set(Vmcb.GUEST_SEV_FEATURES, 1);
+    HostVcpu v = host.vcpus.getFirst();
+    create(0x2_0000, 0x45000);
+    assertThat(msr(MsrRequest.runVmpl(2))).isEqualTo(0x17);
+    Vmpls.entering(v);
+    register();
+    create(0, 0x47000);
+    assertThat(v.saveAreaAtInit).isEqualTo(0x47000);
+    assertThat(v.vmplAtInit).isZero();
+    assertThat(vcpu.vmcb().get(Vmcb.VMSA_PTR)).as("as it was").isEqualTo(0x45000);
+    create(0x2_0000, 0x48000);
+    assertThat(v.vmplAtInit).as("the level that runs").isEqualTo(2);
+  }
 }
