@@ -328,6 +328,26 @@ final class ConfinedRunTest {
   }
 
   @Test
+  void whoVerifiesAReportIsConfinedAsARunIs() throws Exception {
+    assume(java(List.of(NATIVE), Main.class, "run", "-v"), "Landlock ABI");
+    Run r =
+        intrudeInto(
+            1,
+            "attest",
+            "verify",
+            AttestSamples.real("vs_report_milan.hex").toString(),
+            AttestSamples.real("vs_vcek_milan.der").toString(),
+            AttestSamples.real("vs_cert_chain_milan.pem").toString(),
+            "--at",
+            "2026-11-30",
+            "--sandbox",
+            "on");
+    nothingIsDone(r);
+    assertThat(r.status).as(r.err).isZero();
+    assertThat(r.out).contains("the report holds");
+  }
+
+  @Test
   void offRestrictsNothing() throws Exception {
     Run r = intrude(1, "--sandbox", "off");
     assertThat(r.status).as(r.err).isZero();

@@ -22,10 +22,10 @@ import java.util.regex.Pattern;
 
 /**
  * The command in which somebody has got past every check of Vesper's own: at the guest's first #VC,
- * the verdict on a trace or the digest the thread that runs the guest, or reads what a stranger
- * wrote, does what nobody must be able to from there, and says what came of it. Arguments: a folder
- * that the run is not given, one that it may be, a port of 127.0.0.1 where somebody listens, and
- * the command line.
+ * the verdict on a trace, the digest or the first check of a report the thread that runs the guest,
+ * or reads what a stranger wrote, does what nobody must be able to from there, and says what came
+ * of it. Arguments: a folder that the run is not given, one that it may be, a port of 127.0.0.1
+ * where somebody listens, and the command line.
  */
 final class Intruder {
   private static final PrintStream ERR = System.err;
@@ -68,7 +68,7 @@ final class Intruder {
   /** An output whose lines come from the thread that has been got at. */
   private final class Watch extends OutputStream {
     private static final Pattern MOMENT =
-        Pattern.compile("\\] cpu\\d+ vc |^check: |^[0-9a-f]{64}$");
+        Pattern.compile("\\] cpu\\d+ vc |^check: |^[0-9a-f]{64}$| report format ");
 
     private final PrintStream to;
     private final StringBuilder line = new StringBuilder();
