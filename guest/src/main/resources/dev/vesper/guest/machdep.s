@@ -117,8 +117,19 @@ ghcb_negotiate:
     mov eax, MSRPROTO_TERM_REQ+TERM_PROTOCOL_RANGE
     jmp vc_terminate64_reason
 
-; ghcb_init(rdi = address of two shared pages, rsi = per-CPU data)
+; ghcb_init(rdi = address of two shared pages, rsi = per-CPU data): with SEV-SNP they are of the version that was
+; negotiated, and registered.
 ghcb_init:
+    test dword [cpu_sev_guestmode], SEV_STAT_SNP_ENABLED
+    je ghcb_announce
+    call ghcb_announce
+    mov rdx, [rsi+CI_GHCB_VADDR]
+    mov ax, [ghcb_version]
+    mov [rdx+GHCB_VERSION], ax
+    call snp_register
+    or dword [early_steps], STEP_REGISTERED
+    ret
+ghcb_announce:
     mov qword [rsi+CI_DR7], 0x400
     mov [rsi+CI_GHCB_PADDR], rdi
     lea rax, [rdi+KERNBASE]
@@ -129,14 +140,6 @@ ghcb_init:
     xor eax, eax
     rep stosq
     pop rdi
-    mov rdx, [rsi+CI_GHCB_VADDR]
-    mov ax, [ghcb_version]
-    mov [rdx+GHCB_VERSION], ax
-    test dword [cpu_sev_guestmode], SEV_STAT_SNP_ENABLED
-    je .init_announce
-    call snp_register
-    or dword [early_steps], STEP_REGISTERED
-.init_announce:
     mov eax, edi
     mov rdx, rdi
     shr rdx, 32

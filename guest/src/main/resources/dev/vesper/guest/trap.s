@@ -167,6 +167,16 @@ vc_exit:
     mov rsi, msg_event
     jmp vc_panic
 
+; A page that the guest has not validated, or that the host has taken away since.
+vc_not_validated:
+    mov edx, SIGBUS
+    test r14d, r14d
+    jne vc_refuse_signal
+    cmp qword [gs:CI_ONFAULT_RIP], 0
+    jne .vc_raise
+    mov rsi, msg_not_validated
+    jmp vc_panic
+
 ; CPUID: leaf and sub-leaf out, four registers in.  The sizes of leaf 0xD depend on XCR0, which the
 ; host cannot see.
 vc_cpuid:
@@ -203,16 +213,6 @@ vc_cpuid:
     call sync_in_val
     mov qword [rbp+VC_ADVANCE], 2
     jmp vc_exchange
-
-; A page that the guest has not validated, or that the host has taken away since.
-vc_not_validated:
-    mov edx, SIGBUS
-    test r14d, r14d
-    jne vc_refuse_signal
-    cmp qword [gs:CI_ONFAULT_RIP], 0
-    jne .vc_raise
-    mov rsi, msg_not_validated
-    jmp vc_panic
 
 vc_msr:
     test r14d, r14d
