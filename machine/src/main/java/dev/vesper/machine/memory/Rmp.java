@@ -308,7 +308,7 @@ public final class Rmp implements HostRmp {
       return new Answer(ALLOWED, RmpResult.FAIL_PERMISSION, false);
     }
     long flagged = level != 0 ? w : vmsa ? w | VMSA : w & ~VMSA;
-    if (flagged != w && inUse.get((int) frame)) {
+    if (flagged != w && usedWithin((int) frame, large ? PAGES : 1)) {
       return new Answer(ALLOWED, RmpResult.FAIL_INUSE, false);
     }
     e.word[i] = flagged;

@@ -314,6 +314,21 @@ final class RmpInstructionsTest {
     result(RmpResult.FAIL_SIZEMISMATCH);
   }
 
+  /** A save area that runs may be any page of those that one entry is for. */
+  @Test
+  void aLargeEntryIsInUseIfOneOfItsPagesIs() {
+    w.assignLarge(PAGE);
+    w.validate(PAGE);
+    w.rmp.use(FRAME + 5, true);
+    rmpadjust(PAGE, 1, 1 | VMSA);
+    result(RmpResult.FAIL_INUSE);
+    assertThat(w.rmp.isSaveArea(FRAME + 5, ASID, PAGE + 0x5000)).isFalse();
+    w.rmp.use(FRAME + 5, false);
+    rmpadjust(PAGE, 1, 1 | VMSA);
+    result(RmpResult.SUCCESS);
+    assertThat(w.rmp.isSaveArea(FRAME + 5, ASID, PAGE + 0x5000)).isTrue();
+  }
+
   @Test
   void theFlagOfASaveAreaIsLevelZeros() {
     w.assign(PAGE);
