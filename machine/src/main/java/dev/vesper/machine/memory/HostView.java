@@ -125,6 +125,11 @@ public final class HostView implements HostMemory {
     return true;
   }
 
+  /** {@return whether an address lies behind all that guests have: the host's own pages do} */
+  public boolean isHosts(long address) {
+    return address >>> 12 >= memory.firstHostPage();
+  }
+
   /** {@return the reverse map table as hypervisors have it, or null without SEV-SNP} */
   public @Nullable HostRmp rmp() {
     return memory.rmp();

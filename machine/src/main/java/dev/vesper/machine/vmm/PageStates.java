@@ -31,7 +31,7 @@ final class PageStates {
 
   /** {@return whether a page is private} */
   boolean isPrivate(long gpa) {
-    return rmp.read(gpa).assigned();
+    return entry(gpa).assigned();
   }
 
   /**
@@ -104,8 +104,11 @@ final class PageStates {
     }
   }
 
-  /** {@return the table's entry of a page, for messages} */
+  /**
+   * {@return the table's entry of a page} No guest physical address leads to the host's own pages,
+   * which lie behind in system memory.
+   */
   RmpEntry entry(long gpa) {
-    return rmp.read(gpa);
+    return host.memory.isHosts(gpa) ? RmpEntry.HYPERVISOR : rmp.read(gpa);
   }
 }

@@ -85,8 +85,9 @@ final class SnpService {
     if (pages < needed) {
       return needed;
     }
-    for (int i = 0; i < needed; i++) {
-      if ((gpa & PAGE - 1) != 0 || !this.pages.isShared(gpa + (long) i * PAGE)) {
+    for (long i = 0; i < needed; i++) {
+      long at = gpa + i * PAGE;
+      if ((at & PAGE - 1) != 0 || !this.pages.isShared(at)) {
         return -1;
       }
     }

@@ -24,6 +24,7 @@ import dev.vesper.machine.observe.Event.ApCreationAsked;
 import dev.vesper.machine.observe.Event.GhcbRegistered;
 import dev.vesper.machine.observe.Event.GuestRequestAnswered;
 import dev.vesper.machine.observe.Event.RmpChanged;
+import dev.vesper.machine.sev.EncryptedVcpu;
 import dev.vesper.machine.sev.VirtualCpu;
 import dev.vesper.machine.sev.Vmcb;
 import dev.vesper.machine.spec.SevMode;
@@ -158,6 +159,18 @@ final class SnpServiceTest {
     assertThat(msr(MsrRequest.pageState(0xFFFFF, PageStateEntry.PRIVATE)))
         .isEqualTo(0x8000_0000_0000_0015L);
     assertThat(msr(MsrRequest.pageState(0xFFFFF, PageStateEntry.SHARED))).isEqualTo(0x15);
+  }
+
+  /** Behind guest memory are pages of the host's, some of which the table has as the guest's. */
+  @Test
+  void pagesOfTheHostAreNotTheGuestsToShare() {
+    long area = vcpu.vmcb().get(Vmcb.VMSA_PTR);
+    rmp.update(area, RmpEntry.guest(EncryptedVcpu.LAUNCHED_AT, 1));
+    assertThat(msr(MsrRequest.pageState(area >>> 12, PageStateEntry.SHARED))).isEqualTo(0x15);
+    register();
+    assertThat(change(PageStateEntry.of(area >>> 12, PageStateEntry.SHARED, false)))
+        .containsExactly(0L, 0L);
+    assertThat(state(area >>> 12)).isEqualTo(PageOwnership.GUEST_INVALID);
   }
 
   @Test
@@ -571,7 +584,8 @@ final class SnpServiceTest {
     assertThat(exit()).containsExactly(0L, 0L);
     assertThat(ghcb.get(GhcbField.RAX)).as("pages that it takes").isEqualTo(1);
     rmp.update(0x42000, RmpEntry.guest(0x42000, 1));
-    for (long page : new long[] {0x43008, 0x42000, 0x4000_0000, Long.MAX_VALUE - 0xFFF, -4096}) {
+    long last = Long.MAX_VALUE & -0x1000;
+    for (long page : new long[] {0x43008, 0x42000, 0x4000_0000, last, last + 8, -0x1000}) {
       request(ExitCode.APIC_ID_LIST, page, 0);
       ghcb.set(GhcbField.RAX, 1);
       assertThat(exit()).as("0x%x", page).containsExactly(2L, 5L);
