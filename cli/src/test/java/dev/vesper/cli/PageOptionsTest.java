@@ -2,12 +2,15 @@ package dev.vesper.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.vesper.fixtures.Tools;
 import dev.vesper.guest.FlatGuest;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -125,6 +128,37 @@ final class PageOptionsTest {
     assertThat(Files.readString(Path.of(text)))
         .containsPattern("pvalidate validate .*cf=\\[0x1\\].*why=\\[the page was so already\\]");
     assertThat(Files.readString(Path.of(page))).contains("\"paged\":");
+  }
+
+  @Tag("slow")
+  @Test
+  void wiresharkFindsThePage() throws Exception {
+    Tools.need("tshark", "tshark");
+    String capture = dir.resolve("t.pcapng").toString();
+    Path lua = dir.resolve("ghcb.lua");
+    run("--trace", capture);
+    Files.writeString(lua, CommandResult.of("dissector").out());
+    String said =
+        Tools.run(
+            "tshark",
+            "-X",
+            "lua_script:" + lua,
+            "-r",
+            capture,
+            "-Y",
+            "ghcb.page == 0x300000",
+            "-T",
+            "fields",
+            "-e",
+            "ghcb.type",
+            "-e",
+            "ghcb.action");
+    // The tool's bytes come as characters of one byte each.
+    String text = new String(said.getBytes(StandardCharsets.ISO_8859_1), StandardCharsets.UTF_8);
+    assertThat(text.lines())
+        .containsExactly(
+            "7\tpvalidate rescind: 4K 0x300000: Guest-Valid → Guest-Invalid",
+            "8\trmp MSR protocol: 4K 0x300000 shared: Guest-Invalid → Hypervisor");
   }
 
   @ParameterizedTest

@@ -79,6 +79,11 @@ public final class PhysicalMemory {
     return rmp;
   }
 
+  /** {@return whether anybody is told what happens} */
+  boolean isObserved() {
+    return observer != null;
+  }
+
   /**
    * Tells observers that the host has changed an entry of the reverse map table.
    *

@@ -364,7 +364,7 @@ public final class Rmp implements HostRmp {
       return RmpResult.FAIL_INUSE;
     }
     Entries t = at(frame);
-    RmpEntry seen = entry(frame);
+    RmpEntry seen = memory.isObserved() ? entry(frame) : RmpEntry.HYPERVISOR;
     boolean was = t.large();
     if (was || !e.large() ? (word(frame) & IMMUTABLE) != 0 : anyImmutable(t)) {
       return RmpResult.FAIL_PERMISSION;
@@ -439,7 +439,7 @@ public final class Rmp implements HostRmp {
       return RmpResult.FAIL_NOT_LARGE;
     }
     Entries t = at(frame);
-    RmpEntry seen = entry(frame);
+    RmpEntry seen = memory.isObserved() ? entry(frame) : RmpEntry.HYPERVISOR;
     oddlyMapped.clear(frame, frame + PAGES);
     Arrays.fill(t.permissions, t.permissions[0]);
     for (int i = 0; i < PAGES; i++) {

@@ -39,15 +39,17 @@ import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 
 /**
- * Writes the exchanges as packets of a pcapng file (link type USER0), a request and an answer each;
- * {@link GhcbDissector} has the Wireshark side.
+ * Writes the exchanges as packets of a pcapng file (link type USER0), a request and an answer each,
+ * and what happens to the reverse map table; {@link GhcbDissector} has the Wireshark side.
  *
  * <p>A packet, little-endian: version 1 (1 byte), type (1: 1 GHCB request, 2 GHCB answer, 3 MSR
- * request, 4 MSR response, 5 #VC, 6 return from #VC), vCPU (2), CPL (1), state (1: 1 the page is
- * private), code width (1), reserved (1), number of the #VC in service (4), error code (4), RIP
- * (8), GHCB address or MSR value (8), and three texts, each with a length of 2 bytes before it:
- * place, instruction, action. After them a GHCB packet has the first 0x408 bytes of the page, usage
- * (4), version (2), and the used part of the shared buffer with a length of 2 bytes before it.
+ * request, 4 MSR response, 5 #VC, 6 return from #VC, 7 the guest executes PVALIDATE, RMPADJUST or
+ * RMPQUERY, 8 the host has changed entries of the reverse map table, 9 the table refuses the guest
+ * an access), vCPU (2), CPL (1), state (1: 1 the page is private), code width (1), reserved (1),
+ * number of the #VC in service (4), error code (4), RIP (8), GHCB address, MSR value or address of
+ * a page (8), and three texts, each with a length of 2 bytes before it: place, instruction, action.
+ * After them a GHCB packet has the first 0x408 bytes of the page, usage (4), version (2), and the
+ * used part of the shared buffer with a length of 2 bytes before it.
  */
 public final class PcapngWriter implements TraceWriter {
   private static final int SECTION_HEADER = 0x0A0D_0D0A;
@@ -156,6 +158,12 @@ public final class PcapngWriter implements TraceWriter {
     packet(e, bytes(header(e, h)));
   }
 
+  /** What is about the reverse map table, by an address of it. */
+  private void table(Event e, int type, long gpa, String words) {
+    String what = EventCodec.kind(e) + " " + EventCodec.name(e) + ": " + words;
+    packet(e, bytes(header(e, new Head(type, false, 0, 0, gpa, what))));
+  }
+
   private void exchange(GhcbExchange x) {
     boolean isPrivate = x.page() == PageState.PRIVATE;
     ByteBuffer request = header(x, new Head(1, isPrivate, x.vc(), 0, x.ghcb(), EventCodec.name(x)));
@@ -186,11 +194,11 @@ public final class PcapngWriter implements TraceWriter {
       case DmaNoise x -> noExchange();
       case ExecuteOnlyRead x -> noExchange();
       case VcpuStarted x -> noExchange();
-      case Pvalidate x -> noExchange();
-      case Rmpadjust x -> noExchange();
-      case Rmpquery x -> noExchange();
-      case RmpChanged x -> noExchange();
-      case RmpViolation x -> noExchange();
+      case Pvalidate x -> table(e, 7, x.gpa(), SnpWords.pvalidate(x));
+      case Rmpadjust x -> table(e, 7, x.gpa(), SnpWords.rmpadjust(x));
+      case Rmpquery x -> table(e, 7, x.gpa(), SnpWords.rmpquery(x));
+      case RmpChanged x -> table(e, 8, x.gpa(), SnpWords.changed(x));
+      case RmpViolation x -> table(e, 9, x.gpa(), SnpWords.violation(x));
       case ApCreationAsked x -> noExchange();
       case GhcbRegistered x -> noExchange();
       case GuestRequestAnswered x -> noExchange();
@@ -203,7 +211,7 @@ public final class PcapngWriter implements TraceWriter {
     }
   }
 
-  /** A capture has exchanges alone. */
+  /** A capture has what crosses between guest and host, #VCs, and what makes pages cross. */
   private static void noExchange() {}
 
   @Override

@@ -7,6 +7,7 @@
 local TYPES = {
   [1] = "GHCB request", [2] = "GHCB answer", [3] = "MSR request",
   [4] = "MSR response", [5] = "#VC", [6] = "#VC return",
+  [7] = "RMP instruction", [8] = "RMP change", [9] = "RMP violation",
 }
 
 local ghcb = Proto("ghcb", "Guest-Hypervisor Communication Block")
@@ -22,6 +23,7 @@ f.error = ProtoField.uint32("ghcb.error_code", "Error code", base.HEX, EXITS)
 f.rip = ProtoField.uint64("ghcb.rip", "RIP", base.HEX)
 f.gpa = ProtoField.uint64("ghcb.gpa", "GHCB address", base.HEX)
 f.msr = ProtoField.uint64("ghcb.msr", "GHCB MSR", base.HEX)
+f.page = ProtoField.uint64("ghcb.page", "Guest physical address", base.HEX)
 f.info = ProtoField.uint16("ghcb.msr_info", "GHCBInfo", base.HEX, MSR_CODES)
 f.place = ProtoField.string("ghcb.place", "Place")
 f.instruction = ProtoField.string("ghcb.instruction", "Instruction")
@@ -39,9 +41,9 @@ end
 
 local function text(tree, field, buf, at)
   local n = buf(at, 2):le_uint()
-  local s = n > 0 and buf(at + 2, n):string() or ""
+  local s = n > 0 and buf(at + 2, n):string(ENC_UTF_8) or ""
   if n > 0 then
-    tree:add(field, buf(at + 2, n))
+    tree:add_packet_field(field, buf(at + 2, n), ENC_UTF_8)
   end
   return at + 2 + n, s
 end
@@ -101,6 +103,8 @@ function ghcb.dissector(buf, pinfo, root)
     tree:add(f.info, buf(24, 2), buf(24, 2):le_uint() % 0x1000)
   elseif kind < 3 then
     tree:add_le(f.gpa, buf(24, 8))
+  elseif kind > 6 then
+    tree:add_le(f.page, buf(24, 8))
   end
   local at, place, instruction, action
   at, place = text(tree, f.place, buf, 32)
