@@ -178,7 +178,7 @@ public final class RmpMap implements EventSink {
       long first = a.span.first() * PAGE;
       b.append(
           String.format(
-              "  %-30s %9s  %s%n",
+              "  %-30s %9s  %s\n",
               Event.hex(first) + "-" + Event.hex(first + a.span.pages() * PAGE - 1),
               size(a.span.pages()),
               a.words()));
