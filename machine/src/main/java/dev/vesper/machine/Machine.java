@@ -13,6 +13,7 @@ import dev.vesper.machine.host.HostMemory;
 import dev.vesper.machine.host.HypervisorProgram;
 import dev.vesper.machine.launch.CpuidPage;
 import dev.vesper.machine.launch.Measurement;
+import dev.vesper.machine.launch.SecretsPage;
 import dev.vesper.machine.launch.SnpPageType;
 import dev.vesper.machine.observe.Event;
 import dev.vesper.machine.observe.EventSink;
@@ -309,6 +310,9 @@ public final class Machine implements AutoCloseable {
           .forEach(
               r -> {
                 t.launchedPages(r.type() + ", " + r.what(), r.address(), r.length());
+                if (r.type() == SnpPageType.SECRETS) {
+                  t.launchedSecrets(observer().readPrivate(r.address(), SecretsPage.BYTES));
+                }
                 if (r.type() == SnpPageType.CPUID) {
                   byte[] page = observer().readPrivate(r.address(), CpuidPage.BYTES);
                   t.launchedCpuid(r.address(), Arrays.copyOf(page, CpuidPage.used(page)));

@@ -37,6 +37,16 @@ public final class SecretsPage {
 
   private SecretsPage() {}
 
+  /** {@return VMPCK0 to VMPCK3 of a page} */
+  public static byte[][] keys(byte[] page) {
+    byte[][] keys = new byte[KEYS][];
+    for (int i = 0; i < KEYS; i++) {
+      int at = VMPCK0 + i * KEY_BYTES;
+      keys[i] = Arrays.copyOfRange(page, at, at + KEY_BYTES);
+    }
+    return keys;
+  }
+
   /**
    * {@return a page}
    *

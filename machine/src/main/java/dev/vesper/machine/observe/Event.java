@@ -361,6 +361,14 @@ public sealed interface Event {
    */
   record CpuidLaunched(At at, long gpa, Bytes page) implements Event {}
 
+  /**
+   * When the run ends, the host can read a key of the guest's secrets page in shared memory.
+   *
+   * @param key number of the VMPCK
+   * @param gpa guest physical address of the copy
+   */
+  record KeyExposed(At at, int key, long gpa) implements Event {}
+
   /** A line of the console. */
   record ConsoleLine(At at, String text) implements Event {}
 

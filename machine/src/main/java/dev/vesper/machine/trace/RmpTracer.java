@@ -9,6 +9,7 @@ import dev.vesper.machine.memory.RmpEntry;
 import dev.vesper.machine.observe.At;
 import dev.vesper.machine.observe.Bytes;
 import dev.vesper.machine.observe.Event.CpuidLaunched;
+import dev.vesper.machine.observe.Event.KeyExposed;
 import dev.vesper.machine.observe.Event.Omission;
 import dev.vesper.machine.observe.Event.Pvalidate;
 import dev.vesper.machine.observe.Event.RmpChanged;
@@ -32,6 +33,7 @@ final class RmpTracer {
   private final Recorder recorder;
 
   private final FirstUses uses = new FirstUses();
+  private final KeySearch keys = new KeySearch();
 
   /** What the host is about to change. */
   private @Nullable Request current;
@@ -244,6 +246,19 @@ final class RmpTracer {
             -1,
             -1,
             ""));
+  }
+
+  /** The page with the guest's keys was launched. */
+  void launchedSecrets(byte[] page) {
+    keys.launched(page);
+  }
+
+  /** The run is over: what the host can read now, it can keep. */
+  void ended() {
+    for (KeySearch.Exposed k : keys.search(recorder.memory())) {
+      recorder.record(
+          new KeyExposed(recorder.at(recorder.cpu().instructionRip()), k.key(), k.gpa()));
+    }
   }
 
   /** The page from which the guest takes CPUID was launched. */

@@ -27,6 +27,7 @@ import org.jspecify.annotations.Nullable;
 public final class Tracer {
   private static final int MOST_LINE = 4096;
 
+  private final boolean deep;
   private final Recorder recorder;
   private final ExchangeTracer exchanges;
   private final MemoryTracer memory;
@@ -42,6 +43,7 @@ public final class Tracer {
    * @param deep also watches what the guest itself does with its GHCB, which the checker needs
    */
   public Tracer(EventSink sink, EventSink now, boolean deep) {
+    this.deep = deep;
     recorder = new Recorder(sink, now);
     table = new RmpTracer(recorder);
     exchanges = new ExchangeTracer(recorder, table);
@@ -113,6 +115,11 @@ public final class Tracer {
     table.launched(what, address, bytes);
   }
 
+  /** The page with the guest's keys was launched. */
+  public void launchedSecrets(byte[] page) {
+    table.launchedSecrets(page);
+  }
+
   /**
    * The page from which the guest takes CPUID was launched.
    *
@@ -131,6 +138,9 @@ public final class Tracer {
   public void ended(int status, String reason) {
     if (!line.isEmpty()) {
       console('\n');
+    }
+    if (deep) {
+      table.ended();
     }
     recorder.record(new Ended(recorder.at(recorder.cpu().rip), status, reason));
   }

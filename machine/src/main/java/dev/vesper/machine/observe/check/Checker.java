@@ -20,6 +20,7 @@ import dev.vesper.machine.observe.Event.GhcbRegistered;
 import dev.vesper.machine.observe.Event.GuestRequestAnswered;
 import dev.vesper.machine.observe.Event.HostAccess;
 import dev.vesper.machine.observe.Event.Injected;
+import dev.vesper.machine.observe.Event.KeyExposed;
 import dev.vesper.machine.observe.Event.Launched;
 import dev.vesper.machine.observe.Event.MsrExchange;
 import dev.vesper.machine.observe.Event.Omission;
@@ -140,6 +141,7 @@ public final class Checker implements EventSink {
       case ApCreationAsked x -> snp.creation(x, v);
       case Omission x -> snp.omission(x, v);
       case CpuidLaunched x -> snp.launched(x);
+      case KeyExposed x -> snp.exposed(x);
       case GhcbRegistered x -> nothing();
       case GuestRequestAnswered x -> nothing();
       case ConsoleLine x -> nothing();

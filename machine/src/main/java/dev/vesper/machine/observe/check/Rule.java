@@ -423,8 +423,8 @@ public enum Rule {
       Side.GUEST,
       Severity.ERROR,
       "SEV-SNP firmware ABI: secrets page",
-      "the secrets page stays private",
-      "keep the page out of what is shared with the host, and reserve it in memory maps",
+      "the secrets page and the keys in it stay private",
+      "keep the page out of what is shared with the host, and copy its keys to private memory only",
       "linux snp_init()"),
   EVICTION_MISSING(
       Side.GUEST,

@@ -6,6 +6,7 @@ import dev.vesper.machine.observe.Event;
 import dev.vesper.machine.observe.Event.ApCreationAsked;
 import dev.vesper.machine.observe.Event.CpuidLaunched;
 import dev.vesper.machine.observe.Event.GhcbExchange;
+import dev.vesper.machine.observe.Event.KeyExposed;
 import dev.vesper.machine.observe.Event.MsrExchange;
 import dev.vesper.machine.observe.Event.Omission;
 import dev.vesper.machine.observe.Event.Pvalidate;
@@ -141,6 +142,15 @@ final class SnpRules {
   void creation(ApCreationAsked e, VcpuState v) {
     pages.goesOn(v, "starts a processor");
     areas.creation(e, v.current());
+  }
+
+  /** Judges a key that the host can read. */
+  void exposed(KeyExposed e) {
+    findings.add(
+        Rule.SECRETS_SHARED,
+        e.at(),
+        0,
+        () -> "the host can read VMPCK" + e.key() + " at " + Event.hex(e.gpa()));
   }
 
   /** The guest was launched with a CPUID page. */

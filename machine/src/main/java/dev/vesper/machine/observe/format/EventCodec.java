@@ -20,6 +20,7 @@ import dev.vesper.machine.observe.Event.GhcbRegistered;
 import dev.vesper.machine.observe.Event.GuestRequestAnswered;
 import dev.vesper.machine.observe.Event.HostAccess;
 import dev.vesper.machine.observe.Event.Injected;
+import dev.vesper.machine.observe.Event.KeyExposed;
 import dev.vesper.machine.observe.Event.Launched;
 import dev.vesper.machine.observe.Event.MsrExchange;
 import dev.vesper.machine.observe.Event.Omission;
@@ -55,6 +56,7 @@ public final class EventCodec {
   public static final String SCHEMA = "vesper.trace/2";
 
   private static final String NO_PAGE = "no page";
+  private static final String VMPCK = "VMPCK";
   private static final String VALIDATE = "validate";
   private static final String EXTENDED = "extended request";
   private static final String REFUSED_WRITE = "refused write";
@@ -97,6 +99,7 @@ public final class EventCodec {
       case GuestRequestAnswered g -> "guest_request";
       case Omission o -> "omission";
       case CpuidLaunched l -> "cpuid_page";
+      case KeyExposed k -> "key_exposed";
       case ConsoleLine c -> "console";
       case Place p -> "place";
       case Launched l -> "launch";
@@ -129,6 +132,7 @@ public final class EventCodec {
       case GuestRequestAnswered g -> g.extended() ? EXTENDED : "request";
       case Omission o -> o.what().toString();
       case CpuidLaunched l -> "page";
+      case KeyExposed k -> VMPCK + k.key();
       case ConsoleLine c -> "line";
       case Place p -> "access";
       case Launched l -> "LAUNCH_MEASURE";
@@ -207,6 +211,7 @@ public final class EventCodec {
         to.accept(Key.GPA, l.gpa());
         bytes(to, Key.MEMORY, l.page());
       }
+      case KeyExposed k -> to.accept(Key.GPA, k.gpa());
       case ConsoleLine c -> text(to, Key.TEXT, c.text());
       case Place p -> {
         // nothing but the place
@@ -305,6 +310,13 @@ public final class EventCodec {
     if (o != null) {
       to.accept(k, o);
     }
+  }
+
+  private static int vmpck(String name) {
+    if (!name.matches(VMPCK + "[0-3]")) {
+      throw new IllegalArgumentException("it has no key '" + name + "'");
+    }
+    return name.charAt(VMPCK.length()) - '0';
   }
 
   /** {@return what an MSR-protocol request says} */
@@ -472,6 +484,7 @@ public final class EventCodec {
       case "guest_request" -> SnpEvents.request(at, r, name.equals(EXTENDED));
       case "omission" ->
           new Omission(at, Grammar.word("name", name, Omitted.class), r.number(Key.GPA));
+      case "key_exposed" -> new KeyExposed(at, vmpck(name), r.number(Key.GPA));
       case "cpuid_page" -> new CpuidLaunched(at, r.number(Key.GPA), r.bytes(Key.MEMORY));
       case "console" -> new ConsoleLine(at, r.text(Key.TEXT));
       case "place" -> new Place(at);

@@ -15,6 +15,7 @@ import dev.vesper.machine.observe.Event.GhcbRegistered;
 import dev.vesper.machine.observe.Event.GuestRequestAnswered;
 import dev.vesper.machine.observe.Event.HostAccess;
 import dev.vesper.machine.observe.Event.Injected;
+import dev.vesper.machine.observe.Event.KeyExposed;
 import dev.vesper.machine.observe.Event.Launched;
 import dev.vesper.machine.observe.Event.MsrExchange;
 import dev.vesper.machine.observe.Event.Omission;
@@ -204,6 +205,7 @@ public final class PcapngWriter implements TraceWriter {
       case GuestRequestAnswered x -> noExchange();
       case Omission x -> noExchange();
       case CpuidLaunched x -> noExchange();
+      case KeyExposed x -> noExchange();
       case ConsoleLine x -> noExchange();
       case Place x -> noExchange();
       case Launched x -> noExchange();

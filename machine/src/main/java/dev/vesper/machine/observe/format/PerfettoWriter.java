@@ -13,6 +13,7 @@ import dev.vesper.machine.observe.Event.GhcbRegistered;
 import dev.vesper.machine.observe.Event.GuestRequestAnswered;
 import dev.vesper.machine.observe.Event.HostAccess;
 import dev.vesper.machine.observe.Event.Injected;
+import dev.vesper.machine.observe.Event.KeyExposed;
 import dev.vesper.machine.observe.Event.Launched;
 import dev.vesper.machine.observe.Event.MsrExchange;
 import dev.vesper.machine.observe.Event.Omission;
@@ -205,6 +206,7 @@ public final class PerfettoWriter implements TraceWriter {
       case GuestRequestAnswered x -> instant(e, track);
       case Omission x -> instant(e, track);
       case CpuidLaunched x -> instant(e, track);
+      case KeyExposed x -> instant(e, track);
       case Launched x -> instant(e, track);
       case Ended x -> instant(e, track);
       case Place x -> {

@@ -15,6 +15,7 @@ import dev.vesper.machine.observe.Event.GhcbRegistered;
 import dev.vesper.machine.observe.Event.GuestRequestAnswered;
 import dev.vesper.machine.observe.Event.HostAccess;
 import dev.vesper.machine.observe.Event.Injected;
+import dev.vesper.machine.observe.Event.KeyExposed;
 import dev.vesper.machine.observe.Event.Launched;
 import dev.vesper.machine.observe.Event.MsrExchange;
 import dev.vesper.machine.observe.Event.Omission;
@@ -285,6 +286,7 @@ public final class HtmlReport implements TraceWriter {
       case GuestRequestAnswered x -> 0;
       case Omission x -> 0;
       case CpuidLaunched x -> 0;
+      case KeyExposed x -> 0;
       case ConsoleLine x -> 0;
       case Place x -> 0;
       case Launched x -> 0;

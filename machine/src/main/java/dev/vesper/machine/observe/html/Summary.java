@@ -18,6 +18,7 @@ import dev.vesper.machine.observe.Event.GhcbRegistered;
 import dev.vesper.machine.observe.Event.GuestRequestAnswered;
 import dev.vesper.machine.observe.Event.HostAccess;
 import dev.vesper.machine.observe.Event.Injected;
+import dev.vesper.machine.observe.Event.KeyExposed;
 import dev.vesper.machine.observe.Event.Launched;
 import dev.vesper.machine.observe.Event.MsrExchange;
 import dev.vesper.machine.observe.Event.Omission;
@@ -99,6 +100,7 @@ final class Summary {
       case GuestRequestAnswered g -> SnpWords.request(g);
       case Omission o -> Event.hex(o.gpa());
       case CpuidLaunched l -> Event.hex(l.gpa());
+      case KeyExposed k -> Event.hex(k.gpa());
       case ConsoleLine c -> c.text();
       case Place p -> "";
       case Launched l -> "policy " + l.policy();
