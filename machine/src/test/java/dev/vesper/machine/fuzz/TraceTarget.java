@@ -5,12 +5,14 @@ import dev.vesper.ghcb.ExitCode;
 import dev.vesper.guest.Locore;
 import dev.vesper.machine.Machine;
 import dev.vesper.machine.observe.Event;
+import dev.vesper.machine.observe.PageSpan;
 import dev.vesper.machine.observe.check.Checker;
 import dev.vesper.machine.observe.check.Reports;
 import dev.vesper.machine.observe.check.Verdict;
 import dev.vesper.machine.observe.format.HostileText;
 import dev.vesper.machine.observe.format.JsonLinesReader;
 import dev.vesper.machine.observe.format.JsonLinesWriter;
+import dev.vesper.machine.observe.format.PageHistory;
 import dev.vesper.machine.observe.format.PcapngWriter;
 import dev.vesper.machine.observe.format.PerfettoWriter;
 import dev.vesper.machine.observe.format.TextWriter;
@@ -198,12 +200,14 @@ public final class TraceTarget implements FuzzTarget {
     TextWriter plain =
         new TextWriter(
             new PrintStream(OutputStream.nullOutputStream(), false, StandardCharsets.UTF_8));
+    PageHistory history = new PageHistory(List.of(new PageSpan(0, Long.MAX_VALUE)));
     try {
       JsonLinesReader.read(
           new StringReader(text),
           e -> {
             c.accept(e);
             plain.accept(e);
+            history.accept(e);
             writers.forEach(w -> w.accept(e));
           });
     } catch (IOException e) {
@@ -211,6 +215,7 @@ public final class TraceTarget implements FuzzTarget {
         throw e;
       }
     }
+    history.text();
     Verdict v = Verdict.of(c, Set.of(), Set.of());
     for (Reports r : Reports.values()) {
       r.write(v);

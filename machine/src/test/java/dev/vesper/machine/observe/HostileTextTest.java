@@ -11,6 +11,7 @@ import dev.vesper.machine.observe.format.HostileText;
 import dev.vesper.machine.observe.format.JsonLinesReader;
 import dev.vesper.machine.observe.format.JsonLinesWriter;
 import dev.vesper.machine.observe.format.JsonTree;
+import dev.vesper.machine.observe.format.PageHistory;
 import dev.vesper.machine.observe.format.PcapngWriter;
 import dev.vesper.machine.observe.format.PerfettoWriter;
 import dev.vesper.machine.observe.format.TextWriter;
@@ -65,16 +66,19 @@ final class HostileTextTest {
       }
     }
     // Text is TextWriter in a file, Trace cuts another, BackgroundWriter hands on to another,
-    // TraceFiles has all, Recording an HtmlReport.
+    // TraceFiles has all, Recording an HtmlReport, PageOptions a PageHistory. RmpMap takes no text.
     assertThat(writers)
         .containsExactlyInAnyOrder(
             "BackgroundWriter",
             "Checker",
             "HtmlReport",
             "JsonLinesWriter",
+            "PageHistory",
+            "PageOptions",
             "PcapngWriter",
             "PerfettoWriter",
             "Recording",
+            "RmpMap",
             "Text",
             "TextWriter",
             "Trace",
@@ -95,6 +99,16 @@ final class HostileTextTest {
     assertThat(s).contains("\\x1b]0;owned\\x07");
     assertThat(s.lines().count())
         .isEqualTo(EVENTS.stream().filter(e -> !(e instanceof Event.Place)).count());
+  }
+
+  @Test
+  void aPagesHistoryHasALineAnEventAndIsHarmless() {
+    PageHistory h = new PageHistory(List.of(new PageSpan(0, Long.MAX_VALUE)));
+    EVENTS.forEach(h::accept);
+    assertThat(HostileText.harmless(h.text())).isTrue();
+    long lines = h.text().lines().takeWhile(l -> !l.equals("at the end")).count();
+    long about = EVENTS.stream().filter(e -> !PageSpan.of(e).isEmpty()).count();
+    assertThat(lines).isEqualTo(about + 1).isGreaterThan(100);
   }
 
   @Test

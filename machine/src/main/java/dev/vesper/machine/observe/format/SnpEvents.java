@@ -133,7 +133,8 @@ final class SnpEvents {
   }
 
   static Event changed(At at, TraceRecord r) {
-    boolean listed = r.has(Key.FIRST);
+    int first = r.has(Key.FIRST) ? r.integer(Key.FIRST) : -1;
+    boolean listed = first >= 0;
     return new RmpChanged(
         at,
         Grammar.word("name", r.common("name"), RmpCause.class),
@@ -142,7 +143,7 @@ final class SnpEvents {
         r.positive(Key.PAGES),
         r.rmpState(Key.BEFORE),
         r.rmpState(Key.AFTER),
-        listed ? r.integer(Key.FIRST) : -1,
+        listed ? first : -1,
         listed ? r.integer(Key.LAST) : -1,
         r.text(Key.WHY));
   }
