@@ -45,7 +45,8 @@ final class DecodedCodeTest {
     "OFF, 0, 100000",
     "ES, 2, 8000000",
     "OFF, 2, 4000000",
-    "ES, -1, 300000"
+    "ES, -1, 300000",
+    "SNP, -1, 300000"
   })
   void aTraceIsTheSameWithLittleRoom(SevMode mode, int execution, int bytes) throws Exception {
     MachineSpec spec =
