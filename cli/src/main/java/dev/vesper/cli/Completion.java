@@ -43,6 +43,10 @@ final class Completion {
               b.append(" \\\n    ").append(zshOption(o, n));
             }
           }
+          List<String> first = firstWords(c.getCommandSpec());
+          if (!first.isEmpty()) {
+            b.append(" \\\n    '1:what:(").append(String.join(" ", first)).append(")'");
+          }
           b.append(" \\\n    '*:file:_files'\n}\n\n");
         });
     b.append("_vesper() {\n  local -a commands\n  commands=(\n");
@@ -106,6 +110,11 @@ final class Completion {
               name.equals(PLAIN)
                   ? "not __fish_seen_subcommand_from " + others
                   : "__fish_seen_subcommand_from " + name;
+          List<String> first = firstWords(c.getCommandSpec());
+          if (!first.isEmpty()) {
+            b.append("complete -c vesper -n ").append(fishWord(where));
+            b.append(" -a '").append(String.join(" ", first)).append("'\n");
+          }
           for (OptionSpec o : c.getCommandSpec().options()) {
             b.append("complete -c vesper -n ").append(fishWord(where));
             for (String n : o.names()) {
@@ -135,6 +144,22 @@ final class Completion {
   }
 
   // ---- words
+
+  /**
+   * {@return the words of which the first behind a command is one, none if it is anything}
+   *
+   * @param label of what stands for itself on the command line, such as {@code a|b FILE}
+   */
+  static List<String> firstWords(String label) {
+    String first = label.split(" ", 2)[0];
+    return CHOICE.matcher(first).matches() ? List.of(first.split("\\|")) : List.of();
+  }
+
+  private static List<String> firstWords(CommandSpec c) {
+    return c.positionalParameters().isEmpty()
+        ? List.of()
+        : firstWords(c.positionalParameters().getFirst().paramLabel());
+  }
 
   private static String meaning(CommandSpec c) {
     return first(c.usageMessage().description());

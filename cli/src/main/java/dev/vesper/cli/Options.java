@@ -91,6 +91,10 @@ final class Options {
                 .paramLabel(label)
                 .description(description)
                 .setter(new Setter<>(this));
+        List<String> words = Completion.firstWords(label);
+        if (!words.isEmpty()) {
+          b.completionCandidates(words);
+        }
         return many
             ? b.index("0..*").arity("0..*").type(List.class).auxiliaryTypes(type).build()
             : b.index("0").arity("0..1").type(type).build();

@@ -46,6 +46,8 @@ final class CompletionTest {
     assertThat(fish("vesper run -kernel vesper.f")).contains("vesper.fish");
     assertThat(fish("vesper check --stri")).contains("--strict");
     assertThat(fish("vesper measure --stri")).doesNotContain("--strict");
+    assertThat(fish("vesper attest ver")).contains("verify");
+    assertThat(fish("vesper measure ver")).doesNotContain("verify");
   }
 
   /** What the function hands to {@code _arguments}, word by word. */
@@ -74,6 +76,8 @@ final class CompletionTest {
         .containsExactlyElementsOf(commands);
     assertThat(zsh("vesper --se"))
         .contains("--sev[protection of the guest]:off|sev|es|snp:(off sev es snp)");
+    assertThat(zsh("vesper attest x")).contains("1:what:(report verify diff certs)");
+    assertThat(zsh("vesper measure x")).noneMatch(s -> s.startsWith("1:"));
     assertThat(zsh("vesper run -")).contains("*--trace[write every event to a file]:F:_files");
   }
 }

@@ -111,7 +111,6 @@ final class HexDump {
   }
 
   private static byte[] plain(List<String> lines) {
-    ByteArrayOutputStream out = new ByteArrayOutputStream();
     StringBuilder digits = new StringBuilder();
     for (int i = 0; i < lines.size(); i++) {
       for (String word : lines.get(i).split("[\\s,:]+")) {
@@ -132,7 +131,6 @@ final class HexDump {
       throw new IllegalArgumentException(
           "it is hex of " + digits.length() + " digits, which is not whole bytes");
     }
-    out.writeBytes(b);
-    return out.toByteArray();
+    return b;
   }
 }
