@@ -170,6 +170,7 @@ final class AttestTest {
             case "hexdump -C" ->
                 "%08x  %s  |%s|".formatted(at, groups(row, 1, false), ".".repeat(16));
             case "od -A x -t x1" -> "%06x %s".formatted(at, groups(row, 1, false));
+            case "od -A d -t x1" -> "%07d %s".formatted(at, groups(row, 1, false));
             case "od -t x1" -> "%07o %s".formatted(at, groups(row, 1, false));
             case "od -x" -> "%07o %s".formatted(at, groups(row, 2, true));
             case "od -A x -t x4" -> "%06x %s".formatted(at, groups(row, 4, true));
@@ -180,6 +181,7 @@ final class AttestTest {
     }
     return switch (form) {
       case "xxd", "xxd -p" -> s.toString();
+      case "od -A d -t x1" -> s + "%07d\n".formatted(b.length);
       case "od -t x1", "od -x" -> s + "%07o\n".formatted(b.length);
       default -> s + "%08x\n".formatted(b.length);
     };
@@ -213,6 +215,7 @@ final class AttestTest {
         "xxd",
         "hexdump -C",
         "od -A x -t x1",
+        "od -A d -t x1",
         "od -t x1",
         "od -x",
         "od -A x -t x4",
@@ -256,8 +259,8 @@ final class AttestTest {
   void whatIsNoReportIsOneLine() throws IOException {
     byte[] refused = new byte[4000];
     refused[0] = 0x16;
-    byte[] short_ = response(0x4C0);
-    short_[5] = 3;
+    byte[] small = response(0x4C0);
+    small[5] = 3;
     byte[] behind = response(4000);
     behind[3999] = 1;
     Map<String, byte[]> all =
@@ -271,7 +274,7 @@ final class AttestTest {
             "status 0x16 (INVALID_PARAM)",
             refused,
             "its report has 928 bytes",
-            short_,
+            small,
             "behind the report",
             behind,
             "neither hex nor a dump: line 2 has 'no'",

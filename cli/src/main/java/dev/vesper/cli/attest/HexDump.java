@@ -29,7 +29,7 @@ final class HexDump {
   static byte[] parse(String text) {
     List<String> lines = text.lines().map(String::strip).filter(l -> !l.isEmpty()).toList();
     if (lines.size() > 1 && isOffset(lines.getFirst().split("\\s+", 2)[0])) {
-      for (int radix : new int[] {16, 8}) {
+      for (int radix : new int[] {16, 8, 10}) {
         byte[] b = dump(lines, radix);
         if (b != null) {
           return b;

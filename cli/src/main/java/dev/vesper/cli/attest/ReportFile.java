@@ -20,6 +20,9 @@ public final class ReportFile {
   private static final int RESPONSE = HEAD + AttestationReport.BYTES;
   private static final int IOCTL = 4000;
 
+  /** What a dump may have, each of whose lines may have sixteen bytes and many letters. */
+  private static final int MOST_TEXT = 1 << 20;
+
   private ReportFile() {}
 
   /**
@@ -31,7 +34,10 @@ public final class ReportFile {
     if (file.length == 0) {
       throw new IllegalArgumentException("it is empty");
     }
-    byte[] b = isText(file) ? HexDump.parse(new String(file, StandardCharsets.US_ASCII)) : file;
+    byte[] b =
+        file.length <= MOST_TEXT && isText(file)
+            ? HexDump.parse(new String(file, StandardCharsets.US_ASCII))
+            : file;
     byte[] report = b;
     if (b.length == RESPONSE || b.length == IOCTL) {
       report = response(b);
