@@ -82,7 +82,7 @@ final class SnpService {
   long apicIds(long gpa, long pages) {
     int[] ids = host.vcpus.stream().mapToInt(v -> v.id).toArray();
     long needed = (4L * (1 + ids.length) + PAGE - 1) / PAGE;
-    if (pages < needed) {
+    if (Long.compareUnsigned(pages, needed) < 0) {
       return needed;
     }
     for (long i = 0; i < needed; i++) {

@@ -595,6 +595,9 @@ final class SnpServiceTest {
     ghcb.set(GhcbField.RAX, 1);
     assertThat(exit()).containsExactly(0L, 0L);
     assertThat(view.read(0x43000, 8)).as("one, which is 0").isEqualTo(1);
+    request(ExitCode.APIC_ID_LIST, 0x44008, 0);
+    ghcb.set(GhcbField.RAX, -1);
+    assertThat(exit()).as("any number of pages").containsExactly(2L, 5L);
   }
 
   @Test
