@@ -92,7 +92,8 @@ final class CommandTest {
   @Test
   void anUnknownModelIsAMistakeWithACodeCacheToo() {
     CommandResult r =
-        CommandResult.of("run", "-serial", "none", "-cpu", "pentium", "--code-cache", "" + dir);
+        CommandResult.of(
+            "run", "-serial", "none", "-cpu", "pentium", "--code-cache", dir.toString());
     assertThat(r.status()).as(r.err()).isEqualTo(2);
     assertThat(r.err()).startsWith("vesper: no CPU model named pentium").hasLineCount(1);
   }
@@ -102,7 +103,7 @@ final class CommandTest {
   void aModelWithoutSnpIsRefusedWithThoseThatHaveIt(String cpu, String model) throws IOException {
     Path kernel = Files.write(dir.resolve("kernel"), FlatGuest.image("hlt"));
     CommandResult r =
-        CommandResult.of("run", "-serial", "none", "--sev", "snp", "-cpu", cpu, "" + kernel);
+        CommandResult.of("run", "-serial", "none", "--sev", "snp", "-cpu", cpu, kernel.toString());
     assertThat(r.status()).as(r.err()).isEqualTo(2);
     assertThat(r.err())
         .isEqualTo(
