@@ -13,8 +13,10 @@ import dev.vesper.machine.spec.SevMode;
 import java.io.IOException;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 
 /**
@@ -76,6 +78,7 @@ final class SnpCheckTest {
 
   @Test
   @EnabledIfSystemProperty(named = "long", matches = "true")
+  @Timeout(value = 30, unit = TimeUnit.MINUTES)
   void firmwareIsFoundToDoWhatIsExplained()
       throws BootException, IOException, InterruptedException {
     DebianSuite trixie = DebianSuite.of("trixie");
