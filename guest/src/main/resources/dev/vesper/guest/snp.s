@@ -239,6 +239,8 @@ snp_validate:
     jb .validate_unchanged
     test eax, eax
     jne .validate_failed
+    test esi, esi
+    jne snp_evict
     ret
 .validate_unchanged:
     mov rsi, msg_unchanged
@@ -258,7 +260,17 @@ snp_validate_large:
     je .validate_small
     test eax, eax
     jne .validate_failed
-    inc eax
+    test esi, esi
+    je .validate_at_once
+    push rdi
+.validate_evict:
+    call snp_evict
+    add rdi, NBPG
+    test edi, LARGE_PAGE-1
+    jne .validate_evict
+    pop rdi
+.validate_at_once:
+    mov eax, 1
     ret
 .validate_small:
     push rbx
@@ -270,6 +282,15 @@ snp_validate_large:
     jne .validate_page
     pop rbx
     xor eax, eax
+    ret
+
+; snp_evict(rdi = page that has just been validated): reads its first and its last byte, which has processors
+; whose caches are not coherent with a page's new owner forget what they have of it.
+snp_evict:
+    mov rax, DIRECT_MAP
+    add rax, rdi
+    mov dl, [rax]
+    mov dl, [rax+NBPG-1]
     ret
 
 ; snp_pvalidate(rdi = page, ecx = size, esi = 1 to validate): the instruction's eax and CF.
