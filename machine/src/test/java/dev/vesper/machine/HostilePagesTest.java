@@ -119,7 +119,7 @@ final class HostilePagesTest {
   void aPageThatIsNotWhatItWasEndsTheRun(RmpFault fault) {
     assertThat(rmp.inject(PAGE, fault)).isEqualTo(RmpResult.SUCCESS);
     Outcome o = m.run();
-    assertThat(o.status()).isEqualTo(Outcome.GAVE_UP);
+    assertThat(o.status()).isEqualTo(Outcome.PAGE_REFUSED);
     assertThat(o.reason()).startsWith("the reverse map table refuses the guest GPA 0x300000 ");
     assertThat(read()).as("nothing was read").isZero();
   }
