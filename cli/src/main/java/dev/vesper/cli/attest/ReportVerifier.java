@@ -130,9 +130,7 @@ public final class ReportVerifier {
   }
 
   private String fetchChain() {
-    return "fetch "
-        + KeyServiceUrl.chain(ReportProduct.layout(report))
-        + " and name it with --certs";
+    return "fetch " + KeyServiceUrl.chain(product) + " and name it with --certs";
   }
 
   // ---- the key that has signed
@@ -264,7 +262,7 @@ public final class ReportVerifier {
       check(
           Certificates.isSigned(c, by.getPublicKey()),
           name,
-          c == by ? "signed by itself" : "signed by " + common(by),
+          c.equals(by) ? "signed by itself" : "signed by " + common(by),
           "it is not signed by " + common(by) + ": it was changed, or is of another chain");
     }
   }
