@@ -4,7 +4,12 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.ghcb.HvFeatures;
 import dev.vesper.machine.cpu.Execution;
+import dev.vesper.machine.observe.check.Checker;
+import dev.vesper.machine.observe.check.Finding;
+import dev.vesper.machine.observe.check.Rule;
+import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.Outcome;
+import dev.vesper.machine.spec.SevMode;
 import dev.vesper.machine.spec.SnpHost;
 import dev.vesper.machine.spec.SnpLaunch;
 import java.util.TreeSet;
@@ -12,6 +17,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * Guests of several VMPLs: level 0 makes a save area for level 2, gives it permissions and runs it,
@@ -189,6 +195,30 @@ final class VmplTest {
       states.add(m.instructions() + " " + m.stateHash());
     }
     assertThat(states).hasSize(1);
+  }
+
+  /**
+   * Each level registers a GHCB of its own, and neither is the other's mistake: whether it is run
+   * when level 0 asks for it, or at once.
+   */
+  @ParameterizedTest
+  @ValueSource(strings = {"0x20000", "0x20001"})
+  void eachLevelHasItsOwnGhcb(String creation) throws Exception {
+    String source = (PROLOGUE + PING_PONG).replace("0x20000", creation);
+    Checker c = new Checker();
+    try (Machine m =
+        new Machine(
+            MachineSpec.builder(SevMode.SNP, SnpGuest.image(source), b -> {})
+                .memoryBytes(16 << 20)
+                .snp(LEVELS)
+                .build())) {
+      m.trace(c::accept, true);
+      m.limit(20_000_000, Long.MAX_VALUE);
+      assertThat(m.run().guestValue()).isZero();
+    }
+    assertThat(c.findings())
+        .extracting(Finding::rule)
+        .doesNotContain(Rule.GHCB_NOT_REGISTERED, Rule.HOST_UNREGISTERED);
   }
 
   /** Permissions of level 2 on a page, what it does there, and whether it comes back. */

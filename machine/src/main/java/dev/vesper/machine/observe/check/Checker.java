@@ -1,5 +1,6 @@
 package dev.vesper.machine.observe.check;
 
+import dev.vesper.ghcb.ApCreation;
 import dev.vesper.ghcb.ExitCode;
 import dev.vesper.ghcb.GhcbField;
 import dev.vesper.ghcb.MsrRequest;
@@ -56,10 +57,13 @@ public final class Checker implements EventSink {
   private final SnpRules snp = new SnpRules(findings);
   private final Instructions instructions = new Instructions();
   private final HandlerCoverage coverage = new HandlerCoverage();
-  private final Map<Integer, VcpuState> vcpus = new HashMap<>();
+  private final Map<Integer, VcpuLevels> vcpus = new HashMap<>();
 
-  /** Those that were told something by the MSR protocol since the last end of a run. */
-  private final SortedMap<Integer, VcpuState> told = new TreeMap<>();
+  /**
+   * Those that were told something by the MSR protocol since the last end of a run, by vCPU and, in
+   * bits 1 to 0, VMPL.
+   */
+  private final SortedMap<Long, VcpuState> told = new TreeMap<>();
 
   /** Which vCPU used a GHCB page last. */
   private final Map<Long, Integer> owners = new HashMap<>();
@@ -99,15 +103,40 @@ public final class Checker implements EventSink {
       findings.place(p.at());
       return;
     }
-    VcpuState v = vcpus.computeIfAbsent(e.at().vcpu(), k -> new VcpuState());
+    VcpuLevels levels = levels(e.at().vcpu());
+    VcpuState v = levels.current();
     accesses(e.at(), v);
     boolean answers = e instanceof GhcbExchange || e instanceof MsrExchange;
     if (!answers && !(e instanceof RmpChanged)) {
       snp.settle(v);
     }
+    if (e instanceof MsrExchange) {
+      told.put((long) e.at().vcpu() << 2 | levels.level(), v);
+    }
     judge(e, v);
     if (answers) {
       snp.settle(v);
+    }
+    switchLevels(e, levels);
+  }
+
+  private VcpuLevels levels(int vcpu) {
+    return vcpus.computeIfAbsent(vcpu, k -> new VcpuLevels());
+  }
+
+  /** Another VMPL of a vCPU may run from now on. */
+  private void switchLevels(Event e, VcpuLevels levels) {
+    switch (e) {
+      case GhcbExchange x -> levels.exchange(x);
+      case MsrExchange x -> levels.exchange(x);
+      case AutomaticExit x -> levels.exit(x);
+      case ApCreationAsked x -> {
+        if (x.why().isEmpty()) {
+          ApCreation asked = ApCreation.of(x.info1());
+          levels(asked.apicId()).created(asked, asked.apicId() == x.at().vcpu());
+        }
+      }
+      default -> nothing();
     }
   }
 
@@ -340,7 +369,6 @@ public final class Checker implements EventSink {
     MsrResponse r = new MsrResponse(e, findings);
     r.checkHost();
     v.response = r;
-    told.put(e.at().vcpu(), v);
     if (r.refusedGhcb() != -1) {
       v.refused = r.refusedGhcb();
     }

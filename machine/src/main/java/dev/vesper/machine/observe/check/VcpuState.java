@@ -8,7 +8,7 @@ import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
-/** What the checker knows about one vCPU. */
+/** What the checker knows about one vCPU at one VMPL. */
 final class VcpuState {
   /** A guest may nest #VCs without end; only the innermost ones matter. */
   private static final int MOST = 64;
