@@ -420,9 +420,6 @@ public final class Machine implements AutoCloseable {
       throw e;
     }
     broken = null;
-    if (tracer != null) {
-      tracer.paused();
-    }
     if (h == RunLoop.Halt.REQUESTED && wanted != null) {
       ended = wanted;
       h = RunLoop.Halt.ENDED;

@@ -110,7 +110,7 @@ final class Recorder {
   }
 
   /** Hands on what may have had more events like it. */
-  void flush() {
+  private void flush() {
     Event e = pending;
     if (e != null) {
       pending = null;

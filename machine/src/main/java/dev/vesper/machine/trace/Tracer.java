@@ -38,7 +38,7 @@ public final class Tracer {
 
   /**
    * @param sink is told of events; of those that say the same of pages which follow each other
-   *     together, when another comes or the machine stands still
+   *     together, when another comes or the run is over: where a run pauses changes no trace
    * @param now is told of each when it happens
    * @param deep also watches what the guest itself does with its GHCB, which the checker needs
    */
@@ -127,11 +127,6 @@ public final class Tracer {
    */
   public void launchedCpuid(long gpa, byte[] page) {
     table.launchedCpuid(gpa, page);
-  }
-
-  /** The machine stands still: nothing that has happened shall wait for what comes next. */
-  public void paused() {
-    recorder.flush();
   }
 
   /** The run is over. */

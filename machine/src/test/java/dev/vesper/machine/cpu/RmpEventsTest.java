@@ -57,7 +57,7 @@ final class RmpEventsTest {
 
   /** {@return the events since the last call, of one type} */
   private <E extends Event> List<E> told(Class<E> type) {
-    tracer.paused();
+    tracer.ended(0, "told");
     List<E> l = events.stream().filter(type::isInstance).map(type::cast).toList();
     events.clear();
     return l;
@@ -150,7 +150,7 @@ final class RmpEventsTest {
   private RmpCheck faults(RmpEntry e) {
     w.rmp.update(PAGE, e);
     execute("pvalidate", PAGE, 0, 1);
-    tracer.paused();
+    tracer.ended(0, "told");
     Pvalidate p = (Pvalidate) events.get(0);
     RmpViolation v = (RmpViolation) events.get(1);
     assertThat(p.eax()).isEqualTo(-1);

@@ -261,7 +261,7 @@ final class SnpServiceTest {
   // ---- what observers are told
 
   private <E extends Event> List<E> told(Class<E> type) {
-    tracer.paused();
+    tracer.ended(0, "told");
     List<E> l = events.stream().filter(type::isInstance).map(type::cast).toList();
     events.clear();
     return l;
