@@ -28,8 +28,6 @@ import org.jspecify.annotations.Nullable;
  * who has signed it, not by the file's name.
  */
 public final class Certificates {
-  /** What Linux takes of a certificate table (spec: snp 7.6). */
-  private static final int MOST_TABLE_BYTES = 0x4000;
 
   private static final int SEQUENCE = 0x30;
   private static final int SHOWN = 100;
@@ -91,7 +89,7 @@ public final class Certificates {
   private void table(String name, byte[] file) {
     CertificateTable table;
     try {
-      if (file.length > MOST_TABLE_BYTES) {
+      if (file.length > CertificateTable.MOST_BYTES) {
         throw new IllegalArgumentException("it is larger than a certificate table can be");
       }
       table = CertificateTable.parse(file);

@@ -26,6 +26,9 @@ public final class CertificateTable {
   /** Bytes of an entry, and of a table that has none. */
   public static final int ENTRY = 24;
 
+  /** Most bytes of a table that is read: Linux takes no more. */
+  public static final int MOST_BYTES = 0x4000;
+
   private static final int OFFSET = 16;
   private static final int LENGTH = 20;
 
@@ -82,9 +85,14 @@ public final class CertificateTable {
   /**
    * {@return a table from its bytes, which may go on behind it}
    *
-   * @throws IllegalArgumentException if it does not end, or a certificate does not lie in it
+   * @throws IllegalArgumentException if it is too long, does not end, or a certificate does not lie
+   *     in it
    */
   public static CertificateTable parse(byte[] b) {
+    if (b.length > MOST_BYTES) {
+      throw new IllegalArgumentException(
+          "a certificate table has at most 16384 bytes, not " + b.length);
+    }
     CertificateTable t = new CertificateTable();
     for (int at = 0; ; at += ENTRY) {
       if (at + ENTRY > b.length) {

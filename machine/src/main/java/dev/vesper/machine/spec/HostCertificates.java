@@ -27,7 +27,8 @@ public interface HostCertificates {
    * @throws IllegalArgumentException if it is none
    */
   static HostCertificates of(byte[] table) {
-    byte[] b = CertificateTable.parse(table).encode();
+    byte[] b = table.clone();
+    CertificateTable.parse(b);
     return (product, seed) -> b;
   }
 }

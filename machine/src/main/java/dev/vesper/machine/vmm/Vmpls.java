@@ -47,6 +47,7 @@ final class Vmpls {
         // Pages of the guest's stay registered.
         s.registeredGhcb = old.registeredGhcb;
         s.doorbell = old.doorbell;
+        s.lightEoi = old.lightEoi;
       }
       v.vmpls[level] = s;
       return;

@@ -98,6 +98,8 @@ final class EndorsementChainTest {
     assertThat(CertificateTable.parse(new byte[24]).entries()).isEmpty();
     assertThatThrownBy(() -> CertificateTable.parse(new byte[23]))
         .hasMessage("the certificate table has no end");
+    assertThatThrownBy(() -> CertificateTable.parse(new byte[0x4001]))
+        .hasMessage("a certificate table has at most 16384 bytes, not 16385");
     b[16] = (byte) 0xFF;
     b[19] = 0x7F;
     assertThatThrownBy(() -> CertificateTable.parse(b))

@@ -11,8 +11,8 @@ import dev.vesper.machine.observe.Event.Rmpadjust;
 import dev.vesper.machine.observe.RmpCause;
 import dev.vesper.machine.observe.RmpCheck;
 import dev.vesper.machine.observe.RmpState.Kind;
-import dev.vesper.machine.observe.check.PageHistory.Last;
-import dev.vesper.machine.observe.check.PageHistory.Stretch;
+import dev.vesper.machine.observe.check.LastChanges.Last;
+import dev.vesper.machine.observe.check.LastChanges.Stretch;
 import java.util.ArrayList;
 import java.util.List;
 
@@ -27,11 +27,11 @@ final class PageRules {
   private static final int MOST_TAKEN = 4096;
 
   private final Findings findings;
-  private final PageHistory history;
+  private final LastChanges history;
   private final LaunchedPages launched;
   private final List<RmpChanged> taken = new ArrayList<>();
 
-  PageRules(Findings findings, PageHistory history, LaunchedPages launched) {
+  PageRules(Findings findings, LastChanges history, LaunchedPages launched) {
     this.findings = findings;
     this.history = history;
     this.launched = launched;

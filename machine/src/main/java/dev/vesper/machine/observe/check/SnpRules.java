@@ -25,7 +25,7 @@ final class SnpRules {
 
   SnpRules(Findings findings) {
     this.findings = findings;
-    pages = new PageRules(findings, new PageHistory(), launched);
+    pages = new PageRules(findings, new LastChanges(), launched);
     states = new PageStateRules(findings, pages);
     areas = new SaveAreaRules(findings);
     cpuid = new CpuidRules(findings);

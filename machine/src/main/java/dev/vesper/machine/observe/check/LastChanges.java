@@ -10,7 +10,7 @@ import org.jspecify.annotations.Nullable;
  * What happened last to each page of a guest under SEV-SNP, by guest physical address: pages that
  * follow each other and share it are one stretch.
  */
-final class PageHistory {
+final class LastChanges {
   /** A trace may name ever new pages; a guest of 64 GiB has so many of 4 KiB if none are alike. */
   private static final int MOST = 1 << 24;
 
