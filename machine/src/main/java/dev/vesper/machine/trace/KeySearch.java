@@ -20,11 +20,19 @@ final class KeySearch {
   /** As many places of one key as anybody wants to see. */
   private static final int MOST = 16;
 
+  private static final byte[] ZEROES = new byte[Page.SIZE];
+
   private byte[][] keys = {};
+
+  /** The bytes by which a key begins. */
+  private final boolean[] begins = new boolean[256];
 
   /** The guest was launched with a secrets page. */
   void launched(byte[] page) {
     keys = SecretsPage.keys(page);
+    for (byte[] k : keys) {
+      begins[k[0] & 0xFF] = true;
+    }
   }
 
   /** {@return the places in shared memory that hold a key} */
@@ -44,14 +52,23 @@ final class KeySearch {
   }
 
   private void search(byte[] page, long gpa, List<Exposed> found) {
+    // Most shared memory is buffers that nobody has used.
+    if (Arrays.equals(page, ZEROES)) {
+      return;
+    }
     for (int at = 0; at <= page.length - SecretsPage.KEY_BYTES; at++) {
-      for (int k = 0; k < keys.length; k++) {
-        if (page[at] == keys[k][0]
-            && Arrays.equals(
-                page, at, at + SecretsPage.KEY_BYTES, keys[k], 0, SecretsPage.KEY_BYTES)
-            && found.size() < MOST) {
-          found.add(new Exposed(k, gpa + at));
-        }
+      if (begins[page[at] & 0xFF]) {
+        compare(page, at, gpa + at, found);
+      }
+    }
+  }
+
+  private void compare(byte[] page, int at, long gpa, List<Exposed> found) {
+    int end = at + SecretsPage.KEY_BYTES;
+    for (int k = 0; k < keys.length; k++) {
+      boolean same = Arrays.equals(page, at, end, keys[k], 0, SecretsPage.KEY_BYTES);
+      if (same && found.size() < MOST) {
+        found.add(new Exposed(k, gpa));
       }
     }
   }
