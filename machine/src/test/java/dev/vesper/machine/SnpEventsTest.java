@@ -30,9 +30,13 @@ final class SnpEventsTest {
           xor ecx, ecx
           xor edx, edx
           pvalidate
+          jc end
+          test eax, eax
+          jne end
           add ebx, 0x1000
           cmp ebx, 0x308000
           jne again
+          end:
           mov ecx, 0xc0010130
           mov eax, 0x100
           xor edx, edx
