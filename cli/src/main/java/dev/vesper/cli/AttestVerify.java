@@ -275,7 +275,7 @@ final class AttestVerify {
   // ---- answers
 
   private static String mark(Check.State s) {
-    boolean ticks = System.out.charset().newEncoder().canEncode('\u2713');
+    boolean ticks = Terminal.canPrint('\u2713');
     return switch (s) {
       case PASSED -> ticks ? "\u2713" : "+";
       case FAILED -> ticks ? "\u2717" : "x";

@@ -81,6 +81,11 @@ final class Terminal {
     System.out.flush();
   }
 
+  /** {@return whether standard output has a character} */
+  static boolean canPrint(char c) {
+    return System.out.charset().newEncoder().canEncode(c);
+  }
+
   /** Prints a result, a line. */
   static void out(String line) {
     show(System.out, Visible.of(line) + System.lineSeparator());

@@ -59,7 +59,7 @@ final class TerminalTest {
     }
     // Terminal says what Vesper says; the others pass on what the guest writes, and its log.
     assertThat(found)
-        .containsExactlyInAnyOrder("Terminal.java 11", "RunCommand.java 3", "GuestPlan.java 2");
+        .containsExactlyInAnyOrder("Terminal.java 12", "RunCommand.java 3", "GuestPlan.java 2");
   }
 
   @Test

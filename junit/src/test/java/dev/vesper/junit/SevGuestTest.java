@@ -225,7 +225,7 @@ final class SevGuestTest {
   static class UnderSnp {
     @Test
     @OnLocore
-    @SevGuest(sev = SevMode.SNP, check = false)
+    @SevGuest(sev = SevMode.SNP, cpu = "EPYC-Milan", check = false)
     void pagesAreSharedByTheirEvent(GuestRun run) {
       assertThat(run).exited(Locores.PASSED).reached("ap_main");
       assertThat(run)
