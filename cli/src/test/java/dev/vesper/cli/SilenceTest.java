@@ -34,7 +34,9 @@ final class SilenceTest {
 
   @Test
   void aLoopIsSaidOnceWithItsPlaceAndMode() throws Exception {
-    assertThat(run("cli\n" + LOOPS, "--silence", "0.05").lines().filter(l -> l.startsWith(SAID)))
+    String said = run("cli\n" + LOOPS, "--silence", "0.05");
+    assertThat(said.lines().filter(l -> l.startsWith(SAID)))
+        .as(said)
         .singleElement()
         .asString()
         .contains("vCPU 0 at RIP 0x")
