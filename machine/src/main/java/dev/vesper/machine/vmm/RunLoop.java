@@ -142,9 +142,21 @@ public final class RunLoop {
 
   /** Has the run, or else the next one, come back soon; from any thread. */
   public void stop() {
-    stopWanted = true;
-    host.processorsOfHost().forEach(VirtualCpu::stop);
+    synchronized (this) {
+      stopWanted = true;
+      host.processorsOfHost().forEach(VirtualCpu::stop);
+    }
     host.input.wake();
+  }
+
+  /**
+   * {@return whether a stop is wanted, which it no longer is then} Whoever asks for one has told
+   * all processors by then: none is told when the run has come back and another goes on.
+   */
+  private synchronized boolean takeStop() {
+    boolean wanted = stopWanted;
+    stopWanted = false;
+    return wanted;
   }
 
   /** Has the run come back before the next instruction; from its own thread. */
@@ -279,8 +291,7 @@ public final class RunLoop {
 
   /** {@return why to come back wherever the machine is, or null to go on} */
   private @Nullable Halt stopNow() {
-    if (stopWanted) {
-      stopWanted = false;
+    if (stopWanted && takeStop()) {
       return Halt.REQUESTED;
     }
     return reached(realLimit) ? Halt.TIME_LIMIT : reached(goal.realTime) ? Halt.REAL_TIME : null;
@@ -288,8 +299,7 @@ public final class RunLoop {
 
   /** {@return why to come back between turns, or null to go on} */
   private @Nullable Halt due() {
-    if (stopWanted) {
-      stopWanted = false;
+    if (stopWanted && takeStop()) {
       return Halt.REQUESTED;
     }
     if (pauseWanted) {
@@ -329,8 +339,7 @@ public final class RunLoop {
       case DATA -> Halt.DATA;
       case EVENT -> Halt.EVENT;
       case STOPPED -> {
-        boolean asked = stopWanted;
-        stopWanted = false;
+        boolean asked = takeStop();
         yield asked ? Halt.REQUESTED : reached(realLimit) ? Halt.TIME_LIMIT : Halt.REAL_TIME;
       }
       case COUNT ->
