@@ -37,7 +37,9 @@ final class EllipticKey {
   private static final BigInteger A = CURVE.getCurve().getA();
 
   private final ECPrivateKey secret;
-  private final ECPoint point;
+
+  /** The public point, once it has been asked for: a signature does not need it. */
+  private @Nullable ECPoint point;
 
   private EllipticKey(BigInteger d) {
     try {
@@ -47,7 +49,6 @@ final class EllipticKey {
     } catch (GeneralSecurityException e) {
       throw new IllegalStateException("this Java runtime has no P-384", e);
     }
-    point = multiply(CURVE.getGenerator(), d);
   }
 
   /** {@return the key pair of a purpose} */
@@ -72,14 +73,19 @@ final class EllipticKey {
   ECPublicKey publicKey() {
     try {
       return (ECPublicKey)
-          KeyFactory.getInstance("EC").generatePublic(new ECPublicKeySpec(point, CURVE));
+          KeyFactory.getInstance("EC").generatePublic(new ECPublicKeySpec(point(), CURVE));
     } catch (GeneralSecurityException e) {
       throw new AssertionError("a point of the curve is no key", e);
     }
   }
 
   ECPoint point() {
-    return point;
+    ECPoint p = point;
+    if (p == null) {
+      p = multiply(CURVE.getGenerator(), secret.getS());
+      point = p;
+    }
+    return p;
   }
 
   /** {@return whether a point is on the curve and not at infinity} */
