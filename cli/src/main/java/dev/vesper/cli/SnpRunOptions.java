@@ -14,6 +14,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What {@code run} takes for guests under SEV-SNP alone: of the launch by the names of QEMU's
@@ -30,6 +31,11 @@ final class SnpRunOptions {
   private static final String VCEK = "--vcek-disabled";
   private static final String CERTIFICATES = "--certs";
   private static final String WORKAROUNDS = "--guest-visible-workarounds";
+
+  /**
+   * The certificates of {@code --certs}, once their file was read: it may be one that is read once.
+   */
+  private @Nullable HostCertificates certificates;
 
   /** What was said, by option. */
   private final Map<String, String> said = new LinkedHashMap<>();
@@ -148,6 +154,15 @@ final class SnpRunOptions {
   }
 
   private HostCertificates certificates() {
+    HostCertificates c = certificates;
+    if (c == null) {
+      c = readCertificates();
+      certificates = c;
+    }
+    return c;
+  }
+
+  private HostCertificates readCertificates() {
     String from = said(CERTIFICATES);
     if (from.isEmpty() || from.equals("test")) {
       return from.isEmpty() ? HostCertificates.NONE : HostCertificates.TEST;

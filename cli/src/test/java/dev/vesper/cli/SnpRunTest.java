@@ -3,7 +3,10 @@ package dev.vesper.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.guest.FlatGuest;
+import dev.vesper.machine.launch.EndorsementChain;
+import dev.vesper.machine.launch.SnpProduct;
 import java.io.IOException;
+import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -12,6 +15,7 @@ import java.util.HexFormat;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -145,5 +149,28 @@ final class SnpRunTest {
     assertThat(r.err()).contains(said);
     assertThat(r.err().lines()).hasSize(1);
     assertThat(r.status()).isEqualTo(2);
+  }
+
+  /** A shell's process substitution is a pipe, whose bytes can be had once. */
+  @Test
+  @Timeout(60)
+  void certificatesAreReadOnce() throws Exception {
+    Path pipe = dir.resolve("pipe");
+    assertThat(new ProcessBuilder("mkfifo", pipe.toString()).start().waitFor()).isZero();
+    byte[] table = EndorsementChain.of(SnpProduct.MILAN, 1).table();
+    Thread writer =
+        Thread.ofPlatform()
+            .daemon()
+            .start(
+                () -> {
+                  try {
+                    Files.write(pipe, table);
+                  } catch (IOException e) {
+                    throw new UncheckedIOException(e);
+                  }
+                });
+    CommandResult r = run("--measure-only --certs $pipe");
+    assertThat(r.status()).as(r.err()).isZero();
+    writer.join();
   }
 }
