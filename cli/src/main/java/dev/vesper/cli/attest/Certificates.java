@@ -2,6 +2,7 @@ package dev.vesper.cli.attest;
 
 import dev.vesper.machine.launch.AttestationReport;
 import dev.vesper.machine.launch.CertificateTable;
+import dev.vesper.machine.launch.EndorsementChain;
 import java.io.ByteArrayInputStream;
 import java.nio.charset.StandardCharsets;
 import java.security.GeneralSecurityException;
@@ -11,8 +12,6 @@ import java.security.cert.CertificateException;
 import java.security.cert.CertificateFactory;
 import java.security.cert.X509Certificate;
 import java.security.interfaces.ECPublicKey;
-import java.security.spec.MGF1ParameterSpec;
-import java.security.spec.PSSParameterSpec;
 import java.util.ArrayList;
 import java.util.Base64;
 import java.util.List;
@@ -28,7 +27,6 @@ import org.jspecify.annotations.Nullable;
  * who has signed it, not by the file's name.
  */
 public final class Certificates {
-
   private static final int SEQUENCE = 0x30;
   private static final int SHOWN = 100;
 
@@ -39,9 +37,6 @@ public final class Certificates {
 
   private static final Pattern PEM =
       Pattern.compile("-----BEGIN CERTIFICATE-----([^-]*)-----END CERTIFICATE-----");
-  private static final PSSParameterSpec PSS =
-      new PSSParameterSpec(
-          "SHA-384", "MGF1", MGF1ParameterSpec.SHA384, 48, PSSParameterSpec.TRAILER_FIELD_BC);
 
   /**
    * A certificate, or what looks like one.
@@ -192,7 +187,7 @@ public final class Certificates {
   static boolean isSigned(X509Certificate c, PublicKey by) {
     try {
       Signature s = Signature.getInstance("RSASSA-PSS");
-      s.setParameter(PSS);
+      s.setParameter(EndorsementChain.SIGNATURE);
       s.initVerify(by);
       s.update(c.getTBSCertificate());
       return s.verify(c.getSignature());

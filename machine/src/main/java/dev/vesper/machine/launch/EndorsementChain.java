@@ -30,6 +30,11 @@ public final class EndorsementChain {
   /** What each subject has as its description. */
   public static final String DESCRIPTION = "Vesper test chain";
 
+  /** How all of them are signed: RSASSA-PSS with SHA-384 and a salt as long as the hash. */
+  public static final PSSParameterSpec SIGNATURE =
+      new PSSParameterSpec(
+          "SHA-384", "MGF1", MGF1ParameterSpec.SHA384, 48, PSSParameterSpec.TRAILER_FIELD_BC);
+
   private static final String RSASSA_PSS = "1.2.840.113549.1.1.10";
   private static final String MGF1 = "1.2.840.113549.1.1.8";
   private static final String SHA384 = "2.16.840.1.101.3.4.2.2";
@@ -269,13 +274,7 @@ public final class EndorsementChain {
   private static byte[] sign(RSAPrivateCrtKey by, byte[] body) {
     try {
       Signature s = Signature.getInstance("RSASSA-PSS");
-      s.setParameter(
-          new PSSParameterSpec(
-              "SHA-384",
-              "MGF1",
-              MGF1ParameterSpec.SHA384,
-              HASH_BYTES,
-              PSSParameterSpec.TRAILER_FIELD_BC));
+      s.setParameter(SIGNATURE);
       s.initSign(by, new Salt(SevCrypto.sha384(body)));
       s.update(body);
       return s.sign();

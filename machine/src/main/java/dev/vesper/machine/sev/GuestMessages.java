@@ -13,6 +13,7 @@ import dev.vesper.machine.launch.SecretsPage;
 import dev.vesper.machine.launch.SevStatus;
 import dev.vesper.machine.launch.SnpProduct;
 import dev.vesper.machine.launch.TcbVersion;
+import dev.vesper.machine.memory.Page;
 import java.util.Arrays;
 
 /**
@@ -28,7 +29,6 @@ final class GuestMessages {
   private static final long LAST = -2;
 
   private static final String COMMAND = "SNP_GUEST_REQUEST";
-  private static final int PAGE = 4096;
   private static final int ONLY_VERSION = 1;
 
   private static final int REPORT_REQUEST = 0x60;
@@ -99,7 +99,7 @@ final class GuestMessages {
     require(
         h.size() != 0
             && h.size() % GuestMessage.BLOCK == 0
-            && GuestMessage.HEADER + h.size() <= PAGE,
+            && GuestMessage.HEADER + h.size() <= Page.SIZE,
         "message size",
         h.size());
     require(h.key() < SecretsPage.KEYS, "key", h.key());
@@ -152,22 +152,9 @@ final class GuestMessages {
   /** {@return a response that has a status alone} */
   private byte[] refused(int bytes, SevStatus status, String why) {
     lastRefusal = why;
-    return put(new byte[bytes], 0, status.code());
-  }
-
-  private static byte[] put(byte[] b, int at, int v) {
-    for (int i = 0; i < 4; i++) {
-      b[at + i] = (byte) (v >>> 8 * i);
-    }
+    byte[] b = new byte[bytes];
+    Page.INT.set(b, 0, status.code());
     return b;
-  }
-
-  private static long get(byte[] b, int at, int bytes) {
-    long v = 0;
-    for (int i = bytes - 1; i >= 0; i--) {
-      v = v << 8 | b[at + i] & 0xFF;
-    }
-    return v;
   }
 
   private static boolean zero(byte[] b, int from) {
@@ -189,7 +176,7 @@ final class GuestMessages {
     byte[] q = Arrays.copyOf(m.payload(), Math.max(m.payload().length, REPORT_REQUEST));
     int bytes = REPORT_AT + AttestationReport.BYTES;
     int select = q[REPORT_KEY] & 3;
-    int vmpl = (int) get(q, REPORT_VMPL, 4);
+    int vmpl = (int) Page.INT.get(q, REPORT_VMPL);
     byte[] refusal = null;
     if (m.payload().length != REPORT_REQUEST) {
       refusal = refused(bytes, SevStatus.INVALID_PARAM, "the request has another size than 0x60");
@@ -201,13 +188,15 @@ final class GuestMessages {
       refusal = refused(bytes, SevStatus.INVALID_PARAM, above(vmpl, m.key()));
     }
     if (refusal != null) {
-      return put(refusal, REPORT_SIZE, AttestationReport.BYTES);
+      Page.INT.set(refusal, REPORT_SIZE, AttestationReport.BYTES);
+      return refusal;
     }
     AttestationReport r = new AttestationReport(about.encode());
     r.set(ReportField.VMPL, vmpl);
     r.set(ReportField.REPORT_DATA, Arrays.copyOf(q, REPORT_DATA));
     r.sign(chip);
-    byte[] out = put(new byte[bytes], REPORT_SIZE, AttestationReport.BYTES);
+    byte[] out = new byte[bytes];
+    Page.INT.set(out, REPORT_SIZE, AttestationReport.BYTES);
     System.arraycopy(r.encode(), 0, out, REPORT_AT, AttestationReport.BYTES);
     return out;
   }
@@ -233,10 +222,10 @@ final class GuestMessages {
     byte[] q = Arrays.copyOf(m.payload(), Math.max(m.payload().length, KEY_REQUEST));
     boolean own = (q[0] & 1) != 0;
     int select = q[0] >>> 1 & 3;
-    long fields = get(q, 8, 8);
-    int vmpl = (int) get(q, 0x10, 4);
-    int svn = (int) get(q, 0x14, 4);
-    long tcb = get(q, 0x18, 8);
+    long fields = (long) Page.LONG.get(q, 8);
+    int vmpl = (int) Page.INT.get(q, 0x10);
+    int svn = (int) Page.INT.get(q, 0x14);
+    long tcb = (long) Page.LONG.get(q, 0x18);
     SnpProduct product = chip.product();
     TcbVersion asked = product.decode(tcb);
     if (m.payload().length != KEY_REQUEST) {
@@ -284,23 +273,26 @@ final class GuestMessages {
       return refused(TSC_INFO, SevStatus.INVALID_PARAM, "the request is not 0x80 zero bytes");
     }
     // Scale and offset are those of a guest without Secure TSC: none.
-    return put(new byte[TSC_INFO], 0x18, SecretsPage.FACTOR);
+    byte[] out = new byte[TSC_INFO];
+    Page.INT.set(out, 0x18, SecretsPage.FACTOR);
+    return out;
   }
 
   private byte[] cpuid(byte[] q) {
-    byte[] page = Arrays.copyOf(q, PAGE);
-    int count = (int) get(page, 0, 4);
+    byte[] page = Arrays.copyOf(q, Page.SIZE);
+    int count = (int) Page.INT.get(page, 0);
     if (count < 0 || count > CpuidPage.MOST || CpuidPage.bytes(count) > q.length) {
       return refused(q.length, SevStatus.INVALID_PARAM, "the request has " + count + " functions");
     }
     CpuidPage.Result r = CpuidPage.check(page, host);
     byte[] out = Arrays.copyOf(r.page(), q.length);
     // The status comes first, where a request has the count.
-    put(out, 4, count);
+    Page.INT.set(out, 4, count);
     if (!r.failures().isEmpty()) {
       lastRefusal = String.join("; ", r.failures());
     }
-    return put(
-        out, 0, (r.failures().isEmpty() ? SevStatus.SUCCESS : SevStatus.INVALID_PARAM).code());
+    SevStatus status = r.failures().isEmpty() ? SevStatus.SUCCESS : SevStatus.INVALID_PARAM;
+    Page.INT.set(out, 0, status.code());
+    return out;
   }
 }

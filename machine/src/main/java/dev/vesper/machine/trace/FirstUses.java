@@ -13,7 +13,7 @@ final class FirstUses {
   /** How often an instruction at one address is followed. */
   private static final int MOST_AT_ONE_PLACE = 8;
 
-  private static final int MOST_PLACES = 10_000;
+  private static final int MOST_PAGES = 10_000;
   private static final int LINE = 64;
   private static final int PAGE = 4096;
 
@@ -28,7 +28,7 @@ final class FirstUses {
   }
 
   private final Map<Integer, Waiting> pages = new HashMap<>();
-  private final Map<Long, Integer> times = new HashMap<>();
+  private final PlaceCounts places = new PlaceCounts();
 
   /**
    * A page was validated.
@@ -38,11 +38,8 @@ final class FirstUses {
    * @return whether accesses to the page are to be reported
    */
   boolean validated(long rip, int frame, boolean unchanged) {
-    int n =
-        times.size() < MOST_PLACES || times.containsKey(rip)
-            ? times.merge(rip, 1, Integer::sum)
-            : 1;
-    if (n > MOST_AT_ONE_PLACE && !unchanged || pages.size() >= MOST_PLACES) {
+    int n = places.meet(rip);
+    if (n > MOST_AT_ONE_PLACE && !unchanged || pages.size() >= MOST_PAGES) {
       return false;
     }
     pages.put(frame, new Waiting(unchanged));

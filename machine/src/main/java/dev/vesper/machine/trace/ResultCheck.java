@@ -1,8 +1,6 @@
 package dev.vesper.machine.trace;
 
 import dev.vesper.x86.Insn;
-import java.util.HashMap;
-import java.util.Map;
 import java.util.Set;
 
 /**
@@ -15,8 +13,6 @@ final class ResultCheck {
 
   /** How often an instruction at one address is followed while its results are good. */
   private static final int MOST_AT_ONE_PLACE = 64;
-
-  private static final int MOST_PLACES = 10_000;
 
   private static final Set<String> READ_CARRY =
       Set.of(
@@ -60,7 +56,7 @@ final class ResultCheck {
           "rmpquery");
 
   private final AnswerCheck result = new AnswerCheck();
-  private final Map<Long, Integer> times = new HashMap<>();
+  private final PlaceCounts places = new PlaceCounts();
   private int carryLeft;
 
   /** Where the instruction is whose results are followed. */
@@ -80,9 +76,7 @@ final class ResultCheck {
    */
   void begin(long at, long page, boolean good, boolean carry, boolean set) {
     stop();
-    int n =
-        times.size() < MOST_PLACES || times.containsKey(at) ? times.merge(at, 1, Integer::sum) : 1;
-    if (n > MOST_AT_ONE_PLACE && good && !set) {
+    if (places.meet(at) > MOST_AT_ONE_PLACE && good && !set) {
       return;
     }
     rip = at;

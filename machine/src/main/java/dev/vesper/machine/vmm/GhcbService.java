@@ -310,7 +310,9 @@ final class GhcbService {
           error(INVALID_INPUT);
         } else {
           reply(0, a.info2());
-          answer.put(GhcbField.RBX, extended ? a.pages() : value(GhcbField.RBX));
+          if (extended) {
+            answer.put(GhcbField.RBX, a.pages());
+          }
         }
       }
     }

@@ -105,7 +105,7 @@ final class SnpService {
     if (host.observer != null) {
       host.observer.registered(page);
     }
-    return msr & -PAGE | MsrRequest.REGISTER_GHCB_RESP;
+    return page | MsrRequest.REGISTER_GHCB_RESP;
   }
 
   /** {@return the response to a request of the MSR protocol to change a page} */
