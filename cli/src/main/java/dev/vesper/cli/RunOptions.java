@@ -234,8 +234,10 @@ final class RunOptions {
         "let the hypervisor break the protocol: no-valid-bits, stale-info, touch-save-area,"
             + " touch-private, msr-code, msr-register, xsave-size, bad-exception, refuse,"
             + " fatal-unknown, cpuid-leaf, read-private, under --sev snp page-state-undone,"
-            + " page-state-stuck, page-state-invalid, take-page, or vc:CODE@N, which injects #VC"
-            + " after N instructions",
+            + " page-state-stuck, page-state-invalid, take-page; vc:CODE@N, which injects #VC after N"
+            + " instructions; and under --sev snp take:GPA@N, remap:GPA@N, swap:GPA:GPA@N,"
+            + " foreign-asid:GPA@N, moved:GPA@N, immutable:GPA@N, mapping-size:GPA@N and"
+            + " no-permissions:GPA@N, which do that to pages of the guest",
         v -> hostFaults = v,
         "--host-fault");
     o.text(

@@ -19,6 +19,7 @@ import java.util.List;
 import java.util.Objects;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -54,11 +55,7 @@ final class HostilePagesTest {
    * Runs the guest to where it reads the new number, and keeps what the host saw of the old one.
    */
   HostilePagesTest() throws BootException {
-    m =
-        new Machine(
-            MachineSpec.builder(SevMode.SNP, FlatGuest.image(GUEST), b -> {})
-                .memoryBytes(8 << 20)
-                .build());
+    m = machine();
     m.on(Event.VcRaised.class, v -> raised.add(v.exit()));
     m.on(
         Event.HostAccess.class,
@@ -72,6 +69,14 @@ final class HostilePagesTest {
     old = m.hostView().bytes(PAGE, 4096);
     goOn();
     assertThat(read()).isEqualTo(NEW);
+  }
+
+  private static Machine machine(String... faults) throws BootException {
+    return new Machine(
+        MachineSpec.builder(SevMode.SNP, FlatGuest.image(GUEST), b -> {})
+            .memoryBytes(8 << 20)
+            .hostFaults(faults)
+            .build());
   }
 
   private long read() {
@@ -124,5 +129,48 @@ final class HostilePagesTest {
         .startsWith("the reverse map table refuses the guest a private data read")
         .contains(" at GPA 0x300000, ");
     assertThat(read()).as("nothing was read").isZero();
+  }
+
+  /** What a user can have the host do: the guest never reads an old number, or a foreign one. */
+  @ParameterizedTest
+  @CsvSource({
+    "take:0x300000@2000, 5, private",
+    "remap:0x300000@2000, 5, private",
+    "swap:0x300000:0x301000@2000, 7, private data read",
+    "swap:0x100000:0x300000@2000, 7, private",
+    "foreign-asid:0x300000@2000, 7, private data read",
+    "moved:0x300000@2000, 7, private data read",
+    "immutable:0x300000@2000, 7, private data read",
+    "mapping-size:0x300000@2000, 7, private data read",
+    "no-permissions:0x300000@2000, 7, private data read"
+  })
+  void aPageIsTamperedWithWhenAUserSaysSo(String fault, int status, String reason)
+      throws BootException {
+    Machine hostile = machine(fault);
+    List<Integer> codes = new ArrayList<>();
+    hostile.on(Event.VcRaised.class, v -> codes.add(v.exit()));
+    assertThat(hostile.run(Until.instructions(1999)))
+        .as("nothing is done before")
+        .isEqualTo(new Stop.Limit(Stop.Measure.INSTRUCTIONS));
+    Outcome o = hostile.run();
+    assertThat(o.status()).isEqualTo(status);
+    assertThat(codes)
+        .containsExactlyElementsOf(
+            status == Outcome.SHUTDOWN ? List.of(ExitCode.PAGE_NOT_VALIDATED) : List.of());
+    if (status == Outcome.PAGE_REFUSED) {
+      assertThat(o.reason()).contains(reason);
+    }
+    assertThat(hostile.observer().current().gpr(VcpuView.RCX)).isIn(0L, NEW);
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "take:0x800000@2000, cannot take what is not the guest's own",
+    "swap:0x300000:0x7ff00000@2000, cannot swap what is not the guest's own"
+  })
+  void aPageThatIsNotTheGuestsIsNotTamperedWith(String fault, String reason) throws BootException {
+    Outcome o = machine(fault).run();
+    assertThat(o.status()).isEqualTo(Outcome.GAVE_UP);
+    assertThat(o.reason()).contains(reason).contains("GPA 0x");
   }
 }

@@ -99,8 +99,8 @@ public final class HostFaults {
   /**
    * Has a hypervisor commit faults.
    *
-   * @param names of {@link Fault}s, and {@code vc:CODE@N}: when N instructions are executed, #VC
-   *     with that error code is injected
+   * @param names of {@link Fault}s, and what happens when N instructions are executed: {@code
+   *     vc:CODE@N} injects #VC with that error code, others are {@link PageTampering}
    * @param rmp the reverse map table, null for a guest without SEV-SNP
    * @throws IllegalArgumentException for another name, and for a fault that needs SEV-SNP
    */
@@ -109,14 +109,17 @@ public final class HostFaults {
     HostFaults f = new HostFaults(rmp);
     for (String n : names) {
       Matcher m = INJECTION.matcher(n);
+      PageTampering page = PageTampering.parse(n);
       if (m.matches()) {
         long event = VC_EVENT | Long.parseLong(m.group(1).substring(2), 16) << 32;
         hypervisor.at(Long.parseLong(m.group(2)), host -> host.inject(event));
+      } else if (page != null) {
+        HostRmp table = needed(n, rmp);
+        hypervisor.at(page.instructions(), host -> page.commit(host, table));
       } else {
         Fault fault = named(n);
-        if (fault.snp && rmp == null) {
-          throw new IllegalArgumentException(
-              "the fault '" + n + "' is one of hypervisors under --sev snp");
+        if (fault.snp) {
+          needed(n, rmp);
         }
         f.faults.add(fault);
       }
@@ -125,6 +128,14 @@ public final class HostFaults {
       hypervisor.onMsrs(f::answered);
       hypervisor.onEvents(f::answered);
     }
+  }
+
+  private static HostRmp needed(String n, @Nullable HostRmp rmp) {
+    if (rmp == null) {
+      throw new IllegalArgumentException(
+          "the fault '" + n + "' is one of hypervisors under --sev snp");
+    }
+    return rmp;
   }
 
   private static Fault named(String n) {
@@ -143,7 +154,7 @@ public final class HostFaults {
     for (Fault f : Fault.values()) {
       b.append(f).append(", ");
     }
-    return b + "vc:CODE@INSTRUCTIONS";
+    return b + "vc:CODE@INSTRUCTIONS, " + PageTampering.FORM + PageTampering.names();
   }
 
   private boolean has(Fault f) {
