@@ -5,8 +5,11 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.vesper.fixtures.DebianKernel;
 import dev.vesper.fixtures.DebianPackages;
 import dev.vesper.fixtures.DebianSuite;
+import dev.vesper.ghcb.ExitCode;
 import dev.vesper.machine.Machine;
 import dev.vesper.machine.TestMachine;
+import dev.vesper.machine.Until;
+import dev.vesper.machine.VcpuView;
 import dev.vesper.machine.host.HostMemory;
 import dev.vesper.machine.observe.Event;
 import dev.vesper.machine.observe.Event.GhcbRegistered;
@@ -33,6 +36,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * Unmodified kernels of Debian as SEV-SNP guests, booted directly and by Debian's OVMF. Debian 12's
@@ -206,6 +210,37 @@ final class LinuxSnpTest {
                     l.policy(), l.reset(), l.signature(), KernelHashing.OFF, null, l.secret())));
     t.run(700_000_000L);
     assertThat(t.console()).contains("No bootable option").doesNotContain("Linux version");
+  }
+
+  /**
+   * A host moves a kernel's stack while the kernel runs on it, with the ciphertext as it was or to
+   * another page: nothing that was there is ever read again.
+   */
+  @ParameterizedTest
+  @ValueSource(strings = {"remap:%s@%d", "swap:%s:0x1000@%d"})
+  void aStackThatTheHostHasMovedIsNotUsed(String fault) throws BootException {
+    long instructions = 40_000_000;
+    TestMachine before = TestMachine.of(options(1));
+    before.machine().run(Until.instructions(instructions));
+    VcpuView v = before.machine().observer().vcpu(0);
+    long top = v.physical(v.gpr(VcpuView.RSP)) & -4096L;
+    TestMachine t =
+        TestMachine.of(
+                options(1).hostFaults(fault.formatted("0x" + Long.toHexString(top), instructions)))
+            .traced();
+    Outcome o = t.run(2 * instructions);
+    List<Event> refused =
+        t.events().stream()
+            .filter(
+                e ->
+                    e instanceof Event.RmpViolation r && r.gpa() >>> 12 == top >>> 12
+                        || e instanceof Event.VcRaised c && c.exit() == ExitCode.PAGE_NOT_VALIDATED)
+            .toList();
+    assertThat(refused).as(o.reason()).isNotEmpty();
+    assertThat(o.status()).as(o.reason()).isIn(Outcome.SHUTDOWN, Outcome.PAGE_REFUSED);
+    assertThat(t.machine().instructions())
+        .as("it ends when the stack is needed next")
+        .isBetween(instructions, 2 * instructions - 1);
   }
 
   private static void assertNothingLeaks(Machine m, String version) {
