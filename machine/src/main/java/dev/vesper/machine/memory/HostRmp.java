@@ -26,7 +26,7 @@ public interface HostRmp {
    * entries of the other size are.
    *
    * <p>A page that becomes a guest's has zero bytes; one that is to be launched keeps what the host
-   * wrote. A page that becomes the hypervisor's has what was last shared in it.
+   * wrote. A page that becomes the hypervisor's has zero bytes too.
    *
    * @param address of the page in system memory
    * @param e what the entry shall be; VMSA, validated and permissions are not taken from it

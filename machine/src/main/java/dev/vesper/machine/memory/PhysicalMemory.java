@@ -321,44 +321,18 @@ public final class PhysicalMemory {
   }
 
   /**
-   * Has a shared page hold zeros under a key.
+   * Has a page hold zeros in an encryption domain; promised bytes never come.
    *
-   * @return what was shared, or null if that is zero
+   * @param domain a key's, or {@link Page#SHARED}
    */
-  byte @Nullable [] replaceByZeros(int frame, int key) {
-    Page p = pages.get(frame);
-    if (p == null) {
-      return null;
-    }
-    byte[] was = new byte[Page.SIZE];
-    readBus(frame, was);
-    p.fill(0, Page.SIZE, (byte) 0);
-    p.domain = key;
-    for (byte b : was) {
-      if (b != 0) {
-        return was;
-      }
-    }
-    return null;
-  }
-
-  /**
-   * Has a page be shared anew.
-   *
-   * @param bytes what it holds, or null for zeros
-   */
-  void restore(int frame, byte @Nullable [] bytes) {
+  void discard(int frame, int domain) {
     Page p = pages.get(frame);
     if (p == null) {
       return;
     }
     p.takeBack();
-    p.domain = Page.SHARED;
-    if (bytes == null) {
-      p.fill(0, Page.SIZE, (byte) 0);
-    } else {
-      p.copyFrom(0, bytes, 0, Page.SIZE);
-    }
+    p.domain = domain;
+    p.fill(0, Page.SIZE, (byte) 0);
   }
 
   /** {@return a page that there is, as one that is private from the start is} */

@@ -5,8 +5,6 @@ import java.nio.ByteBuffer;
 import java.security.MessageDigest;
 import java.util.Arrays;
 import java.util.BitSet;
-import java.util.Map;
-import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -19,8 +17,8 @@ import org.jspecify.annotations.Nullable;
  * RMPUPDATE.
  *
  * <p>A page that goes from one owner to the other does not take its bytes along: hosts keep private
- * memory and shared memory apart. What is shared is kept while the page is private; what was
- * private is gone afterwards.
+ * memory and shared memory apart, and discard the one when the page becomes the other, as QEMU
+ * does. It has zeros then.
  */
 public final class Rmp implements HostRmp {
   /** Pages of 4 KiB that an entry of 2 MiB is for. */
@@ -67,9 +65,6 @@ public final class Rmp implements HostRmp {
 
   /** Pages that nested paging maps with the other size than their entries'. */
   private final BitSet oddlyMapped = new BitSet();
-
-  /** What was shared in pages that are private now, if not zero. */
-  private final Map<Integer, byte[]> shared = new TreeMap<>();
 
   /**
    * @param key the encryption domain of guests
@@ -588,7 +583,7 @@ public final class Rmp implements HostRmp {
     }
   }
 
-  /** Exchanges the bytes of a page that goes over to a guest, or comes back from it. */
+  /** Discards the bytes of a page that goes over to a guest, or comes back from it. */
   private void transfer(int frame, long before, long after) {
     boolean was = (before & ASSIGNED) != 0 && asid(before) != 0;
     boolean will = (after & ASSIGNED) != 0 && asid(after) != 0;
@@ -596,16 +591,13 @@ public final class Rmp implements HostRmp {
       return;
     }
     if (was) {
-      memory.restore(frame, shared.remove(frame));
+      memory.discard(frame, Page.SHARED);
     } else if ((after & IMMUTABLE) == 0) {
-      byte[] kept = memory.replaceByZeros(frame, key);
-      if (kept != null) {
-        shared.put(frame, kept);
-      }
+      memory.discard(frame, key);
     }
   }
 
-  /** Adds all entries, and what is shared in private pages, to a digest. */
+  /** Adds all entries to a digest. */
   void digest(MessageDigest digest) {
     ByteBuffer b = ByteBuffer.allocate(16);
     for (int f = 0; f < covered; f++) {
@@ -619,10 +611,5 @@ public final class Rmp implements HostRmp {
         digest.update(b.putInt(0, f).putLong(4, w).putInt(12, t.permissions[f & 511]).array());
       }
     }
-    shared.forEach(
-        (frame, bytes) -> {
-          digest.update(b.putInt(0, frame).putLong(4, 0).putInt(12, 0).array());
-          digest.update(bytes);
-        });
   }
 }

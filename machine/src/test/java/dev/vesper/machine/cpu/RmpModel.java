@@ -237,7 +237,9 @@ final class RmpModel {
     for (int i = 0; i < pages && !same; i++) {
       Entry n = entries[page + i];
       if (assign && !n.assigned) {
-        // Launching takes over what is shared; else a guest's page begins with zeros.
+        // Launching takes over what is shared; else it is discarded, and a guest's page begins with
+        // zeros.
+        n.sharedValue = immutable ? n.sharedValue : 0;
         n.privateValue = 0;
         n.noise = false;
         n.asShared = immutable;
