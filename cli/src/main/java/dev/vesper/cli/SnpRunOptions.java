@@ -4,6 +4,7 @@ import dev.vesper.ghcb.HvFeatures;
 import dev.vesper.machine.launch.IdAuthentication;
 import dev.vesper.machine.launch.IdBlock;
 import dev.vesper.machine.launch.SecretsPage;
+import dev.vesper.machine.launch.SecureTsc;
 import dev.vesper.machine.launch.SevFeature;
 import dev.vesper.machine.spec.HostCertificates;
 import dev.vesper.machine.spec.MachineSpec;
@@ -30,6 +31,10 @@ final class SnpRunOptions {
   private static final String HOST_DATA = "--host-data";
   private static final String VCEK = "--vcek-disabled";
   private static final String CERTIFICATES = "--certs";
+  private static final String TSC = "--tsc-frequency";
+  private static final long HERTZ_PER_KILOHERTZ = 1000;
+  private static final long LEAST_TSC = 1_000_000;
+  private static final long MOST_TSC = SecureTsc.MOST_KILOHERTZ * HERTZ_PER_KILOHERTZ;
   private static final String WORKAROUNDS = "--guest-visible-workarounds";
 
   /**
@@ -42,6 +47,12 @@ final class SnpRunOptions {
 
   void addTo(Options o) {
     add(o, "HEX", "SEV_FEATURES of the guest under snp (default: 0x1)", SnpOptions.FEATURES);
+    add(
+        o,
+        "HZ",
+        "frequency of the time-stamp counter of a guest under snp with SecureTSC, --guest-features"
+            + " 0x201 (default: 1000000000)",
+        TSC);
     add(
         o,
         "kvm|strict",
@@ -116,6 +127,13 @@ final class SnpRunOptions {
       }
       l = l.withFeatures(features);
     }
+    if (said.containsKey(TSC)) {
+      if (!SevFeature.SECURE_TSC.in(l.features())) {
+        throw new UserError(
+            TSC + " is of SecureTSC: give it with " + SnpOptions.FEATURES + " 0x201");
+      }
+      l = l.withTscKilohertz(hertz(said(TSC)) / HERTZ_PER_KILOHERTZ);
+    }
     if (said.containsKey(BLOCK)) {
       l =
           l.withIdBlock(
@@ -131,6 +149,15 @@ final class SnpRunOptions {
     return said.containsKey(WORKAROUNDS)
         ? l.withWorkarounds(bytes(WORKAROUNDS, SecretsPage.WORKAROUND_BYTES))
         : l;
+  }
+
+  private static long hertz(String text) {
+    long v = text.matches("\\d{1,18}") ? Long.parseLong(text) : 0;
+    if (v < LEAST_TSC || v > MOST_TSC) {
+      throw new UserError(
+          "%s takes hertz from %d to %d, not '%s'".formatted(TSC, LEAST_TSC, MOST_TSC, text));
+    }
+    return v;
   }
 
   private String said(String option) {

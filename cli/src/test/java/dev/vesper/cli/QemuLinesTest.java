@@ -209,6 +209,11 @@ final class QemuLinesTest {
             + "host-data=AA==,guest-visible-workarounds=Q0M=,author-key-enabled=on"
             + "| --sev snp --id-block QUE= --id-auth QkI= --host-data AA=="
             + " --guest-visible-workarounds Q0M= --author-key-enabled on",
+        "-machine confidential-guest-support=s -object sev-snp-guest,id=s,secure-tsc=on,"
+            + "tsc-frequency=2000000000"
+            + "| --sev snp --guest-features 0x201 --tsc-frequency 2000000000",
+        "-machine confidential-guest-support=s -object sev-snp-guest,id=s,debug-swap=on,"
+            + "secure-tsc=off | --sev snp --guest-features 0x21",
         "-device virtio-blk-pci,drive=d -drive file=a,if=none,id=d | -drive file=a,if=virtio",
         "-drive file=a,if=none,id=d,format=raw -device ide-hd,drive=d"
             + "| -drive file=a,format=raw,if=ide",

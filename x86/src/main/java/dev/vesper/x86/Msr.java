@@ -133,6 +133,9 @@ public final class Msr {
   public static final int SEV_GHCB = 0xC001_0130;
   public static final int SEV_STATUS = 0xC001_0131;
 
+  /** Megahertz of the time-stamp counter of a guest with Secure TSC. */
+  public static final int GUEST_TSC_FREQ = 0xC001_0134;
+
   /** Guest physical address below which all is private, in guests with vTOM. */
   public static final int VIRTUAL_TOM = 0xC001_0135;
 

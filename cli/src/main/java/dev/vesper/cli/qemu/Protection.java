@@ -1,5 +1,6 @@
 package dev.vesper.cli.qemu;
 
+import dev.vesper.machine.launch.SevFeature;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -19,6 +20,10 @@ final class Protection {
 
   /** The C-bit of every model that there is, as CPUID Fn8000_001F EBX gives it. */
   private static final String C_BIT = "51";
+
+  /** Switches that are bits of SEV_FEATURES. */
+  private static final Map<String, SevFeature> FEATURES =
+      Map.of("secure-tsc", SevFeature.SECURE_TSC, "debug-swap", SevFeature.DEBUG_SWAP);
 
   private final Line line;
   private final Map<String, Guest> guests = new LinkedHashMap<>();
@@ -105,6 +110,7 @@ final class Protection {
       take(k, key, "--" + key);
     }
     take(k, "certs-path", "--certs");
+    takeFeatures(k);
     for (String key : List.of("author-key-enabled", "vcek-disabled")) {
       String v = k.take(key);
       if (v != null) {
@@ -112,6 +118,26 @@ final class Protection {
       }
     }
     line.refuseRest(SNP_OBJECT, k);
+  }
+
+  /** SEV_FEATURES, and the frequency that goes with one of them. */
+  private void takeFeatures(KeyValues k) {
+    long features = 1;
+    boolean any = false;
+    for (Map.Entry<String, SevFeature> e : FEATURES.entrySet()) {
+      String v = k.take(e.getKey());
+      any |= v != null;
+      features |= v != null && KeyValues.isOn(v) ? e.getValue().mask : 0;
+    }
+    if (any) {
+      line.set("--guest-features", "0x" + Long.toHexString(features));
+    }
+    String frequency = k.take("tsc-frequency");
+    if (frequency != null && SevFeature.SECURE_TSC.in(features)) {
+      line.set("--tsc-frequency", frequency);
+    } else if (frequency != null) {
+      line.drop(SNP_OBJECT + ",tsc-frequency=" + frequency, "it is of secure-tsc=on");
+    }
   }
 
   /** What both kinds of guests have. */

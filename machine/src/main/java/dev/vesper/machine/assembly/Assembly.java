@@ -14,6 +14,7 @@ import dev.vesper.machine.cpu.emit.NativeXex;
 import dev.vesper.machine.cpu.interp.Interpreter;
 import dev.vesper.machine.cpu.jit.RegionTranslator;
 import dev.vesper.machine.host.GuestRam;
+import dev.vesper.machine.launch.SevFeature;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PhysicalMemory;
@@ -76,12 +77,27 @@ public final class Assembly {
   /** By what the processors execute guest code. */
   private Translator translator = Translator.NONE;
 
+  /** The flag of processors that have it, as models call it. */
+  private static final String SECURE_TSC = "secure-tsc";
+
   /** {@return why a processor runs no guest under SEV-SNP, whose launch can be computed for it} */
   private static String withoutSnp(CpuModel model) {
     return model.name()
         + " has no SEV-SNP, as no processor before Milan has: take -cpu "
         + String.join(
             " or ", CpuModel.names().stream().filter(n -> CpuModel.named(n).hasSnp()).toList());
+  }
+
+  /** {@return why a processor has no guest count its time by itself} */
+  private static String withoutSecureTsc(CpuModel model) {
+    return model.name()
+        + " has no SecureTSC, which SEV_FEATURES ask for (0x200): take -cpu "
+        + String.join(
+            " or ",
+            CpuModel.names().stream()
+                .filter(n -> CpuModel.named(n).hasSnp())
+                .map(n -> CpuModel.named(n).has(SECURE_TSC) ? n : n + ",+" + SECURE_TSC)
+                .toList());
   }
 
   /**
@@ -97,6 +113,11 @@ public final class Assembly {
     CpuModel model = CpuModel.named(o.cpuModel());
     if (o.mode() == SevMode.SNP && !model.hasSnp()) {
       throw new IllegalArgumentException(withoutSnp(model));
+    }
+    if (o.mode() == SevMode.SNP
+        && SevFeature.SECURE_TSC.in(o.snp().features())
+        && !model.has(SECURE_TSC)) {
+      throw new IllegalArgumentException(withoutSecureTsc(model));
     }
     MachineSpec.Firmware firmware = o.boot().firmware();
     Hardware.Board board = GuestLoader.board(o, profile);
@@ -137,7 +158,8 @@ public final class Assembly {
       for (int p = 1; p < 5; p++) {
         memory.allocateHostPage();
       }
-      profile.configure(v, o.mode(), model, view, (long) maps << 12);
+      long sevFeatures = o.mode() == SevMode.SNP ? o.snp().features() : 0;
+      profile.configure(v, o.mode(), sevFeatures, model, view, (long) maps << 12);
       ExtraIntercepts.add(v, o.intercepts());
       vcpus.add(v);
     }

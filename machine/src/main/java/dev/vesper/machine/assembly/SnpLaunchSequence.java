@@ -69,7 +69,7 @@ final class SnpLaunchSequence {
     RmpResult given = rmp.update(context, RmpEntry.guest(0, 0).forFirmware());
     assert given == RmpResult.SUCCESS : given;
     p.contextCreate(context);
-    p.launchStart(context, l.policy(), l.workarounds());
+    p.launchStart(context, l.policy(), l.workarounds(), l.tscKilohertz());
     p.dfFlush();
     p.activate(context, ASID);
     byte[] cpuid = CpuidPage.encode(parts.host.cpuidPage());

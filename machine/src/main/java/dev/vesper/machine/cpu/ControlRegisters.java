@@ -1,10 +1,12 @@
 package dev.vesper.machine.cpu;
 
 import dev.vesper.ghcb.ExitCode;
+import dev.vesper.machine.launch.SecureTsc;
 import dev.vesper.machine.memory.PhysicalMemory;
 import dev.vesper.machine.model.XsaveLayout;
 import dev.vesper.x86.Msr;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /** Control registers, debug registers and the MSRs that the processor itself holds. */
 public abstract class ControlRegisters extends Exceptions {
@@ -45,6 +47,9 @@ public abstract class ControlRegisters extends Exceptions {
   /** TSC_OFFSET of the VMCB. */
   public long tscOffset;
 
+  /** How the guest's own save area has time counted, instead of the VMCB, or null. */
+  public @Nullable SecureTsc secureTsc;
+
   /** Shared by the processors of a machine. */
   public TimeStampCounter timeStampCounter = new TimeStampCounter();
 
@@ -75,8 +80,14 @@ public abstract class ControlRegisters extends Exceptions {
     return icount + idleTime;
   }
 
-  /** {@return the time-stamp counter: 1 GHz of virtual time} */
+  /** {@return the time-stamp counter: 1 GHz of virtual time, but for guests with Secure TSC} */
   public final long tsc() {
+    SecureTsc s = secureTsc;
+    return s == null ? cycles() : s.at(timeStampCounter.read(now()));
+  }
+
+  /** {@return what MPERF and APERF count, at the one frequency that there is} */
+  public final long cycles() {
     return timeStampCounter.read(now()) + tscOffset;
   }
 
@@ -282,8 +293,14 @@ public abstract class ControlRegisters extends Exceptions {
         require("pks");
         yield pkrs & 0xFFFF_FFFFL;
       }
-      // Both count at the one frequency that there is.
-      case Msr.MPERF, Msr.APERF -> tsc();
+      case Msr.GUEST_TSC_FREQ -> {
+        SecureTsc s = secureTsc;
+        if (s == null) {
+          gp(0);
+        }
+        yield s == null ? 0 : s.megahertz();
+      }
+      case Msr.MPERF, Msr.APERF -> cycles();
       // Read-only identity of the processor, for hosts that pass it through: TscFreqSel, and a
       // P-state of 1 GHz (CpuFid 0x28 of 25 MHz steps, divisor 8 eighths).
       case Msr.HWCR -> 1L << 24;

@@ -671,6 +671,7 @@ public final class Cpu extends ControlRegisters {
     r[NativeState.IN_EFLAGS] = eflags & ~RF;
     r[NativeState.IN_TSC_CHECK] =
         timeStampCounter.isShared()
+                || secureTsc != null
                 || (cr4 & CR4_TSD) != 0 && cpl != 0
                 || intercepts.wants(ExitCode.RDTSC)
             ? 1

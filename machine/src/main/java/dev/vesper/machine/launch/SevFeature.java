@@ -19,7 +19,7 @@ public enum SevFeature {
   /** There are no predictors to keep apart. */
   BTB_ISOLATION(7, "SNPBTBIsolation", true),
   VMPL_SSS(8, "VmplSSS", false),
-  SECURE_TSC(9, "SecureTSC", false),
+  SECURE_TSC(9, "SecureTSC", true),
   VMGEXIT_PARAMETER(10, "VmgexitParam", true),
   PMC_VIRTUALIZATION(11, "PmcVirtualization", false),
   IBS_VIRTUALIZATION(12, "IBSVirtualization", false),

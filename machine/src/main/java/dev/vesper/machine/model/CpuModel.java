@@ -44,6 +44,9 @@ public final class CpuModel {
   /** SEV-SNP in EAX of leaf 8000_001F. */
   public static final int SNP = 1 << 4;
 
+  /** Secure TSC there, which is of guests under SEV-SNP alone. */
+  public static final int SECURE_TSC = 1 << 8;
+
   private static final String PHYS_BITS = "phys-bits=";
   private static final int FEWEST_PHYS_BITS = 36;
   private static final int MOST_PHYS_BITS = 52;

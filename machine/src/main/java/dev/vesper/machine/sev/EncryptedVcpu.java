@@ -132,6 +132,7 @@ public final class EncryptedVcpu extends VirtualCpu {
         rmp == null ? 0 : (int) vmcb().get(Vmcb.ASID),
         snp ? SaveArea.level(area) : 0,
         SevFeature.VTOM.in(f) ? SaveArea.virtualTop(area) : Cpu.NO_VTOM);
+    cpu.secureTsc = SevFeature.SECURE_TSC.in(f) ? SaveArea.secureTsc(area) : null;
     SaveArea.load(cpu, area);
     SaveArea.loadProtected(cpu, area);
     if (SevFeature.DEBUG_SWAP.in(f)) {

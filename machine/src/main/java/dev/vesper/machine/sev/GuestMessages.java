@@ -10,11 +10,13 @@ import dev.vesper.machine.launch.GuestMessage.Header;
 import dev.vesper.machine.launch.GuestMessageType;
 import dev.vesper.machine.launch.ReportField;
 import dev.vesper.machine.launch.SecretsPage;
+import dev.vesper.machine.launch.SecureTsc;
 import dev.vesper.machine.launch.SevStatus;
 import dev.vesper.machine.launch.SnpProduct;
 import dev.vesper.machine.launch.TcbVersion;
 import dev.vesper.machine.memory.Page;
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The secure processor's end of a guest's messages (spec: snp 7.2, 7.3): it keeps a count for each
@@ -50,6 +52,7 @@ final class GuestMessages {
   private final byte[] vmrk;
   private final byte[][] keys;
   private final CpuidPage.Host host;
+  private final @Nullable SecureTsc tsc;
   private final long[] counts = new long[SecretsPage.KEYS];
   private String lastRefusal = "";
 
@@ -59,6 +62,7 @@ final class GuestMessages {
    * @param vcekDisabled that key is not to be used
    * @param vmrk the guest's own root of keys, 32 bytes
    * @param keys VMPCK0 to VMPCK3
+   * @param tsc how the launched save areas have time counted, or null without Secure TSC
    */
   GuestMessages(
       AttestationReport about,
@@ -66,7 +70,9 @@ final class GuestMessages {
       boolean vcekDisabled,
       byte[] vmrk,
       byte[][] keys,
-      CpuidPage.Host host) {
+      CpuidPage.Host host,
+      @Nullable SecureTsc tsc) {
+    this.tsc = tsc;
     this.about = about;
     this.chip = chip;
     this.vcekDisabled = vcekDisabled;
@@ -272,8 +278,13 @@ final class GuestMessages {
     if (q.length != TSC_INFO || !zero(q, 0)) {
       return refused(TSC_INFO, SevStatus.INVALID_PARAM, "the request is not 0x80 zero bytes");
     }
-    // Scale and offset are those of a guest without Secure TSC: none.
+    // A guest without Secure TSC has none.
     byte[] out = new byte[TSC_INFO];
+    SecureTsc t = tsc;
+    if (t != null) {
+      Page.LONG.set(out, 8, t.scale());
+      Page.LONG.set(out, 0x10, t.offset());
+    }
     Page.INT.set(out, 0x18, SecretsPage.FACTOR);
     return out;
   }

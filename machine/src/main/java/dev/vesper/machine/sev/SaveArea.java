@@ -33,6 +33,8 @@ import static dev.vesper.machine.sev.VmsaField.GUEST_EXITINFO1;
 import static dev.vesper.machine.sev.VmsaField.GUEST_EXITINFO2;
 import static dev.vesper.machine.sev.VmsaField.GUEST_EXITINTINFO;
 import static dev.vesper.machine.sev.VmsaField.GUEST_NRIP;
+import static dev.vesper.machine.sev.VmsaField.GUEST_TSC_OFFSET;
+import static dev.vesper.machine.sev.VmsaField.GUEST_TSC_SCALE;
 import static dev.vesper.machine.sev.VmsaField.G_PAT;
 import static dev.vesper.machine.sev.VmsaField.IDTR;
 import static dev.vesper.machine.sev.VmsaField.KERNEL_GS_BASE;
@@ -85,6 +87,7 @@ import static dev.vesper.machine.sev.VmsaField.XSS;
 
 import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuState;
+import dev.vesper.machine.launch.SecureTsc;
 import dev.vesper.machine.memory.Page;
 import java.util.Arrays;
 
@@ -358,6 +361,11 @@ final class SaveArea {
   /** {@return the privilege level that the guest runs at} */
   static int level(byte[] d) {
     return d[VMPL.offset] & 0xFF;
+  }
+
+  /** {@return how the guest's time is counted, if the feature is on} */
+  static SecureTsc secureTsc(byte[] d) {
+    return new SecureTsc(get(d, GUEST_TSC_SCALE), get(d, GUEST_TSC_OFFSET));
   }
 
   /** {@return the virtual top of memory} */

@@ -10,7 +10,9 @@ import dev.vesper.machine.launch.IdAuthentication;
 import dev.vesper.machine.launch.IdBlock;
 import dev.vesper.machine.launch.ReportField;
 import dev.vesper.machine.launch.SecretsPage;
+import dev.vesper.machine.launch.SecureTsc;
 import dev.vesper.machine.launch.SeededBytes;
+import dev.vesper.machine.launch.SevFeature;
 import dev.vesper.machine.launch.SevStatus;
 import dev.vesper.machine.launch.SnpDigest;
 import dev.vesper.machine.launch.SnpPageType;
@@ -85,6 +87,11 @@ public final class SnpSecureProcessor {
     int asid;
     SnpDigest digest = new SnpDigest();
     @Nullable GuestMessages messages;
+
+    /** What a guest with Secure TSC is to have, and what the launched save areas have got. */
+    SecureTsc desired = SecureTsc.ofKilohertz(SecureTsc.HOST_KILOHERTZ);
+
+    @Nullable SecureTsc tsc;
   }
 
   private final PhysicalMemory memory;
@@ -190,8 +197,10 @@ public final class SnpSecureProcessor {
    * SNP_LAUNCH_START.
    *
    * @param workarounds GOSVW, 16 bytes
+   * @param kilohertz desired frequency of the time-stamp counter of a guest with Secure TSC, as
+   *     {@link SecureTsc#ofKilohertz} takes it
    */
-  public void launchStart(long context, SnpPolicy policy, byte[] workarounds) {
+  public void launchStart(long context, SnpPolicy policy, byte[] workarounds, long kilohertz) {
     String command = "SNP_LAUNCH_START";
     Guest g = guest(context, command);
     require(g, State.INIT, command);
@@ -206,6 +215,7 @@ public final class SnpSecureProcessor {
     }
     g.policy = policy;
     g.workarounds = workarounds.clone();
+    g.desired = SecureTsc.ofKilohertz(kilohertz);
     g.keys = new byte[SecretsPage.KEYS][];
     for (int i = 0; i < SecretsPage.KEYS; i++) {
       g.keys[i] = SeededBytes.of("VMPCK" + i, seed, SecretsPage.KEY_BYTES);
@@ -323,6 +333,11 @@ public final class SnpSecureProcessor {
     require(g, State.LAUNCH, UPDATE);
     requireActive(g, UPDATE);
     g.digest.add(SnpPageType.VMSA, SnpDigest.VMSA_ADDRESS, VmplPermissions.NONE, registers.page);
+    if (SevFeature.SECURE_TSC.in(SaveArea.features(registers.page))) {
+      g.tsc = g.desired;
+      registers.set(VmsaField.GUEST_TSC_SCALE, g.desired.scale());
+      registers.set(VmsaField.GUEST_TSC_OFFSET, g.desired.offset());
+    }
     vcpu.launch(registers);
     commands.add(UPDATE + " VMSA");
   }
@@ -349,7 +364,8 @@ public final class SnpSecureProcessor {
             f.vcekDisabled(),
             SeededBytes.of("VMRK", seed, DerivedKey.BYTES),
             g.keys,
-            host);
+            host,
+            g.tsc);
     g.state = State.RUNNING;
     commands.add(FINISH + " host data " + HexFormat.of().formatHex(f.hostData()));
   }

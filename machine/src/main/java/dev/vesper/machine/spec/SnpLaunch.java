@@ -3,6 +3,7 @@ package dev.vesper.machine.spec;
 import dev.vesper.machine.launch.IdAuthentication;
 import dev.vesper.machine.launch.IdBlock;
 import dev.vesper.machine.launch.SecretsPage;
+import dev.vesper.machine.launch.SecureTsc;
 import dev.vesper.machine.launch.SnpPolicy;
 import org.jspecify.annotations.Nullable;
 
@@ -17,6 +18,7 @@ import org.jspecify.annotations.Nullable;
  * @param vcekDisabled the chip's key neither signs reports nor derives keys
  * @param hostData 32 bytes of the host's that a report repeats
  * @param workarounds 16 bytes of GOSVW, the guest-visible workarounds
+ * @param tscKilohertz frequency of the time-stamp counter of a guest with Secure TSC
  * @param host what the hypervisor does while the guest runs
  */
 public record SnpLaunch(
@@ -28,6 +30,7 @@ public record SnpLaunch(
     boolean vcekDisabled,
     byte[] hostData,
     byte[] workarounds,
+    long tscKilohertz,
     SnpHost host) {
   /** Bytes of host data. */
   public static final int HOST_DATA_BYTES = 32;
@@ -46,24 +49,52 @@ public record SnpLaunch(
           false,
           new byte[HOST_DATA_BYTES],
           new byte[SecretsPage.WORKAROUND_BYTES],
+          SecureTsc.HOST_KILOHERTZ,
           SnpHost.KVM);
 
   /** {@return the same with another policy} */
   public SnpLaunch withPolicy(SnpPolicy p) {
     return new SnpLaunch(
-        p, features, idBlock, authentication, authorKey, vcekDisabled, hostData, workarounds, host);
+        p,
+        features,
+        idBlock,
+        authentication,
+        authorKey,
+        vcekDisabled,
+        hostData,
+        workarounds,
+        tscKilohertz,
+        host);
   }
 
   /** {@return the same with other features} */
   public SnpLaunch withFeatures(long f) {
     return new SnpLaunch(
-        policy, f, idBlock, authentication, authorKey, vcekDisabled, hostData, workarounds, host);
+        policy,
+        f,
+        idBlock,
+        authentication,
+        authorKey,
+        vcekDisabled,
+        hostData,
+        workarounds,
+        tscKilohertz,
+        host);
   }
 
   /** {@return the same with an ID block} */
   public SnpLaunch withIdBlock(IdBlock block, @Nullable IdAuthentication by, boolean author) {
     return new SnpLaunch(
-        policy, features, block, by, author, vcekDisabled, hostData, workarounds, host);
+        policy,
+        features,
+        block,
+        by,
+        author,
+        vcekDisabled,
+        hostData,
+        workarounds,
+        tscKilohertz,
+        host);
   }
 
   /** {@return the same with other host data} */
@@ -77,13 +108,23 @@ public record SnpLaunch(
         vcekDisabled,
         data,
         workarounds,
+        tscKilohertz,
         host);
   }
 
   /** {@return the same with other workarounds} */
   public SnpLaunch withWorkarounds(byte[] gosvw) {
     return new SnpLaunch(
-        policy, features, idBlock, authentication, authorKey, vcekDisabled, hostData, gosvw, host);
+        policy,
+        features,
+        idBlock,
+        authentication,
+        authorKey,
+        vcekDisabled,
+        hostData,
+        gosvw,
+        tscKilohertz,
+        host);
   }
 
   /** {@return the same under a hypervisor that does otherwise} */
@@ -97,6 +138,7 @@ public record SnpLaunch(
         vcekDisabled,
         hostData,
         workarounds,
+        tscKilohertz,
         h);
   }
 
@@ -111,6 +153,22 @@ public record SnpLaunch(
         disabled,
         hostData,
         workarounds,
+        tscKilohertz,
+        host);
+  }
+
+  /** {@return the same with another frequency of the time-stamp counter} */
+  public SnpLaunch withTscKilohertz(long kilohertz) {
+    return new SnpLaunch(
+        policy,
+        features,
+        idBlock,
+        authentication,
+        authorKey,
+        vcekDisabled,
+        hostData,
+        workarounds,
+        kilohertz,
         host);
   }
 }

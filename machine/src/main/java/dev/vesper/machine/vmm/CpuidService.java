@@ -12,6 +12,9 @@ final class CpuidService {
   private static final int EXTENDED = 0x8000_0000;
   private static final int SEV = 0x8000_001F;
 
+  /** What leaf SEV tells of SEV-SNP. */
+  private static final int OF_SNP = CpuModel.SNP | CpuModel.SECURE_TSC;
+
   private static final int TOPOLOGY = 0xB;
   private static final int LAST_LEVEL_CACHE = 3;
   private static final int FEATURES = 7;
@@ -61,8 +64,8 @@ final class CpuidService {
     if (leaf == SEV) {
       return switch (mode) {
         case OFF -> CpuModel.Leaf.ZERO;
-        case SEV -> new CpuModel.Leaf(l.eax() & ~(8 | CpuModel.SNP), l.ebx(), l.ecx(), l.edx());
-        case ES -> new CpuModel.Leaf(l.eax() & ~CpuModel.SNP, l.ebx(), l.ecx(), l.edx());
+        case SEV -> new CpuModel.Leaf(l.eax() & ~(8 | OF_SNP), l.ebx(), l.ecx(), l.edx());
+        case ES -> new CpuModel.Leaf(l.eax() & ~OF_SNP, l.ebx(), l.ecx(), l.edx());
         // QEMU shows neither privilege levels nor RMPQUERY.
         case SNP -> l;
       };

@@ -1,6 +1,7 @@
 package dev.vesper.machine.vmm;
 
 import dev.vesper.machine.device.LocalApic;
+import dev.vesper.machine.launch.SecureTsc;
 import dev.vesper.machine.memory.RmpEntry;
 import dev.vesper.machine.model.CpuModel;
 import dev.vesper.machine.sev.EncryptedVcpu;
@@ -40,6 +41,9 @@ final class HostVcpu {
   /** What KVM keeps of its MSRs. */
   final KvmVcpu kvm = new KvmVcpu();
 
+  /** With Secure TSC: how the guest's time was to be counted when it was launched. */
+  final @Nullable SecureTsc secureTsc;
+
   /** Another vCPU has woken it before it halted. */
   boolean kicked;
 
@@ -63,8 +67,16 @@ final class HostVcpu {
 
   /**
    * @param restricted the host can inject nothing but #HV
+   * @param secureTsc how the guest has its time counted if the host does not, or null
    */
-  HostVcpu(int id, VirtualCpu cpu, @Nullable LocalApic apic, CpuModel model, boolean restricted) {
+  HostVcpu(
+      int id,
+      VirtualCpu cpu,
+      @Nullable LocalApic apic,
+      CpuModel model,
+      boolean restricted,
+      @Nullable SecureTsc secureTsc) {
+    this.secureTsc = secureTsc;
     this.restricted = restricted;
     vmpls[0] = new VmplState(cpu.vmcb().get(Vmcb.VMSA_PTR), 0);
     machineChecks = new MachineCheckBanks(model.has("mce") && model.has("mca"));

@@ -8,6 +8,8 @@ import dev.vesper.machine.device.Timed;
 import dev.vesper.machine.device.display.Vga;
 import dev.vesper.machine.host.VcpuState;
 import dev.vesper.machine.launch.CpuidPage;
+import dev.vesper.machine.launch.SecureTsc;
+import dev.vesper.machine.launch.SevFeature;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.model.CpuModel;
 import dev.vesper.machine.observe.HostObserver;
@@ -47,6 +49,9 @@ public final class Hypervisor {
 
   /** How events reach a guest that restricts injection; null if they are injected. */
   final @Nullable RestrictedInjection restricted;
+
+  /** How a guest with Secure TSC was launched to have its time counted; null without. */
+  private final @Nullable SecureTsc secureTsc;
 
   final boolean localApics;
   final ConsoleInput input;
@@ -106,6 +111,10 @@ public final class Hypervisor {
         mode == SevMode.SNP && RestrictedInjection.in(snp.features())
             ? new RestrictedInjection(this)
             : null;
+    secureTsc =
+        mode == SevMode.SNP && SevFeature.SECURE_TSC.in(snp.features())
+            ? SecureTsc.ofKilohertz(snp.tscKilohertz())
+            : null;
     this.input = input;
     this.cpus = cpus;
     this.devices = devices;
@@ -146,7 +155,7 @@ public final class Hypervisor {
       if (apic != null) {
         apic.offerDeadlines(model.has("tsc-deadline"));
       }
-      vcpus.add(new HostVcpu(i, cpus.get(i), apic, model, restricted != null));
+      vcpus.add(new HostVcpu(i, cpus.get(i), apic, model, restricted != null, secureTsc));
     }
   }
 
@@ -192,7 +201,19 @@ public final class Hypervisor {
 
   /** {@return the time-stamp counter of a vCPU's guest} */
   static long guestTsc(HostVcpu v) {
-    return v.cpu.now() + v.cpu.vmcb().get(Vmcb.TSC_OFFSET);
+    return guestTsc(v, v.cpu.now());
+  }
+
+  /** {@return the time-stamp counter of a vCPU's guest at a virtual time} */
+  static long guestTsc(HostVcpu v, long time) {
+    SecureTsc s = v.secureTsc;
+    return s == null ? time + v.cpu.vmcb().get(Vmcb.TSC_OFFSET) : s.at(time);
+  }
+
+  /** {@return the virtual time at which the counter of a vCPU's guest reaches a value} */
+  static long timeOfTsc(HostVcpu v, long count) {
+    SecureTsc s = v.secureTsc;
+    return s == null ? count - v.cpu.vmcb().get(Vmcb.TSC_OFFSET) : s.reaches(count);
   }
 
   /** {@return instructions that all vCPUs have executed} */

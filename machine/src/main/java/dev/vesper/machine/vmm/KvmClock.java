@@ -1,5 +1,7 @@
 package dev.vesper.machine.vmm;
 
+import dev.vesper.machine.launch.SecureTsc;
+import dev.vesper.machine.launch.SecureTsc.TickLength;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.x86.Msr;
 import java.util.OptionalLong;
@@ -20,10 +22,9 @@ final class KvmClock {
   /** All vCPUs' counters agree. */
   private static final int TSC_STABLE = 1;
 
-  /** Multiplier and shift that turn ticks of 1 GHz into nanoseconds. */
-  private static final long MULTIPLIER = 0x8000_0000L;
+  /** Turns ticks of 1 GHz into nanoseconds. */
+  private static final TickLength NANOSECOND = new TickLength(0x8000_0000L, 1);
 
-  private static final int SHIFT = 1;
   private static final long NANOS = 1_000_000_000L;
   private static final long ASYNC_PF_RESERVED = 0x30;
   private static final long STEAL_RESERVED = 0x3E;
@@ -141,8 +142,10 @@ final class KvmClock {
     memory.write(at + 4, 4, 0);
     memory.write(at + 8, 8, Hypervisor.guestTsc(v));
     memory.write(at + 16, 8, v.cpu.now());
-    memory.write(at + 24, 4, MULTIPLIER);
-    memory.write(at + 28, 1, SHIFT);
+    SecureTsc secure = v.secureTsc;
+    TickLength tick = secure == null ? NANOSECOND : secure.tick();
+    memory.write(at + 24, 4, tick.multiplier());
+    memory.write(at + 28, 1, tick.shift());
     memory.write(at + 29, 1, TSC_STABLE);
     memory.write(at + 30, 2, 0);
   }

@@ -74,7 +74,7 @@ final class KvmMsrs {
       case Msr.TSC_DEADLINE ->
           v.apic == null || v.apic.deadline() == 0
               ? OptionalLong.of(0)
-              : OptionalLong.of(v.apic.deadline() + tscOffset(v));
+              : OptionalLong.of(Hypervisor.guestTsc(v, v.apic.deadline()));
       case Msr.PATCH_LEVEL -> OptionalLong.of(PATCH);
       case Msr.HWCR -> OptionalLong.of(k.hwcr);
       case Msr.DE_CFG -> OptionalLong.of(k.deCfg);
@@ -149,6 +149,13 @@ final class KvmMsrs {
     clock.tell(v);
   }
 
+  /** The counter of a guest with Secure TSC is not the host's to move. */
+  private void writeTsc(HostVcpu v, long count) {
+    if (v.secureTsc == null) {
+      moveTsc(v, count - Hypervisor.guestTsc(v));
+    }
+  }
+
   private static boolean x2Apic(int msr) {
     return msr >= Msr.X2APIC && msr < Msr.X2APIC + 0x100;
   }
@@ -162,7 +169,7 @@ final class KvmMsrs {
   boolean write(HostVcpu vcpu, int msr, long v) {
     KvmVcpu k = vcpu.kvm;
     switch (msr) {
-      case Msr.TSC -> moveTsc(vcpu, v - Hypervisor.guestTsc(vcpu));
+      case Msr.TSC -> writeTsc(vcpu, v);
       case Msr.TSC_ADJUST -> {
         if (adjustable) {
           moveTsc(vcpu, v - k.tscAdjust);
@@ -170,7 +177,7 @@ final class KvmMsrs {
       }
       case Msr.TSC_DEADLINE -> {
         if (vcpu.apic != null) {
-          long at = v == 0 ? 0 : Math.max(1, v - tscOffset(vcpu));
+          long at = v == 0 ? 0 : Math.max(1, Hypervisor.timeOfTsc(vcpu, v));
           vcpu.apic.setDeadline(at, vcpu.cpu.now());
         }
       }

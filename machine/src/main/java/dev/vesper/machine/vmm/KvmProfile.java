@@ -1,6 +1,7 @@
 package dev.vesper.machine.vmm;
 
 import dev.vesper.machine.host.GuestRam;
+import dev.vesper.machine.launch.SevFeature;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.model.CpuModel;
 import dev.vesper.machine.sev.VirtualCpu;
@@ -82,7 +83,8 @@ public record KvmProfile() implements Profile {
   }
 
   @Override
-  public void configure(VirtualCpu vcpu, SevMode mode, CpuModel host, HostView memory, long maps) {
+  public void configure(
+      VirtualCpu vcpu, SevMode mode, long features, CpuModel host, HostView memory, long maps) {
     Vmcb v = vcpu.vmcb();
     boolean es = mode.encryptsState();
     v.setInt(
@@ -140,6 +142,9 @@ public record KvmProfile() implements Profile {
     }
     if (host.has("ibpb")) {
       p.open(Msr.PRED_CMD, false, true);
+    }
+    if (SevFeature.SECURE_TSC.in(features)) {
+      p.open(Msr.GUEST_TSC_FREQ, true, true);
     }
     p.install(v, memory, maps);
   }

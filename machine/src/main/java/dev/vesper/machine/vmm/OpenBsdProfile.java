@@ -116,7 +116,8 @@ public record OpenBsdProfile(State state, boolean cr8Trap) implements Profile {
   }
 
   @Override
-  public void configure(VirtualCpu vcpu, SevMode mode, CpuModel host, HostView memory, long maps) {
+  public void configure(
+      VirtualCpu vcpu, SevMode mode, long features, CpuModel host, HostView memory, long maps) {
     Vmcb v = vcpu.vmcb();
     boolean es = mode.encryptsState();
     v.setInt(

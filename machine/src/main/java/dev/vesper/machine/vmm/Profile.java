@@ -42,11 +42,13 @@ public sealed interface Profile permits KvmProfile, OpenBsdProfile {
   /**
    * Fills in the control area of a vCPU.
    *
+   * @param features SEV_FEATURES of a guest under SEV-SNP, else 0
    * @param host the processor that the host runs on
    * @param maps physical address of five host pages: two for the MSR and three for the I/O
    *     permission map
    */
-  void configure(VirtualCpu vcpu, SevMode mode, CpuModel host, HostView memory, long maps);
+  void configure(
+      VirtualCpu vcpu, SevMode mode, long features, CpuModel host, HostView memory, long maps);
 
   /** {@return the guest policy of LAUNCH_START} */
   int policy(SevMode mode);

@@ -11,6 +11,7 @@ import dev.vesper.machine.TestMachine;
 import dev.vesper.machine.Until;
 import dev.vesper.machine.VcpuView;
 import dev.vesper.machine.host.HostMemory;
+import dev.vesper.machine.launch.SevFeature;
 import dev.vesper.machine.observe.Event;
 import dev.vesper.machine.observe.Event.GhcbRegistered;
 import dev.vesper.machine.observe.Event.Pvalidate;
@@ -181,6 +182,31 @@ final class LinuxSnpTest {
       String cpu)
       throws BootException, IOException, InterruptedException {
     bootsToInitAndPowersOff(release, flavour, firmware, board, processors, cpu);
+  }
+
+  /** The guest asks the secure processor for scale and offset, and gives them to its other vCPU. */
+  @Test
+  @EnabledIfSystemProperty(named = "long", matches = "true")
+  void secureTscIsItsClock() throws BootException, IOException, InterruptedException {
+    SnpLaunch snp =
+        SnpLaunch.DEFAULT
+            .withFeatures(SevFeature.SNP_ACTIVE.mask | SevFeature.SECURE_TSC.mask)
+            .withTscKilohertz(2_000_000);
+    TestMachine t =
+        TestMachine.of(
+            options(kernel("sid", "cloud-amd64"), Hardware.Board.PC)
+                .processors(2)
+                .cpuModel("EPYC-Genoa")
+                .snp(snp));
+    assertThat(t.run(MOST)).as(t.console()).isEqualTo(POWERED_OFF);
+    assertThat(t.console())
+        .contains("SEV: Status: SEV SEV-ES SEV-SNP SecureTSC")
+        .as("0.2 % below 2 GHz, as the secrets page says")
+        .contains("tsc: Detected 1996.000 MHz processor")
+        .contains("clocksource: Switched to clocksource tsc\r")
+        .contains("2 PROCESSORS")
+        .contains("MARK-DONE")
+        .doesNotContain("cut here");
   }
 
   /** The reverse map table has entries of 2 MiB, which the guest has the host split. */

@@ -41,7 +41,7 @@ final class GuestMessagesTest {
     about.set(ReportField.VERSION, 2);
     about.set(ReportField.GUEST_SVN, 7);
     about.set(ReportField.POLICY, 0x3_0000);
-    firmware = new GuestMessages(about, CHIP, false, new byte[32], keys, HOST);
+    firmware = new GuestMessages(about, CHIP, false, new byte[32], keys, HOST, null);
   }
 
   private static byte[] page(byte[] message) {
@@ -224,7 +224,7 @@ final class GuestMessagesTest {
 
   @Test
   void aDisabledKeySignsAndDerivesNothing() {
-    GuestMessages f = new GuestMessages(about, CHIP, true, new byte[32], keys, HOST);
+    GuestMessages f = new GuestMessages(about, CHIP, true, new byte[32], keys, HOST, null);
     long sequence = 1;
     for (int select : new int[] {0, 1}) {
       f.answer(request(sequence, GuestMessageType.REPORT_REQ, 0, report(0, select)));

@@ -53,7 +53,7 @@ final class SnpSecureProcessorTest {
   }
 
   private void start(long policy) {
-    p.launchStart(context, new SnpPolicy(policy), new byte[16]);
+    p.launchStart(context, new SnpPolicy(policy), new byte[16], 1_000_000);
   }
 
   private void update(SnpPageType type) {
@@ -163,7 +163,7 @@ final class SnpSecureProcessorTest {
     q.init();
     table.update(c, RmpEntry.guest(0, 0).forFirmware());
     q.contextCreate(c);
-    q.launchStart(c, new SnpPolicy(0x3_0000), new byte[16]);
+    q.launchStart(c, new SnpPolicy(0x3_0000), new byte[16], 1_000_000);
     q.dfFlush();
     q.activate(c, ASID);
     long at = 0x20_0000;

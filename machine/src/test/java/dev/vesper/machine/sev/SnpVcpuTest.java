@@ -7,6 +7,7 @@ import dev.vesper.machine.cpu.CpuFeatures;
 import dev.vesper.machine.cpu.Execution;
 import dev.vesper.machine.cpu.NestedMap;
 import dev.vesper.machine.cpu.interp.Interpreter;
+import dev.vesper.machine.launch.SecureTsc;
 import dev.vesper.machine.launch.SevFeature;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PhysicalMemory;
@@ -20,6 +21,7 @@ import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedClass;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.MethodSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -398,6 +400,68 @@ final class SnpVcpuTest {
     launch("mov eax, 0x1234\nvmgexit", SNP);
     assertThat(run()).isEqualTo(VMGEXIT);
     assertThat(vcpu.vmcb().get(Vmcb.VMGEXIT_RAX)).isZero();
+  }
+
+  // ---- Secure TSC
+
+  private static final SecureTsc THREE_GIGAHERTZ = SecureTsc.ofKilohertz(3_000_000);
+
+  /** Launches a guest with Secure TSC at 3 GHz and an offset, and a host that would move it. */
+  private void launchWithTsc(String source) {
+    LaunchState s = prepare(source, SNP | SevFeature.SECURE_TSC.mask);
+    vcpu.launch(
+        s.set(VmsaField.GUEST_TSC_SCALE, THREE_GIGAHERTZ.scale())
+            .set(VmsaField.GUEST_TSC_OFFSET, 0x7_0000_0000L));
+    vcpu.vmcb().set(Vmcb.TSC_OFFSET, 0x55_0000_0000L);
+    // So that scale matters.
+    vcpu.idleUntil(1_000_000);
+  }
+
+  private static final String SUM = "shl rdx, 32\nor rax, rdx\n";
+
+  @ParameterizedTest
+  @ValueSource(strings = {"rdtsc", "rdtscp", "mov ecx, 0x10\nrdmsr"})
+  void itsOwnSaveAreaCountsTheGuestsTime(String read) {
+    launchWithTsc(read + "\n" + SUM);
+    assertThat(run()).isEqualTo(HLT);
+    long instructions = read.lines().count() - 1;
+    assertThat(saved(VmsaField.RAX))
+        .isEqualTo(0x7_0000_0000L + THREE_GIGAHERTZ.at(1_000_000 + instructions));
+    assertThat(THREE_GIGAHERTZ.at(1_000_000)).as("0.2 % slower than it says").isEqualTo(2_994_000);
+  }
+
+  @Test
+  void theGuestReadsHowFastItsCounterIs() {
+    launchWithTsc("mov ecx, 0xc0010134\nrdmsr\n" + SUM);
+    assertThat(run()).isEqualTo(HLT);
+    assertThat(saved(VmsaField.RAX)).isEqualTo(3000);
+  }
+
+  @Test
+  void nobodyWritesHowFastItIs() {
+    launchWithTsc("mov ecx, 0xc0010134\nwrmsr");
+    assertThat(run()).isEqualTo(HLT);
+    assertThat(saved(VmsaField.RDI)).isEqualTo(13);
+  }
+
+  @Test
+  void withoutSecureTscNothingSaysHowFastTheCounterIs() {
+    launch("mov ecx, 0xc0010134\nrdmsr", SNP);
+    assertThat(run()).isEqualTo(HLT);
+    assertThat(saved(VmsaField.RDI)).isEqualTo(13);
+  }
+
+  /** A host may intercept still; guests take that for an attack. */
+  @ParameterizedTest
+  @CsvSource({"rdtsc, 0x6E", "rdtscp, 0x87"})
+  void anInterceptedReadIsVc(String read, int code) {
+    launchWithTsc(read);
+    Vmcb v = vcpu.vmcb();
+    v.setInt(Vmcb.INTERCEPT_VECTOR3, v.getInt(Vmcb.INTERCEPT_VECTOR3) | 1 << 14);
+    v.setInt(Vmcb.INTERCEPT_VECTOR4, v.getInt(Vmcb.INTERCEPT_VECTOR4) | 1 << 7);
+    assertThat(run()).isEqualTo(HLT);
+    assertThat(saved(VmsaField.RDI)).isEqualTo(29);
+    assertThat(saved(VmsaField.R15)).isEqualTo(code);
   }
 
   // ---- the virtual top of memory

@@ -463,7 +463,7 @@ public final class GhcbTarget implements FuzzTarget {
               .set(VmsaField.CR0, 0x11)
               .set(VmsaField.RIP, CODE));
     }
-    profile.configure(guest.vcpu, mode, model, guest.view, MAPS);
+    profile.configure(guest.vcpu, mode, 0, model, guest.view, MAPS);
     Hypervisor host = guest.start(profile, model, (how & APICS) != 0 && !profile.isVmd(), b -> {});
     HostVcpu vcpu = host.vcpus.get(0);
     if (mode == SevMode.SNP) {

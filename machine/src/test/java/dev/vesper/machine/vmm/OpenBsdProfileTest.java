@@ -40,7 +40,7 @@ final class OpenBsdProfileTest {
         mode == SevMode.ES
             ? new EncryptedVcpu(cpu, memory, memory.createKey(1))
             : new PlainVcpu(cpu, memory, mode == SevMode.SEV);
-    Profile.named(profile).configure(v, mode, CpuModel.named(host), view, MAPS);
+    Profile.named(profile).configure(v, mode, 0, CpuModel.named(host), view, MAPS);
     return v.vmcb();
   }
 

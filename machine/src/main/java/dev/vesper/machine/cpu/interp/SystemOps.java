@@ -363,7 +363,7 @@ final class SystemOps {
     }
     c.intercept(ExitCode.RDPRU);
     boolean known = Integer.compareUnsigned((int) c.r[1], 1) <= 0;
-    long v = known ? c.tsc() : 0;
+    long v = known ? c.cycles() : 0;
     c.r[0] = v & 0xFFFF_FFFFL;
     c.r[2] = v >>> 32;
     c.setArith(known ? CpuState.CF : 0);
