@@ -137,8 +137,8 @@ final class SnpRunTest {
         "--sev snp -kernel $kernel --hv-features tio | takes apic-id-list and multi-vmpl, not 'tio'",
         "--sev snp -kernel $kernel --guest-features 2 | bit 0 (SNPActive) is always set",
         "--sev snp -kernel $kernel --guest-features 101 | VmplSSS (0x100) is not supported",
-        "--sev snp -cpu EPYC-Milan -kernel $kernel --guest-features 201 | EPYC-Milan has no SecureTSC,"
-            + " which SEV_FEATURES ask for (0x200): take -cpu EPYC-Genoa or EPYC-Milan,+secure-tsc",
+        "--sev snp -cpu EPYC-Milan,-secure-tsc -kernel $kernel --guest-features 201 | EPYC-Milan has"
+            + " no SecureTSC, which SEV_FEATURES ask for (0x200): take -cpu EPYC-Milan or EPYC-Genoa",
         "--sev snp -kernel $kernel --tsc-frequency 2000000000 | give it with --guest-features 0x201",
         "--sev snp -kernel $kernel --guest-features 201 --tsc-frequency 999999 | not '999999'",
         "--sev snp -kernel $kernel --guest-features 201 --tsc-frequency 2G | takes hertz from 1000000",

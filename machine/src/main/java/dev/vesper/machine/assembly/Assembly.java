@@ -94,10 +94,7 @@ public final class Assembly {
         + " has no SecureTSC, which SEV_FEATURES ask for (0x200): take -cpu "
         + String.join(
             " or ",
-            CpuModel.names().stream()
-                .filter(n -> CpuModel.named(n).hasSnp())
-                .map(n -> CpuModel.named(n).has(SECURE_TSC) ? n : n + ",+" + SECURE_TSC)
-                .toList());
+            CpuModel.names().stream().filter(n -> CpuModel.named(n).has(SECURE_TSC)).toList());
   }
 
   /**
