@@ -72,8 +72,14 @@ public final class Cpu extends ControlRegisters {
   /** RIP of the instruction that exited last. */
   public long exitRip;
 
-  /** A host asked for #VMEXIT(VINTR) as soon as the guest can take an interrupt. */
+  /**
+   * A host asked for #VMEXIT(VINTR) as soon as the guest can take an interrupt, or something is
+   * {@link #queued}.
+   */
   public boolean interruptWindow;
+
+  /** What a more privileged level queues instead of the host, or null. */
+  private @Nullable QueuedEvents queued;
 
   private final HotCode hot = new HotCode(this);
 
@@ -191,11 +197,11 @@ public final class Cpu extends ControlRegisters {
 
   @Override
   public Signal exit(int code, long info1, long info2) {
-    guestExitCode = code;
-    guestExitInfo1 = info1;
-    guestExitInfo2 = info2;
     if (intercepts.es && !Intercepts.automatic(code, info1)) {
       if (intercepts.reflectVc) {
+        guestExitCode = code;
+        guestExitInfo1 = info1;
+        guestExitInfo2 = info2;
         exitCode = ExitCode.EXCP0 + VC;
         exitInfo1 = 0;
         exitInfo2 = 0;
@@ -316,6 +322,7 @@ public final class Cpu extends ControlRegisters {
       return true;
     } catch (Signal s) {
       exitIntInfo = event;
+      exitNextRip = intercepts.snp ? rip : exitNextRip;
       return false;
     }
   }
@@ -424,6 +431,45 @@ public final class Cpu extends ControlRegisters {
     return false;
   }
 
+  /** Says what is queued instead of by the host from now on, or null for nothing. */
+  public void queue(@Nullable QueuedEvents events) {
+    queued = events;
+  }
+
+  /** {@return what is queued, or null} */
+  public @Nullable QueuedEvents queued() {
+    return queued;
+  }
+
+  /** {@return whether something queued waits for the guest to be able to take it} */
+  public boolean queueWaits() {
+    QueuedEvents q = queued;
+    return q != null && q.waits();
+  }
+
+  /** Between instructions, with something waiting; false means #VMEXIT. */
+  private boolean takeWaiting() {
+    QueuedEvents q = queued;
+    boolean enabled = (eflags & IF) != 0;
+    if (q != null && q.nmiDue() && !nmiBlocked) {
+      q.takeNmi();
+      interruptWindow = q.waits();
+      return inject(EVENT_VALID | NMI << 8 | NMI);
+    }
+    if (!enabled || q != null && !q.interruptDue(cr8)) {
+      return true;
+    }
+    if (q == null || intercepts.wants(ExitCode.VINTR)) {
+      exitCode = ExitCode.VINTR;
+      exitInfo1 = 0;
+      exitInfo2 = 0;
+      return false;
+    }
+    int vector = q.takeInterrupt();
+    interruptWindow = q.waits();
+    return inject(EVENT_VALID | INTERRUPT << 8 | vector);
+  }
+
   /** Executes some blocks; false means #VMEXIT or a pause. */
   private boolean goOn(long deadline) {
     Block from = null;
@@ -441,11 +487,12 @@ public final class Cpu extends ControlRegisters {
         exitInfo2 = 0;
         return false;
       }
-      if (interruptWindow && (eflags & IF) != 0 && !interruptShadow) {
-        exitCode = ExitCode.VINTR;
-        exitInfo1 = 0;
-        exitInfo2 = 0;
-        return false;
+      if (interruptWindow && !interruptShadow) {
+        last = null;
+        from = null;
+        if (!takeWaiting()) {
+          return false;
+        }
       }
       Block b = last == null ? null : follower(last);
       if (b == null) {

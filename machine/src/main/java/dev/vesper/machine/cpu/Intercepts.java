@@ -1,6 +1,7 @@
 package dev.vesper.machine.cpu;
 
 import dev.vesper.ghcb.ExitCode;
+import dev.vesper.x86.Msr;
 
 /**
  * What makes a guest exit, as VMRUN takes it from the VMCB (spec: sev-es-architecture 5.1). Without
@@ -34,6 +35,9 @@ public final class Intercepts {
   /** What would be #VC is an automatic exit, for a higher privilege level to answer. */
   public boolean reflectVc;
 
+  /** Each access to an MSR of x2APIC is intercepted. */
+  public boolean x2Apic;
+
   /** Two bits an MSR (read, write) in the layout of the MSRPM, 8 KiB. */
   public byte[] msrPermission = new byte[8192];
 
@@ -49,9 +53,15 @@ public final class Intercepts {
   /**
    * {@return whether an MSR access exits}
    *
-   * @param msr outside the three ranges of the map every access exits
+   * @param msr outside the three ranges of the map every access exits, if any does
    */
   public boolean wantsMsr(int msr, boolean write) {
+    if (x2Apic && (msr & ~0xFF) == Msr.X2APIC) {
+      return true;
+    }
+    if (!wants(ExitCode.MSR)) {
+      return false;
+    }
     int base;
     int index = msr & 0x1FFF;
     switch (msr & 0xFFFF_E000) {

@@ -12,7 +12,7 @@ public enum SevFeature {
   VTOM(1, "vTOM", true),
   REFLECT_VC(2, "ReflectVC", true),
   RESTRICTED_INJECTION(3, "RestrictedInjection", true),
-  ALTERNATE_INJECTION(4, "AlternateInjection", false),
+  ALTERNATE_INJECTION(4, "AlternateInjection", true),
   DEBUG_SWAP(5, "DebugSwap", true),
   /** The host samples nothing here. */
   PREVENT_HOST_IBS(6, "PreventHostIBS", true),
@@ -67,6 +67,15 @@ public enum SevFeature {
       } else if (!SNP_ACTIVE.in(features) && f != DEBUG_SWAP && f != PREVENT_HOST_IBS) {
         why.add(f.title + " (0x" + Long.toHexString(f.mask) + ") needs SNPActive");
       }
+    }
+    if (RESTRICTED_INJECTION.in(features) && ALTERNATE_INJECTION.in(features)) {
+      why.add(
+          "%s (0x%x) and %s (0x%x) exclude each other"
+              .formatted(
+                  RESTRICTED_INJECTION.title,
+                  RESTRICTED_INJECTION.mask,
+                  ALTERNATE_INJECTION.title,
+                  ALTERNATE_INJECTION.mask));
     }
     if (unknown != 0) {
       why.add("bits 0x" + Long.toHexString(unknown) + " are reserved");

@@ -2,6 +2,7 @@ package dev.vesper.machine.sev;
 
 import dev.vesper.ghcb.ExitCode;
 import dev.vesper.machine.cpu.Cpu;
+import dev.vesper.machine.cpu.QueuedEvents;
 import dev.vesper.machine.launch.SevFeature;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PhysicalMemory;
@@ -101,29 +102,39 @@ public final class EncryptedVcpu extends VirtualCpu {
   }
 
   @Override
-  boolean enter() {
+  int enter() {
     Rmp rmp = memory.rmp();
     if (rmp != null && !takeArea(rmp)) {
-      return false;
+      return ExitCode.INVALID;
     }
     Page p = memory.page(frame, key);
-    if (p.isPromised() && (rmp == null || entryFits(rmp, features)) && eventFits()) {
+    if (p.isPromised()
+        && !SevFeature.ALTERNATE_INJECTION.in(features)
+        && (rmp == null || entryFits(rmp, features))
+        && eventFits()) {
       // Nobody has looked since the exit: the processor still has what it would read.
       p.takeBack();
       cpu.modeChanged();
-      return true;
+      return ENTERED;
     }
     p.keepPromise();
     p.copyTo(0, area, 0, Page.SIZE);
     long f = SaveArea.features(area);
     if (!isSnp(f) && checksum(area) != integrity || !controlsFit(rmp, f)) {
-      return false;
+      return ExitCode.INVALID;
     }
     features = f;
+    boolean alternate = SevFeature.ALTERNATE_INJECTION.in(f);
+    if (alternate && (SaveArea.interruptControl(area) & QueuedEvents.BUSY) != 0) {
+      return ExitCode.BUSY;
+    }
     if (SaveArea.illegal(area) || !eventFits()) {
-      return false;
+      return ExitCode.INVALID;
     }
     boolean snp = isSnp(f);
+    boolean gif = (vmcb().get(Vmcb.V_INTR) & Vmcb.V_GIF_ENABLE) != 0;
+    cpu.queue(alternate ? new QueuedEvents(SaveArea.interruptControl(area), gif) : null);
+    cpu.intercepts.x2Apic = alternate;
     cpu.sevStatus = 3 | f << FEATURES_IN_STATUS;
     cpu.intercepts.snp = snp;
     cpu.intercepts.reflectVc = SevFeature.REFLECT_VC.in(f);
@@ -138,7 +149,7 @@ public final class EncryptedVcpu extends VirtualCpu {
     if (SevFeature.DEBUG_SWAP.in(f)) {
       SaveArea.loadDebug(cpu, area);
     }
-    return true;
+    return ENTERED;
   }
 
   /** {@return whether VMRUN takes the features and the level that the save area has} */
@@ -162,14 +173,27 @@ public final class EncryptedVcpu extends VirtualCpu {
     return rmp.isSaveArea(frame, (int) vmcb().get(Vmcb.ASID), gpa);
   }
 
-  /** {@return whether the host may inject what it does} With RestrictedInjection, #HV alone. */
+  /**
+   * {@return whether what is injected may be} With RestrictedInjection the host may inject #HV
+   * alone; with AlternateInjection nothing it has is looked at, but what the save area has.
+   */
   private boolean eventFits() {
-    if (!SevFeature.RESTRICTED_INJECTION.in(features)) {
-      return true;
-    }
     long event = vmcb().get(Vmcb.EVENTINJ);
-    boolean hv = (event & 0xFFFL) == (Cpu.EXCEPTION << 8 | Cpu.HV);
-    return ((event & 1L << 31) == 0 || hv) && (vmcb().get(Vmcb.V_INTR) & Vmcb.V_IRQ) == 0;
+    long interrupts = vmcb().get(Vmcb.V_INTR);
+    if (SevFeature.ALTERNATE_INJECTION.in(features)) {
+      return (interrupts & Vmcb.AVIC_ENABLE) == 0 && eventLegal(SaveArea.event(area), true);
+    }
+    if (SevFeature.RESTRICTED_INJECTION.in(features)) {
+      boolean hv = (event & 0xFFFL) == (Cpu.EXCEPTION << 8 | Cpu.HV);
+      return ((event & 1L << 31) == 0 || hv) && (interrupts & (Vmcb.V_IRQ | Vmcb.AVIC_ENABLE)) == 0;
+    }
+    return eventLegal(event, true);
+  }
+
+  @Override
+  long takeEvent() {
+    long event = super.takeEvent();
+    return SevFeature.ALTERNATE_INJECTION.in(features) ? SaveArea.event(area) : event;
   }
 
   @Override
@@ -225,6 +249,10 @@ public final class EncryptedVcpu extends VirtualCpu {
     }
     if (isSnp(features)) {
       SaveArea.storeExit(cpu, d);
+    }
+    QueuedEvents q = cpu.queued();
+    if (q != null) {
+      SaveArea.storeQueue(cpu, q, d);
     }
   }
 

@@ -33,7 +33,7 @@ public final class GuestRegisters {
 
   /** Lets an observer change the guest's registers, as a debugger does. */
   public static void change(VirtualCpu v, Consumer<Cpu> observer) {
-    if (v.inside() || v.enter()) {
+    if (v.inside() || v.enter() == VirtualCpu.ENTERED) {
       observer.accept(v.cpu);
       if (!v.inside()) {
         v.leave();

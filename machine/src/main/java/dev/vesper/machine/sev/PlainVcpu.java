@@ -54,19 +54,22 @@ public final class PlainVcpu extends VirtualCpu {
   }
 
   @Override
-  boolean enter() {
+  int enter() {
+    if (!eventLegal(vmcb().get(Vmcb.EVENTINJ), false)) {
+      return ExitCode.INVALID;
+    }
     Page p = vmcb().page;
     if (p.takeBack()) {
       // Nobody has looked since the exit but by the ways below, which ask the processor.
       cpu.modeChanged();
-      return true;
+      return ENTERED;
     }
     p.copyTo(Vmcb.SAVE_AREA, area, 0, area.length);
     if (SaveArea.illegal(area)) {
-      return false;
+      return ExitCode.INVALID;
     }
     SaveArea.load(cpu, area);
-    return true;
+    return ENTERED;
   }
 
   /** The save area is written when somebody looks at more of it than hosts mostly do. */

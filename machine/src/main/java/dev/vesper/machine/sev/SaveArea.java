@@ -19,6 +19,7 @@ import static dev.vesper.machine.sev.VmsaField.DR7;
 import static dev.vesper.machine.sev.VmsaField.DS;
 import static dev.vesper.machine.sev.VmsaField.EFER;
 import static dev.vesper.machine.sev.VmsaField.ES;
+import static dev.vesper.machine.sev.VmsaField.EVENTINJ;
 import static dev.vesper.machine.sev.VmsaField.FPREG_K;
 import static dev.vesper.machine.sev.VmsaField.FPREG_X87;
 import static dev.vesper.machine.sev.VmsaField.FPREG_XMM;
@@ -72,6 +73,7 @@ import static dev.vesper.machine.sev.VmsaField.SYSENTER_EIP;
 import static dev.vesper.machine.sev.VmsaField.SYSENTER_ESP;
 import static dev.vesper.machine.sev.VmsaField.TR;
 import static dev.vesper.machine.sev.VmsaField.TSC_AUX;
+import static dev.vesper.machine.sev.VmsaField.VINTR_CTRL;
 import static dev.vesper.machine.sev.VmsaField.VIRTUAL_TOM;
 import static dev.vesper.machine.sev.VmsaField.VMPL;
 import static dev.vesper.machine.sev.VmsaField.X87_CS;
@@ -85,8 +87,10 @@ import static dev.vesper.machine.sev.VmsaField.X87_RIP;
 import static dev.vesper.machine.sev.VmsaField.XCR0;
 import static dev.vesper.machine.sev.VmsaField.XSS;
 
+import dev.vesper.ghcb.ExitCode;
 import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuState;
+import dev.vesper.machine.cpu.QueuedEvents;
 import dev.vesper.machine.launch.SecureTsc;
 import dev.vesper.machine.memory.Page;
 import java.util.Arrays;
@@ -104,6 +108,8 @@ final class SaveArea {
   };
 
   private static final VmsaField[] DEBUG = {DR0, DR1, DR2, DR3};
+
+  private static final long EVENT_VALID = 1L << 31;
 
   private SaveArea() {}
 
@@ -351,6 +357,29 @@ final class SaveArea {
     put(d, GUEST_EXITINTINFO, c.exitIntInfo);
     put(d, GUEST_NRIP, c.exitNextRip);
     put(d, GUEST_EXITCODE, c.guestExitCode);
+  }
+
+  /** {@return what a more privileged level says of interrupts, if AlternateInjection is on} */
+  static long interruptControl(byte[] d) {
+    return get(d, VINTR_CTRL);
+  }
+
+  /** {@return the event that a more privileged level injects, if AlternateInjection is on} */
+  static long event(byte[] d) {
+    return get(d, EVENTINJ);
+  }
+
+  /**
+   * Stores what an exit leaves of queued events. An event that the exit has interrupted is injected
+   * again with the next VMRUN, as nobody else could; with an exit that a more privileged level is
+   * to answer, the area is busy until that has seen to the event.
+   */
+  static void storeQueue(Cpu c, QueuedEvents q, byte[] d) {
+    long control = q.store(get(d, VINTR_CTRL), c.cr8, c.interruptShadow, c.nmiBlocked);
+    boolean lost = (c.exitIntInfo & EVENT_VALID) != 0;
+    boolean reflected = c.exitCode == ExitCode.EXCP0 + Cpu.VC;
+    put(d, VINTR_CTRL, lost && reflected ? control | QueuedEvents.BUSY : control);
+    put(d, EVENTINJ, lost && !reflected ? c.exitIntInfo : 0);
   }
 
   /** {@return the features that the guest runs with} */

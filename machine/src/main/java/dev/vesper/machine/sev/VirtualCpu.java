@@ -4,6 +4,7 @@ import dev.vesper.ghcb.ExitCode;
 import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuState;
 import dev.vesper.machine.cpu.Intercepts;
+import dev.vesper.machine.cpu.QueuedEvents;
 import dev.vesper.machine.cpu.RetiredEvents;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PhysicalMemory;
@@ -111,8 +112,18 @@ public abstract sealed class VirtualCpu permits PlainVcpu, EncryptedVcpu {
     d.update(b);
   }
 
-  /** Loads guest state; false is #VMEXIT(INVALID). */
-  abstract boolean enter();
+  /** What {@link #enter} gives if it has loaded guest state. */
+  static final int ENTERED = 0;
+
+  /** Loads guest state, or leaves it; {@return {@link #ENTERED}, or why not: a code of an exit} */
+  abstract int enter();
+
+  /** {@return the event to be injected, which is taken from where it was} */
+  long takeEvent() {
+    long event = vmcb.get(Vmcb.EVENTINJ);
+    vmcb.set(Vmcb.EVENTINJ, 0);
+    return event;
+  }
 
   /** Stores guest state. */
   abstract void leave();
@@ -151,9 +162,16 @@ public abstract sealed class VirtualCpu permits PlainVcpu, EncryptedVcpu {
       i.msrPermission = copy(vmcb.get(Vmcb.MSRPM_BASE), 2);
       i.ioPermission = copy(vmcb.get(Vmcb.IOPM_BASE), 3);
     }
-    cpu.cr8 = vmcb.get(Vmcb.V_INTR) & 15;
     cpu.tscOffset = vmcb.get(Vmcb.TSC_OFFSET);
-    cpu.interruptWindow = (vmcb.get(Vmcb.V_INTR) & Vmcb.V_IRQ) != 0 && i.wants(ExitCode.VINTR);
+    QueuedEvents q = cpu.queued();
+    if (q != null) {
+      cpu.cr8 = q.taskPriority();
+      cpu.nmiBlocked = q.nmiMasked();
+      cpu.interruptWindow = cpu.queueWaits();
+    } else {
+      cpu.cr8 = vmcb.get(Vmcb.V_INTR) & 15;
+      cpu.interruptWindow = (vmcb.get(Vmcb.V_INTR) & Vmcb.V_IRQ) != 0 && i.wants(ExitCode.VINTR);
+    }
   }
 
   private byte[] copy(long address, int pages) {
@@ -170,11 +188,11 @@ public abstract sealed class VirtualCpu permits PlainVcpu, EncryptedVcpu {
         && (int) vmcb.get(Vmcb.ASID) != 0
         && (vmcb.getInt(Vmcb.INTERCEPT_VECTOR4) & 1) != 0
         && (!es || sev && (vmcb.get(Vmcb.VIRT_EXT) & 1) != 0)
-        && (vmcb.getInt(Vmcb.INTERCEPT_EXCEPTIONS) & 1 << 29) == 0
-        && eventLegal(vmcb.get(Vmcb.EVENTINJ), es);
+        && (vmcb.getInt(Vmcb.INTERCEPT_EXCEPTIONS) & 1 << 29) == 0;
   }
 
-  private static boolean eventLegal(long event, boolean es) {
+  /** {@return whether an event in EVENTINJ format is one that VMRUN takes} */
+  static boolean eventLegal(long event, boolean es) {
     if ((event & 1L << 31) == 0) {
       return true;
     }
@@ -197,19 +215,20 @@ public abstract sealed class VirtualCpu permits PlainVcpu, EncryptedVcpu {
    *     #interrupt}
    */
   public final boolean run(long deadline) {
-    if (!controlsLegal() || !enter()) {
-      exit(ExitCode.INVALID, 0, 0);
+    int refusal = controlsLegal() ? enter() : ExitCode.INVALID;
+    if (refusal != ENTERED) {
+      exit(refusal, 0, 0);
       return true;
     }
     inside = true;
     use(true);
     loadControls();
     cpu.ghcbMsr = vmcb.get(Vmcb.GHCB_GPA);
-    cpu.interruptShadow = vmcb.interruptShadow();
+    QueuedEvents queued = cpu.queued();
+    cpu.interruptShadow = queued == null ? vmcb.interruptShadow() : queued.shadowed();
     // What a load of SS holds back ends with its shadow.
     cpu.stackSwitchShadow &= cpu.interruptShadow;
-    long event = vmcb.get(Vmcb.EVENTINJ);
-    vmcb.set(Vmcb.EVENTINJ, 0);
+    long event = takeEvent();
     boolean running = true;
     if ((event & 1L << 31) != 0) {
       running = cpu.inject(event);
@@ -227,8 +246,20 @@ public abstract sealed class VirtualCpu permits PlainVcpu, EncryptedVcpu {
   }
 
   private void exited() {
+    if (cpu.exitCode != ExitCode.EXCP0 + Cpu.VC) {
+      tellGuest((int) cpu.exitCode, cpu.exitInfo1, cpu.exitInfo2);
+    }
     outside();
     exit((int) cpu.exitCode, cpu.exitInfo1, cpu.exitInfo2);
+  }
+
+  /**
+   * What more privileged levels find in the save area: what the host does, but for a reflected #VC.
+   */
+  private void tellGuest(int code, long info1, long info2) {
+    cpu.guestExitCode = code;
+    cpu.guestExitInfo1 = info1;
+    cpu.guestExitInfo2 = info2;
   }
 
   /** Goes on with VMRUN behind a pause; {@return false if it pauses again} */
@@ -243,6 +274,7 @@ public abstract sealed class VirtualCpu permits PlainVcpu, EncryptedVcpu {
 
   /** The physical interrupt arrives where the processor has paused: #VMEXIT(INTR). */
   public final void interrupt() {
+    tellGuest(ExitCode.INTR, 0, 0);
     outside();
     exit(ExitCode.INTR, 0, 0);
   }
@@ -292,10 +324,13 @@ public abstract sealed class VirtualCpu permits PlainVcpu, EncryptedVcpu {
     vmcb.set(Vmcb.EXITINFO2, info2);
     vmcb.set(Vmcb.EXITINTINFO, cpu.exitIntInfo);
     vmcb.set(Vmcb.GHCB_GPA, cpu.ghcbMsr);
-    vmcb.set(Vmcb.V_INTR, vmcb.get(Vmcb.V_INTR) & ~15L | cpu.cr8);
+    boolean own = cpu.queued() != null;
+    if (!own) {
+      vmcb.set(Vmcb.V_INTR, vmcb.get(Vmcb.V_INTR) & ~15L | cpu.cr8);
+    }
     vmcb.set(Vmcb.NRIP, this instanceof PlainVcpu ? cpu.exitNextRip : 0);
     boolean es = (vmcb.get(Vmcb.NESTED_CTL) & SEV_ES_ENABLE) != 0;
-    long shadow = cpu.interruptShadow ? 1 : 0;
+    long shadow = cpu.interruptShadow && !own ? 1 : 0;
     vmcb.set(Vmcb.INTERRUPT_SHADOW, shadow | (es && (cpu.eflags & CpuState.IF) != 0 ? 2 : 0));
     vmcb.setInt(Vmcb.CLEAN, CLEAN_INTERCEPTS | CLEAN_PERMISSION_MAPS);
     tell(code);

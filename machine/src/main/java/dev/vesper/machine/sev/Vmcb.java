@@ -47,6 +47,11 @@ public final class Vmcb {
   /** V_IRQ in {@link #V_INTR}. */
   public static final long V_IRQ = 1L << 8;
 
+  /** In {@link #V_INTR}: the guest's global interrupt flag is virtual, and AVIC is on. */
+  public static final long V_GIF_ENABLE = 1L << 25;
+
+  public static final long AVIC_ENABLE = 1L << 31;
+
   final Page page;
 
   Vmcb(Page page) {

@@ -1,6 +1,7 @@
 package dev.vesper.machine.vmm;
 
 import dev.vesper.ghcb.ApCreation;
+import dev.vesper.machine.launch.SevFeature;
 import dev.vesper.machine.memory.RmpEntry;
 import dev.vesper.machine.sev.Vmcb;
 
@@ -50,18 +51,19 @@ final class ApCreator {
     }
     switch (request) {
       case ApCreation.CREATE, ApCreation.CREATE_ON_INIT -> {
-        String wrong = wrong(from, area, features);
+        String wrong = wrong(from, level, area, features);
         if (!wrong.isEmpty()) {
           return wrong;
         }
         if (request == ApCreation.CREATE) {
-          start(target, level, area);
+          start(target, level, area, features);
         } else if (level == 0 || level == target.vmpl) {
           target.saveAreaAtInit = area;
           target.vmplAtInit = level;
+          target.featuresAtInit = features;
         } else {
           // Nobody sends INIT for a level that does not run: it is run when it is asked for.
-          Vmpls.give(target, level, area);
+          Vmpls.give(target, level, area, features);
         }
       }
       case ApCreation.DESTROY -> {
@@ -75,9 +77,16 @@ final class ApCreator {
     return "";
   }
 
-  private String wrong(HostVcpu from, long area, long features) {
-    if (features != from.cpu.vmcb().get(Vmcb.GUEST_SEV_FEATURES)) {
-      return "SEV_FEATURES are not those of the processor that asks";
+  private String wrong(HostVcpu from, int level, long area, long features) {
+    if (level == from.vmpl) {
+      if (features != from.cpu.vmcb().get(Vmcb.GUEST_SEV_FEATURES)) {
+        return "SEV_FEATURES are not those of the processor that asks";
+      }
+    } else if (!SevFeature.SNP_ACTIVE.in(features) || !SevFeature.accepts(features)) {
+      // Another level may have others: injection and #VC are mostly a more privileged one's.
+      return "SEV_FEATURES are none that a processor takes";
+    } else if (SevFeature.RESTRICTED_INJECTION.in(features) && host.restricted == null) {
+      return "the host offers no #HV doorbell";
     }
     if ((area & PAGE - 1) != 0) {
       return "the save area is no whole page";
@@ -90,8 +99,8 @@ final class ApCreator {
   }
 
   /** Has a processor run a level's new save area from its next VMRUN on. */
-  private void start(HostVcpu v, int level, long area) {
-    Vmpls.give(v, level, area);
+  private void start(HostVcpu v, int level, long area, long features) {
+    Vmpls.give(v, level, area, features);
     v.nextVmpl = level;
     host.wake(v);
     host.interrupts.started(

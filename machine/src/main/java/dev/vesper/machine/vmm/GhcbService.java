@@ -352,7 +352,7 @@ final class GhcbService {
     if (count.isPresent()) {
       answer.put(GhcbField.RAX, count.getAsLong() & 0xFFFF_FFFFL);
       answer.put(GhcbField.RDX, count.getAsLong() >>> 32);
-    } else if (host.restricted != null) {
+    } else if (!vcpu().level().injectable()) {
       // Nobody may inject it: the guest's handler raises it.
       reply(1, GP_EVENT);
     } else {

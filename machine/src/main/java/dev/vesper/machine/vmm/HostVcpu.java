@@ -63,10 +63,8 @@ final class HostVcpu {
 
   long timerWait;
 
-  private final boolean restricted;
-
   /**
-   * @param restricted the host can inject nothing but #HV
+   * @param features SEV_FEATURES of the launched save area, 0 but under SEV-SNP
    * @param secureTsc how the guest has its time counted if the host does not, or null
    */
   HostVcpu(
@@ -74,11 +72,10 @@ final class HostVcpu {
       VirtualCpu cpu,
       @Nullable LocalApic apic,
       CpuModel model,
-      boolean restricted,
+      long features,
       @Nullable SecureTsc secureTsc) {
     this.secureTsc = secureTsc;
-    this.restricted = restricted;
-    vmpls[0] = new VmplState(cpu.vmcb().get(Vmcb.VMSA_PTR), 0);
+    vmpls[0] = new VmplState(cpu.vmcb().get(Vmcb.VMSA_PTR), 0, features);
     machineChecks = new MachineCheckBanks(model.has("mce") && model.has("mca"));
     counters = new PerformanceCounters(model);
     this.id = id;
@@ -110,6 +107,9 @@ final class HostVcpu {
 
   /** The VMPL that it is for. */
   int vmplAtInit;
+
+  /** SEV_FEATURES that it has. */
+  long featuresAtInit;
 
   /** NMIs that wait to be injected: at most two, one while another is in delivery or blocks. */
   int nmis;
@@ -148,16 +148,20 @@ final class HostVcpu {
 
   /** {@return whether an NMI waits that nothing but another event or a shadow can hold up} */
   boolean nmiDue() {
-    return nmis > 0 && !nmiBlocked();
+    return nmis > 0 && !nmiBlocked() && (!level().alternate() || Vmpls.receiver(this) >= 0);
   }
 
   /**
    * {@return RFLAGS.IF as far as the host can know it; with restricted injection whether the guest
-   * can be told of an interrupt}
+   * can be told of an interrupt, with alternate injection whether a more privileged level can be
+   * interrupted}
    */
   boolean interruptsEnabled() {
-    if (restricted) {
+    if (level().restricted()) {
       return doorbellFree;
+    }
+    if (level().alternate()) {
+      return Vmpls.receiver(this) >= 0;
     }
     return switch (cpu) {
       case EncryptedVcpu e -> e.vmcb().interruptsEnabled();

@@ -38,6 +38,9 @@ public final class Hypervisor {
   /** A host that does nothing for longer than this is no host any more: 1,000 seconds. */
   static final long LONGEST_DELAY = 1_000_000_000_000L;
 
+  /** Virtual time that a vCPU waits for whoever has its save area busy. */
+  private static final long BUSY_WAIT = 10_000;
+
   final HostView memory;
   Platform platform;
   final MmioMap mmio;
@@ -150,12 +153,13 @@ public final class Hypervisor {
             vcpus.get(to).nonMaskable();
           }
         };
+    long features = mode == SevMode.SNP ? snp.features() : 0;
     for (int i = 0; i < cpus.size(); i++) {
       LocalApic apic = !localApics ? null : new LocalApic(i, i == 0, commands);
       if (apic != null) {
         apic.offerDeadlines(model.has("tsc-deadline"));
       }
-      vcpus.add(new HostVcpu(i, cpus.get(i), apic, model, restricted != null, secureTsc));
+      vcpus.add(new HostVcpu(i, cpus.get(i), apic, model, features, secureTsc));
     }
   }
 
@@ -381,6 +385,9 @@ public final class Hypervisor {
     int code = v.exitCode();
     long info1 = v.get(Vmcb.EXITINFO1);
     long info2 = v.get(Vmcb.EXITINFO2);
+    if (mode == SevMode.SNP && code != ExitCode.INVALID && code != ExitCode.BUSY) {
+      hv.level().features = v.get(Vmcb.GUEST_SEV_FEATURES);
+    }
     if (restricted != null) {
       restricted.exited(hv);
     }
@@ -401,6 +408,12 @@ public final class Hypervisor {
     switch (code) {
       case ExitCode.INTR, ExitCode.NMI, ExitCode.VINTR, ExitCode.PAUSE -> {
         // the loop looks at time and interrupts anyway
+      }
+      case ExitCode.BUSY -> {
+        // Somebody changes the save area: the vCPU's own more privileged level, or another vCPU.
+        if (!Vmpls.runHigher(hv)) {
+          hv.cpu.idleUntil(hv.cpu.now() + BUSY_WAIT);
+        }
       }
       case ExitCode.SHUTDOWN ->
           resets.asked(new Outcome(Outcome.SHUTDOWN, "guest shut down (triple fault)" + hint(hv)));

@@ -46,11 +46,19 @@ final class Interrupts {
 
   void prepare(HostVcpu hv) {
     RestrictedInjection restricted = host.restricted;
-    if (restricted != null) {
+    if (restricted != null && hv.level().restricted()) {
       restricted.prepare(hv);
       return;
     }
     Vmcb v = hv.cpu.vmcb();
+    if (hv.level().alternate()) {
+      // Nothing here would be looked at, and what is lost to an exit is a more privileged level's.
+      v.set(Vmcb.EXITINTINFO, 0);
+      v.setInt(
+          Vmcb.INTERCEPT_VECTOR3,
+          v.getInt(Vmcb.INTERCEPT_VECTOR3) & ~(Intercept.VINTR | Intercept.IRET));
+      return;
+    }
     boolean window = false;
     // An event that a delivery lost to an exit comes first; #VC is raised anew by its instruction.
     long lost = v.get(Vmcb.EXITINTINFO);
@@ -219,7 +227,7 @@ final class Interrupts {
       v.state = HostVcpu.State.WAIT_FOR_SIPI;
       v.nmis = 0;
     } else if (v.saveAreaAtInit != 0) {
-      Vmpls.give(v, v.vmplAtInit, v.saveAreaAtInit);
+      Vmpls.give(v, v.vmplAtInit, v.saveAreaAtInit, v.featuresAtInit);
       v.nextVmpl = v.vmplAtInit;
       v.saveAreaAtInit = 0;
       v.state = HostVcpu.State.WAIT_FOR_SIPI;

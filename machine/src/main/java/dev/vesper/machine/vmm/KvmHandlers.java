@@ -81,7 +81,7 @@ final class KvmHandlers implements Handlers {
       }
       case ExitCode.CR4_WRITE_TRAP -> hv.shadowCr4 = info1;
       case ExitCode.CR8_WRITE_TRAP -> {
-        if (hv.apic != null) {
+        if (hv.apic != null && !hv.level().alternate()) {
           hv.apic.setTaskPriority((int) info1 & 15);
         }
       }

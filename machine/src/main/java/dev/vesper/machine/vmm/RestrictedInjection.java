@@ -97,6 +97,7 @@ final class RestrictedInjection {
   private boolean reachable(HostVcpu v) {
     long page = v.level().doorbell;
     if (page == HvDoorbell.NONE) {
+      v.doorbellFree = false;
       return false;
     }
     if (isPrivate(page)) {
@@ -190,7 +191,9 @@ final class RestrictedInjection {
 
   private void withdrawEoi(VmplState s) {
     if (s.lightEoi >= 0) {
-      write(s, HvDoorbell.NO_EOI_REQUIRED, 0);
+      if (!isPrivate(s.doorbell)) {
+        write(s, HvDoorbell.NO_EOI_REQUIRED, 0);
+      }
       s.lightEoi = -1;
     }
   }

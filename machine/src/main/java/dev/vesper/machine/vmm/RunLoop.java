@@ -404,6 +404,9 @@ public final class RunLoop {
   /** Runs a vCPU; {@return false if it pauses in its turn} */
   private boolean begin(HostVcpu v) {
     long now = v.cpu.now();
+    if (host.interrupts.requesting(v) || v.nmiDue()) {
+      Vmpls.interrupted(v);
+    }
     Vmpls.entering(v);
     host.interrupts.prepare(v);
     host.platform.work.refill();

@@ -1,5 +1,6 @@
 package dev.vesper.machine.vmm;
 
+import dev.vesper.machine.launch.SevFeature;
 import dev.vesper.machine.sev.Vmcb;
 
 /**
@@ -19,8 +20,15 @@ final class VmplState {
   /** The vector whose EOI the guest gives by the doorbell page, or -1. */
   int lightEoi = -1;
 
+  /** SEV_FEATURES, as far as the host has been told. */
+  long features;
+
   private long ghcbMsr;
   private long interruptShadow;
+
+  /** The event that the exit has interrupted which the level left by. */
+  private long interrupted;
+
   private boolean nmiMasked;
   private long shadowCr4;
   private long guestXcr0 = 1;
@@ -28,10 +36,32 @@ final class VmplState {
 
   /**
    * @param ghcbMsr what the GHCB MSR reads as before the level writes it
+   * @param features SEV_FEATURES, as far as the host has been told
    */
-  VmplState(long saveArea, long ghcbMsr) {
+  VmplState(long saveArea, long ghcbMsr, long features) {
     this.saveArea = saveArea;
     this.ghcbMsr = ghcbMsr;
+    this.features = features;
+  }
+
+  /** {@return whether the host can inject nothing but #HV} */
+  boolean restricted() {
+    return SevFeature.RESTRICTED_INJECTION.in(features);
+  }
+
+  /** {@return whether a more privileged level injects events, and the host none} */
+  boolean alternate() {
+    return SevFeature.ALTERNATE_INJECTION.in(features);
+  }
+
+  /** {@return whether the host can inject exceptions of its own} */
+  boolean injectable() {
+    return !restricted() && !alternate();
+  }
+
+  /** {@return whether the level would have taken an interrupt when it ran last} */
+  boolean interruptsEnabled() {
+    return (interruptShadow & 2) != 0;
   }
 
   /** Takes what is to be had again when the level runs next. */
@@ -39,20 +69,21 @@ final class VmplState {
     Vmcb b = v.cpu.vmcb();
     ghcbMsr = b.get(Vmcb.GHCB_GPA);
     interruptShadow = b.get(Vmcb.INTERRUPT_SHADOW);
+    interrupted = b.get(Vmcb.EXITINTINFO);
     nmiMasked = v.nmiMasked;
     shadowCr4 = v.shadowCr4;
     guestXcr0 = v.guestXcr0;
     guestXss = v.guestXss;
   }
 
-  /** Has a vCPU run the level from its next VMRUN on, with no event on its way. */
+  /** Has a vCPU run the level from its next VMRUN on, with the event that was on its way to it. */
   void restore(HostVcpu v) {
     Vmcb b = v.cpu.vmcb();
     b.set(Vmcb.VMSA_PTR, saveArea);
     b.set(Vmcb.GHCB_GPA, ghcbMsr);
     b.set(Vmcb.INTERRUPT_SHADOW, interruptShadow);
     b.set(Vmcb.EVENTINJ, 0);
-    b.set(Vmcb.EXITINTINFO, 0);
+    b.set(Vmcb.EXITINTINFO, interrupted);
     v.nmiMasked = nmiMasked;
     v.shadowCr4 = shadowCr4;
     v.guestXcr0 = guestXcr0;

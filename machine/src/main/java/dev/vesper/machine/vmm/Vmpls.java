@@ -1,5 +1,6 @@
 package dev.vesper.machine.vmm;
 
+import dev.vesper.ghcb.HvDoorbell;
 import dev.vesper.machine.memory.RmpEntry;
 import dev.vesper.machine.sev.Vmcb;
 
@@ -38,11 +39,13 @@ final class Vmpls {
   /**
    * Gives a level of a vCPU a save area. The level that runs goes on with it from the next VMRUN
    * on, with no event on its way.
+   *
+   * @param features SEV_FEATURES that the area has, as the guest says
    */
-  static void give(HostVcpu v, int level, long area) {
+  static void give(HostVcpu v, int level, long area, long features) {
     if (level != v.vmpl) {
       VmplState old = v.vmpls[level];
-      VmplState s = new VmplState(area, v.createdGhcbMsr);
+      VmplState s = new VmplState(area, v.createdGhcbMsr, features);
       if (old != null) {
         // Pages of the guest's stay registered.
         s.registeredGhcb = old.registeredGhcb;
@@ -53,6 +56,7 @@ final class Vmpls {
       return;
     }
     v.level().saveArea = area;
+    v.level().features = features;
     Vmcb b = v.cpu.vmcb();
     b.set(Vmcb.VMSA_PTR, area);
     b.set(Vmcb.EVENTINJ, 0);
@@ -72,6 +76,35 @@ final class Vmpls {
     if (level == v.nextVmpl) {
       v.state = HostVcpu.State.DESTROYED;
     }
+  }
+
+  /**
+   * {@return the level that takes an interrupt instead of the next one to run, which takes none
+   * from the host, or -1} Only one that had interrupts enabled when it ran last is not surprised by
+   * them.
+   */
+  static int receiver(HostVcpu v) {
+    VmplState next = v.vmpls[v.nextVmpl];
+    if (next == null || !next.alternate()) {
+      return -1;
+    }
+    for (int level = v.nextVmpl - 1; level >= 0; level--) {
+      VmplState s = v.vmpls[level];
+      if (s != null && s.saveArea != 0 && !s.alternate()) {
+        boolean takes =
+            s.restricted()
+                ? s.doorbell != HvDoorbell.NONE
+                : level == v.vmpl ? v.cpu.vmcb().interruptsEnabled() : s.interruptsEnabled();
+        return takes ? level : -1;
+      }
+    }
+    return -1;
+  }
+
+  /** An interrupt is there: has a level run that takes it, if the next one does not. */
+  static void interrupted(HostVcpu v) {
+    int receiver = receiver(v);
+    v.nextVmpl = receiver < 0 ? v.nextVmpl : receiver;
   }
 
   /** Goes over to the level that was asked for. */

@@ -6,6 +6,7 @@ import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuFeatures;
 import dev.vesper.machine.cpu.Execution;
 import dev.vesper.machine.cpu.NestedMap;
+import dev.vesper.machine.cpu.QueuedEvents;
 import dev.vesper.machine.cpu.interp.Interpreter;
 import dev.vesper.machine.launch.SecureTsc;
 import dev.vesper.machine.launch.SevFeature;
@@ -37,6 +38,7 @@ final class SnpVcpuTest {
   private static final int OWN_VMSA = 0x9000;
   private static final int FRAMES = 64;
   private static final int LAUNCHED = 12;
+  private static final int MMIO = 0x31;
   private static final int INVALID = -1;
   private static final int HLT = 0x78;
   private static final int VMGEXIT = 0x403;
@@ -50,7 +52,11 @@ final class SnpVcpuTest {
 
   SnpVcpuTest(int execution) {
     CpuFeatures f = CpuFeatures.ALL;
-    NestedMap map = frame -> frame >= 0 && frame < FRAMES ? NestedMap.RAM : NestedMap.ABSENT;
+    NestedMap map =
+        frame ->
+            frame == MMIO
+                ? NestedMap.MMIO
+                : frame >= 0 && frame < FRAMES ? NestedMap.RAM : NestedMap.ABSENT;
     cpu = new Cpu(memory, map, f, new Interpreter(f), 1);
     Execution.choose(cpu, f, execution);
     cpu.configureEncryption(key, C_BIT);
@@ -400,6 +406,239 @@ final class SnpVcpuTest {
     launch("mov eax, 0x1234\nvmgexit", SNP);
     assertThat(run()).isEqualTo(VMGEXIT);
     assertThat(vcpu.vmcb().get(Vmcb.VMGEXIT_RAX)).isZero();
+  }
+
+  // ---- AlternateInjection
+
+  private static final long ALTERNATE = SNP | SevFeature.ALTERNATE_INJECTION.mask;
+  private static final int MAY_BE_INTERRUPTED = 0x202;
+  private static final long QUEUED_20 =
+      QueuedEvents.V_IRQ | 4 << 16 | QueuedEvents.V_GIF | 20L << 32;
+
+  private void launchQueued(String source, long control, long event) {
+    LaunchState s = prepare(source, ALTERNATE);
+    vcpu.launch(
+        s.set(VmsaField.VINTR_CTRL, control)
+            .set(VmsaField.EVENTINJ, event)
+            .set(VmsaField.RFLAGS, MAY_BE_INTERRUPTED));
+  }
+
+  @ParameterizedTest
+  @ValueSource(longs = {0x8000_0014L, 0x8000_0302L, 0x8000_030DL, 0x8000_0403L})
+  void whatTheHostInjectsIsIgnored(long event) {
+    launchQueued("nop\nnop", 0, 0);
+    inject(event);
+    vcpu.vmcb().set(Vmcb.V_INTR, Vmcb.V_IRQ | 1 << 20 | 0x15L << 32 | 7);
+    assertThat(run()).isEqualTo(HLT);
+    assertThat(saved(VmsaField.RDI)).isZero();
+    assertThat(vcpu.vmcb().get(Vmcb.V_INTR) & 15).as("nor is its task priority").isEqualTo(7);
+  }
+
+  @ParameterizedTest
+  @CsvSource({"0x80000014, 20, 0x4000", "0x8000030E, 14, 0x4000", "0x123480000B0D, 13, 0x1234"})
+  void theSaveAreaInjects(long event, int vector, long top) {
+    launchQueued("nop\nnop", 0, event);
+    assertThat(run()).isEqualTo(HLT);
+    assertThat(saved(VmsaField.RDI)).isEqualTo(vector);
+    assertThat(saved(VmsaField.R15)).as("error code or RIP").isEqualTo(top);
+    assertThat(saved(VmsaField.EVENTINJ)).as("once").isZero();
+  }
+
+  @ParameterizedTest
+  @ValueSource(longs = {0x8000_0303L, 0x8000_0420L, 0x8000_0720L})
+  void whatNobodyMayInjectTheSaveAreaMayNot(long event) {
+    launchQueued("nop", 0, event);
+    assertThat(run()).isEqualTo(INVALID);
+  }
+
+  /**
+   * What is queued, whether the host has the global interrupt flag virtual, the guest's code, and
+   * the vector that it takes with the address where, or 0.
+   */
+  @ParameterizedTest
+  @CsvSource({
+    "0x1400040300, false, 'nop\nnop', 20, 0x4000",
+    "0x1400040100, false, 'nop\nnop', 20, 0x4000",
+    "0x1400040100, true, 'nop\nnop', 0, 0",
+    "0x1400040300, true, 'nop\nnop', 20, 0x4000",
+    "0x1400040500, false, 'nop\nnop', 20, 0x4001",
+    "0x1400040105, false, 'nop\nnop', 0, 0",
+    "0x1400040104, false, 'nop\nnop', 0, 0",
+    "0x1400040103, false, 'nop\nnop', 20, 0x4000",
+    "0x1400140105, false, 'nop\nnop', 20, 0x4000",
+    "0x1400040105, false, 'nop\nmov cr8, rbx\nnop', 20, 0x4005",
+    "0x1400040100, false, 'cli', 20, 0x4000",
+    "0x1400040500, false, 'cli\nnop\nsti\nnop\nnop', 20, 0x4004",
+    "0x4000800, false, 'nop\nnop', 2, 0x4000",
+    "0x0000800, false, 'nop\nnop', 0, 0",
+    "0x4001800, false, 'nop\nnop', 0, 0",
+    "0x4000800, true, 'nop\nnop', 0, 0",
+    "0x4000C00, false, 'nop\nnop', 2, 0x4001"
+  })
+  void theSaveAreaQueues(long control, boolean gif, String source, int vector, long at) {
+    launchQueued(source, control, 0);
+    vcpu.vmcb().set(Vmcb.V_INTR, gif ? Vmcb.V_GIF_ENABLE : 0);
+    assertThat(run()).isEqualTo(HLT);
+    assertThat(saved(VmsaField.RDI)).isEqualTo(vector);
+    assertThat(vector == 0 ? 0 : saved(VmsaField.R15)).isEqualTo(at);
+    long left = saved(VmsaField.VINTR_CTRL);
+    long events = QueuedEvents.V_IRQ | QueuedEvents.V_NMI;
+    assertThat(left & events).as("events left").isEqualTo(vector == 0 ? control & events : 0);
+    assertThat(left & QueuedEvents.INTERRUPT_SHADOW).isZero();
+    assertThat(left >>> 32).as("vector").isEqualTo(control >>> 32);
+    boolean inHandler = vector == 2 || (control & QueuedEvents.V_NMI_MASK) != 0;
+    assertThat((left & QueuedEvents.V_NMI_MASK) != 0).as("NMI masked").isEqualTo(inHandler);
+  }
+
+  @Test
+  void theTaskPriorityIsInTheSaveArea() {
+    launchQueued("mov eax, 9\nmov cr8, rax", 5, 0);
+    assertThat(run()).isEqualTo(HLT);
+    assertThat(saved(VmsaField.VINTR_CTRL)).isEqualTo(9);
+  }
+
+  /** An NMI waits for the end of the handler of the one before. */
+  @Test
+  void aVirtualNmiFollowsIret() {
+    LaunchState s =
+        prepare("mov rax, rsp\npush 0\npush rax\npush 2\npush 0x10\npush 0x4100\niretq", ALTERNATE);
+    page(4).copyFrom(0x100, new byte[] {(byte) 0x90, (byte) 0x90, (byte) 0xF4}, 0, 3);
+    vcpu.launch(s.set(VmsaField.VINTR_CTRL, 0x4001800));
+    assertThat(run()).isEqualTo(HLT);
+    assertThat(saved(VmsaField.RDI)).isEqualTo(2);
+    assertThat(saved(VmsaField.R15)).isEqualTo(0x4100);
+  }
+
+  @Test
+  void aHostMayWaitForTheInterruptToBeTaken() {
+    launchQueued("nop\nnop", QUEUED_20, 0);
+    Vmcb v = vcpu.vmcb();
+    v.setInt(Vmcb.INTERCEPT_VECTOR3, v.getInt(Vmcb.INTERCEPT_VECTOR3) | 1 << 4);
+    assertThat(run()).isEqualTo(0x64);
+    assertThat(saved(VmsaField.GUEST_EXITCODE)).isEqualTo(0x64);
+    assertThat(saved(VmsaField.VINTR_CTRL)).isEqualTo(QUEUED_20);
+  }
+
+  @Test
+  void aBusySaveAreaDoesNotRun() {
+    launchQueued("nop", QueuedEvents.BUSY, 0);
+    assertThat(run()).isEqualTo(-2);
+    assertThat(run()).isEqualTo(-2);
+    assertThat(saved(VmsaField.RIP)).isEqualTo(CODE);
+  }
+
+  @ParameterizedTest
+  @CsvSource({"0x19, 0", "0x11, 0x80000000", "0x9, 0x80000000"})
+  void whatExcludesEachOtherIsRefused(long features, long interrupts) {
+    launch("nop", features);
+    vcpu.vmcb().set(Vmcb.V_INTR, interrupts);
+    assertThat(run()).isEqualTo(INVALID);
+  }
+
+  @Test
+  void theTwoWaysOfInjectionAreRefusedByName() {
+    assertThat(SevFeature.refused(0x19))
+        .containsExactly(
+            "RestrictedInjection (0x8) and AlternateInjection (0x10) exclude each other");
+  }
+
+  /** The map of MSRs, which intercepts none here, has no say. */
+  @ParameterizedTest
+  @CsvSource({"0x11, 0x800, 29", "0x11, 0x8FF, 29", "0x11, 0x7FF, 13", "0x1, 0x80B, 13"})
+  void accessesOfX2ApicAreIntercepted(long features, int msr, int vector) {
+    launch("mov ecx, " + msr + "\nrdmsr", features);
+    assertThat(run()).isEqualTo(HLT);
+    assertThat(saved(VmsaField.RDI)).isEqualTo(vector);
+  }
+
+  // ---- ReflectVC
+
+  /** An instruction, and what a more privileged level finds about it: code, info, NRIP. */
+  @ParameterizedTest
+  @CsvSource({
+    "'cpuid', 0x72, 0, 2",
+    "'out 0x80, al', 0x7B, 0x800210, 2",
+    "'in eax, dx', 0x7B, 0x241, 1",
+    "'rdmsr', 0x7C, 0, 2",
+    "'wrmsr', 0x7C, 1, 2",
+    "'rdtsc', 0x6E, 0, 2",
+    "'rdtscp', 0x87, 0, 3",
+    "'rdpmc', 0x6F, 0, 2",
+    "'invd', 0x76, 0, 2",
+    "'wbinvd', 0x89, 0, 2",
+    "'vmmcall', 0x81, 0, 3",
+    "'xsetbv', 0x8D, 0, 3",
+    "'mov rax, dr7', 0x27, 0, 3",
+    "'mov dr7, rax', 0x37, 0, 3",
+    "'mov rax, [rbx]', 0x404, 0, 3",
+    "'mov [rsi], al', 0x400, 0x50000000F, 2",
+    "'mov eax, [rsi]', 0x400, 0x50000000D, 2"
+  })
+  void eachVcIsReflected(String instruction, int code, long info, int bytes) {
+    LaunchState s = prepare("nop\n" + instruction, SNP | SevFeature.REFLECT_VC.mask);
+    vcpu.launch(
+        s.set(VmsaField.RBX, 0x2_0123)
+            .set(VmsaField.RSI, (long) MMIO << 12)
+            .set(VmsaField.RCX, 0x4B56_4D00));
+    rmp.update(0x2_0000, RmpEntry.guest(0x2_0000, ASID));
+    Vmcb v = vcpu.vmcb();
+    v.setInt(Vmcb.INTERCEPT_VECTOR3, -1 & ~(1 << 4));
+    v.setInt(Vmcb.INTERCEPT_VECTOR4, 0x7FFF);
+    v.setInt(Vmcb.INTERCEPT_DR, -1);
+    assertThat(run()).isEqualTo(0x5D);
+    assertThat(v.get(Vmcb.EXITINFO1)).as("the host learns nothing").isZero();
+    assertThat(v.get(Vmcb.EXITINFO2)).isZero();
+    assertThat(saved(VmsaField.GUEST_EXITCODE)).isEqualTo(code);
+    assertThat(saved(VmsaField.GUEST_EXITINFO1)).isEqualTo(info);
+    assertThat(saved(VmsaField.RIP)).isEqualTo(CODE + 1);
+    assertThat(saved(VmsaField.GUEST_NRIP)).isEqualTo(CODE + 1 + bytes);
+    assertThat(saved(VmsaField.GUEST_EXITINTINFO)).isZero();
+  }
+
+  /** What is no #VC is as ever, and told in the save area too. */
+  @ParameterizedTest
+  @CsvSource({"'hlt', 0x78", "'vmgexit', 0x403", "'pause', 0x77"})
+  void automaticExitsAreTheHosts(String instruction, int code) {
+    launch("cpuid", SNP | SevFeature.REFLECT_VC.mask);
+    assertThat(run()).isEqualTo(0x5D);
+    launch(instruction, SNP | SevFeature.REFLECT_VC.mask);
+    vcpu.vmcb().setInt(Vmcb.INTERCEPT_VECTOR3, 1 << 24 | 1 << 23 | 1 << 31);
+    vcpu.vmcb().setInt(Vmcb.CLEAN, 0);
+    assertThat(run()).isEqualTo(code);
+    assertThat(saved(VmsaField.GUEST_EXITCODE)).isEqualTo(code);
+  }
+
+  /** The stack of the handler is not validated: the event is in GUEST_EXITINTINFO. */
+  @ParameterizedTest
+  @ValueSource(longs = {0x4, 0x14})
+  void anEventThatIsReflectedOnItsWayIsTold(long more) {
+    long features = SNP | more;
+    boolean alternate = SevFeature.ALTERNATE_INJECTION.in(features);
+    LaunchState s = prepare("nop", features);
+    vcpu.launch(
+        s.set(VmsaField.RSP, 0x2_1000).set(VmsaField.EVENTINJ, alternate ? 0x8000_0014L : 0));
+    rmp.update(0x2_0000, RmpEntry.guest(0x2_0000, ASID));
+    inject(0x8000_0014L);
+    assertThat(run()).isEqualTo(0x5D);
+    assertThat(saved(VmsaField.GUEST_EXITCODE)).isEqualTo(0x404);
+    assertThat(saved(VmsaField.GUEST_EXITINTINFO)).isEqualTo(0x8000_0014L);
+    assertThat(saved(VmsaField.GUEST_NRIP)).as("no instruction is skipped").isEqualTo(CODE);
+    assertThat(saved(VmsaField.VINTR_CTRL)).isEqualTo(alternate ? QueuedEvents.BUSY : 0);
+    assertThat(saved(VmsaField.EVENTINJ)).isZero();
+    assertThat(run()).as("busy until somebody has seen to it").isEqualTo(alternate ? -2 : HLT);
+  }
+
+  /** The host mends what holds up the delivery, and the event comes by itself. */
+  @Test
+  void anEventThatTheHostHoldsUpIsInjectedAgain() {
+    LaunchState s = prepare("nop", ALTERNATE);
+    vcpu.launch(s.set(VmsaField.RSP, 0x2_1000).set(VmsaField.EVENTINJ, 0x8000_0014L));
+    assertThat(run()).as("the stack is nobody's").isEqualTo(0x400);
+    assertThat(saved(VmsaField.EVENTINJ)).isEqualTo(0x8000_0014L);
+    rmp.update(0x2_0000, RmpEntry.guest(0x2_0000, ASID).forFirmware());
+    rmp.launch(0x2_0000, 0, false);
+    assertThat(run()).isEqualTo(HLT);
+    assertThat(saved(VmsaField.RDI)).isEqualTo(20);
   }
 
   // ---- Secure TSC

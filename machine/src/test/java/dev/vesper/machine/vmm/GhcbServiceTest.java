@@ -47,7 +47,7 @@ final class GhcbServiceTest {
             msrs,
             new KvmHypercalls(host, msrs.clock),
             null);
-    hostVcpu = new HostVcpu(0, vcpu, null, model, false, null);
+    hostVcpu = new HostVcpu(0, vcpu, null, model, 0, null);
     service.created(hostVcpu);
   }
 

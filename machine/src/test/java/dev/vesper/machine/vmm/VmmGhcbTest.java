@@ -42,7 +42,7 @@ final class VmmGhcbTest {
   private final GhcbPage ghcb = new GhcbPage(page);
 
   VmmGhcbTest() {
-    hostVcpu = new HostVcpu(0, vcpu, null, CpuModel.named("vesper-min"), false, null);
+    hostVcpu = new HostVcpu(0, vcpu, null, CpuModel.named("vesper-min"), 0, null);
     start(NEW);
   }
 

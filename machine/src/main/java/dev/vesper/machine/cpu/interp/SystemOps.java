@@ -126,9 +126,7 @@ final class SystemOps {
     ring0(c);
     int msr = (int) c.r[1];
     // SEV_STATUS cannot be intercepted.
-    if (msr != Msr.SEV_STATUS
-        && c.intercepts.wants(ExitCode.MSR)
-        && c.intercepts.wantsMsr(msr, false)) {
+    if (msr != Msr.SEV_STATUS && c.intercepts.wantsMsr(msr, false)) {
       c.exit(ExitCode.MSR, 0, 0);
     }
     long v = c.readMsr(msr);
@@ -139,9 +137,7 @@ final class SystemOps {
   private static void wrmsr(MemOp o, Cpu c) {
     ring0(c);
     int msr = (int) c.r[1];
-    if (msr != Msr.SEV_STATUS
-        && c.intercepts.wants(ExitCode.MSR)
-        && c.intercepts.wantsMsr(msr, true)) {
+    if (msr != Msr.SEV_STATUS && c.intercepts.wantsMsr(msr, true)) {
       c.exit(ExitCode.MSR, 1, 0);
     }
     c.writeMsr(msr, c.r[2] << 32 | c.r[0] & 0xFFFF_FFFFL);
