@@ -7,7 +7,10 @@ public interface HostObserver {
   /** Another vCPU's turn has come: what follows is about it. */
   default void running(int vcpu) {}
 
-  /** An exit that is not a VMGEXIT. */
+  /**
+   * An exit that is not a VMGEXIT, nor a physical interrupt but one that has another VMPL run,
+   * which takes it.
+   */
   void exit(int code, long info1, long info2);
 
   /**

@@ -1,5 +1,6 @@
 package dev.vesper.machine.vmm;
 
+import dev.vesper.ghcb.ExitCode;
 import dev.vesper.machine.device.AcpiPm;
 import dev.vesper.machine.device.Timed;
 import dev.vesper.machine.device.net.Network;
@@ -404,8 +405,9 @@ public final class RunLoop {
   /** Runs a vCPU; {@return false if it pauses in its turn} */
   private boolean begin(HostVcpu v) {
     long now = v.cpu.now();
-    if (host.interrupts.requesting(v) || v.nmiDue()) {
-      Vmpls.interrupted(v);
+    boolean due = host.interrupts.requesting(v) || v.nmiDue();
+    if (due && Vmpls.interrupted(v) && host.observer != null) {
+      host.observer.exit(ExitCode.INTR, 0, 0);
     }
     Vmpls.entering(v);
     host.interrupts.prepare(v);

@@ -101,10 +101,16 @@ final class Vmpls {
     return -1;
   }
 
-  /** An interrupt is there: has a level run that takes it, if the next one does not. */
-  static void interrupted(HostVcpu v) {
+  /**
+   * An interrupt is there: has a level run that takes it, if the next one does not; {@return
+   * whether another level runs so}
+   */
+  static boolean interrupted(HostVcpu v) {
     int receiver = receiver(v);
-    v.nextVmpl = receiver < 0 ? v.nextVmpl : receiver;
+    if (receiver >= 0) {
+      v.nextVmpl = receiver;
+    }
+    return receiver >= 0;
   }
 
   /** Goes over to the level that was asked for. */

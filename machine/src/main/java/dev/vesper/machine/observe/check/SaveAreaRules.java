@@ -15,13 +15,25 @@ final class SaveAreaRules {
   private static final long LARGE = 2 << 20;
   private static final long SMALL = 4096;
 
-  /** The most APIC IDs of a trace that are looked at. */
+  /** A VMPL of a processor. */
+  private record Level(int apicId, int vmpl) {
+    static Level of(ApCreation asked) {
+      return new Level(asked.apicId(), asked.vmpl());
+    }
+
+    @Override
+    public String toString() {
+      return "APIC ID " + apicId + (vmpl == 0 ? "" : " at VMPL" + vmpl);
+    }
+  }
+
+  /** The most save areas of a trace that are looked at. */
   private static final int MOST = 4096;
 
   private final Findings findings;
 
-  /** The save area of each processor that has one of the guest's, by APIC ID. */
-  private final Map<Integer, Long> areas = new HashMap<>();
+  /** The save area of each level of a processor that has one of the guest's. */
+  private final Map<Level, Long> areas = new HashMap<>();
 
   SaveAreaRules(Findings findings) {
     this.findings = findings;
@@ -33,7 +45,7 @@ final class SaveAreaRules {
     int request = asked.request();
     if (request == ApCreation.DESTROY) {
       if (e.why().isEmpty()) {
-        areas.remove(asked.apicId());
+        areas.remove(Level.of(asked));
       }
       return;
     }
@@ -44,14 +56,15 @@ final class SaveAreaRules {
           vc,
           () -> "the save area at " + Event.hex(e.area()) + " is at a multiple of 2 MiB");
     }
+    Level level = Level.of(asked);
     areas.forEach(
-        (apic, area) -> {
-          if (area == e.area() && apic != asked.apicId()) {
-            freed(e.at(), vc, apic, area, "is given to APIC " + asked.apicId() + " too");
+        (other, area) -> {
+          if (area == e.area() && !other.equals(level)) {
+            freed(e.at(), vc, other, area, "is given to " + level + " too");
           }
         });
     if (e.why().isEmpty() && areas.size() < MOST) {
-      areas.put(asked.apicId(), e.area());
+      areas.put(level, e.area());
     }
   }
 
@@ -87,14 +100,14 @@ final class SaveAreaRules {
 
   private void within(long gpa, long bytes, At at, long vc, String what) {
     areas.forEach(
-        (apic, area) -> {
+        (level, area) -> {
           if (area >= gpa && area < gpa + bytes) {
-            freed(at, vc, apic, area, what);
+            freed(at, vc, level, area, what);
           }
         });
   }
 
-  private void freed(At at, long vc, int apic, long area, String what) {
+  private void freed(At at, long vc, Level level, long area, String what) {
     findings.add(
         Rule.VMSA_FREED,
         at,
@@ -104,8 +117,8 @@ final class SaveAreaRules {
                 + Event.hex(area)
                 + " "
                 + what
-                + " while the processor with APIC ID "
-                + apic
+                + " while the processor with "
+                + level
                 + " has it");
   }
 }

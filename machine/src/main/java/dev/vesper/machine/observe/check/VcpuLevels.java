@@ -63,9 +63,12 @@ final class VcpuLevels {
     }
   }
 
-  /** A #VC that is reflected is served by the next more privileged level that there is. */
+  /**
+   * A #VC that is reflected is served by the next more privileged level that there is, which runs
+   * instead of one whose save area is busy too, and takes interrupts that one cannot.
+   */
   void exit(AutomaticExit e) {
-    if (e.exit() != REFLECTED_VC) {
+    if (e.exit() != REFLECTED_VC && e.exit() != ExitCode.BUSY && e.exit() != ExitCode.INTR) {
       return;
     }
     for (int other = level - 1; other >= 0; other--) {
