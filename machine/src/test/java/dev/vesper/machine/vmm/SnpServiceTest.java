@@ -526,6 +526,24 @@ final class SnpServiceTest {
     assertThat(exit()).containsExactly(2L, 6L);
   }
 
+  /** A page that was taken from the host meanwhile is left alone, whatever it was to tell of. */
+  @ParameterizedTest
+  @CsvSource({HvDoorbell.SET + ", 0x43000", HvDoorbell.CLEAR + ", 0"})
+  void aDoorbellPageThatIsPrivateByNowIsForgotten(int request, long page) {
+    launch(restricted());
+    register();
+    request(ExitCode.HV_DOORBELL_PAGE, HvDoorbell.SET, 0x41000);
+    assertThat(exit()).containsExactly(0L, 0x41000L);
+    host.vcpus.getFirst().level().lightEoi = 0x50;
+    rmp.update(0x41000, RmpEntry.guest(0x41000, 1));
+    List<Event> told = new ArrayList<>();
+    guest.trace(host, told::add);
+    request(ExitCode.HV_DOORBELL_PAGE, request, page);
+    assertThat(exit()).containsExactly(0L, page);
+    assertThat(told).filteredOn(Event.HostAccess.class::isInstance).isEmpty();
+    assertThat(host.vcpus.getFirst().level().lightEoi).isEqualTo(-1);
+  }
+
   @Test
   void aDoorbellPageIsSetAskedForAndCleared() {
     launch(restricted());
