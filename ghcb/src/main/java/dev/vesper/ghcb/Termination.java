@@ -2,6 +2,9 @@ package dev.vesper.ghcb;
 
 /** Reasons of termination requests in words. */
 public final class Termination {
+  /** Code of the standard's set: the guest lacks support for an SEV feature. */
+  public static final int SNP_FEATURES = 2;
+
   private static final String[] GENERAL = {
     "general termination request", "GHCB protocol range not supported", "SNP features not supported"
   };

@@ -1,7 +1,9 @@
 package dev.vesper.machine.launch;
 
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.stream.Collectors;
 
 /**
  * Bits of SEV_FEATURES in a save area, by the names of the manual (AMD APM volume 2, 15.36; spec:
@@ -29,6 +31,9 @@ public enum SevFeature {
   SMT_PROTECTION(15, "SmtProtection", true),
   SECURE_AVIC(16, "SecureAVIC", false),
   IBPB_ON_ENTRY(21, "IbpbOnEntry", false);
+
+  /** From which bit on SEV_STATUS has them. */
+  public static final int IN_STATUS = 2;
 
   /** The bit as a mask. */
   public final long mask;
@@ -63,24 +68,31 @@ public enum SevFeature {
         continue;
       }
       if (!f.supported) {
-        why.add(f.title + " (0x" + Long.toHexString(f.mask) + ") is not supported");
+        why.add(f + " is not supported");
       } else if (!SNP_ACTIVE.in(features) && f != DEBUG_SWAP && f != PREVENT_HOST_IBS) {
-        why.add(f.title + " (0x" + Long.toHexString(f.mask) + ") needs SNPActive");
+        why.add(f + " needs SNPActive");
       }
     }
     if (RESTRICTED_INJECTION.in(features) && ALTERNATE_INJECTION.in(features)) {
-      why.add(
-          "%s (0x%x) and %s (0x%x) exclude each other"
-              .formatted(
-                  RESTRICTED_INJECTION.title,
-                  RESTRICTED_INJECTION.mask,
-                  ALTERNATE_INJECTION.title,
-                  ALTERNATE_INJECTION.mask));
+      why.add(RESTRICTED_INJECTION + " and " + ALTERNATE_INJECTION + " exclude each other");
     }
     if (unknown != 0) {
       why.add("bits 0x" + Long.toHexString(unknown) + " are reserved");
     }
     return why;
+  }
+
+  /** {@return the names of the features whose bits are set, with the bits, or empty} */
+  public static String names(long features) {
+    return Arrays.stream(values())
+        .filter(f -> f.in(features))
+        .map(SevFeature::toString)
+        .collect(Collectors.joining(", "));
+  }
+
+  @Override
+  public String toString() {
+    return title + " (0x" + Long.toHexString(mask) + ")";
   }
 
   /** {@return whether VMRUN takes features} */

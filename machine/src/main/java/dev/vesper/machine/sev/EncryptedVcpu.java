@@ -21,9 +21,6 @@ public final class EncryptedVcpu extends VirtualCpu {
   /** Guest physical address that the save areas have which are launched. */
   public static final long LAUNCHED_AT = 0xFFFF_FFFF_F000L;
 
-  /** SEV_FEATURES in SEV_STATUS, from which bit on. */
-  private static final int FEATURES_IN_STATUS = 2;
-
   private final int key;
   private int frame;
   private long integrity;
@@ -135,7 +132,7 @@ public final class EncryptedVcpu extends VirtualCpu {
     boolean gif = (vmcb().get(Vmcb.V_INTR) & Vmcb.V_GIF_ENABLE) != 0;
     cpu.queue(alternate ? new QueuedEvents(SaveArea.interruptControl(area), gif) : null);
     cpu.intercepts.x2Apic = alternate;
-    cpu.sevStatus = 3 | f << FEATURES_IN_STATUS;
+    cpu.sevStatus = 3 | f << SevFeature.IN_STATUS;
     cpu.intercepts.snp = snp;
     cpu.intercepts.reflectVc = SevFeature.REFLECT_VC.in(f);
     cpu.configureSnp(

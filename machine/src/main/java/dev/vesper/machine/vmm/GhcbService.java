@@ -7,10 +7,12 @@ import dev.vesper.ghcb.MsrRequest;
 import dev.vesper.ghcb.NaeEvent;
 import dev.vesper.ghcb.PageStateList;
 import dev.vesper.ghcb.Termination;
+import dev.vesper.machine.launch.SevFeature;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.model.CpuModel;
 import dev.vesper.machine.sev.Vmcb;
 import dev.vesper.machine.spec.Outcome;
+import dev.vesper.machine.spec.SevMode;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
@@ -214,7 +216,8 @@ final class GhcbService {
           host.end(
               Outcome.GUEST_TERMINATED,
               "guest asked for termination: "
-                  + Termination.explain((int) info1 & 15, (int) (info1 >>> 4) & 0xFF));
+                  + Termination.explain((int) info1 & 15, (int) (info1 >>> 4) & 0xFF)
+                  + featuresRefused((int) info1 & 0xFFF, info2));
       case ExitCode.UNSUPPORTED_EVENT ->
           host.end(
               Outcome.GAVE_UP,
@@ -345,6 +348,26 @@ final class GhcbService {
       // TSC_AUX is in the guest's encrypted state; vCPU numbers start at 0.
       answer.put(GhcbField.RCX, (long) vcpu().id);
     }
+  }
+
+  /**
+   * {@return which features a guest cannot be launched with, if that is why it terminates}
+   *
+   * @param reason set and code
+   * @param status bits of SEV_STATUS that it names, 0 if it names none
+   */
+  private String featuresRefused(int reason, long status) {
+    if (reason != Termination.SNP_FEATURES << 4 || host.mode != SevMode.SNP) {
+      return "";
+    }
+    long launched = host.snp.features() & ~SevFeature.SNP_ACTIVE.mask;
+    long named = status >>> SevFeature.IN_STATUS & launched;
+    String names = SevFeature.names(named == 0 ? launched : named);
+    return names.isEmpty()
+        ? ""
+        : (named == 0 ? "; SEV_FEATURES have " : "; it does not know ")
+            + names
+            + ", see --guest-features";
   }
 
   private void rdpmc() {
@@ -518,7 +541,8 @@ final class GhcbService {
         host.end(
             Outcome.GUEST_TERMINATED,
             "guest asked for termination: "
-                + Termination.explain((int) (msr >>> 12) & 15, (int) (msr >>> 16) & 0xFF));
+                + Termination.explain((int) (msr >>> 12) & 15, (int) (msr >>> 16) & 0xFF)
+                + featuresRefused((int) (msr >>> 12) & 0xFFF, 0));
         return msr;
       }
       default -> {
