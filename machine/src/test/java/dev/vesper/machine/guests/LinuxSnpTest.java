@@ -184,6 +184,33 @@ final class LinuxSnpTest {
     bootsToInitAndPowersOff(release, flavour, firmware, board, processors, cpu);
   }
 
+  /** A kernel before 6.14 knows nothing of Secure TSC, and says so before anything else. */
+  @ParameterizedTest
+  @CsvSource({"bookworm, 0x201, SecureTSC (0x200)"})
+  void olderKernelsRefuseWhatTheyDoNotKnow(String release, long features, String names)
+      throws BootException, IOException, InterruptedException {
+    TestMachine t =
+        TestMachine.of(
+            options(kernel(release, "cloud-amd64"), Hardware.Board.PC)
+                .snp(SnpLaunch.DEFAULT.withFeatures(features)));
+    Outcome o = t.run(MOST);
+    assertThat(o.status()).isEqualTo(Outcome.GUEST_TERMINATED);
+    assertThat(o.reason())
+        .contains("reason set 0 code 2: SNP features not supported")
+        .endsWith(names + ", see --guest-features");
+  }
+
+  @ParameterizedTest
+  @EnabledIfSystemProperty(named = "long", matches = "true")
+  @CsvSource({
+    "trixie, 0x201, SecureTSC (0x200)",
+    "trixie, 0x231, 'AlternateInjection (0x10), SecureTSC (0x200)'"
+  })
+  void soDoLaterOnes(String release, long features, String names)
+      throws BootException, IOException, InterruptedException {
+    olderKernelsRefuseWhatTheyDoNotKnow(release, features, names);
+  }
+
   /** The guest asks the secure processor for scale and offset, and gives them to its other vCPU. */
   @Test
   @EnabledIfSystemProperty(named = "long", matches = "true")

@@ -176,7 +176,9 @@ final class LocoreSnpTest {
 
   @Test
   void featuresThatNeedHelpEndTheGuestAndOthersDoNot() throws BootException {
-    assertEnds(with(SevFeature.RESTRICTED_INJECTION), "SNP features not supported");
+    assertEnds(
+        with(SevFeature.RESTRICTED_INJECTION),
+        "SNP features not supported; SEV_FEATURES have RestrictedInjection (0x8)");
     TestMachine t = with(SevFeature.DEBUG_SWAP, SevFeature.BTB_ISOLATION);
     assertThat(t.run(50_000_000L).status()).as(t.console()).isEqualTo(LocoreRun.PASSED);
     assertThat(t.console()).contains("SEV_STATUS 647");
