@@ -12,6 +12,8 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Base64;
 import java.util.HexFormat;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -19,6 +21,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Options of {@code run} for guests under SEV-SNP alone. */
 final class SnpRunTest {
@@ -76,6 +79,26 @@ final class SnpRunTest {
 
   private static CommandResult launched(String more) {
     return run("--measure-only --id-block " + block + " " + more);
+  }
+
+  private static String digest(CommandResult r) {
+    Matcher m = Pattern.compile("[0-9a-f]{96}").matcher(r.out());
+    assertThat(m.find()).as(r.out()).isTrue();
+    return m.group();
+  }
+
+  /** What the secure processor adds for Secure TSC is not measured, whatever the frequency. */
+  @ParameterizedTest
+  @ValueSource(strings = {"0x201", "0x11", "0x205 --tsc-frequency 2400000000"})
+  void featuresAreMeasuredAsTheyAreLaunched(String features) {
+    CommandResult run = run("--measure-only --guest-features " + features);
+    CommandResult measured =
+        vesper(
+            "measure --mode snp -m 16M -kernel $kernel --guest-features "
+                + features.replaceAll(" .*", ""));
+    assertThat(measured.status()).as(measured.err()).isZero();
+    assertThat(run.status()).as(run.err()).isZero();
+    assertThat(digest(run)).isEqualTo(digest(measured));
   }
 
   @Test
