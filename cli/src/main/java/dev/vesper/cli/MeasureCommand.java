@@ -209,7 +209,7 @@ final class MeasureCommand implements Options.Command {
       chosen = VcpuTypes.signature(family, modelNumber, step);
     }
     return o.toBuilder()
-        .snp(o.snp().withFeatures(snp.features()))
+        .snp(snp.launch(o.snp()))
         .launch(
             new MachineSpec.Launch(l.policy(), reset, chosen, l.hashes(), l.owner(), l.secret()))
         .build();

@@ -1,10 +1,12 @@
 package dev.vesper.cli;
 
+import dev.vesper.guest.ServiceModule;
 import dev.vesper.machine.launch.IdAuthentication;
 import dev.vesper.machine.launch.IdBlock;
 import dev.vesper.machine.launch.IdKey;
 import dev.vesper.machine.launch.SnpDigest;
 import dev.vesper.machine.launch.SnpPolicy;
+import dev.vesper.machine.spec.SnpLaunch;
 import java.nio.file.Path;
 import java.util.Base64;
 import java.util.HexFormat;
@@ -15,7 +17,17 @@ final class SnpOptions {
   /** SEV_FEATURES, for {@code run} too. */
   static final String FEATURES = "--guest-features";
 
+  /** A service module, for {@code run} too. */
+  static final String SERVICE = "--svsm";
+
+  static final String SERVICE_HELP =
+      "a service module at VMPL0, which runs the kernel at VMPL2 (default: off)";
+
+  /** What the module has no answer to: vTOM, ReflectVC, restricted and alternate injection. */
+  private static final long NOT_SERVED = 0x1E;
+
   private String features = "";
+  private boolean service;
   private String ovmfHash = "";
   private @Nullable Path idKey;
   private @Nullable Path authorKey;
@@ -35,6 +47,7 @@ final class SnpOptions {
             + " metadata are looked at alone",
         v -> ovmfHash = v,
         "--snp-ovmf-hash");
+    o.text("on|off", SERVICE_HELP, v -> service = isOn(v), SERVICE);
     o.path(
         "F",
         "the ID key, P-384 in PEM form: print ID block and authentication for QEMU's id-block and"
@@ -54,9 +67,11 @@ final class SnpOptions {
 
   /** {@return the first option that was given, or null} */
   private @Nullable String given() {
-    return !features.isEmpty()
-        ? FEATURES
-        : !ovmfHash.isEmpty() ? "--snp-ovmf-hash" : idKey != null ? "--idkey" : null;
+    return service
+        ? SERVICE
+        : !features.isEmpty()
+            ? FEATURES
+            : !ovmfHash.isEmpty() ? "--snp-ovmf-hash" : idKey != null ? "--idkey" : null;
   }
 
   /** Refuses what does not belong together. */
@@ -93,6 +108,33 @@ final class SnpOptions {
       throw new UserError(FEATURES + " " + text + ": bit 0 (SNPActive) is always set");
     }
     return v;
+  }
+
+  /** {@return a launch with the service module, if one is asked for} */
+  SnpLaunch launch(SnpLaunch l) {
+    SnpLaunch with = l.withFeatures(features());
+    return service ? withService(with) : with;
+  }
+
+  /** {@return a launch with the service module} */
+  static SnpLaunch withService(SnpLaunch l) {
+    if ((l.features() & NOT_SERVED) != 0) {
+      throw new UserError(
+          SERVICE
+              + ": the module serves no guest with vTOM, ReflectVC, restricted or alternate"
+              + " injection: leave bits 1 to 4 of "
+              + FEATURES
+              + " clear");
+    }
+    return l.withService(ServiceModule.image());
+  }
+
+  private static boolean isOn(String v) {
+    return switch (v) {
+      case "on" -> true;
+      case "off" -> false;
+      default -> throw new UserError(SERVICE + " takes on or off, not '" + v + "'");
+    };
   }
 
   /** {@return the digest of the firmware, or null} */

@@ -35,6 +35,7 @@ final class SnpRunOptions {
   private static final long HERTZ_PER_KILOHERTZ = 1000;
   private static final long LEAST_TSC = 1_000_000;
   private static final long MOST_TSC = SecureTsc.MOST_KILOHERTZ * HERTZ_PER_KILOHERTZ;
+  private static final String SERVICE = SnpOptions.SERVICE;
   private static final String WORKAROUNDS = "--guest-visible-workarounds";
 
   /**
@@ -85,6 +86,7 @@ final class SnpRunOptions {
         "certificates that a guest under snp has with an extended report: a table of the GHCB"
             + " specification in F, or those of Vesper's test chain (default: none)",
         CERTIFICATES);
+    add(o, "on|off", SnpOptions.SERVICE_HELP, SERVICE);
     add(
         o,
         "BASE64",
@@ -146,9 +148,10 @@ final class SnpRunOptions {
     if (said.containsKey(HOST_DATA)) {
       l = l.withHostData(bytes(HOST_DATA, SnpLaunch.HOST_DATA_BYTES));
     }
-    return said.containsKey(WORKAROUNDS)
-        ? l.withWorkarounds(bytes(WORKAROUNDS, SecretsPage.WORKAROUND_BYTES))
-        : l;
+    if (said.containsKey(WORKAROUNDS)) {
+      l = l.withWorkarounds(bytes(WORKAROUNDS, SecretsPage.WORKAROUND_BYTES));
+    }
+    return isOn(SERVICE) ? SnpOptions.withService(l) : l;
   }
 
   private static long hertz(String text) {

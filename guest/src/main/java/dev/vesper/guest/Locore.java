@@ -4,7 +4,6 @@ import dev.vesper.x86.Assembler;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
-import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
@@ -39,10 +38,12 @@ public final class Locore {
 
   private static final List<String> TEXT_SOURCES =
       List.of(
+          "abi",
           "locore0",
           "vector",
           "machdep",
           "ghcb",
+          "ghcb_msr",
           "snp",
           "trap",
           "snp_cpuid",
@@ -119,14 +120,14 @@ public final class Locore {
   private static byte[] build(Map<String, String> changes) {
     Assembler a = new Assembler(TEXT, 32);
     for (String s : TEXT_SOURCES) {
-      a.add(changed(source(s), changes));
+      a.add(changed(Sources.read(s), changes));
     }
     a.add("align 4096\ndata_start:");
-    a.add(changed(source("data"), changes));
+    a.add(changed(Sources.read("data"), changes));
     a.add("align 16\nmptramp:");
-    a.bytes(new Assembler(TRAMPOLINE, 16).add(changed(source("mptramp"), changes)).finish());
+    a.bytes(new Assembler(TRAMPOLINE, 16).add(changed(Sources.read("mptramp"), changes)).finish());
     a.add("align 16\nopenbsd_randomdata:\nskip 16");
-    a.add(source("bss"));
+    a.add(Sources.read("bss"));
     byte[] all = a.finish();
     long data = address(a, "data_start");
     long bss = address(a, "bss");
@@ -160,16 +161,5 @@ public final class Locore {
     Map<String, Long> out = new TreeMap<>(a.labels());
     out.keySet().removeIf(n -> n.startsWith("."));
     return out;
-  }
-
-  private static String source(String name) {
-    try (InputStream in = Locore.class.getResourceAsStream(name + ".s")) {
-      if (in == null) {
-        throw new AssertionError(name + ".s is missing from the module");
-      }
-      return new String(in.readAllBytes(), StandardCharsets.UTF_8);
-    } catch (IOException e) {
-      throw new UncheckedIOException(e);
-    }
   }
 }

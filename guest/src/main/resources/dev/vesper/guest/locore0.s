@@ -6,17 +6,7 @@
 
 equ KERNBASE 0xffffffff80000000
 equ KERNTEXT 0x1000000
-equ NBPG 0x1000
-equ MSR_SEV_GHCB 0xc0010130
-equ MSR_SEV_STATUS 0xc0010131
-equ MSR_EFER 0xc0000080
-equ MSR_GSBASE 0xc0000101
 equ MSR_KERNELGSBASE 0xc0000102
-equ MSRPROTO_SEV_INFO 0x1
-equ MSRPROTO_SEV_INFO_REQ 0x2
-equ MSRPROTO_CPUID_REQ 0x4
-equ MSRPROTO_CPUID_RESP 0x5
-equ MSRPROTO_TERM_REQ 0x100
 equ T_VC 29
 equ GCODE_SEL 0x08
 equ GDATA_SEL 0x10
@@ -24,9 +14,6 @@ equ GUDATA_SEL 0x1b
 equ GUCODE_SEL 0x23
 equ GTSS_SEL 0x28
 equ GSEL3 0x18
-equ SEV_STAT_ENABLED 1
-equ SEV_STAT_ES_ENABLED 2
-equ SEV_STAT_SNP_ENABLED 4
 equ CPUID_SNP 0x10
 
 ; Steps that early code has taken, in early_steps, for the self-test.
@@ -60,19 +47,6 @@ equ CC_BLOB_SECRETS 8
 equ CC_BLOB_SECRETS_SIZE 16
 equ CC_BLOB_CPUID 24
 equ CC_BLOB_CPUID_SIZE 32
-
-; The CPUID page: a count, and entries behind a header.
-equ CPUID_MOST 64
-equ CPUID_HEADER 16
-equ CPUID_ENTRY 48
-equ CPUID_FN 0
-equ CPUID_SUBFN 4
-equ CPUID_XCR0 8
-equ CPUID_XSS 16
-equ CPUID_EAX 24
-equ CPUID_EBX 28
-equ CPUID_ECX 32
-equ CPUID_EDX 36
 
 ; Page table area behind the image and its symbols.  The last five pages are two for GHCBs and three
 ; for early page tables; init_x86_64 takes both from first_avail.

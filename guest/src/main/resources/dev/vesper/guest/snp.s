@@ -2,60 +2,12 @@
 ;
 ; No page is taken on trust: PVALIDATE must change something, or the host has put another page there.  Reasons of the requests to end are those of the standard and, in set 1, Linux'.
 
-equ MSRPROTO_REGISTER_REQ 0x12
-equ MSRPROTO_REGISTER_RESP 0x13
-equ MSRPROTO_PSC_REQ 0x14
-equ MSRPROTO_PSC_RESP 0x15
-equ MSRPROTO_FEATURES_REQ 0x80
-equ MSRPROTO_FEATURES_RESP 0x81
-equ SVM_VMGEXIT_PSC 0x80000010
-equ SVM_VMGEXIT_AP_CREATION 0x80000013
-equ SVM_VMGEXIT_FEATURES 0x8000fffd
-
-equ HV_FEATURE_SNP 1
-equ HV_FEATURE_AP_CREATION 2
-equ PSC_PRIVATE 1
-equ PSC_SHARED 2
-equ PVALIDATE_FAIL_SIZEMISMATCH 6
-equ RMPADJUST_VMSA 0x10000
-equ LARGE_PAGE 0x200000
-
 ; Bits of SEV_STATUS that need help which is not here: all but those of SEV, SEV-ES, SEV-SNP, what is the
 ; processor's alone (8, 9, 14, 17, 23), and the exchange of debug registers (7).
 equ SEV_STAT_NEED_HELP 0xffffffffff7dbc78
 
-equ TERM_SNP_UNSUPPORTED 0x20100
-equ TERM_REGISTER 0x1100
-equ TERM_PSC 0x11100
-equ TERM_PVALIDATE 0x21100
-equ TERM_NOT_VMPL0 0x31100
-equ TERM_CPUID 0x41100
-
 ; All memory below 1 GB, private.
 equ DIRECT_MAP 0xffff800000000000
-
-; A save area, by offset (AMD APM volume 2, table B-4).
-equ VMSA_ES 0x00
-equ VMSA_CS 0x10
-equ VMSA_SS 0x20
-equ VMSA_DS 0x30
-equ VMSA_FS 0x40
-equ VMSA_GS 0x50
-equ VMSA_GDTR 0x60
-equ VMSA_LDTR 0x70
-equ VMSA_IDTR 0x80
-equ VMSA_TR 0x90
-equ VMSA_EFER 0xd0
-equ VMSA_CR0 0x158
-equ VMSA_DR7 0x160
-equ VMSA_DR6 0x168
-equ VMSA_RFLAGS 0x170
-equ VMSA_G_PAT 0x268
-equ VMSA_SEV_FEATURES 0x3b0
-equ VMSA_XCR0 0x3e8
-equ VMSA_MXCSR 0x408
-equ VMSA_X87_FTW 0x40c
-equ VMSA_X87_FCW 0x410
 
 ; Locals of snp_page_states besides those of pv_begin.
 equ PV_NEXT 104
@@ -139,21 +91,6 @@ snp_fail:
     call newline
     pop rax
     jmp vc_terminate64_reason
-
-; ghcb_msr(rax = request): rax = response.  Nobody else may use the MSR meanwhile.
-ghcb_msr:
-    pushfq
-    cli
-    mov rdx, rax
-    shr rdx, 32
-    mov ecx, MSR_SEV_GHCB
-    wrmsr
-    rep vmmcall
-    rdmsr
-    shl rdx, 32
-    or rax, rdx
-    popfq
-    ret
 
 ; snp_register(rdi = GHCB): no event is served before.
 snp_register:

@@ -41,13 +41,14 @@ final class BootArguments {
    *
    * @param memory guest RAM
    * @param low where free memory below 1 MiB ends: what firmware has left is behind
+   * @param end where memory below 4 GiB ends
    * @param systemTable address of the EFI system table, 0 for none
    */
-  static byte[] build(GuestRam memory, long low, long systemTable) {
+  static byte[] build(GuestRam memory, long low, long end, long systemTable) {
     ByteArrayOutputStream map = new ByteArrayOutputStream();
     entry(map, 0, low, FREE);
     entry(map, low, MEGABYTE - low, RESERVED);
-    entry(map, MEGABYTE, memory.below4G() - MEGABYTE, FREE);
+    entry(map, MEGABYTE, end - MEGABYTE, FREE);
     entry(map, BIOS_COPY, BIOS_COPY_SIZE, RESERVED);
     if (memory.above4G() > 0) {
       entry(map, GuestRam.FOUR_GIB, memory.above4G(), FREE);

@@ -19,13 +19,23 @@ final class GuestWriter {
   private static final int MOST_COVERED = 1 << 17;
 
   private final HostView view;
+  private final long lowEnd;
   private final NavigableMap<Long, String> pages = new TreeMap<>();
 
   /** Pages, counted as often as something is put into them. */
   private long covered;
 
-  GuestWriter(HostView view) {
+  /**
+   * @param lowEnd the address behind memory below 4 GiB that is the guest's
+   */
+  GuestWriter(HostView view, long lowEnd) {
     this.view = view;
+    this.lowEnd = lowEnd;
+  }
+
+  /** {@return the memory that is written} */
+  HostView view() {
+    return view;
   }
 
   /** {@return where memory lies} */
@@ -35,7 +45,7 @@ final class GuestWriter {
 
   /** {@return the address behind memory below 4 GiB, where everything is put} */
   long lowEnd() {
-    return ram().below4G();
+    return lowEnd;
   }
 
   /** {@return all memory in MiB, for messages} */

@@ -28,14 +28,24 @@ public final class ImageLoader {
   }
 
   private static LoadedGuest place(BootOptions o, HostView view) throws BootException {
-    GuestWriter w = new GuestWriter(view);
     byte[] firmware = o.firmware();
+    byte[] service = o.launch().service();
     if (firmware != null) {
+      if (service != null) {
+        throw new BootException(
+            "a service module runs a kernel that is booted directly: leave the firmware away");
+      }
       return FirmwareImage.load(o, firmware, view);
     }
+    GuestWriter w = new GuestWriter(view, SvsmRemains.lowEnd(view.ram(), o.launch()));
     SnpLaunch snp = o.launch().snp();
     LoadedGuest g = direct(o, w);
-    return snp == null ? g : SnpRemains.allValid(g, view.ram(), snp);
+    if (snp == null) {
+      return g;
+    }
+    return service == null
+        ? SnpRemains.allValid(g, view.ram(), snp)
+        : SvsmRemains.place(g, service, snp, o.processors(), w);
   }
 
   private static LoadedGuest direct(BootOptions o, GuestWriter w) throws BootException {

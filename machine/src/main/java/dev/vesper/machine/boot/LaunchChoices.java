@@ -19,4 +19,10 @@ public record LaunchChoices(
   public LaunchChoices(ResetState reset, int signature, KernelHashing hashes) {
     this(reset, signature, hashes, null);
   }
+
+  /** {@return the service module under which the guest runs, or null} */
+  byte @Nullable [] service() {
+    SnpLaunch s = snp;
+    return s == null ? null : s.service();
+  }
 }

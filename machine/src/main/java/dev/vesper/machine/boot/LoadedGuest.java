@@ -100,6 +100,11 @@ public record LoadedGuest(
         format, state, apState, apsParked, apJumpTable, all, text, symbols, bios);
   }
 
+  /** {@return the guest with other registers of the boot processor} */
+  LoadedGuest startingAt(LaunchState s) {
+    return new LoadedGuest(format, s, apState, apsParked, apJumpTable, ranges, text, symbols, bios);
+  }
+
   /** {@return the guest with chips as a BIOS has left them} */
   LoadedGuest afterBios() {
     return new LoadedGuest(

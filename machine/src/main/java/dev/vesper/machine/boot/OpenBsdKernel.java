@@ -92,6 +92,7 @@ final class OpenBsdKernel {
         BootArguments.build(
             w.ram(),
             snp ? SnpRemains.BASE : firmware ? FirmwareRemains.BASE : BootArguments.LOW_RAM_END,
+            w.lowEnd(),
             snp ? SnpRemains.placeTables((at, bytes) -> put("SNP remains", at, bytes)) : 0);
     put("boot arguments", BOOTARGS_PAGE, Arrays.copyOf(arguments, (int) PAGE));
     stack(end, arguments.length);

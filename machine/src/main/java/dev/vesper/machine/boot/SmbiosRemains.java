@@ -19,7 +19,7 @@ public final class SmbiosRemains {
    */
   public static LoadedGuest place(LoadedGuest guest, byte[] tables, HostView view)
       throws dev.vesper.machine.spec.BootException {
-    GuestWriter w = new GuestWriter(view);
+    GuestWriter w = new GuestWriter(view, view.ram().below4G());
     byte[] pages = Arrays.copyOf(tables, tables.length + 0xFFF & ~0xFFF);
     w.put("SMBIOS tables", SmbiosTables.ADDRESS, pages);
     return guest.also(w.ranges());

@@ -31,7 +31,12 @@ final class SnpRemains {
   /** The secrets page: from here up to 0xA0000 there is no memory of a kernel's. */
   static final long SECRETS = BASE + 0x1000;
 
-  private static final long CPUID = BASE + 0x2000;
+  /** The CPUID page. */
+  static final long CPUID = BASE + 0x2000;
+
+  /** The calling area of a service module, if the kernel runs under one. */
+  static final long CALLING_AREA = BASE + 0x3000;
+
   private static final int BLOB = 0x40;
   private static final int BLOB_BYTES = 40;
   private static final int SYSTEM_TABLE = 0x80;
@@ -52,8 +57,8 @@ final class SnpRemains {
   private static final long GUID_LOW = 0x44C5_CF26_067B_1F5FL;
 
   private static final long GUID_HIGH = 0x422D_9177_D793_5485L;
-  private static final long VGA = 0xA_0000;
-  private static final long VGA_END = 0xC_0000;
+  static final long VGA = 0xA_0000;
+  static final long VGA_END = 0xC_0000;
 
   private SnpRemains() {}
 
@@ -103,6 +108,17 @@ final class SnpRemains {
    * @throws BootException if the image lies where the pages of SEV-SNP are
    */
   static LoadedGuest allValid(LoadedGuest g, GuestRam ram, SnpLaunch snp) throws BootException {
+    return allValid(g, ram, snp, SECRETS, CPUID);
+  }
+
+  /**
+   * The same where the secure processor fills other pages than the kernel's.
+   *
+   * @param secrets the secrets page that is launched
+   * @param cpuid the CPUID page that is launched
+   */
+  static LoadedGuest allValid(LoadedGuest g, GuestRam ram, SnpLaunch snp, long secrets, long cpuid)
+      throws BootException {
     NavigableMap<Long, String> written = new TreeMap<>();
     for (LoadedGuest.Range r : g.ranges()) {
       for (long at = r.address() & -PAGE; at < r.address() + r.length(); at += PAGE) {
@@ -120,44 +136,44 @@ final class SnpRemains {
                 + " elsewhere");
       }
     }
+    NavigableMap<Long, LoadedGuest.Range> own = new TreeMap<>();
+    own.put(secrets, new LoadedGuest.Range(secrets, PAGE, "secrets", SnpPageType.SECRETS));
+    own.put(cpuid, new LoadedGuest.Range(cpuid, PAGE, "CPUID page", SnpPageType.CPUID));
     List<LoadedGuest.Range> pages = new ArrayList<>();
-    add(pages, written, 0, Math.min(VGA, ram.below4G()));
-    add(pages, written, VGA_END, ram.below4G());
-    add(pages, written, GuestRam.FOUR_GIB, GuestRam.FOUR_GIB + ram.above4G());
+    add(pages, written, own, 0, Math.min(VGA, ram.below4G()));
+    add(pages, written, own, VGA_END, ram.below4G());
+    add(pages, written, own, GuestRam.FOUR_GIB, GuestRam.FOUR_GIB + ram.above4G());
     return g.snp(pages, snp.features());
   }
 
   private static void add(
-      List<LoadedGuest.Range> pages, NavigableMap<Long, String> written, long from, long to) {
+      List<LoadedGuest.Range> pages,
+      NavigableMap<Long, String> written,
+      NavigableMap<Long, LoadedGuest.Range> own,
+      long from,
+      long to) {
     for (long at = from; at < to; ) {
-      SnpPageType type = type(written, at);
-      String what =
-          switch (type) {
-            case NORMAL -> written.getOrDefault(at, "");
-            case SECRETS -> "secrets";
-            case CPUID -> "CPUID page";
-            default -> "memory";
-          };
-      long end = at + PAGE;
-      if (type == SnpPageType.ZERO) {
-        Long next = written.ceilingKey(end);
-        end = Math.min(next == null ? to : next, to);
-        end = at < SECRETS && end > SECRETS ? SECRETS : end;
-      } else if (type == SnpPageType.NORMAL) {
-        while (end < to && what.equals(written.get(end))) {
-          end += PAGE;
+      LoadedGuest.Range r = own.get(at);
+      if (r == null) {
+        String what = written.get(at);
+        long end = at + PAGE;
+        if (what == null) {
+          end = Math.min(next(written, end, to), next(own, end, to));
+          r = new LoadedGuest.Range(at, end - at, "memory", SnpPageType.ZERO);
+        } else {
+          while (end < to && what.equals(written.get(end))) {
+            end += PAGE;
+          }
+          r = new LoadedGuest.Range(at, end - at, what, SnpPageType.NORMAL);
         }
       }
-      pages.add(new LoadedGuest.Range(at, end - at, what, type));
-      at = end;
+      pages.add(r);
+      at = r.address() + r.length();
     }
   }
 
-  private static SnpPageType type(NavigableMap<Long, String> written, long at) {
-    return at == SECRETS
-        ? SnpPageType.SECRETS
-        : at == CPUID
-            ? SnpPageType.CPUID
-            : written.containsKey(at) ? SnpPageType.NORMAL : SnpPageType.ZERO;
+  private static long next(NavigableMap<Long, ?> map, long from, long to) {
+    Long key = map.ceilingKey(from);
+    return key == null ? to : Math.min(key, to);
   }
 }

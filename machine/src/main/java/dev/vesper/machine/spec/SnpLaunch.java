@@ -1,5 +1,6 @@
 package dev.vesper.machine.spec;
 
+import dev.vesper.ghcb.HvFeatures;
 import dev.vesper.machine.launch.IdAuthentication;
 import dev.vesper.machine.launch.IdBlock;
 import dev.vesper.machine.launch.SecretsPage;
@@ -20,6 +21,8 @@ import org.jspecify.annotations.Nullable;
  * @param workarounds 16 bytes of GOSVW, the guest-visible workarounds
  * @param tscKilohertz frequency of the time-stamp counter of a guest with Secure TSC
  * @param host what the hypervisor does while the guest runs
+ * @param service a service module (SVSM) that is launched at VMPL0 and runs the guest at VMPL2: an
+ *     ELF64; or null for a guest at VMPL0
  */
 public record SnpLaunch(
     SnpPolicy policy,
@@ -31,7 +34,8 @@ public record SnpLaunch(
     byte[] hostData,
     byte[] workarounds,
     long tscKilohertz,
-    SnpHost host) {
+    SnpHost host,
+    byte @Nullable [] service) {
   /** Bytes of host data. */
   public static final int HOST_DATA_BYTES = 32;
 
@@ -50,125 +54,120 @@ public record SnpLaunch(
           new byte[HOST_DATA_BYTES],
           new byte[SecretsPage.WORKAROUND_BYTES],
           SecureTsc.HOST_KILOHERTZ,
-          SnpHost.KVM);
+          SnpHost.KVM,
+          null);
+
+  /** A launch of which something is to be another. */
+  private static final class Changed {
+    SnpPolicy policy;
+    long features;
+    @Nullable IdBlock idBlock;
+    @Nullable IdAuthentication authentication;
+    boolean authorKey;
+    boolean vcekDisabled;
+    byte[] hostData;
+    byte[] workarounds;
+    long tscKilohertz;
+    SnpHost host;
+    byte @Nullable [] service;
+
+    Changed(SnpLaunch l) {
+      policy = l.policy;
+      features = l.features;
+      idBlock = l.idBlock;
+      authentication = l.authentication;
+      authorKey = l.authorKey;
+      vcekDisabled = l.vcekDisabled;
+      hostData = l.hostData;
+      workarounds = l.workarounds;
+      tscKilohertz = l.tscKilohertz;
+      host = l.host;
+      service = l.service;
+    }
+
+    SnpLaunch made() {
+      return new SnpLaunch(
+          policy,
+          features,
+          idBlock,
+          authentication,
+          authorKey,
+          vcekDisabled,
+          hostData,
+          workarounds,
+          tscKilohertz,
+          host,
+          service);
+    }
+  }
 
   /** {@return the same with another policy} */
   public SnpLaunch withPolicy(SnpPolicy p) {
-    return new SnpLaunch(
-        p,
-        features,
-        idBlock,
-        authentication,
-        authorKey,
-        vcekDisabled,
-        hostData,
-        workarounds,
-        tscKilohertz,
-        host);
+    Changed c = new Changed(this);
+    c.policy = p;
+    return c.made();
   }
 
   /** {@return the same with other features} */
   public SnpLaunch withFeatures(long f) {
-    return new SnpLaunch(
-        policy,
-        f,
-        idBlock,
-        authentication,
-        authorKey,
-        vcekDisabled,
-        hostData,
-        workarounds,
-        tscKilohertz,
-        host);
+    Changed c = new Changed(this);
+    c.features = f;
+    return c.made();
   }
 
   /** {@return the same with an ID block} */
   public SnpLaunch withIdBlock(IdBlock block, @Nullable IdAuthentication by, boolean author) {
-    return new SnpLaunch(
-        policy,
-        features,
-        block,
-        by,
-        author,
-        vcekDisabled,
-        hostData,
-        workarounds,
-        tscKilohertz,
-        host);
+    Changed c = new Changed(this);
+    c.idBlock = block;
+    c.authentication = by;
+    c.authorKey = author;
+    return c.made();
   }
 
   /** {@return the same with other host data} */
   public SnpLaunch withHostData(byte[] data) {
-    return new SnpLaunch(
-        policy,
-        features,
-        idBlock,
-        authentication,
-        authorKey,
-        vcekDisabled,
-        data,
-        workarounds,
-        tscKilohertz,
-        host);
+    Changed c = new Changed(this);
+    c.hostData = data;
+    return c.made();
   }
 
   /** {@return the same with other workarounds} */
   public SnpLaunch withWorkarounds(byte[] gosvw) {
-    return new SnpLaunch(
-        policy,
-        features,
-        idBlock,
-        authentication,
-        authorKey,
-        vcekDisabled,
-        hostData,
-        gosvw,
-        tscKilohertz,
-        host);
+    Changed c = new Changed(this);
+    c.workarounds = gosvw;
+    return c.made();
   }
 
   /** {@return the same under a hypervisor that does otherwise} */
   public SnpLaunch withHost(SnpHost h) {
-    return new SnpLaunch(
-        policy,
-        features,
-        idBlock,
-        authentication,
-        authorKey,
-        vcekDisabled,
-        hostData,
-        workarounds,
-        tscKilohertz,
-        h);
+    Changed c = new Changed(this);
+    c.host = h;
+    return c.made();
   }
 
   /** {@return the same whose chip's key is disabled, or not} */
   public SnpLaunch withVcekDisabled(boolean disabled) {
-    return new SnpLaunch(
-        policy,
-        features,
-        idBlock,
-        authentication,
-        authorKey,
-        disabled,
-        hostData,
-        workarounds,
-        tscKilohertz,
-        host);
+    Changed c = new Changed(this);
+    c.vcekDisabled = disabled;
+    return c.made();
   }
 
   /** {@return the same with another frequency of the time-stamp counter} */
   public SnpLaunch withTscKilohertz(long kilohertz) {
-    return new SnpLaunch(
-        policy,
-        features,
-        idBlock,
-        authentication,
-        authorKey,
-        vcekDisabled,
-        hostData,
-        workarounds,
-        kilohertz,
-        host);
+    Changed c = new Changed(this);
+    c.tscKilohertz = kilohertz;
+    return c.made();
+  }
+
+  /**
+   * {@return the same with a service module, under a hypervisor that runs several VMPLs}
+   *
+   * @param image of the module, an ELF64
+   */
+  public SnpLaunch withService(byte[] image) {
+    Changed c = new Changed(this);
+    c.host = host.offering(host.features() | HvFeatures.MULTI_VMPL);
+    c.service = image;
+    return c.made();
   }
 }

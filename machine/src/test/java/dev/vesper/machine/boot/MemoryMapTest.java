@@ -99,7 +99,10 @@ final class MemoryMapTest {
     ByteBuffer b =
         ByteBuffer.wrap(
                 BootArguments.build(
-                    new GuestRam(0xF000_0000L, 0x1000_0000L), BootArguments.LOW_RAM_END, 0))
+                    new GuestRam(0xF000_0000L, 0x1000_0000L),
+                    BootArguments.LOW_RAM_END,
+                    0xF000_0000L,
+                    0))
             .order(ByteOrder.LITTLE_ENDIAN);
     assertThat(Range.read(b, 12 + 2 * 20)).isEqualTo(new Range(0x10_0000, 0xEFF0_0000L, FREE));
     assertThat(Range.read(b, 12 + 3 * 20)).isEqualTo(new Range(0xFFC0_0000L, 0x40_0000, 2));
