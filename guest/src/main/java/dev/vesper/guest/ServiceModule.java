@@ -19,7 +19,15 @@ public final class ServiceModule {
   private static final int READ_WRITE_EXECUTE = 7;
 
   private static final List<String> SOURCES =
-      List.of("abi", "svsm_boot", "ghcb_msr", "svsm_call", "svsm_core", "svsm_data");
+      List.of(
+          "abi",
+          "svsm_boot",
+          "ghcb_msr",
+          "svsm_call",
+          "svsm_core",
+          "svsm_attest",
+          "svsm_crypto",
+          "svsm_data");
 
   private ServiceModule() {}
 

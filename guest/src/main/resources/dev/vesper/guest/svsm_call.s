@@ -60,6 +60,8 @@ svsm_dispatch:
     mov ecx, eax
     shr rax, 32
     je .dispatch_core
+    cmp eax, 1
+    je svsm_attest
     mov eax, SVSM_ERR_PROTOCOL
     ret
 .dispatch_core:

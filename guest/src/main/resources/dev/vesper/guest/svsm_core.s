@@ -85,6 +85,27 @@ guest_memory:
     jne .used_next
     ret
 
+; guest_piece(rdi = address, rsi = bytes): ZF if they are in one page, and that is the guest's.  It may be the calling
+; area, which is where kernels put what belongs to a call.  Destroys rax, rcx, rdx.
+guest_piece:
+    mov eax, edi
+    and eax, NBPG-1
+    add eax, esi
+    cmp eax, NBPG
+    ja .piece_done
+    push rdi
+    push rsi
+    and rdi, -NBPG
+    cmp rdi, [r12+AREA_CAA]
+    je .piece_known
+    mov esi, NBPG
+    call guest_memory
+.piece_known:
+    pop rsi
+    pop rdi
+.piece_done:
+    ret
+
 core_remap_ca:
     mov eax, SVSM_ERR_PARAMETER
     test edi, NBPG-1
@@ -111,9 +132,9 @@ core_pvalidate:
     push r13
     push r14
     mov rbp, rdi
-    and rdi, -NBPG
+    mov esi, 8
+    call guest_piece
     mov eax, SVSM_ERR_ADDRESS
-    call .list_there
     jne .list_return
     movzx r13d, word [rbp]
     mov ecx, ebp
@@ -141,16 +162,6 @@ core_pvalidate:
     pop r13
     pop rbp
 .list_done:
-    ret
-; The list may be in a calling area, which is where kernels have it.
-.list_there:
-    push rax
-    cmp rdi, [r12+AREA_CAA]
-    je .list_in_caa
-    mov esi, NBPG
-    call guest_memory
-.list_in_caa:
-    pop rax
     ret
 
 ; pvalidate_entry(rdi = entry: 1:0 size, 2 validate, 3 unchanged is no error, 63:12 page): eax = result
