@@ -45,6 +45,7 @@ public final class Locore {
           "ghcb",
           "ghcb_msr",
           "snp",
+          "svsm",
           "trap",
           "snp_cpuid",
           "vc_ioio",

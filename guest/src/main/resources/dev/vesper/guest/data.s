@@ -43,6 +43,9 @@ snp_cpuid: dq 0
 sev_features: dq 0
 hv_features: dq 0
 ap_save_area: dq 0
+; The level that we run at, and what the second CPU hears of the service module.
+snp_vmpl: dq 0
+ap_protocol: dq 0
 ; A list for the page state change event: its header and two entries.
 psc_list: dq 0, 0, 0
 ; Leaves of CPUID that have sub-leaves.
@@ -266,6 +269,26 @@ msg_snp_large: ascii "snp: page state change by event, 2 MB"
     db 0
 msg_snp_destroy: ascii "snp: second CPU destroyed, its save area a page again"
     db 0
+msg_svsm_found: ascii "svsm: service module by the secrets page"
+    db 0
+msg_svsm_protocols: ascii "svsm: core and attestation protocol, version 1"
+    db 0
+msg_svsm_unknown: ascii "svsm: calls and protocols that there are not"
+    db 0
+msg_svsm_zero: ascii "svsm: a validated page is zero"
+    db 0
+msg_svsm_list: ascii "svsm: a list goes as far as it is good"
+    db 0
+msg_svsm_format: ascii "svsm: lists and pages that are no such are refused"
+    db 0
+msg_svsm_module: ascii "svsm: pages that are not ours are refused"
+    db 0
+msg_svsm_remap: ascii "svsm: another calling area"
+    db 0
+msg_svsm_vcpu: ascii "svsm: save areas that may not run are refused"
+    db 0
+msg_svsm_second: ascii "svsm: the second CPU is served"
+    db 0
 msg_process: ascii "kernel: a process with CPUID of its own"
     db 0
 msg_user_msr: ascii "vctrap: RDMSR ends a process"
@@ -300,7 +323,11 @@ msg_not_validated: ascii "vctrap: a page that is not validated"
     db 0
 msg_snp_unsupported: ascii "snp: features of the guest or the host are not supported"
     db 0
-msg_not_vmpl0: ascii "snp: not at VMPL0"
+msg_no_svsm: ascii "snp: not at VMPL0, and no service module"
+    db 0
+msg_svsm_refused: ascii "svsm: the host does not run the service module"
+    db 0
+msg_svsm_not_served: ascii "svsm: the service module has not served a call"
     db 0
 msg_register: ascii "snp: the host refuses the GHCB"
     db 0

@@ -259,6 +259,9 @@ main:
     test dword [cpu_sev_guestmode], SEV_STAT_SNP_ENABLED
     je .no_es
     call snp_page_test
+    cmp qword [snp_vmpl], 0
+    je .no_es
+    call svsm_test
 .no_es:
     mov rsi, msg_timer
     call step
@@ -289,6 +292,14 @@ main:
 .mp_offered:
     cmp dword [ap_apicid], 1
     call check
+    cmp qword [snp_vmpl], 0
+    je .main_destroy
+    mov rsi, msg_svsm_second
+    call step
+    mov rax, 0x100000001
+    cmp rax, [ap_protocol]
+    call check
+.main_destroy:
     cmp qword [ap_save_area], 0
     je .mp_checked
     call snp_destroy_test

@@ -166,6 +166,11 @@ ap_main:
     cpuid
     shr ebx, 24
     mov [ap_apicid], ebx
+    cmp qword [snp_vmpl], 0
+    je .ap_running
+    call svsm_query_core
+    mov [ap_protocol], rcx
+.ap_running:
     lock inc dword [cpus_running]
 .ap_halt:
     cli

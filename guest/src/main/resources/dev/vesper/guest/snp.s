@@ -41,8 +41,12 @@ snp_start:
     mov edx, 1
     rmpadjust
     test eax, eax
-    jne .not_vmpl0
+    je .vmpl0
+    call svsm_find
+    jmp short .level_known
+.vmpl0:
     or dword [early_steps], STEP_VMPL0
+.level_known:
     mov rdi, [rsp]
     call .snp_share
     mov rdi, [rsp]
@@ -60,10 +64,6 @@ snp_start:
 .snp_unsupported:
     mov rsi, msg_snp_unsupported
     mov eax, TERM_SNP_UNSUPPORTED
-    jmp snp_fail
-.not_vmpl0:
-    mov rsi, msg_not_vmpl0
-    mov eax, TERM_NOT_VMPL0
     jmp snp_fail
 
 ; snp_fail(rsi = why, eax = request to end): says so if there is a GHCB to say it by.  Whoever has said that it
@@ -232,6 +232,8 @@ snp_evict:
 
 ; snp_pvalidate(rdi = page, ecx = size, esi = 1 to validate): the instruction's eax and CF.
 snp_pvalidate:
+    cmp qword [snp_vmpl], 0
+    jne svsm_pvalidate
     mov rax, DIRECT_MAP
     add rax, rdi
     mov edx, esi
@@ -270,6 +272,8 @@ snp_ap_create:
     mov [rdx+VMSA_G_PAT], rax
     mov rax, [sev_features]
     mov [rdx+VMSA_SEV_FEATURES], rax
+    mov al, [snp_vmpl]
+    mov [rdx+VMSA_VMPL], al
     mov qword [rdx+VMSA_XCR0], 1
     mov dword [rdx+VMSA_MXCSR], 0x1f80
     mov word [rdx+VMSA_X87_FTW], 0x5555
@@ -282,6 +286,8 @@ snp_ap_create:
 
 ; snp_save_area(rdi = page, eax = RMPADJUST_VMSA or 0): makes it a save area, or a page again.
 snp_save_area:
+    cmp qword [snp_vmpl], 0
+    jne svsm_save_area
     lea edx, [rax+1]
     lea rax, [rdi+KERNBASE]
     xor ecx, ecx
@@ -302,6 +308,9 @@ snp_ap_request:
     mov eax, 1
     shl rax, 32
     mov edi, edi
+    or rax, rdi
+    mov rdi, [snp_vmpl]
+    shl rdi, 16
     or rax, rdi
     mov [rbp+PV_EXTRA+EX_INFO1], rax
     mov [rbp+PV_EXTRA+EX_INFO2], r12

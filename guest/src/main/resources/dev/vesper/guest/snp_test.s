@@ -24,16 +24,25 @@ snp_early_test:
     call snp_features
     cmp rax, [hv_features]
     call check
+    cmp qword [snp_vmpl], 0
+    jne .early_service
     mov rsi, msg_snp_vmpl
     call step
     mov eax, STEP_VMPL0
     call check_early
+    jmp short .early_registered
+.early_service:
+    mov rsi, msg_svsm_found
+    call step
+    cmp qword [snp_vmpl], 2
+    call check
+.early_registered:
     mov rsi, msg_snp_registered
     call step
     mov eax, STEP_REGISTERED
     jmp check_early
 
-; The secrets page has a version, and a key for each of the four levels; the CPUID page has the leaf of SEV.  Both are
+; The secrets page has a version, and a key for each of the four levels that is not above ours; the CPUID page has the leaf of SEV.  Both are
 ; private, at pages of their own.
 snp_pages_check:
     mov rdi, [snp_secrets]
@@ -52,15 +61,20 @@ snp_pages_check:
     add rsi, [snp_secrets]
     cmp dword [rsi], 2
     jb .pages_bad
-    mov ecx, 4
+    xor ecx, ecx
 .pages_key:
     mov rax, [rsi+0x20]
     or rax, [rsi+0x28]
     or rax, [rsi+0x30]
     or rax, [rsi+0x38]
-    je .pages_bad
+    setne al
+    cmp rcx, [snp_vmpl]
+    setae dl
+    cmp al, dl
+    jne .pages_bad
     add rsi, 32
-    dec ecx
+    inc ecx
+    cmp ecx, 4
     jne .pages_key
     mov r8d, 0x8000001f
     xor r9d, r9d
@@ -400,3 +414,287 @@ snp_destroy_test:
     call snp_save_area
     cmp eax, eax
     jmp check
+
+; svsm_test: what the service module serves, and what it refuses.
+svsm_test:
+    push rbx
+    push r12
+    push r13
+    call page_alloc
+    mov rbx, rax
+    call page_alloc
+    call page_alloc
+    mov r13, rax
+    lea r12, [rbx+KERNBASE]
+
+    mov rsi, msg_svsm_protocols
+    call step
+    mov rdi, 1
+    call svsm_query
+    jne .protocols_checked
+    mov rdi, 0x100000001
+    call svsm_query
+    jne .protocols_checked
+    ; Neither a later version, nor a virtual TPM.
+    mov rdi, 2
+    call svsm_query
+    je .protocols_bad
+    mov rdi, 0x200000001
+    call svsm_query
+    je .protocols_bad
+    cmp eax, eax
+    jmp short .protocols_checked
+.protocols_bad:
+    test rsp, rsp
+.protocols_checked:
+    call check
+
+    mov rsi, msg_svsm_unknown
+    call step
+    mov rax, 0x700000000
+    mov edx, SVSM_ERR_PROTOCOL
+    call .answers
+    jne .unknown_checked
+    mov eax, 99
+    mov edx, SVSM_ERR_CALL
+    call .answers
+    jne .unknown_checked
+    ; Nobody deposits memory.
+    mov eax, 4
+    mov edx, SVSM_ERR_CALL
+    call .answers
+    jne .unknown_checked
+    mov eax, SVSM_CORE_CONFIGURE_VTOM
+    xor ecx, ecx
+    mov edx, SVSM_ERR_REQUEST
+    call .answers
+.unknown_checked:
+    call check
+
+    mov rsi, msg_svsm_zero
+    call step
+    mov rax, 0x7365637265742121
+    mov [r12], rax
+    mov [r12+NBPG-8], rax
+    mov rdi, rbx
+    xor esi, esi
+    call snp_validate
+    mov rdi, rbx
+    mov esi, 1
+    call snp_validate
+    mov rax, [r12]
+    or rax, [r12+NBPG-8]
+    call check
+
+    ; Rescinds the first page and the third, and stops between them at one that is the host's.
+    mov rsi, msg_svsm_list
+    call step
+    mov rdx, [gs:CI_CAA_VADDR]
+    mov qword [rdx+8], 3
+    mov [rdx+16], rbx
+    mov rax, 0xa0000
+    mov [rdx+24], rax
+    mov [rdx+32], r13
+    mov edx, SVSM_ERR_ADDRESS
+    call .list
+    jne .list_checked
+    mov rdx, [gs:CI_CAA_VADDR]
+    cmp word [rdx+10], 1
+    jne .list_checked
+    ; One that is not valid cannot be rescinded.
+    mov [rdx+24], rbx
+    mov edx, SVSM_ERR_PVALIDATE+1
+    call .list
+    jne .list_checked
+    ; What changes nothing is no error if we say so, and the list goes on.
+    mov rdx, [gs:CI_CAA_VADDR]
+    lea rax, [r13-NBPG+12]
+    mov [rdx+24], rax
+    xor edx, edx
+    call .list
+    jne .list_checked
+    mov rdx, [gs:CI_CAA_VADDR]
+    cmp word [rdx+10], 3
+    jne .list_checked
+    mov rdi, rbx
+    mov esi, 1
+    call snp_validate
+    mov rdi, r13
+    mov esi, 1
+    call snp_validate
+    cmp eax, eax
+.list_checked:
+    call check
+
+    mov rsi, msg_svsm_format
+    call step
+    ; Nothing in it, nothing left of it, more than a page has; a size and a bit that there are not; no list.
+    mov edx, SVSM_ERR_PARAMETER
+    mov rcx, 0
+    call .header
+    jne .format_checked
+    mov rcx, 0x10001
+    call .header
+    jne .format_checked
+    mov rcx, 511
+    call .header
+    jne .format_checked
+    mov ecx, 2
+    call .entry
+    jne .format_checked
+    mov ecx, 0x14
+    call .entry
+    jne .format_checked
+    ; 2 MB that are not aligned.
+    mov ecx, 0x1001
+    call .entry
+    jne .format_checked
+    mov eax, SVSM_CORE_PVALIDATE
+    mov rcx, [gs:CI_CAA_PADDR]
+    add rcx, 12
+    call .answers
+.format_checked:
+    call check
+
+    mov rsi, msg_svsm_module
+    call step
+    mov rsi, DIRECT_MAP
+    add rsi, [snp_secrets]
+    mov rcx, [rsi+SECRETS_SVSM_BASE]
+    mov edx, SVSM_ERR_ADDRESS
+    call .entry
+    jne .module_checked
+    mov rcx, [rsi+SECRETS_SVSM_BASE]
+    add rcx, [rsi+SECRETS_SVSM_SIZE]
+    sub rcx, NBPG-4
+    call .entry
+    jne .module_checked
+    ; Behind all memory, around the end of all addresses, our own calling area.
+    mov rcx, 0x000ffffffffff004
+    call .entry
+    jne .module_checked
+    mov rcx, 0xfffffffffffff004
+    call .entry
+    jne .module_checked
+    mov rcx, [gs:CI_CAA_PADDR]
+    call .entry
+    jne .module_checked
+    mov eax, SVSM_CORE_PVALIDATE
+    mov rcx, [rsi+SECRETS_SVSM_BASE]
+    call .answers
+    jne .module_checked
+    mov eax, SVSM_CORE_REMAP_CA
+    mov rcx, [rsi+SECRETS_SVSM_BASE]
+    call .answers
+.module_checked:
+    call check
+
+    mov rsi, msg_svsm_remap
+    call step
+    mov eax, SVSM_CORE_REMAP_CA
+    lea rcx, [rbx+8]
+    mov edx, SVSM_ERR_PARAMETER
+    call .answers
+    jne .remap_checked
+    mov byte [r12], 1
+    mov eax, SVSM_CORE_REMAP_CA
+    mov rcx, rbx
+    xor edx, edx
+    call .answers
+    jne .remap_checked
+    cmp byte [r12], 0
+    jne .remap_checked
+    mov [gs:CI_CAA_PADDR], rbx
+    mov [gs:CI_CAA_VADDR], r12
+    mov rdi, 1
+    call svsm_query
+.remap_checked:
+    call check
+
+    ; A save area of level 0, one that is not for AMD-V, one of other features, a processor that there is not.
+    mov rsi, msg_svsm_vcpu
+    call step
+    lea rdi, [r13+KERNBASE]
+    mov byte [rdi+VMSA_VMPL], 0
+    mov qword [rdi+VMSA_EFER], 0x1000
+    mov rax, [sev_features]
+    mov [rdi+VMSA_SEV_FEATURES], rax
+    mov edx, SVSM_ERR_PARAMETER
+    call .vcpu
+    jne .vcpu_checked
+    mov byte [rdi+VMSA_VMPL], 2
+    mov qword [rdi+VMSA_EFER], 0
+    call .vcpu
+    jne .vcpu_checked
+    mov qword [rdi+VMSA_EFER], 0x1000
+    mov qword [rdi+VMSA_SEV_FEATURES], 3
+    call .vcpu
+    jne .vcpu_checked
+    mov rax, [sev_features]
+    mov [rdi+VMSA_SEV_FEATURES], rax
+    mov r8d, 0x1000
+    call .vcpu_of
+    jne .vcpu_checked
+    ; The page is ours all the while; and what is no save area is not taken for one.
+    mov eax, SVSM_CORE_DELETE_VCPU
+    mov rcx, r13
+    call .answers
+    jne .vcpu_checked
+    mov edx, SVSM_ERR_ADDRESS
+    mov eax, SVSM_CORE_CREATE_VCPU
+    lea rcx, [r13+8]
+    call .answers
+    jne .vcpu_checked
+    mov eax, SVSM_CORE_CREATE_VCPU
+    mov rcx, [gs:CI_CAA_PADDR]
+    call .answers
+.vcpu_checked:
+    call check
+    pop r13
+    pop r12
+    pop rbx
+    ret
+
+; .answers(rax = call, rcx as the module gets it, edx = result): ZF if that is the result.  Keeps rdx, rsi, rdi.
+.answers:
+    push rdi
+    push rsi
+    push rdx
+    mov r8d, 1
+    call svsm_call
+    pop rdx
+    pop rsi
+    pop rdi
+    cmp eax, edx
+    ret
+; .list(edx = result): the list in the calling area
+.list:
+    mov eax, SVSM_CORE_PVALIDATE
+    mov rcx, [gs:CI_CAA_PADDR]
+    add rcx, 8
+    jmp short .answers
+; .header(rcx = that of the list, edx = result)
+.header:
+    mov rax, [gs:CI_CAA_VADDR]
+    mov [rax+8], rcx
+    jmp short .list
+; .entry(rcx = the only one, edx = result)
+.entry:
+    mov rax, [gs:CI_CAA_VADDR]
+    mov qword [rax+8], 1
+    mov [rax+16], rcx
+    jmp short .list
+; .vcpu(edx = result): the third page as the save area of APIC 1, or of .vcpu_of's R8
+.vcpu:
+    mov r8d, 1
+.vcpu_of:
+    push rdi
+    push rdx
+    mov eax, SVSM_CORE_CREATE_VCPU
+    mov rcx, r13
+    lea rdx, [r13-NBPG]
+    call svsm_call
+    pop rdx
+    pop rdi
+    cmp eax, edx
+    ret

@@ -40,6 +40,8 @@ svsm_take:
     mov rax, .take_faulted
     mov [gs:CPU_RECOVER], rax
     mov [gs:CPU_RECOVER_RSP], rsp
+    mov eax, SVSM_ERR_ADDRESS
+    mov [gs:CPU_FAULT_RESULT], rax
     mov rax, [rbx+VMSA_RAX]
     mov rdi, [rbx+VMSA_RCX]
     call svsm_dispatch
@@ -52,7 +54,7 @@ svsm_take:
 .take_faulted:
     mov rbx, [gs:CPU_ENTRY]
     mov rbx, [rbx+AREA_VMSA]
-    mov eax, SVSM_ERR_ADDRESS
+    mov rax, [gs:CPU_FAULT_RESULT]
     jmp short .take_served
 
 ; svsm_dispatch(rax = protocol and call, rdi = RCX, rbx = save area): rax = result

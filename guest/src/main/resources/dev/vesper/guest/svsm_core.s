@@ -191,6 +191,9 @@ pvalidate_entry:
     call guest_memory
     mov eax, SVSM_ERR_ADDRESS
     jne .entry_return
+    ; A page that is not there to be changed, because the host has it, is one that an instruction cannot take.
+    mov eax, SVSM_ERR_PVALIDATE+1
+    mov [gs:CPU_FAULT_RESULT], rax
     ; Whoever may not have the page loses it before it is nobody's: VMPL2, and VMPL3 by its grace.
     test r12b, 4
     jne .entry_validate
@@ -229,6 +232,8 @@ pvalidate_entry:
 .entry_done:
     xor eax, eax
 .entry_return:
+    mov ecx, SVSM_ERR_ADDRESS
+    mov [gs:CPU_FAULT_RESULT], rcx
     pop r14
     pop r13
     pop r12

@@ -1,0 +1,207 @@
+package dev.vesper.machine.guests;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.vesper.ghcb.ExitCode;
+import dev.vesper.ghcb.GhcbField;
+import dev.vesper.ghcb.HvFeatures;
+import dev.vesper.ghcb.MsrRequest;
+import dev.vesper.guest.Locore;
+import dev.vesper.guest.ServiceModule;
+import dev.vesper.machine.LaunchPlan;
+import dev.vesper.machine.TestMachine;
+import dev.vesper.machine.host.HostMemory;
+import dev.vesper.machine.observe.Event.AutomaticExit;
+import dev.vesper.machine.observe.Event.GhcbExchange;
+import dev.vesper.machine.observe.Event.Pvalidate;
+import dev.vesper.machine.spec.BootException;
+import dev.vesper.machine.spec.MachineSpec;
+import dev.vesper.machine.spec.Outcome;
+import dev.vesper.machine.spec.SevMode;
+import dev.vesper.machine.spec.SnpHost;
+import dev.vesper.machine.spec.SnpLaunch;
+import java.io.IOException;
+import java.io.InputStream;
+import java.nio.charset.StandardCharsets;
+import java.util.HexFormat;
+import java.util.Map;
+import java.util.Objects;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
+import org.junit.jupiter.params.provider.MethodSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** The reference guest at VMPL2 under the service module, and either of them broken. */
+final class LocoreSvsmTest {
+  private static final long RMP_VIOLATION = 1L << 31;
+  private static final long MEMORY = 64L << 20;
+
+  /** Where the module lies: the last 2 MiB. */
+  private static final long MODULE = MEMORY - (2 << 20);
+
+  /** Its secrets page, and the guest's. */
+  private static final long SECRETS = MODULE + 0x1F_D000;
+
+  private static final long GUEST_SECRETS = 0x9_D000;
+  private static final int KEY_BYTES = 32;
+  private static final int KEYS = 0x20;
+
+  private static final SnpLaunch SERVED = SnpLaunch.DEFAULT.withService(ServiceModule.image());
+
+  private static MachineSpec.Builder spec(byte[] image, SnpLaunch snp) {
+    return MachineSpec.builder(SevMode.SNP, image, b -> {})
+        .memoryBytes(MEMORY)
+        .processors(2)
+        .snp(snp);
+  }
+
+  private static boolean converts(LocoreRun r) {
+    return r.events(AutomaticExit.class)
+        .anyMatch(e -> e.exit() == ExitCode.NPF && (e.info1() & RMP_VIOLATION) != 0);
+  }
+
+  @ParameterizedTest
+  @ValueSource(booleans = {false, true})
+  void theSelfTestPassesAtVmpl2(boolean large) throws BootException {
+    SnpHost host = SERVED.host().withLargePages(large);
+    LocoreRun r = LocoreRun.run(spec(Locore.image(), SERVED.withHost(host)));
+    assertThat(r.outcome().status()).as(r.console()).isEqualTo(LocoreRun.PASSED);
+    assertThat(r.console())
+        .contains("svsm: the second CPU is served ... ok", "locore: self-test passed")
+        .doesNotContain("not offered", "VMPL0");
+    // What the host converts or splits, it converts or splits for entries of 2 MiB alone.
+    assertThat(converts(r)).isEqualTo(large);
+    // No page is accepted but by the module, of which the last is a list's.
+    assertThat(r.events(Pvalidate.class)).isNotEmpty();
+    assertThat(r.events(GhcbExchange.class).filter(e -> e.exit() == ExitCode.SNP_RUN_VMPL).count())
+        .isGreaterThan(600);
+  }
+
+  @Test
+  void theMachineLaunchesWhatThePlanMeasures() throws BootException {
+    MachineSpec s = spec(Locore.image(), SERVED).build();
+    String planned = HexFormat.of().formatHex(LaunchPlan.of(s).digest());
+    TestMachine t = TestMachine.of(spec(Locore.image(), SERVED));
+    assertThat(t.machine().launchDigest()).isEqualTo(planned);
+    // The module is part of it, and so is what it runs.
+    String pause = "    pause\n    jmp short .take_lock";
+    SnpLaunch other = SERVED.withService(ServiceModule.image(Map.of(pause, "nop\n" + pause)));
+    assertThat(digest(Locore.image(), other)).isNotEqualTo(planned);
+    assertThat(digest(Locore.image(), SnpLaunch.DEFAULT)).isNotEqualTo(planned);
+    assertThat(digest(Locore.image("    cli\n    hlt", "    hlt"), SERVED)).isNotEqualTo(planned);
+  }
+
+  private static String digest(byte[] image, SnpLaunch snp) throws BootException {
+    return HexFormat.of().formatHex(LaunchPlan.of(spec(image, snp).build()).digest());
+  }
+
+  @Test
+  void theGuestHasTheSecretsOfItsOwnLevelAlone() throws BootException {
+    LocoreRun r = LocoreRun.run(spec(Locore.image(), SERVED));
+    byte[] all = r.machine().observer().readPrivate(SECRETS, 4096);
+    byte[] given = r.machine().observer().readPrivate(GUEST_SECRETS, 4096);
+    HexFormat hex = HexFormat.of();
+    for (int level = 0; level < 4; level++) {
+      int at = KEYS + level * KEY_BYTES;
+      String key = hex.formatHex(all, at, at + KEY_BYTES);
+      assertThat(key).isNotEqualTo("0".repeat(2 * KEY_BYTES));
+      assertThat(hex.formatHex(given, at, at + KEY_BYTES))
+          .as("VMPCK%d", level)
+          .isEqualTo(level < 2 ? "0".repeat(2 * KEY_BYTES) : key);
+    }
+    assertThat(hex.formatHex(given, 0x140, 0x160))
+        .as("base, size, calling area, version, level")
+        .isEqualTo("0000e003000000000000200000000000" + "00f00900000000000100000002000000");
+    HostMemory host = r.machine().hostView();
+    assertThat(host.bytes(SECRETS, 4096)).isNotEqualTo(all);
+  }
+
+  /** The module's memory is nobody's but its own: the guest that reads it is not served. */
+  @ParameterizedTest
+  @ValueSource(
+      strings = {"mov al, [rdx]", "mov [rdx], al", "mov al, [rdx+0x1fd000]", "mov [rdx+0xfff], al"})
+  void theModulesMemoryIsItsOwn(String access) throws BootException {
+    TestMachine t =
+        TestMachine.of(
+            spec(
+                Locore.withMain("mov rdx, DIRECT_MAP+" + MODULE + "\n" + access + "\nret\n"),
+                SERVED));
+    Outcome o = t.run(50_000_000L);
+    assertThat(o.status()).as(o.reason()).isEqualTo(Outcome.PAGE_REFUSED);
+    assertThat(o.reason()).contains("the VMPL that runs lacks the permission", "GPA 0x3e");
+  }
+
+  @Test
+  void hostsWithoutWhatTheModuleNeedsAreRefused() throws BootException {
+    TestMachine t = TestMachine.of(spec(Locore.image(), SERVED.withHost(SnpHost.KVM)));
+    Outcome o = t.run(50_000_000L);
+    assertThat(o.status()).isEqualTo(Outcome.GUEST_TERMINATED);
+    assertThat(o.reason()).contains("SNP features not supported");
+  }
+
+  /** A host that says that it ran the module and did not: the guest looks at its calling area. */
+  @Test
+  void aHostThatRunsNoModuleIsNoticed() throws BootException {
+    TestMachine t = TestMachine.of(spec(Locore.image(), SERVED));
+    t.machine()
+        .hypervisor()
+        .onEvent(
+            ExitCode.SNP_RUN_VMPL,
+            (exit, next) -> {
+              if (exit.request(GhcbField.SW_EXITINFO1) == 0) {
+                exit.set(GhcbField.SW_EXITINFO1, 0);
+                exit.set(GhcbField.SW_EXITINFO2, 0);
+              } else {
+                next.run();
+              }
+            });
+    assertThat(t.run(50_000_000L).status()).isEqualTo(LocoreRun.FAILED);
+    assertThat(t.console()).contains("panic: svsm: the service module has not served a call");
+  }
+
+  @Test
+  void theModuleAsksForWhatItNeedsBeforeTheGuestRuns() throws BootException {
+    TestMachine t = TestMachine.of(spec(Locore.image(), SERVED));
+    t.machine()
+        .hypervisor()
+        .onMsr(
+            MsrRequest.HV_FEATURES_REQ,
+            (exit, next) ->
+                exit.respond(MsrRequest.features(HvFeatures.SNP | HvFeatures.AP_CREATION)));
+    assertThat(t.run(50_000_000L).status()).isEqualTo(Outcome.GUEST_TERMINATED);
+    assertThat(t.console()).isEmpty();
+  }
+
+  private static Stream<Arguments> mutants() throws IOException {
+    try (InputStream in = LocoreSvsmTest.class.getResourceAsStream("mutants-svsm.txt")) {
+      return new String(Objects.requireNonNull(in).readAllBytes(), StandardCharsets.UTF_8)
+              .lines()
+              .filter(l -> !l.isBlank() && !l.startsWith("#"))
+              .map(l -> Arguments.of((Object[]) l.split("\\|", -1)))
+              .toList()
+              .stream();
+    }
+  }
+
+  /** One thing broken on purpose, in the guest or in the module: the self-test says where. */
+  @ParameterizedTest
+  @MethodSource("mutants")
+  void aBrokenGuestOrModuleIsNoticedByName(String of, String place, String find, String replacement)
+      throws BootException {
+    String from = find.replace("\\n", "\n");
+    String to = replacement.replace("\\n", "\n");
+    boolean module = of.equals("module");
+    byte[] service = module ? ServiceModule.image(Map.of(from, to)) : ServiceModule.image();
+    byte[] guest = module ? Locore.image() : Locore.image(from, to);
+    assertThat(module ? service : guest)
+        .as("the mutation applies")
+        .isNotEqualTo(module ? ServiceModule.image() : Locore.image());
+    LocoreRun r = LocoreRun.run(spec(guest, SnpLaunch.DEFAULT.withService(service)));
+    assertThat(r.outcome().status()).isNotIn(LocoreRun.PASSED, Outcome.DEFECT);
+    assertThat(r.outcome().reason() + "\n" + r.place())
+        .as("%s%n%s", r.outcome(), r.console())
+        .contains(place);
+  }
+}
