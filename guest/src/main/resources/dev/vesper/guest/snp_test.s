@@ -549,6 +549,11 @@ svsm_test:
     mov ecx, 0x1001
     call .entry
     jne .format_checked
+    ; A good list at a bad place.
+    mov rax, [gs:CI_CAA_VADDR]
+    mov qword [rax+12], 1
+    lea rcx, [r13-NBPG+12]
+    mov [rax+20], rcx
     mov eax, SVSM_CORE_PVALIDATE
     mov rcx, [gs:CI_CAA_PADDR]
     add rcx, 12
