@@ -170,10 +170,56 @@ final class SnpRunTest {
         "--sev snp -kernel $kernel --id-auth AA | give it with --id-block",
         "--sev snp -kernel $kernel --author-key-enabled on | give the key's signature with --id-auth",
         "--sev snp -kernel $kernel --host-data AA | --host-data: it has 32 bytes, not 1",
-        "--sev snp -kernel $kernel --guest-visible-workarounds AAAA | it has 16 bytes, not 3"
+        "--sev snp -kernel $kernel --guest-visible-workarounds AAAA | it has 16 bytes, not 3",
+        "--sev es -kernel $kernel --svsm on | --svsm is for --sev snp",
+        "--sev snp -kernel $kernel --svsm 1 | --svsm takes on or off, not '1'",
+        "--sev snp -kernel $kernel --svsm on --guest-features 9 | leave bits 1 to 4",
+        "--sev snp -bios $kernel --svsm on | a kernel that is booted directly: leave -bios away",
+        "--sev snp -kernel $kernel --svsm on -m 2M | where the service module begins at 0x0"
       })
   void mistakesAreSaidInALine(String options, String said) {
     CommandResult r = vesper("run " + options);
+    assertThat(r.err()).contains(said);
+    assertThat(r.err().lines()).hasSize(1);
+    assertThat(r.status()).isEqualTo(2);
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "'-smp 2', ''",
+    "'', '-m 15M'",
+    "'--guest-features 21', '-append x'",
+    "'', '-M q35 -m 24M'"
+  })
+  void aServiceModuleIsPartOfTheLaunch(String some, String more) {
+    String memory = more.contains("-m") ? "" : "-m 16M ";
+    String options = " -kernel $kernel --svsm on " + memory + some + " " + more;
+    CommandResult r = vesper("run --sev snp --measure-only" + options);
+    assertThat(r.status()).as(r.err()).isZero();
+    CommandResult measured = vesper("measure --mode snp" + options);
+    assertThat(measured.err()).isEmpty();
+    assertThat(r.out()).contains("launch digest " + measured.out().strip());
+    CommandResult without = vesper("measure --mode snp" + options.replace("--svsm on", ""));
+    assertThat(without.out()).isNotEqualTo(measured.out());
+  }
+
+  @Test
+  void theReferenceGuestRunsUnderTheServiceModule() {
+    CommandResult r = vesper("run --sev snp --svsm on -smp 2");
+    assertThat(r.status()).as(r.err()).isZero();
+    assertThat(r.err()).isEmpty();
+  }
+
+  @ParameterizedTest
+  @CsvSource(
+      delimiter = '|',
+      value = {
+        "--mode sev --svsm on | --svsm is for --mode snp",
+        "--mode snp --svsm maybe | --svsm takes on or off, not 'maybe'",
+        "--mode snp --svsm on --guest-features 1f | leave bits 1 to 4"
+      })
+  void measuringSaysTheSame(String options, String said) {
+    CommandResult r = vesper("measure -kernel $kernel " + options);
     assertThat(r.err()).contains(said);
     assertThat(r.err().lines()).hasSize(1);
     assertThat(r.status()).isEqualTo(2);

@@ -292,7 +292,9 @@ final class VmplTest {
     "0, 'mov eax, [rdi]', 'data read'",
     "2, 'mov eax, [rdi]', 'data read'",
     "3, 'call rdi', 'fetch'",
-    "11, 'call rdi', ''"
+    "7, 'call rdi', 'fetch'",
+    "11, 'call rdi', ''",
+    "15, 'call rdi', ''"
   })
   void permissionsAreObeyed(int permissions, String access, String refused) throws Exception {
     for (int e : executions()) {
@@ -322,6 +324,72 @@ final class VmplTest {
         g.ended();
       } else {
         assertThat(g.end().reason()).contains("0x500000", refused, "VMPL", "vCPU 0, RIP 0x");
+        assertThat(g.end().status()).isEqualTo(Outcome.PAGE_REFUSED);
+      }
+    }
+  }
+
+  /**
+   * At CPL 3 it is the user's permission to execute that counts. The code there is VMGEXIT, with a
+   * request to run level 0 in the MSR.
+   */
+  @ParameterizedTest
+  @CsvSource({"7, ''", "15, ''", "11, 'fetch'", "3, 'fetch'"})
+  void usersHaveAPermissionOfTheirOwnToExecute(int permissions, String refused) throws Exception {
+    for (int e : executions()) {
+      SnpGuest g =
+          run(
+              """
+              begin:
+                  mov edi, 0x500000
+                  mov dword [rdi], 0xd9010ff3
+                  call create
+                  mov edi, 0x500000
+                  mov esi, 0x501000
+                  mov r8d, %d
+                  call grant
+                  mov r9d, 2
+                  call run
+                  jmp end
+              low:
+                  mov rax, cr3
+                  and rax, -4096
+                  or qword [rax], 4
+                  mov rax, [rax]
+                  btr rax, 51
+                  and rax, -4096
+                  or qword [rax], 4
+                  mov rax, [rax]
+                  btr rax, 51
+                  and rax, -4096
+                  or qword [rax+16], 4
+                  mov rax, cr3
+                  mov cr3, rax
+                  lgdt [rel users]
+                  mov ecx, 0xc0010130
+                  mov eax, 0x16
+                  xor edx, edx
+                  wrmsr
+                  push 0x2b
+                  push 0x500800
+                  push 2
+                  push 0x23
+                  push 0x500000
+                  iretq
+              users:
+                  dw 47
+                  dq segments
+              align 8
+              segments:
+                  dq 0, 0, 0x00af9b000000ffff, 0x00cf93000000ffff
+                  dq 0x00affb000000ffff, 0x00cff3000000ffff
+              """
+                  .formatted(permissions),
+              e);
+      if (refused.isEmpty()) {
+        g.ended();
+      } else {
+        assertThat(g.end().reason()).contains("0x500000", refused, "VMPL", "RIP 0x500000");
         assertThat(g.end().status()).isEqualTo(Outcome.PAGE_REFUSED);
       }
     }

@@ -33,7 +33,7 @@ public final class ImageLoader {
     if (firmware != null) {
       if (service != null) {
         throw new BootException(
-            "a service module runs a kernel that is booted directly: leave the firmware away");
+            "the service module runs a kernel that is booted directly: leave -bios away");
       }
       return FirmwareImage.load(o, firmware, view);
     }
