@@ -1,6 +1,7 @@
 /**
  * {@code locore}, the reference guest: a kernel for SEV-ES and SEV-SNP written with Vesper's own
- * assembler. It knows the architecture and the GHCB standard, nothing of the machine that runs it.
+ * assembler; and the service module, under which guests run at VMPL2. They know the architecture
+ * and the GHCB standard, and share what they have of those; nothing of the machine that runs them.
  */
 @NullMarked
 package dev.vesper.guest;
