@@ -66,6 +66,9 @@ final class SnpLaunchSequence {
     parts.vcpus.forEach(v -> v.vmcb().set(Vmcb.ASID, ASID));
     long context = (long) parts.memory.allocateHostPage() << 12;
     p.init();
+    if (l.host().vlek()) {
+      p.vlekLoad();
+    }
     RmpResult given = rmp.update(context, RmpEntry.guest(0, 0).forFirmware());
     assert given == RmpResult.SUCCESS : given;
     p.contextCreate(context);
@@ -103,7 +106,7 @@ final class SnpLaunchSequence {
         new SnpSecureProcessor.Finish(
             l.idBlock(), l.authentication(), l.authorKey(), l.vcekDisabled(), l.hostData()));
     parts.host.certificates(
-        l.host().certificates().table(SnpProduct.of(host.signature()), o.seed()));
+        l.host().certificates().table(SnpProduct.of(host.signature()), o.seed(), l.host().vlek()));
     parts.host.guestRequests(new MessageBounce(p, context, parts.memory));
     return new SnpLaunchSequence(p, context, l.policy(), List.copyOf(pages));
   }

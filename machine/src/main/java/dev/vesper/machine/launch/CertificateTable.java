@@ -17,17 +17,20 @@ public final class CertificateTable {
   /** A key that was lent to who runs the machine. */
   public static final UUID VLEK = UUID.fromString("a8074bc2-a25a-483e-aae6-39c045a0b8a1");
 
-  /** Who has signed the chip's key. */
+  /** Who has signed the chip's key, or the one that was lent. */
   public static final UUID ASK = UUID.fromString("4ab7b379-bbac-4fe4-a02f-05aef327c782");
 
   /** Who has signed that. */
   public static final UUID ARK = UUID.fromString("c0b406a4-a803-4952-9743-3fb6014cd0ae");
 
+  /** Which of them hold no more: a list that the last has signed. */
+  public static final UUID CRL = UUID.fromString("92f81bc3-5811-4d3d-97ff-d19f88dc67ea");
+
   /** Bytes of an entry, and of a table that has none. */
   public static final int ENTRY = 24;
 
   /** Most bytes of a table that is read: Linux takes no more. */
-  public static final int MOST_BYTES = 0x4000;
+  private static final int MOST_BYTES = 0x4000;
 
   private static final int OFFSET = 16;
   private static final int LENGTH = 20;

@@ -14,26 +14,77 @@ import java.security.spec.MGF1ParameterSpec;
 import java.security.spec.PKCS8EncodedKeySpec;
 import java.security.spec.PSSParameterSpec;
 import java.security.spec.RSAPublicKeySpec;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Base64;
+import java.util.List;
+import java.util.Map;
 import java.util.Objects;
+import java.util.Set;
+import java.util.UUID;
+import java.util.concurrent.ConcurrentHashMap;
 
 /**
  * Certificates for an {@link EndorsementKey}, in the form of those that AMD's key service gives
- * (spec: snp 7.5): ARK, which signs itself, ASK and VCEK. Their keys are no secret, and each
+ * (spec: snp 7.5): ARK, which signs itself; ASK and a chip's VCEK; ASVK and a VLEK, which AMD lends
+ * to who runs many chips; and lists of those that are revoked. Their keys are no secret, and each
  * subject says that it is of a test chain: who trusts this ARK trusts everybody.
  *
- * <p>ARK and ASK are the same for all seeds, so that a verifier has to be told of them once. All
- * bytes are decided by product and seed.
+ * <p>All but the VCEK are the same for all seeds, so that a verifier has to be told of them once.
+ * All bytes are decided by product and seed, and each certificate is signed when it is first asked
+ * for.
  */
 public final class EndorsementChain {
   /** What each subject has as its description. */
   public static final String DESCRIPTION = "Vesper test chain";
 
+  /** To whom a VLEK is lent, as its certificate has it. */
+  public static final String LENT_TO = "Vesper test provider";
+
   /** How all of them are signed: RSASSA-PSS with SHA-384 and a salt as long as the hash. */
   public static final PSSParameterSpec SIGNATURE =
       new PSSParameterSpec(
           "SHA-384", "MGF1", MGF1ParameterSpec.SHA384, 48, PSSParameterSpec.TRAILER_FIELD_BC);
+
+  /** Whose key a certificate is of. */
+  public enum Part {
+    /** AMD's root key of a product. */
+    ARK("ark", 0x10000),
+    /** Signs VCEKs. */
+    ASK("ask", 0x10001),
+    /** Of a chip at a TCB version. */
+    VCEK("", 0),
+    /** Signs VLEKs. */
+    ASVK("asvk", 0x10002),
+    /** Lent to a provider, for a TCB version. */
+    VLEK("", 0);
+
+    private final String file;
+    private final int serial;
+
+    Part(String file, int serial) {
+      this.file = file;
+      this.serial = serial;
+    }
+
+    /** {@return who signs it} */
+    Part issuer() {
+      return switch (this) {
+        case ARK, ASK, ASVK -> ARK;
+        case VCEK -> ASK;
+        case VLEK -> ASVK;
+      };
+    }
+
+    private String common(SnpProduct p) {
+      return switch (this) {
+        case ARK -> "ARK-" + p.text();
+        case ASK -> "SEV-" + p.text();
+        case ASVK -> "SEV-VLEK-" + p.text();
+        case VCEK, VLEK -> "SEV-" + name();
+      };
+    }
+  }
 
   private static final String RSASSA_PSS = "1.2.840.113549.1.1.10";
   private static final String MGF1 = "1.2.840.113549.1.1.8";
@@ -41,101 +92,149 @@ public final class EndorsementChain {
   private static final String EXTENSIONS = "1.3.6.1.4.1.3704.1.";
   private static final int HASH_BYTES = 48;
   private static final int VERSION_3 = 2;
-  private static final int ARK_SERIAL = 0x10000;
-  private static final int ASK_SERIAL = 0x10001;
+  private static final int LIST_VERSION_2 = 1;
+  private static final String FROM = "250101000000Z";
+  private static final String UNTIL = "491231235959Z";
 
   /** Bits of a key's usage, from the left: signs certificates; signs lists of revoked ones too. */
   private static final int CERT_SIGN = 0x04;
 
   private static final int CERT_AND_CRL_SIGN = 0x06;
 
-  private final byte[] ark;
-  private final byte[] ask;
-  private final byte[] vcek;
+  private final SnpProduct product;
+  private final long seed;
+  private final Map<Part, byte[]> signed = new ConcurrentHashMap<>();
 
-  private EndorsementChain(byte[] ark, byte[] ask, byte[] vcek) {
-    this.ark = ark;
-    this.ask = ask;
-    this.vcek = vcek;
+  private EndorsementChain(SnpProduct product, long seed) {
+    this.product = product;
+    this.seed = seed;
   }
 
   /** {@return the certificates for the chip of a seed} */
   public static EndorsementChain of(SnpProduct product, long seed) {
-    RSAPrivateCrtKey root = key("ark");
-    RSAPrivateCrtKey intermediate = key("ask");
-    String name = product.text();
-    byte[] rootName = name("ARK-" + name);
-    byte[] intermediateName = name("SEV-" + name);
-    byte[] list = revocations(name);
-    byte[] ark =
-        signed(
-            root,
-            ARK_SERIAL,
-            rootName,
-            rootName,
-            publicKey(root),
-            usage(CERT_AND_CRL_SIGN),
-            identifier(root, true),
-            authority(Der.sequence(Der.yes())),
-            list);
-    byte[] ask =
-        signed(
-            root,
-            ASK_SERIAL,
-            rootName,
-            intermediateName,
-            publicKey(intermediate),
-            identifier(intermediate, true),
-            identifier(root, false),
-            authority(Der.sequence(Der.yes(), Der.integer(0))),
-            usage(CERT_SIGN),
-            list);
-    EndorsementKey chip = EndorsementKey.of(product, seed);
-    byte[] vcek =
-        signed(
-            intermediate,
-            0,
-            intermediateName,
-            name("SEV-VCEK"),
-            chip.publicKey().getEncoded(),
-            chipExtensions(chip));
-    return new EndorsementChain(ark, ask, vcek);
+    return new EndorsementChain(product, seed);
+  }
+
+  /** {@return a certificate, X.509 in DER} */
+  public byte[] certificate(Part of) {
+    return signed.computeIfAbsent(of, this::make).clone();
+  }
+
+  private byte[] make(Part of) {
+    byte[] key =
+        switch (of) {
+          case VCEK -> chip().publicKey().getEncoded();
+          case VLEK -> EndorsementKey.lent(product).publicKey().getEncoded();
+          case ARK, ASK, ASVK -> publicKey(key(of));
+        };
+    return signed(
+        key(of.issuer()),
+        of.serial,
+        name(of.issuer()),
+        name(of),
+        key,
+        switch (of) {
+          case ARK ->
+              join(
+                  usage(CERT_AND_CRL_SIGN),
+                  identifier(key(of), true),
+                  authority(Der.sequence(Der.yes())),
+                  revocations(of));
+          case ASK, ASVK ->
+              join(
+                  identifier(key(of), true),
+                  identifier(key(of.issuer()), false),
+                  authority(Der.sequence(Der.yes(), Der.integer(0))),
+                  usage(CERT_SIGN),
+                  revocations(of));
+          case VCEK -> chipExtensions(chip());
+          case VLEK -> lentExtensions();
+        });
+  }
+
+  private EndorsementKey chip() {
+    return EndorsementKey.of(product, seed);
   }
 
   /** {@return the root's certificate, X.509 in DER} */
   public byte[] ark() {
-    return ark.clone();
+    return certificate(Part.ARK);
   }
 
   /** {@return the certificate that the root has signed, X.509 in DER} */
   public byte[] ask() {
-    return ask.clone();
+    return certificate(Part.ASK);
   }
 
   /** {@return the certificate of the chip's key, X.509 in DER} */
   public byte[] vcek() {
-    return vcek.clone();
+    return certificate(Part.VCEK);
   }
 
-  /** {@return what an extended guest request gives a guest: VCEK, ASK and ARK} */
+  /** {@return what an extended guest request gives a guest: VCEK, ASK, ARK and no revocation} */
   public byte[] table() {
+    return table(CertificateTable.VCEK, Part.VCEK, Part.ASK);
+  }
+
+  /** {@return the same where a VLEK signs; the place of ASK is that of ASVK too} */
+  public byte[] lentTable() {
+    return table(CertificateTable.VLEK, Part.VLEK, Part.ASVK);
+  }
+
+  private byte[] table(UUID guid, Part key, Part issuer) {
     return new CertificateTable()
-        .with(CertificateTable.VCEK, vcek)
-        .with(CertificateTable.ASK, ask)
-        .with(CertificateTable.ARK, ark)
+        .with(guid, certificate(key))
+        .with(CertificateTable.ASK, certificate(issuer))
+        .with(CertificateTable.ARK, certificate(Part.ARK))
+        .with(CertificateTable.CRL, revoked(Set.of()))
         .encode();
+  }
+
+  /**
+   * {@return the list of certificates that hold no more, which the root signs, X.509 in DER}
+   *
+   * @param parts what is in it; a key that the root has not certified is named with its issuer
+   */
+  public byte[] revoked(Set<Part> parts) {
+    List<byte[]> entries = new ArrayList<>();
+    boolean indirect = false;
+    for (Part p : Part.values()) {
+      if (parts.contains(p)) {
+        boolean other = p.issuer() != Part.ARK;
+        indirect |= other;
+        byte[] issuer = critical("2.5.29.29", Der.sequence(Der.explicit(4, name(p.issuer()))));
+        entries.add(
+            other
+                ? Der.sequence(Der.integer(p.serial), Der.time(FROM), Der.sequence(issuer))
+                : Der.sequence(Der.integer(p.serial), Der.time(FROM)));
+      }
+    }
+    RSAPrivateCrtKey root = key(Part.ARK);
+    byte[] number = extension("2.5.29.20", Der.integer(1));
+    byte[] spans = critical("2.5.29.28", Der.sequence(Der.plain(4, new byte[] {(byte) 0xFF})));
+    byte[] body =
+        Der.sequence(
+            Der.integer(LIST_VERSION_2),
+            algorithm(),
+            name(Part.ARK),
+            Der.time(FROM),
+            Der.time(UNTIL),
+            entries.isEmpty() ? new byte[0] : Der.sequence(entries.toArray(byte[][]::new)),
+            Der.explicit(
+                0, Der.sequence(identifier(root, false), number, indirect ? spans : new byte[0])));
+    return Der.sequence(body, algorithm(), Der.bits(0, sign(root, body)));
   }
 
   // ---- names and extensions
 
-  private static byte[] name(String common) {
+  private byte[] name(Part of) {
     return Der.sequence(
         attribute("2.5.4.11", Der.utf8("Engineering")),
         attribute("2.5.4.6", Der.printable("US")),
         attribute("2.5.4.7", Der.utf8("Santa Clara")),
         attribute("2.5.4.8", Der.utf8("CA")),
         attribute("2.5.4.10", Der.utf8("Advanced Micro Devices")),
-        attribute("2.5.4.3", Der.utf8(common)),
+        attribute("2.5.4.3", Der.utf8(of.common(product))),
         attribute("2.5.4.13", Der.utf8(DESCRIPTION)));
   }
 
@@ -167,19 +266,30 @@ public final class EndorsementChain {
         : extension("2.5.29.35", Der.sequence(Der.plain(0, id)));
   }
 
-  private static byte[] revocations(String product) {
+  /** {@return where the list is that says whether a certificate is revoked} */
+  private byte[] revocations(Part of) {
+    String kind = of == Part.ASVK ? "vlek" : "vcek";
     byte[] url =
-        ("https://kdsintf.amd.com/vcek/v1/" + product + "/crl").getBytes(StandardCharsets.US_ASCII);
+        ("https://kdsintf.amd.com/" + kind + "/v1/" + product.text() + "/crl")
+            .getBytes(StandardCharsets.US_ASCII);
     byte[] names = Der.implicit(0, Der.implicit(0, Der.plain(6, url)));
     return extension("2.5.29.31", Der.sequence(Der.sequence(names)));
   }
 
-  private static byte[] chipExtensions(EndorsementKey chip) {
-    SnpProduct product = chip.product();
+  private byte[] chipExtensions(EndorsementKey chip) {
+    byte[] id = Arrays.copyOf(chip.chipId(), product.chipIdBytes());
+    String name = product == SnpProduct.TURIN ? product.text() : product.text() + "-B0";
+    return join(described(name), extension(EXTENSIONS + "4", id));
+  }
+
+  /** A VLEK is of no chip, and says no stepping. */
+  private byte[] lentExtensions() {
+    return join(described(product.text()), extension(EXTENSIONS + "5", Der.ia5(LENT_TO)));
+  }
+
+  private byte[] described(String name) {
     TcbVersion tcb = product.tcb();
     boolean turin = product == SnpProduct.TURIN;
-    byte[] id = Arrays.copyOf(chip.chipId(), product.chipIdBytes());
-    String name = turin ? product.text() : product.text() + "-B0";
     return join(
         extension(EXTENSIONS + "1", Der.integer(turin ? 1 : 0)),
         extension(EXTENSIONS + "2", Der.ia5(name)),
@@ -190,8 +300,7 @@ public final class EndorsementChain {
         level(6, 0),
         level(7, 0),
         level(3, tcb.snp()),
-        level(8, tcb.microcode()),
-        extension(EXTENSIONS + "4", id));
+        level(8, tcb.microcode()));
   }
 
   private static byte[] level(int number, int value) {
@@ -214,8 +323,8 @@ public final class EndorsementChain {
 
   // ---- keys and signatures
 
-  private static RSAPrivateCrtKey key(String name) {
-    try (InputStream in = EndorsementChain.class.getResourceAsStream("test-" + name + ".pem")) {
+  private static RSAPrivateCrtKey key(Part of) {
+    try (InputStream in = EndorsementChain.class.getResourceAsStream("test-" + of.file + ".pem")) {
       String pem = new String(Objects.requireNonNull(in).readAllBytes(), StandardCharsets.US_ASCII);
       byte[] der = Base64.getMimeDecoder().decode(pem.replaceAll("-----[^-]*-----", ""));
       PrivateKey k = KeyFactory.getInstance("RSA").generatePrivate(new PKCS8EncodedKeySpec(der));
@@ -254,14 +363,14 @@ public final class EndorsementChain {
       byte[] issuer,
       byte[] subject,
       byte[] publicKey,
-      byte[]... extensions) {
+      byte[] extensions) {
     byte[] body =
         Der.sequence(
             Der.explicit(0, Der.integer(VERSION_3)),
             Der.integer(serial),
             algorithm(),
             issuer,
-            Der.sequence(Der.time("250101000000Z"), Der.time("491231235959Z")),
+            Der.sequence(Der.time(FROM), Der.time(UNTIL)),
             subject,
             publicKey,
             Der.explicit(3, Der.sequence(extensions)));

@@ -16,6 +16,7 @@ import dev.vesper.machine.launch.SnpProduct;
 import dev.vesper.machine.launch.TcbVersion;
 import dev.vesper.machine.memory.Page;
 import java.util.Arrays;
+import java.util.Objects;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -43,12 +44,10 @@ final class GuestMessages {
   private static final int KEY_RESPONSE = 0x40;
   private static final int KEY_AT = 0x20;
   private static final int TSC_INFO = 0x80;
-  private static final int SELECT_VLEK = 2;
-  private static final int SELECT_RESERVED = 3;
 
   private final AttestationReport about;
-  private final EndorsementKey chip;
-  private final boolean vcekDisabled;
+  private final ReportKeys signers;
+  private final SnpProduct product;
   private final byte[] vmrk;
   private final byte[][] keys;
   private final CpuidPage.Host host;
@@ -58,24 +57,24 @@ final class GuestMessages {
 
   /**
    * @param about a report about the guest, but for what a request adds, not signed
-   * @param chip who signs; its product's TCB version is current, committed and reported
-   * @param vcekDisabled that key is not to be used
+   * @param signers who signs
+   * @param product whose TCB version is current, committed and reported
    * @param vmrk the guest's own root of keys, 32 bytes
    * @param keys VMPCK0 to VMPCK3
    * @param tsc how the launched save areas have time counted, or null without Secure TSC
    */
   GuestMessages(
       AttestationReport about,
-      EndorsementKey chip,
-      boolean vcekDisabled,
+      ReportKeys signers,
+      SnpProduct product,
       byte[] vmrk,
       byte[][] keys,
       CpuidPage.Host host,
       @Nullable SecureTsc tsc) {
     this.tsc = tsc;
     this.about = about;
-    this.chip = chip;
-    this.vcekDisabled = vcekDisabled;
+    this.signers = signers;
+    this.product = product;
     this.vmrk = vmrk;
     this.keys = keys;
     this.host = host;
@@ -183,36 +182,33 @@ final class GuestMessages {
     int bytes = REPORT_AT + AttestationReport.BYTES;
     int select = q[REPORT_KEY] & 3;
     int vmpl = (int) Page.INT.get(q, REPORT_VMPL);
+    EndorsementKey by = signers.selected(select);
     byte[] refusal = null;
     if (m.payload().length != REPORT_REQUEST) {
       refusal = refused(bytes, SevStatus.INVALID_PARAM, "the request has another size than 0x60");
     } else if ((q[REPORT_KEY] & ~3) != 0 || !zero(q, REPORT_KEY + 1)) {
       refusal = refused(bytes, SevStatus.INVALID_PARAM, "reserved bytes are not zero");
-    } else if (vcekDisabled || select == SELECT_VLEK || select == SELECT_RESERVED) {
-      refusal = refused(bytes, SevStatus.INVALID_KEY, noKey(select));
+    } else if (by == null) {
+      refusal = refused(bytes, SevStatus.INVALID_KEY, ReportKeys.none(select));
     } else if (Integer.compareUnsigned(vmpl, m.key()) < 0) {
       refusal = refused(bytes, SevStatus.INVALID_PARAM, above(vmpl, m.key()));
     }
-    if (refusal != null) {
-      Page.INT.set(refusal, REPORT_SIZE, AttestationReport.BYTES);
-      return refusal;
+    if (refusal != null || by == null) {
+      byte[] without = Objects.requireNonNull(refusal);
+      Page.INT.set(without, REPORT_SIZE, AttestationReport.BYTES);
+      return without;
     }
     AttestationReport r = new AttestationReport(about.encode());
     r.set(ReportField.VMPL, vmpl);
     r.set(ReportField.REPORT_DATA, Arrays.copyOf(q, REPORT_DATA));
-    r.sign(chip);
+    r.set(
+        ReportField.KEY_INFO,
+        r.number(ReportField.KEY_INFO) | by.signer() << AttestationReport.SIGNER_SHIFT);
+    r.sign(by);
     byte[] out = new byte[bytes];
     Page.INT.set(out, REPORT_SIZE, AttestationReport.BYTES);
     System.arraycopy(r.encode(), 0, out, REPORT_AT, AttestationReport.BYTES);
     return out;
-  }
-
-  private String noKey(int select) {
-    return switch (select) {
-      case SELECT_VLEK -> "no VLEK is loaded";
-      case SELECT_RESERVED -> "key selection 3 is reserved";
-      default -> "VCEK is disabled, and no VLEK is loaded";
-    };
   }
 
   private static String above(int vmpl, int key) {
@@ -232,7 +228,7 @@ final class GuestMessages {
     int vmpl = (int) Page.INT.get(q, 0x10);
     int svn = (int) Page.INT.get(q, 0x14);
     long tcb = (long) Page.LONG.get(q, 0x18);
-    SnpProduct product = chip.product();
+    EndorsementKey by = signers.selected(select);
     TcbVersion asked = product.decode(tcb);
     if (m.payload().length != KEY_REQUEST) {
       return refused(
@@ -241,8 +237,8 @@ final class GuestMessages {
     if ((q[0] & ~7) != 0 || !zero(q, 1, 8)) {
       return refused(KEY_RESPONSE, SevStatus.INVALID_PARAM, "reserved bytes are not zero");
     }
-    if (select == SELECT_VLEK || select == SELECT_RESERVED || !own && vcekDisabled) {
-      return refused(KEY_RESPONSE, SevStatus.INVALID_KEY, noKey(select));
+    if (by == null && (!own || select > 1)) {
+      return refused(KEY_RESPONSE, SevStatus.INVALID_KEY, ReportKeys.none(select));
     }
     if (Integer.compareUnsigned(vmpl, m.key()) < 0) {
       return refused(KEY_RESPONSE, SevStatus.INVALID_PARAM, above(vmpl, m.key()));
@@ -266,7 +262,7 @@ final class GuestMessages {
           "guest SVN " + Integer.toUnsignedString(svn) + " is above that of the ID block");
     }
     DerivedKey.Request r = new DerivedKey.Request(own, (int) fields, vmpl, svn, tcb);
-    byte[] root = own ? vmrk : chip.root(product.tcb());
+    byte[] root = own || by == null ? vmrk : by.root(product.tcb());
     byte[] out = new byte[KEY_RESPONSE];
     System.arraycopy(DerivedKey.of(root, r, about), 0, out, KEY_AT, DerivedKey.BYTES);
     return out;

@@ -101,6 +101,7 @@ public final class SnpSecureProcessor {
   private final EndorsementKey chip;
   private final List<String> commands = new ArrayList<>();
   private final Map<Long, Guest> guests = new HashMap<>();
+  private @Nullable EndorsementKey lent;
   private boolean initialised;
   private boolean flushed;
 
@@ -360,8 +361,8 @@ public final class SnpSecureProcessor {
     g.messages =
         new GuestMessages(
             about(g, f),
-            chip,
-            f.vcekDisabled(),
+            new ReportKeys(f.vcekDisabled() ? null : chip, lent),
+            chip.product(),
             SeededBytes.of("VMRK", seed, DerivedKey.BYTES),
             g.keys,
             host,
@@ -477,6 +478,13 @@ public final class SnpSecureProcessor {
     Guest g = guests.get(context);
     GuestMessages m = g == null ? null : g.messages;
     return m == null ? "" : m.lastRefusal();
+  }
+
+  /** SNP_VLEK_LOAD: the platform has a key that AMD has lent, for its TCB version. */
+  public void vlekLoad() {
+    requirePlatform("SNP_VLEK_LOAD");
+    lent = EndorsementKey.lent(chip.product());
+    commands.add("SNP_VLEK_LOAD");
   }
 
   /** SNP_DECOMMISSION: forgets the guest; its context page is the firmware's again. */

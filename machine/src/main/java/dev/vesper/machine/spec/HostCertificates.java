@@ -8,18 +8,23 @@ import dev.vesper.machine.launch.SnpProduct;
 @FunctionalInterface
 public interface HostCertificates {
   /** None, as KVM does when nobody has given it any. */
-  HostCertificates NONE = (product, seed) -> new byte[0];
+  HostCertificates NONE = (product, seed, lent) -> new byte[0];
 
   /** Those of Vesper's test chain, by which the guest's reports can be verified. */
-  HostCertificates TEST = (product, seed) -> EndorsementChain.of(product, seed).table();
+  HostCertificates TEST =
+      (product, seed, lent) -> {
+        EndorsementChain c = EndorsementChain.of(product, seed);
+        return lent ? c.lentTable() : c.table();
+      };
 
   /**
    * {@return a {@link CertificateTable}'s bytes, empty for none}
    *
    * @param product of the host's processor
    * @param seed that decides which chip it is
+   * @param lent whether the host has loaded a VLEK, which then signs what the guest asks for
    */
-  byte[] table(SnpProduct product, long seed);
+  byte[] table(SnpProduct product, long seed, boolean lent);
 
   /**
    * {@return the certificates of a table}
@@ -29,6 +34,6 @@ public interface HostCertificates {
   static HostCertificates of(byte[] table) {
     byte[] b = table.clone();
     CertificateTable.parse(b);
-    return (product, seed) -> b;
+    return (product, seed, lent) -> b;
   }
 }

@@ -1,6 +1,7 @@
 package dev.vesper.machine.launch;
 
 import static dev.vesper.machine.launch.SnpVectors.hex;
+import static java.nio.charset.StandardCharsets.US_ASCII;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
@@ -8,8 +9,10 @@ import java.io.ByteArrayInputStream;
 import java.security.SignatureException;
 import java.security.cert.CertificateException;
 import java.security.cert.CertificateFactory;
+import java.security.cert.X509CRL;
 import java.security.cert.X509Certificate;
 import java.util.Arrays;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -72,6 +75,42 @@ final class EndorsementChainTest {
     }
   }
 
+  /** A provider's key is the same on all chips, of none, and signed by who signs such alone. */
+  @ParameterizedTest
+  @EnumSource
+  void aKeyThatIsLent(SnpProduct product) throws Exception {
+    EndorsementChain c = EndorsementChain.of(product, 7);
+    X509Certificate vlek = certificate(c.certificate(EndorsementChain.Part.VLEK));
+    X509Certificate asvk = certificate(c.certificate(EndorsementChain.Part.ASVK));
+    asvk.verify(certificate(c.ark()).getPublicKey());
+    vlek.verify(asvk.getPublicKey());
+    assertThat(vlek.getSubjectX500Principal().toString()).contains("CN=SEV-VLEK");
+    assertThat(asvk.getSubjectX500Principal().toString()).contains("CN=SEV-VLEK-" + product.text());
+    assertThat(vlek.getExtensionValue("1.3.6.1.4.1.3704.1.4")).isNull();
+    assertThat(new String(vlek.getExtensionValue("1.3.6.1.4.1.3704.1.5"), US_ASCII))
+        .endsWith(EndorsementChain.LENT_TO);
+    assertThat(EndorsementChain.of(product, 8).certificate(EndorsementChain.Part.VLEK))
+        .isEqualTo(c.certificate(EndorsementChain.Part.VLEK));
+    assertThat(vlek.getPublicKey()).isEqualTo(EndorsementKey.lent(product).publicKey());
+  }
+
+  @Test
+  void aListHasWhatIsRevoked() throws Exception {
+    EndorsementChain c = EndorsementChain.of(SnpProduct.MILAN, 1);
+    for (EndorsementChain.Part revoked : EndorsementChain.Part.values()) {
+      X509CRL list =
+          (X509CRL)
+              CertificateFactory.getInstance("X.509")
+                  .generateCRL(new ByteArrayInputStream(c.revoked(Set.of(revoked))));
+      list.verify(certificate(c.ark()).getPublicKey());
+      for (EndorsementChain.Part p : EndorsementChain.Part.values()) {
+        assertThat(list.getRevokedCertificate(certificate(c.certificate(p))) != null)
+            .as(revoked + " " + p)
+            .isEqualTo(p == revoked);
+      }
+    }
+  }
+
   /** No byte comes from anywhere but product and seed. */
   @Test
   void aChainIsAlwaysTheSame() {
@@ -92,7 +131,13 @@ final class EndorsementChainTest {
     CertificateTable t = CertificateTable.parse(Arrays.copyOf(b, 0x4000));
     assertThat(t.entries())
         .extracting(CertificateTable.Entry::guid)
-        .containsExactly(CertificateTable.VCEK, CertificateTable.ASK, CertificateTable.ARK);
+        .containsExactly(
+            CertificateTable.VCEK,
+            CertificateTable.ASK,
+            CertificateTable.ARK,
+            CertificateTable.CRL);
+    assertThat(CertificateTable.parse(c.lentTable()).entries().get(0).bytes())
+        .isEqualTo(c.certificate(EndorsementChain.Part.VLEK));
     assertThat(t.entries().get(2).bytes()).isEqualTo(c.ark());
     assertThat(t.encode()).isEqualTo(b);
     assertThat(CertificateTable.parse(new byte[24]).entries()).isEmpty();

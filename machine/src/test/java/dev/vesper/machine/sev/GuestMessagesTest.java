@@ -41,7 +41,11 @@ final class GuestMessagesTest {
     about.set(ReportField.VERSION, 2);
     about.set(ReportField.GUEST_SVN, 7);
     about.set(ReportField.POLICY, 0x3_0000);
-    firmware = new GuestMessages(about, CHIP, false, new byte[32], keys, HOST, null);
+    firmware = firmware(new ReportKeys(CHIP, null));
+  }
+
+  private GuestMessages firmware(ReportKeys signers) {
+    return new GuestMessages(about, signers, SnpProduct.MILAN, new byte[32], keys, HOST, null);
   }
 
   private static byte[] page(byte[] message) {
@@ -160,6 +164,44 @@ final class GuestMessagesTest {
     ask(3, GuestMessageType.TSC_INFO_REQ, key, new byte[0x80]);
   }
 
+  /** With both keys, with either and with none: who signs, or why nobody does. */
+  @ParameterizedTest
+  @CsvSource({
+    "true, true, 0, VLEK, ''",
+    "true, true, 1, VCEK, ''",
+    "true, true, 2, VLEK, ''",
+    "true, true, 3, '', key selection 3 is reserved",
+    "true, false, 0, VCEK, ''",
+    "true, false, 1, VCEK, ''",
+    "true, false, 2, '', no VLEK is loaded",
+    "false, true, 0, VLEK, ''",
+    "false, true, 1, '', VCEK is disabled",
+    "false, true, 2, VLEK, ''",
+    "false, false, 0, '', 'VCEK is disabled, and no VLEK is loaded'"
+  })
+  void theKeyThatIsSelectedSignsAndDerives(
+      boolean own, boolean loaded, int select, String signer, String why) {
+    EndorsementKey lent = EndorsementKey.lent(SnpProduct.MILAN);
+    GuestMessages f = firmware(new ReportKeys(own ? CHIP : null, loaded ? lent : null));
+    byte[] answer = f.answer(request(1, GuestMessageType.REPORT_REQ, 0, report(0, select)));
+    GuestMessage m = Objects.requireNonNull(GuestMessage.open(answer, keys[0]));
+    assertThat(f.lastRefusal()).isEqualTo(why);
+    byte[] key = f.answer(request(3, GuestMessageType.KEY_REQ, 0, derive(2 * select, 0, 0, 0, 0)));
+    assertThat(f.lastRefusal()).isEqualTo(why);
+    if (!why.isEmpty()) {
+      assertThat(status(m)).isEqualTo(SevStatus.INVALID_KEY.code());
+      return;
+    }
+    EndorsementKey by = signer.equals("VLEK") ? lent : CHIP;
+    AttestationReport a =
+        new AttestationReport(Arrays.copyOfRange(m.payload(), 0x20, m.payload().length));
+    assertThat(a.signedBy(by.publicKey())).isTrue();
+    assertThat(a.number(ReportField.KEY_INFO)).isEqualTo(signer.equals("VLEK") ? 4 : 0);
+    byte[] root = by.root(SnpProduct.MILAN.tcb());
+    assertThat(Objects.requireNonNull(GuestMessage.open(key, keys[0])).payload())
+        .endsWith(DerivedKey.of(root, new DerivedKey.Request(false, 0, 0, 0, 0), about));
+  }
+
   private static byte[] derive(int select, long fields, int vmpl, int svn, long tcb) {
     return ByteBuffer.allocate(0x20)
         .order(ByteOrder.LITTLE_ENDIAN)
@@ -224,13 +266,13 @@ final class GuestMessagesTest {
 
   @Test
   void aDisabledKeySignsAndDerivesNothing() {
-    GuestMessages f = new GuestMessages(about, CHIP, true, new byte[32], keys, HOST, null);
+    GuestMessages f = firmware(new ReportKeys(null, null));
     long sequence = 1;
     for (int select : new int[] {0, 1}) {
       f.answer(request(sequence, GuestMessageType.REPORT_REQ, 0, report(0, select)));
-      assertThat(f.lastRefusal()).isEqualTo("VCEK is disabled, and no VLEK is loaded");
+      assertThat(f.lastRefusal()).startsWith("VCEK is disabled");
       f.answer(request(sequence + 2, GuestMessageType.KEY_REQ, 0, derive(2 * select, 0, 0, 0, 0)));
-      assertThat(f.lastRefusal()).isEqualTo("VCEK is disabled, and no VLEK is loaded");
+      assertThat(f.lastRefusal()).startsWith("VCEK is disabled");
       sequence += 4;
     }
     f.answer(request(sequence, GuestMessageType.KEY_REQ, 0, derive(1, 0, 0, 0, 0)));
