@@ -10,6 +10,10 @@ import java.net.InetSocketAddress;
 import java.net.UnknownHostException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.EnumSet;
+import java.util.List;
+import java.util.Locale;
+import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -26,12 +30,15 @@ final class AttestCerts {
   private @Nullable Long seed;
   private @Nullable String cpu;
   private @Nullable Double timeout;
+  private boolean vlek;
+  private String revoke = "";
 
   void addTo(Options o) {
     o.path(
         "DIR",
-        "certs: write ark, ask and vcek as .pem and .der, cert_chain, and certs.bin, the table"
-            + " that guests are given, to this folder",
+        "certs: write ark, ask and vcek, or with --vlek asvk and vlek, as .pem and .der, cert_chain,"
+            + " crl, the list of revoked certificates, and certs.bin, the table that guests are"
+            + " given, to this folder",
         v -> folder = v,
         "-o",
         "--output");
@@ -53,6 +60,12 @@ final class AttestCerts {
         v -> cpu = v,
         "--cpu",
         "-cpu");
+    o.flag("certs: of the key that 'run --vlek test' loads", () -> vlek = true, "--vlek");
+    o.text(
+        "NAMES",
+        "certs: what the list has as revoked: vcek, ask, vlek, asvk, ark (default: nothing)",
+        v -> revoke = v,
+        "--revoke");
   }
 
   /** {@return the first option that was given, or null if none was} */
@@ -63,7 +76,11 @@ final class AttestCerts {
             ? "--serve"
             : seed != null
                 ? "--seed"
-                : cpu != null ? "--cpu" : timeout == null ? null : "--timeout";
+                : cpu != null
+                    ? "--cpu"
+                    : timeout != null
+                        ? "--timeout"
+                        : vlek ? "--vlek" : revoke.isEmpty() ? null : "--revoke";
   }
 
   /**
@@ -81,11 +98,12 @@ final class AttestCerts {
     long n = seed == null ? 1 : seed;
     EndorsementChain chain = EndorsementChain.of(product(), n);
     InetSocketAddress place = serve == null ? null : place(serve);
+    Set<EndorsementChain.Part> revoked = revoked();
     if (folder != null) {
-      write(folder, chain);
+      write(folder, chain, revoked);
     }
     if (place != null) {
-      serve(place, n);
+      serve(place, n, revoked);
     }
   }
 
@@ -104,17 +122,39 @@ final class AttestCerts {
         "--cpu takes EPYC-Milan, EPYC-Genoa or EPYC-Turin here, not '" + model + "'");
   }
 
-  private static void write(Path to, EndorsementChain c) {
+  private Set<EndorsementChain.Part> revoked() {
+    Set<EndorsementChain.Part> all = EnumSet.noneOf(EndorsementChain.Part.class);
+    for (String name : revoke.isEmpty() ? new String[0] : revoke.split(",", -1)) {
+      EndorsementChain.Part found = null;
+      for (EndorsementChain.Part p : EndorsementChain.Part.values()) {
+        found = p.name().equalsIgnoreCase(name) ? p : found;
+      }
+      if (found == null) {
+        throw new UserError("--revoke takes vcek, ask, vlek, asvk and ark, not '" + name + "'");
+      }
+      all.add(found);
+    }
+    return all;
+  }
+
+  private void write(Path to, EndorsementChain c, Set<EndorsementChain.Part> revoked) {
     try {
       Files.createDirectories(to);
     } catch (IOException e) {
       throw new UserError("cannot write to " + to + ": " + UserError.reason(e));
     }
-    pair(to, "ark", c.ark());
-    pair(to, "ask", c.ask());
-    pair(to, "vcek", c.vcek());
-    UserFiles.write(to.resolve("cert_chain"), Pem.chain(c));
-    UserFiles.write(to.resolve("certs.bin"), c.table());
+    List<EndorsementChain.Part> parts =
+        vlek
+            ? List.of(
+                EndorsementChain.Part.ARK, EndorsementChain.Part.ASVK, EndorsementChain.Part.VLEK)
+            : List.of(
+                EndorsementChain.Part.ARK, EndorsementChain.Part.ASK, EndorsementChain.Part.VCEK);
+    for (EndorsementChain.Part p : parts) {
+      pair(to, p.name().toLowerCase(Locale.ROOT), c.certificate(p));
+    }
+    UserFiles.write(to.resolve("cert_chain"), vlek ? Pem.lentChain(c) : Pem.chain(c));
+    UserFiles.write(to.resolve("crl"), c.revoked(revoked));
+    UserFiles.write(to.resolve("certs.bin"), vlek ? c.lentTable() : c.table());
   }
 
   private static void pair(Path to, String name, byte[] der) {
@@ -136,8 +176,8 @@ final class AttestCerts {
     }
   }
 
-  private void serve(InetSocketAddress place, long n) {
-    try (KeyService s = KeyService.start(place, n)) {
+  private void serve(InetSocketAddress place, long n, Set<EndorsementChain.Part> revoked) {
+    try (KeyService s = KeyService.start(place, n, revoked)) {
       Terminal.out("http://127.0.0.1:" + s.address().getPort() + "/vcek/v1/");
       Terminal.flushOut();
       Thread.sleep(timeout == null ? Long.MAX_VALUE : (long) (timeout * MILLIS));

@@ -33,13 +33,14 @@ import org.jspecify.annotations.Nullable;
 /** What {@code attest verify} takes, reads and prints. */
 final class AttestVerify {
   /** Names of what a folder may have of certificates. */
-  private static final Pattern NAMES = Pattern.compile(".*\\.(der|pem|crt|cer|bin)|cert_chain");
+  private static final Pattern NAMES = Pattern.compile(".*\\.(der|pem|crt|cer|bin)|cert_chain|crl");
 
   private static final List<String> LEVELS = List.of("fmc", "bl", "tee", "snp", "ucode");
   private static final int WIDTH = 19;
 
   private List<Path> certs = List.of();
   private @Nullable Path ark;
+  private @Nullable Path crl;
   private boolean testChain;
   private String at = "";
   private @Nullable Long policy;
@@ -59,6 +60,11 @@ final class AttestVerify {
             + " the report",
         noted("--certs", v -> certs = v),
         "--certs");
+    o.path(
+        "F",
+        "verify: the list of revoked certificates, in DER or PEM; the table's own is looked at too",
+        noted("--crl", v -> crl = v),
+        "--crl");
     o.path("F", "verify: trust this root besides AMD's", noted("--ark", v -> ark = v), "--ark");
     o.flag(
         "verify: trust the root of this machine's test chain, whose key is public",
@@ -144,10 +150,16 @@ final class AttestVerify {
     Stream.concat(certs.stream(), more.stream()).forEach(p -> read(p, sources));
     Path root = ark;
     byte[] rootFile = root == null ? new byte[0] : UserFiles.read(root, "certificate");
+    Path list = crl;
+    byte[] listFile =
+        list == null ? new byte[0] : UserFiles.read(list, "list of revoked certificates");
     return (report, json) -> {
       List<Check> notes = new ArrayList<>();
       Certificates all = new Certificates();
       sources.forEach(s -> add(s, all, notes));
+      if (list != null) {
+        addList(list, listFile, all);
+      }
       Roots roots = new Roots(testChain, root == null ? null : root(root, rootFile));
       notes.addAll(ReportVerifier.judge(report, all, roots, when, wanted));
       return print(notes, json);
@@ -259,6 +271,14 @@ final class AttestVerify {
               "certificate",
               Check.State.NOT_CHECKED,
               "not checked: " + s.path + ": " + e.getMessage()));
+    }
+  }
+
+  private static void addList(Path p, byte[] file, Certificates all) {
+    try {
+      all.addList(p.toString(), file);
+    } catch (IllegalArgumentException e) {
+      throw new UserError("the list " + p + ": " + e.getMessage());
     }
   }
 

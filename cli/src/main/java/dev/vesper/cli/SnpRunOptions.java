@@ -30,6 +30,7 @@ final class SnpRunOptions {
   private static final String AUTHOR = "--author-key-enabled";
   private static final String HOST_DATA = "--host-data";
   private static final String VCEK = "--vcek-disabled";
+  private static final String VLEK = "--vlek";
   private static final String CERTIFICATES = "--certs";
   private static final String TSC = "--tsc-frequency";
   private static final long HERTZ_PER_KILOHERTZ = 1000;
@@ -79,6 +80,12 @@ final class SnpRunOptions {
     add(o, "BASE64", "its authentication", AUTHENTICATION);
     add(o, "on|off", "the author key must have signed the ID key (default: off)", AUTHOR);
     add(o, "on|off", "the chip's key signs no reports and derives no keys (default: off)", VCEK);
+    add(
+        o,
+        "test|off",
+        "a key of Vesper's test chain that stands for one that AMD lends to providers signs reports"
+            + " instead of the chip's, unless the guest asks for that (default: off)",
+        VLEK);
     add(o, "BASE64", "32 bytes of the host's for the guest's report (default: zeros)", HOST_DATA);
     add(
         o,
@@ -180,7 +187,15 @@ final class SnpRunOptions {
       }
       features |= bit;
     }
-    return new SnpHost(!rmp.equals("strict"), isOn(LARGE), features, certificates());
+    return new SnpHost(!rmp.equals("strict"), isOn(LARGE), features, certificates(), vlek());
+  }
+
+  private boolean vlek() {
+    return switch (said(VLEK)) {
+      case "test" -> true;
+      case "", "off" -> false;
+      default -> throw new UserError(VLEK + " takes test or off, not '" + said(VLEK) + "'");
+    };
   }
 
   private HostCertificates certificates() {

@@ -2,9 +2,11 @@ package dev.vesper.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.vesper.cli.attest.Pem;
 import dev.vesper.machine.launch.AttestationReport;
 import dev.vesper.machine.launch.CertificateTable;
 import dev.vesper.machine.launch.EndorsementChain;
+import dev.vesper.machine.launch.EndorsementKey;
 import dev.vesper.machine.launch.ReportField;
 import dev.vesper.machine.launch.SnpProduct;
 import dev.vesper.machine.launch.TcbVersion;
@@ -495,8 +497,8 @@ final class AttestTest {
     AttestationReport lent = milan();
     lent.set(ReportField.KEY_INFO, 4);
     CommandResult vlek = judged(SnpProduct.MILAN, lent);
-    assertThat(failed(vlek)).containsExactly("key");
-    assertThat(line(vlek, "chip ID")).startsWith("- ").contains("a VLEK is of no chip");
+    assertThat(failed(vlek)).containsExactly("key", "chip ID");
+    assertThat(line(vlek, "chip ID")).contains("does not say to whom the VLEK was lent");
     AttestationReport nobody = milan();
     nobody.set(ReportField.KEY_INFO, 0x1C);
     assertThat(failed(judged(SnpProduct.MILAN, nobody))).containsExactly("report signature", "key");
@@ -666,6 +668,7 @@ final class AttestTest {
             "vcek.pem",
             "vcek.der",
             "cert_chain",
+            "crl",
             "certs.bin");
     String report = file("report.bin", AttestSamples.signed(p, AttestSamples.unsigned(p)));
     for (String certs :
@@ -693,6 +696,107 @@ final class AttestTest {
     assertThat(r.out()).matches("http://127\\.0\\.0\\.1:\\d+/vcek/v1/\n");
   }
 
+  // ---- keys that are lent, certificates that are revoked
+
+  /** {@return a folder with certificates for a key, and a list that has some as revoked} */
+  private String certs(String name, String... more) {
+    String to = dir.resolve(name).toString();
+    List<String> line = new ArrayList<>(List.of("certs", "-o", to));
+    line.addAll(List.of(more));
+    assertThat(attest(line.toArray(String[]::new))).isEqualTo(new CommandResult(0, "", ""));
+    return to;
+  }
+
+  private String lent(SnpProduct p) throws IOException {
+    AttestationReport r = AttestSamples.unsigned(p);
+    r.set(ReportField.KEY_INFO, AttestationReport.VLEK << AttestationReport.SIGNER_SHIFT);
+    r.sign(EndorsementKey.lent(p));
+    return file("lent.bin", r.encode());
+  }
+
+  @ParameterizedTest
+  @EnumSource
+  void aReportByAKeyThatIsLent(SnpProduct p) throws IOException {
+    String cpu = "EPYC-" + p.text();
+    String report = lent(p);
+    String to = certs("vlek", "--vlek", "--cpu", cpu);
+    CommandResult r = attest("verify", report, to, "--test-chain", "--at", DAY);
+    assertThat(failed(r)).isEmpty();
+    assertThat(marked(r, "✓"))
+        .contains("VLEK certificate", "ASVK certificate", "ARK certificate", "revocation");
+    assertThat(line(r, "chip ID")).contains("this one was lent to Vesper test provider");
+    CommandResult table = attest("verify", report, to + "/certs.bin", "--test-chain", "--at", DAY);
+    assertThat(failed(table)).isEmpty();
+    assertThat(failed(attest("verify", report, certs("vcek", "--cpu", cpu), "--at", DAY)))
+        .contains("report signature", "key", "chip ID");
+    assertThat(line(attest("verify", report), "report signature")).contains("take the VLEK");
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "'', true, true",
+    "ask, false, true",
+    "vcek, false, true",
+    "ark, false, false",
+    "asvk, true, false",
+    "'vlek,vcek', false, false",
+    "'ask,asvk', false, false"
+  })
+  void aListIsSaidToRevokeByName(String revoked, boolean chip, boolean lent) throws IOException {
+    String own = file("own.bin", AttestSamples.signed(SnpProduct.MILAN, milan()));
+    String list = certs("list", "--revoke", revoked) + "/crl";
+    for (boolean vlek : new boolean[] {false, true}) {
+      String chain = certs("c" + vlek, vlek ? new String[] {"--vlek"} : new String[0]);
+      CommandResult r =
+          attest(
+              "verify",
+              vlek ? lent(SnpProduct.MILAN) : own,
+              chain + "/cert_chain",
+              chain + (vlek ? "/vlek.der" : "/vcek.der"),
+              "--crl",
+              list,
+              "--test-chain",
+              "--at",
+              DAY);
+      boolean good = vlek ? lent : chip;
+      assertThat(failed(r)).isEqualTo(good ? List.of() : List.of("revocation"));
+      assertThat(line(r, "revocation"))
+          .contains(good ? "none is in the list" : " is revoked since 2025-01-01");
+    }
+  }
+
+  @Test
+  void aListMustBeInForceAndOfTheRoot() throws IOException {
+    String own = file("own.bin", AttestSamples.signed(SnpProduct.MILAN, milan()));
+    String chain = certs("chain");
+    String keys = chain + "/cert_chain," + chain + "/vcek.pem";
+    byte[] der = Files.readAllBytes(Path.of(chain, "crl"));
+    CommandResult without = attest("verify", own, "--certs", keys, "--test-chain", "--at", DAY);
+    assertThat(line(without, "revocation"))
+        .startsWith("- ")
+        .contains("fetch https://kdsintf.amd.com/vcek/v1/Milan/crl and name it with --crl");
+    byte[] changed = der.clone();
+    changed[der.length - 1] ^= 1;
+    String text =
+        new String(Pem.of(der), StandardCharsets.US_ASCII).replace("CERTIFICATE", "X509 CRL");
+    String genoa = certs("genoa", "--cpu", "EPYC-Genoa") + "/crl";
+    for (String[] l :
+        new String[][] {
+          {file("good.crl", der), DAY, "none is in the list"},
+          {file("pem.crl", text.getBytes(StandardCharsets.US_ASCII)), DAY, "none is in the list"},
+          {file("bad.crl", changed), DAY, "is not signed by ARK-Milan"},
+          {file("early.crl", der), "2024-06-01", "is in force from 2025-01-01"},
+          {file("late.crl", der), "2050-06-01", "was in force until 2049-12-31: fetch it again"},
+          {genoa, DAY, "no list is of this root: fetch"}
+        }) {
+      CommandResult r =
+          attest("verify", own, "--certs", keys, "--crl", l[0], "--test-chain", "--at", l[1]);
+      assertThat(line(r, "revocation"))
+          .startsWith(l[2].startsWith("none") ? "✓" : "✗")
+          .contains(l[2]);
+    }
+  }
+
   // ---- mistakes
 
   @ParameterizedTest
@@ -709,6 +813,9 @@ final class AttestTest {
     "verify REPORT REPORT, is no certificate in DER or PEM",
     "verify REPORT --ark REPORT, is no certificate in DER or PEM",
     "verify REPORT --ark CHAIN, 'it has 2 certificates, not one root'",
+    "verify REPORT --crl nofile, no such file",
+    "verify REPORT --crl CHAIN, it is no list of revoked certificates",
+    "verify REPORT --crl REPORT, it is no list of revoked certificates",
     "verify REPORT --at yesterday, such as 2026-11-30",
     "verify REPORT --vmpl 4, --vmpl takes 0 to 3",
     "verify REPORT --svn -1, --svn takes 0",
@@ -723,6 +830,8 @@ final class AttestTest {
     "diff REPORT nofile, no such file",
     "certs, needs -o DIR or --serve",
     "certs x -o y, takes no files",
+    "certs -o y --revoke vcek;x, 'takes vcek, ask, vlek, asvk and ark'",
+    "report REPORT --vlek, --vlek is for 'attest certs'",
     "certs -o y --cpu EPYC-Rome, 'EPYC-Milan, EPYC-Genoa or EPYC-Turin'",
     "certs -o /proc/nodir/x, cannot write to /proc/nodir/x",
     "certs --serve=0.0.0.0:80, takes 127.0.0.1:PORT",

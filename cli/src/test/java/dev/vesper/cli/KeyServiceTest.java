@@ -3,6 +3,7 @@ package dev.vesper.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.cli.attest.KeyService;
+import dev.vesper.cli.attest.Pem;
 import dev.vesper.machine.launch.EndorsementChain;
 import dev.vesper.machine.launch.EndorsementKey;
 import dev.vesper.machine.launch.SnpProduct;
@@ -14,6 +15,7 @@ import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.HexFormat;
+import java.util.Set;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -29,7 +31,7 @@ final class KeyServiceTest {
 
   @BeforeAll
   static void start() throws IOException {
-    service = KeyService.start(new InetSocketAddress("127.0.0.1", 0), 7);
+    service = KeyService.start(new InetSocketAddress("127.0.0.1", 0), 7, Set.of());
   }
 
   @AfterAll
@@ -82,10 +84,29 @@ final class KeyServiceTest {
   }
 
   @ParameterizedTest
+  @EnumSource
+  void aKeyThatIsLentItsChainAndTheLists(SnpProduct p) throws Exception {
+    EndorsementChain c = EndorsementChain.of(p, 1);
+    String path = "/vlek/v1/" + p.text() + "/";
+    assertThat(get("GET", path + "cert" + levels(p)).body)
+        .isEqualTo(c.certificate(EndorsementChain.Part.VLEK));
+    assertThat(new String(get("GET", path + "cert_chain").body, StandardCharsets.US_ASCII))
+        .startsWith(
+            new String(
+                Pem.of(c.certificate(EndorsementChain.Part.ASVK)), StandardCharsets.US_ASCII));
+    for (String list : new String[] {path + "crl", "/vcek/v1/" + p.text() + "/crl"}) {
+      Answer crl = get("GET", list);
+      assertThat(crl.type).isEqualTo("application/pkix-crl");
+      assertThat(crl.body).isEqualTo(c.revoked(Set.of()));
+    }
+  }
+
+  @ParameterizedTest
   @CsvSource({
-    "GET, /, 404, there are /vcek/v1/Milan",
-    "GET, /vcek/v1/Rome/cert_chain, 404, there are /vcek/v1/Milan",
-    "GET, /vcek/v1/Milan/crl, 404, the only chip here is",
+    "GET, /, 404, 'there are Milan, Genoa and Turin below'",
+    "GET, /vcek/v1/Rome/cert_chain, 404, 'there are Milan, Genoa and Turin below'",
+    "GET, /vlek/v1/Milan/CHIP, 404, 'there are cert, cert_chain and crl'",
+    "GET, /vlek/v1/Milan/cert, 400, 'blSPL is missing, or no number'",
     "GET, /vcek/v1/Milan/00?blSPL=3, 404, the only chip here is",
     "GET, /vcek/v1/Milan/CHIP, 400, 'blSPL is missing, or no number'",
     "GET, /vcek/v1/Milan/CHIP?blSPL=x, 400, 'blSPL is missing, or no number'",

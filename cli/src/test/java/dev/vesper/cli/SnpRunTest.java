@@ -175,7 +175,9 @@ final class SnpRunTest {
         "--sev snp -kernel $kernel --svsm 1 | --svsm takes on or off, not '1'",
         "--sev snp -kernel $kernel --svsm on --guest-features 9 | leave bits 1 to 4",
         "--sev snp -bios $kernel --svsm on | a kernel that is booted directly: leave -bios away",
-        "--sev snp -kernel $kernel --svsm on -m 2M | where the service module begins at 0x0"
+        "--sev snp -kernel $kernel --svsm on -m 2M | where the service module begins at 0x0",
+        "--sev snp -kernel $kernel --vlek on | --vlek takes test or off, not 'on'",
+        "--sev es -kernel $kernel --vlek test | --vlek is for --sev snp"
       })
   void mistakesAreSaidInALine(String options, String said) {
     CommandResult r = vesper("run " + options);

@@ -22,12 +22,14 @@ import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Certificates that somebody gives with a report: in DER or PEM, one or several in a file, or the
- * table that an extended guest request gives a guest. What each is for is told by its key and by
- * who has signed it, not by the file's name.
+ * Certificates that somebody gives with a report, and lists of those that are revoked: in DER or
+ * PEM, one or several in a file, or the table that an extended guest request gives a guest. What
+ * each is for is told by its key and by who has signed it, not by the file's name.
  */
 public final class Certificates {
   private static final int SEQUENCE = 0x30;
+  private static final int INTEGER = 2;
+  private static final int LONG_FORM = 0x80;
   private static final int SHOWN = 100;
 
   /** What entries of a table are certificates. */
@@ -36,7 +38,10 @@ public final class Certificates {
           CertificateTable.VCEK, CertificateTable.VLEK, CertificateTable.ASK, CertificateTable.ARK);
 
   private static final Pattern PEM =
-      Pattern.compile("-----BEGIN CERTIFICATE-----([^-]*)-----END CERTIFICATE-----");
+      Pattern.compile(
+          "-----BEGIN (CERTIFICATE|X509 CRL)-----([^-]*)-----END (?:CERTIFICATE|X509 CRL)-----");
+
+  private static final String LIST = "X509 CRL";
 
   /**
    * A certificate, or what looks like one.
@@ -46,6 +51,7 @@ public final class Certificates {
   public record Named(String from, X509Certificate certificate) {}
 
   private final List<Named> all = new ArrayList<>();
+  private final List<RevocationList> lists = new ArrayList<>();
   private final List<Check> damaged = new ArrayList<>();
 
   /**
@@ -56,13 +62,52 @@ public final class Certificates {
    */
   public void add(String name, byte[] file) {
     String text = new String(file, StandardCharsets.ISO_8859_1);
-    if (text.contains("-----BEGIN CERTIFICATE-----")) {
+    if (text.contains("-----BEGIN CERTIFICATE-----") || text.contains("-----BEGIN X509 CRL-----")) {
       pem(name, text);
     } else if (file.length > 1 && file[0] == SEQUENCE && file[1] < 0) {
-      der(name, file);
+      if (isList(file)) {
+        list(name, file);
+      } else {
+        der(name, file);
+      }
     } else {
       table(name, file);
     }
+  }
+
+  /**
+   * Adds a list of what is revoked.
+   *
+   * @param name of the file, for people
+   * @throws IllegalArgumentException if the file has none
+   */
+  public void addList(String name, byte[] file) {
+    int before = lists.size();
+    try {
+      add(name, file);
+    } catch (IllegalArgumentException e) {
+      throw new IllegalArgumentException("it is no list of revoked certificates", e);
+    }
+    if (lists.size() == before) {
+      throw new IllegalArgumentException(
+          damaged.isEmpty() ? "it is no list of revoked certificates" : damaged.getLast().text());
+    }
+  }
+
+  /**
+   * {@return whether what is signed begins as a list does} A certificate's first value is its
+   * version, under a tag of its context; a list's is a number.
+   */
+  private static boolean isList(byte[] der) {
+    int at = contents(der, 0);
+    int first = at < der.length ? contents(der, at) : at;
+    return first < der.length && der[first] == INTEGER;
+  }
+
+  /** {@return where the contents of the value at a place begin} */
+  private static int contents(byte[] der, int at) {
+    int length = at + 1 < der.length ? der[at + 1] & 0xFF : 0;
+    return at + 2 + (length > LONG_FORM ? length - LONG_FORM : 0);
   }
 
   private void pem(String name, String text) {
@@ -71,7 +116,12 @@ public final class Certificates {
     while (m.find()) {
       found++;
       try {
-        der(name, Base64.getMimeDecoder().decode(m.group(1)));
+        byte[] der = Base64.getMimeDecoder().decode(m.group(2));
+        if (m.group(1).equals(LIST)) {
+          list(name, der);
+        } else {
+          der(name, der);
+        }
       } catch (IllegalArgumentException e) {
         damaged.add(damaged(name, e));
       }
@@ -84,9 +134,6 @@ public final class Certificates {
   private void table(String name, byte[] file) {
     CertificateTable table;
     try {
-      if (file.length > CertificateTable.MOST_BYTES) {
-        throw new IllegalArgumentException("it is larger than a certificate table can be");
-      }
       table = CertificateTable.parse(file);
     } catch (IllegalArgumentException e) {
       throw new IllegalArgumentException(
@@ -95,10 +142,14 @@ public final class Certificates {
     }
     int known = 0;
     for (CertificateTable.Entry e : table.entries()) {
-      // What else the host puts there, such as lists of what is revoked, is not read.
+      // What else the host puts there is not read.
+      String from = name + " (" + e.guid() + ")";
       if (CERTIFICATES.contains(e.guid())) {
         known++;
-        der(name + " (" + e.guid() + ")", e.bytes());
+        der(from, e.bytes());
+      } else if (e.guid().equals(CertificateTable.CRL)) {
+        known++;
+        list(from, e.bytes());
       }
     }
     if (table.entries().isEmpty()) {
@@ -119,6 +170,14 @@ public final class Certificates {
       all.add(new Named(name, c));
     } catch (CertificateException | RuntimeException e) {
       // The library promises no more than the first for what strangers have made.
+      damaged.add(damaged(name, e));
+    }
+  }
+
+  private void list(String name, byte[] der) {
+    try {
+      lists.add(RevocationList.parse(name, der));
+    } catch (CertificateException e) {
       damaged.add(damaged(name, e));
     }
   }
@@ -181,6 +240,16 @@ public final class Certificates {
       }
     }
     return any;
+  }
+
+  /** {@return the lists of what is revoked that have a root's name} */
+  List<RevocationList> lists(X509Certificate root) {
+    return lists.stream().filter(l -> l.names(root)).toList();
+  }
+
+  /** {@return whether any list was given} */
+  boolean hasLists() {
+    return !lists.isEmpty();
   }
 
   /** {@return whether a key has signed a certificate by RSASSA-PSS with SHA-384} */

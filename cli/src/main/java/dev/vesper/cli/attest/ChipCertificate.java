@@ -11,12 +11,14 @@ import org.jspecify.annotations.Nullable;
  * @param product as it stands there, such as {@code Milan-B0}
  * @param tcb the version that the key belongs to
  * @param hardwareId CHIP_ID; of a VLEK, which is of no chip, none
+ * @param provider to whom a VLEK was lent, empty if the certificate does not say so
  */
-record ChipCertificate(String product, TcbVersion tcb, byte[] hardwareId) {
+record ChipCertificate(String product, TcbVersion tcb, byte[] hardwareId, String provider) {
   private static final String ARC = "1.3.6.1.4.1.3704.1.";
   private static final String PRODUCT = ARC + "2";
   private static final String LEVEL = ARC + "3.";
   private static final String HARDWARE_ID = ARC + "4";
+  private static final String PROVIDER = ARC + "5";
   private static final int BOOT_LOADER = 1;
   private static final int TEE = 2;
   private static final int SNP = 3;
@@ -30,6 +32,7 @@ record ChipCertificate(String product, TcbVersion tcb, byte[] hardwareId) {
    */
   static ChipCertificate of(X509Certificate c) {
     byte[] id = value(c, HARDWARE_ID);
+    byte[] provider = value(c, PROVIDER);
     return new ChipCertificate(
         DerValue.parse(required(c, PRODUCT)).text(),
         new TcbVersion(
@@ -38,7 +41,8 @@ record ChipCertificate(String product, TcbVersion tcb, byte[] hardwareId) {
             level(c, TEE),
             level(c, SNP),
             level(c, MICROCODE)),
-        id == null ? new byte[0] : id);
+        id == null ? new byte[0] : id,
+        provider == null ? "" : DerValue.parse(provider).text());
   }
 
   /** {@return the product that it is of, or null if it is of none that is known} */

@@ -13,6 +13,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.ExecutorService;
@@ -20,9 +21,11 @@ import java.util.concurrent.Executors;
 
 /**
  * Serves the certificates of {@link EndorsementChain} by the paths of AMD's key service, so that
- * what fetches them there can be tried: {@code /vcek/v1/PRODUCT/cert_chain}, and {@code
+ * what fetches them there can be tried: {@code /vcek/v1/PRODUCT/cert_chain}, {@code
+ * /vcek/v1/PRODUCT/crl}, and {@code
  * /vcek/v1/PRODUCT/CHIP_ID?blSPL=..&teeSPL=..&snpSPL=..&ucodeSPL=..}, for Turin with {@code
- * fmcSPL}. It knows the chips of one seed, a chip a product.
+ * fmcSPL}; for keys that are lent the same below {@code /vlek}, with {@code cert} for the chip. It
+ * knows the chips of one seed, a chip a product.
  */
 public final class KeyService implements Closeable {
   private static final int OK = 200;
@@ -33,11 +36,13 @@ public final class KeyService implements Closeable {
   private final HttpServer server;
   private final ExecutorService workers = Executors.newVirtualThreadPerTaskExecutor();
   private final long seed;
+  private final Set<EndorsementChain.Part> revoked;
   private final Map<SnpProduct, EndorsementChain> chains = new ConcurrentHashMap<>();
 
-  private KeyService(HttpServer server, long seed) {
+  private KeyService(HttpServer server, long seed, Set<EndorsementChain.Part> revoked) {
     this.server = server;
     this.seed = seed;
+    this.revoked = Set.copyOf(revoked);
   }
 
   /**
@@ -45,10 +50,12 @@ public final class KeyService implements Closeable {
    *
    * @param at an address of this computer; port 0 stands for one that is free
    * @param seed decides chips and keys, as that of a run does
+   * @param revoked whose certificates the lists have
    * @throws IOException if the port is taken
    */
-  public static KeyService start(InetSocketAddress at, long seed) throws IOException {
-    KeyService s = new KeyService(HttpServer.create(at, 0), seed);
+  public static KeyService start(
+      InetSocketAddress at, long seed, Set<EndorsementChain.Part> revoked) throws IOException {
+    KeyService s = new KeyService(HttpServer.create(at, 0), seed, revoked);
     s.server.setExecutor(s.workers);
     s.server.createContext("/", s::answer);
     s.server.start();
@@ -99,24 +106,36 @@ public final class KeyService implements Closeable {
       return Answer.refused(BAD_METHOD, "only GET is known");
     }
     for (SnpProduct p : SnpProduct.values()) {
-      if (path.startsWith(KeyServiceUrl.path(p))) {
-        String name = path.substring(KeyServiceUrl.path(p).length());
-        return name.equals("cert_chain")
-            ? new Answer(OK, "application/x-pem-file", Pem.chain(chain(p)))
-            : vcek(p, name, query);
+      for (boolean lent : new boolean[] {false, true}) {
+        if (path.startsWith(KeyServiceUrl.path(p, lent))) {
+          String name = path.substring(KeyServiceUrl.path(p, lent).length());
+          return switch (name) {
+            case "cert_chain" ->
+                new Answer(
+                    OK,
+                    "application/x-pem-file",
+                    lent ? Pem.lentChain(chain(p)) : Pem.chain(chain(p)));
+            case "crl" -> new Answer(OK, "application/pkix-crl", chain(p).revoked(revoked));
+            default -> key(p, lent, name, query);
+          };
+        }
       }
     }
-    return Answer.refused(NOT_FOUND, "there are /vcek/v1/Milan, /vcek/v1/Genoa and /vcek/v1/Turin");
+    return Answer.refused(
+        NOT_FOUND, "there are Milan, Genoa and Turin below /vcek/v1 and /vlek/v1");
   }
 
   private EndorsementChain chain(SnpProduct p) {
     return chains.computeIfAbsent(p, k -> EndorsementChain.of(k, seed));
   }
 
-  private Answer vcek(SnpProduct p, String chip, Map<String, String> query) {
+  private Answer key(SnpProduct p, boolean lent, String name, Map<String, String> query) {
     byte[] id = Arrays.copyOf(EndorsementKey.of(p, seed).chipId(), p.chipIdBytes());
     String hex = HexFormat.of().formatHex(id);
-    if (!chip.equalsIgnoreCase(hex)) {
+    if (lent && !name.equals("cert")) {
+      return Answer.refused(NOT_FOUND, "there are cert, cert_chain and crl");
+    }
+    if (!lent && !name.equalsIgnoreCase(hex)) {
       return Answer.refused(NOT_FOUND, "the only chip here is " + hex);
     }
     for (String part : KeyServiceUrl.query(p, p.tcb()).split("&")) {
@@ -129,6 +148,7 @@ public final class KeyService implements Closeable {
         return Answer.refused(NOT_FOUND, "the only TCB version here is " + p.tcb());
       }
     }
-    return new Answer(OK, "application/octet-stream", chain(p).vcek());
+    EndorsementChain.Part part = lent ? EndorsementChain.Part.VLEK : EndorsementChain.Part.VCEK;
+    return new Answer(OK, "application/octet-stream", chain(p).certificate(part));
   }
 }

@@ -13,9 +13,9 @@ final class KeyServiceUrl {
 
   private KeyServiceUrl() {}
 
-  /** {@return the path of a product's certificates} */
-  static String path(SnpProduct p) {
-    return "/vcek/v1/" + p.text() + "/";
+  /** {@return the path of a product's certificates for chips' keys, or for those that are lent} */
+  static String path(SnpProduct p, boolean lent) {
+    return (lent ? "/vlek/v1/" : "/vcek/v1/") + p.text() + "/";
   }
 
   /** {@return the levels of a TCB version as the service asks for them} */
@@ -35,19 +35,19 @@ final class KeyServiceUrl {
   static String of(SnpProduct p, AttestationReport r) {
     byte[] id = Arrays.copyOf(r.get(ReportField.CHIP_ID), p.chipIdBytes());
     return HOST
-        + path(p)
+        + path(p, false)
         + HexFormat.of().formatHex(id)
         + "?"
         + query(p, p.decode(r.number(ReportField.REPORTED_TCB)));
   }
 
-  /** {@return the address of a product's ASK and ARK} */
-  static String chain(SnpProduct p) {
-    return HOST + path(p) + "cert_chain";
+  /** {@return the address of a product's ASK, or ASVK, and ARK} */
+  static String chain(SnpProduct p, boolean lent) {
+    return HOST + path(p, lent) + "cert_chain";
   }
 
   /** {@return the address of the list of a product's certificates that hold no more} */
-  static String revocations(SnpProduct p) {
-    return HOST + path(p) + "crl";
+  static String revocations(SnpProduct p, boolean lent) {
+    return HOST + path(p, lent) + "crl";
   }
 }

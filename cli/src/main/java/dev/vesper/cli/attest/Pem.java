@@ -20,9 +20,18 @@ public final class Pem {
 
   /** {@return ASK and ARK in one text, as AMD's key service gives them} */
   public static byte[] chain(EndorsementChain c) {
+    return both(c.ask(), c.ark());
+  }
+
+  /** {@return ASVK and ARK in one text, as AMD's key service gives them} */
+  public static byte[] lentChain(EndorsementChain c) {
+    return both(c.certificate(EndorsementChain.Part.ASVK), c.ark());
+  }
+
+  private static byte[] both(byte[] one, byte[] other) {
     ByteArrayOutputStream out = new ByteArrayOutputStream();
-    out.writeBytes(of(c.ask()));
-    out.writeBytes(of(c.ark()));
+    out.writeBytes(of(one));
+    out.writeBytes(of(other));
     return out.toByteArray();
   }
 }

@@ -113,10 +113,12 @@ public final class ReportVerifier {
     said();
     Certificates.Named issuer = vcek == null ? null : certificates.issuer(vcek);
     X509Certificate ask = issuer == null ? null : issuer.certificate();
-    signedBy("VCEK certificate", vcek, ask, "ASK");
+    boolean lent = isLent();
+    String upper = lent ? "ASVK" : "ASK";
+    signedBy((lent ? "VLEK" : "VCEK") + " certificate", vcek, ask, upper);
     Certificates.Named top = ask == null ? null : certificates.issuer(ask);
     X509Certificate ark = top == null ? roots.named() : top.certificate();
-    signedBy("ASK certificate", ask, ark, "ARK");
+    signedBy(upper + " certificate", ask, ark, "ARK");
     signedBy("ARK certificate", ark, ark, "ARK");
     if (ark == null) {
       fail("trusted root", "there is no ARK: " + fetchChain());
@@ -124,13 +126,46 @@ public final class ReportVerifier {
       checks.add(roots.judge(ark));
     }
     dates(vcek, ask, ark);
-    checks.add(
-        Check.notChecked(
-            "revocation", "not checked: the list is at " + KeyServiceUrl.revocations(product)));
+    revocation(ark, vcek, ask);
+  }
+
+  private boolean isLent() {
+    return signer() == AttestationReport.VLEK;
+  }
+
+  /**
+   * Any list of the root's will do, but all of them must hold: a revocation is never taken back.
+   */
+  private void revocation(@Nullable X509Certificate ark, @Nullable X509Certificate... others) {
+    String name = "revocation";
+    String where = KeyServiceUrl.revocations(product, isLent());
+    if (!certificates.hasLists()) {
+      checks.add(Check.notChecked(name, "not checked: fetch " + where + " and name it with --crl"));
+      return;
+    }
+    List<RevocationList> lists = ark == null ? List.of() : certificates.lists(ark);
+    if (ark == null || lists.isEmpty()) {
+      fail(name, "no list is of this root: fetch " + where + " and name it with --crl");
+      return;
+    }
+    List<X509Certificate> chain = new ArrayList<>(List.of(ark));
+    for (X509Certificate c : others) {
+      if (c != null) {
+        chain.add(c);
+      }
+    }
+    for (RevocationList l : lists) {
+      String why = l.refuses(ark, chain, at);
+      if (!why.isEmpty()) {
+        fail(name, why);
+        return;
+      }
+    }
+    checks.add(Check.passed(name, lists.getFirst().text()));
   }
 
   private String fetchChain() {
-    return "fetch " + KeyServiceUrl.chain(product) + " and name it with --certs";
+    return "fetch " + KeyServiceUrl.chain(product, isLent()) + " and name it with --certs";
   }
 
   // ---- the key that has signed
@@ -154,7 +189,7 @@ public final class ReportVerifier {
   }
 
   private String fetchKey() {
-    if (signer() == AttestationReport.VLEK) {
+    if (isLent()) {
       return "take the VLEK from the host's owner, or from the guest's auxblob";
     }
     return isMasked()
@@ -224,8 +259,12 @@ public final class ReportVerifier {
   private void chip(ChipCertificate c) {
     String name = "chip ID";
     byte[] found = report.get(ReportField.CHIP_ID);
-    if (signer() == AttestationReport.VLEK) {
-      checks.add(Check.notChecked(name, "not checked: a VLEK is of no chip"));
+    if (isLent()) {
+      checks.add(
+          c.provider().isEmpty()
+              ? Check.failed(name, "the certificate does not say to whom the VLEK was lent")
+              : Check.notChecked(
+                  name, "not checked: a VLEK is of no chip, this one was lent to " + c.provider()));
     } else if (isMasked()) {
       checks.add(
           Check.warning(name, "masked by the host: which chip it is, the certificate alone says"));
@@ -251,7 +290,7 @@ public final class ReportVerifier {
     if (c == null) {
       fail(
           name,
-          name.startsWith("VCEK")
+          name.startsWith("V")
               ? "there is none"
               : "there is none of the signer's name: " + fetchChain());
     } else if (by == null) {
