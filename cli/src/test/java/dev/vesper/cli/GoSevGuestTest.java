@@ -21,7 +21,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Random;
 import java.util.Set;
@@ -224,54 +223,32 @@ final class GoSevGuestTest {
     }
   }
 
-  /**
-   * What the library's authors have: a Milan's report with its certificate, and chains of AMD's.
-   */
+  /** What the library's authors have: a Milan's report, its certificate and AMD's chain. */
   @Test
   void theLibrarysOwnFixturesHold() throws Exception {
-    Path source = GoSevGuest.source();
-    Path data = source.resolve("verify/testdata");
+    Path data = GoSevGuest.source().resolve("verify/testdata");
     byte[] report = Files.readAllBytes(data.resolve("attestation.bin"));
-    String vcek = data.resolve("vcek.testcer").toString();
-    String chain = data.resolve("milan.testcer").toString();
-    CommandResult said =
-        CommandResult.of("attest", "report", data.resolve("attestation.bin").toString());
+    byte[] vcek = Files.readAllBytes(data.resolve("vcek.testcer"));
+    byte[] chain = Files.readAllBytes(data.resolve("milan.testcer"));
+    CommandResult said = CommandResult.of("attest", "report", file("r", report));
+    assertThat(said.status()).as(said.err()).isZero();
     assertThat(said.out()).contains("signed by the chip's key (VCEK)");
-    CommandResult found =
-        CommandResult.of(
-            "attest",
-            "verify",
-            data.resolve("attestation.bin").toString(),
-            file("vcek.der", Files.readAllBytes(Path.of(vcek))),
-            file("chain.pem", Files.readAllBytes(Path.of(chain))),
-            "--at",
-            "2023-06-01");
-    assertThat(found.status()).as(found.out() + found.err()).isZero();
-    assertThat(said.out()).contains("MEASUREMENT");
     byte[] changed = report.clone();
     changed[0x90] ^= 1;
-    assertThat(
-            CommandResult.of(
-                    "attest",
-                    "verify",
-                    file("changed", changed),
-                    file("vcek.der", Files.readAllBytes(Path.of(vcek))),
-                    file("chain.pem", Files.readAllBytes(Path.of(chain))),
-                    "--at",
-                    "2023-06-01")
-                .out())
-        .contains("✗ report signature");
-    Path trust = source.resolve("verify/trust");
-    byte[] own = AttestSamples.signed(SnpProduct.MILAN, AttestSamples.unsigned(SnpProduct.MILAN));
-    for (SnpProduct p : SnpProduct.values()) {
-      for (String kind : List.of("", "_vlek", "_vcek")) {
-        Path pem = trust.resolve("ask_ark_" + p.text().toLowerCase(Locale.ROOT) + kind + ".pem");
-        if (Files.exists(pem)) {
-          CommandResult roots =
-              CommandResult.of("attest", "verify", file("r", own), pem.toString(), "--json");
-          assertThat(roots.err()).as(kind).isEmpty();
-        }
-      }
+    for (byte[] r : List.of(report, changed)) {
+      CommandResult found =
+          CommandResult.of(
+              "attest",
+              "verify",
+              file("r", r),
+              file("vcek", vcek),
+              file("chain", chain),
+              "--at",
+              "2023-06-01");
+      assertThat(found.status()).as(found.out() + found.err()).isEqualTo(r == report ? 0 : 1);
+      assertThat(found.out())
+          .contains((r == report ? "✓" : "✗") + " report signature")
+          .contains("AMD's ARK for Milan");
     }
   }
 }
