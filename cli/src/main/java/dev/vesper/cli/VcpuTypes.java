@@ -13,6 +13,7 @@ final class VcpuTypes {
     add(signature(23, 49, 0), "EPYC-Rome", "EPYC-Rome-v1", "EPYC-Rome-v2", "EPYC-Rome-v3");
     add(signature(25, 1, 1), "EPYC-Milan", "EPYC-Milan-v1", "EPYC-Milan-v2");
     add(signature(25, 17, 0), "EPYC-Genoa", "EPYC-Genoa-v1");
+    add(signature(26, 0, 0), "EPYC-Turin", "EPYC-Turin-v1");
   }
 
   private VcpuTypes() {}

@@ -114,7 +114,7 @@ final class CommandTest {
             "vesper: "
                 + model
                 + " has no SEV-SNP, as no processor before Milan has:"
-                + " take -cpu EPYC-Milan or EPYC-Genoa\n");
+                + " take -cpu EPYC-Milan or EPYC-Genoa or EPYC-Turin\n");
   }
 
   @Test

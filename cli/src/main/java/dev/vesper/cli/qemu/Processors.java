@@ -17,13 +17,14 @@ final class Processors {
       EPYC-v4      Zen (also: EPYC, EPYC-v1, EPYC-v2, EPYC-v3, EPYC-IBPB, EPYC-Rome)
       EPYC-Milan   Zen 3 (also: EPYC-Milan-v1, EPYC-Milan-v2)
       EPYC-Genoa   Zen 4 (also: EPYC-Genoa-v1, max, host)
+      EPYC-Turin   Zen 5 (also: EPYC-Turin-v1)
       """;
 
   /** QEMU's names by the model that comes nearest without more than they have, if there is one. */
   private static final Map<String, String> NEAREST = new LinkedHashMap<>();
 
   /** Names that are the same model and no other. */
-  private static final List<String> SAME = List.of("EPYC-Milan-v1", "EPYC-Genoa-v1");
+  private static final List<String> SAME = List.of("EPYC-Milan-v1", "EPYC-Genoa-v1", "EPYC-Turin-v1");
 
   static {
     near("vesper-min", "qemu64", "qemu64-v1", "kvm64", "kvm64-v1", "base", "x86-64-v1");
@@ -31,7 +32,8 @@ final class Processors {
     near("EPYC-v4", "EPYC-Rome", "EPYC-Rome-v1", "EPYC-Rome-v2", "EPYC-Rome-v3", "EPYC-Rome-v4");
     near("EPYC-v4", "EPYC-Rome-v5");
     near("EPYC-Milan", "EPYC-Milan-v1", "EPYC-Milan-v2", "EPYC-Milan-v3");
-    near("EPYC-Genoa", "EPYC-Genoa-v1", "EPYC-Genoa-v2", "EPYC-Turin", "max", "host");
+    near("EPYC-Genoa", "EPYC-Genoa-v1", "EPYC-Genoa-v2", "max", "host");
+    near("EPYC-Turin", "EPYC-Turin-v1");
   }
 
   /** Flags that say how QEMU makes a model, or hide a hypervisor that is another here. */

@@ -16,7 +16,7 @@ import java.util.Set;
  * eax ebx ecx edx} in hex, and lines {@code features NAME...} that set flags of {@code
  * features.txt} in the leaves before them; {@code #} starts a comment. A leaf without an entry is
  * zero. The leaves on XSAVE, 0xD but for the flags of subleaf 1, and the width of linear addresses
- * follow from the features.
+ * follow from the features, as does the number of performance counters.
  */
 public final class CpuModel {
   /** The four registers of a leaf. */
@@ -47,6 +47,11 @@ public final class CpuModel {
   /** Secure TSC there, which is of guests under SEV-SNP alone. */
   public static final int SECURE_TSC = 1 << 8;
 
+  private static final int COUNTERS = 0x8000_0022;
+
+  /** Core counters, in bits 3 to 0 of EBX. */
+  private static final int CORE_COUNTERS = 6;
+
   private static final String PHYS_BITS = "phys-bits=";
   private static final int FEWEST_PHYS_BITS = 36;
   private static final int MOST_PHYS_BITS = 52;
@@ -66,6 +71,7 @@ public final class CpuModel {
     }
     m.describeXsave();
     m.describeAddresses();
+    m.describeCounters();
     return m;
   }
 
@@ -137,6 +143,14 @@ public final class CpuModel {
     }
     Leaf l = leaf(0x8000_0008, 0);
     put(0x8000_0008, 0, new Leaf(l.eax() & ~0xFF | bits, l.ebx(), l.ecx(), l.edx()));
+  }
+
+  /** Says how many performance counters have the registers that are common to all of them. */
+  private void describeCounters() {
+    if (has("perfmon-v2")) {
+      Leaf l = leaf(COUNTERS, 0);
+      put(COUNTERS, 0, new Leaf(l.eax(), l.ebx() | CORE_COUNTERS, l.ecx(), l.edx()));
+    }
   }
 
   /** Makes the width of linear addresses agree with the features. */
@@ -230,7 +244,7 @@ public final class CpuModel {
 
   /** {@return the names of the built-in models, smallest first} */
   public static List<String> names() {
-    return List.of("vesper-min", "EPYC-v4", "EPYC-Milan", "EPYC-Genoa");
+    return List.of("vesper-min", "EPYC-v4", "EPYC-Milan", "EPYC-Genoa", "EPYC-Turin");
   }
 
   /** {@return the model's name} */

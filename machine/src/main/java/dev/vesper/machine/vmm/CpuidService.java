@@ -20,8 +20,6 @@ final class CpuidService {
   private static final int FEATURES = 7;
   private static final int XSAVE = 0xD;
   private static final int EXTENDED_FEATURES = 0x8000_0001;
-  private static final int PERFORMANCE = 0x8000_0022;
-  private static final int CORE_COUNTERS = 6;
   private static final int OSXSAVE = 1 << 27;
   private static final int OSPKE = 1 << 4;
   private static final int CR4_OSXSAVE = 18;
@@ -89,9 +87,6 @@ final class CpuidService {
     if (leaf == FEATURES && subleaf == 0) {
       int ospke = model.has("pku") && (v.cr4() >> CR4_PKE & 1) != 0 ? OSPKE : 0;
       return new CpuModel.Leaf(l.eax(), l.ebx(), l.ecx() | ospke, l.edx());
-    }
-    if (leaf == PERFORMANCE && model.has("perfmon-v2")) {
-      return new CpuModel.Leaf(l.eax(), l.ebx() | CORE_COUNTERS, l.ecx(), l.edx());
     }
     if (leaf == TOPOLOGY && model.leaf(TOPOLOGY, 0).ecx() != 0) {
       if (l.ecx() == 0) {

@@ -112,6 +112,7 @@ final class LinuxSnpTest {
     "bookworm, amd64, none, PC, 4, EPYC-Milan",
     "trixie, cloud-amd64, none, Q35, 4, EPYC-Milan",
     "trixie, cloud-amd64, trixie, PC, 1, EPYC-Genoa",
+    "trixie, cloud-amd64, none, Q35, 2, EPYC-Turin",
     "bookworm, cloud-amd64, trixie, Q35, 4, EPYC-Milan",
     "sid, cloud-amd64, sid, PC, 4, EPYC-Milan"
   })

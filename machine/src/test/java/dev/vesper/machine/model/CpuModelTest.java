@@ -35,7 +35,9 @@ final class CpuModelTest {
     "EPYC-v4, 0, 7, 340", "EPYC-v4, 2, 100, 240", "EPYC-v4, 9, 0, 0",
     "EPYC-Milan, 0, 207, 988", "EPYC-Milan, 2, 100, 240", "EPYC-Milan, 9, 8, 980",
     "EPYC-Genoa, 0, 2e7, 988", "EPYC-Genoa, 2, 100, 240", "EPYC-Genoa, 5, 40, 340",
-    "EPYC-Genoa, 6, 200, 380", "EPYC-Genoa, 7, 400, 580", "EPYC-Genoa, 9, 8, 980"
+    "EPYC-Genoa, 6, 200, 380", "EPYC-Genoa, 7, 400, 580", "EPYC-Genoa, 9, 8, 980",
+    "EPYC-Turin, 0, 2e7, 988", "EPYC-Turin, 2, 100, 240", "EPYC-Turin, 5, 40, 340",
+    "EPYC-Turin, 6, 200, 380", "EPYC-Turin, 7, 400, 580", "EPYC-Turin, 9, 8, 980"
   })
   void componentsOfXsaveAreThoseOfTheProcessor(String model, int subleaf, String eax, String ebx) {
     CpuModel.Leaf l = CpuModel.named(model).leaf(0xD, subleaf);
