@@ -1,6 +1,7 @@
 package dev.vesper.cli.attest;
 
 import dev.vesper.machine.launch.AttestationReport;
+import dev.vesper.machine.launch.PolicyBit;
 import dev.vesper.machine.launch.ReportField;
 import dev.vesper.machine.launch.SnpProduct;
 import dev.vesper.machine.launch.TcbVersion;

@@ -10,38 +10,14 @@ import java.util.List;
  *     then those below; 17 must be 1
  */
 public record SnpPolicy(long bits) {
-  /** The host may run two threads on a core. */
-  public static final long SMT = 1L << 16;
-
   /** Must be set. */
   public static final long RESERVED_ONE = 1L << 17;
 
-  /** A migration agent may be associated. */
-  public static final long MIGRATE_MA = 1L << 18;
-
-  /** The host may have memory decrypted. */
-  public static final long DEBUG = 1L << 19;
-
-  /** The guest runs on one socket. */
-  public static final long SINGLE_SOCKET = 1L << 20;
-
   /** What QEMU asks for. */
-  public static final SnpPolicy DEFAULT = new SnpPolicy(SMT | RESERVED_ONE);
+  public static final SnpPolicy DEFAULT = new SnpPolicy(PolicyBit.SMT.mask() | RESERVED_ONE);
 
-  private static final int FIRST_NAMED = 16;
-  private static final String[] NAMES = {
-    "SMT",
-    "RESERVED_1",
-    "MIGRATE_MA",
-    "DEBUG",
-    "SINGLE_SOCKET",
-    "CXL_ALLOW",
-    "MEM_AES_256_XTS",
-    "RAPL_DIS",
-    "CIPHERTEXT_HIDING_DRAM",
-    "PAGE_SWAP_DISABLE"
-  };
-  private static final long DEFINED = (1L << FIRST_NAMED + NAMES.length) - 1;
+  /** The least version of the ABI. */
+  private static final long VERSION = 0xFFFF;
 
   /** {@return whether all of these bits are set} */
   public boolean has(long mask) {
@@ -50,7 +26,11 @@ public record SnpPolicy(long bits) {
 
   /** {@return whether only defined bits are set} */
   public boolean defined() {
-    return (bits & ~DEFINED) == 0;
+    long defined = VERSION | RESERVED_ONE;
+    for (PolicyBit b : PolicyBit.values()) {
+      defined |= b.mask();
+    }
+    return (bits & ~defined) == 0;
   }
 
   /** {@return whether a firmware's ABI is as new as the owner asks} */
@@ -63,12 +43,16 @@ public record SnpPolicy(long bits) {
   @Override
   public String toString() {
     List<String> set = new ArrayList<>();
-    for (int i = 0; i < NAMES.length; i++) {
-      if ((bits >>> FIRST_NAMED + i & 1) != 0) {
-        set.add(NAMES[i]);
+    for (PolicyBit b : PolicyBit.values()) {
+      if (b.in(bits)) {
+        set.add(b.name());
       }
     }
-    String least = (bits & 0xFFFF) == 0 ? "" : ", ABI " + (bits >>> 8 & 0xFF) + "." + (bits & 0xFF);
+    if (has(RESERVED_ONE)) {
+      set.add(PolicyBit.SMT.in(bits) ? 1 : 0, "RESERVED_1");
+    }
+    String least =
+        (bits & VERSION) == 0 ? "" : ", ABI " + (bits >>> 8 & 0xFF) + "." + (bits & 0xFF);
     return "0x" + Long.toHexString(bits) + " (" + String.join(" ", set) + least + ")";
   }
 }

@@ -8,6 +8,7 @@ import dev.vesper.machine.launch.DerivedKey;
 import dev.vesper.machine.launch.EndorsementKey;
 import dev.vesper.machine.launch.IdAuthentication;
 import dev.vesper.machine.launch.IdBlock;
+import dev.vesper.machine.launch.PolicyBit;
 import dev.vesper.machine.launch.ReportField;
 import dev.vesper.machine.launch.SecretsPage;
 import dev.vesper.machine.launch.SecureTsc;
@@ -407,7 +408,7 @@ public final class SnpSecureProcessor {
     r.set(ReportField.VERSION, product.reportVersion());
     r.set(ReportField.POLICY, g.policy.bits());
     r.set(ReportField.SIGNATURE_ALGO, IdAuthentication.ECDSA_P384_SHA384);
-    r.set(ReportField.PLATFORM_INFO, g.policy.has(SnpPolicy.SMT) ? SMT_ENABLED : 0);
+    r.set(ReportField.PLATFORM_INFO, PolicyBit.SMT.in(g.policy.bits()) ? SMT_ENABLED : 0);
     r.set(ReportField.MEASUREMENT, g.digest.value());
     r.set(ReportField.HOST_DATA, f.hostData());
     r.set(ReportField.REPORT_ID, SeededBytes.of("REPORT_ID", seed, DerivedKey.BYTES));

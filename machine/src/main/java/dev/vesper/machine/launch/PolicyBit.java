@@ -1,7 +1,7 @@
-package dev.vesper.cli.attest;
+package dev.vesper.machine.launch;
 
 /** The bits of a guest's policy that are a permission or a demand each (spec: snp 6.3). */
-enum PolicyBit {
+public enum PolicyBit {
   SMT(16, true, "both threads of a core may be used"),
   MIGRATE_MA(18, true, "a migration agent may have the guest's secrets and move it"),
   DEBUG(19, true, "the host may have the guest's memory decrypted"),
@@ -22,17 +22,23 @@ enum PolicyBit {
     this.meaning = meaning;
   }
 
-  boolean in(long policy) {
-    return (policy >>> bit & 1) != 0;
+  /** {@return whether a policy has it} */
+  public boolean in(long policy) {
+    return (policy & mask()) != 0;
+  }
+
+  /** {@return a policy with this bit alone} */
+  public long mask() {
+    return 1L << bit;
   }
 
   /** {@return whether a set bit gives the host more; otherwise it takes something from it} */
-  boolean permits() {
+  public boolean permits() {
     return permits;
   }
 
   /** {@return what a set bit says} */
-  String meaning() {
+  public String meaning() {
     return meaning;
   }
 }
