@@ -135,6 +135,14 @@ final class GuestMessages {
           case KEY_REQ -> key(m);
           case REPORT_REQ -> report(m);
           case TSC_INFO_REQ -> tscInfo(m.payload());
+          case EXPORT_REQ, IMPORT_REQ, ABSORB_REQ, VMRK_REQ, ABSORB_NOMA_REQ ->
+              throw failed(
+                  SevStatus.INVALID_PARAM,
+                  "message type "
+                      + h.type()
+                      + " ("
+                      + type
+                      + ") is for guests that migrate: this firmware has no migration agents");
           case null, default ->
               throw failed(
                   SevStatus.INVALID_PARAM,

@@ -198,6 +198,11 @@ public final class Hypervisor {
     return latest;
   }
 
+  /** Has the vCPU whose turn it is wait for so much virtual time. */
+  void takes(long nanos) {
+    current.cpu.idleUntil(current.cpu.now() + nanos);
+  }
+
   /** {@return how many vCPUs there are} */
   int processors() {
     return vcpus.size();

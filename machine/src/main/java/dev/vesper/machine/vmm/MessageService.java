@@ -11,6 +11,12 @@ import dev.vesper.machine.observe.HostObserver;
 final class MessageService {
   private static final int PAGE = 0x1000;
 
+  /**
+   * Virtual time that the secure processor takes for a message. It is of the order of what a
+   * processor's takes to sign, and a guest that asks for reports without end comes to its limit.
+   */
+  static final long NANOS = 1_000_000;
+
   private final Hypervisor host;
   private final HostView memory;
   private final PageStates states;
@@ -81,6 +87,7 @@ final class MessageService {
       }
     }
     GuestRequests.Answer a = way.forward(message);
+    host.takes(NANOS);
     memory.write(response, a.response(), 0, PAGE);
     if (certified && a.status() == 0) {
       memory.write(data, table, 0, table.length);

@@ -54,7 +54,8 @@ final class LocoreSnpTest {
   }
 
   @ParameterizedTest
-  @ValueSource(strings = {"EPYC-Milan", "EPYC-Milan,-xsave", "EPYC-Genoa,+perfmon-v2", "EPYC-Turin"})
+  @ValueSource(
+      strings = {"EPYC-Milan", "EPYC-Milan,-xsave", "EPYC-Genoa,+perfmon-v2", "EPYC-Turin"})
   void theSelfTestPasses(String model) throws BootException {
     LocoreRun r = LocoreRun.run(spec(Locore.image()).cpuModel(model));
     assertThat(r.outcome().status()).as(r.console()).isEqualTo(LocoreRun.PASSED);

@@ -136,6 +136,18 @@ final class GuestMessagesTest {
       GuestMessage m = new GuestMessage(1, type, 1, 0, report(0, 0));
       fails(page(m.seal(keys[0])), SevStatus.INVALID_PARAM, "message type " + type);
     }
+    for (GuestMessageType type :
+        List.of(
+            GuestMessageType.EXPORT_REQ,
+            GuestMessageType.IMPORT_REQ,
+            GuestMessageType.ABSORB_REQ,
+            GuestMessageType.VMRK_REQ,
+            GuestMessageType.ABSORB_NOMA_REQ)) {
+      fails(
+          request(1, type, 0, new byte[0x40]),
+          SevStatus.INVALID_PARAM,
+          "(" + type + ") is for guests that migrate");
+    }
     assertThat(firmware.answer(good)).isNotEmpty();
   }
 

@@ -472,6 +472,11 @@ final class SnpServiceTest {
           return new GuestRequests.Answer(0, "", new byte[4096]);
         });
     message(GuestMessageType.REPORT_REQ);
+    long before = host.now();
+    extended(0x43000, 0);
+    extended(0x43000, 0);
+    assertThat(host.now() - before).as("they take time").isEqualTo(2 * MessageService.NANOS);
+    asked[0] = 0;
     byte[] old = new byte[32];
     Arrays.fill(old, (byte) 9);
     view.write(0x43000, old, 0, old.length);
