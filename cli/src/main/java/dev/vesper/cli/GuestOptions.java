@@ -2,6 +2,7 @@ package dev.vesper.cli;
 
 import dev.vesper.guest.Locore;
 import dev.vesper.machine.HardwareOptions;
+import dev.vesper.machine.IgvmImage;
 import dev.vesper.machine.SmbiosOptions;
 import dev.vesper.machine.launch.GuestPolicy;
 import dev.vesper.machine.launch.LaunchSession;
@@ -32,6 +33,7 @@ final class GuestOptions {
   private @Nullable Path image;
   private @Nullable Path kernel;
   private @Nullable Path bios;
+  private @Nullable Path igvm;
   private @Nullable Path nvram;
   private @Nullable Path initrd;
   private byte @Nullable [] made;
@@ -79,7 +81,7 @@ final class GuestOptions {
    * @throws UserError if another one is named
    */
   void boot(Path file, byte[] disk, String arguments) {
-    if (initrd != null || bios != null) {
+    if (initrd != null || firmware() != null) {
       throw new UserError("boot makes the initrd and takes no firmware: use 'vesper run' for them");
     }
     kernel = file;
@@ -107,6 +109,12 @@ final class GuestOptions {
             + " -append",
         v -> bios = v,
         style.names(List.of("-bios", "--bios"), "--ovmf"));
+    o.path(
+        "F",
+        "an IGVM file, which says itself what is launched and with what registers; it is handed the"
+            + " same",
+        v -> igvm = v,
+        style.names(List.of("-igvm", "--igvm")));
     o.path(
         "F",
         "variable store in a flash in front of the firmware, as OVMF_VARS.fd is; it is not"
@@ -248,16 +256,21 @@ final class GuestOptions {
     return seed;
   }
 
+  /** {@return what the processor starts in before any kernel, or null} */
+  private @Nullable Path firmware() {
+    return bios != null ? bios : igvm;
+  }
+
   /** {@return whether the embedded reference guest is launched} */
   boolean reference() {
-    return file() == null && bios == null;
+    return file() == null && firmware() == null;
   }
 
   /** {@return the files that {@link #read} reads} */
   List<Path> files() {
     List<Path> all =
         new ArrayList<>(
-            Stream.of(image, kernel, bios, nvram, initrd, certificate, session)
+            Stream.of(image, kernel, bios, igvm, nvram, initrd, certificate, session)
                 .filter(Objects::nonNull)
                 .toList());
     for (String s : smbios) {
@@ -281,7 +294,7 @@ final class GuestOptions {
 
   /** {@return what the processor starts in, or null for the reference guest} */
   @Nullable Path started() {
-    return file() != null ? file() : bios;
+    return file() != null ? file() : firmware();
   }
 
   /** Refuses what makes no launch before any file is read. */
@@ -293,7 +306,7 @@ final class GuestOptions {
     if (board() != Hardware.Board.AUTO && !kvm()) {
       throw new UserError("-M: profile openbsd has vmd's board; use kvm to choose one");
     }
-    if (board() == Hardware.Board.MINIMAL && bios != null) {
+    if (board() == Hardware.Board.MINIMAL && firmware() != null) {
       throw new UserError("-M minimal: firmware needs -M pc or q35");
     }
     if (!smbios.isEmpty() || uuid != null) {
@@ -308,8 +321,13 @@ final class GuestOptions {
     if (image != null && kernel != null) {
       throw new UserError("give the image once: as IMAGE or with -kernel");
     }
-    if (bios != null && !kvm()) {
-      throw new UserError("-bios: profile openbsd starts kernels without firmware; use kvm");
+    if (bios != null && igvm != null) {
+      throw new UserError("-bios and -igvm: firmware of a guest with an IGVM file is in that file");
+    }
+    if (firmware() != null && !kvm()) {
+      throw new UserError(
+          (bios != null ? "-bios" : "-igvm")
+              + ": profile openbsd starts kernels without firmware; use kvm");
     }
     if (file() == null && (initrd != null || append != null)) {
       throw new UserError(
@@ -445,12 +463,18 @@ final class GuestOptions {
   MachineSpec read() {
     validate();
     Path file = file();
-    Path firmwareFile = bios;
+    Path firmwareFile = firmware();
     byte[] bytes =
         reference() ? Locore.image() : file == null ? new byte[0] : UserFiles.read(file, "image");
     MachineSpec.Firmware firmware = null;
     if (firmwareFile != null) {
-      byte[] code = UserFiles.read(firmwareFile, "firmware");
+      byte[] code = UserFiles.read(firmwareFile, bios != null ? "firmware" : "IGVM file");
+      if (IgvmImage.isOne(code) != (igvm != null)) {
+        throw new UserError(
+            igvm != null
+                ? "-igvm " + igvm + " is no IGVM file: firmware as it is goes with -bios"
+                : "-bios " + bios + " is an IGVM file: name it with -igvm");
+      }
       firmware =
           nvram == null
               ? MachineSpec.Firmware.of(code)

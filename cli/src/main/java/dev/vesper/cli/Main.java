@@ -47,7 +47,7 @@ public final class Main implements Runnable {
     CommandLine self = spec == null ? commandLine() : spec.commandLine();
     throw new CommandLine.ParameterException(
         self,
-        "name a command: run, boot, check, measure, attest, session, isa, dissector or"
+        "name a command: run, boot, check, measure, attest, igvm, session, isa, dissector or"
             + " convert-qemu");
   }
 
@@ -64,6 +64,7 @@ public final class Main implements Runnable {
     SUBCOMMANDS.put("check", () -> new CheckCommand(confine));
     SUBCOMMANDS.put("measure", () -> new MeasureCommand(confine));
     SUBCOMMANDS.put("attest", () -> new AttestCommand(confine));
+    SUBCOMMANDS.put("igvm", () -> new IgvmCommand(confine));
     SUBCOMMANDS.put("session", SessionCommand::new);
     SUBCOMMANDS.put("isa", IsaCommand::new);
     SUBCOMMANDS.put("dissector", DissectorCommand::new);

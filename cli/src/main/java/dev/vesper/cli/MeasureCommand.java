@@ -2,6 +2,7 @@ package dev.vesper.cli;
 
 import dev.vesper.cli.confine.Confinement;
 import dev.vesper.cli.confine.Policy;
+import dev.vesper.machine.IgvmImage;
 import dev.vesper.machine.LaunchPlan;
 import dev.vesper.machine.launch.ApiVersion;
 import dev.vesper.machine.launch.GuestPolicy;
@@ -152,6 +153,7 @@ final class MeasureCommand implements Options.Command {
     SnpOptions.Signer signer = snp.signer();
     enter();
     try {
+      options = IgvmImage.settled(options);
       plan = LaunchPlan.of(options);
       if (guest.firmwareAlone()) {
         plan = plan.firmware();
@@ -296,7 +298,10 @@ final class MeasureCommand implements Options.Command {
     in.put("processors", String.valueOf(o.processors()));
     in.put("CPU model", model == null ? o.cpuModel() : model);
     MachineSpec.Firmware f = o.boot().firmware();
-    if (f != null) {
+    if (f != null && IgvmImage.isOne(f.code())) {
+      in.put("IGVM file", file(f.code()));
+      in.put("memory", (o.memoryBytes() >> 20) + " MiB");
+    } else if (f != null) {
       in.put("firmware", file(f.code()));
       in.put("save areas", o.launch().reset().name());
       in.put("kernel hashes", o.launch().hashes().name().toLowerCase(Locale.ROOT));

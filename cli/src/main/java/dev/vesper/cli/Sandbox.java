@@ -10,7 +10,8 @@ import org.jspecify.annotations.Nullable;
 /** The option {@code --sandbox} of commands that read what strangers wrote. */
 final class Sandbox {
   private static final String OPTION = "--sandbox";
-  private static final Set<String> COMMANDS = Set.of("run", "boot", "check", "measure", "attest");
+  private static final Set<String> COMMANDS =
+      Set.of("run", "boot", "check", "measure", "attest", "igvm");
 
   private final @Nullable Function<Policy, Confinement> confine;
   private String wanted = "";

@@ -73,7 +73,8 @@ public record LaunchPlan(GuestPolicy policy, byte @Nullable [] snp, List<Item> i
    * @throws BootException if the image cannot be loaded
    * @throws IllegalArgumentException if the options make no machine, or one without SEV
    */
-  public static LaunchPlan of(MachineSpec o) throws BootException {
+  public static LaunchPlan of(MachineSpec spec) throws BootException {
+    MachineSpec o = IgvmImage.settled(spec);
     if (o.mode() == SevMode.OFF) {
       throw new IllegalArgumentException("a guest without SEV has no measurement");
     }
@@ -100,7 +101,9 @@ public record LaunchPlan(GuestPolicy policy, byte @Nullable [] snp, List<Item> i
     }
     if (o.mode().encryptsState()) {
       for (int i = 0; i < o.processors(); i++) {
-        items.add(new Vmsa(i, g.stateOf(i).bytes()));
+        if (g.addsArea(i)) {
+          items.add(new Vmsa(i, g.stateOf(i).bytes()));
+        }
       }
     }
     return new LaunchPlan(

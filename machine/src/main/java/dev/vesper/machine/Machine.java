@@ -94,8 +94,8 @@ public final class Machine implements AutoCloseable {
    * @throws dev.vesper.machine.launch.CommandFailed if the secure processor refuses the launch
    * @throws IllegalArgumentException if the description makes no machine
    */
-  public Machine(MachineSpec spec) throws BootException {
-    this.spec = spec;
+  public Machine(MachineSpec description) throws BootException {
+    spec = IgvmImage.settled(description);
     consoleOut = spec.ports().console();
     parts = new Assembly(spec, this::console);
     symbols = parts.guest.symbols();

@@ -6,6 +6,7 @@ import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.Outcome;
 import dev.vesper.machine.spec.SevMode;
 import dev.vesper.machine.spec.SnpLaunch;
+import dev.vesper.x86.Assembler;
 import java.util.function.UnaryOperator;
 
 /**
@@ -177,6 +178,15 @@ public final class SnpGuest {
 
   /** {@return the guest's image} */
   public static byte[] image(String source) {
+    return FlatGuest.image(whole(source));
+  }
+
+  /** {@return the guest's code alone, which is entered at {@link FlatGuest#BASE}} */
+  public static byte[] code(String source) {
+    return new Assembler(FlatGuest.BASE, 64).add(whole(source)).finish();
+  }
+
+  private static String whole(String source) {
     StringBuilder s = new StringBuilder(PRELUDE);
     for (int v = 0; v < 32; v++) {
       s.append("align 16\n");
@@ -184,7 +194,7 @@ public final class SnpGuest {
       s.append(v == 28 || v == 29 ? "" : "jmp ended\n");
     }
     s.append(source.contains("hv:") ? "" : NO_HV).append(source.contains("vc:") ? "" : NO_VC);
-    return FlatGuest.image(s.append(source).toString());
+    return s.append(source).toString();
   }
 
   /**
@@ -197,7 +207,12 @@ public final class SnpGuest {
       throws Exception {
     MachineSpec.Builder b =
         MachineSpec.builder(SevMode.SNP, image(source), c -> {}).memoryBytes(MEMORY).snp(snp);
-    Machine m = new Machine(more.apply(b).build());
+    return run(more.apply(b).build(), execution);
+  }
+
+  /** Runs a machine of such a guest to its end. */
+  public static SnpGuest run(MachineSpec spec, int execution) throws Exception {
+    Machine m = new Machine(spec);
     Execution.choose(m, execution);
     m.limit(MOST_INSTRUCTIONS, Long.MAX_VALUE);
     return new SnpGuest(m, m.run());

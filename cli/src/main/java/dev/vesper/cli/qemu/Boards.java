@@ -73,6 +73,10 @@ final class Boards {
         protection.name(id);
       }
     }
+    String igvm = k.take("igvm-cfg");
+    if (igvm != null) {
+      protection.nameIgvm(igvm);
+    }
     for (int unit = 0; unit < 2; unit++) {
       String node = k.take("pflash" + unit);
       if (node != null) {

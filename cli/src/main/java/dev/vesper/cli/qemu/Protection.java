@@ -17,6 +17,8 @@ final class Protection {
 
   private static final String OBJECT = "-object sev-guest";
   private static final String SNP_OBJECT = "-object sev-snp-guest";
+  private static final String IGVM_OBJECT = "-object igvm-cfg";
+  private static final String NOT_NAMED = "no -machine names it";
 
   /** The C-bit of every model that there is, as CPUID Fn8000_001F EBX gives it. */
   private static final String C_BIT = "51";
@@ -28,6 +30,8 @@ final class Protection {
   private final Line line;
   private final Map<String, Guest> guests = new LinkedHashMap<>();
   private String named = "";
+  private final Map<String, KeyValues> igvmFiles = new LinkedHashMap<>();
+  private String namedIgvm = "";
 
   /**
    * A kind of guest.
@@ -45,6 +49,11 @@ final class Protection {
     named = id;
   }
 
+  /** The machine names an IGVM file. */
+  void nameIgvm(String id) {
+    namedIgvm = id;
+  }
+
   /** {@code -object}. */
   void object(String value) {
     KeyValues k = new KeyValues(value, "qom-type");
@@ -53,6 +62,7 @@ final class Protection {
     switch (type) {
       case "sev-guest" -> guests.put(id, new Guest(OBJECT, k));
       case "sev-snp-guest" -> guests.put(id, new Guest(SNP_OBJECT, k));
+      case "igvm-cfg" -> igvmFiles.put(id, k);
       case "tdx-guest", "s390-pv-guest", "pef-guest" ->
           line.refuse("-object " + type + ": guests are AMD's; use sev-guest or --sev es");
       case "rng-random", "rng-builtin", "rng-egd" ->
@@ -80,7 +90,21 @@ final class Protection {
           "-machine confidential-guest-support=%s: no -object sev-guest has id=%s; or use --sev es"
               .formatted(named, named));
     }
-    guests.forEach((id, g) -> line.drop(g.object + ",id=" + id, "no -machine names it"));
+    guests.forEach((id, g) -> line.drop(g.object + ",id=" + id, NOT_NAMED));
+    finishIgvm();
+  }
+
+  private void finishIgvm() {
+    KeyValues k = namedIgvm.isEmpty() ? null : igvmFiles.remove(namedIgvm);
+    if (k == null && !namedIgvm.isEmpty()) {
+      line.refuse(
+          "-machine igvm-cfg=%s: no -object igvm-cfg has id=%s; or use -igvm F"
+              .formatted(namedIgvm, namedIgvm));
+    } else if (k != null) {
+      take(k, "file", "-igvm");
+      line.refuseRest(IGVM_OBJECT, k);
+    }
+    igvmFiles.forEach((id, f) -> line.drop(IGVM_OBJECT + ",id=" + id, NOT_NAMED));
   }
 
   private void launch(KeyValues k) {

@@ -14,6 +14,7 @@ import dev.vesper.machine.cpu.emit.NativeXex;
 import dev.vesper.machine.cpu.interp.Interpreter;
 import dev.vesper.machine.cpu.jit.RegionTranslator;
 import dev.vesper.machine.host.GuestRam;
+import dev.vesper.machine.igvm.IgvmFile;
 import dev.vesper.machine.launch.SevFeature;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.memory.Page;
@@ -184,7 +185,7 @@ public final class Assembly {
                         mmio,
                         o.seed(),
                         guest.apJumpTable(),
-                        firmware == null ? null : firmware(o, firmware))),
+                        firmware == null ? null : firmware(o, firmware, guest))),
             profile,
             model,
             o.mode(),
@@ -257,12 +258,16 @@ public final class Assembly {
     }
   }
 
-  private static Platform.PlacedFirmware firmware(MachineSpec o, MachineSpec.Firmware f) {
+  private static Platform.PlacedFirmware firmware(
+      MachineSpec o, MachineSpec.Firmware f, LoadedGuest guest) {
     MachineSpec.Boot b = o.boot();
+    boolean igvm = IgvmFile.isOne(f.code());
+    long base = igvm ? guest.firmwareBase() : FirmwareImage.base(f.code(), f.variables());
     return new Platform.PlacedFirmware(
-        FirmwareImage.base(f.code(), f.variables()),
-        f.code().length + f.variables().length,
+        base,
+        (int) (GuestRam.FOUR_GIB - base),
         f.variables().length,
+        igvm,
         b.image().length == 0 ? null : b.image(),
         b.initrd(),
         b.commandLine());

@@ -9,6 +9,7 @@ import dev.vesper.machine.boot.SmbiosRemains;
 import dev.vesper.machine.device.acpi.Board;
 import dev.vesper.machine.device.smbios.SmbiosTables;
 import dev.vesper.machine.host.GuestRam;
+import dev.vesper.machine.igvm.IgvmFile;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.model.CpuModel;
 import dev.vesper.machine.spec.BootException;
@@ -54,7 +55,7 @@ public final class GuestLoader {
                 profile.openBsdLaunch(),
                 profile.isVmd(),
                 o.processors(),
-                firmware == null ? acpi(o, profile) : null,
+                firmware == null || IgvmFile.isOne(firmware.code()) ? acpi(o, profile) : null,
                 o.mode().encryptsState(),
                 o.seed(),
                 new LaunchChoices(
@@ -83,7 +84,7 @@ public final class GuestLoader {
   static LoadedGuest again(
       MachineSpec o, Profile profile, CpuModel model, HostView view, LoadedGuest before) {
     MachineSpec.Firmware firmware = o.boot().firmware();
-    if (firmware != null) {
+    if (firmware != null && !IgvmFile.isOne(firmware.code())) {
       if (o.mode() == SevMode.OFF) {
         LegacyBios.place(firmware.code(), view);
       }

@@ -22,6 +22,7 @@ import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.SnpLaunch;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 
 /**
@@ -95,8 +96,16 @@ final class SnpLaunchSequence {
       }
       p.note(r.address(), r.length(), r.type());
     }
+    Map<Integer, Long> areas = parts.guest.areas();
     List<LoadedGuest.Range> pages = new ArrayList<>(parts.guest.ranges());
     for (int i = 0; i < parts.vcpus.size(); i++) {
+      if (areas != null && !parts.guest.addsArea(i)) {
+        Long at = areas.get(i);
+        if (at != null) {
+          parts.host.startsFrom(i, at);
+        }
+        continue;
+      }
       long area = parts.vcpus.get(i).vmcb().get(Vmcb.VMSA_PTR);
       pages.add(new LoadedGuest.Range(area, Page.SIZE, "vCPU " + i, SnpPageType.VMSA));
       p.launchUpdateVmsa(context, (EncryptedVcpu) parts.vcpus.get(i), parts.guest.stateOf(i));

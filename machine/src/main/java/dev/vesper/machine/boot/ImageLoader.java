@@ -1,6 +1,7 @@
 package dev.vesper.machine.boot;
 
 import dev.vesper.machine.foreign.Damaged;
+import dev.vesper.machine.igvm.IgvmFile;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.spec.BootException;
 import dev.vesper.machine.spec.SnpLaunch;
@@ -35,7 +36,9 @@ public final class ImageLoader {
         throw new BootException(
             "the service module runs a kernel that is booted directly: leave -bios away");
       }
-      return FirmwareImage.load(o, firmware, view);
+      return IgvmFile.isOne(firmware)
+          ? IgvmLoader.load(o, firmware, view)
+          : FirmwareImage.load(o, firmware, view);
     }
     GuestWriter w = new GuestWriter(view, SvsmRemains.lowEnd(view.ram(), o.launch()));
     SnpLaunch snp = o.launch().snp();

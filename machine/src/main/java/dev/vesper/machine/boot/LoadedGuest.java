@@ -1,11 +1,15 @@
 package dev.vesper.machine.boot;
 
+import dev.vesper.machine.host.GuestRam;
+import dev.vesper.machine.launch.SnpDigest;
 import dev.vesper.machine.launch.SnpPageType;
 import dev.vesper.machine.observe.Symbols;
 import dev.vesper.machine.sev.LaunchState;
 import dev.vesper.machine.sev.VmsaField;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A guest in memory, ready to be launched.
@@ -20,6 +24,10 @@ import java.util.List;
  * @param text guest physical ranges of code that nobody writes
  * @param symbols of the image
  * @param bios a BIOS is taken to have run, and has left the interrupt controllers and the timer
+ * @param registers by vCPU, of those whose registers the image has brought itself
+ * @param areas guest physical addresses of their save areas by vCPU if no others are launched, or
+ *     null: {@link SnpDigest#VMSA_ADDRESS} where the launch adds it behind the ranges, which have
+ *     it otherwise
  */
 public record LoadedGuest(
     String format,
@@ -30,7 +38,9 @@ public record LoadedGuest(
     List<Range> ranges,
     List<Range> text,
     Symbols symbols,
-    boolean bios) {
+    boolean bios,
+    Map<Integer, LaunchState> registers,
+    @Nullable Map<Integer, Long> areas) {
   /**
    * A guest physical range.
    *
@@ -47,16 +57,58 @@ public record LoadedGuest(
   /** {@return a guest whose other vCPUs are as after RESET} */
   static LoadedGuest of(String format, LaunchState state, List<Range> ranges) {
     return new LoadedGuest(
-        format, state, new LaunchState(), false, 0, ranges, List.of(), Symbols.NONE, false);
+        format,
+        state,
+        new LaunchState(),
+        false,
+        0,
+        ranges,
+        List.of(),
+        Symbols.NONE,
+        false,
+        Map.of(),
+        null);
   }
 
   /** {@return registers that a vCPU starts with} */
   public LaunchState stateOf(int vcpu) {
-    return vcpu == 0 ? state : apState;
+    LaunchState own = registers.get(vcpu);
+    return own != null ? own : vcpu == 0 ? state : apState;
+  }
+
+  /** {@return whether the launch adds a save area of a vCPU behind the ranges} */
+  public boolean addsArea(int vcpu) {
+    return areas == null || areas.getOrDefault(vcpu, 0L) == SnpDigest.VMSA_ADDRESS;
+  }
+
+  /** {@return the guest with registers that the image has brought} */
+  LoadedGuest withRegisters(Map<Integer, LaunchState> own, @Nullable Map<Integer, Long> launched) {
+    return new LoadedGuest(
+        format,
+        state,
+        apState,
+        apsParked,
+        apJumpTable,
+        ranges,
+        text,
+        symbols,
+        bios,
+        Map.copyOf(own),
+        launched == null ? null : Map.copyOf(launched));
+  }
+
+  /** {@return the least address of what lies where firmware does; 4 GiB if nothing does} */
+  public long firmwareBase() {
+    return ranges.stream()
+        .mapToLong(Range::address)
+        .filter(a -> a >= IgvmLoader.FIRMWARE && a < GuestRam.FOUR_GIB)
+        .min()
+        .orElse(GuestRam.FOUR_GIB);
   }
 
   LoadedGuest startingAps(LaunchState aps) {
-    return new LoadedGuest(format, state, aps, apsParked, apJumpTable, ranges, text, symbols, bios);
+    return new LoadedGuest(
+        format, state, aps, apsParked, apJumpTable, ranges, text, symbols, bios, registers, areas);
   }
 
   /** {@return the guest with other vCPUs where {@link FirmwareRemains} has left them} */
@@ -70,12 +122,24 @@ public record LoadedGuest(
         ranges,
         text,
         symbols,
-        bios);
+        bios,
+        registers,
+        areas);
   }
 
   LoadedGuest with(List<Range> newText, Symbols newSymbols) {
     return new LoadedGuest(
-        format, state, apState, apsParked, apJumpTable, ranges, newText, newSymbols, bios);
+        format,
+        state,
+        apState,
+        apsParked,
+        apJumpTable,
+        ranges,
+        newText,
+        newSymbols,
+        bios,
+        registers,
+        areas);
   }
 
   /** {@return the guest with other ranges, and SEV_FEATURES in all save areas} */
@@ -89,7 +153,9 @@ public record LoadedGuest(
         pages,
         text,
         symbols,
-        bios);
+        bios,
+        registers,
+        areas);
   }
 
   /** {@return the guest with more ranges behind its own} */
@@ -97,7 +163,7 @@ public record LoadedGuest(
     List<Range> all = new ArrayList<>(ranges);
     all.addAll(more);
     return new LoadedGuest(
-        format, state, apState, apsParked, apJumpTable, all, text, symbols, bios);
+        format, state, apState, apsParked, apJumpTable, all, text, symbols, bios, registers, areas);
   }
 
   /** {@return the guest with other registers of the boot processor} */
@@ -108,6 +174,16 @@ public record LoadedGuest(
   /** {@return the guest with chips as a BIOS has left them} */
   LoadedGuest afterBios() {
     return new LoadedGuest(
-        format, state, apState, apsParked, apJumpTable, ranges, text, symbols, true);
+        format,
+        state,
+        apState,
+        apsParked,
+        apJumpTable,
+        ranges,
+        text,
+        symbols,
+        true,
+        registers,
+        areas);
   }
 }

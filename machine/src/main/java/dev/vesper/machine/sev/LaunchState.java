@@ -104,11 +104,21 @@ public final class LaunchState {
     return segment.offset + part;
   }
 
+  /**
+   * {@return the registers of a save area}
+   *
+   * @param area 4096 bytes
+   */
+  public static LaunchState of(byte[] area) {
+    assert area.length == Page.SIZE : area.length;
+    LaunchState s = new LaunchState();
+    System.arraycopy(area, 0, s.page, 0, area.length);
+    return s;
+  }
+
   /** {@return the same registers, to be changed apart} */
   public LaunchState copy() {
-    LaunchState s = new LaunchState();
-    System.arraycopy(page, 0, s.page, 0, page.length);
-    return s;
+    return of(page);
   }
 
   /** {@return the page as it is measured, 4096 bytes} */

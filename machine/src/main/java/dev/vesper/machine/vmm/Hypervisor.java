@@ -130,6 +130,13 @@ public final class Hypervisor {
     guestRequests = way;
   }
 
+  /** Starts a vCPU from a save area that was launched in the guest's own memory. */
+  public void startsFrom(int vcpu, long area) {
+    HostVcpu v = vcpus.get(vcpu);
+    v.level().saveArea = area;
+    v.cpu.vmcb().set(Vmcb.VMSA_PTR, area);
+  }
+
   /** Gives guests certificates with their reports. */
   public void certificates(byte[] table) {
     certificates = table;

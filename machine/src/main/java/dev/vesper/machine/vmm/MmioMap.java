@@ -25,6 +25,8 @@ public final class MmioMap {
   private long flashLast;
   private long windowFirst;
   private long windowLast = -1;
+  private long memoryFirst;
+  private long memoryLast = -1;
   private long videoFirst;
   private long videoLast = -1;
   private Runnable listener = () -> {};
@@ -47,6 +49,12 @@ public final class MmioMap {
     romLast = base + length - 1 >>> 12;
   }
 
+  /** Puts memory into the map besides RAM. */
+  void memory(long base, long length) {
+    memoryFirst = base >>> 12;
+    memoryLast = base + length - 1 >>> 12;
+  }
+
   /** Takes RAM out of the map where a device answers instead. */
   void window(long base, long length) {
     windowFirst = base >>> 12;
@@ -67,7 +75,7 @@ public final class MmioMap {
 
   /** {@return whether a page outside RAM is memory all the same} */
   public boolean backed(long frame) {
-    return frame >= videoFirst && frame <= videoLast;
+    return frame >= videoFirst && frame <= videoLast || frame >= memoryFirst && frame <= memoryLast;
   }
 
   /** Puts a flash into the map. */

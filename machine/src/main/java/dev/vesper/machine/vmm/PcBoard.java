@@ -388,6 +388,10 @@ public final class PcBoard {
   }
 
   private void firmware(Platform.PlacedFirmware f) {
+    if (f.writable()) {
+      parts.mmio().memory(f.base(), f.bytes());
+      return;
+    }
     long code = f.base() + f.variables();
     int codeBytes = f.bytes() - f.variables();
     parts.mmio().rom(code, codeBytes);

@@ -73,6 +73,7 @@ public final class Platform {
    * @param base guest physical address of both
    * @param bytes length of both
    * @param variables length of the flash, or 0
+   * @param writable it is memory like any other, as what an IGVM file puts there is
    * @param kernel a kernel that firmware boots by itself, or null
    * @param initrd its initial RAM disk, or null
    * @param commandLine its command line
@@ -81,6 +82,7 @@ public final class Platform {
       long base,
       int bytes,
       int variables,
+      boolean writable,
       byte @Nullable [] kernel,
       byte @Nullable [] initrd,
       String commandLine) {}

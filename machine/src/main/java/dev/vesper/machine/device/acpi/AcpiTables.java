@@ -43,13 +43,17 @@ public final class AcpiTables {
   private final List<Pointer> pointers = new ArrayList<>();
   private final List<Sum> sums = new ArrayList<>();
 
+  /** Where the MADT begins. */
+  private final int madt;
+
   /** Makes the tables of a board. */
   public AcpiTables(Board b) {
     int facs = facs();
     int dsdt = table("DSDT", 2, Dsdt.of(b));
     List<Integer> all = new ArrayList<>();
     all.add(fadt(b, facs, dsdt));
-    all.add(table("APIC", 3, madt(b)));
+    madt = table("APIC", 3, madt(b));
+    all.add(madt);
     all.add(table("HPET", 1, hpet()));
     if (b.express()) {
       all.add(table("MCFG", 1, mcfg(b)));
@@ -202,6 +206,14 @@ public final class AcpiTables {
     System.arraycopy(r, 0, all, 0, r.length);
     System.arraycopy(t, 0, all, 64, t.length);
     return all;
+  }
+
+  /** {@return the MADT alone, which leads to no other table} */
+  public byte[] multipleApics() {
+    byte[] all = linked(0);
+    int at = 64 + madt;
+    int length = ByteBuffer.wrap(all).order(ByteOrder.LITTLE_ENDIAN).getInt(at + 4);
+    return Arrays.copyOfRange(all, at, at + length);
   }
 
   // ---- for firmware

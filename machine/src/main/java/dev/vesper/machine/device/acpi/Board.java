@@ -36,12 +36,12 @@ public record Board(
   private static final long GIB = 1L << 30;
 
   /** {@return the least address above 4 GiB of what bridges pass on: the first GiB without RAM} */
-  long wideWindowStart() {
+  public long wideWindowStart() {
     return Math.max(GuestRam.FOUR_GIB, ram.end() + GIB - 1 & -GIB);
   }
 
   /** {@return bytes above 4 GiB that bridges pass on: as many as QEMU's board of that kind} */
-  long wideWindowBytes() {
+  public long wideWindowBytes() {
     return express ? 1L << 35 : 1L << 31;
   }
 }
