@@ -12,6 +12,7 @@ import dev.vesper.machine.launch.IdKey;
 import dev.vesper.machine.launch.SnpPolicy;
 import dev.vesper.machine.spec.BootException;
 import dev.vesper.machine.spec.MachineSpec;
+import dev.vesper.machine.spec.Outcome;
 import dev.vesper.machine.spec.SevMode;
 import dev.vesper.machine.spec.SnpLaunch;
 import dev.vesper.x86.Assembler;
@@ -65,6 +66,39 @@ final class IgvmLaunchTest {
     SnpGuest g = SnpGuest.run(o, Execution.STANDARD).ended();
     assertThat(g.machine().launchDigest()).isEqualTo(planned(o)).hasSize(96);
     assertThat(g.machine().format()).isEqualTo("IGVM");
+  }
+
+  /**
+   * The digest that igvmmeasure's way comes to (coconut-svsm, tools/igvmmeasure: pages without
+   * contents are normal zeros), reckoned with Python's hashlib.
+   */
+  @Test
+  void theDigestIsIgvmmeasures() throws Exception {
+    byte[] page = new byte[4096];
+    for (int i = 0; i < page.length; i++) {
+      page[i] = (byte) i;
+    }
+    byte[] none = new byte[0];
+    for (int version = 1; version <= 2; version++) {
+      byte[] f =
+          new IgvmBuilder(version)
+              .platform(4, 0, 3)
+              .platform(1, 0, 2)
+              .page(0x1000, 5, 0, 0, page)
+              .page(0x2000, 1, 0, 0, none)
+              .page(0x2000, 4, 0, 0, page)
+              .page(0x3000, 1, 2, 0, page)
+              .page(0x4000, 1, 0, 1, none)
+              .page(0x5000, 1, 0, 2, none)
+              .page(0x6000, 1, 4, 0, page)
+              .area(0, 4096, none)
+              .insert(0x7000, 0)
+              .page(0x20_0000, 1, 1, 0, none)
+              .context(0, IgvmBuilder.area(IgvmBuilder.CODE, 1))
+              .build();
+      assertThat(planned(spec(f).build())).isEqualTo(
+              "5f4de818417cbdc83f8dedc5645d1de6d49d1c53b89f645d1ca3769a955eaf9c9773db2d9c7235233d7f3b8d0933fb5a");
+    }
   }
 
   /** The digest is the file's: neither memory nor processors without registers change it. */
@@ -299,6 +333,59 @@ final class IgvmLaunchTest {
     }
     assertThatThrownBy(() -> new Machine(spec(file).mode(SevMode.ES).build()))
         .hasMessageContaining("SEV_ES (5)", "NATIVE (0), SEV_SNP (2)");
+  }
+
+  /** SEV-ES takes a save area, SEV registers as a native guest's; unmeasured pages stay shared. */
+  @ParameterizedTest
+  @CsvSource({"SEV, 4", "ES, 5"})
+  void guestsOfTheOlderKindsRun(SevMode mode, int number) throws Exception {
+    byte[] code =
+        new Assembler(IgvmBuilder.CODE, 64)
+            .add(
+                """
+                    mov rbx, 0x8000000000083
+                    mov [0x12ff8], rbx
+                    btr qword [0x12ff8], 51
+                    mov rcx, cr3
+                    mov cr3, rcx
+                    mov eax, 0x3fe00000+0x40000
+                    mov eax, [rax]
+                    mov ebx, eax
+                    %s
+                stay:
+                    jmp stay
+                """
+                    .formatted(
+                        mode == SevMode.SEV
+                            ? "mov dx, 0xf4\nmov eax, ebx\nout dx, al"
+                            : "mov eax, 0x100\nmov edx, ebx\nmov ecx, 0xc0010130\nwrmsr\nvmgexit"))
+            .finish();
+    ByteBuffer r = ByteBuffer.allocate(4096).order(ByteOrder.LITTLE_ENDIAN);
+    r.putLong(0x80, IgvmBuilder.CODE).putLong(0x88, 2);
+    r.putShort(0xA8, (short) 16).putShort(0xAA, (short) 0xA09B).putInt(0xB0, -1);
+    r.putShort(0xB4, (short) 24).putShort(0xB6, (short) 0xC093).putInt(0xBC, -1);
+    r.putLong(0xC8, 0x8000_0031L).putLong(0xD0, 0x1_0000).putLong(0xD8, 0x20).putLong(0xE0, 0x500);
+    byte[] told = new byte[4096];
+    told[0] = 0x23;
+    byte[] registers = mode == SevMode.SEV ? r.array() : IgvmBuilder.area(IgvmBuilder.CODE, 0);
+    byte[] file =
+        new IgvmBuilder(2)
+            .platform(1, 0, number)
+            .page(0x4_0000, 1, 2, 0, told)
+            .pages(IgvmBuilder.CODE, code)
+            .pages(0x1_0000, IgvmBuilder.tables())
+            .context(0, 1, 0, registers)
+            .build();
+    try (Machine m = new Machine(spec(file).mode(mode).build())) {
+      m.limit(100_000, Long.MAX_VALUE);
+      Outcome end = m.run();
+      assertThat(m.launchDigest()).isEqualTo(planned(spec(file).mode(mode).build()));
+      if (mode == SevMode.SEV) {
+        assertThat(end.guestValue()).isEqualTo(0x23);
+      } else {
+        assertThat(end.reason()).contains("0x23");
+      }
+    }
   }
 
   @ParameterizedTest
