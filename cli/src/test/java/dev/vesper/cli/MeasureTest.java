@@ -716,7 +716,7 @@ final class MeasureTest {
       delimiter = ';',
       value = {
         "--sev off;no measurement",
-        "--mode snp:svsm;an SVSM is not launched",
+        "--mode snp:svsm;an SVSM is launched by its IGVM file",
         "--mode snp --profile openbsd $flat;profile openbsd launches SEV-ES guests",
         "--mode snp --policy 5 --ovmf $small.fd;a policy of SNP has bits 0 to 25",
         "--mode snp --ovmf $small.fd;no SNP metadata",
