@@ -54,20 +54,35 @@ public record LoadedGuest(
     }
   }
 
+  /** Makes a guest whose image has brought no registers of its own. */
+  LoadedGuest(
+      String format,
+      LaunchState state,
+      LaunchState apState,
+      boolean apsParked,
+      long apJumpTable,
+      List<Range> ranges,
+      List<Range> text,
+      Symbols symbols,
+      boolean bios) {
+    this(
+        format,
+        state,
+        apState,
+        apsParked,
+        apJumpTable,
+        ranges,
+        text,
+        symbols,
+        bios,
+        Map.of(),
+        null);
+  }
+
   /** {@return a guest whose other vCPUs are as after RESET} */
   static LoadedGuest of(String format, LaunchState state, List<Range> ranges) {
     return new LoadedGuest(
-        format,
-        state,
-        new LaunchState(),
-        false,
-        0,
-        ranges,
-        List.of(),
-        Symbols.NONE,
-        false,
-        Map.of(),
-        null);
+        format, state, new LaunchState(), false, 0, ranges, List.of(), Symbols.NONE, false);
   }
 
   /** {@return registers that a vCPU starts with} */

@@ -99,7 +99,7 @@ final class BoardAccessFuzzTest {
                 0,
                 firmware
                     ? new Platform.PlacedFirmware(
-                        (1L << 32) - 2 * FLASH, 2 * FLASH, FLASH, null, null, "")
+                        (1L << 32) - 2 * FLASH, 2 * FLASH, FLASH, false, null, null, "")
                     : null));
   }
 
