@@ -8,6 +8,7 @@ package dev.vesper.machine.observe;
  * @param vcpu number of the vCPU
  * @param bits code width: 16, 32 or 64
  * @param cpl privilege level
+ * @param vmpl of a guest under SEV-SNP, else 0
  * @param rip address of the instruction that it is about
  * @param symbol name of the place with an offset, or empty
  * @param source file and line, or empty
@@ -20,11 +21,27 @@ public record At(
     int vcpu,
     int bits,
     int cpl,
+    int vmpl,
     long rip,
     String symbol,
     String source,
     String instruction,
     Accesses accesses) {
+
+  /** Makes one of VMPL0, or of a guest that has none. */
+  public At(
+      long time,
+      long instructions,
+      int vcpu,
+      int bits,
+      int cpl,
+      long rip,
+      String symbol,
+      String source,
+      String instruction,
+      Accesses accesses) {
+    this(time, instructions, vcpu, bits, cpl, 0, rip, symbol, source, instruction, accesses);
+  }
 
   /** {@return the place for people: symbol, or the address without one, and source line} */
   public String place() {

@@ -345,6 +345,51 @@ public sealed interface Event {
       implements Event {}
 
   /**
+   * A less privileged level has called the service module at VMPL0. It is told when VMPL0 runs the
+   * level again, or at the end of the run.
+   *
+   * @param at when and where it is told
+   * @param level the VMPL that calls
+   * @param call RAX: protocol and number, as {@link dev.vesper.ghcb.SvsmCall} has them
+   * @param rcx an input, as the others
+   * @param pending call_pending of its calling area at the call; {@link #NOT_KNOWN} if nobody knows
+   *     where that is
+   * @param entries of a list that the call gives, or -1
+   * @param next entry of the list with which to begin, or -1
+   * @param answered the level has run again
+   * @param result RAX of the answer
+   * @param outRcx an output, as the others
+   * @param left call_pending when the level runs again: if it is not 0 the call was not taken
+   */
+  record SvsmCalled(
+      At at,
+      int level,
+      long call,
+      long rcx,
+      long rdx,
+      long r8,
+      long r9,
+      int pending,
+      int entries,
+      int next,
+      boolean answered,
+      long result,
+      long outRcx,
+      long outRdx,
+      long outR8,
+      int left)
+      implements Event {
+    /** The calling area is not known. */
+    public static final int NOT_KNOWN = -1;
+
+    /** {@return the same with its answer, told at another time} */
+    public SvsmCalled answered(At now, long rax, long c, long d, long e, int after) {
+      return new SvsmCalled(
+          now, level, call, rcx, rdx, r8, r9, pending, entries, next, true, rax, c, d, e, after);
+    }
+  }
+
+  /**
    * The guest leaves something out that SEV-SNP asks of it. Deep traces alone have it, and of an
    * instruction that is executed again and again only the first times.
    *

@@ -30,6 +30,7 @@ import org.jspecify.annotations.Nullable;
 final class ExchangeTracer implements HostObserver {
   private final Recorder recorder;
   private final RmpTracer table;
+  private final SvsmTracer calls;
   private final GhcbSnapshot before = new GhcbSnapshot();
   private final GhcbSnapshot after = new GhcbSnapshot();
 
@@ -42,9 +43,11 @@ final class ExchangeTracer implements HostObserver {
 
   /**
    * @param table is told of changes of the reverse map table
+   * @param calls is told of levels that are to run
    */
-  ExchangeTracer(Recorder recorder, RmpTracer table) {
+  ExchangeTracer(Recorder recorder, RmpTracer table, SvsmTracer calls) {
     this.recorder = recorder;
+    this.calls = calls;
     this.table = table;
   }
 
@@ -110,8 +113,12 @@ final class ExchangeTracer implements HostObserver {
     long vc = recorder.vcpu().inService();
     long exit = recorder.cpu().exitRip;
     if (servedPage >= 0) {
-      recorder.record(answeredPage(recorder.at(exit), vc, ended));
+      GhcbExchange x = answeredPage(recorder.at(exit), vc, ended);
+      recorder.record(x);
       recorder.vcpu().open = GhcbUse.ANSWER;
+      if (x.exit() == ExitCode.SNP_RUN_VMPL && x.status() == 0 && ended == null) {
+        calls.asked(x.request().get(GhcbField.SW_EXITINFO1));
+      }
     } else if (MsrRequest.info(requestMsr) == 0) {
       recorder.record(
           new GhcbExchange(
@@ -133,6 +140,10 @@ final class ExchangeTracer implements HostObserver {
               null));
     } else {
       recorder.record(new MsrExchange(recorder.at(exit), vc, flags(), requestMsr, msr, ended));
+      if (MsrRequest.info(requestMsr) == MsrRequest.RUN_VMPL_REQ
+          && msr == MsrRequest.result(MsrRequest.RUN_VMPL_RESP, 0)) {
+        calls.asked(requestMsr >>> 32 & 0xFF);
+      }
     }
   }
 
@@ -201,6 +212,9 @@ final class ExchangeTracer implements HostObserver {
   public void createdProcessor(long info1, long area, long features, String why) {
     At at = recorder.at(recorder.cpu().exitRip);
     recorder.record(new ApCreationAsked(at, info1, area, features, why));
+    if (why.isEmpty()) {
+      calls.created(info1, area);
+    }
   }
 
   @Override

@@ -74,6 +74,11 @@ final class Recorder {
     return vcpus.get(running);
   }
 
+  /** {@return the number of the vCPU whose turn it is} */
+  int running() {
+    return running;
+  }
+
   PhysicalMemory memory() {
     return cpus.get(0).memory;
   }
@@ -157,6 +162,7 @@ final class Recorder {
         running,
         k.bits(),
         c.cpl,
+        c.vmpl(),
         rip,
         k.symbol(),
         k.source(),

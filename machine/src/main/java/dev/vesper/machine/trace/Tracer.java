@@ -32,6 +32,7 @@ public final class Tracer {
   private final ExchangeTracer exchanges;
   private final MemoryTracer memory;
   private final RmpTracer table;
+  private final SvsmTracer calls;
   private final VcTracer processor;
   private final CodeCoverage coverage = new CodeCoverage();
   private final StringBuilder line = new StringBuilder();
@@ -46,7 +47,8 @@ public final class Tracer {
     this.deep = deep;
     recorder = new Recorder(sink, now);
     table = new RmpTracer(recorder);
-    exchanges = new ExchangeTracer(recorder, table);
+    calls = new SvsmTracer(recorder);
+    exchanges = new ExchangeTracer(recorder, table, calls);
     memory = new MemoryTracer(recorder, deep, exchanges, table);
     processor = new VcTracer(recorder, deep, memory, table, coverage);
   }
@@ -118,6 +120,7 @@ public final class Tracer {
   /** The page with the guest's keys was launched. */
   public void launchedSecrets(byte[] page) {
     table.launchedSecrets(page);
+    calls.launchedSecrets(page);
   }
 
   /**
@@ -134,6 +137,7 @@ public final class Tracer {
     if (!line.isEmpty()) {
       console('\n');
     }
+    calls.ended();
     if (deep) {
       table.ended();
     }

@@ -32,6 +32,7 @@ import dev.vesper.machine.observe.Event.RmpChanged;
 import dev.vesper.machine.observe.Event.RmpViolation;
 import dev.vesper.machine.observe.Event.Rmpadjust;
 import dev.vesper.machine.observe.Event.Rmpquery;
+import dev.vesper.machine.observe.Event.SvsmCalled;
 import dev.vesper.machine.observe.Event.VcRaised;
 import dev.vesper.machine.observe.Event.VcReturned;
 import dev.vesper.machine.observe.Event.VcpuStarted;
@@ -168,6 +169,7 @@ public final class Checker implements EventSink {
       case RmpChanged x -> snp.changed(x, v);
       case RmpViolation x -> snp.violation(x, v);
       case ApCreationAsked x -> snp.creation(x, v);
+      case SvsmCalled x -> nothing();
       case Omission x -> snp.omission(x, v);
       case CpuidLaunched x -> snp.launched(x);
       case KeyExposed x -> snp.exposed(x);

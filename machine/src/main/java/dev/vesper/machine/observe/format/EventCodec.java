@@ -3,6 +3,7 @@ package dev.vesper.machine.observe.format;
 import dev.vesper.ghcb.ApCreation;
 import dev.vesper.ghcb.ExitCode;
 import dev.vesper.ghcb.MsrRequest;
+import dev.vesper.ghcb.SvsmCall;
 import dev.vesper.machine.observe.Accesses;
 import dev.vesper.machine.observe.At;
 import dev.vesper.machine.observe.ByteRange;
@@ -31,6 +32,7 @@ import dev.vesper.machine.observe.Event.RmpChanged;
 import dev.vesper.machine.observe.Event.RmpViolation;
 import dev.vesper.machine.observe.Event.Rmpadjust;
 import dev.vesper.machine.observe.Event.Rmpquery;
+import dev.vesper.machine.observe.Event.SvsmCalled;
 import dev.vesper.machine.observe.Event.VcRaised;
 import dev.vesper.machine.observe.Event.VcReturned;
 import dev.vesper.machine.observe.Event.VcpuStarted;
@@ -97,6 +99,7 @@ public final class EventCodec {
       case ApCreationAsked a -> "ap_creation";
       case GhcbRegistered g -> "ghcb_register";
       case GuestRequestAnswered g -> "guest_request";
+      case SvsmCalled c -> "svsm_call";
       case Omission o -> "omission";
       case CpuidLaunched l -> "cpuid_page";
       case KeyExposed k -> "key_exposed";
@@ -130,6 +133,7 @@ public final class EventCodec {
       case ApCreationAsked a -> ApCreation.of(a.info1()).toString();
       case GhcbRegistered g -> MsrRequest.name(MsrRequest.REGISTER_GHCB_REQ);
       case GuestRequestAnswered g -> g.extended() ? EXTENDED : "request";
+      case SvsmCalled c -> SvsmCall.name(c.call());
       case Omission o -> o.what().toString();
       case CpuidLaunched l -> "page";
       case KeyExposed k -> VMPCK + k.key();
@@ -206,6 +210,7 @@ public final class EventCodec {
       case ApCreationAsked a -> SnpEvents.creation(a, to);
       case GhcbRegistered g -> to.accept(Key.GHCB, g.gpa());
       case GuestRequestAnswered g -> SnpEvents.request(g, to);
+      case SvsmCalled c -> SnpEvents.called(c, to);
       case Omission o -> to.accept(Key.GPA, o.gpa());
       case CpuidLaunched l -> {
         to.accept(Key.GPA, l.gpa());
@@ -366,6 +371,7 @@ public final class EventCodec {
   private static final byte[] VCPU = ascii(",\"vcpu\":");
   private static final byte[] BITS = ascii(",\"bits\":");
   private static final byte[] CPL = ascii(",\"cpl\":");
+  private static final byte[] LEVEL = ascii(",\"level\":");
   private static final byte[] RIP = ascii(",\"rip\":\"");
   private static final byte[] SYMBOL = ascii("\",\"symbol\":");
   private static final byte[] SOURCE = ascii(",\"source\":");
@@ -383,6 +389,9 @@ public final class EventCodec {
     texts.append(b, kind(e));
     b.add(TIME).decimal(at.time()).add(INSTRUCTIONS).decimal(at.instructions());
     b.add(VCPU).decimal(at.vcpu()).add(BITS).decimal(at.bits()).add(CPL).decimal(at.cpl());
+    if (at.vmpl() != 0) {
+      b.add(LEVEL).decimal(at.vmpl());
+    }
     b.add(RIP);
     Grammar.number(b, at.rip());
     b.add(SYMBOL);
@@ -422,6 +431,7 @@ public final class EventCodec {
             r.below("vcpu", 1 << 16),
             r.oneOf("bits", 16, 32, 64),
             r.below("cpl", 4),
+            r.belowOrZero("level", 4),
             r.count("rip"),
             r.common("symbol"),
             r.common("source"),
@@ -482,6 +492,7 @@ public final class EventCodec {
       case "ap_creation" -> SnpEvents.creation(at, r);
       case "ghcb_register" -> new GhcbRegistered(at, r.number(Key.GHCB));
       case "guest_request" -> SnpEvents.request(at, r, name.equals(EXTENDED));
+      case "svsm_call" -> SnpEvents.called(at, r);
       case "omission" ->
           new Omission(at, Grammar.word("name", name, Omitted.class), r.number(Key.GPA));
       case "key_exposed" -> new KeyExposed(at, vmpck(name), r.number(Key.GPA));

@@ -26,6 +26,7 @@ import dev.vesper.machine.observe.Event.RmpChanged;
 import dev.vesper.machine.observe.Event.RmpViolation;
 import dev.vesper.machine.observe.Event.Rmpadjust;
 import dev.vesper.machine.observe.Event.Rmpquery;
+import dev.vesper.machine.observe.Event.SvsmCalled;
 import dev.vesper.machine.observe.Event.VcRaised;
 import dev.vesper.machine.observe.Event.VcReturned;
 import dev.vesper.machine.observe.Event.VcpuStarted;
@@ -203,6 +204,7 @@ public final class PcapngWriter implements TraceWriter {
       case ApCreationAsked x -> noExchange();
       case GhcbRegistered x -> noExchange();
       case GuestRequestAnswered x -> noExchange();
+      case SvsmCalled x -> noExchange();
       case Omission x -> noExchange();
       case CpuidLaunched x -> noExchange();
       case KeyExposed x -> noExchange();

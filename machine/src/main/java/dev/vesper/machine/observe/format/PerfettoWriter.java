@@ -24,6 +24,7 @@ import dev.vesper.machine.observe.Event.RmpChanged;
 import dev.vesper.machine.observe.Event.RmpViolation;
 import dev.vesper.machine.observe.Event.Rmpadjust;
 import dev.vesper.machine.observe.Event.Rmpquery;
+import dev.vesper.machine.observe.Event.SvsmCalled;
 import dev.vesper.machine.observe.Event.VcRaised;
 import dev.vesper.machine.observe.Event.VcReturned;
 import dev.vesper.machine.observe.Event.VcpuStarted;
@@ -204,6 +205,7 @@ public final class PerfettoWriter implements TraceWriter {
       case ApCreationAsked x -> instant(e, track);
       case GhcbRegistered x -> instant(e, track);
       case GuestRequestAnswered x -> instant(e, track);
+      case SvsmCalled x -> instant(e, track);
       case Omission x -> instant(e, track);
       case CpuidLaunched x -> instant(e, track);
       case KeyExposed x -> instant(e, track);

@@ -1,5 +1,6 @@
 package dev.vesper.machine.observe.format;
 
+import dev.vesper.ghcb.SvsmCall;
 import dev.vesper.machine.observe.At;
 import dev.vesper.machine.observe.Event;
 import dev.vesper.machine.observe.Event.ApCreationAsked;
@@ -9,6 +10,7 @@ import dev.vesper.machine.observe.Event.RmpChanged;
 import dev.vesper.machine.observe.Event.RmpViolation;
 import dev.vesper.machine.observe.Event.Rmpadjust;
 import dev.vesper.machine.observe.Event.Rmpquery;
+import dev.vesper.machine.observe.Event.SvsmCalled;
 import dev.vesper.machine.observe.RmpAccess;
 import dev.vesper.machine.observe.RmpCause;
 import dev.vesper.machine.observe.RmpCheck;
@@ -191,6 +193,69 @@ final class SnpEvents {
     to.accept(Key.INFO1, g.info1());
     to.accept(Key.INFO2, g.info2());
     EventCodec.text(to, Key.WHY, g.why());
+  }
+
+  // ---- calls of a service module
+
+  static void called(SvsmCalled c, EventCodec.Details to) {
+    to.accept(Key.VMPL, (long) c.level());
+    to.accept(Key.CALL, c.call());
+    to.accept(Key.RCX, c.rcx());
+    to.accept(Key.RDX, c.rdx());
+    to.accept(Key.R8, c.r8());
+    to.accept(Key.R9, c.r9());
+    known(to, Key.PENDING, c.pending());
+    known(to, Key.ENTRIES, c.entries());
+    known(to, Key.NEXT, c.next());
+    EventCodec.text(to, Key.REQUEST, SvsmCall.request(c.call(), c.rcx(), c.rdx(), c.r8(), c.r9()));
+    if (!c.answered()) {
+      return;
+    }
+    to.accept(Key.RESULT, c.result());
+    to.accept(Key.OUT_RCX, c.outRcx());
+    to.accept(Key.OUT_RDX, c.outRdx());
+    to.accept(Key.OUT_R8, c.outR8());
+    known(to, Key.LEFT, c.left());
+    EventCodec.text(to, Key.RESPONSE, response(c));
+  }
+
+  /** {@return the answer in words} */
+  static String response(SvsmCalled c) {
+    return !c.answered()
+        ? "not answered"
+        : c.left() > 0
+            ? "not taken"
+            : SvsmCall.response(c.call(), c.result(), c.outRcx(), c.outRdx(), c.outR8());
+  }
+
+  private static void known(EventCodec.Details to, Key k, int v) {
+    if (v >= 0) {
+      to.accept(k, (long) v);
+    }
+  }
+
+  private static int known(TraceRecord r, Key k) {
+    return r.has(k) ? r.integer(k) & 0x7FFF_FFFF : -1;
+  }
+
+  static Event called(At at, TraceRecord r) {
+    return new SvsmCalled(
+        at,
+        r.integer(Key.VMPL),
+        r.number(Key.CALL),
+        r.number(Key.RCX),
+        r.number(Key.RDX),
+        r.number(Key.R8),
+        r.number(Key.R9),
+        known(r, Key.PENDING),
+        known(r, Key.ENTRIES),
+        known(r, Key.NEXT),
+        r.has(Key.RESULT),
+        r.number(Key.RESULT),
+        r.number(Key.OUT_RCX),
+        r.number(Key.OUT_RDX),
+        r.number(Key.OUT_R8),
+        known(r, Key.LEFT));
   }
 
   static Event request(At at, TraceRecord r, boolean extended) {

@@ -1,6 +1,7 @@
 package dev.vesper.machine.observe.format;
 
 import dev.vesper.ghcb.GuestRequestResult;
+import dev.vesper.ghcb.SvsmCall;
 import dev.vesper.machine.observe.Event;
 import dev.vesper.machine.observe.Event.ApCreationAsked;
 import dev.vesper.machine.observe.Event.GuestRequestAnswered;
@@ -9,6 +10,7 @@ import dev.vesper.machine.observe.Event.RmpChanged;
 import dev.vesper.machine.observe.Event.RmpViolation;
 import dev.vesper.machine.observe.Event.Rmpadjust;
 import dev.vesper.machine.observe.Event.Rmpquery;
+import dev.vesper.machine.observe.Event.SvsmCalled;
 import dev.vesper.machine.observe.RmpCheck;
 import dev.vesper.machine.observe.RmpState;
 
@@ -100,6 +102,17 @@ public final class SnpWords {
   /** {@return the save area and the answer} */
   public static String creation(ApCreationAsked a) {
     return "save area " + Event.hex(a.area()) + TO + (a.why().isEmpty() ? "ok" : a.why());
+  }
+
+  /** {@return who calls, the inputs and the answer} */
+  public static String called(SvsmCalled c) {
+    String in = SvsmCall.request(c.call(), c.rcx(), c.rdx(), c.r8(), c.r9());
+    return "VMPL"
+        + c.level()
+        + (in.isEmpty() ? "" : ", " + in)
+        + (c.entries() < 0 ? "" : " (" + c.entries() + " entries, next " + c.next() + ")")
+        + TO
+        + SnpEvents.response(c);
   }
 
   /** {@return the page of the request and the answer} */

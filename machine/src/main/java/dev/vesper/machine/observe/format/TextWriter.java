@@ -37,6 +37,9 @@ public final class TextWriter implements EventSink {
     b.add(EventCodec.kind(e)).add(' ').add(EventCodec.name(e));
     if (!(e instanceof Event.ConsoleLine) && !(e instanceof Event.Ended)) {
       b.add(" rip=").add(Visible.of(at.place())).add(" cpl").decimal(at.cpl()).add(' ');
+      if (at.vmpl() != 0) {
+        b.add("vmpl").decimal(at.vmpl()).add(' ');
+      }
       b.decimal(at.bits()).add("-bit {").add(Visible.of(at.instruction())).add('}');
     }
     EventCodec.details(

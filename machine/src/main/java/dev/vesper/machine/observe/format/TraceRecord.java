@@ -28,6 +28,7 @@ final class TraceRecord {
           "vcpu",
           "bits",
           "cpl",
+          "level",
           "rip",
           "symbol",
           "source",
@@ -88,6 +89,11 @@ final class TraceRecord {
       throw new IllegalArgumentException("its " + name + " is not below " + end);
     }
     return (int) v;
+  }
+
+  /** {@return a number from 0 to below an end, 0 in records that do not have it} */
+  int belowOrZero(String name, int end) {
+    return common.containsKey(name) ? below(name, end) : 0;
   }
 
   /** {@return a number that every record has, one of a few} */

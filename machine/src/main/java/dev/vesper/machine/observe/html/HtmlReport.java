@@ -26,6 +26,7 @@ import dev.vesper.machine.observe.Event.RmpChanged;
 import dev.vesper.machine.observe.Event.RmpViolation;
 import dev.vesper.machine.observe.Event.Rmpadjust;
 import dev.vesper.machine.observe.Event.Rmpquery;
+import dev.vesper.machine.observe.Event.SvsmCalled;
 import dev.vesper.machine.observe.Event.VcRaised;
 import dev.vesper.machine.observe.Event.VcReturned;
 import dev.vesper.machine.observe.Event.VcpuStarted;
@@ -284,6 +285,7 @@ public final class HtmlReport implements TraceWriter {
       case ApCreationAsked x -> 0;
       case GhcbRegistered x -> 0;
       case GuestRequestAnswered x -> 0;
+      case SvsmCalled x -> 0;
       case Omission x -> 0;
       case CpuidLaunched x -> 0;
       case KeyExposed x -> 0;

@@ -29,6 +29,7 @@ import dev.vesper.machine.observe.Event.RmpChanged;
 import dev.vesper.machine.observe.Event.RmpViolation;
 import dev.vesper.machine.observe.Event.Rmpadjust;
 import dev.vesper.machine.observe.Event.Rmpquery;
+import dev.vesper.machine.observe.Event.SvsmCalled;
 import dev.vesper.machine.observe.Event.VcRaised;
 import dev.vesper.machine.observe.Event.VcReturned;
 import dev.vesper.machine.observe.Event.VcpuStarted;
@@ -98,6 +99,7 @@ final class Summary {
       case ApCreationAsked a -> SnpWords.creation(a);
       case GhcbRegistered g -> Event.hex(g.gpa());
       case GuestRequestAnswered g -> SnpWords.request(g);
+      case SvsmCalled c -> SnpWords.called(c);
       case Omission o -> Event.hex(o.gpa());
       case CpuidLaunched l -> Event.hex(l.gpa());
       case KeyExposed k -> Event.hex(k.gpa());
