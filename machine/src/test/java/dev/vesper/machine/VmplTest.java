@@ -26,11 +26,11 @@ import org.junit.jupiter.params.provider.ValueSource;
  * and both run each other (spec: snp 3.7).
  */
 final class VmplTest {
-  private static final SnpLaunch LEVELS =
+  static final SnpLaunch LEVELS =
       SnpLaunch.DEFAULT.withHost(SnpHost.KVM.offering(HvFeatures.MULTI_VMPL));
 
   /** The save area is a page that does not lie at 2 MiB; the other level begins at {@code low}. */
-  private static final String PROLOGUE =
+  static final String PROLOGUE =
       """
       equ AREA 0x401000
       equ OTHER_GHCB 0x303000
@@ -140,7 +140,7 @@ final class VmplTest {
     return Execution.andNative(0, 1);
   }
 
-  private static final String PING_PONG =
+  static final String PING_PONG =
       """
       begin:
           call create

@@ -348,7 +348,7 @@ public sealed interface Event {
    * A less privileged level has called the service module at VMPL0. It is told when VMPL0 runs the
    * level again, or at the end of the run.
    *
-   * @param at when and where it is told
+   * @param at when it is told, and where the call was made
    * @param level the VMPL that calls
    * @param call RAX: protocol and number, as {@link dev.vesper.ghcb.SvsmCall} has them
    * @param rcx an input, as the others
@@ -381,12 +381,6 @@ public sealed interface Event {
       implements Event {
     /** The calling area is not known. */
     public static final int NOT_KNOWN = -1;
-
-    /** {@return the same with its answer, told at another time} */
-    public SvsmCalled answered(At now, long rax, long c, long d, long e, int after) {
-      return new SvsmCalled(
-          now, level, call, rcx, rdx, r8, r9, pending, entries, next, true, rax, c, d, e, after);
-    }
   }
 
   /**

@@ -41,7 +41,22 @@ final class SvsmTracer {
   private final Map<Integer, Long> saveAreas = new TreeMap<>();
 
   private final Map<Integer, Long> callingAreas = new TreeMap<>();
-  private final Map<Integer, SvsmCalled> open = new TreeMap<>();
+  private final Map<Integer, Request> open = new TreeMap<>();
+
+  /** A call that was not answered yet, and what stands where it was made. */
+  private record Request(
+      CodePlaces.Code there,
+      long rip,
+      int level,
+      long rax,
+      long rcx,
+      long rdx,
+      long r8,
+      long r9,
+      int pending,
+      int entries,
+      int next) {}
+
   private final int[] searches = new int[4];
 
   SvsmTracer(Recorder recorder) {
@@ -87,10 +102,12 @@ final class SvsmTracer {
       entries = at(page, (int) rcx & 0xFFF, 2);
       next = at(page, ((int) rcx & 0xFFF) + 2, 2);
     }
+    long rip = c.exitRip;
     open.put(
         key(vcpu, level),
-        new SvsmCalled(
-            recorder.at(c.exitRip),
+        new Request(
+            recorder.code(rip),
+            rip,
             level,
             rax,
             rcx,
@@ -99,18 +116,12 @@ final class SvsmTracer {
             c.r[9],
             pending(area),
             entries,
-            next,
-            false,
-            0,
-            0,
-            0,
-            0,
-            SvsmCalled.NOT_KNOWN));
+            next));
   }
 
   /** VMPL0 is done, or does something else meanwhile: the answer is what the level goes on with. */
   private void answer(int key) {
-    SvsmCalled c = open.remove(key);
+    Request c = open.remove(key);
     Long area = saveAreas.get(key);
     if (c == null || area == null || !read(area)) {
       return;
@@ -120,26 +131,48 @@ final class SvsmTracer {
     long rdx = (long) Page.LONG.get(page, RDX);
     long r8 = (long) Page.LONG.get(page, R8);
     int left = pending(callingAreas.get(key));
-    if (rax == 0 && left == 0) {
+    if (rax == 0 && left <= 0) {
       learn(key, c);
     }
-    recorder.record(c.answered(recorder.at(recorder.cpu().exitRip), rax, rcx, rdx, r8, left));
+    record(c, true, rax, rcx, rdx, r8, left);
+  }
+
+  private void record(
+      Request c, boolean answered, long rax, long rcx, long rdx, long r8, int left) {
+    recorder.record(
+        new SvsmCalled(
+            recorder.at(c.rip, c.there),
+            c.level,
+            c.rax,
+            c.rcx,
+            c.rdx,
+            c.r8,
+            c.r9,
+            c.pending,
+            c.entries,
+            c.next,
+            answered,
+            rax,
+            rcx,
+            rdx,
+            r8,
+            left));
   }
 
   /** The run is over: what was not answered is told as it is. */
   void ended() {
-    List<SvsmCalled> rest = new ArrayList<>(open.values());
+    List<Request> rest = new ArrayList<>(open.values());
     open.clear();
-    rest.forEach(recorder::record);
+    rest.forEach(c -> record(c, false, 0, 0, 0, 0, SvsmCalled.NOT_KNOWN));
   }
 
   // ---- calling areas
 
-  private void learn(int key, SvsmCalled c) {
-    if (c.call() == SvsmCall.CORE_REMAP_CA.rax()) {
-      callingAreas.put(key, c.rcx());
-    } else if (c.call() == SvsmCall.CORE_CREATE_VCPU.rax()) {
-      callingAreas.put(key((int) c.r8(), key & 3), c.rdx());
+  private void learn(int key, Request c) {
+    if (c.rax == SvsmCall.CORE_REMAP_CA.rax()) {
+      callingAreas.put(key, c.rcx);
+    } else if (c.rax == SvsmCall.CORE_CREATE_VCPU.rax()) {
+      callingAreas.put(key((int) c.r8, key & 3), c.rdx);
     }
   }
 

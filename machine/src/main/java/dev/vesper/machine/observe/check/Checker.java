@@ -56,6 +56,7 @@ public final class Checker implements EventSink {
   private final HostRules host = new HostRules(findings);
   private final OutcomeRules outcomes = new OutcomeRules(findings);
   private final SnpRules snp = new SnpRules(findings);
+  private final SvsmRules svsm = new SvsmRules(findings);
   private final Instructions instructions = new Instructions();
   private final HandlerCoverage coverage = new HandlerCoverage();
   private final Map<Integer, VcpuLevels> vcpus = new HashMap<>();
@@ -169,7 +170,7 @@ public final class Checker implements EventSink {
       case RmpChanged x -> snp.changed(x, v);
       case RmpViolation x -> snp.violation(x, v);
       case ApCreationAsked x -> snp.creation(x, v);
-      case SvsmCalled x -> nothing();
+      case SvsmCalled x -> svsm.called(x);
       case Omission x -> snp.omission(x, v);
       case CpuidLaunched x -> snp.launched(x);
       case KeyExposed x -> snp.exposed(x);

@@ -442,6 +442,44 @@ public enum Rule {
       "call the service module at VMPL0 instead",
       "linux fcd042e86422"),
 
+  // ---- what a guest at another level asks of the service module at VMPL0
+  SVSM_NOT_PENDING(
+      Side.GUEST,
+      Severity.ERROR,
+      "SVSM, 5: calling convention",
+      "a service module is called with call_pending of the calling area set",
+      "set byte 0 of the calling area to 1 before VMGEXIT: the module may have been left for another"
+          + " reason",
+      "linux svsm_issue_call()"),
+  SVSM_NOT_TAKEN(
+      Side.GUEST,
+      Severity.ERROR,
+      "SVSM, 5: calling convention",
+      "a call whose call_pending is still set was not taken, and its result is none",
+      "exchange call_pending with 0 when the level runs again, and make the call again if it was 1",
+      "linux svsm_perform_ghcb_protocol()"),
+  SVSM_NOT_RETRIED(
+      Side.GUEST,
+      Severity.ERROR,
+      "SVSM, table 4: result codes",
+      "a call that is incomplete or finds the module busy is made again",
+      "repeat the call as long as RAX is 80000000h or 80000007h",
+      "linux svsm_perform_call_protocol()"),
+  SVSM_UNKNOWN_CALL(
+      Side.GUEST,
+      Severity.ERROR,
+      "SVSM, 6: protocols",
+      "RAX is a call of a protocol that there is",
+      "put the protocol into bits 63:32 and the call into bits 31:0; ask for protocols first",
+      "SVSM, core protocol"),
+  SVSM_LIST(
+      Side.GUEST,
+      Severity.ERROR,
+      "SVSM, core protocol: SVSM_CORE_PVALIDATE",
+      "a list of pages to validate lies in one page, and the next entry is one of it",
+      "send at most 511 entries at once, and begin with entry 0",
+      "svsm core_pvalidate()"),
+
   // ---- what the hypervisor does
   HOST_OUTPUT_INVALID(
       Side.HYPERVISOR,

@@ -231,6 +231,7 @@ final class RandomEvents {
         r.nextInt(64),
         16 << r.nextInt(3),
         r.nextInt(4),
+        r.nextInt(4),
         number(),
         text(""),
         text(""),
