@@ -1,5 +1,6 @@
 package dev.vesper.machine.cpu.emit;
 
+import dev.vesper.machine.cpu.Block;
 import dev.vesper.machine.cpu.KnownBlock;
 import dev.vesper.machine.cpu.NativeState;
 import dev.vesper.machine.memory.LazyMemory;
@@ -125,6 +126,11 @@ final class CodeStore {
 
   private static long guest(long r) {
     return r + RESUME + 2L * RawMemory.get8(r + LENGTH);
+  }
+
+  /** {@return whether a record that was found for a block has as much of the code as the block} */
+  static boolean isOf(long r, Block b) {
+    return RawMemory.get8(r + LENGTH) == b.length() && RawMemory.get16(r + SPAN) == b.span();
   }
 
   /** {@return what a record says of its block} */

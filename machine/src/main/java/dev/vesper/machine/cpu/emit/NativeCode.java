@@ -136,14 +136,16 @@ public final class NativeCode implements NativeTier {
   @Override
   public @Nullable NativeBlock translate(Block block, int kind) {
     CodeStore s = store;
-    long r = 0;
+    long found = 0;
     if (s != null) {
       KnownBlock known = block.known();
-      r =
+      found =
           known != null && known.kind() == kind
               ? known.record()
               : s.find(block.page, block.start, block.mode, kind);
     }
+    // A block that ends where the processor may pause is not what runs without such points have.
+    long r = found != 0 && CodeStore.isOf(found, block) ? found : 0;
     CodeStore.Translation t;
     byte[] code;
     int length;
@@ -160,7 +162,7 @@ public final class NativeCode implements NativeTier {
       t = emitter.translation();
       code = emitter.a.bytes();
       length = emitter.a.position();
-      if (s != null && block.valid(block.length() - 1)) {
+      if (s != null && found == 0 && block.valid(block.length() - 1)) {
         KnownBlock k =
             new KnownBlock(
                 block.length(), block.span(), block.transfers, block.indirect(), kind, 0);
