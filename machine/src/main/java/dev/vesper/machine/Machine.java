@@ -622,15 +622,22 @@ public final class Machine implements AutoCloseable {
   }
 
   /**
-   * {@return the name of the code that a vCPU is to execute next, as in {@code native_halt+0xe},
-   * empty if it has none} A Linux kernel's own names are found in a run that is not traced too,
-   * which takes a tenth of a second.
+   * {@return the names that hold for a vCPU's code} A Linux kernel's own names are found in a run
+   * that is not traced too, which takes a tenth of a second.
    */
-  public String codeName(VcpuView v) {
+  public Symbols symbols(VcpuView v) {
     Symbols now = symbols();
     return tracer != null
-        ? now.at(v.rip())
-        : GuestRegisters.look(parts.vcpus.get(v.id()), c -> Tracer.codeName(c, now));
+        ? now
+        : GuestRegisters.look(parts.vcpus.get(v.id()), c -> Tracer.symbols(c, now));
+  }
+
+  /**
+   * {@return the name of the code that a vCPU is to execute next, as in {@code native_halt+0xe},
+   * empty if it has none} It takes as long as {@link #symbols(VcpuView)}.
+   */
+  public String codeName(VcpuView v) {
+    return symbols(v).at(v.rip());
   }
 
   /**

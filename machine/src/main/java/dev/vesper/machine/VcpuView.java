@@ -3,15 +3,20 @@ package dev.vesper.machine;
 import dev.vesper.machine.assembly.Assembly;
 import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuState;
+import dev.vesper.machine.cpu.fp.Num;
 import dev.vesper.machine.host.VcpuState;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.observe.Registers;
 import dev.vesper.machine.sev.GuestRegisters;
 import dev.vesper.x86.Formatter;
 import java.io.ByteArrayOutputStream;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
 import java.util.Objects;
 import java.util.function.Consumer;
 import java.util.function.Function;
+import java.util.stream.IntStream;
 
 /**
  * One vCPU as an observer sees it: what the guest's program has in its registers now, and memory
@@ -47,6 +52,9 @@ public final class VcpuView {
    * @param attributes as in a VMCB: descriptor bits 47:40 in 7:0, bits 55:52 in 11:8
    */
   public record Segment(int selector, long base, long limit, int attributes) {}
+
+  /** GDTR or IDTR: address of the first byte and offset of the last one. */
+  public record DescriptorTable(long base, int limit) {}
 
   /** CF, PF, AF, ZF, SF and OF. */
   private static final int STATUS = 0x8D5;
@@ -192,6 +200,94 @@ public final class VcpuView {
             });
   }
 
+  /**
+   * {@return the 512 bits of a ZMM register, as eight quadwords, the least significant first}
+   *
+   * @param number 0 to 31
+   * @throws IndexOutOfBoundsException for another number
+   */
+  public long[] zmm(int number) {
+    Objects.checkIndex(number, 32);
+    return look(
+        c -> {
+          if (number >= 16) {
+            return Arrays.copyOfRange(c.zmm16, 8 * (number - 16), 8 * (number - 15));
+          }
+          long[] all = Arrays.copyOf(Arrays.copyOfRange(c.xmm, 2 * number, 2 * number + 2), 8);
+          System.arraycopy(c.ymmh, 2 * number, all, 2, 2);
+          System.arraycopy(c.zmmh, 4 * number, all, 4, 4);
+          return all;
+        });
+  }
+
+  /**
+   * {@return an opmask register}
+   *
+   * @param number 0 to 7
+   * @throws IndexOutOfBoundsException for another number
+   */
+  public long opmask(int number) {
+    Objects.checkIndex(number, 8);
+    return look(c -> c.k[number]);
+  }
+
+  /** {@return MXCSR} */
+  public int mxcsr() {
+    return look(c -> c.mxcsr);
+  }
+
+  /** {@return PKRU} */
+  public int pkru() {
+    return look(c -> c.pkru);
+  }
+
+  /** {@return the x87 state} */
+  public FloatingPoint floatingPoint() {
+    return look(
+        c ->
+            new FloatingPoint(
+                c.fcw,
+                c.x87Status(),
+                c.x87Tags(new Num()),
+                c.fop,
+                c.fip,
+                c.fdp,
+                c.fcs,
+                c.fds,
+                IntStream.range(0, 8).mapToObj(i -> c.fpMant[c.ftop + i & 7]).toList(),
+                IntStream.range(0, 8).mapToObj(i -> c.fpExp[c.ftop + i & 7]).toList()));
+  }
+
+  /** {@return KernelGSBase, which SWAPGS exchanges with the base of GS} */
+  public long kernelGsBase() {
+    return look(c -> c.kernelGsBase);
+  }
+
+  /** {@return CR8, the task priority} */
+  public long cr8() {
+    return look(c -> c.cr8);
+  }
+
+  /** {@return GDTR} */
+  public DescriptorTable gdtr() {
+    return look(c -> new DescriptorTable(c.gdtBase, c.gdtLimit));
+  }
+
+  /** {@return IDTR} */
+  public DescriptorTable idtr() {
+    return look(c -> new DescriptorTable(c.idtBase, c.idtLimit));
+  }
+
+  /** {@return SEV_STATUS, MSR C001_0131} */
+  public long sevStatus() {
+    return look(c -> c.sevStatus);
+  }
+
+  /** {@return whether the processor has a feature, by its name in {@code -cpu}} */
+  public boolean hasFeature(String name) {
+    return look(c -> c.features.has(name));
+  }
+
   /** {@return the next instruction in Intel's syntax, or {@code ?} if its bytes cannot be read} */
   public String instruction() {
     return look(c -> c.disassemble(Formatter.Syntax.INTEL));
@@ -231,6 +327,39 @@ public final class VcpuView {
                 "linear address 0x" + Long.toHexString(la) + " is not mapped at vCPU " + id);
           }
           return Observer.read(parts, gpa, n, c.quietPrivate() ? c.key : Page.SHARED);
+        });
+  }
+
+  /**
+   * Changes bytes at a linear address, in the page as the guest has it mapped: private or shared.
+   * All of them, or none.
+   *
+   * @throws IndexOutOfBoundsException if any of it is not mapped, not to memory, or to a page that
+   *     was last touched otherwise than it is mapped
+   */
+  public void write(long linear, byte[] bytes) {
+    read(linear, bytes.length);
+    change(
+        c -> {
+          List<Runnable> pieces = new ArrayList<>();
+          for (int done = 0; done < bytes.length; ) {
+            long la = linear + done;
+            int n = (int) Math.min(bytes.length - done, Page.SIZE - (la & Page.SIZE - 1));
+            long gpa = c.translateQuietly(la);
+            int domain = c.quietPrivate() ? c.key : Page.SHARED;
+            if (parts.memory.domain((int) (gpa >>> 12)) != domain) {
+              throw new IndexOutOfBoundsException(
+                  "the page at linear address 0x"
+                      + Long.toHexString(la)
+                      + " is not "
+                      + (c.quietPrivate() ? "private" : "shared")
+                      + " as it is mapped");
+            }
+            byte[] piece = Arrays.copyOfRange(bytes, done, done + n);
+            pieces.add(() -> parts.memory.poke(gpa, piece, domain));
+            done += n;
+          }
+          pieces.forEach(Runnable::run);
         });
   }
 

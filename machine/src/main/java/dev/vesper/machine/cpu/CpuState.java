@@ -185,6 +185,29 @@ public abstract class CpuState {
   public long fdp;
   public int fds;
 
+  /** {@return FSW, with TOP} */
+  public final int x87Status() {
+    return fsw | ftop << 11;
+  }
+
+  /**
+   * {@return FTW in full, two bits a physical register: 0 valid, 1 zero, 2 special, 3 empty}
+   *
+   * @param n work space
+   */
+  public final int x87Tags(Num n) {
+    int t = 0;
+    for (int i = 0; i < 8; i++) {
+      int tag = 3;
+      if ((fvalid >> i & 1) != 0) {
+        n.fromExtended(fpMant[i], fpExp[i]);
+        tag = n.kind == Num.ZERO ? 1 : n.kind == Num.FINITE && !n.denormal ? 0 : 2;
+      }
+      t |= tag << 2 * i;
+    }
+    return t;
+  }
+
   /** XMM registers, low and high quadword in turn. */
   public final long[] xmm = new long[32];
 

@@ -412,6 +412,21 @@ public final class PhysicalMemory {
     return out;
   }
 
+  /**
+   * Changes bytes as a debugger does: whoever has decoded code from them notices.
+   *
+   * @param bytes that lie in one page
+   * @param domain that the page is in, so that nothing is converted
+   */
+  public void poke(long address, byte[] bytes, int domain) {
+    int frame = (int) (address >>> 12);
+    assert domain(frame) == domain : frame;
+    Page p = page(frame, domain);
+    p.keepPromise();
+    p.copyFrom((int) address & Page.SIZE - 1, bytes, 0, bytes.length);
+    codeChanged(p);
+  }
+
   /** {@return eight bytes of a page as its owner sees them, for observers} */
   public long peekLong(int frame, int domain, int offset) {
     Page p = pages.get(frame);

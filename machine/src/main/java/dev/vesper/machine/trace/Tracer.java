@@ -151,9 +151,12 @@ public final class Tracer {
     return RmpTracer.map(memory);
   }
 
-  /** {@return the name of the code at RIP, by names that may have to be moved or found first} */
-  public static String codeName(Cpu c, Symbols symbols) {
-    return new KaslrSlide().adjust(c, symbols).at(c.rip);
+  /**
+   * {@return names of code: those given, moved to where the guest runs, or where there are none
+   * those that a Linux kernel carries}
+   */
+  public static Symbols symbols(Cpu c, Symbols given) {
+    return new KaslrSlide().adjust(c, given);
   }
 
   /** {@return registers and the instruction at RIP, for people} */

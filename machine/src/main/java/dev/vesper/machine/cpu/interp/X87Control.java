@@ -2,7 +2,6 @@ package dev.vesper.machine.cpu.interp;
 
 import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuState;
-import dev.vesper.machine.cpu.fp.Num;
 
 /** x87 control, environments, FXSAVE and FXRSTOR. */
 final class X87Control {
@@ -107,10 +106,6 @@ final class X87Control {
     c.wr16(o.la(c, 2, true), c.fcw);
   }
 
-  static int statusWord(Cpu c) {
-    return c.fsw | c.ftop << 11;
-  }
-
   private static void setStatusWord(Cpu c, int v) {
     c.ftop = v >> 11 & 7;
     c.fsw = v & 0x477F;
@@ -120,24 +115,10 @@ final class X87Control {
   private static void fnstsw(MemOp o, Cpu c) {
     available(c);
     if (o.mem) {
-      c.wr16(o.la(c, 2, true), statusWord(c));
+      c.wr16(o.la(c, 2, true), c.x87Status());
     } else {
-      c.setReg16(0, statusWord(c));
+      c.setReg16(0, c.x87Status());
     }
-  }
-
-  private static int tagWord(Cpu c) {
-    int t = 0;
-    Num n = c.na;
-    for (int i = 0; i < 8; i++) {
-      int tag = 3;
-      if ((c.fvalid >> i & 1) != 0) {
-        n.fromExtended(c.fpMant[i], c.fpExp[i]);
-        tag = n.kind == Num.ZERO ? 1 : n.kind == Num.FINITE && !n.denormal ? 0 : 2;
-      }
-      t |= tag << 2 * i;
-    }
-    return t;
   }
 
   private static void setTagWord(Cpu c, int t) {
@@ -157,8 +138,8 @@ final class X87Control {
     int n = o.insn.osize == 2 ? 2 : 4;
     long pad = n == 4 ? 0xFFFF_0000L : 0;
     c.wr(la, n, c.fcw | pad);
-    c.wr(la + n, n, statusWord(c) | pad);
-    c.wr(la + 2L * n, n, tagWord(c) | pad);
+    c.wr(la + n, n, c.x87Status() | pad);
+    c.wr(la + 2L * n, n, c.x87Tags(c.na) | pad);
     boolean real = !c.protectedMode() || c.v86();
     long ip = real ? c.fip + ((long) c.fcs << 4) : c.fip;
     long dp = real ? c.fdp + ((long) c.fds << 4) : c.fdp;
@@ -280,7 +261,7 @@ final class X87Control {
   /** Stores the x87 part of an FXSAVE or XSAVE area. */
   static void storeX87(Cpu c, long la, boolean wide) {
     c.wr16(la, c.fcw);
-    c.wr16(la + 2, statusWord(c));
+    c.wr16(la + 2, c.x87Status());
     c.wr8(la + 4, c.fvalid);
     c.wr8(la + 5, 0);
     // AMD processors show the pointers only while an exception is pending; where CPUID does not
