@@ -47,8 +47,8 @@ public final class Main implements Runnable {
     CommandLine self = spec == null ? commandLine() : spec.commandLine();
     throw new CommandLine.ParameterException(
         self,
-        "name a command: run, boot, check, measure, attest, igvm, session, isa, dissector or"
-            + " convert-qemu");
+        "name a command: run, debug, boot, check, measure, attest, igvm, session, isa, symbols,"
+            + " dissector or convert-qemu");
   }
 
   /** How a command is confined; null in a process that is not the command's own, as of tests. */
@@ -60,6 +60,7 @@ public final class Main implements Runnable {
 
   static {
     SUBCOMMANDS.put("run", () -> new RunCommand(confine));
+    SUBCOMMANDS.put("debug", () -> new RunCommand(confine).debugged());
     SUBCOMMANDS.put("boot", () -> new BootCommand(confine));
     SUBCOMMANDS.put("check", () -> new CheckCommand(confine));
     SUBCOMMANDS.put("measure", () -> new MeasureCommand(confine));
@@ -67,6 +68,7 @@ public final class Main implements Runnable {
     SUBCOMMANDS.put("igvm", () -> new IgvmCommand(confine));
     SUBCOMMANDS.put("session", SessionCommand::new);
     SUBCOMMANDS.put("isa", IsaCommand::new);
+    SUBCOMMANDS.put("symbols", SymbolsCommand::new);
     SUBCOMMANDS.put("dissector", DissectorCommand::new);
   }
 

@@ -2,6 +2,7 @@ package dev.vesper.cli;
 
 import dev.vesper.cli.confine.Confinement;
 import dev.vesper.cli.confine.Policy;
+import dev.vesper.cli.gdb.GdbServer;
 import dev.vesper.cli.qemu.QemuLine;
 import dev.vesper.cli.qemu.Translation;
 import dev.vesper.cli.tty.RawTerminal;
@@ -62,6 +63,12 @@ final class RunCommand implements Options.Command {
     said = new RunOptions(confine);
   }
 
+  /** {@return the same command, whose guest waits for a debugger} */
+  RunCommand debugged() {
+    said.debug.begin();
+    return this;
+  }
+
   /** The machine that runs. */
   private volatile @Nullable Machine running;
 
@@ -72,6 +79,7 @@ final class RunCommand implements Options.Command {
 
   private boolean translatorSaid;
   private @Nullable CodeFolder codeFolder;
+  private @Nullable GdbServer debugger;
 
   /** What was typed. */
   private List<String> commandLine = List.of();
@@ -85,11 +93,16 @@ final class RunCommand implements Options.Command {
   public Options options() {
     Options o =
         new Options(
-            "Runs an image as a guest; with no image, the embedded reference guest.",
+            said.debug.isWanted()
+                ? "Runs an image as a guest that waits for gdb."
+                : "Runs an image as a guest; with no image, the embedded reference guest.",
             "",
             "The console is on stdout, everything else on stderr.",
             "QEMU's options are taken too, or refused in a line that says what there is instead.",
-            "Example: vesper run -kernel vmlinuz -initrd initramfs.cpio -append console=ttyS0");
+            said.debug.isWanted()
+                ? "Example: vesper debug -kernel vmlinuz -append nokaslr; gdb -ex 'target remote"
+                    + " :1234'"
+                : "Example: vesper run -kernel vmlinuz -initrd initramfs.cpio -append console=ttyS0");
     o.positional("IMAGE", "bzImage, multiboot, PVH, OpenBSD or ELF64 image", said.guest::image);
     return addTo(o);
   }
@@ -207,10 +220,12 @@ final class RunCommand implements Options.Command {
         TimeLimit time = new TimeLimit(end, halt());
         HeapWatch heap = new HeapWatch(this::touched);
         Silence quiet = new Silence(silence(), Terminal.isSeen());
+        DebugOptions.Door door = said.debug.open();
         CodeFolder code = new CodeFolder(said, options, shares);
         Closeable terminal = RawTerminal::restore) {
       open(outputs);
       codeFolder = code;
+      debugger = door == null ? null : door.server();
       if (signals != null) {
         signals.hurry(() -> outputs.deadline(System.nanoTime()));
       }
@@ -232,7 +247,8 @@ final class RunCommand implements Options.Command {
             "-M minimal has no PCI devices and no fw_cfg: take -M pc or q35, or leave -M out");
       }
       // Everything is open that is named, and nothing that a guest brings with it has been read.
-      confine(networks.list(), shares.list(), line != null && line.accepts());
+      confine(
+          networks.list(), shares.list(), line != null && line.accepts() || said.debug.accepts());
       Symbols names = symbols == null ? null : said.symbols(symbols);
       user = new ConsoleUser(h.screen() != null, pictures, ending);
       ConsoleInput heard = line != null ? line.input() : input();
@@ -420,6 +436,9 @@ final class RunCommand implements Options.Command {
 
   /** {@return after how many seconds a silent guest is spoken of} A command's guest is quiet. */
   private double silence() {
+    if (said.debug.isWanted()) {
+      return 0;
+    }
     return said.silence != null ? said.silence : boot != null && boot.command ? 0 : Silence.USUAL;
   }
 
@@ -468,7 +487,7 @@ final class RunCommand implements Options.Command {
       if (!said.log.isEmpty()) {
         m.log(said.logItems(), lines -> write(log, lines, ending));
       }
-      Outcome o = run(m, said.limitInsns - executed, end, quiet);
+      Outcome o = run(m, said.limitInsns - executed, end, quiet, ending);
       if (!restarts.isReset(o)) {
         return o;
       }
@@ -492,12 +511,10 @@ final class RunCommand implements Options.Command {
     Terminal.say(o.reason() + ": kept as it is (-no-shutdown); Ctrl-A x or a signal ends the run");
     Machine m = Objects.requireNonNull(running);
     for (; ; ) {
-      Outcome why = ending.await(LOOK_MS);
+      ending.await(LOOK_MS);
+      Outcome why = over(end, ending);
       if (why != null) {
         return why;
-      }
-      if (end != Long.MAX_VALUE && System.nanoTime() - end >= 0) {
-        return new Outcome(Outcome.LIMIT, "time limit reached");
       }
       if (user != null) {
         user.serve(m);
@@ -505,7 +522,16 @@ final class RunCommand implements Options.Command {
     }
   }
 
-  private Outcome run(Machine m, long instructions, long end, Silence quiet) {
+  /** {@return how a run ends in which the guest stands still, or null if it does not yet} */
+  private static @Nullable Outcome over(long end, Ending ending) {
+    if (ending.isWanted()) {
+      return ending.await(0);
+    }
+    boolean late = end != Long.MAX_VALUE && System.nanoTime() - end >= 0;
+    return late ? new Outcome(Outcome.LIMIT, "time limit reached") : null;
+  }
+
+  private Outcome run(Machine m, long instructions, long end, Silence quiet, Ending ending) {
     m.limit(instructions, end);
     quiet.of(m);
     ConsoleUser u = user;
@@ -523,16 +549,24 @@ final class RunCommand implements Options.Command {
     if (codeFolder != null) {
       codeFolder.addTo(m);
     }
+    Runnable between =
+        () -> {
+          quiet.serve(m);
+          if (u != null) {
+            u.serve(m);
+          }
+        };
     try {
+      GdbServer gdb = debugger;
+      if (gdb != null) {
+        return gdb.run(m, () -> over(end, ending), between);
+      }
       for (; ; ) {
         Outcome o = m.run();
         if (!m.stopped()) {
           return o;
         }
-        quiet.serve(m);
-        if (u != null) {
-          u.serve(m);
-        }
+        between.run();
       }
     } catch (UserError e) {
       throw e;

@@ -31,6 +31,7 @@ final class RunOptions {
 
   final GuestOptions guest = new GuestOptions();
   final SnpRunOptions snp = new SnpRunOptions();
+  final DebugOptions debug = new DebugOptions();
   String serial = "stdio";
   List<String> drive = List.of();
   List<String> nic = List.of();
@@ -247,6 +248,7 @@ final class RunOptions {
         v -> log = v,
         "-d");
     o.path("F", "where -d logs to (default: stderr)", v -> logFile = v, "-D");
+    debug.addTo(o);
     guest.addLaunchTo(o);
     snp.addTo(o);
     o.texts(
@@ -427,6 +429,7 @@ final class RunOptions {
     if (mode == SevMode.OFF && (measureOnly || !secret.isEmpty())) {
       throw new UserError("--measure-only and --secret are for a launch: use --sev sev or es");
     }
+    debug.validate(serial);
     snp.validate(mode == SevMode.SNP);
     if (mode == SevMode.SNP && !secret.isEmpty()) {
       throw new UserError("--secret: an SNP launch has none; use --sev sev or es");

@@ -37,7 +37,7 @@ interface SerialLine extends Closeable {
       if (where.equals("pty")) {
         return new PtyLine();
       }
-      SocketPlace p = SocketPlace.of(where);
+      SocketPlace p = SocketPlace.of("-serial", where);
       return p == null ? null : new SocketLine(p, stopped);
     } catch (IOException e) {
       throw new UserError("-serial " + where + ": " + UserError.reason(e));

@@ -6,10 +6,6 @@ import java.io.OutputStream;
 import java.nio.ByteBuffer;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
-import java.nio.file.AccessDeniedException;
-import java.nio.file.Files;
-import java.nio.file.LinkOption;
-import java.nio.file.Path;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BooleanSupplier;
@@ -23,14 +19,9 @@ final class SocketLine implements SerialLine {
   private static final int PART = 4096;
   private static final long TICK_MS = 50;
 
-  /** Sockets in the kinds of files that stat(2) tells. */
-  private static final int S_IFMT = 0xF000;
-
-  private static final int S_IFSOCK = 0xC000;
-
   private final InputQueue input = new InputQueue();
   private final @Nullable ServerSocketChannel server;
-  private final @Nullable Path file;
+  private final SocketPlace place;
   private final CountDownLatch first = new CountDownLatch(1);
   private volatile @Nullable SocketChannel peer;
   private volatile boolean closed;
@@ -40,9 +31,9 @@ final class SocketLine implements SerialLine {
    * @throws IOException if it cannot listen, or nobody listens
    */
   SocketLine(SocketPlace p, BooleanSupplier stopped) throws IOException {
+    place = p;
     if (!p.server()) {
       server = null;
-      file = null;
       SocketChannel c = SocketChannel.open(p.family());
       try {
         c.connect(p.address());
@@ -54,30 +45,12 @@ final class SocketLine implements SerialLine {
       start(() -> listen(c, true));
       return;
     }
-    file = p.path();
-    forget(file);
-    ServerSocketChannel s = ServerSocketChannel.open(p.family());
+    ServerSocketChannel s = p.listen();
     server = s;
-    try {
-      s.bind(p.address(), 1);
-    } catch (IOException e) {
-      s.close();
-      throw e;
-    }
     start(() -> serve(s));
     if (p.waits()) {
       Terminal.say("-serial waits for somebody at " + p.name() + " (wait=off does not)");
       await(stopped);
-    }
-  }
-
-  /** A socket that a former run has left is not in the way; anything else is. */
-  private static void forget(@Nullable Path p) throws IOException {
-    if (p != null && Files.exists(p, LinkOption.NOFOLLOW_LINKS)) {
-      int mode = (int) Files.getAttribute(p, "unix:mode", LinkOption.NOFOLLOW_LINKS);
-      if ((mode & S_IFMT) == S_IFSOCK) {
-        Files.delete(p);
-      }
     }
   }
 
@@ -180,14 +153,7 @@ final class SocketLine implements SerialLine {
     }
     if (server != null) {
       server.close();
-    }
-    if (file != null) {
-      try {
-        Files.deleteIfExists(file);
-      } catch (AccessDeniedException e) {
-        // A confined process cannot: the next one forgets it.
-        return;
-      }
+      place.remove();
     }
   }
 }

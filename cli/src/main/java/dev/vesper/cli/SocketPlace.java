@@ -1,11 +1,16 @@
 package dev.vesper.cli;
 
+import java.io.IOException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ProtocolFamily;
 import java.net.SocketAddress;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.file.AccessDeniedException;
+import java.nio.file.Files;
+import java.nio.file.LinkOption;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.Set;
@@ -22,14 +27,21 @@ record SocketPlace(
     String name, ProtocolFamily family, SocketAddress address, boolean server, boolean waits) {
   private static final String TCP = "tcp:";
   private static final String UNIX = "unix:";
+
+  /** Sockets in the kinds of files that stat(2) tells. */
+  private static final int S_IFMT = 0xF000;
+
+  private static final int S_IFSOCK = 0xC000;
   private static final Set<String> HERE = Set.of("", "localhost", "127.0.0.1");
 
   /**
    * {@return what an option names, or null if it is no socket}
    *
+   * @param option its name, for people
    * @throws UserError if it names one that cannot be
    */
-  static @Nullable SocketPlace of(String where) {
+  static @Nullable SocketPlace of(String option, String where) {
+    String said = option + " " + where + ": ";
     if (!where.startsWith(TCP) && !where.startsWith(UNIX)) {
       return null;
     }
@@ -45,21 +57,20 @@ record SocketPlace(
         // Bytes are never kept back.
         case "nodelay", "nodelay=on", "nodelay=off" -> {}
         default ->
-            throw new UserError(
-                "-serial " + where + ": '" + p + "' is none of server, wait=on|off and nodelay");
+            throw new UserError(said + "'" + p + "' is none of server, wait=on|off and nodelay");
       }
     }
     String place = parts.get(0);
     if (place.startsWith(UNIX)) {
       Path path = UserFiles.path(place.substring(UNIX.length()));
       if (path.toString().isEmpty()) {
-        throw new UserError("-serial " + where + ": name the socket's path, as in unix:/tmp/com1");
+        throw new UserError(said + "name the socket's path, as in unix:/tmp/com1");
       }
       try {
         return new SocketPlace(
             place, StandardProtocolFamily.UNIX, UnixDomainSocketAddress.of(path), server, waits);
       } catch (UnsupportedOperationException e) {
-        throw new UserError("-serial " + where + ": this system has no sockets with paths");
+        throw new UserError(said + "this system has no sockets with paths");
       }
     }
     int colon = place.lastIndexOf(':');
@@ -67,11 +78,10 @@ record SocketPlace(
     String number = place.substring(Math.max(colon, TCP.length() - 1) + 1);
     int port = number.matches("[0-9]{1,5}") ? Integer.parseInt(number) : 0;
     if (port < 1 || port > 0xFFFF) {
-      throw new UserError("-serial " + where + ": name a port, 1 to 65535, as in tcp::4555,server");
+      throw new UserError(said + "name a port, 1 to 65535, as in tcp::4555,server");
     }
     if (!HERE.contains(host)) {
-      throw new UserError(
-          "-serial " + where + ": only 127.0.0.1 is let in or reached; socat or ssh leads further");
+      throw new UserError(said + "only 127.0.0.1 is let in or reached; socat or ssh leads further");
     }
     return new SocketPlace(
         "tcp:127.0.0.1:" + port,
@@ -86,6 +96,45 @@ record SocketPlace(
       return InetAddress.getByAddress(new byte[] {127, 0, 0, 1});
     } catch (java.net.UnknownHostException e) {
       throw new IllegalStateException("four bytes are an address", e);
+    }
+  }
+
+  /**
+   * Listens there. A socket that a former run has left is not in the way; anything else is.
+   *
+   * @throws IOException if it cannot
+   */
+  ServerSocketChannel listen() throws IOException {
+    forget(path());
+    ServerSocketChannel s = ServerSocketChannel.open(family);
+    try {
+      s.bind(address, 1);
+    } catch (IOException e) {
+      s.close();
+      throw e;
+    }
+    return s;
+  }
+
+  private static void forget(@Nullable Path p) throws IOException {
+    if (p != null && Files.exists(p, LinkOption.NOFOLLOW_LINKS)) {
+      int mode = (int) Files.getAttribute(p, "unix:mode", LinkOption.NOFOLLOW_LINKS);
+      if ((mode & S_IFMT) == S_IFSOCK) {
+        Files.delete(p);
+      }
+    }
+  }
+
+  /** Takes the socket's file away when nobody listens any more. */
+  void remove() throws IOException {
+    Path file = path();
+    if (file != null) {
+      try {
+        Files.deleteIfExists(file);
+      } catch (AccessDeniedException e) {
+        // A confined process cannot: the next one forgets it.
+        return;
+      }
     }
   }
 

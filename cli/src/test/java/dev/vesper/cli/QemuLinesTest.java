@@ -146,6 +146,9 @@ final class QemuLinesTest {
     if (!c.line.contains("--limit-insns") && !c.kind.equals("help")) {
       args.addAll(List.of("--limit-insns", "1000"));
     }
+    if (c.kind.equals("stands")) {
+      args.addAll(List.of("--timeout", "0.5"));
+    }
     Thread visitor =
         c.kind.equals("visited") ? Thread.startVirtualThread(QemuLinesTest::visit) : null;
     CommandResult r = execute(args);
@@ -164,6 +167,10 @@ final class QemuLinesTest {
       case "visited" -> {
         assertThat(r.status()).as(err).isEqualTo(124);
         assertThat(said).singleElement().asString().startsWith("vesper: ").contains(c.said);
+      }
+      case "stands" -> {
+        assertThat(r.status()).as(err).isEqualTo(124);
+        assertThat(said).first().asString().startsWith("vesper: ").contains(c.said);
       }
       case "harmless" -> {
         assertThat(r.status()).as(err).isEqualTo(124);

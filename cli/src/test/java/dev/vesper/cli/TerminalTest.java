@@ -59,7 +59,8 @@ final class TerminalTest {
     }
     // Terminal says what Vesper says; the others pass on what the guest writes, and its log.
     assertThat(found)
-        .containsExactlyInAnyOrder("Terminal.java 12", "RunCommand.java 3", "GuestPlan.java 2");
+        .containsExactlyInAnyOrder(
+            "Terminal.java 12", "RunCommand.java 3", "DebugOptions.java 1", "GuestPlan.java 2");
   }
 
   @Test

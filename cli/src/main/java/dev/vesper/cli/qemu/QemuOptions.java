@@ -258,9 +258,6 @@ final class QemuOptions {
   }
 
   private void refused() {
-    String debugger = "a debugger is not there yet; -v and --trace F.html show what happens";
-    no(debugger, false, "s", "S");
-    no(debugger, true, "gdb");
     String trace = "use -v, or --trace F.html or F.jsonl for all events";
     no(trace, true, "trace", "dfilter");
     no(

@@ -1,0 +1,110 @@
+package dev.vesper.cli;
+
+import dev.vesper.cli.gdb.GdbServer;
+import java.io.Closeable;
+import java.io.FileDescriptor;
+import java.io.FileInputStream;
+import java.io.FileOutputStream;
+import java.io.IOException;
+import java.nio.channels.ServerSocketChannel;
+import org.jspecify.annotations.Nullable;
+
+/** Where a debugger comes in, and whether the guest waits for it. */
+final class DebugOptions {
+  /** What {@code -s} stands for. */
+  static final String USUAL = "tcp::1234";
+
+  private static final String STDIO = "stdio";
+
+  private String where = "";
+  private boolean standing;
+
+  void addTo(Options o) {
+    o.text(
+        "WHERE",
+        "let gdb in: tcp:[127.0.0.1]:PORT, unix:PATH, or stdio with -serial elsewhere",
+        v -> where = v,
+        "-gdb");
+    o.flag("the same as -gdb " + USUAL, () -> where = USUAL, "-s");
+    o.flag("have the guest stand still until gdb lets it go on", () -> standing = true, "-S");
+  }
+
+  /** As {@code vesper debug} has it, unless the line says something else. */
+  void begin() {
+    where = USUAL;
+    standing = true;
+  }
+
+  /** {@return whether a debugger is let in} */
+  boolean isWanted() {
+    return !where.isEmpty();
+  }
+
+  /** {@return whether it takes a socket, as who comes in does} */
+  boolean accepts() {
+    return isWanted() && !where.equals(STDIO);
+  }
+
+  void validate(String serial) {
+    if (standing && !isWanted()) {
+      throw new UserError("-S: nobody could let the guest go on; add -s, or -gdb unix:PATH");
+    }
+    if (where.equals(STDIO) && serial.equals(STDIO)) {
+      throw new UserError("-gdb stdio: the console is there; move it, as by -serial file:F");
+    }
+    if (accepts()) {
+      place();
+    }
+  }
+
+  private SocketPlace place() {
+    SocketPlace p = SocketPlace.of("-gdb", where);
+    if (p == null) {
+      throw new UserError("-gdb takes tcp::PORT, unix:PATH or stdio, not '" + where + "'");
+    }
+    return p;
+  }
+
+  /**
+   * A debugger's way in, until it is closed.
+   *
+   * @param server runs machines
+   * @param rest what else is to be closed
+   */
+  record Door(GdbServer server, Closeable rest) implements Closeable {
+    @Override
+    public void close() throws IOException {
+      server.close();
+      rest.close();
+    }
+  }
+
+  /**
+   * {@return where a debugger comes in, or null if none does}
+   *
+   * @throws UserError if nobody can listen there
+   */
+  @Nullable Door open() {
+    if (!isWanted()) {
+      return null;
+    }
+    if (where.equals(STDIO)) {
+      return new Door(
+          GdbServer.over(
+              new FileInputStream(FileDescriptor.in).getChannel(),
+              new FileOutputStream(FileDescriptor.out).getChannel(),
+              standing),
+          () -> {});
+    }
+    SocketPlace p = place();
+    try {
+      ServerSocketChannel s = p.listen();
+      String target = p.path() != null ? String.valueOf(p.path()) : p.name().substring(4);
+      Terminal.say(
+          (standing ? "the guest stands still: " : "") + "gdb -ex 'target remote " + target + "'");
+      return new Door(GdbServer.over(s, standing), p::remove);
+    } catch (IOException e) {
+      throw new UserError("-gdb " + where + ": " + UserError.reason(e));
+    }
+  }
+}

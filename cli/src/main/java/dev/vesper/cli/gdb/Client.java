@@ -1,0 +1,110 @@
+package dev.vesper.cli.gdb;
+
+import java.io.Closeable;
+import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.ReadableByteChannel;
+import java.nio.channels.WritableByteChannel;
+import java.util.function.Consumer;
+
+/** Who has connected. A thread of its own reads what it says. */
+final class Client implements Closeable {
+  /** What comes from a client. */
+  sealed interface Said {}
+
+  /** It is there: the guest shall stand still. */
+  record Arrived() implements Said {}
+
+  /** It has gone. */
+  record Left() implements Said {}
+
+  /** It has said something. */
+  record Told(PacketReader.Message message) implements Said {}
+
+  private static final int PART = 1 << 16;
+
+  private final ReadableByteChannel in;
+  private final WritableByteChannel out;
+  private byte[] last = {};
+
+  /** Packets are acknowledged until the client does not want it any more. */
+  private volatile boolean acknowledges = true;
+
+  Client(ReadableByteChannel in, WritableByteChannel out) {
+    this.in = in;
+    this.out = out;
+  }
+
+  /** Reads until the client has gone; what it says is handed on. */
+  void listen(Consumer<Said> to) {
+    to.accept(new Arrived());
+    PacketReader reader = new PacketReader();
+    ByteBuffer b = ByteBuffer.allocate(PART);
+    try {
+      while (in.read(b) >= 0) {
+        b.flip();
+        while (b.hasRemaining()) {
+          PacketReader.Message m = reader.take(b.get() & 0xFF);
+          if (m != null) {
+            heard(m, to);
+          }
+        }
+        b.clear();
+      }
+    } catch (IOException e) {
+      // Who breaks off has left.
+    }
+    to.accept(new Left());
+  }
+
+  private void heard(PacketReader.Message m, Consumer<Said> to) throws IOException {
+    switch (m) {
+      case PacketReader.Packet p -> {
+        if (acknowledges) {
+          write(new byte[] {'+'});
+        }
+        to.accept(new Told(p));
+      }
+      case PacketReader.Broken b -> {
+        if (acknowledges) {
+          write(new byte[] {'-'});
+        }
+      }
+      case PacketReader.Interrupt i -> to.accept(new Told(i));
+      case PacketReader.Again a -> to.accept(new Told(a));
+    }
+  }
+
+  /** Packets need no acknowledgement from now on. */
+  void trust() {
+    acknowledges = false;
+  }
+
+  /** Sends a packet. Who has gone does not hear it; the thread that reads notices. */
+  void send(byte[] data) {
+    last = Packets.framed(data);
+    again();
+  }
+
+  /** Sends the last packet again. */
+  void again() {
+    try {
+      write(last);
+    } catch (IOException e) {
+      return;
+    }
+  }
+
+  private synchronized void write(byte[] bytes) throws IOException {
+    ByteBuffer b = ByteBuffer.wrap(bytes);
+    while (b.hasRemaining()) {
+      out.write(b);
+    }
+  }
+
+  @Override
+  public void close() throws IOException {
+    in.close();
+    out.close();
+  }
+}

@@ -1,0 +1,367 @@
+package dev.vesper.cli.gdb;
+
+import dev.vesper.cli.gdb.Client.Said;
+import dev.vesper.machine.Machine;
+import dev.vesper.machine.Stop;
+import dev.vesper.machine.VcpuView;
+import dev.vesper.machine.observe.format.Visible;
+import dev.vesper.machine.spec.Outcome;
+import java.io.Closeable;
+import java.io.IOException;
+import java.nio.channels.ReadableByteChannel;
+import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
+import java.nio.channels.WritableByteChannel;
+import java.util.concurrent.ArrayBlockingQueue;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Runs machines as a debugger says. The guest stands still from when somebody connects until it is
+ * told to go on; who leaves without a word leaves it as it is, so that the next one can connect.
+ *
+ * <p>A thread takes clients in and another reads what one says; all that is done to the machine is
+ * done on the thread that runs it.
+ */
+public final class GdbServer implements Closeable {
+  private static final int SIGINT = 2;
+  private static final int SIGTRAP = 5;
+  private static final int SIGABRT = 6;
+
+  /** What a client may say before it is heard; then it waits. */
+  private static final int MOST_UNHEARD = 64;
+
+  private static final long LOOK_MS = 50;
+
+  private final @Nullable ServerSocketChannel listening;
+  private final BlockingQueue<Spoken> said = new ArrayBlockingQueue<>(MOST_UNHEARD);
+  private final Points points = new Points();
+  private volatile @Nullable Machine machine;
+  private @Nullable Client client;
+  private @Nullable Stub stub;
+  private @Nullable Monitor monitor;
+  private boolean standing;
+
+  /** The client waits to be told that the guest stands still. */
+  private boolean awaited;
+
+  /** Something that a client has said. */
+  private record Spoken(Client by, Said what) {}
+
+  private GdbServer(@Nullable ServerSocketChannel listening, boolean standing) {
+    this.listening = listening;
+    this.standing = standing;
+  }
+
+  /**
+   * Lets clients in, one after another.
+   *
+   * @param listening is closed with the server
+   * @param standing the guest waits for the first one
+   */
+  public static GdbServer over(ServerSocketChannel listening, boolean standing) {
+    GdbServer s = new GdbServer(listening, standing);
+    start(() -> s.accept(listening));
+    return s;
+  }
+
+  /** Has one client, who is there already, as behind {@code target remote |}. */
+  public static GdbServer over(ReadableByteChannel in, WritableByteChannel out, boolean standing) {
+    GdbServer s = new GdbServer(null, standing);
+    start(() -> s.listen(new Client(in, out)));
+    return s;
+  }
+
+  private static void start(Runnable r) {
+    Thread t = new Thread(r, "gdb");
+    t.setDaemon(true);
+    t.start();
+  }
+
+  private void accept(ServerSocketChannel s) {
+    while (s.isOpen()) {
+      try (SocketChannel c = s.accept()) {
+        listen(new Client(c, c));
+      } catch (IOException e) {
+        // Who knocked has gone, or the server is closed.
+        continue;
+      }
+    }
+  }
+
+  private void listen(Client c) {
+    c.listen(
+        what -> {
+          try {
+            said.put(new Spoken(c, what));
+          } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            return;
+          }
+          Machine m = machine;
+          if (m != null) {
+            m.stop();
+          }
+        });
+  }
+
+  /**
+   * Runs a machine to its end, or to the client's.
+   *
+   * @param over says that the run is to end although the guest stands still; it may wait for a
+   *     moment
+   * @param between is called each time that the run has come back and goes on
+   */
+  public Outcome run(Machine m, Supplier<@Nullable Outcome> over, Runnable between) {
+    machine = m;
+    Monitor now = new Monitor(m);
+    Monitor before = monitor;
+    if (before != null) {
+      now.takeOver(before);
+    }
+    monitor = now;
+    RegisterSet registers = new RegisterSet(m.observer().vcpu(0));
+    points.of(m, registers.all());
+    Client c = client;
+    if (c != null) {
+      meet(c, m, now);
+    }
+    Resume how = Resume.ON;
+    for (; ; ) {
+      if (standing) {
+        Then then = stand(m, now, over);
+        if (then.outcome != null) {
+          return then.outcome;
+        }
+        how = then.resume;
+        standing = false;
+      }
+      Stop s = move(m, now, how);
+      switch (s) {
+        case Stop.Ended e -> {
+          return ended(m, e.outcome(), now, over);
+        }
+        case Stop.Limit l -> {
+          return ended(m, m.run(), now, over);
+        }
+        case Stop.Requested r -> between.run();
+        default -> report(m, s, how);
+      }
+      if (!standing) {
+        listenTo(m);
+      }
+    }
+  }
+
+  private static Stop move(Machine m, Monitor now, Resume how) {
+    if (!how.isStep()) {
+      return m.run(now.until());
+    }
+    VcpuView v = m.observer().vcpu(how.step());
+    long before = v.instructions();
+    Stop s = m.step(how.step());
+    // Whoever has asked for the run to come back must not have the step made twice.
+    return s instanceof Stop.Requested && v.instructions() > before
+        ? new Stop.Stepped(how.step())
+        : s;
+  }
+
+  /** What comes of standing still: how the guest goes on, or how the run has ended. */
+  private record Then(Resume resume, @Nullable Outcome outcome) {}
+
+  private Then stand(Machine m, Monitor now, Supplier<@Nullable Outcome> over) {
+    for (; ; ) {
+      Outcome o = over.get();
+      if (o != null) {
+        farewell(o);
+        return new Then(Resume.ON, o);
+      }
+      Spoken s = next();
+      if (s == null) {
+        continue;
+      }
+      Then t = hear(s, m, now);
+      if (t != null) {
+        return t;
+      }
+    }
+  }
+
+  /** {@return what a client has said next, or null if nothing for a moment} */
+  private @Nullable Spoken next() {
+    try {
+      Spoken s = said.poll(LOOK_MS, TimeUnit.MILLISECONDS);
+      // Who asks first asks again after two seconds, which a launch may take.
+      while (s != null && isGreeting(s) && isGreeting(said.peek())) {
+        s = said.poll();
+      }
+      return s;
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
+      return null;
+    }
+  }
+
+  private static boolean isGreeting(@Nullable Spoken s) {
+    return s != null
+        && s.what instanceof Client.Told t
+        && t.message() instanceof PacketReader.Packet p
+        && Packets.text(p.data()).startsWith("qSupported");
+  }
+
+  /** {@return what a client has said comes to, or null if the guest stands on} */
+  private @Nullable Then hear(Spoken s, Machine m, Monitor now) {
+    switch (s.what) {
+      case Client.Arrived a -> meet(s.by, m, now);
+      case Client.Left l -> leave();
+      case Client.Told t -> {
+        Stub st = stub;
+        if (t.message() instanceof PacketReader.Packet p && st != null) {
+          return obey(st, st.take(p.data()));
+        }
+        if (t.message() instanceof PacketReader.Again) {
+          s.by.again();
+        }
+      }
+    }
+    return null;
+  }
+
+  private void meet(Client c, Machine m, Monitor now) {
+    Stub before = client == c ? stub : null;
+    client = c;
+    Stub st = new Stub(c, points, m, now, new RegisterSet(m.observer().vcpu(0)).all());
+    if (before != null) {
+      st.goesOnAs(before);
+    }
+    stub = st;
+  }
+
+  /** What the client has set goes with it. */
+  private void leave() {
+    points.clear();
+    client = null;
+    stub = null;
+    awaited = false;
+  }
+
+  private @Nullable Then obey(Stub st, Stub.Then then) {
+    return switch (then) {
+      case STAND -> null;
+      case GO -> {
+        awaited = true;
+        yield new Then(st.resume(), null);
+      }
+      case DETACH -> {
+        points.clear();
+        awaited = false;
+        yield new Then(Resume.ON, null);
+      }
+      case KILL -> new Then(Resume.ON, new Outcome(Outcome.QUIT, "ended by the debugger"));
+    };
+  }
+
+  /** A client has said something while the guest ran: it stands still, as QEMU's does. */
+  private void listenTo(Machine m) {
+    Spoken s = said.peek();
+    while (s != null && s.what instanceof Client.Left) {
+      said.remove();
+      leave();
+      s = said.peek();
+    }
+    if (s == null) {
+      return;
+    }
+    standing = true;
+    tell(SIGINT, m.observer().current().id(), "");
+    if (s.what instanceof Client.Told t && t.message() instanceof PacketReader.Interrupt) {
+      said.remove();
+    }
+  }
+
+  private void tell(int signal, int vcpu, String why) {
+    Stub st = stub;
+    if (st != null && awaited) {
+      awaited = false;
+      st.stopped(signal, vcpu, why);
+    }
+  }
+
+  private void report(Machine m, Stop s, Resume how) {
+    switch (s) {
+      case Stop.Breakpoint b -> {
+        VcpuView v = m.observer().vcpu(b.vcpu());
+        String why = points.report(b, v);
+        stop(why, b.vcpu());
+      }
+      case Stop.Watchpoint w -> stop(points.report(w, m.observer().vcpu(w.vcpu())), w.vcpu());
+      case Stop.Stepped p -> {
+        VcpuView v = m.observer().vcpu(p.vcpu());
+        if (!how.within(RegisterSet.codeAddress(v))) {
+          stop("", p.vcpu());
+        }
+      }
+      case Stop.Happened h -> {
+        Stub st = stub;
+        if (st != null && awaited) {
+          st.show("vesper: " + h.description() + "\n");
+        }
+        stop("", m.observer().current().id());
+      }
+      default -> throw new AssertionError(s);
+    }
+  }
+
+  /**
+   * Stands still.
+   *
+   * @param why as in the packet, or null if the client does not want to know
+   */
+  private void stop(@Nullable String why, int vcpu) {
+    if (why != null) {
+      standing = true;
+      tell(SIGTRAP, vcpu, why);
+    }
+  }
+
+  /** The guest's life is over. A client may look at what it died of. */
+  private Outcome ended(Machine m, Outcome o, Monitor now, Supplier<@Nullable Outcome> over) {
+    Stub st = stub;
+    if (st == null || o.is(Outcome.POWER_OFF) || over.get() != null) {
+      farewell(o);
+      return o;
+    }
+    if (awaited) {
+      st.show("vesper: " + Visible.of(o.reason()) + "\n");
+    }
+    tell(SIGABRT, m.observer().current().id(), "");
+    Then t = null;
+    while (t == null && stub != null && over.get() == null) {
+      Spoken s = next();
+      t = s == null ? null : hear(s, m, now);
+    }
+    farewell(o);
+    return o;
+  }
+
+  private void farewell(Outcome o) {
+    Stub st = stub;
+    if (st != null && awaited) {
+      awaited = false;
+      st.ended(o.status());
+    }
+  }
+
+  @Override
+  public void close() throws IOException {
+    if (listening != null) {
+      listening.close();
+    }
+    Client c = client;
+    if (c != null) {
+      c.close();
+    }
+  }
+}

@@ -1,0 +1,319 @@
+package dev.vesper.cli.gdb;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.vesper.guest.Locore;
+import dev.vesper.machine.spec.Outcome;
+import dev.vesper.machine.spec.SevMode;
+import java.nio.file.Path;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** A client says each packet, and the guest does what it says and nothing else. */
+@Timeout(value = 2, unit = TimeUnit.MINUTES)
+final class GdbServerTest {
+  /** Counts in RAX and at 300000; reads 300008. It begins at 100000. */
+  private static final String COUNTS =
+      """
+          mov ebx, 0x300000
+          xor eax, eax
+      again:
+          inc rax
+          mov [rbx], rax
+          mov rcx, [rbx+8]
+          jmp short again
+      """;
+
+  private static final long AGAIN = 0x10_0007;
+  private static final long STORE = AGAIN + 3;
+  private static final int RAX = 0;
+  private static final int RCX = 2;
+  private static final int RIP = RegisterSet.RIP;
+
+  @TempDir Path dir;
+
+  private GdbSession session(SevMode mode) throws Exception {
+    GdbSession s = new GdbSession(dir, mode, COUNTS);
+    assertThat(s.ask("qSupported:multiprocess+;swbreak+;hwbreak+"))
+        .contains("PacketSize=20000", "vContSupported+", "ConditionalBreakpoints+");
+    return s;
+  }
+
+  private GdbSession session() throws Exception {
+    return session(SevMode.ES);
+  }
+
+  private static String at(long address) {
+    return Long.toHexString(address);
+  }
+
+  @ParameterizedTest
+  @EnumSource(SevMode.class)
+  void aBreakpointIsMetInEachMode(SevMode mode) throws Exception {
+    try (GdbSession s = session(mode)) {
+      assertThat(s.ask("?")).isEqualTo("T05thread:p1.1;core:0;");
+      assertThat(s.register(RIP)).isEqualTo(0x10_0000);
+      assertThat(s.ask("Z0," + at(STORE) + ",1")).isEqualTo("OK");
+      assertThat(s.ask("vCont;c")).isEqualTo("T05thread:p1.1;core:0;swbreak:;");
+      assertThat(s.register(RIP)).isEqualTo(STORE);
+      assertThat(s.register(RAX)).isEqualTo(1);
+      assertThat(s.ask("c")).endsWith("swbreak:;");
+      assertThat(s.register(RAX)).isEqualTo(2);
+      assertThat(s.ask("z0," + at(STORE) + ",1")).isEqualTo("OK");
+      assertThat(s.ask("Z1," + at(AGAIN) + ",1")).isEqualTo("OK");
+      assertThat(s.ask("vCont;c:p1.-1")).endsWith("hwbreak:;");
+      assertThat(s.register(RIP)).isEqualTo(AGAIN);
+      assertThat(Packets.bytes(s.ask("m100000,5"))).startsWith(0xbb, 0, 0, 0x30, 0);
+    }
+  }
+
+  /** RAX = 1000: reg 0, const16, equal, end. */
+  @Test
+  void aConditionIsJudgedWithoutTheClient() throws Exception {
+    try (GdbSession s = session()) {
+      assertThat(s.ask("Z0," + at(AGAIN) + ",1;X8,2600002303e81327")).isEqualTo("OK");
+      assertThat(s.ask("vCont;c")).endsWith("swbreak:;");
+      assertThat(s.register(RAX)).isEqualTo(1000);
+      // The same of memory: const32 0x300000, ref64, const16 1500, equal, end.
+      assertThat(s.ask("z0," + at(AGAIN) + ",1")).isEqualTo("OK");
+      assertThat(s.ask("Z1," + at(AGAIN) + ",1;Xb,24003000001a2305dc1327")).isEqualTo("OK");
+      assertThat(s.ask("vCont;c")).endsWith("hwbreak:;");
+      assertThat(s.register(RAX)).isEqualTo(1500);
+    }
+  }
+
+  @ParameterizedTest
+  @CsvSource({
+    "'Z2,300000,8', watch:300000;, 3",
+    "'Z3,300008,4', rwatch:300008;, 4",
+    "'Z4,300004,8', awatch:300004;, 3"
+  })
+  void dataIsWatched(String point, String why, int stepsBehindInc) throws Exception {
+    try (GdbSession s = session()) {
+      assertThat(s.ask(point)).isEqualTo("OK");
+      assertThat(s.ask("vCont;c")).endsWith(why);
+      assertThat(s.register(RIP))
+          .as("behind the instruction")
+          .isEqualTo(stepsBehindInc == 3 ? STORE + 3 : STORE + 7);
+      assertThat(s.ask("z" + point.substring(1))).isEqualTo("OK");
+      assertThat(s.ask("Z0," + at(AGAIN) + ",1")).isEqualTo("OK");
+      assertThat(s.ask("vCont;c")).endsWith("swbreak:;");
+    }
+  }
+
+  @Test
+  void stepsAreOneInstructionOrARange() throws Exception {
+    try (GdbSession s = session()) {
+      assertThat(s.ask("vCont;s:p1.1;c:p1.-1")).isEqualTo("T05thread:p1.1;core:0;");
+      assertThat(s.register(RIP)).isEqualTo(0x10_0005);
+      assertThat(s.ask("s")).startsWith("T05");
+      assertThat(s.register(RIP)).isEqualTo(AGAIN);
+      assertThat(s.ask("vCont;r" + at(AGAIN) + "," + at(STORE + 3) + ":p1.1")).startsWith("T05");
+      assertThat(s.register(RIP)).isEqualTo(STORE + 3);
+      assertThat(s.ask("s" + at(STORE))).as("from elsewhere").startsWith("T05");
+      assertThat(s.register(RIP)).isEqualTo(STORE + 3);
+    }
+  }
+
+  @Test
+  void ctrlCHasTheGuestStandStill() throws Exception {
+    try (GdbSession s = session()) {
+      for (int i = 0; i < 20; i++) {
+        s.say("vCont;c");
+        s.raw(new byte[] {3});
+        assertThat(s.answer()).startsWith("T02thread:p1.1;");
+      }
+      assertThat(s.ask("qfThreadInfo")).isEqualTo("mp1.1");
+    }
+  }
+
+  @Test
+  void registersAreWrittenWhereThatMeansNoMore() throws Exception {
+    try (GdbSession s = session()) {
+      assertThat(s.ask("P0=8877665544332211")).isEqualTo("OK");
+      assertThat(s.register(RAX)).isEqualTo(0x1122_3344_5566_7788L);
+      assertThat(s.machine.observer().vcpu(0).gpr(0)).isEqualTo(0x1122_3344_5566_7788L);
+      String all = s.ask("g");
+      assertThat(all).startsWith("8877665544332211");
+      assertThat(s.ask("G" + "01".repeat(8) + all.substring(16))).isEqualTo("OK");
+      assertThat(s.register(RAX)).isEqualTo(0x0101_0101_0101_0101L);
+      assertThat(s.ask("P12=00000000")).as("CS").isEqualTo("E95");
+      assertThat(s.ask("P0=00")).isEqualTo("E22");
+      assertThat(s.ask("pffff")).isEqualTo("E14");
+    }
+  }
+
+  /** Code that is changed is executed so, and no other memory is touched. */
+  @Test
+  void memoryIsWrittenAsTheGuestHasIt() throws Exception {
+    try (GdbSession s = session()) {
+      s.ask("Z0," + at(AGAIN) + ",1");
+      s.ask("vCont;c");
+      assertThat(s.ask("M" + at(AGAIN) + ",3:909090")).isEqualTo("OK");
+      assertThat(s.ask("vCont;c")).endsWith("swbreak:;");
+      assertThat(s.ask("vCont;c")).endsWith("swbreak:;");
+      assertThat(s.register(RAX)).as("nothing counts any more").isZero();
+      assertThat(s.ask("M300008,8:0807060504030201")).isEqualTo("OK");
+      assertThat(s.ask("vCont;c")).endsWith("swbreak:;");
+      assertThat(s.register(RCX)).isEqualTo(0x0102_0304_0506_0708L);
+      s.raw(
+          Packets.framed(new byte[] {'X', '3', '0', '0', '0', '1', '0', ',', '2', ':', '}', 3, 5}));
+      assertThat(s.answer()).isEqualTo("OK");
+      assertThat(s.ask("m300010,2")).isEqualTo("2305");
+      assertThat(s.ask("x300008,8")).isEqualTo("b\b\7\6\5\4\3\2\1");
+      assertThat(s.ask("m" + at(1L << 40) + ",4")).isEqualTo("E14");
+      assertThat(s.ask("M" + at(1L << 40) + ",1:00")).isEqualTo("E14");
+      assertThat(s.ask("qSearch:memory:300000;100;" + "\5\4\3")).isEqualTo("1,30000b");
+      assertThat(s.ask("qSearch:memory:300000;8;" + "\5\4\3")).isEqualTo("0");
+    }
+  }
+
+  @Test
+  void theHostSeesCiphertext() throws Exception {
+    try (GdbSession s = session()) {
+      String guest = s.ask("m100000,10");
+      assertThat(s.monitor("host-view on")).contains("encrypted");
+      assertThat(s.ask("m100000,10")).isNotEqualTo(guest).hasSize(32);
+      s.monitor("host-view off");
+      assertThat(s.ask("m100000,10")).isEqualTo(guest);
+      assertThat(s.ask("Qqemu.PhyMemMode:1")).isEqualTo("OK");
+      assertThat(s.ask("m100000,10")).isEqualTo(guest);
+      assertThat(s.ask("qqemu.PhyMemMode")).isEqualTo("1");
+    }
+  }
+
+  @Test
+  void looksChangeNothing() throws Exception {
+    try (GdbSession s = session()) {
+      String before = s.machine.stateHash();
+      s.ask("g");
+      s.ask("m100000,1000");
+      s.monitor("info registers");
+      s.ask("qXfer:features:read:target.xml:0,ffff");
+      assertThat(s.machine.stateHash()).isEqualTo(before);
+    }
+  }
+
+  @Test
+  void theMonitorSaysWhatClientsTakeApart() throws Exception {
+    try (GdbSession s = session()) {
+      assertThat(s.monitor("info registers"))
+          .startsWith("\nCPU#0\nRAX=0000000000000000 ")
+          .contains("\nCS =0010 0000000000000000 ffffffff 00")
+          .containsPattern("GDT=     [0-9a-f]{16} [0-9a-f]{8}\n");
+      assertThat(s.monitor("info version")).isNotBlank();
+      assertThat(s.monitor("gva2gpa 100000")).isEqualTo("gpa: 0x100000\n");
+      assertThat(s.monitor("gva2gpa 10000000000")).isEqualTo("Unmapped\n");
+      assertThat(s.monitor("gva2gpa x")).contains("hexadecimal");
+      assertThat(s.monitor("fly away")).isEqualTo("unknown command: 'fly away'\n");
+      assertThat(s.monitor("stop-on what")).contains("stop-on takes");
+      assertThat(s.ask("Qqemu.sstepbits")).contains("ENABLE=");
+      assertThat(s.ask("qOffsets")).isEmpty();
+    }
+  }
+
+  @Test
+  void theDescriptionComesInParts() throws Exception {
+    try (GdbSession s = session()) {
+      StringBuilder xml = new StringBuilder();
+      String part;
+      do {
+        part = s.ask("qXfer:features:read:target.xml:%x,100".formatted(xml.length()));
+        xml.append(part.substring(1));
+      } while (part.startsWith("m"));
+      assertThat(xml.toString())
+          .startsWith("<?xml")
+          .endsWith("</target>")
+          .contains(
+              "org.gnu.gdb.i386.core",
+              "org.gnu.gdb.i386.avx",
+              "name=\"zmm31h\"",
+              "name=\"ghcb_msr\"");
+      assertThat(s.ask("qXfer:threads:read::0,fff"))
+          .startsWith("l")
+          .contains("<thread id=\"p1.1\" core=\"0\"", "64-bit, CPL 0]");
+      assertThat(s.ask("qXfer:memory-map:read::0,fff")).startsWith("l").contains("\"ram\"");
+      assertThat(s.ask("qXfer:features:read:other.xml:0,fff")).isEqualTo("E00");
+    }
+  }
+
+  @Test
+  void eventsStopTheGuest() throws Exception {
+    try (GdbSession s = new GdbSession(dir, SevMode.ES, Locore.image())) {
+      assertThat(s.monitor("stop-on 0x72")).contains("stopped at 0x72");
+      s.say("c");
+      assertThat(s.answer()).startsWith("O" + Packets.hex("vesper: VcRaised"));
+      assertThat(s.answer()).startsWith("T05");
+      assertThat(s.monitor("stop-on none")).contains("not stopped");
+    }
+  }
+
+  /** There is no table of handlers: what it died of can be looked at. */
+  @Test
+  void aGuestThatDiesCanBeLookedAt() throws Exception {
+    try (GdbSession s = new GdbSession(dir, SevMode.ES, "mov eax, 0x1234\ncpuid\nhlt\n")) {
+      s.say("c");
+      assertThat(s.answer()).startsWith("O" + Packets.hex("vesper: "));
+      assertThat(s.answer()).startsWith("T06");
+      assertThat(s.register(RAX)).isEqualTo(0x1234);
+      assertThat(s.ask("c")).startsWith("W05");
+      assertThat(s.outcome().status()).isEqualTo(Outcome.SHUTDOWN);
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(strings = {"k", "vKill;1"})
+  void aClientEndsTheRun(String how) throws Exception {
+    try (GdbSession s = session()) {
+      s.say(how);
+      assertThat(s.outcome().status()).isEqualTo(Outcome.QUIT);
+    }
+  }
+
+  /** The next one finds the guest as it was left; breakpoints go with who has set them. */
+  @Test
+  void clientsComeAndGo() throws Exception {
+    try (GdbSession s = session()) {
+      s.ask("Z0," + at(STORE) + ",1");
+      s.ask("c");
+      s.connectAgain();
+      assertThat(s.ask("?")).startsWith("T05thread:1;");
+      assertThat(s.register(RIP)).isEqualTo(STORE);
+      assertThat(s.ask("D")).isEqualTo("OK");
+      s.connectAgain();
+      assertThat(s.ask("?")).startsWith("T05");
+      assertThat(s.register(RAX)).as("it has gone on meanwhile").isGreaterThan(1);
+    }
+  }
+
+  @Test
+  void whatIsNotKnownOrNotOfferedIsAnswered() throws Exception {
+    try (GdbSession s = session()) {
+      for (String p :
+          new String[] {
+            "vMustReplyEmpty", "qTStatus", "zz", "!", "", "vFile:setfs:0", "QNonStop:1"
+          }) {
+        assertThat(s.ask(p)).as(p).isIn("", "E22");
+      }
+      assertThat(s.ask("bs")).startsWith("E");
+      assertThat(s.ask("bc")).startsWith("E");
+      assertThat(s.ask("vCont;x")).isEqualTo("E22");
+      assertThat(s.ask("Hg9")).isEqualTo("E22");
+      assertThat(s.ask("Z0,zz,1")).isEqualTo("E22");
+      assertThat(s.ask("Z2,300000,0")).isEqualTo("E22");
+      assertThat(s.ask("Z0,0,1;X5,26")).isEqualTo("E22");
+      assertThat(s.ask("?")).startsWith("T05");
+      s.raw(Packets.text("$g#00"));
+      s.raw(Packets.framed(Packets.text("?")));
+      assertThat(s.answer()).as("of what came through").startsWith("T05");
+      assertThat(s.ask("QStartNoAckMode")).isEqualTo("OK");
+      assertThat(s.ask("?")).startsWith("T05");
+    }
+  }
+}

@@ -1,0 +1,188 @@
+package dev.vesper.cli.gdb;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.vesper.guest.FlatGuest;
+import dev.vesper.machine.Machine;
+import dev.vesper.machine.Until;
+import dev.vesper.machine.spec.MachineSpec;
+import dev.vesper.machine.spec.SevMode;
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.nio.channels.Channels;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+
+/** A client may say anything: each packet has one answer, and nothing comes of the rest. */
+final class HostilePacketsTest {
+  private static final int PACKETS = Boolean.getBoolean("long") ? 100_000 : 20_000;
+
+  /** Packets that mean something, of which others are made. */
+  private static final String[] TRUE = {
+    "?",
+    "g",
+    "p10",
+    "P0=8877665544332211",
+    "m100000,40",
+    "x100000,40",
+    "M300000,2:1234",
+    "X300000,2:ab",
+    "Hg0",
+    "Hcp1.-1",
+    "Tp1.1",
+    "Z0,100007,1;X8,2600002303e81327",
+    "Z1,100007,1",
+    "Z2,300000,8",
+    "Z3,300000,8",
+    "Z4,300000,8",
+    "z2,300000,8",
+    "c",
+    "s100000",
+    "C05",
+    "S05;100000",
+    "vCont?",
+    "vCont;c",
+    "vCont;s:p1.1;c",
+    "vCont;r100000,100010:p1.1",
+    "vAttach;1",
+    "bs",
+    "bc",
+    "qSupported:multiprocess+;swbreak+;hwbreak+",
+    "qAttached",
+    "qC",
+    "qfThreadInfo",
+    "qsThreadInfo",
+    "qThreadExtraInfo,p1.1",
+    "qXfer:features:read:target.xml:0,100",
+    "qXfer:threads:read::0,fff",
+    "qXfer:memory-map:read::0,fff",
+    "qSearch:memory:300000;100;abc",
+    "qRcmd,696e666f",
+    "qHostInfo",
+    "qRcmd,73746f702d6f6e2030783732",
+    "Qqemu.PhyMemMode:1",
+    "Qqemu.sstep=1",
+    "qqemu.Supported",
+    "G" + "00".repeat(100),
+    "vKill",
+    "zzz",
+    ""
+  };
+
+  private static byte[] mutated(Random r) {
+    byte[] p = Packets.text(TRUE[r.nextInt(TRUE.length)]);
+    List<Byte> b = new ArrayList<>();
+    for (byte x : p) {
+      b.add(x);
+    }
+    for (int n = r.nextInt(4); n > 0; n--) {
+      int at = r.nextInt(b.size() + 1);
+      switch (r.nextInt(4)) {
+        case 0 -> b.add(at, (byte) r.nextInt(256));
+        case 1 -> b.add(at, (byte) "0123456789abcdef,;:-+=p.".charAt(r.nextInt(24)));
+        case 2 -> {
+          if (at < b.size()) {
+            b.remove(at);
+          }
+        }
+        default -> {
+          if (at < b.size()) {
+            b.set(at, (byte) "ffffffff0,;:XsrZ".charAt(r.nextInt(16)));
+          }
+        }
+      }
+    }
+    byte[] out = new byte[b.size()];
+    for (int i = 0; i < out.length; i++) {
+      out[i] = b.get(i);
+    }
+    return out;
+  }
+
+  @Test
+  void eachPacketHasAnAnswer() throws Exception {
+    ByteArrayOutputStream sent = new ByteArrayOutputStream();
+    Client c =
+        new Client(
+            Channels.newChannel(new ByteArrayInputStream(new byte[0])), Channels.newChannel(sent));
+    Points points = new Points();
+    try (Machine m =
+        new Machine(
+            MachineSpec.builder(
+                    SevMode.ES,
+                    FlatGuest.image("again: inc rax\npush rax\npop rcx\njmp again"),
+                    b -> {})
+                .memoryBytes(8 << 20)
+                .build())) {
+      List<RegisterSet.Register> all = new RegisterSet(m.observer().vcpu(0)).all();
+      points.of(m, all);
+      Monitor monitor = new Monitor(m);
+      Stub s = new Stub(c, points, m, monitor, all);
+      Random r = new Random(28);
+      for (int i = 0; i < PACKETS; i++) {
+        byte[] p = mutated(r);
+        sent.reset();
+        Stub.Then then = s.take(p);
+        if (then == Stub.Then.STAND || then == Stub.Then.DETACH) {
+          assertThat(sent.size()).as(Packets.text(p)).isGreaterThanOrEqualTo(4);
+        } else if (i % 16 == 0 && then == Stub.Then.GO) {
+          m.run(Until.instructions(m.instructions() + 50));
+        }
+      }
+      points.clear();
+      m.run(Until.instructions(m.instructions() + 1000));
+    }
+  }
+
+  @Test
+  void bytesThatAreNoPacketsAreBorne() {
+    Random r = new Random(29);
+    PacketReader reader = new PacketReader();
+    int packets = 0;
+    for (int i = 0; i < 4_000_000; i++) {
+      int b = r.nextInt(8) == 0 ? "$#}*\3+-".charAt(r.nextInt(7)) : r.nextInt(256);
+      packets += reader.take(b) instanceof PacketReader.Packet ? 1 : 0;
+    }
+    assertThat(packets).as("by chance").isPositive();
+    byte[] large = Packets.framed(new byte[Packets.LARGEST + 1]);
+    PacketReader.Message last = null;
+    for (byte b : large) {
+      last = reader.take(b & 0xFF);
+    }
+    assertThat(last).isInstanceOf(PacketReader.Broken.class);
+  }
+
+  @Test
+  void expressionsHaveAnEnd() {
+    Random r = new Random(30);
+    AgentExpression.World nothing =
+        new AgentExpression.World() {
+          @Override
+          public long register(int number) {
+            return number;
+          }
+
+          @Override
+          public long memory(long address, int bytes) {
+            return address;
+          }
+        };
+    int worked = 0;
+    for (int i = 0; i < 100_000; i++) {
+      byte[] code = new byte[1 + r.nextInt(12)];
+      for (int n = 0; n < code.length; n++) {
+        code[n] = (byte) (r.nextInt(6) == 0 ? r.nextInt(256) : 2 + r.nextInt(0x32));
+      }
+      code[code.length - 1] = 0x27;
+      try {
+        AgentExpression.value(code, nothing);
+        worked++;
+      } catch (AgentExpression.Malformed e) {
+        assertThat(e.getMessage()).isNotEmpty();
+      }
+    }
+    assertThat(worked).isGreaterThan(1000);
+  }
+}
