@@ -4,10 +4,14 @@ import dev.vesper.machine.cpu.CpuFeatures;
 import dev.vesper.x86.Insn;
 import dev.vesper.x86.Opcode;
 import dev.vesper.x86.OperandKind;
+import java.util.Set;
 import java.util.function.Predicate;
 
 /** Finds the emission of an instruction. */
 final class InstructionEmitter {
+  /** Features whose instructions are made of others: the computer need not have them. */
+  private static final Set<String> EMULATED = Set.of("rdtscp", "fsgsbase");
+
   private final HostFeatures host;
   private final CpuFeatures guest;
   private final Reencoder reencoder;
@@ -57,7 +61,7 @@ final class InstructionEmitter {
       String meant = form.otherwise;
       return meant != null && (meant.equals("bsf") || meant.equals("bsr")) && scan(in, meant);
     }
-    if (feature != null && !host.has(feature)) {
+    if (feature != null && !EMULATED.contains(feature) && !host.has(feature)) {
       return false;
     }
     if (!tries || !HostTrial.concerns(form)) {
