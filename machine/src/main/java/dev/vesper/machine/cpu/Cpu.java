@@ -521,6 +521,10 @@ public final class Cpu extends ControlRegisters {
           return false;
         }
         executes(b);
+        if (interruptShadow && linkFrom != null && tier != null) {
+          // The next time, native code goes on behind its STI.
+          nativeCode(tier, b, deadline);
+        }
         if (!step(b.ops()[0], b.page)) {
           return false;
         }
@@ -654,10 +658,7 @@ public final class Cpu extends ControlRegisters {
    */
   private @Nullable NativeBlock nativeCode(NativeTier tier, Block b, long deadline) {
     int kind = nativeKind();
-    if (kind == NativeState.NO_KIND
-        || b.second != null
-        || deadline - icount < b.length()
-        || !runsNatively(b.mode)) {
+    if (kind == NativeState.NO_KIND || deadline - icount < b.length() || !runsNatively(b.mode)) {
       return null;
     }
     int generation = tier.generation();
@@ -684,7 +685,7 @@ public final class Cpu extends ControlRegisters {
         && from.targets()[linkJump] == b.start) {
       tier.link(from, linkJump, code);
     }
-    rememberJump(kind, rip, b.page, code.entry());
+    rememberJump(kind, rip, b.page, b.second, code.entry());
     return code;
   }
 

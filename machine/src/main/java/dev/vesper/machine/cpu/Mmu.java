@@ -306,11 +306,25 @@ public abstract class Mmu extends CpuState {
     }
   }
 
-  /** Lets native code find the code of an address, if the TLB has the page for instructions. */
-  final void rememberJump(int kind, long la, Page page, long code) {
-    if (!jumpCaches[kind].has(la, code) && codePage(la) == page) {
-      jumpCaches[kind].fill(la, code, codeTlb().isGlobal(Tlb.index(la)));
+  /**
+   * Lets native code find the code of an address, if the TLB has its pages for instructions.
+   *
+   * @param second the page that the instruction there runs on into, or null
+   */
+  final void rememberJump(int kind, long la, Page page, @Nullable Page second, long code) {
+    if (jumpCaches[kind].has(la, code) || codePage(la) != page) {
+      return;
     }
+    Tlb t = codeTlb();
+    boolean global = t.isGlobal(Tlb.index(la));
+    if (second != null) {
+      long behind = (la & PAGE_MASK) + Page.SIZE;
+      if (codePage(behind) != second) {
+        return;
+      }
+      global &= t.isGlobal(Tlb.index(behind));
+    }
+    jumpCaches[kind].fill(la, code, global, second != null);
   }
 
   private void frameChanged(int frame) {

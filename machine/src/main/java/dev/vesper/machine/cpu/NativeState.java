@@ -216,7 +216,7 @@ public final class NativeState {
 
   /**
    * {@return the offset of the jump cache of a kind} An entry has sixteen bytes: the negative of a
-   * RIP and where its code is. It is found by the low sixteen bits of RIP.
+   * RIP and where its code is. It is found by {@link JumpCache#index}.
    */
   public static int jumpCache(int kind) {
     return TABLES + 3 * TLBS * TABLE + kind * 2 * TABLE;

@@ -430,7 +430,7 @@ final class ChangingMappingsTest {
     long frame = (long) FIRST_FRAME + random.nextInt(MAPPED_FRAMES) << 12 | 0x67;
     long at = REGION + (long) page * Page.SIZE + ROUTINE;
     long seen = ALIAS + (long) other * Page.SIZE;
-    // Another routine: jump caches go by the low sixteen bits.
+    // Another routine: this one would have the same entry of the jump cache.
     long evicting = ALIAS + (long) page * Page.SIZE + 2 * ROUTINE;
     return "mov rax, "
         + (frame | C_BIT)

@@ -11,6 +11,7 @@ import dev.vesper.machine.cpu.Block;
 import dev.vesper.machine.cpu.CpuState;
 import dev.vesper.machine.cpu.NativeState;
 import dev.vesper.machine.memory.Page;
+import dev.vesper.x86.Decoder;
 import dev.vesper.x86.Insn;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -490,7 +491,9 @@ final class BlockEmitter {
   }
 
   private void jumpEntry() {
-    a.movzx16(R14, R13);
+    a.rorx(R14, R13, 16);
+    a.memory(R14, R13, 0, 0).lea(R14);
+    a.movzx16(R14, R14);
     a.memory(R14, R14, 0, 0).lea(R14);
     a.table(NativeState.jumpCache(kind), R14).load(RCX);
     a.memory(RCX, R13, 0, 0).lea(RCX);
@@ -510,9 +513,13 @@ final class BlockEmitter {
     a.state(NativeState.PAGE).store(RCX);
   }
 
-  /** {@return whether a place, relative to the page in execution, lies in that page} */
-  static boolean inPage(long target) {
-    return target >= 0 && target < Page.SIZE;
+  /**
+   * {@return whether jumps to a place, relative to the page in execution, are direct} It is in that
+   * page, and so is the whole instruction there: one that runs on into the next page is good as
+   * long as both are what they are, which the jump cache follows.
+   */
+  static boolean isDirect(long target) {
+    return target >= 0 && target <= Page.SIZE - Decoder.MAX_LENGTH;
   }
 
   /** Puts the RIP of a place into a register. */
@@ -527,7 +534,7 @@ final class BlockEmitter {
    * or what follows it.
    */
   void jumpTo(int target) {
-    if (inPage(target)) {
+    if (isDirect(target)) {
       link(a.jmp(), target);
       return;
     }
@@ -540,7 +547,7 @@ final class BlockEmitter {
     jump();
   }
 
-  /** Has a jump go to a place in the page as soon as there is native code. */
+  /** Has a jump go to a place in the page for good as soon as there is native code. */
   void link(int where, int target) {
     int which = jumpCount++;
     jumps[which] = where;

@@ -135,7 +135,8 @@ public final class NativeCode implements NativeTier {
 
   @Override
   public @Nullable NativeBlock translate(Block block, int kind) {
-    CodeStore s = store;
+    // The bytes of a record are of one page.
+    CodeStore s = block.second == null ? store : null;
     long found = 0;
     if (s != null) {
       KnownBlock known = block.known();

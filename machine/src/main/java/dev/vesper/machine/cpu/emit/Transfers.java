@@ -163,7 +163,7 @@ final class Transfers {
   // ---- jumps
 
   private boolean jump(int target) {
-    if (BlockEmitter.inPage(target)) {
+    if (BlockEmitter.isDirect(target)) {
       e.link(a.jmp(), target);
     } else {
       far(target);
@@ -180,7 +180,7 @@ final class Transfers {
 
   /** Has a conditional jump that was written go to a place. */
   private void bind(int where, int target) {
-    if (BlockEmitter.inPage(target)) {
+    if (BlockEmitter.isDirect(target)) {
       e.link(where, target);
     } else {
       e.outOfLine(
@@ -205,7 +205,7 @@ final class Transfers {
     int counter = BlockEmitter.host(GUEST_RCX);
     boolean wide = in.asize == 8;
     boolean loop = in.operation() != Operation.JCXZ;
-    if (loop && !BlockEmitter.inPage(target)) {
+    if (loop && !BlockEmitter.isDirect(target)) {
       // A jump that misses is executed again by the interpreter: the count must not have changed.
       return false;
     }
@@ -257,7 +257,7 @@ final class Transfers {
   }
 
   private boolean call(int target, int next) {
-    if (!BlockEmitter.inPage(target)) {
+    if (!BlockEmitter.isDirect(target)) {
       e.place(R13, target);
       callFound(next);
       return true;

@@ -514,8 +514,11 @@ final class EmissionVerifier {
     if (constant != 0) {
       return null;
     }
-    if (a instanceof Value.Low16 x && a.equals(b)) {
-      return new Value.JumpIndex(x.of());
+    if (a instanceof Value.Rotated r && r.of().equals(b)) {
+      return new Value.Hash(b);
+    }
+    if (a instanceof Value.Low16 x && a.equals(b) && x.of() instanceof Value.Hash h) {
+      return new Value.JumpIndex(h.of());
     }
     if (a instanceof Value.JumpTag t && t.of().equals(b)) {
       return new Value.JumpMiss(b);

@@ -347,9 +347,23 @@ final class HostInstruction {
       case AND -> mask();
       case SHR, SAR -> shift();
       case CMOVCC -> least(compared);
-      case OTHER -> in.mnemonic().equals("pext") ? extract(loaded) : shiftX();
+      case OTHER ->
+          switch (in.mnemonic()) {
+            case "pext" -> extract(loaded);
+            case "rorx" -> rotate();
+            default -> shiftX();
+          };
       default -> false;
     };
+  }
+
+  /** RORX of 64 bits by sixteen. */
+  private boolean rotate() {
+    boolean known = !in.mem && in.osize == 8 && in.imm == 16;
+    if (known) {
+      set(in.reg, new Value.Rotated(rm()));
+    }
+    return known;
   }
 
   /** PEXT by a mask of the state block. */

@@ -36,7 +36,13 @@ sealed interface Value {
   /** Bits 15:0. */
   record Low16(Value of) implements Value {}
 
-  /** Twice bits 15:0: the index of a jump-cache entry in units of eight bytes. */
+  /** Rotated right by sixteen bits. */
+  record Rotated(Value of) implements Value {}
+
+  /** An address and the same rotated, added. */
+  record Hash(Value of) implements Value {}
+
+  /** Twice bits 15:0 of a hash: the index of a jump-cache entry in units of eight bytes. */
   record JumpIndex(Value of) implements Value {}
 
   /** The negative RIP of a jump-cache entry. */
