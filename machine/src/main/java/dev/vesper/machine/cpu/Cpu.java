@@ -738,6 +738,8 @@ public final class Cpu extends ControlRegisters {
         s[ES] | (long) s[CS] << 16 | (long) s[SS] << 32 | (long) s[DS] << 48;
     r[NativeState.IN_SELECTORS_FS] = s[FS] | (long) s[GS] << 16;
     r[NativeState.IN_SHADOW] = -1;
+    r[NativeState.IN_KERNEL_GS_BASE] = kernelGsBase;
+    r[NativeState.IN_PRIVILEGE_CHECK] = cpl;
     if (!mode64()) {
       r[NativeState.IN_PUSHF_CHECK] = 1;
       r[NativeState.IN_FS_CHECK] = coversAll(FS) ? 0 : 1;
@@ -773,6 +775,7 @@ public final class Cpu extends ControlRegisters {
     eflags = (int) r[NativeState.IN_EFLAGS];
     segBase[FS] = r[NativeState.IN_FS_BASE];
     segBase[GS] = r[NativeState.IN_GS_BASE];
+    kernelGsBase = r[NativeState.IN_KERNEL_GS_BASE];
   }
 
   /** Executes native code and what it leaves to the interpreter; false means #VMEXIT. */

@@ -105,13 +105,19 @@ public final class NativeState {
   /** What was left of the budget behind the last STI that set RFLAGS.IF, or -1. */
   public static final int SHADOW = 0x130;
 
-  /** Flags before an instruction, and its count in CL. */
-  public static final int KEPT_FLAGS = 0x140;
+  /** What SWAPGS exchanges the base of GS with. */
+  public static final int KERNEL_GS_BASE = 0x138;
 
-  public static final int KEPT_COUNT = 0x148;
+  /** Zero at CPL 0. */
+  public static final int PRIVILEGE_CHECK = 0x140;
+
+  /** Flags before an instruction, and its count in CL. */
+  public static final int KEPT_FLAGS = 0x148;
+
+  public static final int KEPT_COUNT = 0x150;
 
   /** RAX while flags are put together. */
-  public static final int KEPT_RAX = 0x150;
+  public static final int KEPT_RAX = 0x158;
 
   // ---- states of the vector registers
 
@@ -147,7 +153,7 @@ public final class NativeState {
   public static final int IN_FS_CHECK = 26;
   public static final int IN_GS_CHECK = 27;
 
-  /** What is copied to the state block as it is: {@link #EFLAGS} to {@link #SHADOW}. */
+  /** What is copied to the state block as it is: {@link #EFLAGS} to {@link #PRIVILEGE_CHECK}. */
   public static final int IN_EFLAGS = 28;
 
   public static final int IN_TSC = 29;
@@ -163,9 +169,11 @@ public final class NativeState {
   public static final int IN_SELECTORS = 39;
   public static final int IN_SELECTORS_FS = 40;
   public static final int IN_SHADOW = 41;
+  public static final int IN_KERNEL_GS_BASE = 42;
+  public static final int IN_PRIVILEGE_CHECK = 43;
 
   /** Entries of {@link CpuState#r} in all. */
-  static final int REGISTER_ENTRIES = 42;
+  static final int REGISTER_ENTRIES = 44;
 
   // ---- why native code is left: bits 7:0 of the result, below the number of the code
 

@@ -152,6 +152,16 @@ final class StayingNativeTest {
   }
 
   @Test
+  void theOtherBaseOfGs() {
+    stays("swapgs\nrdgsbase rbx\nadd rbx, 16\nwrgsbase rbx\nswapgs\nrdgsbase rcx");
+  }
+
+  @Test
+  void selectorsToMemory() {
+    stays("mov [rsp-16], ds\nmov [rsp-14], gs\nmov word [rsp-12], cs\nmov eax, [rsp-16]");
+  }
+
+  @Test
   void functionsThatHaveTheSameLowBits() {
     stays(
         "call A\ncall B\njmp C\nskip 64\nA: inc eax\nret\nskip 65533\nB: inc ebx\nret\nC: nop",

@@ -115,7 +115,7 @@ final class InstructionEmitter {
       case OTHER ->
           switch (form.mnemonic) {
             case "pause", "rdtsc", "rdtscp", "pushf", "cli", "sti", "cld", "std" -> system.emit(in);
-            case "rdfsbase", "rdgsbase", "wrfsbase", "wrgsbase" -> system.emit(in);
+            case "rdfsbase", "rdgsbase", "wrfsbase", "wrgsbase", "swapgs" -> system.emit(in);
             case "cmpxchg8b", "cmpxchg16b" -> exchanges.emit(in);
             case "bts", "btr", "btc" -> testBit(in);
             case "div", "idiv" -> division.emit(in);

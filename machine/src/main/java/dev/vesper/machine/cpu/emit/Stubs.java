@@ -98,7 +98,7 @@ final class Stubs {
     inToState(NativeState.IN_AVX, NativeState.AVX);
     inToState(NativeState.IN_FS_CHECK, NativeState.FS_CHECK);
     inToState(NativeState.IN_GS_CHECK, NativeState.GS_CHECK);
-    for (int i = NativeState.IN_EFLAGS; i <= NativeState.IN_SHADOW; i++) {
+    for (int i = NativeState.IN_EFLAGS; i <= NativeState.IN_PRIVILEGE_CHECK; i++) {
       inToState(i, NativeState.EFLAGS + 8 * (i - NativeState.IN_EFLAGS));
     }
     in(RAX, NativeState.IN_MXCSR);
@@ -158,6 +158,7 @@ final class Stubs {
     outOfState(NativeState.FS_BASE, NativeState.IN_FS_BASE);
     outOfState(NativeState.GS_BASE, NativeState.IN_GS_BASE);
     outOfState(NativeState.SHADOW, NativeState.IN_SHADOW);
+    outOfState(NativeState.KERNEL_GS_BASE, NativeState.IN_KERNEL_GS_BASE);
     a.state(NativeState.SSE).load(RCX);
     int loaded = a.jrcxz();
     int skip = a.jmp();

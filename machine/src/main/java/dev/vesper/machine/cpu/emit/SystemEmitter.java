@@ -59,6 +59,14 @@ final class SystemEmitter {
       case "rdgsbase" -> readBase(in, NativeState.GS_BASE);
       case "wrfsbase" -> writeBase(in, NativeState.FS_BASE);
       case "wrgsbase" -> writeBase(in, NativeState.GS_BASE);
+      case "swapgs" -> {
+        check(NativeState.PRIVILEGE_CHECK);
+        a.state(NativeState.GS_BASE).load(RCX);
+        a.state(NativeState.KERNEL_GS_BASE).load(R13);
+        a.state(NativeState.KERNEL_GS_BASE).store(RCX);
+        a.state(NativeState.GS_BASE).store(R13);
+        yield true;
+      }
       case "mov" -> readSelector(in);
       default -> false;
     };
@@ -147,15 +155,25 @@ final class SystemEmitter {
     return true;
   }
 
-  /** MOV of a segment register to a general one. */
+  /** MOV of a segment register to a general one or to memory, which takes 16 bits. */
   private boolean readSelector(Insn in) {
     int segment = in.reg & 7;
-    if (in.mem || in.osize == 2 || segment > CpuState.GS) {
+    if (segment > CpuState.GS || (in.mem ? !e.linearAddress(in) : in.osize == 2)) {
       return false;
     }
-    a.state(NativeState.SELECTORS + 2 * segment).legacy(0, false, false, MAP_0F, 0xB7, R13, false);
-    e.set(in.rm, R13);
+    if (in.mem) {
+      e.lookUp(2, true);
+      selector(segment, RCX);
+      e.found().legacy(0, true, false, MAP_1, 0x89, RCX, false);
+    } else {
+      selector(segment, R13);
+      e.set(in.rm, R13);
+    }
     return true;
+  }
+
+  private void selector(int segment, int to) {
+    a.state(NativeState.SELECTORS + 2 * segment).legacy(0, false, false, MAP_0F, 0xB7, to, false);
   }
 
   private boolean pushFlags(Insn in) {

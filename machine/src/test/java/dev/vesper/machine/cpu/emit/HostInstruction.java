@@ -88,6 +88,7 @@ final class HostInstruction {
           NativeState.FS_BASE,
           NativeState.GS_BASE,
           NativeState.SHADOW,
+          NativeState.KERNEL_GS_BASE,
           NativeState.TEMPORARY,
           NativeState.TEMPORARY_2,
           NativeState.KEPT_FLAGS,
