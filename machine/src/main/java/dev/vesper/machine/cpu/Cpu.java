@@ -740,11 +740,24 @@ public final class Cpu extends ControlRegisters {
     r[NativeState.IN_SHADOW] = -1;
     r[NativeState.IN_KERNEL_GS_BASE] = kernelGsBase;
     r[NativeState.IN_PRIVILEGE_CHECK] = cpl;
+    r[NativeState.IN_RETURN_CHECK] = returnsNatively() ? 0 : 1;
     if (!mode64()) {
       r[NativeState.IN_PUSHF_CHECK] = 1;
       r[NativeState.IN_FS_CHECK] = coversAll(FS) ? 0 : 1;
       r[NativeState.IN_GS_CHECK] = coversAll(GS) ? 0 : 1;
     }
+  }
+
+  /** {@return whether IRET may be native if its frame and the GDT have what they had} */
+  private boolean returnsNatively() {
+    return cpl == 0
+        && mode64()
+        && observer == null
+        && !nmiBlocked
+        && !interruptWindow
+        && (eflags & NT) == 0
+        && !intercepts.wants(ExitCode.IRET)
+        && sameLevelReturn.holds(this);
   }
 
   /**

@@ -7,6 +7,9 @@ import dev.vesper.machine.memory.PhysicalMemory;
  * (AMD APM volume 2, 4.9 to 4.12). Registers and memory change when nothing can fail any more.
  */
 public abstract class FarTransfers extends Segmentation {
+  /** What the last IRET of 64-bit code at CPL 0 to itself has found. */
+  final SameLevelReturn sameLevelReturn = new SameLevelReturn(nativeState());
+
   protected FarTransfers(PhysicalMemory memory, NestedMap nested) {
     super(memory, nested);
   }
@@ -427,6 +430,7 @@ public abstract class FarTransfers extends Segmentation {
   protected final void returnTo(
       int sel, long ip, int osize, long used, int extra, boolean iret, int newFlags) {
     int rpl = sel & 3;
+    int before = cpl;
     boolean outer = rpl > cpl || iret && mode64();
     long newSp = 0;
     int newSs = 0;
@@ -474,6 +478,9 @@ public abstract class FarTransfers extends Segmentation {
       setSp(newSp);
       setSp(r[4] + extra);
       dropPrivilegedSegments();
+      if (iret && to64 && stack != 0 && before == 0 && ((sel | newSs) & 7) == 0) {
+        sameLevelReturn.note(this, d, stack);
+      }
     }
     rip = to64 ? ip : ip & 0xFFFF_FFFFL;
     codeSegmentChanged();

@@ -111,13 +111,28 @@ public final class NativeState {
   /** Zero at CPL 0. */
   public static final int PRIVILEGE_CHECK = 0x140;
 
-  /** Flags before an instruction, and its count in CL. */
-  public static final int KEPT_FLAGS = 0x148;
+  /** Zero if IRET may be native: see {@link SameLevelReturn}. */
+  public static final int RETURN_CHECK = 0x148;
 
-  public static final int KEPT_COUNT = 0x150;
+  /** Flags before an instruction, and its count in CL. */
+  public static final int KEPT_FLAGS = 0x150;
+
+  public static final int KEPT_COUNT = 0x158;
 
   /** RAX while flags are put together. */
-  public static final int KEPT_RAX = 0x158;
+  public static final int KEPT_RAX = 0x160;
+
+  /** The negatives of the selectors that IRET may take from its frame. */
+  public static final int RETURN_CS = 0x168;
+
+  public static final int RETURN_SS = 0x170;
+
+  /** Linear addresses of their descriptors, and the negatives of these. */
+  public static final int RETURN_CS_AT = 0x178;
+
+  public static final int RETURN_SS_AT = 0x180;
+  public static final int RETURN_CS_IS = 0x188;
+  public static final int RETURN_SS_IS = 0x190;
 
   // ---- states of the vector registers
 
@@ -153,7 +168,7 @@ public final class NativeState {
   public static final int IN_FS_CHECK = 26;
   public static final int IN_GS_CHECK = 27;
 
-  /** What is copied to the state block as it is: {@link #EFLAGS} to {@link #PRIVILEGE_CHECK}. */
+  /** What is copied to the state block as it is: {@link #EFLAGS} to {@link #RETURN_CHECK}. */
   public static final int IN_EFLAGS = 28;
 
   public static final int IN_TSC = 29;
@@ -171,9 +186,10 @@ public final class NativeState {
   public static final int IN_SHADOW = 41;
   public static final int IN_KERNEL_GS_BASE = 42;
   public static final int IN_PRIVILEGE_CHECK = 43;
+  public static final int IN_RETURN_CHECK = 44;
 
   /** Entries of {@link CpuState#r} in all. */
-  static final int REGISTER_ENTRIES = 44;
+  static final int REGISTER_ENTRIES = 45;
 
   // ---- why native code is left: bits 7:0 of the result, below the number of the code
 

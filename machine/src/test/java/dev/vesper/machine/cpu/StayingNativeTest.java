@@ -10,6 +10,7 @@ import dev.vesper.machine.memory.Page;
 import dev.vesper.x86.Assembler;
 import dev.vesper.x86.Formatter;
 import java.util.Arrays;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.extension.ExtendWith;
@@ -24,6 +25,9 @@ final class StayingNativeTest {
   private static final int ROUNDS = 500;
   private static final int MOST_ENTRIES = 60;
   private static final int STACK = 0xB800;
+  private static final int GDT = 9;
+  private static final long CODE_64 = 0x00AF_9B00_0000_FFFFL;
+  private static final long DATA = 0x00CF_9300_0000_FFFFL;
   private static final int FAR_FROM_STACK = 0x1_0000;
 
   /** Counts how often native code is entered. */
@@ -107,6 +111,12 @@ final class StayingNativeTest {
     c.intercepts.vector4 = 0;
     c.rip = at;
     c.r[4] = STACK;
+    c.gdtBase = GDT << 12;
+    c.gdtLimit = 0x2F;
+    for (int i = 1; i < 6; i++) {
+      // 8 and 16 are the world's.
+      w.memory.page(GDT, 0).put64(8 * i, i == 1 || i == 4 ? CODE_64 : DATA);
+    }
     c.kernelGsBase = 0xFFFF_8000_0000_1000L;
     c.star = 0x0023_0010L << 32;
     c.run(c.icount + 100L * ROUNDS);
@@ -118,6 +128,11 @@ final class StayingNativeTest {
   }
 
   private static void stays(String source, int at) {
+    assertThat(same(source, at)).isLessThan(MOST_ENTRIES);
+  }
+
+  /** Runs a loop twice. {@return how often native code was entered} */
+  private static int same(String source, int at) {
     NativeCode code = NativeCode.create(CpuFeatures.ALL, CODE_BYTES);
     assumeTrue(code != null, () -> "no native code: " + NativeCode.lack());
     Counting tier = new Counting(code);
@@ -125,8 +140,8 @@ final class StayingNativeTest {
     run(natively, source, at);
     NativeWorld interpreted = new NativeWorld(64, null);
     run(interpreted, source, at);
-    assertThat(state(natively)).isEqualTo(state(interpreted));
-    assertThat(tier.entries).isLessThan(MOST_ENTRIES);
+    assertThat(state(natively)).as(source).isEqualTo(state(interpreted));
+    return tier.entries;
   }
 
   /** The addition begins two bytes before the end of a page. */
@@ -159,6 +174,61 @@ final class StayingNativeTest {
   @Test
   void selectorsToMemory() {
     stays("mov [rsp-16], ds\nmov [rsp-14], gs\nmov word [rsp-12], cs\nmov eax, [rsp-16]");
+  }
+
+  /** A frame for the next instruction, which CHANGE has time for, and IRET. */
+  private static final String RETURN =
+      """
+      mov rdx, rsp
+      push 16
+      push rdx
+      cmp r15d, 400
+      pushfq
+      push 8
+      mov rax, A
+      push rax
+      CHANGE
+      iretq
+      A: pushfq
+      pop rsi
+      add rbp, rsi
+      imul rbp, rbp, 3
+      add rbx, rsp
+      """;
+
+  @Test
+  void returnsFromInterrupts() {
+    stays(RETURN.replace("CHANGE", "nop"));
+    stays(RETURN.replace("CHANGE", "cli\nxor qword [rsp+16], 0x200\nadd al, 1"));
+    stays(RETURN.replace("CHANGE", "mov qword [rsp+24], 0x8000\nxor qword [rsp+16], 0x8d5"));
+  }
+
+  /** Every so often a frame, or the GDT, asks for what native code leaves to the interpreter. */
+  @Test
+  void returnsThatChangeMore() {
+    List<String> changes =
+        List.of(
+            "xor qword [rsp+16], 0x10000",
+            "xor qword [rsp+16], 0x40000",
+            "xor qword [rsp+16], 0x200400",
+            "xor qword [rsp+16], 0x3000",
+            "xor qword [rsp+16], 0x180000",
+            "mov qword [rsp+32], 0",
+            "mov qword [rsp+32], 24",
+            "mov qword [rsp+8], 32",
+            "mov rax, [0x9008]\nbtc rax, 52\nmov [0x9008], rax",
+            "mov rax, [0x9010]\nbtc rax, 52\nmov [0x9010], rax",
+            "mov rax, [0x9010]\nbtr rax, 40\nmov [0x9010], rax",
+            "mov eax, 24\nmov ds, ax",
+            "mov eax, 3\nmov gs, ax",
+            "mov word [0x9200], 0x27\nmov qword [0x9202], 0x9000\nlgdt [0x9200]",
+            "mov rsi, rsp\nmov edi, 0xaff0\nmov ecx, 5\nrep movsq\nmov rsp, 0xaff0");
+    for (String c : changes) {
+      String rarely = "test r15b, 7\njne N\n" + c + "\nN: nop";
+      same(RETURN.replace("CHANGE", rarely), NativeWorld.START);
+      // What was left of the last round is what the next one begins with.
+      same(RETURN.replace("CHANGE", "nop") + rarely, NativeWorld.START);
+    }
   }
 
   @Test

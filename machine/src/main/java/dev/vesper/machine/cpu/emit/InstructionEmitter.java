@@ -19,6 +19,7 @@ final class InstructionEmitter {
   private final Division division;
   private final Transfers transfers;
   private final SystemEmitter system;
+  private final ReturnEmitter returns;
   private final StringEmitter strings;
   private final BitStrings bits;
   private final WideExchange exchanges;
@@ -41,6 +42,7 @@ final class InstructionEmitter {
     division = new Division(e);
     transfers = new Transfers(e);
     system = new SystemEmitter(e, transfers);
+    returns = new ReturnEmitter(e);
     strings = new StringEmitter(e);
     bits = new BitStrings(e);
     exchanges = new WideExchange(e);
@@ -116,6 +118,7 @@ final class InstructionEmitter {
           switch (form.mnemonic) {
             case "pause", "rdtsc", "rdtscp", "pushf", "cli", "sti", "cld", "std" -> system.emit(in);
             case "rdfsbase", "rdgsbase", "wrfsbase", "wrgsbase", "swapgs" -> system.emit(in);
+            case "iret" -> returns.emit(in);
             case "cmpxchg8b", "cmpxchg16b" -> exchanges.emit(in);
             case "bts", "btr", "btc" -> testBit(in);
             case "div", "idiv" -> division.emit(in);

@@ -98,7 +98,7 @@ final class Stubs {
     inToState(NativeState.IN_AVX, NativeState.AVX);
     inToState(NativeState.IN_FS_CHECK, NativeState.FS_CHECK);
     inToState(NativeState.IN_GS_CHECK, NativeState.GS_CHECK);
-    for (int i = NativeState.IN_EFLAGS; i <= NativeState.IN_PRIVILEGE_CHECK; i++) {
+    for (int i = NativeState.IN_EFLAGS; i <= NativeState.IN_RETURN_CHECK; i++) {
       inToState(i, NativeState.EFLAGS + 8 * (i - NativeState.IN_EFLAGS));
     }
     in(RAX, NativeState.IN_MXCSR);

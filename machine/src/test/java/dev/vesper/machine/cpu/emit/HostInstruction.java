@@ -212,14 +212,14 @@ final class HostInstruction {
       return stateBlock(bytes, write);
     }
     Value of = guestMemory();
-    demand(k.hits(write, of, bytes), "guest memory that was not looked up");
+    demand(k.hits(write, of, (int) in.disp + bytes), "guest memory that was not looked up");
     boolean aligned =
         in.mnemonic().equals("cmpxchg16b")
             || vector
                 && (in.vex
                     ? ALIGNED.contains(in.mnemonic())
                     : bytes == 16 && !UNALIGNED.contains(in.mnemonic()));
-    demand(!aligned || k.aligned(of, bytes), "an operand that may not be aligned");
+    demand(!aligned || in.disp == 0 && k.aligned(of, bytes), "an operand that may not be aligned");
     return new Value.Unknown(at, -1);
   }
 
@@ -238,7 +238,8 @@ final class HostInstruction {
 
   /** {@return the guest's address of the memory operand} */
   private Value guestMemory() {
-    demand(in.asize == 8 && in.disp == 0 && in.scale == 0, "an address");
+    boolean near = in.disp >= 0 && in.disp < Page.SIZE;
+    demand(in.asize == 8 && near && in.scale == 0, "an address");
     demand(in.base >= 0 && in.base < 16, "an address");
     Value base = k.register(in.base);
     if (in.index == Insn.NO_REG) {
