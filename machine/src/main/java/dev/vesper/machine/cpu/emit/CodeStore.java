@@ -1,5 +1,7 @@
 package dev.vesper.machine.cpu.emit;
 
+import static dev.vesper.x86.Decoder.MAX_LENGTH;
+
 import dev.vesper.machine.cpu.Block;
 import dev.vesper.machine.cpu.KnownBlock;
 import dev.vesper.machine.cpu.NativeState;
@@ -8,6 +10,7 @@ import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.RawMemory;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Native code of blocks by the bytes that the guest has there: what a run has translated and what
@@ -20,7 +23,8 @@ import java.nio.ByteBuffer;
  * ({@link #TRANSFERS} and so on), 10 bytes of native code, 14 the last run that has used it, 18 and
  * 20 which operations are reached with vector registers loaded, 28 where its two jumps are and 2C
  * which offsets in the page they go to (16 bits each), 30 where each operation begins (16 bits
- * each), then guest code, then native code.
+ * each), then guest code, then native code. Guest code of one instruction may run on into another
+ * page.
  */
 final class CodeStore {
   private static final int SIZE = 0;
@@ -75,13 +79,19 @@ final class CodeStore {
     return count;
   }
 
-  /** {@return the address of the record of a block, or 0} */
-  long find(Page page, int start, int mode, int kind) {
+  /**
+   * {@return the address of the record of a block, or 0}
+   *
+   * @param second the page that its only instruction runs on into, or null
+   */
+  long find(Page page, @Nullable Page second, int start, int mode, int kind) {
     int hash = hash(page, start, mode, kind);
     int n = table.length;
     for (int i = hash & n - 1; table[i] != 0; i = i + 1 & n - 1) {
       long r = base + 8L * (table[i] - 1);
-      if (RawMemory.get32(r + HASH) == hash && isWhole(r) && is(r, page, start, mode, kind)) {
+      if (RawMemory.get32(r + HASH) == hash
+          && isWhole(r)
+          && is(r, page, second, start, mode, kind)) {
         RawMemory.put32(r + USED, run);
         return r;
       }
@@ -101,23 +111,32 @@ final class CodeStore {
     return (int) (h >>> 32);
   }
 
-  private static boolean is(long r, Page page, int start, int mode, int kind) {
+  private static boolean is(
+      long r, Page page, @Nullable Page second, int start, int mode, int kind) {
     int span = RawMemory.get16(r + SPAN);
+    int behind = start + span - Page.SIZE;
     if (RawMemory.get16(r + START) != start
         || RawMemory.get8(r + MODE) != mode
         || RawMemory.get8(r + KIND) != kind
-        || start + span > Page.SIZE) {
+        || behind > 0 != (second != null)) {
       return false;
     }
     long guest = guest(r);
+    return second == null
+        ? has(guest, span, page, start)
+        : has(guest, span - behind, page, start) && has(guest + span - behind, behind, second, 0);
+  }
+
+  /** {@return whether bytes are those of a page} */
+  private static boolean has(long bytes, int count, Page page, int start) {
     int i = 0;
-    for (; i + 8 <= span; i += 8) {
-      if (RawMemory.get64(guest + i) != page.get64(start + i)) {
+    for (; i + 8 <= count; i += 8) {
+      if (RawMemory.get64(bytes + i) != page.get64(start + i)) {
         return false;
       }
     }
-    for (; i < span; i++) {
-      if (RawMemory.get8(guest + i) != page.get8(start + i)) {
+    for (; i < count; i++) {
+      if (RawMemory.get8(bytes + i) != page.get8(start + i)) {
         return false;
       }
     }
@@ -193,6 +212,7 @@ final class CodeStore {
   /** Adds the translation of a block, if there is room and it fits into a record. */
   void add(
       Page page,
+      @Nullable Page second,
       int start,
       int mode,
       int kind,
@@ -233,7 +253,11 @@ final class CodeStore {
       RawMemory.put16(r + RESUME + 2L * i, t.resume[i]);
     }
     long guest = guest(r);
-    RawMemory.move(page.address + start, guest, span);
+    int own = Math.min(span, Page.SIZE - start);
+    RawMemory.move(page.address + start, guest, own);
+    if (second != null) {
+      RawMemory.move(second.address, guest + own, span - own);
+    }
     RawMemory.copy(code, 0, guest + span, codeLength);
     used += size;
     enter(used - size, hash);
@@ -286,7 +310,8 @@ final class CodeStore {
         || code < BlockEmitter.SHORTEST
         || code > 0xFFFF
         || size != (RESUME + 2 * length + span + code + 7 & -8)
-        || RawMemory.get16(r + START) + span > Page.SIZE
+        || RawMemory.get16(r + START) >= Page.SIZE
+        || RawMemory.get16(r + START) + span > Page.SIZE && (length > 1 || span > MAX_LENGTH)
         || RawMemory.get8(r + KIND) >= NativeState.KINDS
         || RawMemory.get8(r + FLAGS) >> JUMP_COUNT > 2) {
       return false;

@@ -129,21 +129,20 @@ public final class NativeCode implements NativeTier {
   @Override
   public @Nullable KnownBlock known(Page page, int start, int mode, int kind) {
     CodeStore s = store;
-    long r = s == null ? 0 : s.find(page, start, mode, kind);
+    long r = s == null ? 0 : s.find(page, null, start, mode, kind);
     return r == 0 ? null : CodeStore.known(r);
   }
 
   @Override
   public @Nullable NativeBlock translate(Block block, int kind) {
-    // The bytes of a record are of one page.
-    CodeStore s = block.second == null ? store : null;
+    CodeStore s = store;
     long found = 0;
     if (s != null) {
       KnownBlock known = block.known();
       found =
           known != null && known.kind() == kind
               ? known.record()
-              : s.find(block.page, block.start, block.mode, kind);
+              : s.find(block.page, block.second, block.start, block.mode, kind);
     }
     // A block that ends where the processor may pause is not what runs without such points have.
     long r = found != 0 && CodeStore.isOf(found, block) ? found : 0;
@@ -167,7 +166,7 @@ public final class NativeCode implements NativeTier {
         KnownBlock k =
             new KnownBlock(
                 block.length(), block.span(), block.transfers, block.indirect(), kind, 0);
-        s.add(block.page, block.start, block.mode, kind, k, t, code, length);
+        s.add(block.page, block.second, block.start, block.mode, kind, k, t, code, length);
       }
     }
     if (!memory.hasRoom(length)) {

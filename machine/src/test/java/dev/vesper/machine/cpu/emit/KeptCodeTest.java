@@ -33,7 +33,10 @@ final class KeptCodeTest {
   private static final long SEED = 20_261_130;
   private static final byte[] KEY = new byte[32];
 
-  /** Loops, calls, memory, vectors, a transfer through a register, and an instruction left out. */
+  /**
+   * Loops, calls, memory, vectors, a transfer through a register, an instruction that runs on into
+   * another page, and one left out.
+   */
   private static final String PROGRAM =
       """
       mov rsp, 0xb800
@@ -45,6 +48,8 @@ final class KeptCodeTest {
       paddq xmm1, xmm1
       movdqu [0x9010], xmm1
       mov rax, 0x5000
+      call rax
+      mov rax, 0x7ffe
       call rax
       ror rdx, cl
       dec ecx
@@ -87,6 +92,10 @@ final class KeptCodeTest {
     NativeWorld w = new NativeWorld(64, code);
     w.program(NativeWorld.START, PROGRAM);
     w.program(0x5000, routine);
+    // ADD EBP, and a number whose end is another one with another routine.
+    w.code(0x7FFE, new byte[] {(byte) 0x81, (byte) 0xC5});
+    w.code(
+        0x8000, new byte[] {1, 2, 3, (byte) (4 + (routine.equals(ROUTINE) ? 0 : 1)), (byte) 0xC3});
     Cpu c = w.cpu;
     c.run(10_000);
     assertThat(c.exitCode).isEqualTo(0x78);
@@ -131,7 +140,7 @@ final class KeptCodeTest {
     String other = "add rsi, [0x9010]\nret";
     try (KeptCode k = open()) {
       assertThat(run(k, other)).isEqualTo(expected(other)).isNotEqualTo(expected(ROUTINE));
-      assertThat(k.store().count()).isEqualTo(made + 1);
+      assertThat(k.store().count()).isEqualTo(made + 2);
     }
   }
 
@@ -199,7 +208,7 @@ final class KeptCodeTest {
       Files.write(file(), bad);
       try (KeptCode k = open()) {
         for (int start = 0; start < 64; start++) {
-          long r = k.store().find(p, start, 4, 0);
+          long r = k.store().find(p, start > Page.SIZE - 16 ? p : null, start, 4, 0);
           if (r != 0) {
             assertThat(CodeStore.known(r).length()).isBetween(1, 64);
             byte[] code = new byte[1 << 16];
@@ -264,7 +273,7 @@ final class KeptCodeTest {
         KeptCode two = open()) {
       run(one, ROUTINE);
       run(two, other);
-      both = one.store().count() + 1;
+      both = one.store().count() + 2;
       one.save();
       two.save();
     }
