@@ -478,7 +478,7 @@ public abstract class FarTransfers extends Segmentation {
       setSp(newSp);
       setSp(r[4] + extra);
       dropPrivilegedSegments();
-      if (iret && to64 && stack != 0 && before == 0 && ((sel | newSs) & 7) == 0) {
+      if (iret && to64 && before == 0 && ((sel | newSs) & 7) == 0) {
         sameLevelReturn.note(this, d, stack);
       }
     }

@@ -38,7 +38,8 @@ final class SameLevelReturn {
    * Takes over what IRET has just done.
    *
    * @param code the descriptor of CS in the GDT, before it was accessed
-   * @param stack that of SS
+   * @param stack that of SS, or 0 for the null selector, as a kernel has it that was entered from a
+   *     program: then that of CS is compared twice
    */
   void note(CpuState c, long code, long stack) {
     codeLimit = c.segLimit[CpuState.CS];
@@ -54,9 +55,9 @@ final class SameLevelReturn {
     put(NativeState.RETURN_CS, -(long) codeSelector);
     put(NativeState.RETURN_SS, -(long) stackSelector);
     put(NativeState.RETURN_CS_AT, gdtBase + (codeSelector & ~7));
-    put(NativeState.RETURN_SS_AT, gdtBase + (stackSelector & ~7));
+    put(NativeState.RETURN_SS_AT, gdtBase + ((stack == 0 ? codeSelector : stackSelector) & ~7));
     put(NativeState.RETURN_CS_IS, -(code | ACCESSED));
-    put(NativeState.RETURN_SS_IS, -(stack | ACCESSED));
+    put(NativeState.RETURN_SS_IS, -((stack == 0 ? code : stack) | ACCESSED));
   }
 
   private void put(int field, long v) {

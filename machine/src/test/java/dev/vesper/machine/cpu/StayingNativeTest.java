@@ -172,8 +172,9 @@ final class StayingNativeTest {
   }
 
   @Test
-  void selectorsToMemory() {
+  void selectors() {
     stays("mov [rsp-16], ds\nmov [rsp-14], gs\nmov word [rsp-12], cs\nmov eax, [rsp-16]");
+    stays("lea rax, [r15-9]\nmov r12, rax\nmov ax, ds\nmov r12w, ss\nmov ecx, cs\nmov r13, es");
   }
 
   /** A frame for the next instruction, which CHANGE has time for, and IRET. */
@@ -199,6 +200,7 @@ final class StayingNativeTest {
   @Test
   void returnsFromInterrupts() {
     stays(RETURN.replace("CHANGE", "nop"));
+    stays(RETURN.replace("push 16", "push 0").replace("CHANGE", "nop"));
     stays(RETURN.replace("CHANGE", "cli\nxor qword [rsp+16], 0x200\nadd al, 1"));
     stays(RETURN.replace("CHANGE", "mov qword [rsp+24], 0x8000\nxor qword [rsp+16], 0x8d5"));
   }
@@ -226,6 +228,7 @@ final class StayingNativeTest {
     for (String c : changes) {
       String rarely = "test r15b, 7\njne N\n" + c + "\nN: nop";
       same(RETURN.replace("CHANGE", rarely), NativeWorld.START);
+      same(RETURN.replace("push 16", "push 0").replace("CHANGE", rarely), NativeWorld.START);
       // What was left of the last round is what the next one begins with.
       same(RETURN.replace("CHANGE", "nop") + rarely, NativeWorld.START);
     }

@@ -155,21 +155,34 @@ final class SystemEmitter {
     return true;
   }
 
-  /** MOV of a segment register to a general one or to memory, which takes 16 bits. */
+  /** MOV of a segment register to a general one, or to memory, which takes 16 bits. */
   private boolean readSelector(Insn in) {
     int segment = in.reg & 7;
-    if (segment > CpuState.GS || (in.mem ? !e.linearAddress(in) : in.osize == 2)) {
+    if (segment > CpuState.GS || in.mem && !e.linearAddress(in)) {
       return false;
     }
     if (in.mem) {
       e.lookUp(2, true);
       selector(segment, RCX);
-      e.found().legacy(0, true, false, MAP_1, 0x89, RCX, false);
-    } else {
-      selector(segment, R13);
+      e.found();
+      store16(RCX);
+      return true;
+    }
+    selector(segment, R13);
+    if (in.osize > 2) {
       e.set(in.rm, R13);
+    } else if (BlockEmitter.inMemory(in.rm)) {
+      a.state(BlockEmitter.slot(in.rm));
+      store16(R13);
+    } else {
+      a.register(BlockEmitter.host(in.rm));
+      store16(R13);
     }
     return true;
+  }
+
+  private void store16(int from) {
+    a.legacy(0, true, false, MAP_1, 0x89, from, false);
   }
 
   private void selector(int segment, int to) {
