@@ -348,12 +348,13 @@ final class DocumentsTest {
     List<String> line = new ArrayList<>(words);
     boolean run = words.getFirst().equals("run") || words.getFirst().startsWith("-");
     boolean limited = run && !words.contains("--measure-only");
-    if (limited) {
-      line.addAll(List.of("--limit-insns", "1000"));
+    boolean waits = words.getFirst().equals("debug");
+    if (limited || waits) {
+      line.addAll(waits ? List.of("--timeout", "0.5") : List.of("--limit-insns", "1000"));
     }
     CommandResult r = CommandResult.of(line.toArray(String[]::new));
     boolean diff = words.contains("--diff") || words.contains("diff");
-    assertThat(r.status()).as(c + "\n" + r.err()).isEqualTo(limited ? 124 : diff ? 1 : 0);
+    assertThat(r.status()).as(c + "\n" + r.err()).isEqualTo(limited || waits ? 124 : diff ? 1 : 0);
     if (!p.to.isEmpty() && !p.to.contains("/")) {
       Files.writeString(dir.resolve(p.to), r.out());
     }

@@ -331,14 +331,14 @@ final class QemuLinesTest {
   @Test
   void aLineIsConvertedWithoutRunning() {
     String line =
-        "LC_ALL=C /usr/bin/qemu-system-x86_64 -enable-kvm -append 'console=ttyS0 quiet' \\\n -s";
+        "LC_ALL=C /usr/bin/qemu-system-x86_64 -enable-kvm -append 'console=ttyS0 quiet' \\\n -qmp stdio";
     CommandResult r = execute(List.of("convert-qemu", line));
     assertThat(r.status()).isEqualTo(2);
     assertThat(r.out().lines())
         .satisfiesExactly(
             l -> assertThat(l).isEqualTo("vesper run -append 'console=ttyS0 quiet'"),
             l -> assertThat(l).startsWith("# left out: -enable-kvm ("),
-            l -> assertThat(l).startsWith("# cannot be had: -s: "));
+            l -> assertThat(l).startsWith("# cannot be had: -qmp stdio: "));
     assertThat(r.err()).isEmpty();
     assertThat(execute(List.of("convert-qemu", "qemu-system-x86_64 -m 1G")).status()).isZero();
     assertThat(execute(List.of("convert-qemu", "-m '1G")).err()).contains("not closed");
