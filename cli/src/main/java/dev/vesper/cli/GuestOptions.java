@@ -228,7 +228,8 @@ final class GuestOptions {
         yield SevMode.SNP;
       }
       case "snp:svsm" ->
-          throw new UserError("--mode snp:svsm: an SVSM is launched by its IGVM file; use --mode snp --igvm F");
+          throw new UserError(
+              "--mode snp:svsm: an SVSM is launched by its IGVM file; use --mode snp --igvm F");
       default -> throw new UserError("--sev takes off, sev, es or snp, not '" + sev + "'");
     };
   }

@@ -425,7 +425,12 @@ final class MeasureTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"EPYC-v4, 0x800f12", "EPYC-Milan, 0xa00f11", "EPYC-Genoa, 0xa10f10", "EPYC-Turin, 0xb00f00"})
+  @CsvSource({
+    "EPYC-v4, 0x800f12",
+    "EPYC-Milan, 0xa00f11",
+    "EPYC-Genoa, 0xa10f10",
+    "EPYC-Turin, 0xb00f00"
+  })
   void saveAreasFieldByField(String type, String signature) throws IOException {
     files();
     CommandResult r =

@@ -24,7 +24,8 @@ final class Processors {
   private static final Map<String, String> NEAREST = new LinkedHashMap<>();
 
   /** Names that are the same model and no other. */
-  private static final List<String> SAME = List.of("EPYC-Milan-v1", "EPYC-Genoa-v1", "EPYC-Turin-v1");
+  private static final List<String> SAME =
+      List.of("EPYC-Milan-v1", "EPYC-Genoa-v1", "EPYC-Turin-v1");
 
   static {
     near("vesper-min", "qemu64", "qemu64-v1", "kvm64", "kvm64-v1", "base", "x86-64-v1");

@@ -91,7 +91,10 @@ public final class IgvmTarget implements FuzzTarget {
     for (int kind = 0; kind < 4; kind++) {
       kinds.page((long) kind * PAGE, 1, 0, kind, none);
     }
-    kinds.page(2 << 20, 1, 1, 0, none).page(0x8000, 1, 4, 0, none).page(0xFFFF_F000L, 1, 0, 0, none);
+    kinds
+        .page(2 << 20, 1, 1, 0, none)
+        .page(0x8000, 1, 4, 0, none)
+        .page(0xFFFF_F000L, 1, 0, 0, none);
     kinds.context(0x9000, 1, 0, area).range(0x30D, 0xA000, PAGE).header(0x8000_0777, new byte[5]);
     all.add(with(snp, kinds));
     all.add(with(snp | TWO_PROCESSORS, IgvmBuilder.snp().context(0, area).context(1, area)));
@@ -135,8 +138,7 @@ public final class IgvmTarget implements FuzzTarget {
   private void load(MachineSpec spec, int o, byte[] file) throws BootException {
     boolean snp = spec.mode() == SevMode.SNP;
     LaunchChoices choices =
-        new LaunchChoices(
-            ResetState.QEMU, 0x800F12, KernelHashing.AUTO, snp ? spec.snp() : null);
+        new LaunchChoices(ResetState.QEMU, 0x800F12, KernelHashing.AUTO, snp ? spec.snp() : null);
     int processors = (o & TWO_PROCESSORS) == 0 ? 1 : 2;
     LoadedGuest g =
         ImageLoader.load(

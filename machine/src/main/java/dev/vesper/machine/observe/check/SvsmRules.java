@@ -43,7 +43,9 @@ final class SvsmRules {
 
   /** What was not taken, or is to be made again, is made again before another. */
   private void follows(@Nullable SvsmCalled before, SvsmCalled c) {
-    if (before == null || !before.answered() || before.call() == c.call() && before.rcx() == c.rcx()) {
+    if (before == null
+        || !before.answered()
+        || before.call() == c.call() && before.rcx() == c.rcx()) {
       return;
     }
     if (before.left() > 0) {
@@ -72,8 +74,7 @@ final class SvsmRules {
       add(Rule.SVSM_LIST, c, "its list has " + n + " entries");
     } else if (c.next() >= n) {
       add(Rule.SVSM_LIST, c, "its list begins with entry " + c.next() + " of " + n);
-    } else if ((c.rcx() & ENTRY - 1) != 0
-        || in + SvsmCall.LIST_HEADER + (long) ENTRY * n > PAGE) {
+    } else if ((c.rcx() & ENTRY - 1) != 0 || in + SvsmCall.LIST_HEADER + (long) ENTRY * n > PAGE) {
       add(
           Rule.SVSM_LIST,
           c,
@@ -82,6 +83,7 @@ final class SvsmRules {
   }
 
   private void add(Rule rule, SvsmCalled c, String what) {
-    findings.add(rule, c.at(), 0, () -> SvsmCall.name(c.call()) + " of VMPL" + c.level() + ": " + what);
+    findings.add(
+        rule, c.at(), 0, () -> SvsmCall.name(c.call()) + " of VMPL" + c.level() + ": " + what);
   }
 }
