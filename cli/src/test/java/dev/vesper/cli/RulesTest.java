@@ -2,6 +2,7 @@ package dev.vesper.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.vesper.ghcb.HvFeatures;
 import dev.vesper.guest.FlatGuest;
 import dev.vesper.guest.Locore;
 import dev.vesper.machine.Machine;
@@ -11,6 +12,8 @@ import dev.vesper.machine.observe.check.Rule;
 import dev.vesper.machine.spec.BootException;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.SevMode;
+import dev.vesper.machine.spec.SnpHost;
+import dev.vesper.machine.spec.SnpLaunch;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -39,6 +42,7 @@ final class RulesTest {
     String at = "";
     String profile = "kvm";
     boolean snp;
+    boolean svsm;
     String[] intercepts = {};
     String[] faults = {};
     boolean executeOnly;
@@ -58,7 +62,9 @@ final class RulesTest {
       if (!snp) {
         return Locore.variant(main.toString(), pieces);
       }
-      String source = SNP_GUEST.replace("\nmain:\n", "\nmain:\n" + main);
+      String added = svsm ? "    call svsm_serve\n" : "";
+      String source = SNP_GUEST.replace("\nmain:\n", "\nmain:\n" + added + main);
+      source += svsm ? SVSM_GUEST : "";
       for (Map.Entry<String, String> e : pieces.entrySet()) {
         source = source.replace(e.getKey(), e.getValue());
       }
@@ -72,6 +78,9 @@ final class RulesTest {
               .profile(profile)
               .processors(profile.equals("kvm") ? 2 : 1)
               .intercepts(intercepts);
+      if (svsm) {
+        spec.snp(SnpLaunch.DEFAULT.withHost(SnpHost.KVM.offering(HvFeatures.MULTI_VMPL)));
+      }
       MachineSpec o = (snp ? spec : spec.cpuModel("vesper-min,+xsave")).build();
       o = withFaults ? o.toBuilder().hostFaults(faults).build() : o;
       Machine m = new Machine(xo ? o.toBuilder().executeOnlyText().build() : o);
@@ -84,6 +93,7 @@ final class RulesTest {
   }
 
   private static final String SNP_GUEST = resource("snp.s");
+  private static final String SVSM_GUEST = resource("svsm.s");
 
   private static String resource(String name) {
     try (InputStream in = RulesTest.class.getResourceAsStream(name)) {
@@ -118,7 +128,10 @@ final class RulesTest {
         case "rule" -> b.rule = Objects.requireNonNull(Rule.of(word[1]), word[1]);
         case "at" -> b.at = word[1];
         case "profile" -> b.profile = word[1];
-        case "guest" -> b.snp = word[1].equals("snp");
+        case "guest" -> {
+          b.svsm = word[1].equals("svsm");
+          b.snp = b.svsm || word[1].equals("snp");
+        }
         case "intercept" -> b.intercepts = word[1].split(",");
         case "fault" -> b.faults = word[1].split(",");
         case "execute-only" -> b.executeOnly = true;
@@ -176,7 +189,16 @@ final class RulesTest {
 
   /** {@return the findings in the unbroken guest: many breaches have the same twin} */
   private static List<Finding> whole(Breach b) throws BootException {
-    String key = b.snp + " " + b.profile + " " + String.join(",", b.intercepts) + "\n" + b.main;
+    String key =
+        b.snp
+            + " "
+            + b.svsm
+            + " "
+            + b.profile
+            + " "
+            + String.join(",", b.intercepts)
+            + "\n"
+            + b.main;
     List<Finding> known = WHOLE.get(key);
     if (known == null) {
       known = b.run(b.image(false), false, false);

@@ -158,7 +158,7 @@ public final class Checker implements EventSink {
       case PageStateChanged x -> pageState(x, v);
       case ExecuteOnlyRead x -> executeOnly(x);
       case Ended x -> {
-        told.values().forEach(s -> closeResponse(s, true));
+        told.forEach(this::closeAtEnd);
         told.clear();
       }
       case AutomaticExit x -> nothing();
@@ -222,6 +222,13 @@ public final class Checker implements EventSink {
     if (v.response != null) {
       v.response.close(terminates);
       v.response = null;
+    }
+  }
+
+  /** A level that does not run has asked for another, and has not seen the response yet. */
+  private void closeAtEnd(long place, VcpuState s) {
+    if (levels((int) (place >>> 2)).level() == (place & 3)) {
+      closeResponse(s, true);
     }
   }
 

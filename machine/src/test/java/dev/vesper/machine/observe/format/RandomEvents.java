@@ -28,7 +28,7 @@ import org.jspecify.annotations.Nullable;
 
 /** Events of every type with every part, as a tracer could make them. */
 final class RandomEvents {
-  private static final int TYPES = 27;
+  private static final int TYPES = 28;
   private static final int[] EXITS = {
     0, 0x27, 0x37, 0x60, 0x6E, 0x72, 0x7B, 0x8F, 0x9F, 0x400, 0x80000001, 0x8000FFFF, -1, 0x1234
   };
@@ -128,8 +128,31 @@ final class RandomEvents {
       case 23 -> new Event.Omission(at, one(Omitted.values()), number());
       case 24 -> new Event.CpuidLaunched(at, number(), Bytes.of(new byte[] {1, 2, 3}));
       case 25 -> new Event.KeyExposed(at, r.nextInt(4), number());
+      case 26 -> called(at);
       default -> new Event.Ended(at, r.nextInt(126), text("reason "));
     };
+  }
+
+  private Event called(At at) {
+    boolean answered = r.nextBoolean();
+    boolean list = r.nextBoolean();
+    return new Event.SvsmCalled(
+        at,
+        1 + r.nextInt(3),
+        r.nextBoolean() ? r.nextInt(8) : number(),
+        number(),
+        number(),
+        number(),
+        number(),
+        r.nextInt(3) - 1,
+        list ? r.nextInt(1 << 16) : -1,
+        list ? r.nextInt(1 << 16) : -1,
+        answered,
+        answered ? number() : 0,
+        answered ? number() : 0,
+        answered ? number() : 0,
+        answered ? number() : 0,
+        answered ? r.nextInt(3) - 1 : -1);
   }
 
   private Event changed(At at) {
