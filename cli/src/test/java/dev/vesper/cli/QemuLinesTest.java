@@ -255,6 +255,7 @@ final class QemuLinesTest {
         "--accel tcg --nographic | ''",
         "-seed 5 -timeout 3 | --seed 5 --timeout 3",
         "-cpu max,avx2=off | -cpu EPYC-Genoa,-avx2",
+        "-cpu EPYC-Milan-v2,+secure-tsc,+invtsc,tsc-frequency=2000000000 | -cpu EPYC-Milan,+secure-tsc",
       })
   void whatBelongsTogetherIsPutTogether(String line, String words) {
     Translation t = of(line);

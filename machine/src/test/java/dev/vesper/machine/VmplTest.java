@@ -855,4 +855,13 @@ final class VmplTest {
     assertThat(g.result(0)).as("rings").isEqualTo(1);
     assertThat(g.result(3) & 0xFF).as("vector").isEqualTo(0x40);
   }
+
+  /** Level 0 itself has AlternateInjection, and nobody is above it. */
+  @Test
+  void nobodyWakesALevelThatTakesNothing() throws Exception {
+    SnpLaunch alone = SnpLaunch.DEFAULT.withFeatures(ALTERNATE);
+    SnpGuest g = SnpGuest.run("begin:\nsti\nhlt\njmp end", alone);
+    assertThat(g.end().status()).isEqualTo(Outcome.GAVE_UP);
+    assertThat(g.end().reason()).contains("VMPL0 with AlternateInjection", "nothing can wake it");
+  }
 }

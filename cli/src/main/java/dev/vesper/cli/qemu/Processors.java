@@ -63,6 +63,7 @@ final class Processors {
           "guest-phys-bits",
           "full-cpuid-auto-level",
           "vmware-cpuid-freq",
+          "invtsc",
           "topoext");
 
   private static final Pattern SIZE =
@@ -111,6 +112,11 @@ final class Processors {
     String plain = key.replace('_', '-');
     if (MAKING.stream().anyMatch(m -> m.endsWith("-") ? plain.startsWith(m) : key.equals(m))) {
       line.drop("-cpu " + part, "models are Vesper's own");
+      return "";
+    }
+    if (plain.equals("tsc-frequency") || plain.equals("tsc-freq")) {
+      line.drop(
+          "-cpu " + part, "the counter has 1 GHz; with secure-tsc=on say tsc-frequency there");
       return "";
     }
     if (eq < 0 || key.equals("phys-bits")) {

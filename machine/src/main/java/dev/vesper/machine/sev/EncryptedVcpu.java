@@ -122,9 +122,7 @@ public final class EncryptedVcpu extends VirtualCpu {
     }
     features = f;
     boolean alternate = SevFeature.ALTERNATE_INJECTION.in(f);
-    if (alternate && (SaveArea.interruptControl(area) & QueuedEvents.BUSY) != 0) {
-      return ExitCode.BUSY;
-    }
+    boolean busy = alternate && (SaveArea.interruptControl(area) & QueuedEvents.BUSY) != 0;
     if (SaveArea.illegal(area) || !eventFits()) {
       return ExitCode.INVALID;
     }
@@ -146,7 +144,8 @@ public final class EncryptedVcpu extends VirtualCpu {
     if (SevFeature.DEBUG_SWAP.in(f)) {
       SaveArea.loadDebug(cpu, area);
     }
-    return ENTERED;
+    // An observer sees the registers all the same.
+    return busy ? ExitCode.BUSY : ENTERED;
   }
 
   /** {@return whether VMRUN takes the features and the level that the save area has} */

@@ -577,6 +577,15 @@ public final class RunLoop {
             "guest halted and left an event in its #HV doorbell page: nothing can wake it");
         return;
       }
+      if (boot.level().alternate()) {
+        host.end(
+            Outcome.GAVE_UP,
+            "guest halted at VMPL"
+                + boot.vmpl
+                + " with AlternateInjection, and no more privileged one takes the host's interrupts:"
+                + " nothing can wake it");
+        return;
+      }
       boolean ever = boot.everEnabledInterrupts;
       host.end(
           ever ? Outcome.POWER_OFF : Outcome.GAVE_UP,

@@ -6,7 +6,6 @@ import dev.vesper.ghcb.HvFeatures;
 import dev.vesper.machine.Machine;
 import dev.vesper.machine.SnpGuest;
 import dev.vesper.machine.cpu.Execution;
-import dev.vesper.machine.launch.SevFeature;
 import dev.vesper.machine.observe.RmpMap;
 import dev.vesper.machine.observe.check.Checker;
 import dev.vesper.machine.spec.MachineSpec;
@@ -56,15 +55,18 @@ final class HostileSnpGuestTest {
     }
   }
 
+  /** SEV_FEATURES: restricted and alternate injection, and Secure TSC. */
+  private static final long[] FEATURES = {0x9, 0x1, 0x209, 0x201, 0x9, 0x11, 0x9};
+
   @Test
   void whateverTheyAskForEndsByName() throws Exception {
     int[] executions = Execution.andNative(0, Execution.STANDARD);
     Map<Integer, Integer> ends = new TreeMap<>();
     for (int i = 0; i < GUESTS; i++) {
-      boolean restricted = i % 2 == 0;
+      long features = FEATURES[i % FEATURES.length];
       SnpLaunch snp =
           SnpLaunch.DEFAULT
-              .withFeatures(1 | (restricted ? SevFeature.RESTRICTED_INJECTION.mask : 0))
+              .withFeatures(features)
               .withHost(
                   SnpHost.KVM
                       .offering(i % 5 == 0 ? 0 : HvFeatures.APIC_ID_LIST | HvFeatures.MULTI_VMPL)

@@ -139,14 +139,18 @@ final class HostileSnpSource {
 
   /**
    * Fields that VMRUN loads: segments from ES to TR, descriptor tables, CPL, EFER, CR4, CR3, CR0,
-   * DR7, DR6, RFLAGS, RIP, RSP, MSRs, PAT, DBGCTL, XSS, PKRU, TSC_AUX, VMPL, virtual TOM, XCR0, and
-   * of the FPU.
+   * DR7, DR6, RFLAGS, RIP, RSP, MSRs, PAT, DBGCTL, XSS, PKRU, TSC_AUX, VMPL, virtual TOM, XCR0, of
+   * the FPU, of Secure TSC and of what a more privileged level injects.
    */
   private static final int[] FIELDS = {
     0, 8, 0x10, 0x18, 0x20, 0x28, 0x30, 0x40, 0x50, 0x58, 0x60, 0x68, 0x70, 0x80, 0x88, 0x90, 0x98,
     0xC8, 0xD0, 0xD0, 0x140, 0x148, 0x148, 0x150, 0x158, 0x158, 0x160, 0x168, 0x170, 0x178, 0x1D8,
-    0x200, 0x208, 0x218, 0x220, 0x268, 0x270, 0x2E8, 0x3B0, 0x3C8, 0x3E8, 0x3E8, 0x400, 0x408, 0x410
+    0x200, 0x208, 0x218, 0x220, 0x268, 0x270, 0x2E8, 0x3B0, 0x3C8, 0x3E8, 0x3E8, 0x400, 0x408,
+    0x410, 0x2F0, 0x2F8, 0x3B8, 0x3E0
   };
+
+  /** SEV_FEATURES of levels that a more privileged one serves: injection, #VC, time. */
+  private static final long[] SERVED = {0x5, 0x11, 0x15, 0x15, 0x211, 0x215, 0xD};
 
   private static final int[] COMMANDS = {
     0x4050, 0x4400, 0x4_4050, 0x4_4400, 0xC_4500, 0xC_4610, 0xC_4400, 0xC_4051, 0x4500, 0x4610
@@ -157,9 +161,13 @@ final class HostileSnpSource {
 
   private final long features;
 
+  /** Those of the area that was made last. */
+  private long levelFeatures;
+
   private HostileSnpSource(long seed, long features) {
     random = new Random(seed);
     this.features = features;
+    levelFeatures = features;
   }
 
   /**
@@ -216,7 +224,7 @@ final class HostileSnpSource {
         (long) random.nextInt(3) << 32
             | (random.nextInt(4) == 0 ? random.nextInt(6) << 16 : 0)
             | random.nextInt(random.nextInt(8) == 0 ? 5 : 3);
-    event(0x8000_0013, info1, area, random.nextInt(5) == 0 ? small() : features, 0);
+    event(0x8000_0013, info1, area, random.nextInt(5) == 0 ? small() : levelFeatures, 0);
   }
 
   private void damage() {
@@ -236,8 +244,32 @@ final class HostileSnpSource {
     set("rdx", level);
     add("lea rax, [rel low]");
     add("call area");
-    set("rax", features);
+    levelFeatures = level == 0 || random.nextInt(3) == 0 ? features : SERVED[random.nextInt(7)];
+    set("rax", levelFeatures);
     add("mov [rdi+0x3b0], rax");
+    if (level != 0) {
+      inject();
+    }
+  }
+
+  /** Queues an interrupt or NMI, or injects an event, in the area at RDI. */
+  private void inject() {
+    long control =
+        (long) random.nextInt(32) << 32
+            | random.nextInt(1 << 21) & 0x1F_1F0F
+            | (random.nextInt(8) == 0 ? 1L << 63 : 0)
+            | (random.nextBoolean() ? 1 << 26 : 0);
+    set("rax", random.nextInt(4) == 0 ? random.nextLong() : control);
+    add("mov [rdi+0x3b8], rax");
+    long event = 1L << 31 | random.nextInt(1 << 12) & 0xB1F;
+    set("rax", random.nextInt(3) == 0 ? event : random.nextInt(9) == 0 ? random.nextLong() : 0);
+    add("mov [rdi+0x3e0], rax");
+  }
+
+  /** Injects into an area that there may be. */
+  private void injectAgain() {
+    set("rdi", AREAS[random.nextInt(AREAS.length)]);
+    inject();
   }
 
   /**
@@ -254,7 +286,7 @@ final class HostileSnpSource {
       add("xor rax, rcx");
       add("mov [rdi+0x%x], rax", field);
     }
-    event(0x8000_0013, 0x1_0000_0001L | (long) level << 16, AREAS[area], features, 0);
+    event(0x8000_0013, 0x1_0000_0001L | (long) level << 16, AREAS[area], levelFeatures, 0);
   }
 
   private void list(String ghcb) {
@@ -329,7 +361,13 @@ final class HostileSnpSource {
     switch (random.nextInt(18)) {
       case 0, 1 -> list(ghcb);
       case 2 -> create();
-      case 3 -> damage();
+      case 3 -> {
+        if (random.nextInt(3) == 0) {
+          injectAgain();
+        } else {
+          damage();
+        }
+      }
       case 4 -> makeArea();
       case 5 -> message();
       case 6 -> protocol();
@@ -373,7 +411,7 @@ final class HostileSnpSource {
           0x8000_0013,
           random.nextBoolean() ? 0x1_0000_0001L : 0x2_0001,
           AREAS[random.nextInt(3)],
-          features,
+          levelFeatures,
           0);
     }
     for (int i = 0; i < 30; i++) {

@@ -18,6 +18,7 @@ import dev.vesper.machine.memory.RmpResult;
 import dev.vesper.x86.Assembler;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
+import java.util.Arrays;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedClass;
@@ -150,6 +151,21 @@ final class SnpVcpuTest {
     assertThat(SevFeature.refused(SNP | f.mask))
         .allMatch(l -> l.contains(f.title))
         .hasSize(f.supported ? 0 : 1);
+  }
+
+  /** The rest of the 64 bits, each. */
+  @Test
+  void whatHasNoNameIsReserved() {
+    long known =
+        Arrays.stream(SevFeature.values()).mapToLong(f -> f.mask).reduce(0, (a, b) -> a | b);
+    assertThat(known).isEqualTo(0x21_FFFF);
+    for (int bit = 0; bit < 64; bit++) {
+      long mask = 1L << bit;
+      if ((known & mask) == 0) {
+        assertThat(SevFeature.refused(SNP | mask))
+            .containsExactly("bits 0x" + Long.toHexString(mask) + " are reserved");
+      }
+    }
   }
 
   @Test
