@@ -2,16 +2,22 @@ package dev.vesper.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.vesper.cli.attest.Pem;
 import dev.vesper.machine.launch.AttestationReport;
 import dev.vesper.machine.launch.EndorsementChain;
 import dev.vesper.machine.launch.SnpProduct;
+import java.io.ByteArrayInputStream;
 import java.io.IOException;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.security.cert.CertificateFactory;
+import java.security.cert.X509CRL;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Random;
+import java.util.Set;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -34,6 +40,19 @@ final class AttestHostileTest {
     return Files.readAllBytes(AttestSamples.real(name));
   }
 
+  private CommandResult listed(byte[] report, byte[] table, byte[] list) throws IOException {
+    return CommandResult.of(
+        "attest",
+        "verify",
+        file("report", report),
+        file("table", table),
+        "--crl",
+        file("list", list),
+        "--test-chain",
+        "--at",
+        DAY);
+  }
+
   private CommandResult verify(byte[] report, byte[]... certs) throws IOException {
     String[] line = new String[certs.length + 6];
     line[0] = "attest";
@@ -48,7 +67,8 @@ final class AttestHostileTest {
     return CommandResult.of(line);
   }
 
-  private static byte[] mutated(byte[] b, Random random) {
+  /** {@return bytes with one to four changes: of a bit, a byte or a run, a copy, or a cut} */
+  static byte[] mutated(byte[] b, Random random) {
     byte[] m = b.clone();
     for (int n = 1 + random.nextInt(4); n > 0; n--) {
       int at = random.nextInt(m.length);
@@ -69,14 +89,15 @@ final class AttestHostileTest {
     return m;
   }
 
-  private static void assertWords(CommandResult r, byte[] input) {
+  /** Holds a command to a status and one line if it takes nothing of its input. */
+  static void assertWords(CommandResult r, byte[] input) {
     String what = HexFormat.of().formatHex(input);
     assertThat(r.status()).as(what).isIn(0, 1, 2);
     assertThat(r.err().lines().count()).as(what).isEqualTo(r.status() == 2 ? 1 : 0);
     assertThat(r.err()).as(what).doesNotContain("Exception").doesNotContain("\tat ");
     assertThat(r.out()).as(what).doesNotContain("\tat ").doesNotContain("java.");
     if (r.status() == 2) {
-      assertThat(r.err()).as(what).startsWith("vesper: the ");
+      assertThat(r.err()).as(what).startsWith("vesper: ");
       assertThat(r.out()).as(what).isEmpty();
     }
   }
@@ -89,10 +110,18 @@ final class AttestHostileTest {
     byte[] chain = real("vs_cert_chain_milan.pem");
     byte[] table = AttestSamples.table(SnpProduct.MILAN);
     byte[] own = AttestSamples.signed(SnpProduct.MILAN, AttestSamples.unsigned(SnpProduct.MILAN));
+    byte[] list =
+        EndorsementChain.of(SnpProduct.MILAN, 1).revoked(Set.of(EndorsementChain.Part.VLEK));
+    byte[] pem =
+        new String(Pem.of(list), StandardCharsets.US_ASCII)
+            .replace("CERTIFICATE", "X509 CRL")
+            .getBytes(StandardCharsets.US_ASCII);
     Random random = new Random(11);
     for (int i = 0; i < MUTATIONS; i++) {
       byte[] seed =
-          switch (i % 6) {
+          switch (i % 8) {
+            case 6 -> list;
+            case 7 -> pem;
             case 0 -> milan;
             case 1 -> text;
             case 2 -> vcek;
@@ -100,7 +129,11 @@ final class AttestHostileTest {
             default -> table;
           };
       byte[] m = mutated(seed, random);
-      switch (i % 6) {
+      switch (i % 8) {
+        case 6, 7 -> {
+          CommandResult r = listed(own, table, m);
+          assertWords(r, m);
+        }
         case 0, 1 -> {
           assertWords(CommandResult.of("attest", "report", file("r", m)), m);
           assertWords(verify(m, vcek, chain), m);
@@ -110,6 +143,28 @@ final class AttestHostileTest {
         case 3 -> assertWords(verify(milan, vcek, m), m);
         default -> assertWords(verify(own, m), m);
       }
+    }
+  }
+
+  @Test
+  void aFlippedBitOfAListIsRefused() throws Exception {
+    byte[] own = AttestSamples.signed(SnpProduct.MILAN, AttestSamples.unsigned(SnpProduct.MILAN));
+    byte[] table = AttestSamples.table(SnpProduct.MILAN);
+    byte[] list = EndorsementChain.of(SnpProduct.MILAN, 1).revoked(Set.of());
+    X509CRL whole =
+        (X509CRL)
+            CertificateFactory.getInstance("X.509").generateCRL(new ByteArrayInputStream(list));
+    int signed = whole.getTBSCertList().length;
+    Random random = new Random(14);
+    for (int i = 0; i < FLIPS; i++) {
+      // An outer sequence with a length of two bytes is in front of what is signed.
+      byte[] m =
+          i % 2 == 0
+              ? flipped(list, 4, 4 + signed, random)
+              : flipped(list, list.length - whole.getSignature().length, list.length, random);
+      CommandResult found = listed(own, table, m);
+      assertWords(found, m);
+      assertThat(found.status()).as(HexFormat.of().formatHex(m)).isNotZero();
     }
   }
 

@@ -20,6 +20,7 @@ import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.stream.Stream;
 
 /**
@@ -57,6 +58,7 @@ public final class AttestTarget implements FuzzTarget {
             "ReportProduct",
             "ReportVerifier",
             "ReportWords",
+            "RevocationList",
             "Roots")
         .map("dev.vesper.cli.attest."::concat)
         .toList();
@@ -94,6 +96,8 @@ public final class AttestTarget implements FuzzTarget {
       EndorsementChain c = EndorsementChain.of(p, 1);
       all.add(c.table());
       all.add(c.vcek());
+      all.add(c.certificate(EndorsementChain.Part.VLEK));
+      all.add(c.revoked(Set.of(EndorsementChain.Part.ASK, EndorsementChain.Part.VCEK)));
     }
     all.add(Pem.chain(EndorsementChain.of(SnpProduct.MILAN, 1)));
     return all;

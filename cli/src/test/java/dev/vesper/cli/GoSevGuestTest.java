@@ -27,6 +27,7 @@ import java.util.Set;
 import java.util.TreeMap;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
@@ -176,6 +177,22 @@ final class GoSevGuestTest {
     r.set(ReportField.CPUID_STEPPING, 0);
     r.sign(by);
     return r.encode();
+  }
+
+  /** The library's version 0.13 knows no report of version 5. */
+  @Test
+  @EnabledIfSystemProperty(named = "long", matches = "true")
+  void aTurinsKernelIsGivenAReportByAKeyThatIsLent() throws Exception {
+    List<byte[]> guest = fetched("-cpu", "EPYC-Turin", "--vlek", "test");
+    byte[] report = Arrays.copyOf(guest.getFirst(), AttestationReport.BYTES);
+    AttestationReport r = new AttestationReport(report);
+    assertThat(r.number(ReportField.VERSION)).isEqualTo(5);
+    assertThat(r.number(ReportField.CPUID_FAMILY)).isEqualTo(0x1A);
+    assertThat(Arrays.copyOfRange(r.get(ReportField.CHIP_ID), 8, 64)).containsOnly(0);
+    assertThat(guest.get(1)).startsWith(EndorsementChain.of(SnpProduct.TURIN, SEED).lentTable());
+    CommandResult found = ours(List.of(report, guest.get(1)));
+    assertThat(found.status()).as(found.out() + found.err()).isZero();
+    assertThat(found.out()).contains("✓ VLEK certificate", "FMC 1");
   }
 
   /** Version 5 and Turin's levels came after the library's version 0.13. */
