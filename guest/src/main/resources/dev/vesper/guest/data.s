@@ -287,6 +287,10 @@ msg_svsm_remap: ascii "svsm: another calling area"
     db 0
 msg_svsm_vcpu: ascii "svsm: save areas that may not run are refused"
     db 0
+msg_svsm_attest: ascii "svsm: a report of the module's own level"
+    db 0
+msg_svsm_attest_bad: ascii "svsm: attestation of what there is not is refused"
+    db 0
 msg_svsm_second: ascii "svsm: the second CPU is served"
     db 0
 msg_process: ascii "kernel: a process with CPUID of its own"

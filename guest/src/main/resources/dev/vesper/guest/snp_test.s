@@ -655,6 +655,94 @@ svsm_test:
     call .answers
 .vcpu_checked:
     call check
+
+    ; Nonce and operation in the first page, which is the calling area, the report to the second, the manifest to the
+    ; third.
+    mov rsi, msg_svsm_attest
+    call step
+    lea rdi, [rbx+0x200]
+    lea rsi, [r13-NBPG]
+    mov rdx, r13
+    mov rcx, [gs:CI_CAA_VADDR]
+    call attest_operation
+    xor ecx, ecx
+    xor edx, edx
+    call .attest
+    jne .attest_checked
+    cmp ecx, 24
+    jne .attest_checked
+    lea rsi, [r13+KERNBASE]
+    cmp dword [rsi], 0x63849ebb
+    jne .attest_checked
+    sub rsi, NBPG
+    ; Its version, its level, and 64 bytes that are no nonce of ours.
+    cmp dword [rsi], 2
+    jb .attest_bad
+    mov rax, [rsi+0x50]
+    cmp rax, [r12+0x200]
+    je .attest_bad
+    cmp dword [rsi+0x30], 0
+    jmp short .attest_checked
+.attest_bad:
+    test rsp, rsp
+.attest_checked:
+    call check
+
+    mov rsi, msg_svsm_attest_bad
+    call step
+    ; A single service, of whatever name, and another version of its manifest; a call that there is not.
+    mov ecx, 1
+    mov edx, SVSM_ERR_PROTOCOL
+    call .attest
+    jne .refused_checked
+    mov rdi, [gs:CI_CAA_VADDR]
+    mov dword [rdi+8+80], 1
+    mov ecx, 1
+    mov edx, SVSM_ERR_PARAMETER
+    call .attest
+    jne .refused_checked
+    mov ecx, 2
+    mov edx, SVSM_ERR_CALL
+    call .attest
+    jne .refused_checked
+    ; Reserved bytes; a short nonce; a report at no page, and in the module; no room for it.
+    mov edx, SVSM_ERR_PARAMETER
+    mov r8d, 0x3c
+    mov r9d, 1
+    call .attest_with
+    jne .refused_checked
+    mov r8d, 0x1a
+    mov r9d, 1
+    call .attest_with
+    jne .refused_checked
+    mov r8d, 0x18
+    mov r9d, 0x7f
+    call .attest_with
+    jne .refused_checked
+    mov r8d, 0
+    mov r9d, 8
+    call .attest_with
+    jne .refused_checked
+    mov r8d, 0x38
+    mov r9d, 0x4001
+    call .attest_with
+    jne .refused_checked
+    mov r8d, 8
+    mov r9d, 0x1100
+    call .attest_with
+    jne .refused_checked
+    cmp ecx, 24
+    jne .refused_checked
+    mov edx, SVSM_ERR_ADDRESS
+    mov r8d, 2
+    mov r9d, 0x8000
+    call .attest_with
+    jne .refused_checked
+    mov r8d, 0x22
+    mov r9d, 0x8000
+    call .attest_with
+.refused_checked:
+    call check
     pop r13
     pop r12
     pop rbx
@@ -671,6 +759,28 @@ svsm_test:
     pop rsi
     pop rdi
     cmp eax, edx
+    ret
+; .attest(ecx = call, edx = result): the operation in the calling area; rcx as the module leaves it.
+.attest:
+    mov rax, 0x100000000
+    add rax, rcx
+    mov rcx, [gs:CI_CAA_PADDR]
+    add rcx, 8
+    jmp .answers
+; .attest_with(r8d = offset, r9d = word to change there, edx = result)
+.attest_with:
+    mov rdi, [gs:CI_CAA_VADDR]
+    xor [rdi+r8+8], r9w
+    push r8
+    push r9
+    xor ecx, ecx
+    call .attest
+    pop r9
+    pop r8
+    mov rdi, [gs:CI_CAA_VADDR]
+    pushfq
+    xor [rdi+r8+8], r9w
+    popfq
     ret
 ; .list(edx = result): the list in the calling area
 .list:
@@ -702,4 +812,20 @@ svsm_test:
     pop rdx
     pop rdi
     cmp eax, edx
+    ret
+
+; attest_operation(rdi = nonce, rsi = where the report goes, rdx = the manifest, rcx = calling area): the operation.
+attest_operation:
+    add rcx, 8
+    mov [rcx], rsi
+    mov qword [rcx+8], 0x1000
+    mov [rcx+16], rdi
+    mov qword [rcx+24], 64
+    mov [rcx+32], rdx
+    mov qword [rcx+40], 0x1000
+    mov qword [rcx+48], 0
+    mov qword [rcx+56], 0
+    mov qword [rcx+64], 0
+    mov qword [rcx+72], 0
+    mov qword [rcx+80], 0
     ret

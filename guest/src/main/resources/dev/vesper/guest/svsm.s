@@ -77,11 +77,12 @@ svsm_call:
     push rcx
     mov ecx, MSR_SEV_GHCB
     rdmsr
-    sub eax, MSRPROTO_RUN_VMPL_RESP
-    or eax, edx
+    cmp eax, MSRPROTO_RUN_VMPL_RESP
+    jne .call_refused
+    test edx, edx
+    jne .call_refused
     pop rcx
     pop rax
-    jne .call_refused
 .call_answered:
     cmp eax, SVSM_ERR_INCOMPLETE
     je .call_again

@@ -231,6 +231,11 @@ attest_report:
     mov rax, r13
     mov edi, r12d
     mov r8d, CERTIFICATES_PAGES
+    mov r9d, EVENT_NONE
+    cmp edi, SVM_VMGEXIT_GUEST_REQUEST
+    je .report_send
+    mov r9d, EVENT_RAX_RBX
+.report_send:
     call svsm_event
     test eax, eax
     jne .report_lost

@@ -313,8 +313,13 @@ svsm_register:
     jne svsm_end
     ret
 
-; svsm_event(edi = exit code, rsi, rdx = its infos, rax = RAX, r8 = RBX): eax = SW_EXITINFO1, rdx = SW_EXITINFO2,
-; rcx = RBX of the answer.
+; Which registers an event has.
+equ EVENT_NONE 0
+equ EVENT_RAX 1
+equ EVENT_RAX_RBX 3
+
+; svsm_event(edi = exit code, rsi, rdx = its infos, r9d = EVENT_*, rax = RAX, r8 = RBX): eax = SW_EXITINFO1 or -1 if
+; the host gives no infos, rdx = SW_EXITINFO2, rcx = RBX if it is given, or 0.
 svsm_event:
     push rbx
     mov rbx, [gs:CPU_SELF]
@@ -323,12 +328,18 @@ svsm_event:
     mov [rbx+GHCB_SW_EXITCODE], rdi
     mov [rbx+GHCB_SW_EXITINFO1], rsi
     mov [rbx+GHCB_SW_EXITINFO2], rdx
+    mov qword [rbx+GHCB_VALID], 0
+    mov rcx, 0x1c000000000000
+    mov [rbx+GHCB_VALID+8], rcx
+    test r9d, EVENT_RAX
+    je .event_send
     mov [rbx+GHCB_RAX], rax
+    bts dword [rbx+GHCB_VALID+4], 31
+    test r9d, EVENT_RAX_RBX-EVENT_RAX
+    je .event_send
     mov [rbx+GHCB_RBX], r8
-    mov rax, 0x8000000000000000
-    mov [rbx+GHCB_VALID], rax
-    mov rax, 0x1c000800000000
-    mov [rbx+GHCB_VALID+8], rax
+    bts dword [rbx+GHCB_VALID+12], 3
+.event_send:
     mov word [rbx+GHCB_VERSION], 2
     lea rdi, [rbx-SVSM_SIZE]
     call svsm_physical
@@ -337,9 +348,20 @@ svsm_event:
     mov ecx, MSR_SEV_GHCB
     wrmsr
     rep vmmcall
+    mov eax, -1
+    xor ecx, ecx
+    bt dword [rbx+GHCB_VALID+12], 19
+    jae .event_done
+    bt dword [rbx+GHCB_VALID+12], 20
+    jae .event_done
     mov eax, [rbx+GHCB_SW_EXITINFO1]
     mov rdx, [rbx+GHCB_SW_EXITINFO2]
+    test r9d, EVENT_RAX_RBX-EVENT_RAX
+    je .event_done
+    bt dword [rbx+GHCB_VALID+12], 3
+    jae .event_done
     mov rcx, [rbx+GHCB_RBX]
+.event_done:
     pop rbx
     ret
 
@@ -467,6 +489,7 @@ svsm_ap_create:
     mov rdx, rax
     mov edi, SVM_VMGEXIT_AP_CREATION
     mov rax, [svsm_features]
+    mov r9d, EVENT_RAX
     call svsm_event
     test eax, eax
     jne svsm_end

@@ -9,7 +9,7 @@ svsm_serve:
     mov edi, SVM_VMGEXIT_RUN_VMPL
     mov esi, GUEST_VMPL
     xor edx, edx
-    xor eax, eax
+    mov r9d, EVENT_NONE
     call svsm_event
     test eax, eax
     je svsm_serve

@@ -220,6 +220,15 @@ pvalidate_entry:
     jne .entry_failed
     test r12b, 4
     je .entry_done
+    ; Caches that are not coherent with a page's new owner forget what they have of it.
+    lea rdx, [rbx+r14]
+    mov rdi, rbx
+.entry_evict:
+    mov al, [rdi]
+    mov al, [rdi+NBPG-1]
+    add rdi, NBPG
+    cmp rdi, rdx
+    jne .entry_evict
     ; The host may have put a page of ours here: its contents are not for the guest.
     mov rdi, rbx
     mov ecx, r14d

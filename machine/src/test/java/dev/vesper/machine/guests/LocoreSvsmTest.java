@@ -9,23 +9,36 @@ import dev.vesper.ghcb.MsrRequest;
 import dev.vesper.guest.Locore;
 import dev.vesper.guest.ServiceModule;
 import dev.vesper.machine.LaunchPlan;
+import dev.vesper.machine.Machine;
 import dev.vesper.machine.TestMachine;
+import dev.vesper.machine.host.Answer;
+import dev.vesper.machine.host.Exit;
 import dev.vesper.machine.host.HostMemory;
 import dev.vesper.machine.observe.Event.AutomaticExit;
 import dev.vesper.machine.observe.Event.GhcbExchange;
 import dev.vesper.machine.observe.Event.Pvalidate;
+import dev.vesper.machine.observe.check.Checker;
+import dev.vesper.machine.observe.check.Finding;
+import dev.vesper.machine.observe.check.Rule;
 import dev.vesper.machine.spec.BootException;
+import dev.vesper.machine.spec.HostCertificates;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.Outcome;
 import dev.vesper.machine.spec.SevMode;
 import dev.vesper.machine.spec.SnpHost;
 import dev.vesper.machine.spec.SnpLaunch;
+import dev.vesper.machine.spec.Translator;
 import java.io.IOException;
 import java.io.InputStream;
+import java.nio.ByteBuffer;
+import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.HexFormat;
+import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import java.util.TreeSet;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -77,6 +90,32 @@ final class LocoreSvsmTest {
         .isEqualTo(large ? 2 : 0);
     assertThat(r.events(GhcbExchange.class).filter(e -> e.exit() == ExitCode.SNP_RUN_VMPL).count())
         .isGreaterThan(large ? 30 : 600);
+  }
+
+  /** What the checker has to say of both is what the self-test does on purpose. */
+  @Test
+  void theCheckerFindsNothing() throws Exception {
+    Checker c = new Checker();
+    try (Machine m = new Machine(spec(Locore.image(), SERVED).build())) {
+      m.trace(c::accept, true);
+      m.limit(50_000_000L, Long.MAX_VALUE);
+      m.run();
+    }
+    assertThat(c.findings())
+        .extracting(Finding::rule)
+        .containsOnly(Rule.PAGE_NOT_VALIDATED, Rule.DOUBLE_VALIDATION);
+  }
+
+  @Test
+  void allTranslatorsComeToTheSameState() throws BootException {
+    TreeSet<String> states = new TreeSet<>();
+    for (Translator by : Translator.values()) {
+      TestMachine t = TestMachine.of(spec(Locore.image(), SERVED));
+      t.machine().translator(by);
+      assertThat(t.run(50_000_000L).status()).isEqualTo(LocoreRun.PASSED);
+      states.add(t.machine().instructions() + " " + t.machine().stateHash());
+    }
+    assertThat(states).hasSize(1);
   }
 
   @Test
@@ -172,6 +211,135 @@ final class LocoreSvsmTest {
                 exit.respond(MsrRequest.features(HvFeatures.SNP | HvFeatures.AP_CREATION)));
     assertThat(t.run(50_000_000L).status()).isEqualTo(Outcome.GUEST_TERMINATED);
     assertThat(t.console()).isEmpty();
+  }
+
+  /** Asks three times for a report: what each call gave is in the scratch page. */
+  private static final String THREE_REPORTS =
+      """
+      call page_alloc
+      mov rbx, rax
+      call page_alloc
+      mov r12d, 3
+      mov r13, scratch
+      ask:
+      mov rdi, rbx
+      mov rsi, rbx
+      lea rdx, [rbx+NBPG]
+      mov rcx, [gs:CI_CAA_VADDR]
+      call attest_operation
+      mov rcx, [gs:CI_CAA_VADDR]
+      mov qword [rcx+8+48], 0x2000000
+      mov qword [rcx+8+56], CERTIFICATES
+      mov rax, SVSM_ATTEST_SERVICES
+      mov rcx, [gs:CI_CAA_PADDR]
+      add rcx, 8
+      call svsm_call
+      mov [r13], rax
+      add r13, 8
+      dec r12d
+      jne ask
+      """;
+
+  /** Ends the guest well. */
+  private static final String PASS_TEST = "mov eax, " + Locore.PASS + "\nout 0xf4, eax\n";
+
+  private static final int ERROR_PARAMETER = 0x8000_0005;
+  private static final int ERROR_REQUEST = 0x8000_0006;
+
+  /**
+   * {@return the results of three calls, and behind them how many requests the host had}
+   *
+   * @param certificates bytes that the guest has for them
+   */
+  private static List<Integer> reports(int certificates, Answer<Exit.Event> host)
+      throws BootException {
+    SnpLaunch snp = SERVED.withHost(SERVED.host().withCertificates(HostCertificates.TEST));
+    byte[] image =
+        Locore.withMain(THREE_REPORTS.replace("CERTIFICATES", "" + certificates) + PASS_TEST);
+    TestMachine t = TestMachine.of(spec(image, snp));
+    int[] asked = {0};
+    for (int code : new int[] {ExitCode.SNP_GUEST_REQUEST, ExitCode.SNP_EXTENDED_GUEST_REQUEST}) {
+      t.machine()
+          .hypervisor()
+          .onEvent(
+              code,
+              (exit, next) -> {
+                asked[0]++;
+                host.answer(exit, next);
+              });
+    }
+    Outcome o = t.run(50_000_000L);
+    assertThat(o.status()).as("%s%n%s", o, t.console()).isEqualTo(LocoreRun.PASSED);
+    byte[] b =
+        t.machine()
+            .observer()
+            .readPrivate(t.machine().symbols().address("scratch") & 0x7FFF_FFFFL, 24);
+    ByteBuffer results = ByteBuffer.wrap(b).order(ByteOrder.LITTLE_ENDIAN);
+    return List.of(results.getInt(0), results.getInt(8), results.getInt(16), asked[0]);
+  }
+
+  /** The same message again until it is answered: another would have the same sequence number. */
+  @Test
+  void aBusyHostIsAskedAgain() throws BootException {
+    int[] times = {0};
+    List<Long> first = new ArrayList<>();
+    assertThat(
+            reports(
+                0,
+                (exit, next) -> {
+                  first.add(exit.memory().read(exit.request(GhcbField.SW_EXITINFO1), 8));
+                  if (times[0]++ % 3 == 2) {
+                    next.run();
+                  } else {
+                    exit.set(GhcbField.SW_EXITINFO1, 0);
+                    exit.set(GhcbField.SW_EXITINFO2, 2L << 32);
+                  }
+                }))
+        .containsExactly(0, 0, 0, 9);
+    assertThat(new TreeSet<>(first)).as("messages by their tags").hasSize(3);
+  }
+
+  @Test
+  void certificatesThatDoNotFitAreSaidWithoutLosingTheSequence() throws BootException {
+    int[] times = {0};
+    assertThat(
+            reports(
+                0x4000,
+                (exit, next) -> {
+                  if (times[0]++ == 0) {
+                    exit.set(GhcbField.SW_EXITINFO1, 0);
+                    exit.set(GhcbField.SW_EXITINFO2, 1L << 32);
+                    exit.set(GhcbField.RBX, 5);
+                  } else {
+                    next.run();
+                  }
+                }))
+        .as("too short, the same as a plain request, and two that are answered")
+        .containsExactly(ERROR_PARAMETER, 0, 0, 4);
+    assertThat(reports(0x3FFF, (exit, next) -> next.run()))
+        .as("the guest has no room for them")
+        .containsExactly(ERROR_PARAMETER, ERROR_PARAMETER, ERROR_PARAMETER, 3);
+  }
+
+  /** Any answer but the one costs the key: nobody knows whether the number was used. */
+  @ParameterizedTest
+  @ValueSource(strings = {"status", "tag", "sequence", "payload", "size", "event"})
+  void anAnswerThatIsNoneCostsTheKey(String what) throws BootException {
+    Answer<Exit.Event> host =
+        (exit, next) -> {
+          long response = exit.request(GhcbField.SW_EXITINFO2);
+          next.run();
+          HostMemory m = exit.memory();
+          switch (what) {
+            case "status" -> exit.set(GhcbField.SW_EXITINFO2, 0x16);
+            case "event" -> exit.set(GhcbField.SW_EXITINFO1, 2);
+            case "tag" -> m.write(response, 1, m.read(response, 1) ^ 1);
+            case "sequence" -> m.write(response + 0x20, 1, 4);
+            case "size" -> m.write(response + 0x36, 2, 0x10);
+            default -> m.write(response + 0x100, 1, m.read(response + 0x100, 1) ^ 1);
+          }
+        };
+    assertThat(reports(0, host)).containsExactly(ERROR_REQUEST, ERROR_REQUEST, ERROR_REQUEST, 1);
   }
 
   private static Stream<Arguments> mutants() throws IOException {
