@@ -1,6 +1,5 @@
 package dev.vesper.cli.qemu;
 
-import dev.vesper.machine.launch.SevFeature;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -23,9 +22,11 @@ final class Protection {
   /** The C-bit of every model that there is, as CPUID Fn8000_001F EBX gives it. */
   private static final String C_BIT = "51";
 
-  /** Switches that are bits of SEV_FEATURES. */
-  private static final Map<String, SevFeature> FEATURES =
-      Map.of("secure-tsc", SevFeature.SECURE_TSC, "debug-swap", SevFeature.DEBUG_SWAP);
+  private static final int SECURE_TSC = 1 << 9;
+
+  /** Switches that are bits of SEV_FEATURES (AMD APM volume 2, table B-4). */
+  private static final Map<String, Integer> FEATURES =
+      Map.of("secure-tsc", SECURE_TSC, "debug-swap", 1 << 5);
 
   private final Line line;
   private final Map<String, Guest> guests = new LinkedHashMap<>();
@@ -146,18 +147,18 @@ final class Protection {
 
   /** SEV_FEATURES, and the frequency that goes with one of them. */
   private void takeFeatures(KeyValues k) {
-    long features = 1;
+    int features = 1;
     boolean any = false;
-    for (Map.Entry<String, SevFeature> e : FEATURES.entrySet()) {
+    for (Map.Entry<String, Integer> e : FEATURES.entrySet()) {
       String v = k.take(e.getKey());
       any |= v != null;
-      features |= v != null && KeyValues.isOn(v) ? e.getValue().mask : 0;
+      features |= v != null && KeyValues.isOn(v) ? e.getValue() : 0;
     }
     if (any) {
-      line.set("--guest-features", "0x" + Long.toHexString(features));
+      line.set("--guest-features", "0x" + Integer.toHexString(features));
     }
     String frequency = k.take("tsc-frequency");
-    if (frequency != null && SevFeature.SECURE_TSC.in(features)) {
+    if (frequency != null && (features & SECURE_TSC) != 0) {
       line.set("--tsc-frequency", frequency);
     } else if (frequency != null) {
       line.drop(SNP_OBJECT + ",tsc-frequency=" + frequency, "it is of secure-tsc=on");
