@@ -11,9 +11,11 @@ import dev.vesper.machine.launch.EndorsementKey;
 import dev.vesper.machine.launch.GuestMessage;
 import dev.vesper.machine.launch.GuestMessageType;
 import dev.vesper.machine.launch.ReportField;
+import dev.vesper.machine.launch.SecureTsc;
 import dev.vesper.machine.launch.SevStatus;
 import dev.vesper.machine.launch.SnpProduct;
 import dev.vesper.machine.launch.TcbVersion;
+import dev.vesper.machine.memory.Page;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.Arrays;
@@ -274,6 +276,21 @@ final class GuestMessagesTest {
     assertThat(firmware.lastRefusal()).isEqualTo("the request has 2 functions");
     GuestMessage odd = ask(7, GuestMessageType.TSC_INFO_REQ, 0, new byte[0x20]);
     assertThat(status(odd)).isEqualTo(SevStatus.INVALID_PARAM.code());
+  }
+
+  /** As the launched save areas have them, for those that the guest makes. */
+  @Test
+  void scaleAndOffsetOfSecureTscAreTold() {
+    SecureTsc tsc = new SecureTsc(SecureTsc.ofKilohertz(2_445_445).scale(), 0x1234);
+    GuestMessages f = new GuestMessages(about, CHIP, false, new byte[32], keys, HOST, tsc);
+    byte[] page = f.answer(request(1, GuestMessageType.TSC_INFO_REQ, 0, new byte[0x80]));
+    GuestMessage r =
+        Objects.requireNonNull(GuestMessage.open(Arrays.copyOf(page, Page.SIZE), keys[0]));
+    ByteBuffer b = ByteBuffer.wrap(r.payload()).order(ByteOrder.LITTLE_ENDIAN);
+    assertThat(b.getInt(0)).as("status").isZero();
+    assertThat(b.getLong(8)).as("scale").isEqualTo(0x18_7456_D5D0L);
+    assertThat(b.getLong(16)).as("offset").isEqualTo(0x1234);
+    assertThat(b.getInt(24)).as("factor").isEqualTo(200);
   }
 
   @Test
