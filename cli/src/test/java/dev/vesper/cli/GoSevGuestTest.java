@@ -25,8 +25,10 @@ import java.util.Map;
 import java.util.Random;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -146,6 +148,7 @@ final class GoSevGuestTest {
   }
 
   @Test
+  @Timeout(value = 20, unit = TimeUnit.MINUTES)
   void whatAKernelIsGivenHoldsAndNoBitOfItMayChange() throws Exception {
     GoSevGuest go = GoSevGuest.build();
     List<byte[]> guest = fetched();

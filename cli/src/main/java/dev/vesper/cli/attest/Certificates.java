@@ -52,6 +52,10 @@ public final class Certificates {
 
   private final List<Named> all = new ArrayList<>();
   private final List<RevocationList> lists = new ArrayList<>();
+
+  /** Those of the lists that were named as such, and must be of the root. */
+  private final List<RevocationList> demanded = new ArrayList<>();
+
   private final List<Check> damaged = new ArrayList<>();
 
   /**
@@ -92,6 +96,7 @@ public final class Certificates {
       throw new IllegalArgumentException(
           damaged.isEmpty() ? "it is no list of revoked certificates" : damaged.getLast().text());
     }
+    demanded.addAll(lists.subList(before, lists.size()));
   }
 
   /**
@@ -242,8 +247,18 @@ public final class Certificates {
     return any;
   }
 
-  /** {@return the lists of what is revoked that have a root's name} */
+  /**
+   * {@return the lists of what is revoked that have a root's name} Others do no harm, unless they
+   * were named as lists.
+   *
+   * @throws IllegalArgumentException if one of those has another's name
+   */
   List<RevocationList> lists(X509Certificate root) {
+    for (RevocationList l : demanded) {
+      if (!l.names(root)) {
+        throw new IllegalArgumentException("the list " + l.from() + " is of another root");
+      }
+    }
     return lists.stream().filter(l -> l.names(root)).toList();
   }
 

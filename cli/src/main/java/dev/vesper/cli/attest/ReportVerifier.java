@@ -143,7 +143,13 @@ public final class ReportVerifier {
       checks.add(Check.notChecked(name, "not checked: fetch " + where + " and name it with --crl"));
       return;
     }
-    List<RevocationList> lists = ark == null ? List.of() : certificates.lists(ark);
+    List<RevocationList> lists;
+    try {
+      lists = ark == null ? List.of() : certificates.lists(ark);
+    } catch (IllegalArgumentException e) {
+      fail(name, e.getMessage() + ": fetch " + where);
+      return;
+    }
     if (ark == null || lists.isEmpty()) {
       fail(name, "no list is of this root: fetch " + where + " and name it with --crl");
       return;

@@ -34,9 +34,11 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeMap;
+import java.util.concurrent.TimeUnit;
 import java.util.zip.GZIPInputStream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
 
 /**
  * Debian 12's kernel has a report and keys from the secure processor by its ioctl, which is all
@@ -181,6 +183,7 @@ final class SnpKeysTest {
   }
 
   @Test
+  @Timeout(value = 20, unit = TimeUnit.MINUTES)
   void debian12sKernelHasAReportAndKeys() throws Exception {
     byte[] kernel = DebianPackages.fullKernel();
     Map<String, byte[]> modules =
