@@ -521,8 +521,9 @@ public final class Cpu extends ControlRegisters {
           return false;
         }
         executes(b);
-        if (interruptShadow && linkFrom != null && tier != null) {
-          // The next time, native code goes on behind its STI.
+        boolean once = (eflags & TF) == 0 && !breakpoints.active() && !eachAlone;
+        if (once && tier != null && b.look != Block.PAUSES) {
+          // The next time, native code finds what is behind its STI, or its IRET that sets RF.
           nativeCode(tier, b, deadline);
         }
         if (!step(b.ops()[0], b.page)) {
@@ -741,6 +742,7 @@ public final class Cpu extends ControlRegisters {
     r[NativeState.IN_KERNEL_GS_BASE] = kernelGsBase;
     r[NativeState.IN_PRIVILEGE_CHECK] = cpl;
     r[NativeState.IN_RETURN_CHECK] = returnsNatively() ? 0 : 1;
+    r[NativeState.IN_RESUME] = -1;
     if (!mode64()) {
       r[NativeState.IN_PUSHF_CHECK] = 1;
       r[NativeState.IN_FS_CHECK] = coversAll(FS) ? 0 : 1;
@@ -810,6 +812,7 @@ public final class Cpu extends ControlRegisters {
       int why = left & 0xFF;
       long done = end - r[NativeState.IN_BUDGET];
       long enabled = end - r[NativeState.IN_SHADOW];
+      long resumed = end - r[NativeState.IN_RESUME];
       if (why > NativeState.OUT_OF_BUDGET) {
         icount = done;
         interruptShadow = enabled == done;
@@ -824,9 +827,13 @@ public final class Cpu extends ControlRegisters {
       }
       icount = done - b.length();
       // The next instruction is the one behind an STI, which no interrupt precedes.
-      boolean shadow = enabled == icount && (why == 0 || why == NativeState.OUT_OF_BUDGET);
-      if (why == NativeState.OUT_OF_BUDGET || shadow) {
+      boolean next = why == 0 || why == NativeState.OUT_OF_BUDGET;
+      boolean shadow = next && enabled == icount;
+      // The one behind an IRET is executed with RFLAGS.RF as that has set it.
+      boolean resumes = next && resumed == icount;
+      if (why == NativeState.OUT_OF_BUDGET || shadow || resumes) {
         interruptShadow = shadow;
+        eflags |= resumes ? RF : 0;
         rip = r[PAGE] + b.start & ripMask();
         return true;
       }

@@ -114,13 +114,16 @@ public final class NativeState {
   /** Zero if IRET may be native: see {@link SameLevelReturn}. */
   public static final int RETURN_CHECK = 0x148;
 
-  /** Flags before an instruction, and its count in CL. */
-  public static final int KEPT_FLAGS = 0x150;
+  /** What was left of the budget behind the last IRET that set RFLAGS.RF, or -1. */
+  public static final int RESUME = 0x150;
 
-  public static final int KEPT_COUNT = 0x158;
+  /** Flags before an instruction, and its count in CL. */
+  public static final int KEPT_FLAGS = 0x198;
+
+  public static final int KEPT_COUNT = 0x1A0;
 
   /** RAX while flags are put together. */
-  public static final int KEPT_RAX = 0x160;
+  public static final int KEPT_RAX = 0x1A8;
 
   /** The negatives of the selectors that IRET may take from its frame. */
   public static final int RETURN_CS = 0x168;
@@ -168,7 +171,7 @@ public final class NativeState {
   public static final int IN_FS_CHECK = 26;
   public static final int IN_GS_CHECK = 27;
 
-  /** What is copied to the state block as it is: {@link #EFLAGS} to {@link #RETURN_CHECK}. */
+  /** What is copied to the state block as it is: {@link #EFLAGS} to {@link #RESUME}. */
   public static final int IN_EFLAGS = 28;
 
   public static final int IN_TSC = 29;
@@ -187,9 +190,10 @@ public final class NativeState {
   public static final int IN_KERNEL_GS_BASE = 42;
   public static final int IN_PRIVILEGE_CHECK = 43;
   public static final int IN_RETURN_CHECK = 44;
+  public static final int IN_RESUME = 45;
 
   /** Entries of {@link CpuState#r} in all. */
-  static final int REGISTER_ENTRIES = 45;
+  static final int REGISTER_ENTRIES = 46;
 
   // ---- why native code is left: bits 7:0 of the result, below the number of the code
 

@@ -96,7 +96,7 @@ final class StayingNativeTest {
     return b.toString();
   }
 
-  private static void run(NativeWorld w, String source, int at) {
+  private static void prepare(NativeWorld w, String source, int at) {
     Assembler a = new Assembler(at, 64);
     for (String line :
         ("mov r15d, ROUNDS\nL:\n" + source + "\ndec r15d\njne L\nhlt").lines().toList()) {
@@ -119,6 +119,11 @@ final class StayingNativeTest {
     }
     c.kernelGsBase = 0xFFFF_8000_0000_1000L;
     c.star = 0x0023_0010L << 32;
+  }
+
+  private static void run(NativeWorld w, String source, int at) {
+    prepare(w, source, at);
+    Cpu c = w.cpu;
     c.run(c.icount + 100L * ROUNDS);
     assertThat(c.exitCode).as(c.disassemble(Formatter.Syntax.INTEL)).isEqualTo(0x78);
   }
@@ -202,7 +207,39 @@ final class StayingNativeTest {
     stays(RETURN.replace("CHANGE", "nop"));
     stays(RETURN.replace("push 16", "push 0").replace("CHANGE", "nop"));
     stays(RETURN.replace("CHANGE", "cli\nxor qword [rsp+16], 0x200\nadd al, 1"));
+    stays(RETURN.replace("CHANGE", "xor qword [rsp+16], 0x10000"));
     stays(RETURN.replace("CHANGE", "mov qword [rsp+24], 0x8000\nxor qword [rsp+16], 0x8d5"));
+  }
+
+  /** RFLAGS.RF is there until the instruction that is returned to has retired, and not longer. */
+  @Test
+  void returnsThatHoldBreakpointsBack() {
+    NativeCode code = NativeCode.create(CpuFeatures.ALL, CODE_BYTES);
+    assumeTrue(code != null, () -> "no native code: " + NativeCode.lack());
+    String[] sources = {
+      RETURN,
+      RETURN.replace("A: pushfq", "A: rep stosb\npushfq"),
+      RETURN.replace("A: pushfq", "A: hlt\npushfq")
+    };
+    boolean resumed = false;
+    for (String source : sources) {
+      String held =
+          "mov edi, 0xcff0\nmov ecx, 5000\n"
+              + source.replace("CHANGE", "xor qword [rsp+16], 0x10000");
+      StringBuilder[] seen = {new StringBuilder(), new StringBuilder()};
+      for (int i = 0; i < 2; i++) {
+        NativeWorld w = new NativeWorld(64, i == 0 ? null : code);
+        prepare(w, held, NativeWorld.START);
+        for (int n = 0; n < 400; n++) {
+          w.cpu.run(w.cpu.icount + 1 + n % 37);
+          resumed |= (w.cpu.eflags & CpuState.RF) != 0;
+          seen[i].append(w.cpu.exitCode).append(' ').append(w.cpu.flags()).append(' ');
+          seen[i].append(w.cpu.icount).append(' ').append(w.cpu.rip).append('\n');
+        }
+      }
+      assertThat(seen[1].toString()).as(source).isEqualTo(seen[0].toString());
+    }
+    assertThat(resumed).isTrue();
   }
 
   /** Every so often a frame, or the GDT, asks for what native code leaves to the interpreter. */

@@ -5,6 +5,7 @@ import static dev.vesper.machine.cpu.emit.HostAssembler.MAP_1;
 import static dev.vesper.machine.cpu.emit.HostAssembler.R12;
 import static dev.vesper.machine.cpu.emit.HostAssembler.R13;
 import static dev.vesper.machine.cpu.emit.HostAssembler.R14;
+import static dev.vesper.machine.cpu.emit.HostAssembler.R15;
 import static dev.vesper.machine.cpu.emit.HostAssembler.RAX;
 import static dev.vesper.machine.cpu.emit.HostAssembler.RCX;
 
@@ -14,8 +15,9 @@ import dev.vesper.x86.Insn;
 
 /**
  * IRET of 64-bit code at CPL 0 to the same code and stack segments, as after an interrupt of a
- * kernel, with no change of RFLAGS but the arithmetic flags and IF. Descriptors are read again and
- * compared: whoever has changed the GDT gets the interpreter's.
+ * kernel, with no change of RFLAGS but the arithmetic flags, IF, and RF, which the processor sees
+ * to as long as it matters. Descriptors are read again and compared: whoever has changed the GDT
+ * gets the interpreter's.
  */
 final class ReturnEmitter {
   /** The TLB of supervisors' accesses, which those of the processor itself are too. */
@@ -34,7 +36,6 @@ final class ReturnEmitter {
           | CpuState.DF
           | CpuState.IOPL
           | CpuState.NT
-          | CpuState.RF
           | CpuState.AC
           | CpuState.VIF
           | CpuState.VIP
@@ -127,6 +128,11 @@ final class ReturnEmitter {
     and(RCX, CpuState.IF);
     or();
     a.state(NativeState.EFLAGS).store(RAX);
+    a.state(NativeState.KEPT_FLAGS).load(RCX);
+    and(RCX, CpuState.RF);
+    int off = a.jecxz();
+    a.state(NativeState.RESUME).store(R15);
+    a.bind8(off);
     a.state(NativeState.KEPT_FLAGS).load(RCX);
     a.move(RAX, RCX);
     shift(5, RCX, OF_SHIFT);

@@ -5,6 +5,7 @@ import static dev.vesper.machine.cpu.emit.HostAssembler.MAP_1;
 import static dev.vesper.machine.cpu.emit.HostAssembler.R11;
 import static dev.vesper.machine.cpu.emit.HostAssembler.R13;
 import static dev.vesper.machine.cpu.emit.HostAssembler.R14;
+import static dev.vesper.machine.cpu.emit.HostAssembler.R15;
 import static dev.vesper.machine.cpu.emit.HostAssembler.RAX;
 import static dev.vesper.machine.cpu.emit.HostAssembler.RCX;
 import static dev.vesper.machine.cpu.emit.HostAssembler.RDI;
@@ -45,6 +46,9 @@ final class StringEmitter {
     int n = elementSize(in);
     a.state(NativeState.STRING_CHECK).load(RCX);
     e.missUnlessZero();
+    if ((in.rep || in.repne) && e.index() == 0) {
+      missIfResumed();
+    }
     if (moves) {
       a.move(R13, RSI);
       e.lookUp(n, false);
@@ -59,6 +63,19 @@ final class StringEmitter {
       single(moves, n);
     }
     return true;
+  }
+
+  /** RFLAGS.RF stays set while a repeated instruction goes on behind an IRET. */
+  private void missIfResumed() {
+    a.state(NativeState.RESUME).load(RCX);
+    // NOT RCX: the negative less 1. The block's instructions are off the budget already.
+    a.register(RCX).legacy(0, false, true, MAP_1, 0xF7, 2, false);
+    a.memory(RCX, R15, 0, 1 + e.length()).lea(RCX);
+    int resumed = a.jrcxz();
+    int on = a.jmp();
+    a.bind8(resumed);
+    e.miss();
+    a.bind32(on, a.position());
   }
 
   private static int elementSize(Insn in) {

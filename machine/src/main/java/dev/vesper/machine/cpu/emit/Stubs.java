@@ -98,7 +98,7 @@ final class Stubs {
     inToState(NativeState.IN_AVX, NativeState.AVX);
     inToState(NativeState.IN_FS_CHECK, NativeState.FS_CHECK);
     inToState(NativeState.IN_GS_CHECK, NativeState.GS_CHECK);
-    for (int i = NativeState.IN_EFLAGS; i <= NativeState.IN_RETURN_CHECK; i++) {
+    for (int i = NativeState.IN_EFLAGS; i <= NativeState.IN_RESUME; i++) {
       inToState(i, NativeState.EFLAGS + 8 * (i - NativeState.IN_EFLAGS));
     }
     in(RAX, NativeState.IN_MXCSR);
@@ -159,6 +159,7 @@ final class Stubs {
     outOfState(NativeState.GS_BASE, NativeState.IN_GS_BASE);
     outOfState(NativeState.SHADOW, NativeState.IN_SHADOW);
     outOfState(NativeState.KERNEL_GS_BASE, NativeState.IN_KERNEL_GS_BASE);
+    outOfState(NativeState.RESUME, NativeState.IN_RESUME);
     a.state(NativeState.SSE).load(RCX);
     int loaded = a.jrcxz();
     int skip = a.jmp();

@@ -89,6 +89,7 @@ final class HostInstruction {
           NativeState.GS_BASE,
           NativeState.SHADOW,
           NativeState.KERNEL_GS_BASE,
+          NativeState.RESUME,
           NativeState.TEMPORARY,
           NativeState.TEMPORARY_2,
           NativeState.KEPT_FLAGS,
