@@ -11,6 +11,9 @@ import dev.vesper.machine.launch.EndorsementChain;
 import dev.vesper.machine.launch.EndorsementKey;
 import dev.vesper.machine.launch.ReportField;
 import dev.vesper.machine.launch.SnpProduct;
+import dev.vesper.machine.observe.Event;
+import dev.vesper.machine.observe.check.Checker;
+import dev.vesper.machine.observe.check.Rule;
 import dev.vesper.machine.spec.Hardware;
 import dev.vesper.machine.spec.HostCertificates;
 import dev.vesper.machine.spec.MachineSpec;
@@ -23,13 +26,17 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.TreeMap;
+import java.util.TreeSet;
 import java.util.zip.GZIPInputStream;
 import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -121,6 +128,35 @@ final class LinuxSvsmTest {
     report(t, "MODULE", sha.digest(manifest), 0);
     byte[] table = EndorsementChain.of(SnpProduct.MILAN, t.machine().spec().seed()).table();
     assertThat(shown(t.console(), "CERTIFICATES")).startsWith(table);
+  }
+
+  /**
+   * What crosses between the levels is seen, on one line of time, and judged: the module breaks no
+   * rule, and the kernel's response to a call counts as compared although it writes the MSR before.
+   */
+  @Test
+  void callsAreSeenAndJudged() throws Exception {
+    TestMachine t =
+        TestMachine.of(
+            MachineSpec.builder(SevMode.SNP, DebianSuite.of("trixie").kernel(), b -> {})
+                .snp(SnpLaunch.DEFAULT.withService(ServiceModule.image()))
+                .append("console=ttyS0"));
+    Checker checker = new Checker();
+    t.machine().trace(checker, true);
+    List<Event.SvsmCalled> calls = new ArrayList<>();
+    Set<Integer> levels = new TreeSet<>();
+    t.machine().on(Event.SvsmCalled.class, calls::add);
+    t.machine().on(Event.GhcbExchange.class, e -> levels.add(e.at().vmpl()));
+    t.run(900_000_000L);
+    assertThat(calls).hasSizeGreaterThan(100).allMatch(c -> c.result() == 0);
+    assertThat(levels).containsExactly(0, 2);
+    long module = 0xFFFF_FFFF_8000_0000L;
+    assertThat(checker.findings().stream().map(f -> f.rule()))
+        .contains(Rule.RESULT_MERGE)
+        .doesNotContain(Rule.MSR_RESPONSE_UNCHECKED, Rule.SVSM_NOT_PENDING, Rule.SVSM_NOT_TAKEN);
+    assertThat(checker.findings())
+        .as("of the module")
+        .noneMatch(f -> Long.compareUnsigned(f.rip() - module, 1 << 20) < 0);
   }
 
   /** The rest: several processors, the other board. */

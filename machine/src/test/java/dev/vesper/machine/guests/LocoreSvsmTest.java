@@ -103,7 +103,11 @@ final class LocoreSvsmTest {
     }
     assertThat(c.findings())
         .extracting(Finding::rule)
-        .containsOnly(Rule.PAGE_NOT_VALIDATED, Rule.DOUBLE_VALIDATION);
+        .containsOnly(
+            Rule.PAGE_NOT_VALIDATED,
+            Rule.DOUBLE_VALIDATION,
+            Rule.SVSM_UNKNOWN_CALL,
+            Rule.SVSM_LIST);
   }
 
   @Test

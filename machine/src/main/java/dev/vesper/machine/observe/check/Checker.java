@@ -202,7 +202,12 @@ public final class Checker implements EventSink {
             v.response.compare();
           }
         }
-        case MSR_WRITE -> closeResponse(v, MsrRequest.info(a.value(i)) == MsrRequest.TERM_REQ);
+        case MSR_WRITE -> {
+          // What has been read is the guest's, and may be compared behind this.
+          if (v.response != null && !v.response.isRead()) {
+            closeResponse(v, MsrRequest.info(a.value(i)) == MsrRequest.TERM_REQ);
+          }
+        }
         case READ, WRITE -> {
           if (v.answer != null) {
             v.answer.access(a, i, at, v.current());

@@ -90,6 +90,10 @@ final class MsrResponse {
     read = true;
   }
 
+  boolean isRead() {
+    return read;
+  }
+
   void compare() {
     compared = true;
   }
