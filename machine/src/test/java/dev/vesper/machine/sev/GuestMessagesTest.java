@@ -282,7 +282,8 @@ final class GuestMessagesTest {
   @Test
   void scaleAndOffsetOfSecureTscAreTold() {
     SecureTsc tsc = new SecureTsc(SecureTsc.ofKilohertz(2_445_445).scale(), 0x1234);
-    GuestMessages f = new GuestMessages(
+    GuestMessages f =
+        new GuestMessages(
             about, new ReportKeys(CHIP, null), SnpProduct.MILAN, new byte[32], keys, HOST, tsc);
     byte[] page = f.answer(request(1, GuestMessageType.TSC_INFO_REQ, 0, new byte[0x80]));
     GuestMessage r =
