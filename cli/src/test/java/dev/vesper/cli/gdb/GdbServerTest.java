@@ -69,7 +69,7 @@ final class GdbServerTest {
       assertThat(s.ask("Z1," + at(AGAIN) + ",1")).isEqualTo("OK");
       assertThat(s.ask("vCont;c:p1.-1")).endsWith("hwbreak:;");
       assertThat(s.register(RIP)).isEqualTo(AGAIN);
-      assertThat(Packets.bytes(s.ask("m100000,5"))).startsWith(0xbb, 0, 0, 0x30, 0);
+      assertThat(GdbSession.bytes(s.ask("m100000,5"))).startsWith(0xbb, 0, 0, 0x30, 0);
     }
   }
 

@@ -15,7 +15,9 @@ import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.jspecify.annotations.Nullable;
@@ -117,20 +119,23 @@ final class GdbSession implements Closeable {
     return Packets.text(data.toByteArray());
   }
 
+  static byte[] bytes(String hex) {
+    return Objects.requireNonNull(Packets.bytes(hex), hex);
+  }
+
   /** {@return what a command of the monitor says} */
   String monitor(String command) throws IOException {
     StringBuilder said = new StringBuilder();
     for (String a = ask("qRcmd," + Packets.hex(command)); !a.equals("OK"); a = answer()) {
       assertThat(a).startsWith("O");
-      said.append(
-          new String(Packets.bytes(a.substring(1)), java.nio.charset.StandardCharsets.UTF_8));
+      said.append(new String(bytes(a.substring(1)), StandardCharsets.UTF_8));
     }
     return said.toString();
   }
 
   /** {@return a register by its number} */
   long register(int number) throws IOException {
-    byte[] b = Packets.bytes(ask("p" + Integer.toHexString(number)));
+    byte[] b = bytes(ask("p" + Integer.toHexString(number)));
     long v = 0;
     for (int i = Math.min(8, b.length) - 1; i >= 0; i--) {
       v = v << 8 | b[i] & 0xFF;
