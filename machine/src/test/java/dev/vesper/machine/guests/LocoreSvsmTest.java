@@ -49,7 +49,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** The reference guest at VMPL2 under the service module, and either of them broken. */
 final class LocoreSvsmTest {
   private static final long RMP_VIOLATION = 1L << 31;
-  private static final long MEMORY = 64L << 20;
+  private static final long MEMORY = 26L << 20;
 
   /** Where the module lies: the last 2 MiB. */
   private static final long MODULE = MEMORY - (2 << 20);
@@ -156,7 +156,7 @@ final class LocoreSvsmTest {
     }
     assertThat(hex.formatHex(given, 0x140, 0x160))
         .as("base, size, calling area, version, level")
-        .isEqualTo("0000e003000000000000200000000000" + "00f00900000000000100000002000000");
+        .isEqualTo("00008001000000000000200000000000" + "00f00900000000000100000002000000");
     HostMemory host = r.machine().hostView();
     assertThat(host.bytes(SECRETS, 4096)).isNotEqualTo(all);
   }
@@ -173,7 +173,7 @@ final class LocoreSvsmTest {
                 SERVED));
     Outcome o = t.run(50_000_000L);
     assertThat(o.status()).as(o.reason()).isEqualTo(Outcome.PAGE_REFUSED);
-    assertThat(o.reason()).contains("the VMPL that runs lacks the permission", "GPA 0x3");
+    assertThat(o.reason()).contains("the VMPL that runs lacks the permission", "GPA 0x1");
   }
 
   @Test
@@ -232,7 +232,7 @@ final class LocoreSvsmTest {
       mov rcx, [gs:CI_CAA_VADDR]
       call attest_operation
       mov rcx, [gs:CI_CAA_VADDR]
-      mov qword [rcx+8+48], 0x2000000
+      mov qword [rcx+8+48], 0x1700000
       mov qword [rcx+8+56], CERTIFICATES
       mov rax, SVSM_ATTEST_SERVICES
       mov rcx, [gs:CI_CAA_PADDR]
