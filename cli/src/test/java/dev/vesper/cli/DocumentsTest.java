@@ -3,6 +3,7 @@ package dev.vesper.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.fail;
 
+import dev.vesper.fixtures.IgvmBuilder;
 import dev.vesper.guest.FlatGuest;
 import dev.vesper.machine.launch.SnpProduct;
 import java.io.IOException;
@@ -63,6 +64,7 @@ final class DocumentsTest {
           "vesper.toml",
           "args",
           "OVMF.fd",
+          "coconut-qemu.igvm",
           "bios-256k.bin",
           "report.bin",
           "guest.bin",
@@ -135,6 +137,8 @@ final class DocumentsTest {
     System.arraycopy(table, 0, firmware, firmware.length - 32 - table.length, table.length);
     Files.write(dir.resolve("OVMF.fd"), firmware);
     Files.write(dir.resolve("bios-256k.bin"), firmware);
+    byte[] stays = {(byte) 0xEB, (byte) 0xFE};
+    Files.write(dir.resolve("coconut-qemu.igvm"), IgvmBuilder.flat(stays, 1).build());
     Files.writeString(dir.resolve("args"), "-m 64M\n");
     Files.write(dir.resolve("report.bin"), AttestSamples.milan());
     Files.copy(AttestSamples.real("vs_vcek_milan.der"), dir.resolve("vcek.der"));
