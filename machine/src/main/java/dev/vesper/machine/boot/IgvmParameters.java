@@ -2,6 +2,7 @@ package dev.vesper.machine.boot;
 
 import dev.vesper.machine.device.acpi.AcpiTables;
 import dev.vesper.machine.device.acpi.Board;
+import dev.vesper.machine.device.acpi.TopologyTables;
 import dev.vesper.machine.host.GuestRam;
 import dev.vesper.machine.igvm.IgvmFile;
 import dev.vesper.machine.igvm.IgvmHeader;
@@ -22,8 +23,8 @@ import java.util.Objects;
  * <p>Little endian. The count of processors and the environment are u32, the environment's bit 0
  * says that memory is the host's until the guest asks for it. An entry of the memory map: first
  * page u64, count of pages u64, type u16 (0 memory), flags u16, reserved u32; the last one has no
- * pages. Ranges of devices are two of first page u64 and count u64. ACPI's MADT, the command line
- * with a zero behind it, and the device tree are as they are elsewhere.
+ * pages. Ranges of devices are two of first page u64 and count u64. ACPI's MADT, SRAT, SLIT and
+ * PPTT, the command line with a zero behind it, and the device tree are as they are elsewhere.
  */
 final class IgvmParameters {
   private static final int PAGE_BITS = 12;
@@ -90,6 +91,9 @@ final class IgvmParameters {
       case ENVIRONMENT_INFO_PARAMETER -> number(1);
       case COMMAND_LINE -> (options.commandLine() + "\0").getBytes(StandardCharsets.ISO_8859_1);
       case MADT -> new AcpiTables(board(p)).multipleApics();
+      case SRAT -> TopologyTables.systemResourceAffinity(board(p));
+      case SLIT -> TopologyTables.systemLocality();
+      case PPTT -> TopologyTables.processorProperties(board(p));
       case MEMORY_MAP -> memoryMap();
       case MMIO_RANGES -> windows(board(p));
       case DEVICE_TREE -> deviceTree();

@@ -80,14 +80,24 @@ public final class AcpiTables {
     return at;
   }
 
+  /** {@return the header of a table of so many bytes, without its sum} */
+  static byte[] header(String signature, int revision, int length) {
+    ByteBuffer h = ByteBuffer.allocate(36).order(ByteOrder.LITTLE_ENDIAN);
+    h.put(ascii(signature)).putInt(length).put((byte) revision).put((byte) 0);
+    return h.put(ascii("VESPER"))
+        .put(ascii("VESPERPC"))
+        .putInt(1)
+        .put(ascii("VSPR"))
+        .putInt(1)
+        .array();
+  }
+
   /** {@return where a table begins that has its header and body now} */
   private int table(String signature, int revision, byte[] body) {
     tables.position(tables.position() + 15 & ~15);
     int at = tables.position();
     int length = 36 + body.length;
-    tables.put(ascii(signature)).putInt(length).put((byte) revision).put((byte) 0);
-    tables.put(ascii("VESPER")).put(ascii("VESPERPC")).putInt(1).put(ascii("VSPR")).putInt(1);
-    tables.put(body);
+    tables.put(header(signature, revision, length)).put(body);
     sums.add(new Sum(false, at + 9, at, length));
     return at;
   }
