@@ -9,6 +9,7 @@ import dev.vesper.machine.observe.format.EventCodec;
 import dev.vesper.machine.observe.format.TextWriter;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.SevMode;
+import dev.vesper.machine.spec.SnpLaunch;
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
@@ -100,7 +101,10 @@ final class SvsmCallsTest {
     List<Event> events = new ArrayList<>();
     try (Machine m =
         new Machine(
-            MachineSpec.builder(SevMode.SNP, SnpGuest.image(VmplTest.PROLOGUE + source), b -> {})
+            MachineSpec.builder(
+                    SevMode.SNP,
+                    SnpGuest.image(VmplTest.prologue(SnpLaunch.SNP_ACTIVE) + source),
+                    b -> {})
                 .memoryBytes(16 << 20)
                 .snp(VmplTest.LEVELS)
                 .build())) {

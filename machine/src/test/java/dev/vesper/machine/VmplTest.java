@@ -30,7 +30,7 @@ final class VmplTest {
       SnpLaunch.DEFAULT.withHost(SnpHost.KVM.offering(HvFeatures.MULTI_VMPL));
 
   /** The save area is a page that does not lie at 2 MiB; the other level begins at {@code low}. */
-  static final String PROLOGUE =
+  private static final String PROLOGUE =
       """
       equ AREA 0x401000
       equ OTHER_GHCB 0x303000
@@ -129,10 +129,11 @@ final class VmplTest {
 
   /** Runs a guest whose level 2 has some features. */
   private static SnpGuest run(long features, String source, int execution) throws Exception {
-    return SnpGuest.run(of(features) + source, LEVELS, b -> b, execution);
+    return SnpGuest.run(prologue(features) + source, LEVELS, b -> b, execution);
   }
 
-  private static String of(long features) {
+  /** {@return what a guest begins with whose level 2 has some features} */
+  static String prologue(long features) {
     return PROLOGUE.replace("LOW_FEATURES", Long.toString(features));
   }
 
@@ -215,7 +216,7 @@ final class VmplTest {
   @ParameterizedTest
   @ValueSource(strings = {"0x20000", "0x20001"})
   void eachLevelHasItsOwnGhcb(String creation) throws Exception {
-    assertThat(findings((of(1) + PING_PONG).replace("0x20000", creation)))
+    assertThat(findings((prologue(1) + PING_PONG).replace("0x20000", creation)))
         .extracting(Finding::rule)
         .doesNotContain(Rule.GHCB_NOT_REGISTERED, Rule.HOST_UNREGISTERED);
   }
@@ -239,7 +240,7 @@ final class VmplTest {
   /** The checker knows which level runs when an interrupt has had the other one run. */
   @Test
   void anInterruptThatHasAnotherLevelRunIsSeen() throws Exception {
-    assertThat(findings(of(ALTERNATE) + TIMER))
+    assertThat(findings(prologue(ALTERNATE) + TIMER))
         .extracting(Finding::rule)
         .doesNotContain(Rule.GHCB_NOT_REGISTERED, Rule.HOST_UNREGISTERED);
   }
@@ -269,13 +270,13 @@ final class VmplTest {
             jmp end
         low:
         """;
-    assertThat(findings(of(1) + source.formatted("AREA")))
+    assertThat(findings(prologue(1) + source.formatted("AREA")))
         .filteredOn(f -> f.rule() == Rule.VMSA_FREED)
         .extracting(Finding::message)
         .singleElement()
         .asString()
         .contains("0x401000", "APIC ID 0 at VMPL2");
-    assertThat(findings(of(1) + source.formatted("0x403000")))
+    assertThat(findings(prologue(1) + source.formatted("0x403000")))
         .filteredOn(f -> f.rule() == Rule.VMSA_FREED)
         .extracting(Finding::message)
         .singleElement()
@@ -849,7 +850,7 @@ final class VmplTest {
             mov rax, 0x16
             call protocol
         """;
-    SnpGuest g = SnpGuest.run(of(0xD) + source, restricted, b -> b, execution).ended();
+    SnpGuest g = SnpGuest.run(prologue(0xD) + source, restricted, b -> b, execution).ended();
     assertThat(g.result(1)).as("exit code").isEqualTo(0x404);
     assertThat(g.result(2)).as("event on its way").isEqualTo(0x8000_031CL);
     assertThat(g.result(0)).as("rings").isEqualTo(1);

@@ -13,7 +13,7 @@ import java.util.stream.Collectors;
 
 /**
  * What is typed behind {@code monitor}: QEMU's commands in its words and forms where clients take
- * them apart (spec: debug 4.2), and ours.
+ * them apart, and ours.
  */
 final class Monitor {
   private static final String HELP =

@@ -13,7 +13,7 @@ import org.jspecify.annotations.Nullable;
 /**
  * The registers that gdb is told of, in the order of their numbers. It is the layout of x86-64
  * whatever mode the guest is in, because gdb cannot take another one in the middle of a session; in
- * other modes the upper halves and R8 to R15 are zero, as QEMU has them (spec: debug section 2).
+ * other modes the upper halves and R8 to R15 are zero, as QEMU has them.
  */
 final class RegisterSet {
   /** gdb's features, in the order in which they are described. */

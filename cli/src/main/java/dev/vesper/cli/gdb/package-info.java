@@ -1,8 +1,8 @@
 /**
- * gdb's remote serial protocol (GDB manual, appendix E; spec: debug section 1): {@link
- * dev.vesper.cli.gdb.PacketReader} and {@link dev.vesper.cli.gdb.Packets} are its bytes, {@link
- * dev.vesper.cli.gdb.Client} is who has connected, {@link dev.vesper.cli.gdb.RegisterSet} and
- * {@link dev.vesper.cli.gdb.TargetDescription} what gdb is told of the processor, {@link
+ * gdb's remote serial protocol (GDB manual, appendix E): {@link dev.vesper.cli.gdb.PacketReader}
+ * and {@link dev.vesper.cli.gdb.Packets} are its bytes, {@link dev.vesper.cli.gdb.Client} is who
+ * has connected, {@link dev.vesper.cli.gdb.RegisterSet} and {@link
+ * dev.vesper.cli.gdb.TargetDescription} what gdb is told of the processor, {@link
  * dev.vesper.cli.gdb.Points} its breakpoints and watchpoints, {@link
  * dev.vesper.cli.gdb.AgentExpression} their conditions, {@link dev.vesper.cli.gdb.Stub} answers
  * packets, {@link dev.vesper.cli.gdb.Monitor} what is typed behind {@code monitor}, and {@link
