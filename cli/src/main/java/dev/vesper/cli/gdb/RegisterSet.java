@@ -65,8 +65,8 @@ final class RegisterSet {
     "r14", "r15"
   };
 
-  /** The numbers of those in instructions. */
-  private static final int[] NUMBERS = {0, 3, 1, 2, 6, 7, 5, 4, 8, 9, 10, 11, 12, 13, 14, 15};
+  /** The numbers of the general registers in instructions, in gdb's and QEMU's order. */
+  static final int[] NUMBERS = {0, 3, 1, 2, 6, 7, 5, 4, 8, 9, 10, 11, 12, 13, 14, 15};
 
   private static final SegmentRegister[] SELECTORS = {
     SegmentRegister.CS,

@@ -14,8 +14,6 @@ final class RegistersText {
     "R13", "R14", "R15"
   };
 
-  private static final int[] NUMBERS = {0, 3, 1, 2, 6, 7, 5, 4, 8, 9, 10, 11, 12, 13, 14, 15};
-
   private static final SegmentRegister[] SEGMENTS = {
     SegmentRegister.ES,
     SegmentRegister.CS,
@@ -41,7 +39,8 @@ final class RegistersText {
     int count = wide ? 16 : 8;
     for (int i = 0; i < count; i++) {
       String name = wide ? WIDE[i] : "E" + WIDE[i].substring(1);
-      long value = wide ? v.gpr(NUMBERS[i]) : v.gpr(NUMBERS[i]) & 0xFFFF_FFFFL;
+      long value =
+          wide ? v.gpr(RegisterSet.NUMBERS[i]) : v.gpr(RegisterSet.NUMBERS[i]) & 0xFFFF_FFFFL;
       b.append(name).append('=').append(width.formatted(value)).append(i % 4 == 3 ? '\n' : ' ');
     }
     long flags = v.rflags();
