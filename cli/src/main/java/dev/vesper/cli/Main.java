@@ -68,7 +68,7 @@ public final class Main implements Runnable {
     SUBCOMMANDS.put("igvm", () -> new IgvmCommand(confine));
     SUBCOMMANDS.put("session", SessionCommand::new);
     SUBCOMMANDS.put("isa", IsaCommand::new);
-    SUBCOMMANDS.put("symbols", SymbolsCommand::new);
+    SUBCOMMANDS.put("symbols", () -> new SymbolsCommand(confine));
     SUBCOMMANDS.put("dissector", DissectorCommand::new);
   }
 
