@@ -75,13 +75,11 @@ final class IgvmCommandTest {
     Files.write(dir.resolve("g.igvm"), good);
     Files.write(
         dir.resolve("two.igvm"), builder().context(1, IgvmBuilder.area(0x10_0000, 1)).build());
-    Files.write(dir.resolve("srat.igvm"), parameter(0x308));
+    byte[] full =
+        builder().area(0, 4096, new byte[0]).parameter(0x308, 0, 4090).insert(0x40_0000, 0).build();
+    Files.write(dir.resolve("full.igvm"), full);
     Files.write(dir.resolve("new.igvm"), IgvmBuilder.snp().header(0x3FF, new byte[8]).build());
     Files.write(dir.resolve("raw"), new byte[4096]);
-  }
-
-  private static byte[] parameter(int type) {
-    return builder().area(0, 4096, new byte[0]).parameter(type, 0, 0).insert(0x40_0000, 0).build();
   }
 
   @ParameterizedTest
@@ -141,7 +139,7 @@ final class IgvmCommandTest {
         "run --sev es -igvm $g.igvm | SEV_ES (5), but for SEV_SNP (2)",
         "run --sev snp -m 1M -igvm $g.igvm | -m",
         "run --sev snp -m 16M -igvm $two.igvm | -smp",
-        "run --sev snp -m 16M -igvm $srat.igvm | SRAT (0x308)",
+        "run --sev snp -m 16M -igvm $full.igvm | no room for SRAT (0x308)",
         "run --sev snp -igvm $new.igvm | 0x3ff",
         "run --sev snp -m 16M -igvm $g.igvm --policy 0xb0000 | --policy",
         "run --sev snp -m 16M -igvm $g.igvm --guest-features 9 | --guest-features",
