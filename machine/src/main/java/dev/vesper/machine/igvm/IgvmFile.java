@@ -34,6 +34,10 @@ public final class IgvmFile {
   private static final int CHECKSUM = 20;
   private static final int HEADER = 8;
   private static final int PAGE = 4096;
+
+  /** The longest area of parameters: one is made as a whole, whatever its file's length. */
+  private static final int MOST_PARAMETERS = 64 << 20;
+
   private static final int PART_OF_KEY = 72;
   private static final int PART_OF_SIGNATURE = 2 * PART_OF_KEY;
 
@@ -322,9 +326,11 @@ public final class IgvmFile {
         if (areas.put(a.index(), true) != null) {
           throw refused("has parameter area " + a.index() + " twice");
         }
-        if (a.length() <= 0 || (a.length() & PAGE - 1) != 0) {
+        if (a.length() <= 0 || a.length() > MOST_PARAMETERS || (a.length() & PAGE - 1) != 0) {
           throw refused(
-              "has a parameter area of " + hex(a.length()) + " bytes, which are no pages");
+              "has a parameter area of "
+                  + hex(a.length())
+                  + " bytes: there are whole pages, of up to 64 MiB");
         }
       }
       case IgvmHeader.Parameter p -> requireArea(areas.get(p.area()), p.area(), p.type());

@@ -71,6 +71,9 @@ final class IgvmFileTest {
     refused(two.build(), "area 4 after");
     refused(snp().area(4, 4096, NONE).area(4, 4096, NONE).build(), "area 4 twice");
     refused(snp().area(4, 100, NONE).build(), "0x64 bytes");
+    for (long length : new long[] {0x400_1000, 0x8000_0000L, 0x1_0000_0000L, -4096}) {
+      refused(snp().area(4, length, NONE).build(), "0x" + Long.toHexString(length) + " bytes");
+    }
   }
 
   @Test
