@@ -27,6 +27,9 @@ final class Monitor {
       name                  what the code at RIP is called
       """;
 
+  /** More than anybody waits for, so that a stranger's take no memory without end. */
+  private static final int MOST_STOPS = 64;
+
   private final Machine machine;
   private final GuestMemory view;
 
@@ -55,6 +58,13 @@ final class Monitor {
   /** Takes the events over that were asked for of a machine before. */
   void takeOver(Monitor before) {
     stops.putAll(before.stops);
+  }
+
+  /** Goes back to how a client finds it: what one has asked for is not the next one's. */
+  void forget() {
+    stops.clear();
+    view.host(false);
+    view.physical(false);
   }
 
   /** Runs a command; what it says is handed on. */
@@ -110,20 +120,27 @@ final class Monitor {
             : "memory is read as the guest sees it\n");
   }
 
+  private void stopOnCode(String what, Consumer<String> out) {
+    try {
+      long code = Packets.number(what.replaceFirst("^0[xX]", ""));
+      String name = "0x" + Long.toHexString(code);
+      if (stops.size() == MOST_STOPS && !stops.containsKey(name)) {
+        out.accept("there are %d already: begin again with stop-on none%n".formatted(MOST_STOPS));
+        return;
+      }
+      stops.put(name, Until.event(Event.VcRaised.class, e -> e.exit() == code));
+    } catch (NumberFormatException e) {
+      out.accept("stop-on takes vc, vmgexit, a code as 0x72, or none\n");
+    }
+  }
+
   private void stopOn(String what, Consumer<String> out) {
     switch (what) {
       case "none" -> stops.clear();
       case "vc" -> stops.put(what, Until.event(Event.VcRaised.class));
       case "vmgexit" -> stops.put(what, Until.event(Event.GhcbExchange.class));
       case "" -> {}
-      default -> {
-        try {
-          int code = (int) Packets.number(what.replaceFirst("^0[xX]", ""));
-          stops.put(what, Until.event(Event.VcRaised.class, e -> e.exit() == code));
-        } catch (NumberFormatException e) {
-          out.accept("stop-on takes vc, vmgexit, a code as 0x72, or none\n");
-        }
-      }
+      default -> stopOnCode(what, out);
     }
     out.accept(
         stops.isEmpty()

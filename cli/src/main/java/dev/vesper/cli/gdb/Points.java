@@ -31,6 +31,12 @@ final class Points {
   /** More than any client sets by itself, so that a stranger's take no memory without end. */
   private static final int MOST = 10_000;
 
+  /** Conditions of one point, all of which are worked out when it is met. */
+  private static final int MOST_CONDITIONS = 64;
+
+  /** Bytes of the conditions of all points. */
+  private static final int MOST_BYTES = 4 << 20;
+
   private final Map<Key, List<byte[]>> conditions = new LinkedHashMap<>();
   private final Map<Key, Registration> set = new LinkedHashMap<>();
   private @Nullable Machine machine;
@@ -81,6 +87,9 @@ final class Points {
           addConditions(when, fields[i]);
         }
       }
+      if (when.size() > MOST_CONDITIONS || bytes(when) + bytesBesides(key) > MOST_BYTES) {
+        return Stub.MALFORMED;
+      }
       insert(key, when);
       return Stub.OK;
     } catch (IllegalArgumentException e) {
@@ -107,6 +116,17 @@ final class Points {
       to.add(code);
       at = (int) end;
     }
+  }
+
+  private static long bytes(List<byte[]> when) {
+    return when.stream().mapToLong(c -> c.length).sum();
+  }
+
+  private long bytesBesides(Key k) {
+    return conditions.entrySet().stream()
+        .filter(e -> !e.getKey().equals(k))
+        .mapToLong(e -> bytes(e.getValue()))
+        .sum();
   }
 
   private void insert(Key k, List<byte[]> when) {

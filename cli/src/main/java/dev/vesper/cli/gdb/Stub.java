@@ -177,7 +177,8 @@ final class Stub {
   }
 
   private static int index(String hex) {
-    return (int) Math.min(Integer.MAX_VALUE, Packets.number(hex) & Long.MAX_VALUE);
+    long n = Packets.number(hex);
+    return n < 0 ? Integer.MAX_VALUE : (int) Math.min(Integer.MAX_VALUE, n);
   }
 
   private String set(String what) {
