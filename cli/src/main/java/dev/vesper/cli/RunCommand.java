@@ -287,8 +287,11 @@ final class RunCommand implements Options.Command {
       TraceWriter lines = limit.trace("-v", Terminal.errStream(), Terminal::lines);
       EventSink sink = sink(files, checker, lines);
       outputs.deadline(end);
-      Outcome o =
-          kept(runs(first, whole, names, sink, log, end, quiet, ending), end, quiet, ending);
+      Outcome life = runs(first, whole, names, sink, log, end, quiet, ending);
+      if (door != null) {
+        door.server().conclude(life);
+      }
+      Outcome o = kept(life, end, quiet, ending);
       time.ended(o.status());
       // What is written now may take its time, and Ctrl-C is nobody's but ours.
       RawTerminal.restore();

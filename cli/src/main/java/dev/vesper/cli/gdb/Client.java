@@ -4,10 +4,9 @@ import java.io.Closeable;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.ReadableByteChannel;
-import java.nio.channels.WritableByteChannel;
 import java.util.function.Consumer;
 
-/** Who has connected. A thread of its own reads what it says. */
+/** Who has connected. A thread of its own reads what it says, and another writes to it. */
 final class Client implements Closeable {
   /** What comes from a client. */
   sealed interface Said {}
@@ -21,16 +20,22 @@ final class Client implements Closeable {
   /** It has said something. */
   record Told(PacketReader.Message message) implements Said {}
 
+  /** Where what is said to a client goes. */
+  interface Outgoing extends Closeable {
+    /** Sends bytes, without waiting for who does not take them. */
+    void send(byte[] b) throws IOException;
+  }
+
   private static final int PART = 1 << 16;
 
   private final ReadableByteChannel in;
-  private final WritableByteChannel out;
+  private final Outgoing out;
   private byte[] last = {};
 
   /** Packets are acknowledged until the client does not want it any more. */
   private volatile boolean acknowledges = true;
 
-  Client(ReadableByteChannel in, WritableByteChannel out) {
+  Client(ReadableByteChannel in, Outgoing out) {
     this.in = in;
     this.out = out;
   }
@@ -61,13 +66,13 @@ final class Client implements Closeable {
     switch (m) {
       case PacketReader.Packet p -> {
         if (acknowledges) {
-          write(new byte[] {'+'});
+          out.send(new byte[] {'+'});
         }
         to.accept(new Told(p));
       }
       case PacketReader.Broken b -> {
         if (acknowledges) {
-          write(new byte[] {'-'});
+          out.send(new byte[] {'-'});
         }
       }
       case PacketReader.Interrupt i -> to.accept(new Told(i));
@@ -89,22 +94,16 @@ final class Client implements Closeable {
   /** Sends the last packet again. */
   void again() {
     try {
-      write(last);
+      out.send(last);
     } catch (IOException e) {
       return;
     }
   }
 
-  private synchronized void write(byte[] bytes) throws IOException {
-    ByteBuffer b = ByteBuffer.wrap(bytes);
-    while (b.hasRemaining()) {
-      out.write(b);
-    }
-  }
-
   @Override
   public void close() throws IOException {
-    in.close();
+    // What it has been told last it may still read.
     out.close();
+    in.close();
   }
 }

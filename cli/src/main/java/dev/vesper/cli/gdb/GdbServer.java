@@ -70,7 +70,7 @@ public final class GdbServer implements Closeable {
   /** Has one client, who is there already, as behind {@code target remote |}. */
   public static GdbServer over(ReadableByteChannel in, WritableByteChannel out, boolean standing) {
     GdbServer s = new GdbServer(null, standing);
-    start(() -> s.listen(new Client(in, out)));
+    start(() -> s.listen(new Client(in, new Outbox(out))));
     return s;
   }
 
@@ -82,8 +82,9 @@ public final class GdbServer implements Closeable {
 
   private void accept(ServerSocketChannel s) {
     while (s.isOpen()) {
-      try (SocketChannel c = s.accept()) {
-        listen(new Client(c, c));
+      try (SocketChannel c = s.accept();
+          Client who = new Client(c, new Outbox(c))) {
+        listen(who);
       } catch (IOException e) {
         // Who knocked has gone, or the server is closed.
         continue;
@@ -175,7 +176,6 @@ public final class GdbServer implements Closeable {
     for (; ; ) {
       Outcome o = over.get();
       if (o != null) {
-        farewell(o);
         return new Then(Resume.ON, o);
       }
       Spoken s = next();
@@ -215,7 +215,13 @@ public final class GdbServer implements Closeable {
   private @Nullable Then hear(Spoken s, Machine m, Monitor now) {
     switch (s.what) {
       case Client.Arrived a -> meet(s.by, m, now);
-      case Client.Left l -> leave();
+      case Client.Left l -> {
+        leave();
+        if (listening == null) {
+          // Nobody else could let the guest go on.
+          return new Then(Resume.ON, new Outcome(Outcome.QUIT, "the debugger has gone"));
+        }
+      }
       case Client.Told t -> {
         Stub st = stub;
         if (t.message() instanceof PacketReader.Packet p && st != null) {
@@ -241,9 +247,18 @@ public final class GdbServer implements Closeable {
 
   /** What the client has set goes with it. */
   private void leave() {
-    points.clear();
+    forget();
     client = null;
     stub = null;
+  }
+
+  /** Nobody waits for the guest any more: nothing may have it stand still. */
+  private void forget() {
+    points.clear();
+    Monitor m = monitor;
+    if (m != null) {
+      m.forget();
+    }
     awaited = false;
   }
 
@@ -255,8 +270,7 @@ public final class GdbServer implements Closeable {
         yield new Then(st.resume(), null);
       }
       case DETACH -> {
-        points.clear();
-        awaited = false;
+        forget();
         yield new Then(Resume.ON, null);
       }
       case KILL -> new Then(Resume.ON, new Outcome(Outcome.QUIT, "ended by the debugger"));
@@ -330,7 +344,6 @@ public final class GdbServer implements Closeable {
   private Outcome ended(Machine m, Outcome o, Monitor now, Supplier<@Nullable Outcome> over) {
     Stub st = stub;
     if (st == null || o.is(Outcome.POWER_OFF) || over.get() != null) {
-      farewell(o);
       return o;
     }
     if (awaited) {
@@ -342,11 +355,13 @@ public final class GdbServer implements Closeable {
       Spoken s = next();
       t = s == null ? null : hear(s, m, now);
     }
-    farewell(o);
     return o;
   }
 
-  private void farewell(Outcome o) {
+  /**
+   * Says that there is nothing more to come: a run's end may be one that another machine follows.
+   */
+  public void conclude(Outcome o) {
     Stub st = stub;
     if (st != null && awaited) {
       awaited = false;

@@ -1,10 +1,21 @@
 package dev.vesper.cli.gdb;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.vesper.guest.FlatGuest;
 import dev.vesper.guest.Locore;
+import dev.vesper.machine.Machine;
+import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.Outcome;
 import dev.vesper.machine.spec.SevMode;
+import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.PipedInputStream;
+import java.io.PipedOutputStream;
+import java.nio.channels.Channels;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
@@ -146,6 +157,7 @@ final class GdbServerTest {
       assertThat(s.ask("P12=00000000")).as("CS").isEqualTo("E95");
       assertThat(s.ask("P0=00")).isEqualTo("E22");
       assertThat(s.ask("pffff")).isEqualTo("E14");
+      assertThat(s.ask("p8000000000000000")).isEqualTo("E14");
     }
   }
 
@@ -240,6 +252,7 @@ final class GdbServerTest {
           .contains("<thread id=\"p1.1\" core=\"0\"", "64-bit, CPL 0]");
       assertThat(s.ask("qXfer:memory-map:read::0,fff")).startsWith("l").contains("\"ram\"");
       assertThat(s.ask("qXfer:features:read:other.xml:0,fff")).isEqualTo("E00");
+      assertThat(s.ask("qXfer:features:read:target.xml:8000000000000000,fff")).isEqualTo("l");
     }
   }
 
@@ -290,6 +303,101 @@ final class GdbServerTest {
       assertThat(s.ask("?")).startsWith("T05");
       assertThat(s.register(RAX)).as("it has gone on meanwhile").isGreaterThan(1);
     }
+  }
+
+  /** What one has asked for is not the next one's, and nobody is stood still for. */
+  @Test
+  void whatAClientHasSetGoesWithIt() throws Exception {
+    try (GdbSession s = new GdbSession(dir, SevMode.ES, Locore.image())) {
+      s.monitor("host-view on");
+      s.ask("Qqemu.PhyMemMode:1");
+      s.connectAgain();
+      assertThat(s.monitor("host-view")).contains("as the guest sees it");
+      assertThat(s.ask("qqemu.PhyMemMode")).isEqualTo("0");
+      assertThat(s.monitor("stop-on vc")).contains("stopped at vc");
+      assertThat(s.ask("D")).isEqualTo("OK");
+      s.leave();
+      assertThat(s.outcome().status()).as("it has run to its end").isNotEqualTo(Outcome.LIMIT);
+    }
+  }
+
+  @Test
+  void eventsThatAreStoppedAtHaveAnEnd() throws Exception {
+    try (GdbSession s = session()) {
+      for (int i = 0; i < 64; i++) {
+        assertThat(s.monitor("stop-on %x".formatted(i))).contains("0x%x".formatted(i));
+      }
+      assertThat(s.monitor("stop-on 40")).contains("64 already").doesNotContain("0x40");
+      assertThat(s.monitor("stop-on 0x3f")).as("the same again").doesNotContain("already");
+      assertThat(s.monitor("stop-on none")).contains("not stopped");
+    }
+  }
+
+  /** Answers are more than a socket holds. The run must not wait for who does not take them. */
+  @Test
+  void aClientThatDoesNotReadIsPutOut() throws Exception {
+    try (GdbSession s = session()) {
+      byte[] question = Packets.framed(Packets.text("m100000,ffff"));
+      assertThatThrownBy(
+              () -> {
+                for (int i = 0; i < 100_000; i++) {
+                  s.raw(question);
+                }
+              })
+          .isInstanceOf(IOException.class);
+      s.connectAgain();
+      assertThat(s.ask("?")).startsWith("T05");
+      s.say("k");
+      assertThat(s.outcome().status()).isEqualTo(Outcome.QUIT);
+    }
+  }
+
+  /** As behind gdb's {@code target remote |}, when gdb has died. */
+  @Test
+  void whoWasTheOnlyOneEndsAStandingRun() throws Exception {
+    try (Machine m =
+            new Machine(
+                MachineSpec.builder(SevMode.ES, FlatGuest.image(COUNTS), b -> {})
+                    .memoryBytes(64 << 20)
+                    .build());
+        GdbServer server =
+            GdbServer.over(
+                Channels.newChannel(new ByteArrayInputStream(Packets.framed(Packets.text("?")))),
+                Channels.newChannel(new ByteArrayOutputStream()),
+                true)) {
+      long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
+      Outcome late = new Outcome(Outcome.LIMIT, "nobody comes any more");
+      Outcome o = server.run(m, () -> System.nanoTime() > end ? late : null, () -> {});
+      assertThat(o.status()).isEqualTo(Outcome.QUIT);
+    }
+  }
+
+  /** As vmd(8) restarts a guest: who debugs it hears of its end when there is none behind it. */
+  @Test
+  void aMachineThatFollowsAnotherIsTheSameSession() throws Exception {
+    MachineSpec spec =
+        MachineSpec.builder(SevMode.ES, FlatGuest.image("mov eax, 0x1234\ncpuid\nhlt\n"), b -> {})
+            .memoryBytes(64 << 20)
+            .build();
+    ByteArrayOutputStream sent = new ByteArrayOutputStream();
+    byte[] go = Packets.framed(Packets.text("c"));
+    PipedInputStream in = new PipedInputStream();
+    try (PipedOutputStream client = new PipedOutputStream(in);
+        GdbServer server =
+            GdbServer.over(Channels.newChannel(in), Channels.newChannel(sent), true)) {
+      for (int i = 0; i < 2; i++) {
+        client.write(go);
+        client.write(go);
+        client.flush();
+        try (Machine m = new Machine(spec)) {
+          assertThat(server.run(m, () -> null, () -> {}).is(Outcome.SHUTDOWN)).isTrue();
+        }
+      }
+      server.conclude(new Outcome(Outcome.SHUTDOWN, "at last"));
+    }
+    String all = sent.toString(StandardCharsets.ISO_8859_1);
+    assertThat(all.split("\\$T06", -1)).as("deaths").hasSize(3);
+    assertThat(all.split("\\$W", -1)).as("ends").hasSize(2);
   }
 
   @Test

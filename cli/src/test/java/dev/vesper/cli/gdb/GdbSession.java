@@ -51,7 +51,9 @@ final class GdbSession implements Closeable {
         new Thread(
             () -> {
               try {
-                ended.complete(server.run(machine, this::late, () -> {}));
+                Outcome o = server.run(machine, this::late, () -> {});
+                server.conclude(o);
+                ended.complete(o);
               } catch (Throwable e) {
                 ended.completeExceptionally(e);
                 throw e;

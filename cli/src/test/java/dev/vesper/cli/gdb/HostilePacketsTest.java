@@ -106,7 +106,16 @@ final class HostilePacketsTest {
     ByteArrayOutputStream sent = new ByteArrayOutputStream();
     Client c =
         new Client(
-            Channels.newChannel(new ByteArrayInputStream(new byte[0])), Channels.newChannel(sent));
+            Channels.newChannel(new ByteArrayInputStream(new byte[0])),
+            new Client.Outgoing() {
+              @Override
+              public void send(byte[] b) {
+                sent.writeBytes(b);
+              }
+
+              @Override
+              public void close() {}
+            });
     Points points = new Points();
     try (Machine m =
         new Machine(
@@ -134,6 +143,25 @@ final class HostilePacketsTest {
       points.clear();
       m.run(Until.instructions(m.instructions() + 1000));
     }
+  }
+
+  /** What a stranger sets has an end, in memory and in the time that it takes when it is met. */
+  @Test
+  void conditionsHaveAnEnd() throws Exception {
+    Points points = new Points();
+    String condition = "X8,2600002303e81327";
+    assertThat(points.change(true, "0,1000,1;" + condition.repeat(64))).isEqualTo("OK");
+    assertThat(points.change(true, "0,2000,1;" + condition.repeat(65))).isEqualTo("E22");
+    String large = ";Xf000," + "22".repeat(0xF000);
+    int taken = 0;
+    while (taken < 1000
+        && points.change(true, "1," + Integer.toHexString(taken) + ",1" + large).equals("OK")) {
+      taken++;
+    }
+    assertThat(taken).isBetween(60, 70);
+    assertThat(points.change(true, "1,0,1" + large)).as("in the place of the same").isEqualTo("OK");
+    points.clear();
+    assertThat(points.change(true, "0,2000,1" + large)).isEqualTo("OK");
   }
 
   @Test

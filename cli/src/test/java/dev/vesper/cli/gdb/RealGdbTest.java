@@ -67,7 +67,9 @@ final class RealGdbTest {
           new Thread(
               () -> {
                 try {
-                  run.complete(server.run(m, () -> null, () -> {}));
+                  Outcome o = server.run(m, () -> null, () -> {});
+                  server.conclude(o);
+                  run.complete(o);
                 } catch (RuntimeException | Error e) {
                   run.completeExceptionally(e);
                 }
