@@ -575,6 +575,7 @@ svsm_guest_start:
     mov rdi, rax
     mov rsi, [SVSM+SVSM_PARAMETERS+PARAM_CAA]
     xor edx, edx
+    mov r8d, OWNER_MODULE
     call area_add
     pop rbx
     ret

@@ -1,19 +1,25 @@
 ; Protocol 0: memory and processors.  All calls: rdi = RCX of the guest, rbx = its save area; rax = result.
 
-; The guest's save areas: where, of which processor, and its calling area.
+; The guest's save areas: where, of which processor, its calling area, and whose memory the save area is.
 equ AREA_VMSA 0
 equ AREA_CPU 8
 equ AREA_CAA 16
+equ AREA_OWNER 24
 equ AREA_SIZE 32
 equ MOST_AREAS 256
 
-; area_add(rdi = save area, rsi = calling area, edx = processor): the processor's guest has that one from now on;
-; ZF if there is no room.
+; Any address may be a save area's, so that what is free is said by the owner alone.
+equ OWNER_NONE 0
+equ OWNER_MODULE 1
+equ OWNER_GUEST 2
+
+; area_add(rdi = save area, rsi = calling area, edx = processor, r8d = owner): the processor's guest has that one from
+; now on; ZF if there is no room.
 area_add:
     mov rax, SVSM+SVSM_AREAS
     mov ecx, MOST_AREAS
 .add_next:
-    cmp qword [rax+AREA_VMSA], 0
+    cmp qword [rax+AREA_OWNER], OWNER_NONE
     je .add_found
     add rax, AREA_SIZE
     dec ecx
@@ -23,6 +29,7 @@ area_add:
     mov [rax+AREA_CPU], rdx
     mov [rax+AREA_CAA], rsi
     mov [rax+AREA_VMSA], rdi
+    mov [rax+AREA_OWNER], r8
     mov rcx, rax
     mov edi, edx
     call svsm_area
@@ -30,13 +37,16 @@ area_add:
     test rsp, rsp
     ret
 
-; area_of(rdi = save area): rax = its entry; ZF if there is one.
+; area_of(rdi = save area in the guest's memory): rax = its entry; ZF if there is one.
 area_of:
     mov rax, SVSM+SVSM_AREAS
     mov ecx, MOST_AREAS
 .of_next:
+    cmp qword [rax+AREA_OWNER], OWNER_GUEST
+    jne .of_other
     cmp [rax+AREA_VMSA], rdi
     je .of_done
+.of_other:
     add rax, AREA_SIZE
     dec ecx
     jne .of_next
@@ -68,7 +78,7 @@ guest_memory:
     mov rax, SVSM+SVSM_AREAS
     mov ecx, MOST_AREAS
 .used_next:
-    cmp qword [rax+AREA_VMSA], 0
+    cmp qword [rax+AREA_OWNER], OWNER_NONE
     je .used_no
     cmp [rax+AREA_VMSA], rdi
     jb .used_caa
@@ -282,6 +292,8 @@ core_create_vcpu:
     mov eax, SVSM_ERR_PARAMETER
     cmp r14d, [SVSM+SVSM_PARAMETERS+PARAM_PROCESSORS]
     jae .create_return
+    ; No call waits there, and a page that is not there is found out now, where that harms nobody.
+    mov qword [r13], 0
     ; Nobody changes it behind the checks.
     mov rdi, rbp
     mov edx, 2
@@ -303,6 +315,7 @@ core_create_vcpu:
     jne .create_address
     mov rsi, r13
     mov edx, r14d
+    mov r8d, OWNER_GUEST
     call area_add
     je .create_full
     xor eax, eax
@@ -349,7 +362,7 @@ core_delete_vcpu:
     mov eax, SVSM_ERR_ADDRESS
     jne .delete_return
     mov edi, [rbp+AREA_CPU]
-    mov qword [rbp+AREA_VMSA], 0
+    mov qword [rbp+AREA_OWNER], OWNER_NONE
     call svsm_area
     cmp [rax+CPU_ENTRY], rbp
     jne .delete_done

@@ -32,6 +32,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.IntBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.HexFormat;
@@ -39,6 +40,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Objects;
 import java.util.TreeSet;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -164,7 +166,17 @@ final class LocoreSvsmTest {
   /** The module's memory is nobody's but its own: the guest that reads it is not served. */
   @ParameterizedTest
   @ValueSource(
-      strings = {"mov al, [rdx]", "mov [rdx], al", "mov al, [rdx+0x1fd000]", "mov [rdx+0xfff], al"})
+      strings = {
+        "mov al, [rdx]",
+        "mov [rdx], al",
+        "mov al, [rdx+0x1fd000]",
+        "mov [rdx+0xfff], al",
+        // The save area that the guest was started with is not the guest's to be given.
+        "push rdx\nmov ecx, "
+            + (MODULE + 0x83000)
+            + "\nmov eax, SVSM_CORE_DELETE_VCPU\n"
+            + "call svsm_call\npop rdx\nmov [rdx+0x83000], al"
+      })
   void theModulesMemoryIsItsOwn(String access) throws BootException {
     TestMachine t =
         TestMachine.of(
@@ -217,6 +229,59 @@ final class LocoreSvsmTest {
     assertThat(t.console()).isEmpty();
   }
 
+  /** What a guest gets for calls that each leave their result at r13. */
+  private static List<Integer> results(String calls) throws BootException {
+    String end = "jmp pass\nkeep:\nmov [r13], eax\nadd r13, 4\nret\npass:\n" + PASS_TEST;
+    TestMachine t =
+        TestMachine.of(spec(Locore.withMain("mov r13, scratch\n" + calls + end), SERVED));
+    Outcome o = t.run(50_000_000L);
+    assertThat(o.status()).as("%s%n%s", o, t.console()).isEqualTo(LocoreRun.PASSED);
+    long at = t.machine().symbols().address("scratch") & 0x7FFF_FFFFL;
+    int count = (calls.length() - calls.replace("call keep", "").length()) / "call keep".length();
+    IntBuffer b =
+        ByteBuffer.wrap(t.machine().observer().readPrivate(at, 4 * count))
+            .order(ByteOrder.LITTLE_ENDIAN)
+            .asIntBuffer();
+    return IntStream.range(0, count).mapToObj(b::get).toList();
+  }
+
+  /** Page 0 is one as any other: as a save area it can be nothing else until it is given back. */
+  @Test
+  void aSaveAreaAtAddressZeroIsOneToo() throws BootException {
+    String delete = "mov eax, SVSM_CORE_DELETE_VCPU\nxor ecx, ecx\ncall svsm_call\ncall keep\n";
+    String create =
+        "mov eax, SVSM_CORE_CREATE_VCPU\nxor ecx, ecx\nmov rdx, rbx\nmov r8d, 1\n"
+            + "call svsm_call\ncall keep\n";
+    String rescind =
+        "mov rdx, [gs:CI_CAA_VADDR]\nmov qword [rdx+8], 1\nmov qword [rdx+16], 0\n"
+            + "mov eax, SVSM_CORE_PVALIDATE\nmov rcx, [gs:CI_CAA_PADDR]\nadd rcx, 8\n"
+            + "call svsm_call\ncall keep\n";
+    String fill =
+        "call page_alloc\nmov rbx, rax\nmov rdi, DIRECT_MAP\nmov byte [rdi+VMSA_VMPL], 2\n"
+            + "mov qword [rdi+VMSA_EFER], 0x1000\nmov rax, [sev_features]\n"
+            + "mov [rdi+VMSA_SEV_FEATURES], rax\n";
+    assertThat(results(delete + fill + create + rescind + create + delete + delete + rescind))
+        .containsExactly(ERROR_PARAMETER, 0, ERROR_ADDRESS, ERROR_ADDRESS, 0, ERROR_PARAMETER, 0);
+  }
+
+  /** A calling area that is not there would end the module when the processor calls. */
+  @Test
+  void aCallingAreaThatIsNotThereIsRefused() throws BootException {
+    String create =
+        "mov eax, SVSM_CORE_CREATE_VCPU\nmov rcx, r14\nmov rdx, rbx\nmov r8d, 1\n"
+            + "call svsm_call\ncall keep\n";
+    String calls =
+        "call page_alloc\nmov r14, rax\nlea rdi, [rax+KERNBASE]\nmov byte [rdi+VMSA_VMPL], 2\n"
+            + "mov qword [rdi+VMSA_EFER], 0x1000\nmov rax, [sev_features]\n"
+            + "mov [rdi+VMSA_SEV_FEATURES], rax\ncall page_alloc\nmov rbx, rax\n"
+            + "mov byte [rax+KERNBASE], 1\nmov rdi, rbx\nxor esi, esi\ncall snp_validate\n"
+            + create
+            + "mov rdi, rbx\nmov esi, 1\ncall snp_validate\nmov byte [rbx+KERNBASE], 1\n"
+            + create
+            + "mov al, [rbx+KERNBASE]\nmovzx eax, al\ncall keep\n";
+    assertThat(results(calls)).containsExactly(ERROR_ADDRESS, 0, 0);
+  }
+
   /** Asks three times for a report: what each call gave is in the scratch page. */
   private static final String THREE_REPORTS =
       """
@@ -247,6 +312,7 @@ final class LocoreSvsmTest {
   /** Ends the guest well. */
   private static final String PASS_TEST = "mov eax, " + Locore.PASS + "\nout 0xf4, eax\n";
 
+  private static final int ERROR_ADDRESS = 0x8000_0003;
   private static final int ERROR_PARAMETER = 0x8000_0005;
   private static final int ERROR_REQUEST = 0x8000_0006;
 
