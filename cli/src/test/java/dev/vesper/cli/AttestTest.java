@@ -12,6 +12,7 @@ import dev.vesper.machine.launch.SnpProduct;
 import dev.vesper.machine.launch.TcbVersion;
 import dev.vesper.machine.observe.format.JsonTree;
 import java.io.ByteArrayInputStream;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.nio.charset.StandardCharsets;
@@ -795,6 +796,50 @@ final class AttestTest {
           .startsWith(l[2].startsWith("none") ? "✓" : "✗")
           .contains(l[2]);
     }
+  }
+
+  private static byte[] joined(byte[]... parts) {
+    ByteArrayOutputStream out = new ByteArrayOutputStream();
+    for (byte[] p : parts) {
+      out.writeBytes(p);
+    }
+    return out.toByteArray();
+  }
+
+  /** What nobody reads could be what revokes: all of a file counts, or it is damaged. */
+  @Test
+  void severalInAFileAllCount() throws IOException {
+    String own = file("own.bin", AttestSamples.signed(SnpProduct.MILAN, milan()));
+    Path chain = Path.of(certs("chain"));
+    byte[] vcek = Files.readAllBytes(chain.resolve("vcek.der"));
+    byte[] ask = Files.readAllBytes(chain.resolve("ask.der"));
+    byte[] ark = Files.readAllBytes(chain.resolve("ark.der"));
+    String keys = file("keys.der", joined(vcek, ask, ark));
+    byte[] good = Files.readAllBytes(chain.resolve("crl"));
+    byte[] bad = Files.readAllBytes(Path.of(certs("bad", "--revoke", "vcek"), "crl"));
+    byte[] half = "-----BEGIN X509 CRL-----\nAAAA\n".getBytes(StandardCharsets.US_ASCII);
+    byte[] pem =
+        new String(Pem.of(good), StandardCharsets.US_ASCII)
+            .replace("CERTIFICATE", "X509 CRL")
+            .getBytes(StandardCharsets.US_ASCII);
+    byte[] table =
+        new CertificateTable().with(CertificateTable.CRL, joined(good, new byte[4])).encode();
+    Map<String, String> wanted =
+        Map.of(
+            file("one.crl", good), "",
+            file("two.crl", joined(good, bad)), "revocation: VCEK is revoked",
+            file("behind.crl", joined(good, new byte[4])), "certificate: is damaged",
+            file("text.crl", joined(good, "\n".getBytes(StandardCharsets.US_ASCII))),
+                "certificate: is damaged",
+            file("half.crl", joined(pem, half)), "certificate: is cut off",
+            file("table.bin", table), "certificate: (bytes behind it: 4)");
+    wanted.forEach(
+        (list, words) -> {
+          CommandResult r = attest("verify", own, keys, list, "--test-chain", "--at", DAY);
+          String[] w = words.split(": ", 2);
+          assertThat(failed(r)).as(list).isEqualTo(words.isEmpty() ? List.of() : List.of(w[0]));
+          assertThat(words.isEmpty() ? "" : line(r, w[0])).contains(w[w.length - 1]);
+        });
   }
 
   // ---- mistakes

@@ -13,6 +13,7 @@ import java.security.cert.CertificateFactory;
 import java.security.cert.X509Certificate;
 import java.security.interfaces.ECPublicKey;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Base64;
 import java.util.List;
 import java.util.Set;
@@ -29,13 +30,14 @@ import org.jspecify.annotations.Nullable;
 public final class Certificates {
   private static final int SEQUENCE = 0x30;
   private static final int INTEGER = 2;
-  private static final int LONG_FORM = 0x80;
   private static final int SHOWN = 100;
 
   /** What entries of a table are certificates. */
   private static final Set<UUID> CERTIFICATES =
       Set.of(
           CertificateTable.VCEK, CertificateTable.VLEK, CertificateTable.ASK, CertificateTable.ARK);
+
+  private static final Pattern BEGIN = Pattern.compile("-----BEGIN (CERTIFICATE|X509 CRL)-----");
 
   private static final Pattern PEM =
       Pattern.compile(
@@ -66,14 +68,10 @@ public final class Certificates {
    */
   public void add(String name, byte[] file) {
     String text = new String(file, StandardCharsets.ISO_8859_1);
-    if (text.contains("-----BEGIN CERTIFICATE-----") || text.contains("-----BEGIN X509 CRL-----")) {
+    if (BEGIN.matcher(text).find()) {
       pem(name, text);
     } else if (file.length > 1 && file[0] == SEQUENCE && file[1] < 0) {
-      if (isList(file)) {
-        list(name, file);
-      } else {
-        der(name, file);
-      }
+      values(name, file);
     } else {
       table(name, file);
     }
@@ -104,15 +102,48 @@ public final class Certificates {
    * version, under a tag of its context; a list's is a number.
    */
   private static boolean isList(byte[] der) {
-    int at = contents(der, 0);
-    int first = at < der.length ? contents(der, at) : at;
-    return first < der.length && der[first] == INTEGER;
+    try {
+      int first = DerValue.contents(der, DerValue.contents(der, 0));
+      return first < der.length && der[first] == INTEGER;
+    } catch (IllegalArgumentException e) {
+      return false;
+    }
   }
 
-  /** {@return where the contents of the value at a place begin} */
-  private static int contents(byte[] der, int at) {
-    int length = at + 1 < der.length ? der[at + 1] & 0xFF : 0;
-    return at + 2 + (length > LONG_FORM ? length - LONG_FORM : 0);
+  /** Adds values that follow each other, up to the first that is damaged. */
+  private void values(String name, byte[] file) {
+    int before = damaged.size();
+    for (int at = 0; at < file.length && damaged.size() == before; ) {
+      int end = at == 0 || file[at] == SEQUENCE ? end(file, at) : file.length;
+      byte[] one = Arrays.copyOfRange(file, at, end);
+      if (isList(one)) {
+        list(name, one);
+      } else {
+        der(name, one);
+      }
+      at = end;
+    }
+  }
+
+  /** {@return where the value at a place ends, or all the bytes do} */
+  private static int end(byte[] file, int at) {
+    try {
+      return Math.min(file.length, DerValue.end(file, at));
+    } catch (IllegalArgumentException e) {
+      return file.length;
+    }
+  }
+
+  /**
+   * What is behind a value is somebody's who has not signed it.
+   *
+   * @throws CertificateException if there is something
+   */
+  private static void expectNothingBehind(byte[] der) throws CertificateException {
+    int behind = der.length - end(der, 0);
+    if (behind > 0) {
+      throw new CertificateException("bytes behind it: " + behind);
+    }
   }
 
   private void pem(String name, String text) {
@@ -131,7 +162,7 @@ public final class Certificates {
         damaged.add(damaged(name, e));
       }
     }
-    if (found == 0) {
+    if (found < BEGIN.matcher(text).results().count()) {
       damaged.add(Check.failed("certificate", name + " is cut off: fetch it again"));
     }
   }
@@ -168,6 +199,7 @@ public final class Certificates {
 
   private void der(String name, byte[] der) {
     try {
+      expectNothingBehind(der);
       CertificateFactory f = CertificateFactory.getInstance("X.509");
       X509Certificate c = (X509Certificate) f.generateCertificate(new ByteArrayInputStream(der));
       // Keys are decoded when they are first asked for.
@@ -181,6 +213,7 @@ public final class Certificates {
 
   private void list(String name, byte[] der) {
     try {
+      expectNothingBehind(der);
       lists.add(RevocationList.parse(name, der));
     } catch (CertificateException e) {
       damaged.add(damaged(name, e));

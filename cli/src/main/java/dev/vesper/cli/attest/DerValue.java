@@ -22,27 +22,47 @@ record DerValue(int tag, byte[] contents) {
    * @throws IllegalArgumentException if they are not one value and nothing else
    */
   static DerValue parse(byte[] b) {
-    int head = 2;
-    if (b.length < head) {
-      throw new IllegalArgumentException("a value of DER is cut off");
-    }
-    int length = b[1] & 0xFF;
-    if (length >= LONG) {
-      int n = length - LONG;
-      head += n;
-      if (n == 0 || n > MOST_LENGTH_BYTES || b.length < head) {
-        throw new IllegalArgumentException("a value of DER has no length");
-      }
-      length = 0;
-      for (int i = 2; i < head; i++) {
-        length = length << 8 | b[i] & 0xFF;
-      }
-    }
+    int head = contents(b, 0);
+    int length = end(b, 0) - head;
     if (length != b.length - head) {
       throw new IllegalArgumentException(
           "a value of DER has " + (b.length - head) + " bytes and says " + length);
     }
     return new DerValue(b[0] & 0xFF, Arrays.copyOfRange(b, head, b.length));
+  }
+
+  /**
+   * {@return where the contents of the value at a place begin}
+   *
+   * @throws IllegalArgumentException if tag and length do not lie in the bytes
+   */
+  static int contents(byte[] b, int at) {
+    if (b.length - at < 2) {
+      throw new IllegalArgumentException("a value of DER is cut off");
+    }
+    int length = b[at + 1] & 0xFF;
+    int n = Math.max(0, length - LONG);
+    if (length == LONG || n > MOST_LENGTH_BYTES || b.length - at < 2 + n) {
+      throw new IllegalArgumentException("a value of DER has no length");
+    }
+    return at + 2 + n;
+  }
+
+  /**
+   * {@return where the value at a place ends, which is behind the bytes if it is cut off}
+   *
+   * @throws IllegalArgumentException if tag and length do not lie in the bytes
+   */
+  static int end(byte[] b, int at) {
+    int head = contents(b, at);
+    int length = b[at + 1];
+    if (length < 0) {
+      length = 0;
+      for (int i = at + 2; i < head; i++) {
+        length = length << 8 | b[i] & 0xFF;
+      }
+    }
+    return head + length;
   }
 
   /** {@return the contents of an OCTET STRING} */
