@@ -798,6 +798,33 @@ final class AttestTest {
     }
   }
 
+  /** Signatures by keys that are for something else do not count, whoever has certified them. */
+  @Test
+  void aKeyIsUsedForWhatItIsFor() throws IOException {
+    String own = file("own.bin", AttestSamples.signed(SnpProduct.MILAN, milan()));
+    Path chain = Path.of(certs("chain"));
+    String vcek = chain.resolve("vcek.der").toString();
+    String list = chain.resolve("crl").toString();
+    byte[] ask = Files.readAllBytes(chain.resolve("ask.der"));
+    byte[] ark = Files.readAllBytes(chain.resolve("ark.der"));
+    String other = file("ask", used(ask, "03020204", "03020280"));
+    CommandResult r =
+        attest("verify", own, vcek, other, file("ark", ark), "--test-chain", "--at", DAY);
+    assertThat(line(r, "VCEK certificate")).contains("may sign no certificates (key usage)");
+    String noLists = file("noLists", used(ark, "03020106", "03020104"));
+    CommandResult l =
+        attest("verify", own, vcek, file("ask", ask), noLists, list, "--test-chain", "--at", DAY);
+    assertThat(line(l, "revocation")).contains("by a root that may sign none (key usage)");
+  }
+
+  /** {@return a certificate with another BIT STRING of its key's usage} */
+  private static byte[] used(byte[] der, String usage, String other) {
+    String hex = HexFormat.of().formatHex(der);
+    assertThat(hex.split("551d0f0101ff0404" + usage, -1)).hasSize(2);
+    return HexFormat.of()
+        .parseHex(hex.replace("551d0f0101ff0404" + usage, "551d0f0101ff0404" + other));
+  }
+
   private static byte[] joined(byte[]... parts) {
     ByteArrayOutputStream out = new ByteArrayOutputStream();
     for (byte[] p : parts) {

@@ -45,6 +45,12 @@ public final class Certificates {
 
   private static final String LIST = "X509 CRL";
 
+  /** A key's use that signs certificates. */
+  static final int SIGNS_CERTIFICATES = 5;
+
+  /** A key's use that signs lists of those that are revoked. */
+  static final int SIGNS_LISTS = 6;
+
   /**
    * A certificate, or what looks like one.
    *
@@ -298,6 +304,17 @@ public final class Certificates {
   /** {@return whether any list was given} */
   boolean hasLists() {
     return !lists.isEmpty();
+  }
+
+  /**
+   * {@return whether a key may be used for something} One that does not say for what may be used
+   * for all (RFC 5280, 4.2.1.3).
+   *
+   * @param bit of its usage
+   */
+  static boolean mayBeUsed(X509Certificate c, int bit) {
+    boolean[] usage = c.getKeyUsage();
+    return usage == null || usage[bit];
   }
 
   /** {@return whether a key has signed a certificate by RSASSA-PSS with SHA-384} */

@@ -303,6 +303,8 @@ public final class ReportVerifier {
       fail(name, "there is no " + whose + " that could have signed it: " + fetchChain());
     } else if (by.getBasicConstraints() < 0) {
       fail(name, "who has signed it may sign no certificates (basic constraints)");
+    } else if (!Certificates.mayBeUsed(by, Certificates.SIGNS_CERTIFICATES)) {
+      fail(name, "who has signed it may sign no certificates (key usage)");
     } else {
       check(
           Certificates.isSigned(c, by.getPublicKey()),

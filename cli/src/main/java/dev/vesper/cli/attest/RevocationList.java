@@ -73,6 +73,9 @@ record RevocationList(String from, X509CRL list) {
           + ReportVerifier.common(root)
           + ": it was changed, or is of another product";
     }
+    if (!Certificates.mayBeUsed(root, Certificates.SIGNS_LISTS)) {
+      return "the list " + from + " is signed by a root that may sign none (key usage)";
+    }
     if (at.isBefore(list.getThisUpdate().toInstant())) {
       return "the list " + from + " is in force from " + day(list.getThisUpdate());
     }
