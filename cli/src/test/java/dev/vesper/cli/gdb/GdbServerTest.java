@@ -298,9 +298,12 @@ final class GdbServerTest {
       s.connectAgain();
       assertThat(s.ask("?")).startsWith("T05thread:1;");
       assertThat(s.register(RIP)).isEqualTo(STORE);
-      assertThat(s.ask("D")).isEqualTo("OK");
-      s.connectAgain();
-      assertThat(s.ask("?")).startsWith("T05");
+      // Who comes at once has it stand still again before it has done anything.
+      while (s.register(RAX) == 1) {
+        assertThat(s.ask("D")).isEqualTo("OK");
+        s.connectAgain();
+        assertThat(s.ask("?")).startsWith("T05");
+      }
       assertThat(s.register(RAX)).as("it has gone on meanwhile").isGreaterThan(1);
     }
   }
