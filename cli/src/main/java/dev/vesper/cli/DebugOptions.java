@@ -7,6 +7,7 @@ import java.io.FileInputStream;
 import java.io.FileOutputStream;
 import java.io.IOException;
 import java.nio.channels.ServerSocketChannel;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /** Where a debugger comes in, and whether the guest waits for it. */
@@ -45,13 +46,22 @@ final class DebugOptions {
     return isWanted() && !where.equals(STDIO);
   }
 
-  void validate(String serial) {
+  /**
+   * Refuses what cannot be.
+   *
+   * @param consoles where the guest's consoles go, by the options that say so
+   */
+  void validate(Map<String, String> consoles) {
     if (standing && !isWanted()) {
       throw new UserError("-S: nobody could let the guest go on; add -s, or -gdb unix:PATH");
     }
-    if (where.equals(STDIO) && serial.equals(STDIO)) {
-      throw new UserError("-gdb stdio: the console is there; move it, as by -serial file:F");
-    }
+    consoles.forEach(
+        (option, place) -> {
+          if (where.equals(STDIO) && place.equals(STDIO)) {
+            throw new UserError(
+                "-gdb stdio: a console is there; move it, as by " + option + " file:F");
+          }
+        });
     if (accepts()) {
       place();
     }

@@ -16,6 +16,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
 import java.util.Set;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
@@ -429,7 +430,8 @@ final class RunOptions {
     if (mode == SevMode.OFF && (measureOnly || !secret.isEmpty())) {
       throw new UserError("--measure-only and --secret are for a launch: use --sev sev or es");
     }
-    debug.validate(serial);
+    debug.validate(
+        Map.of("-serial", serial, "--virtio-console", virtioConsole, "-debugcon", debugcon));
     snp.validate(mode == SevMode.SNP);
     if (mode == SevMode.SNP && !secret.isEmpty()) {
       throw new UserError("--secret: an SNP launch has none; use --sev sev or es");
