@@ -369,9 +369,9 @@ public final class VcpuView {
     change(c -> c.r[number] = value);
   }
 
-  /** Changes RIP. */
+  /** Changes RIP, of which code that is not 64-bit has 32 bits. */
   public void setRip(long value) {
-    change(c -> c.rip = value);
+    change(c -> c.rip = c.codeBits() == 64 ? value : value & 0xFFFF_FFFFL);
   }
 
   /** Changes the status flags, DF and TF of RFLAGS; the others stay. */

@@ -139,6 +139,8 @@ public final class GdbServer implements Closeable {
         how = then.resume;
         standing = false;
       }
+      // A step that nobody waits for any more is none: the guest runs on.
+      how = stub == null ? Resume.ON : how;
       Stop s = move(m, now, how);
       switch (s) {
         case Stop.Ended e -> {

@@ -132,6 +132,22 @@ final class GdbServerTest {
     }
   }
 
+  /** A processor that waits to be started is in 16-bit code. */
+  @Test
+  void anInstructionPointerIsNoLongerThanTheCodesMode() throws Exception {
+    try (Machine m =
+        new Machine(
+            MachineSpec.builder(SevMode.ES, FlatGuest.image(COUNTS), b -> {})
+                .memoryBytes(64 << 20)
+                .processors(2)
+                .build())) {
+      m.observer().vcpu(1).setRip(0x1234_0000_5678L);
+      assertThat(m.observer().vcpu(1).rip()).isEqualTo(0x5678);
+      m.observer().vcpu(0).setRip(0x1234_0000_5678L);
+      assertThat(m.observer().vcpu(0).rip()).isEqualTo(0x1234_0000_5678L);
+    }
+  }
+
   @Test
   void ctrlCHasTheGuestStandStill() throws Exception {
     try (GdbSession s = session()) {
@@ -372,6 +388,39 @@ final class GdbServerTest {
       Outcome late = new Outcome(Outcome.LIMIT, "nobody comes any more");
       Outcome o = server.run(m, () -> System.nanoTime() > end ? late : null, () -> {});
       assertThat(o.status()).isEqualTo(Outcome.QUIT);
+    }
+  }
+
+  /** A processor that waits to be started does not step; whoever waits for that may leave. */
+  @Test
+  void aStepThatNobodyWaitsForDoesNotHoldTheGuestUp() throws Exception {
+    String starts =
+        """
+            mov ebx, 0xfee00000
+            mov ecx, 3000000
+        later:
+            dec ecx
+            jnz later
+            mov dword [rbx+0x310], 0x01000000
+            mov dword [rbx+0x300], 0x4600
+        on: jmp on
+        """;
+    PipedInputStream in = new PipedInputStream();
+    try (Machine m =
+            new Machine(
+                MachineSpec.builder(SevMode.OFF, FlatGuest.image(starts), b -> {})
+                    .memoryBytes(64 << 20)
+                    .processors(2)
+                    .build());
+        PipedOutputStream client = new PipedOutputStream(in);
+        GdbServer server =
+            GdbServer.over(
+                Channels.newChannel(in), Channels.newChannel(new ByteArrayOutputStream()), true)) {
+      client.write(Packets.framed(Packets.text("vCont;s:2")));
+      client.close();
+      m.limit(m.instructions() + 20_000_000, Long.MAX_VALUE);
+      Outcome o = server.run(m, () -> null, () -> {});
+      assertThat(o.reason()).contains("instruction limit");
     }
   }
 
