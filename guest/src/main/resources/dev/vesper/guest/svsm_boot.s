@@ -456,7 +456,7 @@ svsm_start_others:
     mov r12, rax
     mov [r12+CPU_SELF], rax
     lea rdi, [r12+CPU_SAVE_AREA]
-    call svsm_save_area
+    call svsm_ap_state
     lea rax, [r12+CPU_SAVE_AREA]
     xor ecx, ecx
     mov edx, RMPADJUST_VMSA+1
@@ -494,8 +494,8 @@ svsm_ap_create:
     jne svsm_end
     ret
 
-; svsm_save_area(rdi = page in the area of a processor): it goes on at svsm_ap, as we are.
-svsm_save_area:
+; svsm_ap_state(rdi = page in the area of a processor): it goes on at svsm_ap, as we are.
+svsm_ap_state:
     mov rax, 0xffffffff0c930010
     mov [rdi+VMSA_ES], rax
     mov [rdi+VMSA_SS], rax
