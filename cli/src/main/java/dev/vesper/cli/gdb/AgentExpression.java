@@ -59,7 +59,7 @@ final class AgentExpression {
     AgentExpression e = new AgentExpression(code, world);
     try {
       for (int steps = 0; steps < MOST_STEPS; steps++) {
-        int op = e.next(1, false);
+        int op = e.next(1);
         if (op == 0x27) {
           return e.pop();
         }
@@ -71,12 +71,12 @@ final class AgentExpression {
     throw new Malformed("it does not end");
   }
 
-  private int next(int bytes, boolean signed) {
-    return (int) constant(bytes, signed);
+  private int next(int bytes) {
+    return (int) constant(bytes);
   }
 
-  private long constant(int bytes, boolean signed) {
-    long v = signed && code[at] < 0 ? -1 : 0;
+  private long constant(int bytes) {
+    long v = 0;
     for (int i = 0; i < bytes; i++) {
       v = v << 8 | code[at++] & 0xFF;
     }
@@ -108,17 +108,17 @@ final class AgentExpression {
       case 0x2A -> extend(false);
       case 0x17, 0x18, 0x19, 0x1A -> push(world.memory(pop(), 1 << op - 0x17));
       case 0x20 -> {
-        int to = next(2, false);
+        int to = next(2);
         at = pop() != 0 ? to : at;
       }
-      case 0x21 -> at = next(2, false);
-      case 0x22, 0x23, 0x24, 0x25 -> push(constant(1 << op - 0x22, false));
-      case 0x26 -> push(world.register(next(2, false)));
+      case 0x21 -> at = next(2);
+      case 0x22, 0x23, 0x24, 0x25 -> push(constant(1 << op - 0x22));
+      case 0x26 -> push(world.register(next(2)));
       case 0x28 -> push(stack.get(stack.size() - 1));
       case 0x29 -> pop();
       case 0x2B -> Collections.swap(stack, stack.size() - 1, stack.size() - 2);
       case 0x32 -> {
-        int deep = next(1, false);
+        int deep = next(1);
         push(stack.get(stack.size() - 1 - deep));
       }
       case 0x33 -> rotate();
@@ -136,7 +136,7 @@ final class AgentExpression {
   }
 
   private void extend(boolean signed) {
-    int bits = next(1, false);
+    int bits = next(1);
     long v = pop();
     int unused = bits >= 64 || bits == 0 ? 0 : 64 - bits;
     push(signed ? v << unused >> unused : v << unused >>> unused);

@@ -35,6 +35,9 @@ public final class GdbServer implements Closeable {
 
   private static final long LOOK_MS = 50;
 
+  /** Clients that cannot be let in, one after another, before nobody is any more. */
+  private static final int MOST_FAILURES = 100;
+
   private final @Nullable ServerSocketChannel listening;
   private final BlockingQueue<Spoken> said = new ArrayBlockingQueue<>(MOST_UNHEARD);
   private final Points points = new Points();
@@ -81,13 +84,14 @@ public final class GdbServer implements Closeable {
   }
 
   private void accept(ServerSocketChannel s) {
-    while (s.isOpen()) {
+    for (int failures = 0; s.isOpen() && failures < MOST_FAILURES; ) {
       try (SocketChannel c = s.accept();
           Client who = new Client(c, new Outbox(c))) {
         listen(who);
+        failures = 0;
       } catch (IOException e) {
-        // Who knocked has gone, or the server is closed.
-        continue;
+        // Who knocked has gone, the server is closed, or there are no descriptors any more.
+        failures++;
       }
     }
   }

@@ -4,7 +4,9 @@ import dev.vesper.machine.FloatingPoint;
 import dev.vesper.machine.VcpuView;
 import dev.vesper.machine.VcpuView.SegmentRegister;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
+import java.util.Locale;
 import java.util.function.BiConsumer;
 import java.util.function.Function;
 import java.util.function.ToLongFunction;
@@ -112,7 +114,7 @@ final class RegisterSet {
   }
 
   private static long[] part(long[] words, int from, int to) {
-    return java.util.Arrays.copyOfRange(words, from, to);
+    return Arrays.copyOfRange(words, from, to);
   }
 
   private void core() {
@@ -150,7 +152,7 @@ final class RegisterSet {
     for (SegmentRegister s : SELECTORS) {
       number(
           Feature.CORE,
-          s.name().toLowerCase(java.util.Locale.ROOT),
+          s.name().toLowerCase(Locale.ROOT),
           32,
           "int32",
           null,
@@ -226,7 +228,7 @@ final class RegisterSet {
     word(Feature.SYSTEM, "efer", VcpuView::efer);
     word(Feature.SYSTEM, "xcr0", VcpuView::xcr0);
     for (SegmentRegister s : SELECTORS) {
-      String name = s.name().toLowerCase(java.util.Locale.ROOT);
+      String name = s.name().toLowerCase(Locale.ROOT);
       if (s != SegmentRegister.FS && s != SegmentRegister.GS) {
         word(Feature.SYSTEM, name + "_base", v -> v.segment(s).base());
       }

@@ -3,6 +3,7 @@ package dev.vesper.cli.gdb;
 import dev.vesper.cli.gdb.RegisterSet.Register;
 import dev.vesper.machine.Machine;
 import dev.vesper.machine.VcpuView;
+import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.List;
 import java.util.function.Consumer;
@@ -469,7 +470,7 @@ final class Stub {
       return;
     }
     Consumer<String> out = this::show;
-    monitor.run(new String(b, java.nio.charset.StandardCharsets.UTF_8), vcpu(), out);
+    monitor.run(new String(b, StandardCharsets.UTF_8), vcpu(), out);
     say(OK);
   }
 }

@@ -7,6 +7,7 @@ import dev.vesper.machine.launch.IdBlock;
 import dev.vesper.machine.launch.SnpPolicy;
 import dev.vesper.machine.spec.BootException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.List;
@@ -288,9 +289,9 @@ public final class IgvmFile {
         mask,
         author,
         new IdBlock(
-            java.util.Arrays.copyOf(block, 0x30),
-            java.util.Arrays.copyOfRange(block, 0x30, 0x40),
-            java.util.Arrays.copyOfRange(block, 0x40, 0x50),
+            Arrays.copyOf(block, 0x30),
+            Arrays.copyOfRange(block, 0x30, 0x40),
+            Arrays.copyOfRange(block, 0x40, 0x50),
             blockVersion,
             (int) b.at(0x5C, 4),
             new SnpPolicy(0)),
