@@ -420,7 +420,8 @@ final class GdbServerTest {
       client.close();
       m.limit(m.instructions() + 20_000_000, Long.MAX_VALUE);
       Outcome o = server.run(m, () -> null, () -> {});
-      assertThat(o.reason()).contains("instruction limit");
+      // It depends on who is first, the processor or the news that nobody waits.
+      assertThat(o.reason()).containsAnyOf("instruction limit", "the debugger has gone");
     }
   }
 
