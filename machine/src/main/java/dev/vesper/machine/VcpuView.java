@@ -10,9 +10,7 @@ import dev.vesper.machine.observe.Registers;
 import dev.vesper.machine.sev.GuestRegisters;
 import dev.vesper.x86.Formatter;
 import java.io.ByteArrayOutputStream;
-import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.List;
 import java.util.Objects;
 import java.util.function.Consumer;
 import java.util.function.Function;
@@ -309,13 +307,27 @@ public final class VcpuView {
    */
   public byte[] read(long linear, int length) {
     ByteArrayOutputStream out = new ByteArrayOutputStream();
+    pieces(linear, length, (la, done, n) -> out.writeBytes(piece(la, n)));
+    return out.toByteArray();
+  }
+
+  /** A part of a range that lies in one page, and how much of the range lies before it. */
+  private interface Piece {
+    void at(long linear, int done, int length);
+  }
+
+  private static void pieces(long linear, int length, Piece to) {
     for (int done = 0; done < length; ) {
       long la = linear + done;
       int n = (int) Math.min(length - done, Page.SIZE - (la & Page.SIZE - 1));
-      out.writeBytes(piece(la, n));
+      to.at(la, done, n);
       done += n;
     }
-    return out.toByteArray();
+  }
+
+  /** {@return the encryption domain that the last address looked up quietly is mapped in} */
+  private static int domain(Cpu c) {
+    return c.quietPrivate() ? c.key : Page.SHARED;
   }
 
   private byte[] piece(long la, int n) {
@@ -326,7 +338,7 @@ public final class VcpuView {
             throw new IndexOutOfBoundsException(
                 "linear address 0x" + Long.toHexString(la) + " is not mapped at vCPU " + id);
           }
-          return Observer.read(parts, gpa, n, c.quietPrivate() ? c.key : Page.SHARED);
+          return Observer.read(parts, gpa, n, domain(c));
         });
   }
 
@@ -341,26 +353,27 @@ public final class VcpuView {
     read(linear, bytes.length);
     change(
         c -> {
-          List<Runnable> pieces = new ArrayList<>();
-          for (int done = 0; done < bytes.length; ) {
-            long la = linear + done;
-            int n = (int) Math.min(bytes.length - done, Page.SIZE - (la & Page.SIZE - 1));
-            long gpa = c.translateQuietly(la);
-            int domain = c.quietPrivate() ? c.key : Page.SHARED;
-            if (parts.memory.domain((int) (gpa >>> 12)) != domain) {
-              throw new IndexOutOfBoundsException(
-                  "the page at linear address 0x"
-                      + Long.toHexString(la)
-                      + " is not "
-                      + (c.quietPrivate() ? "private" : "shared")
-                      + " as it is mapped");
-            }
-            byte[] piece = Arrays.copyOfRange(bytes, done, done + n);
-            pieces.add(() -> parts.memory.poke(gpa, piece, domain));
-            done += n;
-          }
-          pieces.forEach(Runnable::run);
+          pieces(linear, bytes.length, (la, done, n) -> requireAsMapped(c, la));
+          pieces(
+              linear,
+              bytes.length,
+              (la, done, n) -> {
+                long gpa = c.translateQuietly(la);
+                parts.memory.poke(gpa, Arrays.copyOfRange(bytes, done, done + n), domain(c));
+              });
         });
+  }
+
+  private void requireAsMapped(Cpu c, long la) {
+    int frame = (int) (c.translateQuietly(la) >>> 12);
+    if (parts.memory.domain(frame) != domain(c)) {
+      throw new IndexOutOfBoundsException(
+          "the page at linear address 0x"
+              + Long.toHexString(la)
+              + " is not "
+              + (c.quietPrivate() ? "private" : "shared")
+              + " as it is mapped");
+    }
   }
 
   /** Changes a general register. */
