@@ -7,12 +7,11 @@ import dev.vesper.machine.memory.RmpEntry;
 import dev.vesper.machine.memory.RmpFault;
 import dev.vesper.machine.memory.RmpResult;
 import dev.vesper.machine.spec.Outcome;
-import java.util.Arrays;
+import java.util.LinkedHashMap;
 import java.util.Locale;
+import java.util.Map;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
-import java.util.stream.Collectors;
-import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -30,17 +29,34 @@ final class PageTampering {
   private static final Pattern WRITTEN =
       Pattern.compile("([a-z-]+):0x([0-9a-fA-F]{1,13})(?::0x([0-9a-fA-F]{1,13}))?@([0-9]{1,18})");
 
-  private static final String TAKE = "take";
-  private static final String REMAP = "remap";
   private static final String SWAP = "swap";
   private static final int PAGE = 4096;
 
-  private final String action;
+  /** What is done to the page. */
+  private interface Action {
+    RmpResult on(PageTampering p, HostMemory memory, HostRmp table);
+  }
+
+  private static final Map<String, Action> ACTIONS = new LinkedHashMap<>();
+
+  static {
+    ACTIONS.put("take", (p, memory, table) -> give(table, p.page, RmpEntry.HYPERVISOR));
+    ACTIONS.put("remap", PageTampering::remap);
+    ACTIONS.put(SWAP, PageTampering::swap);
+    for (RmpFault f : RmpFault.values()) {
+      String name = f.name().toLowerCase(Locale.ROOT).replace('_', '-');
+      ACTIONS.put(name, (p, memory, table) -> table.inject(p.page, f));
+    }
+  }
+
+  private final String name;
+  private final Action action;
   private final long page;
   private final long other;
   private final long instructions;
 
-  private PageTampering(String action, long page, long other, long instructions) {
+  private PageTampering(String name, Action action, long page, long other, long instructions) {
+    this.name = name;
     this.action = action;
     this.page = page;
     this.other = other;
@@ -58,9 +74,9 @@ final class PageTampering {
     if (!m.matches() || m.group(1).equals("vc")) {
       return null;
     }
-    String action = m.group(1);
+    Action action = ACTIONS.get(m.group(1));
     boolean two = m.group(3) != null;
-    if (actions().noneMatch(action::equals) || two != action.equals(SWAP)) {
+    if (action == null || two != m.group(1).equals(SWAP)) {
       throw new IllegalArgumentException(
           "the hypervisor has no fault '" + text + "': write " + FORM + names());
     }
@@ -70,21 +86,12 @@ final class PageTampering {
       throw new IllegalArgumentException(
           "the fault '" + text + "' is of pages: give addresses of " + PAGE + " bytes each");
     }
-    return new PageTampering(action, page, other, Long.parseLong(m.group(4)));
-  }
-
-  private static Stream<String> actions() {
-    return Stream.concat(
-        Stream.of(TAKE, REMAP, SWAP), Arrays.stream(RmpFault.values()).map(PageTampering::name));
-  }
-
-  private static String name(RmpFault f) {
-    return f.name().toLowerCase(Locale.ROOT).replace('_', '-');
+    return new PageTampering(m.group(1), action, page, other, Long.parseLong(m.group(4)));
   }
 
   /** {@return the names of the actions, for people} */
   static String names() {
-    return actions().collect(Collectors.joining(", "));
+    return String.join(", ", ACTIONS.keySet());
   }
 
   /** {@return when it is done: instructions that all vCPUs have executed together} */
@@ -94,12 +101,13 @@ final class PageTampering {
 
   /** Does it, or ends the run with what the table has against it. */
   void commit(Exit.Appointment host, HostRmp table) {
-    RmpResult r = owned(table) ? done(host.memory(), table) : RmpResult.FAIL_PERMISSION;
+    boolean owned = table.read(page).assigned() && table.read(other).assigned();
+    RmpResult r = owned ? action.on(this, host.memory(), table) : RmpResult.FAIL_PERMISSION;
     if (r != RmpResult.SUCCESS) {
       host.end(
           Outcome.GAVE_UP,
           "the hypervisor cannot "
-              + (owned(table) ? action + ": " + r : action + " what is not the guest's own")
+              + (owned ? name + ": " + r : name + " what is not the guest's own")
               + ", "
               + at()
               + ": name private pages that no processor has for its save area");
@@ -110,25 +118,6 @@ final class PageTampering {
     return "GPA 0x"
         + Long.toHexString(page)
         + (other == page ? "" : " and 0x" + Long.toHexString(other));
-  }
-
-  private boolean owned(HostRmp table) {
-    return table.read(page).assigned() && table.read(other).assigned();
-  }
-
-  private RmpResult done(HostMemory memory, HostRmp table) {
-    return switch (action) {
-      case TAKE -> give(table, page, RmpEntry.HYPERVISOR);
-      case REMAP -> remap(memory, table);
-      case SWAP -> swap(table);
-      default ->
-          table.inject(
-              page,
-              Arrays.stream(RmpFault.values())
-                  .filter(f -> name(f).equals(action))
-                  .findFirst()
-                  .orElseThrow());
-    };
   }
 
   /** Takes the page, writes what was in it as hosts see it, and gives it back. */
@@ -143,7 +132,7 @@ final class PageTampering {
     return give(table, page, RmpEntry.guest(page, asid));
   }
 
-  private RmpResult swap(HostRmp table) {
+  private RmpResult swap(HostMemory memory, HostRmp table) {
     RmpResult r = give(table, page, RmpEntry.guest(other, table.read(page).asid()));
     return r != RmpResult.SUCCESS
         ? r
