@@ -6,6 +6,8 @@ import dev.vesper.machine.igvm.IgvmHeader;
 import dev.vesper.machine.igvm.IgvmPlatform;
 import dev.vesper.machine.launch.IdBlock;
 import dev.vesper.machine.launch.SnpPolicy;
+import dev.vesper.machine.memory.Page;
+import dev.vesper.machine.sev.VmsaField;
 import dev.vesper.machine.spec.BootException;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.SevMode;
@@ -19,9 +21,6 @@ import org.jspecify.annotations.Nullable;
  * policy, SEV_FEATURES, the ID block, and that the guest has more levels than one.
  */
 public final class IgvmLaunch {
-  private static final int PAGE = 4096;
-  private static final int SEV_FEATURES = 0x3B0;
-
   private IgvmLaunch() {}
 
   /**
@@ -50,7 +49,8 @@ public final class IgvmLaunch {
           l = l.withPolicy(own);
         }
         case IgvmHeader.VpContext c when c.processor() == 0 -> {
-          long own = features(file.data("registers of processor 0", c.offset(), PAGE));
+          byte[] area = file.data("registers of processor 0", c.offset(), Page.SIZE);
+          long own = (long) Page.LONG.get(area, VmsaField.SEV_FEATURES.offset);
           require(
               "0x" + Long.toHexString(l.features()),
               "0x" + Long.toHexString(SnpLaunch.SNP_ACTIVE),
@@ -90,14 +90,6 @@ public final class IgvmLaunch {
       throw new BootException("the IGVM file has an ID block of its own: leave --id-block out");
     }
     return l.withIdBlock(whole, id.authentication(), id.authorKey());
-  }
-
-  private static long features(byte[] area) {
-    long v = 0;
-    for (int i = 7; i >= 0; i--) {
-      v = v << 8 | area[SEV_FEATURES + i] & 0xFF;
-    }
-    return v;
   }
 
   /** What was said must be what is meant when nothing is said, or what the file says. */
