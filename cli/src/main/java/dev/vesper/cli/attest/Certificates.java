@@ -8,6 +8,7 @@ import java.nio.charset.StandardCharsets;
 import java.security.GeneralSecurityException;
 import java.security.PublicKey;
 import java.security.Signature;
+import java.security.cert.CertificateEncodingException;
 import java.security.cert.CertificateException;
 import java.security.cert.CertificateFactory;
 import java.security.cert.X509Certificate;
@@ -320,11 +321,24 @@ public final class Certificates {
   /** {@return whether a key has signed a certificate by RSASSA-PSS with SHA-384} */
   static boolean isSigned(X509Certificate c, PublicKey by) {
     try {
+      return isSigned(c.getTBSCertificate(), c.getSignature(), by);
+    } catch (CertificateEncodingException e) {
+      return false;
+    }
+  }
+
+  /**
+   * {@return the same of a certificate or a list of revoked ones}
+   *
+   * @param what the part that is signed
+   */
+  static boolean isSigned(byte[] what, byte[] signature, PublicKey by) {
+    try {
       Signature s = Signature.getInstance("RSASSA-PSS");
       s.setParameter(EndorsementChain.SIGNATURE);
       s.initVerify(by);
-      s.update(c.getTBSCertificate());
-      return s.verify(c.getSignature());
+      s.update(what);
+      return s.verify(signature);
     } catch (GeneralSecurityException e) {
       // A key of another kind, or a signature of another length.
       return false;

@@ -346,7 +346,8 @@ public final class ReportVerifier {
         String.join(", ", wrong) + ": fetch it again, or judge by another day with --at");
   }
 
-  private static String day(Instant t) {
+  /** {@return the day of a time, in UTC} */
+  static String day(Instant t) {
     return t.atOffset(ZoneOffset.UTC).toLocalDate().toString();
   }
 }

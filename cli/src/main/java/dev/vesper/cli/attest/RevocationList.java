@@ -1,10 +1,7 @@
 package dev.vesper.cli.attest;
 
-import dev.vesper.machine.launch.EndorsementChain;
 import java.io.ByteArrayInputStream;
-import java.security.GeneralSecurityException;
 import java.security.PublicKey;
-import java.security.Signature;
 import java.security.cert.CRLException;
 import java.security.cert.CertificateException;
 import java.security.cert.CertificateFactory;
@@ -12,7 +9,6 @@ import java.security.cert.X509CRL;
 import java.security.cert.X509CRLEntry;
 import java.security.cert.X509Certificate;
 import java.time.Instant;
-import java.time.ZoneOffset;
 import java.util.ArrayList;
 import java.util.Date;
 import java.util.List;
@@ -47,13 +43,8 @@ record RevocationList(String from, X509CRL list) {
   /** {@return whether a key has signed it by RSASSA-PSS with SHA-384} */
   private boolean isSigned(PublicKey by) {
     try {
-      Signature s = Signature.getInstance("RSASSA-PSS");
-      s.setParameter(EndorsementChain.SIGNATURE);
-      s.initVerify(by);
-      s.update(list.getTBSCertList());
-      return s.verify(list.getSignature());
-    } catch (GeneralSecurityException e) {
-      // A key of another kind, or a signature of another length.
+      return Certificates.isSigned(list.getTBSCertList(), list.getSignature(), by);
+    } catch (CRLException e) {
       return false;
     }
   }
@@ -103,6 +94,6 @@ record RevocationList(String from, X509CRL list) {
   }
 
   private static String day(Date d) {
-    return d.toInstant().atOffset(ZoneOffset.UTC).toLocalDate().toString();
+    return ReportVerifier.day(d.toInstant());
   }
 }
