@@ -12,6 +12,7 @@ import java.nio.channels.ReadableByteChannel;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.channels.WritableByteChannel;
+import java.util.List;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.TimeUnit;
@@ -45,6 +46,7 @@ public final class GdbServer implements Closeable {
   private @Nullable Client client;
   private @Nullable Stub stub;
   private @Nullable Monitor monitor;
+  private List<RegisterSet.Register> registers = List.of();
   private boolean standing;
 
   /** The client waits to be told that the guest stands still. */
@@ -127,8 +129,8 @@ public final class GdbServer implements Closeable {
       now.takeOver(before);
     }
     monitor = now;
-    RegisterSet registers = new RegisterSet(m.observer().vcpu(0));
-    points.of(m, registers.all());
+    registers = new RegisterSet(m.observer().vcpu(0)).all();
+    points.of(m, registers);
     Client c = client;
     if (c != null) {
       meet(c, m, now);
@@ -244,7 +246,7 @@ public final class GdbServer implements Closeable {
   private void meet(Client c, Machine m, Monitor now) {
     Stub before = client == c ? stub : null;
     client = c;
-    Stub st = new Stub(c, points, m, now, new RegisterSet(m.observer().vcpu(0)).all());
+    Stub st = new Stub(c, points, m, now, registers);
     if (before != null) {
       st.goesOnAs(before);
     }

@@ -28,23 +28,28 @@ final class TargetDescription {
     b.append("<?xml version=\"1.0\"?><!DOCTYPE target SYSTEM \"gdb-target.dtd\">");
     b.append("<target version=\"1.0\"><architecture>i386:x86-64</architecture>");
     for (Feature f : Feature.values()) {
-      List<Register> some = all.stream().filter(r -> r.feature() == f).toList();
-      if (some.isEmpty()) {
+      if (all.stream().noneMatch(r -> r.feature() == f)) {
         continue;
       }
       b.append("<feature name=\"").append(f.id).append("\">");
       types(b, f);
-      for (Register r : some) {
-        b.append(
-            "<reg name=\"%s\" bitsize=\"%d\" type=\"%s\"".formatted(r.name(), r.bits(), r.type()));
-        if (r.group() != null) {
-          b.append(" group=\"").append(r.group()).append('"');
+      for (int i = 0; i < all.size(); i++) {
+        Register r = all.get(i);
+        if (r.feature() == f) {
+          register(b, r, i);
         }
-        b.append(" regnum=\"").append(all.indexOf(r)).append("\"/>");
       }
       b.append("</feature>");
     }
     return b.append("</target>").toString();
+  }
+
+  private static void register(StringBuilder b, Register r, int number) {
+    b.append("<reg name=\"%s\" bitsize=\"%d\" type=\"%s\"".formatted(r.name(), r.bits(), r.type()));
+    if (r.group() != null) {
+      b.append(" group=\"").append(r.group()).append('"');
+    }
+    b.append(" regnum=\"").append(number).append("\"/>");
   }
 
   private static void types(StringBuilder b, Feature f) {
