@@ -1,6 +1,7 @@
 package dev.vesper.machine;
 
 import dev.vesper.machine.assembly.Assembly;
+import dev.vesper.machine.assembly.Kept;
 import dev.vesper.machine.assembly.LaunchSequence;
 import dev.vesper.machine.assembly.Tiers;
 import dev.vesper.machine.boot.FirmwareImage;
@@ -78,6 +79,10 @@ public final class Machine implements AutoCloseable {
   private @Nullable ExecutionLog log;
   private Symbols symbols;
   private boolean started;
+
+  /** The last checkpoint, which the next one shares with what has not changed. */
+  private @Nullable Kept newest;
+
   private @Nullable Outcome ended;
   private boolean stopped;
 
@@ -387,9 +392,7 @@ public final class Machine implements AutoCloseable {
   }
 
   private RunLoop.Halt go(Until until, RunLoop.Goal goal) {
-    if (broken != null) {
-      throw new IllegalStateException("the machine cannot go on: " + broken);
-    }
+    requireWhole();
     stopped = false;
     if (ended != null || parts.host.outcome() != null) {
       return RunLoop.Halt.ENDED;
@@ -514,6 +517,45 @@ public final class Machine implements AutoCloseable {
    */
   public Registration watchpoint(long linear, long bytes, Access access) {
     return stops.add(linear, bytes, access);
+  }
+
+  // ---- moments to come back to
+
+  /**
+   * {@return the present, which the machine can be taken back to} What it does from there is the
+   * same as if it had never gone further. What is outside does not go back: what was written to
+   * consoles, disks and networks is written.
+   *
+   * @throws IllegalStateException if a callback has thrown in an earlier run
+   */
+  public Checkpoint checkpoint() {
+    requireWhole();
+    Checkpoint c = new Checkpoint(this, Kept.now(parts, launch, newest));
+    newest = c.kept;
+    return c;
+  }
+
+  /**
+   * Takes the machine back to a moment. Checkpoints that were made behind it are no more.
+   *
+   * @throws IllegalArgumentException if it is another machine's, or is no more
+   * @throws IllegalStateException if a callback has thrown in an earlier run
+   */
+  public void restore(Checkpoint to) {
+    requireWhole();
+    if (!to.isOf(this)) {
+      throw new IllegalArgumentException("a checkpoint of another machine");
+    }
+    to.kept.restore();
+    newest = to.kept;
+    ended = null;
+    stopped = false;
+  }
+
+  private void requireWhole() {
+    if (broken != null) {
+      throw new IllegalStateException("the machine cannot go on: " + broken);
+    }
   }
 
   // ---- views

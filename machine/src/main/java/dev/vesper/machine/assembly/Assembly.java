@@ -57,26 +57,26 @@ public final class Assembly {
   public final List<Cpu> cpus = new ArrayList<>();
   public final List<VirtualCpu> vcpus = new ArrayList<>();
   public final Hypervisor host;
-  public final LoadedGuest guest;
+  public final transient LoadedGuest guest;
   public final Profile profile;
 
   /** Where observers have the processors pause. */
-  public final PausePoints pausePoints = new PausePoints();
+  public final transient PausePoints pausePoints = new PausePoints();
 
   /** The guest's key, or {@link Page#SHARED} without SEV. */
   public final int key;
 
   /** What the processors have. */
-  private final CpuFeatures features;
+  private final transient CpuFeatures features;
 
   /** The native code that they execute, or null. */
-  private @Nullable NativeCode natives;
+  private transient @Nullable NativeCode natives;
 
   /** Where native code outlives the run, or null. */
-  private @Nullable KeptCode keptCode;
+  private transient @Nullable KeptCode keptCode;
 
   /** By what the processors execute guest code. */
-  private Translator translator = Translator.NONE;
+  private transient Translator translator = Translator.NONE;
 
   /** The flag of processors that have it, as models call it. */
   private static final String SECURE_TSC = "secure-tsc";

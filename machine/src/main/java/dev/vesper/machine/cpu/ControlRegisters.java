@@ -37,7 +37,7 @@ public abstract class ControlRegisters extends Exceptions {
           "la57", CR4_LA57);
 
   /** What the processor can do. */
-  public final CpuFeatures features;
+  public final transient CpuFeatures features;
 
   private final long cr4Allowed;
 

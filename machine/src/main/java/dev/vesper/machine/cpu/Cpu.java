@@ -52,13 +52,13 @@ public final class Cpu extends ControlRegisters {
    */
   private static final long LONGEST_NATIVE_RUN = 1 << 16;
 
-  private final OpFactory factory;
-  private final @Nullable Block[] cached = new Block[JUMP_CACHE];
+  private final transient OpFactory factory;
+  private final transient @Nullable Block[] cached = new Block[JUMP_CACHE];
 
-  private boolean following;
+  private transient boolean following;
 
   /** An observer is told of each block: all are interpreted. */
-  private boolean followingBlocks;
+  private transient boolean followingBlocks;
 
   /** What has retired, for performance counters, or null while none needs it. */
   private @Nullable RetiredEvents counting;
@@ -67,7 +67,7 @@ public final class Cpu extends ControlRegisters {
   private final RetiredEvents retired = new RetiredEvents();
 
   /** Each instruction is executed by itself: it is followed or counted. */
-  private boolean eachAlone;
+  private transient boolean eachAlone;
 
   /** RIP of the instruction that exited last. */
   public long exitRip;
@@ -81,39 +81,39 @@ public final class Cpu extends ControlRegisters {
   /** What a more privileged level queues instead of the host, or null. */
   private @Nullable QueuedEvents queued;
 
-  private final HotCode hot = new HotCode(this);
+  private final transient HotCode hot = new HotCode(this);
 
   /** Makes and runs native code, or null. */
-  private @Nullable NativeTier natives;
+  private transient @Nullable NativeTier natives;
 
   /** The generation of native code that jump caches lead to. */
-  private int nativeGeneration;
+  private transient int nativeGeneration;
 
   /** Native code that wants one of its jumps to lead somewhere, or null, and which jump. */
-  private @Nullable NativeBlock linkFrom;
+  private transient @Nullable NativeBlock linkFrom;
 
-  private int linkJump;
+  private transient int linkJump;
 
   /** The mode of code that the jump cache of each kind leads to. */
-  private final int[] jumpMode = new int[NativeState.KINDS];
+  private final transient int[] jumpMode = new int[NativeState.KINDS];
 
   /** Somebody wants the run to pause, in the middle of whatever the guest does. */
-  private volatile boolean stopped;
+  private transient volatile boolean stopped;
 
   /** Why {@link #run} returned without a #VMEXIT, or null. */
   private @Nullable Pause paused;
 
   /** Instruction count at which to pause. */
-  private long pauseAt = Long.MAX_VALUE;
+  private transient long pauseAt = Long.MAX_VALUE;
 
   /** Instruction count at which no pause point is met, because the run goes on from there. */
-  private long passing = -1;
+  private transient long passing = -1;
 
   private boolean exitAdvances;
-  private final byte[] fetchBuffer = new byte[32];
+  private final transient byte[] fetchBuffer = new byte[32];
 
   /** A page of code while it is decoded. */
-  private final byte[] codeBytes = new byte[Page.SIZE];
+  private final transient byte[] codeBytes = new byte[Page.SIZE];
 
   public Cpu(
       PhysicalMemory memory, NestedMap nested, CpuFeatures features, OpFactory factory, long seed) {
@@ -415,6 +415,14 @@ public final class Cpu extends ControlRegisters {
   @Override
   protected void pauseNoLonger() {
     super.pauseNoLonger();
+    decideAlone();
+  }
+
+  @Override
+  public void stateChanged() {
+    super.stateChanged();
+    linkFrom = null;
+    passing = -1;
     decideAlone();
   }
 

@@ -8,6 +8,8 @@ import dev.vesper.machine.memory.RawMemory;
 import dev.vesper.machine.memory.Rmp;
 import dev.vesper.machine.memory.RmpEntry;
 import dev.vesper.machine.observe.RmpAccess;
+import dev.vesper.machine.state.OwnState;
+import dev.vesper.machine.state.StateFollower;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.BitSet;
@@ -18,7 +20,7 @@ import org.jspecify.annotations.Nullable;
  * Memory as the processor sees it: page walks (AMD APM volume 2, chapter 5), the C-bit, the TLB and
  * the access paths of instructions.
  */
-public abstract class Mmu extends CpuState {
+public abstract class Mmu extends CpuState implements OwnState, StateFollower {
   /** Privileges of an access: the processor's own, an instruction's at CPL 0 to 2, at CPL 3. */
   private static final int IMPLICIT = 0;
 
@@ -82,86 +84,86 @@ public abstract class Mmu extends CpuState {
   public BitSet executeOnly = new BitSet();
 
   /** Told about accesses to watched pages and about code. */
-  public @Nullable CpuObserver observer;
+  public transient @Nullable CpuObserver observer;
 
   /** The operations in execution while there is an observer, and which of them runs. */
-  protected Op[] running = {};
+  protected transient Op[] running = {};
 
-  protected int runningAt;
+  protected transient int runningAt;
 
   /** RIP is that of the instruction in execution: there is no need of {@link #running}. */
-  protected boolean single = true;
+  protected transient boolean single = true;
 
   /** What native code works on: see {@link NativeState}. */
-  private final MemorySegment nativeState = LazyMemory.map(NativeState.SIZE);
+  private final transient MemorySegment nativeState = LazyMemory.map(NativeState.SIZE);
 
-  private final Tlb supervisor = tlb(nativeState, 0);
-  private final Tlb user = tlb(nativeState, 1);
+  private final transient Tlb supervisor = tlb(nativeState, 0);
+  private final transient Tlb user = tlb(nativeState, 1);
 
   /** Of supervisor accesses that SMAP lets through to user pages because RFLAGS.AC is set. */
-  private final Tlb unguarded = tlb(nativeState, 2);
+  private final transient Tlb unguarded = tlb(nativeState, 2);
 
   /**
    * Never filled: used while alignment checking is on, so that every access takes the slow path.
    */
-  private final Tlb empty = tlb(nativeState, 3);
+  private final transient Tlb empty = tlb(nativeState, 3);
 
   /** What DR7 enables; brought up to date by {@link #modeChanged}. */
   public final Breakpoints breakpoints = new Breakpoints();
 
   /** Where observers have the processor pause; shared by all processors. */
-  public PausePoints pausePoints = new PausePoints();
+  public transient PausePoints pausePoints = new PausePoints();
 
   /** An observer wants the processor to pause before the next instruction. */
-  private boolean pauseWanted;
+  private transient boolean pauseWanted;
 
   /** The instruction in execution is to be completed although an observer waits for its access. */
-  protected boolean completing;
+  protected transient boolean completing;
 
   /** The instruction that last accessed a watched page: its count, and what it accessed there. */
-  private long seenAt = -1;
+  private transient long seenAt = -1;
 
-  private int seenTimes;
-  private long[] seenAccesses = new long[16];
+  private transient int seenTimes;
+  private transient long[] seenAccesses = new long[16];
 
   /** How many of them were seen before the instruction was abandoned. */
-  private int known;
+  private transient int known;
 
   /** What was accessed that an observer waits for, or null. */
-  private @Nullable WatchedAccess watchedAccess;
+  private transient @Nullable WatchedAccess watchedAccess;
 
-  private final Tlb supervisorCode = tlb(nativeState, 4);
-  private final Tlb userCode = tlb(nativeState, 5);
+  private final transient Tlb supervisorCode = tlb(nativeState, 4);
+  private final transient Tlb userCode = tlb(nativeState, 5);
 
   /** By kind of TLB of data. */
-  private final JumpCache[] jumpCaches = new JumpCache[NativeState.KINDS];
+  private final transient JumpCache[] jumpCaches = new JumpCache[NativeState.KINDS];
 
   /** The kind of the TLB that loads and stores look into, or {@link NativeState#NO_KIND}. */
-  private int nativeKind;
+  private transient int nativeKind;
 
   // Tables of the TLB that loads and stores look into: see Tlb.Tables.
-  private long tr = supervisor.tables.read();
-  private long tw = supervisor.tables.write();
-  private long th = supervisor.tables.host();
+  private transient long tr = supervisor.tables.read();
+  private transient long tw = supervisor.tables.write();
+  private transient long th = supervisor.tables.host();
 
   /** Tags and pages of instruction fetches at the current privilege. */
-  private long tx = supervisorCode.tables.read();
+  private transient long tx = supervisorCode.tables.read();
 
-  private @Nullable Page[] px = supervisorCode.page;
+  private transient @Nullable Page[] px = supervisorCode.page;
 
   /** Width of code, whether segments are flat: what decoded code depends on. */
-  private int codeMode;
+  private transient int codeMode;
 
   /** What is added to RIP to make it linear. */
-  private long codeBase;
+  private transient long codeBase;
 
-  private long codeMask = 0xFFFF_FFFFL;
+  private transient long codeMask = 0xFFFF_FFFFL;
 
   /**
    * Goes up when decoded code is dropped or a page changes hands: translated code that has called
    * out must look again whether it is still good.
    */
-  public int codeEpoch;
+  public transient int codeEpoch;
 
   // Result of the last walk.
   private long walkAddress;
@@ -201,10 +203,15 @@ public abstract class Mmu extends CpuState {
           }
 
           @Override
-          public void codeDecoded(int frame) {
+          public void storesAreTold(int frame) {
             supervisor.protectFrame(frame);
             user.protectFrame(frame);
             unguarded.protectFrame(frame);
+          }
+
+          @Override
+          public void codeDecoded(int frame) {
+            storesAreTold(frame);
           }
         });
   }
@@ -499,6 +506,53 @@ public abstract class Mmu extends CpuState {
     forgetJumpsTo(la & PAGE_MASK);
   }
 
+  // ---- state that is kept
+
+  private List<Tlb> tlbs() {
+    return List.of(supervisor, user, unguarded, supervisorCode, userCode);
+  }
+
+  /**
+   * {@return what the TLBs hold, as an array of entries for each} A guest that has changed its
+   * tables sees what they held before until it invalidates that.
+   */
+  @Override
+  public Object ownState() {
+    return tlbs().stream().map(Tlb::entries).toArray(long[][]::new);
+  }
+
+  @Override
+  public void ownState(Object state) {
+    long[][] kept = (long[][]) state;
+    List<Tlb> all = tlbs();
+    if (kept.length != all.size()) {
+      throw new IllegalArgumentException("a processor has " + all.size() + " TLBs");
+    }
+    for (int i = 0; i < kept.length; i++) {
+      Tlb t = all.get(i);
+      boolean data = t != supervisorCode && t != userCode;
+      t.refill(
+          kept[i],
+          memory::existing,
+          p -> data && p.watched,
+          la -> data && pausePoints.watchesPage(la));
+    }
+  }
+
+  @Override
+  public void stateChanged() {
+    executing = null;
+    running = new Op[0];
+    runningAt = 0;
+    single = true;
+    completing = false;
+    seenAt = -1;
+    watchedAccess = null;
+    codeEpoch++;
+    forgetJumps(true);
+    modeChanged();
+  }
+
   private void forgetJumpsTo(long page) {
     for (JumpCache j : jumpCaches) {
       j.flushPage(page);
@@ -778,6 +832,9 @@ public abstract class Mmu extends CpuState {
     if (Tlb.unwatched(access == WRITE ? t.write(i) : t.read(i)) == Tlb.tag(page)) {
       return t.page[i];
     }
+    if (access == WRITE && t.allowsToldWrites(i) && Tlb.unwatched(t.read(i)) == Tlb.tag(page)) {
+      return told(t, i);
+    }
     walk(la, access, privilege);
     boolean isPrivate = walkPrivate || access == EXEC;
     int type = nested.type(walkAddress >>> 12);
@@ -808,14 +865,26 @@ public abstract class Mmu extends CpuState {
             && !rom
             && !keyForbids(WRITE, privilege)
             && walkDirty
-            && p.codeLines == 0
             && refusal(walkAddress >>> 12, WRITE, isPrivate, false, privilege) == Rmp.ALLOWED;
     if (access == EXEC && t.page[i] != null) {
       forgetJumpsTo(t.linearAt(i));
     }
     t.fill(i, page, p, walkGlobal, sees);
+    if (access == WRITE) {
+      p.changes();
+    }
     if (writable) {
-      t.allowWrites(i);
+      t.allowWritesTo(i, p);
+    }
+    return p;
+  }
+
+  /** {@return the page of an entry that is about to be written to, and whose changes are told} */
+  private static @Nullable Page told(Tlb t, int i) {
+    Page p = t.page[i];
+    if (p != null) {
+      p.changes();
+      t.allowWritesTo(i, p);
     }
     return p;
   }
@@ -851,7 +920,7 @@ public abstract class Mmu extends CpuState {
       long refusal, long gpa, long la, RmpAccess access, boolean isPrivate);
 
   /** The page that the executing block was decoded from, for self-modification checks. */
-  protected @Nullable Page executing;
+  protected transient @Nullable Page executing;
 
   /** {@return the processor itself, for observers} */
   protected abstract Cpu self();
@@ -1308,8 +1377,8 @@ public abstract class Mmu extends CpuState {
 
   // ---- for observers: look without touching anything
 
-  private boolean quietPrivate;
-  private boolean quietUser;
+  private transient boolean quietPrivate;
+  private transient boolean quietUser;
 
   /** {@return whether the last address that was looked up quietly is mapped with the C-bit} */
   public final boolean quietPrivate() {

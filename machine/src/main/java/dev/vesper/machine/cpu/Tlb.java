@@ -4,6 +4,7 @@ import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.RawMemory;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
+import java.util.function.IntFunction;
 import java.util.function.LongPredicate;
 import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
@@ -11,8 +12,9 @@ import org.jspecify.annotations.Nullable;
 /**
  * A software TLB for one privilege class (user or supervisor), of data or of code, direct-mapped by
  * the low bits of the page number. Reads and writes have their own tags, so a hit is also the
- * permission check; a page that code was decoded from has no write tag. In a TLB of code the read
- * tag is that of fetches.
+ * permission check. A page that code was decoded from, or whose bytes somebody wants before they
+ * change, has no write tag: whether it may be written to is remembered beside it, so that stores to
+ * it do what they do to other pages. In a TLB of code the read tag is that of fetches.
  *
  * <p>A tag is the negative of the page's linear address. An access of n bytes, 1 to 64, at {@code
  * la} hits its entry if {@code la + tag}, unsigned, is at most {@code 4096 - n}; or, which is the
@@ -57,6 +59,9 @@ final class Tlb {
   private static final int LISTED_LOCAL = 1;
   private static final int LISTED_GLOBAL = 2;
   private static final int GLOBAL = 4;
+
+  /** The page may be written to, but somebody is to be told before: there is no write tag. */
+  private static final int TOLD = 8;
 
   /**
    * Where the tables lie.
@@ -181,6 +186,7 @@ final class Tlb {
       first[chain(p.frame)] = i + 1;
     }
     list(i, isGlobal);
+    marks[i] &= ~TOLD;
     RawMemory.put64(tables.host + (long) i * ENTRY_BYTES, p.address - linear);
     setRead(i, watched(tag(linear), watched));
     setWrite(i, empty(i));
@@ -189,6 +195,18 @@ final class Tlb {
   /** Lets an entry be written to that was filled. */
   void allowWrites(int i) {
     setWrite(i, read(i));
+    marks[i] &= ~TOLD;
+  }
+
+  /** Lets it be written to by those who say so before. */
+  void allowToldWrites(int i) {
+    setWrite(i, empty(i));
+    marks[i] |= TOLD;
+  }
+
+  /** {@return whether an entry may be written to by who says so before} */
+  boolean allowsToldWrites(int i) {
+    return (marks[i] & TOLD) != 0;
   }
 
   private void list(int i, boolean isGlobal) {
@@ -232,6 +250,7 @@ final class Tlb {
   private void empty(int i, Page p) {
     setRead(i, empty(i));
     setWrite(i, empty(i));
+    marks[i] &= ~TOLD;
     page[i] = null;
     unlink(i, p);
   }
@@ -330,10 +349,71 @@ final class Tlb {
     return least == ENTRIES ? -1 : linearAt(least);
   }
 
-  /** Takes the write tags of a page away, because code is decoded from it from now on. */
+  /** Takes the write tags of a page away: somebody is to be told before it changes. */
   void protectFrame(int frame) {
     for (int i = holding(frame, first[chain(frame)]); i >= 0; i = holding(frame, next[i])) {
-      setWrite(i, empty(i));
+      if (write(i) != empty(i)) {
+        allowToldWrites(i);
+      }
+    }
+  }
+
+  // ---- what it holds, to be kept
+
+  /** Numbers of an entry in {@link #entries}. */
+  private static final int KEPT = 2;
+
+  private static final long KEPT_WRITABLE = 1;
+  private static final long KEPT_GLOBAL = 2;
+
+  /** {@return all entries: linear address and marks of each, then its frame} */
+  long[] entries() {
+    long[] out = new long[KEPT * (locals + globals)];
+    int n = 0;
+    for (int k = 0; k < locals + globals; k++) {
+      boolean inLocal = k < locals;
+      int i = inLocal ? local[k] : global[k - locals];
+      Page p = page[i];
+      // What became global, or no longer is, stands in both lists.
+      if (p != null && (inLocal || (marks[i] & LISTED_LOCAL) == 0)) {
+        boolean writable = write(i) != empty(i) || allowsToldWrites(i);
+        out[n++] = linearAt(i) | (writable ? KEPT_WRITABLE : 0) | (isGlobal(i) ? KEPT_GLOBAL : 0);
+        out[n++] = p.frame;
+      }
+    }
+    return Arrays.copyOf(out, n);
+  }
+
+  /**
+   * Has these entries and no others.
+   *
+   * @param kept as {@link #entries} gives them
+   * @param pages finds a page by its frame
+   * @param seen whether an observer watches a page, or its linear address
+   */
+  void refill(
+      long[] kept, IntFunction<@Nullable Page> pages, Predicate<Page> seen, LongPredicate watched) {
+    flush(true);
+    for (int n = 0; n < kept.length; n += KEPT) {
+      long linear = kept[n] & -Page.SIZE;
+      Page p = pages.apply((int) kept[n + 1]);
+      if (p == null) {
+        throw new IllegalArgumentException("a TLB entry for a page that there is not");
+      }
+      int i = index(linear);
+      fill(i, linear, p, (kept[n] & KEPT_GLOBAL) != 0, seen.test(p) || watched.test(linear));
+      if ((kept[n] & KEPT_WRITABLE) != 0) {
+        allowWritesTo(i, p);
+      }
+    }
+  }
+
+  /** Lets the page of an entry be written to, as its state has it. */
+  void allowWritesTo(int i, Page p) {
+    if (p.codeLines == 0 && !p.tellsOfChanges()) {
+      allowWrites(i);
+    } else {
+      allowToldWrites(i);
     }
   }
 }

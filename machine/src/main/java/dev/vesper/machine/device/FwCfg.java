@@ -1,6 +1,7 @@
 package dev.vesper.machine.device;
 
 import dev.vesper.machine.memory.HostView;
+import dev.vesper.machine.state.OwnState;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
@@ -15,7 +16,7 @@ import java.util.function.Supplier;
  * QEMU's firmware configuration device (QEMU, docs/specs/fw_cfg.rst): selector at 510h, data at
  * 511h, DMA at 514h and 518h. Items are read-only; numbers in the DMA interface are big-endian.
  */
-public final class FwCfg implements PortDevice {
+public final class FwCfg implements PortDevice, OwnState {
   public static final int SIGNATURE = 0x00;
   public static final int ID = 0x01;
   public static final int UUID = 0x02;
@@ -49,10 +50,14 @@ public final class FwCfg implements PortDevice {
 
   private final HostView memory;
   private final DeviceWork work;
-  private final Map<Integer, byte[]> items = new TreeMap<>();
-  private final Map<String, Supplier<byte[]>> files = new TreeMap<>();
-  private final Map<Integer, Supplier<byte[]>> late = new HashMap<>();
-  private byte[] item = {};
+  private final transient Map<Integer, byte[]> items = new TreeMap<>();
+  private final transient Map<String, Supplier<byte[]>> files = new TreeMap<>();
+  private final transient Map<Integer, Supplier<byte[]>> late = new HashMap<>();
+
+  /** The item that is selected, whose bytes are never changed. */
+  private transient byte[] item = {};
+
+  private int selected;
   private int at;
   private int dmaHigh;
 
@@ -120,9 +125,26 @@ public final class FwCfg implements PortDevice {
   }
 
   private void select(int key) {
-    Supplier<byte[]> file = late.get(key & 0xBFFF);
-    item = file != null ? file.get() : items.getOrDefault(key & 0xBFFF, new byte[0]);
+    selected = key & 0xBFFF;
+    Supplier<byte[]> file = late.get(selected);
+    item = file != null ? file.get() : items.getOrDefault(selected, new byte[0]);
     at = 0;
+  }
+
+  /**
+   * {@return the content of a file that was made when it was selected; other items stay the same}
+   */
+  @Override
+  public Object ownState() {
+    return late.containsKey(selected) ? item : new byte[0];
+  }
+
+  @Override
+  public void ownState(Object state) {
+    item = late.containsKey(selected) ? (byte[]) state : items.getOrDefault(selected, new byte[0]);
+    if (at < 0 || at > item.length) {
+      throw new IllegalArgumentException("fw_cfg is behind the end of its item");
+    }
   }
 
   private int next() {

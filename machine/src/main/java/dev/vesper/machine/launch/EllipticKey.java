@@ -39,7 +39,7 @@ final class EllipticKey {
   private final ECPrivateKey secret;
 
   /** The public point, once it has been asked for: a signature does not need it. */
-  private @Nullable ECPoint point;
+  private transient @Nullable ECPoint point;
 
   private EllipticKey(BigInteger d) {
     try {

@@ -16,7 +16,7 @@ import org.jspecify.annotations.Nullable;
 public final class HostView implements HostMemory {
   private final PhysicalMemory memory;
   private final boolean device;
-  private final byte[] bus = new byte[Page.SIZE];
+  private final transient byte[] bus = new byte[Page.SIZE];
 
   HostView(PhysicalMemory memory, boolean device) {
     this.memory = memory;

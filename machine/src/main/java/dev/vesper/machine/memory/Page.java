@@ -43,40 +43,41 @@ public final class Page {
 
   /** What the bytes lie in: they are freed when the last page of it can no longer be reached. */
   @SuppressWarnings("UnusedVariable")
-  private final MemorySegment chunk;
+  private final transient MemorySegment chunk;
 
   /** Page frame number. */
   public final int frame;
 
   /** {@link #SHARED} or the key that the bytes are plain under. */
-  int domain;
+  transient int domain;
 
   /**
    * Decoded code of the page, owned by the processor, or null. It outlives the bytes that it was
    * decoded from: what of it is good says {@link #codeVersion}.
    */
-  public @Nullable Object code;
+  public transient @Nullable Object code;
 
   /** One bit per 64-byte line that {@link #code} was decoded from. */
-  public long codeLines;
+  public transient long codeLines;
 
   /**
    * One bit per byte that {@link #code} was decoded from. Programs keep variables beside their
    * code, and must not have it decoded anew each time that they write to one.
    */
-  private long @Nullable [] codeBytes;
+  private transient long @Nullable [] codeBytes;
 
   /** An observer wants to know of every access: fast paths leave such a page alone. */
-  public boolean watched;
+  public transient boolean watched;
 
   /**
    * Writes bytes that somebody has and the page does not have yet, or null. It is called, once,
    * before anybody else looks at the page.
    */
-  private @Nullable Runnable late;
+  private transient @Nullable Runnable late;
 
   /** Says that the bytes come when somebody needs them. */
   public void promise(Runnable writer) {
+    changes();
     late = writer;
   }
 
@@ -102,7 +103,29 @@ public final class Page {
   }
 
   /** Goes up each time that bytes change which {@link #code} was decoded from. */
-  public int codeVersion;
+  public transient int codeVersion;
+
+  /** Set while the bytes are those of its newest moment: see {@link #changes}. */
+  transient @Nullable MemoryMoments moments;
+
+  /** Of {@link MemoryMoments}. */
+  transient int restored;
+
+  /**
+   * Must precede every change of the bytes or their domain: a moment that memory can be taken back
+   * to may need them as they are. The methods of this class call it themselves.
+   */
+  public void changes() {
+    MemoryMoments m = moments;
+    if (m != null) {
+      m.keep(this);
+    }
+  }
+
+  /** {@return whether a change is still to be told by {@link #changes}} */
+  public boolean tellsOfChanges() {
+    return moments != null;
+  }
 
   Page(int frame, MemorySegment chunk, long address) {
     this.frame = frame;
@@ -110,10 +133,21 @@ public final class Page {
     this.address = address;
   }
 
+  /** {@return a page of another number in the same memory, which this one no longer uses} */
+  Page successor(int number) {
+    return new Page(number, chunk, address);
+  }
+
   /** {@return the address of some bytes that lie in the page} */
   private long at(int offset, int bytes) {
     assert 0 <= offset && 0 <= bytes && offset <= SIZE - bytes : offset;
     return address + offset;
+  }
+
+  /** {@return the same of bytes that are about to change} */
+  private long changing(int offset, int bytes) {
+    changes();
+    return at(offset, bytes);
   }
 
   /** {@return the byte at an offset, zero-extended} */
@@ -138,22 +172,22 @@ public final class Page {
 
   /** Writes the low byte of a number at an offset. */
   public void put8(int offset, int v) {
-    RawMemory.put8(at(offset, 1), v);
+    RawMemory.put8(changing(offset, 1), v);
   }
 
   /** Writes the low two bytes of a number at an offset, little-endian. */
   public void put16(int offset, int v) {
-    RawMemory.put16(at(offset, 2), v);
+    RawMemory.put16(changing(offset, 2), v);
   }
 
   /** Writes four bytes at an offset, little-endian. */
   public void put32(int offset, int v) {
-    RawMemory.put32(at(offset, 4), v);
+    RawMemory.put32(changing(offset, 4), v);
   }
 
   /** Writes eight bytes at an offset, little-endian. */
   public void put64(int offset, long v) {
-    RawMemory.put64(at(offset, 8), v);
+    RawMemory.put64(changing(offset, 8), v);
   }
 
   /** Copies bytes from an offset on into an array. */
@@ -163,17 +197,17 @@ public final class Page {
 
   /** Copies a part of an array to an offset. */
   public void copyFrom(int offset, byte[] from, int start, int bytes) {
-    RawMemory.copy(from, start, at(offset, bytes), bytes);
+    RawMemory.copy(from, start, changing(offset, bytes), bytes);
   }
 
   /** Copies bytes from an offset on to an offset of a page, which may be this one. */
   public void copyTo(int offset, Page to, int start, int bytes) {
-    RawMemory.move(at(offset, bytes), to.at(start, bytes), bytes);
+    RawMemory.move(at(offset, bytes), to.changing(start, bytes), bytes);
   }
 
   /** Gives bytes from an offset on one value. */
   public void fill(int offset, int bytes, byte value) {
-    RawMemory.fill(at(offset, bytes), bytes, value);
+    RawMemory.fill(changing(offset, bytes), bytes, value);
   }
 
   /** {@return a copy of all bytes} */
@@ -207,6 +241,21 @@ public final class Page {
     for (int i = offset; i < offset + bytes; i++) {
       if ((marks[i >> 6] >>> i & 1) != 0) {
         return true;
+      }
+    }
+    return false;
+  }
+
+  /**
+   * {@return whether bytes that {@link #code} was decoded from are others in a copy of the page}
+   */
+  boolean codeDiffers(byte[] copy) {
+    for (int o = 0; o < SIZE; o += Long.BYTES) {
+      long differing = get64(o) ^ (long) LONG.get(copy, o);
+      for (int i = o; differing != 0; i++, differing >>>= 8) {
+        if ((differing & 0xFF) != 0 && isCode(i, 1)) {
+          return true;
+        }
       }
     }
     return false;

@@ -48,6 +48,14 @@ final class PageDirectory {
     p.pages[page.frame & PART_PAGES - 1] = page;
   }
 
+  /** Has no page with a number any more. */
+  void remove(int frame) {
+    Part p = parts[frame >>> SHIFT];
+    if (p != null) {
+      p.pages[frame & PART_PAGES - 1] = null;
+    }
+  }
+
   /** Hands on every page, in the order of their numbers. */
   void forEach(Consumer<Page> to) {
     for (Part part : parts) {

@@ -2,12 +2,14 @@ package dev.vesper.machine.memory;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayDeque;
+import java.util.Deque;
 import java.util.concurrent.atomic.AtomicLong;
 
 /**
  * Where the bytes of pages lie: in chunks outside the Java heap, in the order in which the pages
- * came into being. A page never moves and is never given back alone; a chunk goes when none of its
- * pages can be reached any more.
+ * came into being. A page never moves; a chunk goes when none of its pages can be reached any more.
+ * What is given back alone is for the next page.
  *
  * <p>Chunks are as large as the computer's huge pages; the first is smaller, because there are
  * machines of few pages. All chunks of this process together are limited, so that the collector
@@ -35,12 +37,21 @@ final class PageStore {
   private MemorySegment chunk = MemorySegment.NULL;
   private long used;
 
+  /** Pages that were given back, whose memory the next ones have. */
+  private final Deque<Page> free = new ArrayDeque<>();
+
   /**
    * {@return a new page of zero bytes}
    *
    * @throws OutOfMemoryError if there is no room for it; nothing has changed then
    */
   Page page(int frame) {
+    Page former = free.poll();
+    if (former != null) {
+      Page p = former.successor(frame);
+      p.fill(0, Page.SIZE, (byte) 0);
+      return p;
+    }
     if (used == chunk.byteSize()) {
       chunk = allocate(chunk.byteSize() == 0 ? FIRST_BYTES : CHUNK_BYTES);
       used = 0;
@@ -48,6 +59,11 @@ final class PageStore {
     Page p = new Page(frame, chunk, chunk.address() + used);
     used += Page.SIZE;
     return p;
+  }
+
+  /** Takes the memory of a page back that nobody uses any more. */
+  void giveBack(Page p) {
+    free.add(p);
   }
 
   private static MemorySegment allocate(long bytes) {

@@ -19,23 +19,27 @@ import org.jspecify.annotations.Nullable;
 public final class PhysicalMemory {
   private static final int BLOCK = XexCipher.BLOCK;
 
-  private final PageDirectory pages;
-  private final PageStore store = new PageStore();
+  private final transient PageDirectory pages;
+  private final transient PageStore store = new PageStore();
   private final GuestRam ram;
   private final int firstHostPage;
   private int nextHostPage;
 
   /** Pages that there are; other threads may ask. */
-  private volatile int touched;
+  private transient volatile int touched;
 
-  private final List<MemoryKey> keys = new ArrayList<>();
-  private XexCipher.Maker ciphers = JavaXex::new;
-  private final List<IntConsumer> domainListeners = new ArrayList<>();
-  private final List<CodeListener> codeListeners = new ArrayList<>();
-  private final CodeBudget codeBudget;
-  private final byte[] scratch = new byte[Page.SIZE];
-  private @Nullable MemoryObserver observer;
-  private final BitSet watched = new BitSet();
+  private final transient List<MemoryKey> keys = new ArrayList<>();
+  private transient XexCipher.Maker ciphers = JavaXex::new;
+  private final transient List<IntConsumer> domainListeners = new ArrayList<>();
+  private final transient List<CodeListener> codeListeners = new ArrayList<>();
+  private final transient CodeBudget codeBudget;
+  private final transient byte[] scratch = new byte[Page.SIZE];
+  private transient @Nullable MemoryObserver observer;
+
+  /** What pages held at earlier moments, or null while nobody wants to go back. */
+  private transient @Nullable MemoryMoments moments;
+
+  private final transient BitSet watched = new BitSet();
 
   /** Who owns which page, or null without SEV-SNP. */
   private @Nullable Rmp rmp;
@@ -157,6 +161,9 @@ public final class PhysicalMemory {
     /** Decoded code of some pages was let go to make room. */
     void codeEvicted();
 
+    /** Stores to a page must be noticed from now on, the next one of each processor. */
+    void storesAreTold(int frame);
+
     /** Code is being decoded from a page: stores to it must be noticed from now on. */
     void codeDecoded(int frame);
   }
@@ -229,6 +236,9 @@ public final class PhysicalMemory {
       touched++;
       p.watched = watched.get(frame);
       pages.put(p);
+      if (moments != null) {
+        moments.born(p);
+      }
       if (rmp != null && rmp.isGuests(frame)) {
         p.domain = rmp.key();
       }
@@ -267,6 +277,7 @@ public final class PhysicalMemory {
 
   private void convert(Page p, int domain) {
     p.keepPromise();
+    p.changes();
     if (p.domain != Page.SHARED) {
       keys.get(p.domain - 1).encrypt(p);
     }
@@ -287,6 +298,7 @@ public final class PhysicalMemory {
    */
   public void encryptInPlace(int frame, int domain) {
     Page p = page(frame, Page.SHARED);
+    p.changes();
     p.domain = domain;
     for (IntConsumer l : domainListeners) {
       l.accept(frame);
@@ -331,6 +343,7 @@ public final class PhysicalMemory {
       return;
     }
     p.takeBack();
+    p.changes();
     p.domain = domain;
     p.fill(0, Page.SIZE, (byte) 0);
   }
@@ -452,6 +465,51 @@ public final class PhysicalMemory {
       p.watched = on;
     }
     return changes;
+  }
+
+  // ---- moments to come back to
+
+  /** {@return what memory held at moments; nothing is kept before the first is marked} */
+  public MemoryMoments moments() {
+    MemoryMoments m = moments;
+    if (m == null) {
+      m = new MemoryMoments(this);
+      moments = m;
+    }
+    return m;
+  }
+
+  /** {@return a page, or null if it never came into being; never converted} */
+  public @Nullable Page existing(int frame) {
+    return pages.get(frame);
+  }
+
+  /** Has processors tell of their next store to a page. */
+  void storesAreToldOf(Page p) {
+    for (CodeListener l : codeListeners) {
+      l.storesAreTold(p.frame);
+    }
+  }
+
+  /** A page has not come into being after all. */
+  void unmake(Page p) {
+    for (IntConsumer l : domainListeners) {
+      l.accept(p.frame);
+    }
+    p.takeBack();
+    p.dropCode();
+    pages.remove(p.frame);
+    touched--;
+    store.giveBack(p);
+  }
+
+  /** Pages have the bytes of an earlier moment. */
+  void takenBack(boolean code) {
+    if (code) {
+      for (CodeListener l : codeListeners) {
+        l.codeDropped();
+      }
+    }
   }
 
   /** Adds every page that was ever touched, as the bus carries it, to a digest. */

@@ -30,7 +30,7 @@ public final class EncryptedVcpu extends VirtualCpu {
   private long features;
 
   /** The page while its fields are read or written. */
-  private final byte[] area = new byte[Page.SIZE];
+  private final transient byte[] area = new byte[Page.SIZE];
 
   public EncryptedVcpu(Cpu cpu, PhysicalMemory memory, int key) {
     super(cpu, memory);

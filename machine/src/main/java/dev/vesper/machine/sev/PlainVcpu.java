@@ -16,7 +16,7 @@ public final class PlainVcpu extends VirtualCpu {
   private static final long TASK_PRIORITY = 15;
 
   /** The VMCB's save area while its fields are read or written. */
-  private final byte[] area = new byte[Page.SIZE - Vmcb.SAVE_AREA];
+  private final transient byte[] area = new byte[Page.SIZE - Vmcb.SAVE_AREA];
 
   private final Runnable writer = this::write;
 

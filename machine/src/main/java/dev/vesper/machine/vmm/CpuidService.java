@@ -25,7 +25,7 @@ final class CpuidService {
   private static final int CR4_OSXSAVE = 18;
   private static final int CR4_PKE = 22;
 
-  private final CpuModel model;
+  private final transient CpuModel model;
   private final SevMode mode;
   private final int processors;
   private final boolean localApics;

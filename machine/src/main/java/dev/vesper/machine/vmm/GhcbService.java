@@ -51,7 +51,7 @@ final class GhcbService {
   private final int cBit;
   private final @Nullable SnpService snp;
   private final byte[] snapshot = new byte[GhcbPage.SIZE];
-  private final GhcbPage request = new GhcbPage(snapshot);
+  private final transient GhcbPage request = new GhcbPage(snapshot);
   private final Map<GhcbField, Long> answer = new EnumMap<>(GhcbField.class);
   private long gpa;
   private long jumpTable;

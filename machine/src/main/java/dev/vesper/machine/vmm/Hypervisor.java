@@ -44,7 +44,7 @@ public final class Hypervisor {
   final HostView memory;
   Platform platform;
   final MmioMap mmio;
-  final CpuModel model;
+  final transient CpuModel model;
   final SevMode mode;
 
   /** How a guest under SEV-SNP was launched, and what its host does. */
@@ -57,12 +57,12 @@ public final class Hypervisor {
   private final @Nullable SecureTsc secureTsc;
 
   final boolean localApics;
-  final ConsoleInput input;
+  final transient ConsoleInput input;
   final Interrupts interrupts = new Interrupts(this);
   final GuestAccess access = new GuestAccess(this);
   final List<HostVcpu> vcpus = new ArrayList<>();
   Handlers handlers;
-  @Nullable HostObserver observer;
+  transient @Nullable HostObserver observer;
   HostVcpu current;
 
   /** Who takes the guest's messages to the secure processor, or null if nobody does. */

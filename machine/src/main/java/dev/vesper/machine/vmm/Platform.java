@@ -109,7 +109,7 @@ public final class Platform {
   private final boolean firmware;
   private @Nullable AcpiPm power;
 
-  private @Nullable BootOptions boot;
+  private transient @Nullable BootOptions boot;
   private long spoke;
   @Nullable Vga screen;
   @Nullable I8042 keyboard;

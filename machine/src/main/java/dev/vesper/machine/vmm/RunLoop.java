@@ -107,7 +107,7 @@ public final class RunLoop {
   }
 
   private final Hypervisor host;
-  private Goal goal = Goal.END;
+  private transient Goal goal = Goal.END;
 
   /** The vCPU that has paused in its turn, or null between turns. */
   private @Nullable HostVcpu paused;
@@ -115,16 +115,16 @@ public final class RunLoop {
   /** Instructions that it had executed when its turn began. */
   private long before;
 
-  private boolean started;
-  private boolean pauseWanted;
+  private transient boolean started;
+  private transient boolean pauseWanted;
 
   /** How often those outside have been waited for. */
   private int waits;
 
-  private volatile boolean stopWanted;
-  private long instructionLimit = Long.MAX_VALUE;
-  private long realLimit = Long.MAX_VALUE;
-  private long realDeadline = Long.MAX_VALUE;
+  private transient volatile boolean stopWanted;
+  private transient long instructionLimit = Long.MAX_VALUE;
+  private transient long realLimit = Long.MAX_VALUE;
+  private transient long realDeadline = Long.MAX_VALUE;
 
   RunLoop(Hypervisor host) {
     this.host = host;
@@ -582,8 +582,8 @@ public final class RunLoop {
             Outcome.GAVE_UP,
             "guest halted at VMPL"
                 + boot.vmpl
-                + " with AlternateInjection, and no more privileged one takes the host's interrupts:"
-                + " nothing can wake it");
+                + " with AlternateInjection, and no more privileged one takes the host's"
+                + " interrupts: nothing can wake it");
         return;
       }
       boolean ever = boot.everEnabledInterrupts;

@@ -1,0 +1,150 @@
+package dev.vesper.machine.state;
+
+import java.lang.reflect.Field;
+import java.lang.reflect.Modifier;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The fields of a class, its superclasses' first, that are state: numbers, which are kept as {@code
+ * long}, and references. Static and {@code transient} ones are not; final ones lead to state but
+ * are none themselves.
+ */
+final class ClassState {
+  /** Classes that state is looked for in. */
+  private static final String OURS = "dev.vesper.";
+
+  private static final ClassValue<ClassState> ALL =
+      new ClassValue<>() {
+        @Override
+        protected ClassState computeValue(Class<?> c) {
+          return new ClassState(c);
+        }
+      };
+
+  /** What the class is to those who keep state. */
+  enum Kind {
+    /** Nothing is to be found in it: a value, a lambda, an object of the Java runtime. */
+    LEAF,
+    /** An array of numbers. */
+    NUMBERS,
+    /** An array of references. */
+    REFERENCES,
+    /** A collection, map or other container of the Java runtime. */
+    CONTAINER,
+    /** An object of ours. */
+    OBJECT
+  }
+
+  final Class<?> type;
+  final Kind kind;
+
+  /** Fields of primitive types that may change. */
+  final Field[] numbers;
+
+  /** Fields of other types that may change. */
+  final Field[] references;
+
+  /** Final fields of other types. */
+  final Field[] paths;
+
+  private ClassState(Class<?> c) {
+    type = c;
+    kind = kind(c);
+    List<Field> n = new ArrayList<>();
+    List<Field> r = new ArrayList<>();
+    List<Field> p = new ArrayList<>();
+    if (kind == Kind.OBJECT) {
+      collect(c, n, r, p);
+    }
+    numbers = n.toArray(Field[]::new);
+    references = r.toArray(Field[]::new);
+    paths = p.toArray(Field[]::new);
+  }
+
+  static ClassState of(Class<?> c) {
+    return ALL.get(c);
+  }
+
+  private static Kind kind(Class<?> c) {
+    if (c.isArray()) {
+      return c.getComponentType().isPrimitive() ? Kind.NUMBERS : Kind.REFERENCES;
+    }
+    if (Containers.isOne(c)) {
+      return Kind.CONTAINER;
+    }
+    boolean ours = c.getName().startsWith(OURS);
+    return ours && !c.isEnum() && !c.isHidden() && !Enum.class.isAssignableFrom(c)
+        ? Kind.OBJECT
+        : Kind.LEAF;
+  }
+
+  private static void collect(@Nullable Class<?> c, List<Field> n, List<Field> r, List<Field> p) {
+    if (c == null || c == Object.class) {
+      return;
+    }
+    collect(c.getSuperclass(), n, r, p);
+    for (Field f : c.getDeclaredFields()) {
+      int m = f.getModifiers();
+      if (Modifier.isStatic(m) || Modifier.isTransient(m)) {
+        continue;
+      }
+      boolean primitive = f.getType().isPrimitive();
+      if (Modifier.isFinal(m)) {
+        if (!primitive && ClassState.leads(f.getType())) {
+          f.setAccessible(true);
+          p.add(f);
+        }
+        continue;
+      }
+      f.setAccessible(true);
+      (primitive ? n : r).add(f);
+    }
+  }
+
+  /** {@return whether state may be found behind a reference of a type} */
+  private static boolean leads(Class<?> c) {
+    return !(c.isEnum() || c == String.class || Number.class.isAssignableFrom(c));
+  }
+
+  /** {@return a field of a primitive type as a number that {@link #set} takes} */
+  static long get(Field f, Object o) throws IllegalAccessException {
+    Class<?> t = f.getType();
+    if (t == long.class) {
+      return f.getLong(o);
+    }
+    if (t == boolean.class) {
+      return f.getBoolean(o) ? 1 : 0;
+    }
+    if (t == double.class) {
+      return Double.doubleToRawLongBits(f.getDouble(o));
+    }
+    if (t == float.class) {
+      return Float.floatToRawIntBits(f.getFloat(o));
+    }
+    return t == char.class ? f.getChar(o) : f.getInt(o);
+  }
+
+  /** Sets a field of a primitive type. */
+  static void set(Field f, Object o, long v) throws IllegalAccessException {
+    Class<?> t = f.getType();
+    if (t == long.class) {
+      f.setLong(o, v);
+    } else if (t == int.class) {
+      f.setInt(o, (int) v);
+    } else if (t == boolean.class) {
+      f.setBoolean(o, v != 0);
+    } else if (t == byte.class) {
+      f.setByte(o, (byte) v);
+    } else if (t == short.class) {
+      f.setShort(o, (short) v);
+    } else if (t == char.class) {
+      f.setChar(o, (char) v);
+    } else if (t == double.class) {
+      f.setDouble(o, Double.longBitsToDouble(v));
+    } else {
+      f.setFloat(o, Float.intBitsToFloat((int) v));
+    }
+  }
+}
