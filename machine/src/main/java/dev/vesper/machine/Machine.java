@@ -3,6 +3,7 @@ package dev.vesper.machine;
 import dev.vesper.machine.assembly.Assembly;
 import dev.vesper.machine.assembly.Kept;
 import dev.vesper.machine.assembly.LaunchSequence;
+import dev.vesper.machine.assembly.Snapshot;
 import dev.vesper.machine.assembly.Tiers;
 import dev.vesper.machine.boot.FirmwareImage;
 import dev.vesper.machine.boot.SymbolFile;
@@ -10,6 +11,7 @@ import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuObserver;
 import dev.vesper.machine.cpu.Unimplemented;
 import dev.vesper.machine.device.display.Vga;
+import dev.vesper.machine.foreign.Damaged;
 import dev.vesper.machine.host.HostMemory;
 import dev.vesper.machine.host.HypervisorProgram;
 import dev.vesper.machine.launch.CpuidPage;
@@ -24,6 +26,7 @@ import dev.vesper.machine.observe.Symbols;
 import dev.vesper.machine.sev.EncryptedVcpu;
 import dev.vesper.machine.sev.GuestRegisters;
 import dev.vesper.machine.sev.Vmcb;
+import dev.vesper.machine.snapshot.MachineDescription;
 import dev.vesper.machine.spec.BootException;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.Outcome;
@@ -36,6 +39,10 @@ import dev.vesper.machine.trace.Tracer;
 import dev.vesper.machine.vmm.RunLoop;
 import java.io.Closeable;
 import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
@@ -550,6 +557,56 @@ public final class Machine implements AutoCloseable {
     newest = to.kept;
     ended = null;
     stopped = false;
+  }
+
+  /**
+   * Writes the machine as it is, between runs, so that another process can run it on. What is
+   * written and what is not: docs/snapshots.md.
+   *
+   * @param to takes the file; it is not closed
+   * @throws IOException if it cannot be written
+   * @throws IllegalStateException if the guest's life is over, a callback has thrown in an earlier
+   *     run, or a part of the machine has no form in a file
+   */
+  public void save(OutputStream to) throws IOException {
+    requireWhole();
+    if (ended != null || parts.host.outcome() != null) {
+      throw new IllegalStateException("the guest has come to its end");
+    }
+    Snapshot.write(parts, launch, description(), to);
+  }
+
+  private MachineDescription description() {
+    return MachineDescription.of(spec, launchDigest(), instructions(), virtualTime());
+  }
+
+  /**
+   * Has the machine be what another one was when it was saved; it does from there what that one
+   * would have done. Before the run only.
+   *
+   * @param file as {@link #save} has written it, of a machine with the same description
+   * @throws IOException if it cannot be read
+   * @throws SnapshotException if it is damaged or of another machine; if it was found late, this
+   *     machine cannot run
+   * @throws IllegalStateException if the machine has run
+   */
+  public void load(Path file) throws IOException, SnapshotException {
+    requireWhole();
+    if (started) {
+      throw new IllegalStateException("a snapshot is read into a machine that has not run");
+    }
+    try {
+      try (InputStream in = Files.newInputStream(file)) {
+        Snapshot.verify(description(), in);
+      }
+      broken = "its snapshot could not be read";
+      try (InputStream in = Files.newInputStream(file)) {
+        Snapshot.read(parts, launch, in);
+      }
+      broken = null;
+    } catch (Damaged e) {
+      throw new SnapshotException(e.getMessage());
+    }
   }
 
   private void requireWhole() {

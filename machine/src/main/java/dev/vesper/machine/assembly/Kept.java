@@ -2,6 +2,8 @@ package dev.vesper.machine.assembly;
 
 import dev.vesper.machine.memory.MemoryMoments;
 import dev.vesper.machine.state.StateImage;
+import dev.vesper.machine.state.StateReader;
+import dev.vesper.machine.state.StateWriter;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -41,6 +43,20 @@ public final class Kept {
   public void restore() {
     memory.back(moment);
     state.restore();
+  }
+
+  /** {@return all state but memory's, as {@link #read} takes it} */
+  public byte[] state() {
+    return StateWriter.write(state);
+  }
+
+  /**
+   * Gives a machine all state but memory's, which it has already.
+   *
+   * @throws dev.vesper.machine.foreign.Damaged if it is none of a machine like this
+   */
+  public static void read(Assembly parts, LaunchSequence launch, byte[] state) {
+    StateReader.read(state, List.of(parts, launch));
   }
 
   /** Lets the moment go, which then costs nothing. */

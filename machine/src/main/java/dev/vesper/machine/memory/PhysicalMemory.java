@@ -491,6 +491,26 @@ public final class PhysicalMemory {
     }
   }
 
+  /** {@return whether there is a key for a domain, or it needs none} */
+  boolean hasDomain(int domain) {
+    return domain >= Page.SHARED && domain <= keys.size();
+  }
+
+  /** Has a page hold bytes in a domain, whatever it held; decoded code of it is dropped. */
+  void replace(int frame, int domain, byte[] bytes) {
+    Page p = pages.get(frame);
+    if (p == null) {
+      p = page(frame, domain);
+    }
+    p.takeBack();
+    p.copyFrom(0, bytes, 0, Page.SIZE);
+    p.domain = domain;
+    p.dropCode();
+    for (IntConsumer l : domainListeners) {
+      l.accept(frame);
+    }
+  }
+
   /** A page has not come into being after all. */
   void unmake(Page p) {
     for (IntConsumer l : domainListeners) {

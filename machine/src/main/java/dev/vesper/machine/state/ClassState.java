@@ -40,10 +40,10 @@ final class ClassState {
   final Class<?> type;
   final Kind kind;
 
-  /** Fields of primitive types that may change. */
+  /** Fields of primitive types that may change, or a record's. */
   final Field[] numbers;
 
-  /** Fields of other types that may change. */
+  /** Fields of other types that may change, or a record's. */
   final Field[] references;
 
   /** Final fields of other types. */
@@ -91,7 +91,8 @@ final class ClassState {
         continue;
       }
       boolean primitive = f.getType().isPrimitive();
-      if (Modifier.isFinal(m)) {
+      // Records never change, but one is made anew of its components.
+      if (Modifier.isFinal(m) && !c.isRecord()) {
         if (!primitive && ClassState.leads(f.getType())) {
           f.setAccessible(true);
           p.add(f);
@@ -124,6 +125,27 @@ final class ClassState {
       return Float.floatToRawIntBits(f.getFloat(o));
     }
     return t == char.class ? f.getChar(o) : f.getInt(o);
+  }
+
+  /** {@return a number that {@link #get} has given, as a component of a record} */
+  static Object boxed(Field f, long v) {
+    Class<?> t = f.getType();
+    if (t == long.class) {
+      return v;
+    }
+    if (t == int.class) {
+      return (int) v;
+    }
+    if (t == boolean.class) {
+      return v != 0;
+    }
+    if (t == double.class) {
+      return Double.longBitsToDouble(v);
+    }
+    if (t == float.class) {
+      return Float.intBitsToFloat((int) v);
+    }
+    return t == char.class ? (Object) (char) v : t == short.class ? (Object) (short) v : (byte) v;
   }
 
   /** Sets a field of a primitive type. */

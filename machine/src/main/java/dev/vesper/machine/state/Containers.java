@@ -3,6 +3,7 @@ package dev.vesper.machine.state;
 import java.util.BitSet;
 import java.util.Collection;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /** What collections, maps, bit sets and text buffers of the Java runtime hold. */
 final class Containers {
@@ -65,7 +66,8 @@ final class Containers {
     }
   }
 
-  private static boolean same(Object[] a, Object[] b) {
+  /** {@return whether two arrays have the same objects} */
+  static boolean same(@Nullable Object[] a, @Nullable Object[] b) {
     if (a.length != b.length) {
       return false;
     }

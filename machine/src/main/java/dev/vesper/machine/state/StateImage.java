@@ -1,7 +1,6 @@
 package dev.vesper.machine.state;
 
 import java.lang.reflect.Array;
-import java.lang.reflect.Field;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -22,6 +21,7 @@ public final class StateImage {
    * @param object itself
    * @param numbers its fields of primitive types, or null for none
    * @param references its other fields, an array's elements or what a container holds, or null
+   * @param paths what its final fields refer to, or null
    * @param copy of an array of numbers, or null
    * @param own what it says itself, or null
    */
@@ -30,6 +30,7 @@ public final class StateImage {
       ClassState type,
       long @Nullable [] numbers,
       @Nullable Object @Nullable [] references,
+      @Nullable Object @Nullable [] paths,
       @Nullable Object copy,
       @Nullable Object own) {}
 
@@ -89,16 +90,16 @@ public final class StateImage {
     private void look(Object o) throws IllegalAccessException {
       ClassState c = ClassState.of(o.getClass());
       switch (c.kind) {
-        case NUMBERS -> out.add(new Node(o, c, null, null, copied(o), null));
+        case NUMBERS -> out.add(new Node(o, c, null, null, null, copied(o), null));
         case REFERENCES -> {
-          Object[] elements = ((Object[]) o).clone();
+          Object[] elements = copied((Object[]) o);
           visitAll(elements);
-          out.add(new Node(o, c, null, elements, null, null));
+          out.add(new Node(o, c, null, elements, null, null, null));
         }
         case CONTAINER -> {
           Object[] contents = Containers.contents(o);
           visitAll(contents);
-          out.add(new Node(o, c, null, contents, null, null));
+          out.add(new Node(o, c, null, contents, null, null, null));
         }
         case OBJECT -> object(o, c);
         case LEAF -> throw new AssertionError(c.type);
@@ -127,13 +128,16 @@ public final class StateImage {
           visit(references[i]);
         }
       }
-      for (Field f : c.paths) {
-        visit(f.get(o));
+      Object[] paths = null;
+      if (c.paths.length != 0) {
+        paths = new Object[c.paths.length];
+        for (int i = 0; i < paths.length; i++) {
+          paths[i] = c.paths[i].get(o);
+          visit(paths[i]);
+        }
       }
       Object own = o instanceof OwnState s ? s.ownState() : null;
-      if (numbers != null || references != null || own != null || o instanceof StateFollower) {
-        out.add(new Node(o, c, numbers, references, null, own));
-      }
+      out.add(new Node(o, c, numbers, references, paths, null, own));
     }
 
     /** {@return a copy of an array of numbers, the earlier one if nothing has changed} */
@@ -147,6 +151,12 @@ public final class StateImage {
       Object fresh = Array.newInstance(array.getClass().getComponentType(), n);
       System.arraycopy(array, 0, fresh, 0, n);
       return fresh;
+    }
+
+    private @Nullable Object[] copied(@Nullable Object[] array) {
+      Node b = array.length < LARGE ? null : former(array);
+      @Nullable Object[] copy = b == null ? null : b.references;
+      return copy != null && Containers.same(array, copy) ? copy : array.clone();
     }
 
     private @Nullable Node former(Object o) {
@@ -170,6 +180,7 @@ public final class StateImage {
     };
   }
 
+  /** {@return whether two arrays of numbers are the same} */
   static boolean equal(Object a, Object b) {
     return switch (a) {
       case long[] x -> b instanceof long[] y && Arrays.equals(x, y);
@@ -209,6 +220,9 @@ public final class StateImage {
       case REFERENCES -> System.arraycopy(references(n), 0, o, 0, Array.getLength(o));
       case CONTAINER -> Containers.refill(o, references(n));
       default -> {
+        if (o instanceof Record) {
+          return;
+        }
         if (n.numbers != null) {
           for (int i = 0; i < n.numbers.length; i++) {
             ClassState.set(n.type.numbers[i], o, n.numbers[i]);

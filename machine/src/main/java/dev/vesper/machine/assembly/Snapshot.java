@@ -1,0 +1,75 @@
+package dev.vesper.machine.assembly;
+
+import dev.vesper.machine.foreign.Damaged;
+import dev.vesper.machine.memory.MemoryImage;
+import dev.vesper.machine.snapshot.MachineDescription;
+import dev.vesper.machine.snapshot.SnapshotFile;
+import java.io.DataInputStream;
+import java.io.DataOutputStream;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.OutputStream;
+import java.util.zip.ZipException;
+
+/** A machine as a file: its description, all state but memory's, and memory. */
+public final class Snapshot {
+  private static final String HEADER = "header";
+  private static final String STATE = "state";
+  private static final String MEMORY = "memory";
+
+  private Snapshot() {}
+
+  /**
+   * Writes a machine as it is now, between runs.
+   *
+   * @throws IllegalStateException if a part of it has no form in a file, saying which
+   */
+  public static void write(
+      Assembly parts, LaunchSequence launch, MachineDescription description, OutputStream to)
+      throws IOException {
+    Kept now = Kept.now(parts, launch, null);
+    try {
+      SnapshotFile.Writer w = new SnapshotFile.Writer(to);
+      w.section(HEADER, description.bytes());
+      w.section(STATE, now.state());
+      try (DataOutputStream pages = w.sections(MEMORY)) {
+        MemoryImage.write(parts.memory, pages);
+      }
+      w.end();
+    } finally {
+      now.forget();
+    }
+  }
+
+  /**
+   * Makes sure that a file is whole, and of a machine like this.
+   *
+   * @throws Damaged if it is not, saying why
+   */
+  public static void verify(MachineDescription own, InputStream from) throws IOException {
+    SnapshotFile.Reader r = new SnapshotFile.Reader(from);
+    String difference = MachineDescription.read(r.content(HEADER)).difference(own);
+    if (difference != null) {
+      throw new Damaged(difference);
+    }
+    r.verify();
+  }
+
+  /**
+   * Gives a machine the state of a file that was verified.
+   *
+   * @throws Damaged if there is none in it; the machine is of no use then
+   */
+  public static void read(Assembly parts, LaunchSequence launch, InputStream from)
+      throws IOException {
+    SnapshotFile.Reader r = new SnapshotFile.Reader(from);
+    r.content(HEADER);
+    byte[] state = r.content(STATE);
+    try (DataInputStream pages = r.contents(MEMORY)) {
+      MemoryImage.read(parts.memory, pages);
+    } catch (ZipException e) {
+      throw new Damaged("its memory is not compressed as it must be: " + e.getMessage());
+    }
+    Kept.read(parts, launch, state);
+  }
+}
