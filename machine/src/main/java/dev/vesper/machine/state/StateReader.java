@@ -479,7 +479,9 @@ public final class StateReader {
     }
     Constructor<?> made = c.type.getDeclaredConstructor(types);
     made.setAccessible(true);
-    return made.newInstance(values);
+    Object o = made.newInstance(values);
+    // What is the same stays, and with it the list that it may be in, which may be unchangeable.
+    return there != null && o.equals(there) && !taken.contains(there) ? there : o;
   }
 
   private @Nullable Object component(Read r, String name, @Nullable Object[] references, int depth)
