@@ -14,6 +14,8 @@ import dev.vesper.machine.device.display.Vga;
 import dev.vesper.machine.foreign.Damaged;
 import dev.vesper.machine.host.HostMemory;
 import dev.vesper.machine.host.HypervisorProgram;
+import dev.vesper.machine.input.InputLog;
+import dev.vesper.machine.input.RunEnd;
 import dev.vesper.machine.launch.CpuidPage;
 import dev.vesper.machine.launch.Measurement;
 import dev.vesper.machine.launch.SecretsPage;
@@ -92,6 +94,9 @@ public final class Machine implements AutoCloseable {
 
   private @Nullable Outcome ended;
   private boolean stopped;
+
+  /** Why the last run has come back. */
+  private RunLoop.Halt last = RunLoop.Halt.REQUESTED;
 
   /** How another thread, or a callback, wants the run to end. */
   private volatile @Nullable Outcome wanted;
@@ -430,8 +435,13 @@ public final class Machine implements AutoCloseable {
       throw e;
     }
     broken = null;
+    last = h;
     if (h == RunLoop.Halt.REQUESTED && wanted != null) {
       ended = wanted;
+      h = RunLoop.Halt.ENDED;
+    }
+    if (h == RunLoop.Halt.RECORDED) {
+      ended = RunEnds.outcome(parts.host.inputs().log());
       h = RunLoop.Halt.ENDED;
     }
     stopped = h == RunLoop.Halt.REQUESTED;
@@ -493,7 +503,7 @@ public final class Machine implements AutoCloseable {
 
   private Stop stop(RunLoop.Halt h) {
     return switch (h) {
-      case ENDED -> new Stop.Ended(outcome(h));
+      case ENDED, RECORDED -> new Stop.Ended(outcome(h));
       case INSTRUCTION_LIMIT, INSTRUCTIONS -> new Stop.Limit(Stop.Measure.INSTRUCTIONS);
       case VIRTUAL_TIME -> new Stop.Limit(Stop.Measure.VIRTUAL_TIME);
       case TIME_LIMIT, REAL_TIME -> new Stop.Limit(Stop.Measure.REAL_TIME);
@@ -615,6 +625,33 @@ public final class Machine implements AutoCloseable {
     }
   }
 
+  // ---- what comes from outside
+
+  /** {@return where the machine asks for what comes from outside} */
+  public InputLog inputs() {
+    return parts.host.inputs().log();
+  }
+
+  /**
+   * {@return how the run has ended, as a recording has it; between runs}
+   *
+   * @param o the outcome of the last run
+   * @param traceDigest SHA-256 of all events, in hex; empty if they are not digested
+   */
+  public RunEnd end(Outcome o, String traceDigest) {
+    return RunEnds.of(this, parts.host.loop().inTurn(), last, o, traceDigest);
+  }
+
+  /**
+   * {@return in a line what of the end of a replay is not what was recorded, or null if all is}
+   *
+   * @param o the outcome of the last run
+   * @param traceDigest as of {@link #end}
+   */
+  public @Nullable String unlikeRecorded(Outcome o, String traceDigest) {
+    return RunEnds.difference(inputs().recordedEnd(), end(o, traceDigest));
+  }
+
   // ---- views
 
   /** {@return who sees registers and plaintext} */
@@ -660,7 +697,8 @@ public final class Machine implements AutoCloseable {
           "make codes are 0x01 to 0x7f and 0xe001 to 0xe07f, not 0x"
               + Integer.toHexString(scanCode));
     }
-    return parts.host.key(scanCode, down);
+    parts.host.inputs().key(scanCode, down);
+    return parts.host.hasKeyboard();
   }
 
   /** {@return the text on the screen, or null if there is no screen} */

@@ -48,6 +48,8 @@ final class ArchitectureTest {
         .definedBy(ROOT + ".spec..")
         .layer("memory")
         .definedBy(ROOT + ".memory..")
+        .layer("input")
+        .definedBy(ROOT + ".input..")
         .layer("model")
         .definedBy(ROOT + ".model..")
         .whereLayer("model")
@@ -68,6 +70,19 @@ final class ArchitectureTest {
         .mayOnlyBeAccessedByLayers("face", "assembly", "boot", "vmm", "device")
         .whereLayer("cpu")
         .mayOnlyBeAccessedByLayers("face", "assembly", "trace", "sev")
+        .whereLayer("input")
+        .mayOnlyBeAccessedByLayers("face", "assembly", "spec", "vmm", "device")
+        .check(CLASSES);
+  }
+
+  @Test
+  void anythingOfOutsideIsAskedForBelowAllWhoAsk() {
+    noClasses()
+        .that()
+        .resideInAPackage(ROOT + ".input..")
+        .should()
+        .dependOnClassesThat()
+        .resideOutsideOfPackages("java..", "org.jspecify..", ROOT + ".foreign..", ROOT + ".input..")
         .check(CLASSES);
   }
 

@@ -15,6 +15,7 @@ import dev.vesper.machine.cpu.interp.Interpreter;
 import dev.vesper.machine.cpu.jit.RegionTranslator;
 import dev.vesper.machine.host.GuestRam;
 import dev.vesper.machine.igvm.IgvmFile;
+import dev.vesper.machine.input.InputLog;
 import dev.vesper.machine.launch.SevFeature;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.memory.Page;
@@ -33,6 +34,7 @@ import dev.vesper.machine.spec.Translator;
 import dev.vesper.machine.vmm.ExtraIntercepts;
 import dev.vesper.machine.vmm.HostFaults;
 import dev.vesper.machine.vmm.Hypervisor;
+import dev.vesper.machine.vmm.Inputs;
 import dev.vesper.machine.vmm.MmioMap;
 import dev.vesper.machine.vmm.Platform;
 import dev.vesper.machine.vmm.Profile;
@@ -162,6 +164,8 @@ public final class Assembly {
       vcpus.add(v);
     }
     translateBy(Tiers.standard());
+    InputLog inputs = o.inputs() == null ? InputLog.live() : o.inputs();
+    o.hardware().networks().forEach(n -> n.log(inputs));
     guest = GuestLoader.load(o, profile, model, view);
     MachineSpec.Ports p = o.ports();
     host =
@@ -191,7 +195,7 @@ public final class Assembly {
             o.mode(),
             o.snp(),
             mmio,
-            p.input());
+            new Inputs(inputs, p.input()));
     boolean afterBios = guest.bios() && board != Hardware.Board.MINIMAL;
     if (afterBios) {
       host.afterBios();

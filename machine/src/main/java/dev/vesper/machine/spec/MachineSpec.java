@@ -3,6 +3,7 @@ package dev.vesper.machine.spec;
 import dev.vesper.machine.device.disk.Disk;
 import dev.vesper.machine.device.net.Network;
 import dev.vesper.machine.device.share.FuseServer;
+import dev.vesper.machine.input.InputLog;
 import dev.vesper.machine.launch.GuestPolicy;
 import dev.vesper.machine.launch.LaunchSecret;
 import dev.vesper.machine.launch.LaunchSession;
@@ -141,6 +142,14 @@ public final class MachineSpec {
     return b.resets;
   }
 
+  /**
+   * {@return where the machine asks for what comes from outside, or null if none of it is kept} It
+   * is one run's: of two machines from one description the second goes on where the first was.
+   */
+  public @Nullable InputLog inputs() {
+    return b.inputs;
+  }
+
   /** {@return where what the guest says goes} */
   public Ports ports() {
     return b.ports;
@@ -239,6 +248,7 @@ public final class MachineSpec {
     private SnpLaunch snp = SnpLaunch.DEFAULT;
     private Hardware hardware = Hardware.NONE;
     private ResetPolicy resets = ResetPolicy.END;
+    private @Nullable InputLog inputs;
     private Ports ports = new Ports(b -> {}, b -> {}, b -> {}, ConsoleInput.NONE);
 
     private Builder() {}
@@ -259,6 +269,7 @@ public final class MachineSpec {
       c.snp = snp;
       c.hardware = hardware;
       c.resets = resets;
+      c.inputs = inputs;
       c.ports = ports;
       return c;
     }
@@ -455,6 +466,12 @@ public final class MachineSpec {
     /** Sets what becomes of a guest that resets itself, which ends its run if nothing is said. */
     public Builder resets(ResetPolicy policy) {
       resets = policy;
+      return this;
+    }
+
+    /** Sets where the machine asks for what comes from outside. */
+    public Builder inputs(InputLog log) {
+      inputs = log;
       return this;
     }
 

@@ -28,6 +28,9 @@ public record Outcome(int status, String reason, @Nullable Integer guestValue) {
   /** A watchdog has reset a guest that did nothing but wait. */
   public static final int WATCHDOG = 8;
 
+  /** A replay is not the run that was recorded. */
+  public static final int DIFFERS = 121;
+
   /** A file, a pipe or a terminal did not take what was to be written. */
   public static final int UNWRITTEN = 122;
 

@@ -17,11 +17,13 @@ import dev.vesper.machine.sev.LaunchState;
 import dev.vesper.machine.sev.PlainVcpu;
 import dev.vesper.machine.sev.VirtualCpu;
 import dev.vesper.machine.sev.Vmcb;
-import dev.vesper.machine.spec.ConsoleInput;
 import dev.vesper.machine.spec.Outcome;
 import dev.vesper.machine.spec.ResetPolicy;
 import dev.vesper.machine.spec.SevMode;
 import dev.vesper.machine.spec.SnpLaunch;
+import java.nio.ByteBuffer;
+import java.security.MessageDigest;
+import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.BiFunction;
@@ -57,7 +59,7 @@ public final class Hypervisor {
   private final @Nullable SecureTsc secureTsc;
 
   final boolean localApics;
-  final transient ConsoleInput input;
+  final Inputs inputs;
   final Interrupts interrupts = new Interrupts(this);
   final GuestAccess access = new GuestAccess(this);
   final List<HostVcpu> vcpus = new ArrayList<>();
@@ -103,7 +105,7 @@ public final class Hypervisor {
       SevMode mode,
       SnpLaunch snp,
       MmioMap mmio,
-      ConsoleInput input) {
+      Inputs inputs) {
     this.memory = memory;
     this.localApics = localApics;
     this.mmio = mmio;
@@ -118,7 +120,8 @@ public final class Hypervisor {
         mode == SevMode.SNP && SevFeature.SECURE_TSC.in(snp.features())
             ? SecureTsc.ofKilohertz(snp.tscKilohertz())
             : null;
-    this.input = input;
+    this.inputs = inputs;
+    inputs.of(this);
     this.cpus = cpus;
     this.devices = devices;
     this.profile = profile;
@@ -321,13 +324,33 @@ public final class Hypervisor {
     return platform.screen;
   }
 
-  /** A key goes down or up; {@return whether there is a keyboard} */
-  public boolean key(int scanCode, boolean down) {
+  /** {@return what reaches the guest from outside} */
+  public Inputs inputs() {
+    return inputs;
+  }
+
+  /** {@return whether there is a keyboard} */
+  public boolean hasKeyboard() {
+    return platform.keyboard != null;
+  }
+
+  /** A key goes down or up, if there is a keyboard. */
+  void key(int scanCode, boolean down) {
     I8042 k = platform.keyboard;
     if (k != null) {
       k.key(scanCode, down);
     }
-    return k != null;
+  }
+
+  /** {@return what all vCPUs and their registers come to} It takes a hash of each save area. */
+  long registers() {
+    try {
+      MessageDigest d = MessageDigest.getInstance("SHA-256");
+      cpus.forEach(c -> c.digest(d));
+      return ByteBuffer.wrap(d.digest()).getLong();
+    } catch (NoSuchAlgorithmException e) {
+      throw new IllegalStateException("this Java runtime has no SHA-256", e);
+    }
   }
 
   /** {@return where the boot processor continues when the machine wakes, or null} */

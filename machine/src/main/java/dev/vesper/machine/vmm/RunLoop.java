@@ -4,11 +4,13 @@ import dev.vesper.ghcb.ExitCode;
 import dev.vesper.machine.device.AcpiPm;
 import dev.vesper.machine.device.Timed;
 import dev.vesper.machine.device.net.Network;
+import dev.vesper.machine.input.RunEnd;
 import dev.vesper.machine.observe.Pause;
 import dev.vesper.machine.sev.LaunchState;
 import dev.vesper.machine.sev.PlainVcpu;
 import dev.vesper.machine.sev.VirtualCpu;
 import dev.vesper.machine.sev.Vmcb;
+import dev.vesper.machine.spec.ConsoleInput;
 import dev.vesper.machine.spec.Outcome;
 import java.util.List;
 import java.util.concurrent.locks.LockSupport;
@@ -78,7 +80,9 @@ public final class RunLoop {
     /** {@link #pauseSoon} was called. */
     EVENT,
     /** {@link #stop} was called. */
-    REQUESTED
+    REQUESTED,
+    /** A replayed run has come to where somebody outside had ended it. */
+    RECORDED
   }
 
   /**
@@ -118,6 +122,9 @@ public final class RunLoop {
   private transient boolean started;
   private transient boolean pauseWanted;
 
+  /** A turn was ended because real time is up. */
+  private boolean leftTurn;
+
   /** How often those outside have been waited for. */
   private int waits;
 
@@ -147,7 +154,7 @@ public final class RunLoop {
       stopWanted = true;
       host.processorsOfHost().forEach(VirtualCpu::stop);
     }
-    host.input.wake();
+    host.inputs.console().wake();
   }
 
   /**
@@ -166,6 +173,11 @@ public final class RunLoop {
     host.current.cpu.pauseSoon();
   }
 
+  /** {@return whether the run has come back in a vCPU's turn, which may have been ended for it} */
+  public boolean inTurn() {
+    return paused != null || leftTurn;
+  }
+
   /** {@return the vCPU whose turn it is or was} */
   public int current() {
     return host.current.id;
@@ -179,6 +191,7 @@ public final class RunLoop {
   public Halt run(Goal until, boolean past) {
     goal = until;
     pauseWanted = false;
+    leftTurn = false;
     for (HostVcpu v : host.vcpus) {
       v.cpu.resume(past && started && v == host.current);
     }
@@ -233,8 +246,12 @@ public final class RunLoop {
         pauseInTurn(v);
         exited = v.cpu.goOn();
       } else {
+        host.inputs.judge(host);
         if (host.outcome() != null) {
           return Halt.ENDED;
+        }
+        if (host.inputs.endsHere(false) != null) {
+          return Halt.RECORDED;
         }
         if (host.platform.work.unfinished()) {
           // As if it had been done at once: nothing else happens before.
@@ -242,6 +259,7 @@ public final class RunLoop {
           if (now != null) {
             return now;
           }
+          host.inputs.log().point();
           host.platform.work.goOn();
           continue;
         }
@@ -254,6 +272,7 @@ public final class RunLoop {
           if (now != null) {
             return now;
           }
+          host.inputs.log().point();
           sleep();
           continue;
         }
@@ -266,7 +285,10 @@ public final class RunLoop {
         } else {
           look(v);
         }
-        Halt limit = host.outcome() == null ? limit() : null;
+        Halt limit =
+            host.outcome() != null
+                ? null
+                : host.inputs.endsHere(false) != null ? Halt.RECORDED : limit();
         if (limit != null) {
           return limit;
         }
@@ -280,10 +302,12 @@ public final class RunLoop {
         end(v);
         continue;
       }
-      Halt why = why(v);
-      if (why == Halt.TIME_LIMIT) {
+      RunEnd recorded = host.inputs.endsHere(true);
+      Halt why = recorded != null ? Halt.RECORDED : why(v);
+      if (why == Halt.TIME_LIMIT || recorded != null && recorded.cause() == RunEnd.Cause.TIME) {
         v.cpu.interrupt();
         paused = null;
+        leftTurn = true;
         end(v);
       }
       return why;
@@ -353,12 +377,13 @@ public final class RunLoop {
 
   /** Says where in its turn a vCPU reaches the goal. */
   private void pauseInTurn(HostVcpu v) {
-    if (goal == Goal.END) {
+    long end = host.inputs.log().endsInTurn();
+    if (goal == Goal.END && end == Long.MAX_VALUE) {
       v.cpu.pauseAt(Long.MAX_VALUE);
       return;
     }
     long n = v.cpu.instructions();
-    long at = behind(n, goal.instructions, host.instructions());
+    long at = behind(n, Math.min(end, goal.instructions), host.instructions());
     at = Math.min(at, behind(n, goal.virtualTime, v.cpu.now()));
     v.cpu.pauseAt(v.id == goal.vcpu ? Math.min(at, goal.vcpuInstructions) : at);
   }
@@ -398,12 +423,15 @@ public final class RunLoop {
       v.apic.advance(now);
     }
     Interrupts.lookAtCounters(v);
+    host.inputs.look(host);
+    host.inputs.act(host);
     host.interrupts.lookAtExternal();
     feedInput(false);
   }
 
   /** Runs a vCPU; {@return false if it pauses in its turn} */
   private boolean begin(HostVcpu v) {
+    host.inputs.log().point();
     long now = v.cpu.now();
     boolean due = host.interrupts.requesting(v) || v.nmiDue();
     if (due && Vmpls.interrupted(v) && host.observer != null) {
@@ -436,6 +464,7 @@ public final class RunLoop {
       v.apic.setTaskPriority((int) v.cpu.vmcb().get(Vmcb.V_INTR) & 15);
     }
     v.everEnabledInterrupts |= v.interruptsEnabled();
+    host.inputs.turnEnds(v);
     host.exited(v);
     checkPorts();
     if (host.outcome() == null && host.platform.reset.asleep()) {
@@ -468,7 +497,7 @@ public final class RunLoop {
     Platform p = host.platform;
     while (p.com1.canReceive() && p.com1.wantsInput(idle)) {
       int returned = p.com1.returned();
-      int b = returned >= 0 ? returned : host.input.poll();
+      int b = returned >= 0 ? returned : host.inputs.poll();
       if (b < 0) {
         break;
       }
@@ -523,41 +552,63 @@ public final class RunLoop {
 
   /** {@return whether nobody outside can wake the guest} */
   private boolean alone() {
-    return host.input.closed() && host.platform.live().isEmpty();
+    return host.inputs.consoleEnded() && host.platform.live().isEmpty();
   }
 
   /** {@return whether there are several outside of whom only one can be waited for at a time} */
   private boolean several() {
-    return host.platform.live().size() + (host.input.closed() ? 0 : 1) > 1;
+    return host.platform.live().size() + (host.inputs.consoleEnded() ? 0 : 1) > 1;
   }
 
-  /** Waits for those outside. {@return whether somebody on a network has done something} */
-  private boolean await(long virtualNanos) {
+  /**
+   * Waits for those outside. {@return the number of the network on which somebody has done
+   * something, or -1}
+   */
+  private int await(long virtualNanos) {
     long nanos = virtualNanos;
     if (realDeadline != Long.MAX_VALUE) {
       nanos = Math.max(0, Math.min(nanos, realDeadline - System.nanoTime()));
     }
     List<Network> live = host.platform.live();
-    Network network = live.isEmpty() ? null : live.get(waits++ % live.size());
+    int number = live.isEmpty() ? -1 : waits++ % live.size();
+    Network network = number < 0 ? null : live.get(number);
     if (virtualNanos < NO_WAIT) {
-      return false;
+      return -1;
     }
-    long longest = network == null && host.input.wakes() ? Long.MAX_VALUE : LONGEST_WAIT;
+    ConsoleInput console = host.inputs.console();
+    long longest = network == null && console.wakes() ? Long.MAX_VALUE : LONGEST_WAIT;
     // In pieces, so that it can be stopped; who comes back early has something for the guest.
     for (long left = nanos; left > 0 && !stopWanted; ) {
       long piece = Math.min(left, longest);
       long start = System.nanoTime();
       if (network == null) {
-        host.input.await(piece);
+        console.await(piece);
       } else if (network.await(piece)) {
-        return true;
+        return number;
       }
       if (System.nanoTime() - start < piece - EARLY) {
-        return false;
+        return -1;
       }
       left -= piece;
     }
-    return false;
+    return -1;
+  }
+
+  /**
+   * Waits for those outside while nobody can run: with somebody outside idle time is real time, so
+   * that the computer idles too.
+   *
+   * @param nanos until the next event, or {@link Timed#NEVER}
+   */
+  private Inputs.Wait waitOutside(long nanos) {
+    boolean network = !host.platform.live().isEmpty();
+    long left = nanos == Timed.NEVER ? LONGEST_WAIT : nanos;
+    long wait = several() ? Math.min(SHORT_WAIT, left) : left;
+    long start = System.nanoTime();
+    int heard = await(wait);
+    // So much of the time until then has passed.
+    boolean part = stopWanted || network && (heard >= 0 || wait < nanos);
+    return new Inputs.Wait(heard, part ? Math.min(wait, System.nanoTime() - start) : -1);
   }
 
   /** Nobody can run: lets virtual time jump to the next event. */
@@ -592,7 +643,9 @@ public final class RunLoop {
           ever ? "guest halted with interrupts disabled" : host.handlers.haltedForGood());
       return;
     }
-    if (feedInput(true)) {
+    boolean acted = host.inputs.act(host);
+    host.inputs.lookAtEnd();
+    if (feedInput(true) || acted) {
       return;
     }
     if (++host.unseenEvents > MOST_UNSEEN_EVENTS && alone()) {
@@ -610,19 +663,18 @@ public final class RunLoop {
       return;
     }
     if (!alone()) {
-      // With somebody outside idle time is real time, so that the computer idles too.
       long now = host.now();
-      boolean network = !host.platform.live().isEmpty();
-      long left = next == Timed.NEVER ? LONGEST_WAIT : next - now;
-      long wait = several() ? Math.min(SHORT_WAIT, left) : left;
-      long start = System.nanoTime();
-      boolean heard = await(wait);
+      long nanos = next == Timed.NEVER ? next : next - now;
+      Inputs.Wait w = host.inputs.idle(() -> waitOutside(nanos));
+      List<Network> live = host.platform.live();
+      if (w.heard() >= 0 && w.heard() < live.size()) {
+        live.get(w.heard()).heard();
+      }
       if (feedInput(true)) {
         return;
       }
-      if (stopWanted || network && (heard || wait < next - now)) {
-        // So much of the time until then has passed.
-        next = now + Math.min(wait, System.nanoTime() - start);
+      if (w.passed() >= 0) {
+        next = now + Math.min(w.passed(), nanos);
       }
     }
     if (next != Timed.NEVER) {

@@ -8,6 +8,7 @@ import dev.vesper.machine.cpu.NestedMap;
 import dev.vesper.machine.cpu.interp.Interpreter;
 import dev.vesper.machine.device.InterruptMessages;
 import dev.vesper.machine.device.LocalApic;
+import dev.vesper.machine.input.InputLog;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.memory.PhysicalMemory;
 import dev.vesper.machine.model.CpuModel;
@@ -69,7 +70,7 @@ final class InterruptDeliveryTest {
             SevMode.OFF,
             SnpLaunch.DEFAULT,
             new MmioMap(),
-            ConsoleInput.NONE);
+            new Inputs(InputLog.live(), ConsoleInput.NONE));
     host.interrupts.deliver(a -> !apics.add(a), 0, 0x20, false);
     apics.forEach(a -> a.write(0xF0, 0x1FF, 0));
   }

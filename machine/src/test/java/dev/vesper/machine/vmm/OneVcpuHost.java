@@ -5,6 +5,7 @@ import dev.vesper.machine.cpu.CpuFeatures;
 import dev.vesper.machine.cpu.NestedMap;
 import dev.vesper.machine.cpu.interp.Interpreter;
 import dev.vesper.machine.device.Uart16550;
+import dev.vesper.machine.input.InputLog;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.memory.PhysicalMemory;
 import dev.vesper.machine.model.CpuModel;
@@ -94,6 +95,6 @@ final class OneVcpuHost {
         mode,
         snp,
         new MmioMap(),
-        ConsoleInput.NONE);
+        new Inputs(InputLog.live(), ConsoleInput.NONE));
   }
 }

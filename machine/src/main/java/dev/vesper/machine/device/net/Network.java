@@ -1,5 +1,6 @@
 package dev.vesper.machine.device.net;
 
+import dev.vesper.machine.input.InputLog;
 import java.util.Set;
 
 /** What is at the other end of a network adapter. */
@@ -30,6 +31,12 @@ public interface Network {
     return Sockets.NONE;
   }
 
+  /**
+   * Says where it asks for what comes from outside of the machine; before anything is sent. What a
+   * network gives that does not ask there cannot be recorded.
+   */
+  default void log(InputLog log) {}
+
   /** Says who takes frames for the guest. */
   void connect(Receiver guest);
 
@@ -43,13 +50,16 @@ public interface Network {
 
   /**
    * Waits until somebody outside does something, or real time has passed; only where the network is
-   * live.
+   * live. Nothing is changed by that.
    *
-   * @return whether somebody has, so that an event is due at once
+   * @return whether somebody has: {@link #heard} says so to the network itself
    */
   default boolean await(long nanos) {
     return false;
   }
+
+  /** Somebody outside has done something, so that an event is due at once. */
+  default void heard() {}
 
   /** Lets go of what it holds of the computer. */
   default void close() {}

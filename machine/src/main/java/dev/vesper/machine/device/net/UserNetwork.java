@@ -1,5 +1,6 @@
 package dev.vesper.machine.device.net;
 
+import dev.vesper.machine.input.InputLog;
 import java.nio.ByteBuffer;
 import java.util.Arrays;
 import java.util.concurrent.locks.LockSupport;
@@ -41,7 +42,7 @@ public final class UserNetwork implements Network {
   /** Virtual time between looks at what comes from outside. */
   private static final long LOOK_NANOS = 1_000_000;
 
-  private final Outside outside;
+  private final LoggedOutside outside;
   private final TcpForwarding forwarding;
   private final Ipv6Host ipv6;
   private Receiver guest = b -> {};
@@ -61,9 +62,14 @@ public final class UserNetwork implements Network {
    * @param outside who may connect to the guest, and to whom the guest may
    */
   public UserNetwork(Outside outside) {
-    this.outside = outside;
-    forwarding = new TcpForwarding(outside, this::tcp);
+    this.outside = new LoggedOutside(outside);
+    forwarding = new TcpForwarding(this.outside, this::tcp);
     ipv6 = new Ipv6Host(b -> guest.frame(b), (from, to, b) -> forwarding.arrived(from, to, b, now));
+  }
+
+  @Override
+  public void log(InputLog log) {
+    outside.log(log);
   }
 
   @Override
@@ -78,9 +84,12 @@ public final class UserNetwork implements Network {
       LockSupport.parkNanos(nanos);
       return false;
     }
-    boolean heard = outside.await(nanos);
-    nextLook = heard ? now : nextLook;
-    return heard;
+    return outside.await(nanos);
+  }
+
+  @Override
+  public void heard() {
+    nextLook = now;
   }
 
   /** {@return whether nothing is to be done until somebody outside says something} */
