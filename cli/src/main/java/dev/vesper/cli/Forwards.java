@@ -16,12 +16,13 @@ final class Forwards implements Closeable {
   /**
    * Opens what options name.
    *
+   * @param recorded what is said there is known already, so that no socket is opened
    * @throws UserError if one is wrong, or a port is taken
    */
-  Forwards(List<String> options) {
+  Forwards(List<String> options, boolean recorded) {
     try {
       for (String o : options) {
-        Network n = UserError.of(() -> HardwareOptions.nic("-nic", o));
+        Network n = UserError.of(() -> HardwareOptions.nic("-nic", o, !recorded));
         if (n != null) {
           networks.add(n);
         }

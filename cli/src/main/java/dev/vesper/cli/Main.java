@@ -30,7 +30,8 @@ import picocli.CommandLine.Command;
       "Exit status of 'run': the guest's own by port 0xf4 ((value << 1) | 1); 0 clean power-off;",
       "2 usage or unreadable image; 3 the guest asked for termination; 4 --check found violations;",
       "5 triple fault or shutdown; 6 the hypervisor gave up on the guest; 122 an output takes no",
-      "more; 123 out of memory; 124 time or instruction limit; 125 a defect of Vesper; 130 Ctrl-A x",
+      "more; 121 a replay differs from its recording; 123 out of memory; 124 time or instruction"
+          + " limit; 125 a defect of Vesper; 130 Ctrl-A x",
       "or SIGINT has ended the run; 129 SIGHUP, 141 SIGPIPE of the console, 143 SIGTERM."
     })
 public final class Main implements Runnable {
@@ -47,8 +48,8 @@ public final class Main implements Runnable {
     CommandLine self = spec == null ? commandLine() : spec.commandLine();
     throw new CommandLine.ParameterException(
         self,
-        "name a command: run, debug, boot, check, measure, attest, igvm, session, isa, symbols,"
-            + " dissector or convert-qemu");
+        "name a command: run, debug, replay, boot, check, measure, attest, igvm, session, isa,"
+            + " symbols, dissector or convert-qemu");
   }
 
   /** How a command is confined; null in a process that is not the command's own, as of tests. */
@@ -61,6 +62,7 @@ public final class Main implements Runnable {
   static {
     SUBCOMMANDS.put("run", () -> new RunCommand(confine));
     SUBCOMMANDS.put("debug", () -> new RunCommand(confine).debugged());
+    SUBCOMMANDS.put("replay", () -> new RunCommand(confine).replay());
     SUBCOMMANDS.put("boot", () -> new BootCommand(confine));
     SUBCOMMANDS.put("check", () -> new CheckCommand(confine));
     SUBCOMMANDS.put("measure", () -> new MeasureCommand(confine));

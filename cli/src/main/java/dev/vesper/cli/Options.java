@@ -8,6 +8,7 @@ import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.Callable;
+import java.util.function.BiConsumer;
 import java.util.function.BiPredicate;
 import java.util.function.Consumer;
 import java.util.function.Function;
@@ -149,6 +150,7 @@ final class Options {
   }
 
   private final List<Option<?>> all = new ArrayList<>();
+  private BiConsumer<List<String>, List<?>> told = (names, values) -> {};
   private final String description;
   private final List<String> footer;
   private BiPredicate<String, String> plain = (name, value) -> true;
@@ -175,6 +177,61 @@ final class Options {
    */
   void plain(BiPredicate<String, String> test) {
     plain = test;
+  }
+
+  /**
+   * Says who is told of each option that is set.
+   *
+   * @param to takes its names, none for what stands for itself, and all values that it has so far;
+   *     those of a flag are {@code true}
+   */
+  void tell(BiConsumer<List<String>, List<?>> to) {
+    told = to;
+  }
+
+  private <T> void add(Option<T> o) {
+    all.add(
+        new Option<>(
+            o.names,
+            o.label,
+            o.description,
+            o.type,
+            o.convert,
+            o.many,
+            o.split,
+            values -> {
+              told.accept(o.names, List.copyOf(values));
+              o.set.accept(values);
+            }));
+  }
+
+  /**
+   * Sets options from words of the form {@code name=value}, or {@code name} of a flag, where a name
+   * may come again of an option that may be repeated.
+   *
+   * @throws IllegalArgumentException if a word is none of these
+   */
+  void readWords(List<String> words) {
+    Map<Option<?>, List<String>> given = new IdentityHashMap<>();
+    List<Option<?>> order = new ArrayList<>();
+    for (String w : words) {
+      int equals = w.indexOf('=');
+      String name = equals < 0 ? w : w.substring(0, equals);
+      Option<?> o = all.stream().filter(x -> x.names.contains(name)).findFirst().orElse(null);
+      boolean fits = o != null && o.label.isEmpty() == equals < 0;
+      if (o == null || !fits || given.containsKey(o) && !o.many) {
+        throw new IllegalArgumentException("there is no such option as " + w);
+      }
+      if (!given.containsKey(o)) {
+        order.add(o);
+      }
+      given.computeIfAbsent(o, k -> new ArrayList<>()).add(w.substring(equals + 1));
+    }
+    List<Runnable> settings = new ArrayList<>();
+    for (Option<?> o : order) {
+      settings.add(o.read(given.getOrDefault(o, List.of())));
+    }
+    settings.forEach(Runnable::run);
   }
 
   /** {@return the names of all options, and whether each takes a value} */
@@ -282,7 +339,7 @@ final class Options {
   }
 
   void flag(String description, Runnable set, String... names) {
-    all.add(
+    add(
         new Option<>(
             List.of(names),
             "",
@@ -296,20 +353,17 @@ final class Options {
 
   /** Adds an option of texts that may be repeated. */
   void texts(String label, String description, Consumer<List<String>> set, String... names) {
-    all.add(
-        new Option<>(List.of(names), label, description, String.class, s -> s, true, true, set));
+    add(new Option<>(List.of(names), label, description, String.class, s -> s, true, true, set));
   }
 
   /** Adds an option of texts with commas in them that may be repeated. */
   void phrases(String label, String description, Consumer<List<String>> set, String... names) {
-    all.add(
-        new Option<>(List.of(names), label, description, String.class, s -> s, true, false, set));
+    add(new Option<>(List.of(names), label, description, String.class, s -> s, true, false, set));
   }
 
   /** Adds an option of files that may be repeated. */
   void paths(String label, String description, Consumer<List<Path>> set, String... names) {
-    all.add(
-        new Option<>(List.of(names), label, description, Path.class, Path::of, true, true, set));
+    add(new Option<>(List.of(names), label, description, Path.class, Path::of, true, true, set));
   }
 
   private <T> void one(
@@ -319,7 +373,7 @@ final class Options {
       String description,
       Consumer<T> set,
       String... names) {
-    all.add(
+    add(
         new Option<>(
             List.of(names),
             label,

@@ -11,6 +11,7 @@ import dev.vesper.machine.HardwareOptions;
 import dev.vesper.machine.Machine;
 import dev.vesper.machine.Restarts;
 import dev.vesper.machine.device.net.Network;
+import dev.vesper.machine.input.InputLog;
 import dev.vesper.machine.launch.CommandFailed;
 import dev.vesper.machine.observe.EventSink;
 import dev.vesper.machine.observe.Symbols;
@@ -69,10 +70,27 @@ final class RunCommand implements Options.Command {
     return this;
   }
 
+  /** {@return the same command, which has a recorded run again} */
+  RunCommand replay() {
+    replays = true;
+    return this;
+  }
+
   /** The machine that runs. */
   private volatile @Nullable Machine running;
 
   private @Nullable ConsoleUser user;
+
+  /** The command is a replay. */
+  private boolean replays;
+
+  /** A replay may be of another machine than the recording. */
+  private boolean changed;
+
+  private @Nullable Path recording;
+  private @Nullable Replay replay;
+  private @Nullable Recorder recorder;
+  private @Nullable EventDigest digest;
 
   /** What {@code boot} has prepared; null in a run. */
   private @Nullable Boot boot;
@@ -91,6 +109,24 @@ final class RunCommand implements Options.Command {
 
   @Override
   public Options options() {
+    if (replays) {
+      Options o =
+          new Options(
+              "Has a run again that 'vesper run --record F' has written, and says where it"
+                  + " differs.",
+              "",
+              "What the guest is made of and all that it hears are the recording's; who looks on,"
+                  + " and what is written, is said anew. Nobody else is heard, no socket is opened,"
+                  + " and no disk is written.",
+              "Exit status: the run's own; 121 if the replay differs from the recording.",
+              "Example: vesper replay F --trace T.jsonl --check");
+      o.positional("RECORDING", "what --record has written", v -> recording = v);
+      o.flag(
+          "replay with files and options that are not the recording's, up to where the run differs",
+          () -> changed = true,
+          "--changed");
+      return addTo(o);
+    }
     Options o =
         new Options(
             said.debug.isWanted()
@@ -102,7 +138,8 @@ final class RunCommand implements Options.Command {
             said.debug.isWanted()
                 ? "Example: vesper debug -kernel vmlinuz -append nokaslr; gdb -ex 'target remote"
                     + " :1234'"
-                : "Example: vesper run -kernel vmlinuz -initrd initramfs.cpio -append console=ttyS0");
+                : "Example: vesper run -kernel vmlinuz -initrd initramfs.cpio -append"
+                      + " console=ttyS0");
     o.positional("IMAGE", "bzImage, multiboot, PVH, OpenBSD or ELF64 image", said.guest::image);
     return addTo(o);
   }
@@ -153,6 +190,11 @@ final class RunCommand implements Options.Command {
 
   /** Runs a kernel that {@code boot} has prepared; {@return the program's exit status} */
   Integer boot(Boot b) {
+    if (said.record != null) {
+      throw new UserError(
+          "--record: boot makes an initial RAM disk that is in no file: use 'vesper run --record F"
+              + " -kernel K -initrd I'");
+    }
     boot = b;
     said.guest.boot(b.kernel, b.initrd, b.arguments);
     if (b.share != null) {
@@ -171,7 +213,55 @@ final class RunCommand implements Options.Command {
     }
   }
 
+  /** Takes what makes the machine from its recording. */
+  private void prepareReplay() {
+    if (!replays) {
+      return;
+    }
+    Path p = recording;
+    if (p == null) {
+      throw new UserError("name the recording to replay: 'vesper run --record F' writes one");
+    }
+    if (said.record != null || !said.share.isEmpty()) {
+      throw new UserError(
+          said.record != null
+              ? "--record is of a run: a replay has its recording"
+              : "--share: a replay has what its recording has, and no folders");
+    }
+    Replay r = Replay.open(p);
+    replay = r;
+    // What stands for itself is the recording.
+    said.given.remove("");
+    boolean console = said.given.containsKey("--virtio-console");
+    r.fill(said.given, options(), changed);
+    // Such a console is there for the guest, but nobody has asked to see it.
+    said.virtioConsoleMuted = !console && !said.virtioConsole.equals("none");
+    r.check(said.machineFiles(), changed);
+    said.snapshot = true;
+    said.noShutdown = false;
+  }
+
+  /** {@return what the machine asks for what comes from outside, or null if it is not kept} */
+  private @Nullable InputLog inputs(MachineSpec whole) {
+    if (replay != null) {
+      replay.announce(whole, changed);
+      return replay.log();
+    }
+    return recorder == null ? null : recorder.begin(whole);
+  }
+
+  /** {@return the outcome of a life, of which a recording tells or is told} */
+  private Outcome recorded(Machine last, Outcome life) {
+    EventDigest d = digest;
+    String hex = d == null ? "" : d.hex();
+    if (recorder != null) {
+      recorder.end(last, life, hex);
+    }
+    return replay == null ? life : replay.conclude(last, life, hex);
+  }
+
   private int start() throws IOException {
+    prepareReplay();
     said.validate();
     SevMode mode = said.guest.mode();
     boolean reference = said.guest.reference();
@@ -202,10 +292,14 @@ final class RunCommand implements Options.Command {
         OutputStream debug = limit.limited("debug ports", debugOutput(outputs));
         OutputStream second =
             limit.limited(
-                "virtio console", output("--virtio-console", said.virtioConsole, outputs));
+                "virtio console",
+                output(
+                    "--virtio-console",
+                    said.virtioConsoleMuted ? "none" : said.virtioConsole,
+                    outputs));
         OutputStream log = limit.limited("log", logOutput(outputs));
         Drives drives = new Drives(said.drive, said.snapshot);
-        Forwards networks = new Forwards(said.nic);
+        Forwards networks = new Forwards(said.nic, replay != null);
         TraceFiles files =
             new TraceFiles(
                 said.trace,
@@ -224,6 +318,8 @@ final class RunCommand implements Options.Command {
         CodeFolder code = new CodeFolder(said, options, shares);
         Closeable terminal = RawTerminal::restore) {
       open(outputs);
+      Path kept = said.record;
+      recorder = kept == null ? null : new Recorder(outputs.stream(kept), said, ending);
       codeFolder = code;
       debugger = door == null ? null : door.server();
       if (signals != null) {
@@ -272,6 +368,8 @@ final class RunCommand implements Options.Command {
               .ports(ports)
               .resets(said.guest.kvm() ? new Reboots(said.reboot) : ResetPolicy.END)
               .build();
+      InputLog heardBefore = inputs(whole);
+      whole = heardBefore == null ? whole : whole.toBuilder().inputs(heardBefore).build();
       Machine first = begin(whole, names, ending);
       if (said.verbose) {
         first.launchCommands().forEach(c -> Terminal.err("[launch] " + c));
@@ -288,6 +386,7 @@ final class RunCommand implements Options.Command {
       EventSink sink = sink(files, checker, lines);
       outputs.deadline(end);
       Outcome life = runs(first, whole, names, sink, log, end, quiet, ending);
+      life = recorded(Objects.requireNonNull(running), life);
       if (door != null) {
         door.server().conclude(life);
       }
@@ -426,7 +525,7 @@ final class RunCommand implements Options.Command {
    * {@return what the guest hears on its console} If somebody types it, the terminal is its own.
    */
   private ConsoleInput input() {
-    if (!said.serial.equals("stdio")) {
+    if (!said.serial.equals("stdio") || replay != null) {
       return ConsoleInput.NONE;
     }
     ConsoleUser u = user;
@@ -439,7 +538,7 @@ final class RunCommand implements Options.Command {
 
   /** {@return after how many seconds a silent guest is spoken of} A command's guest is quiet. */
   private double silence() {
-    if (said.debug.isWanted()) {
+    if (said.debug.isWanted() || replays) {
       return 0;
     }
     return said.silence != null ? said.silence : boot != null && boot.command ? 0 : Silence.USUAL;
@@ -583,6 +682,8 @@ final class RunCommand implements Options.Command {
   private @Nullable EventSink sink(TraceFiles files, Checker checker, TraceWriter lines) {
     boolean judged = isJudged();
     boolean pages = said.pages.wantsEvents();
+    digest = said.trace.isEmpty() || recorder == null && replay == null ? null : new EventDigest();
+    EventDigest d = digest;
     if (!judged && !pages && said.trace.isEmpty() && !said.verbose && said.coverage.isEmpty()) {
       return null;
     }
@@ -592,6 +693,9 @@ final class RunCommand implements Options.Command {
       }
       if (judged) {
         checker.accept(e);
+      }
+      if (d != null) {
+        d.accept(e);
       }
       if (pages) {
         said.pages.accept(e);

@@ -14,6 +14,7 @@ import dev.vesper.machine.spec.Translator;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -73,7 +74,15 @@ final class RunOptions {
   String json = "";
   String exitStatus = "guest";
   boolean verbose;
+  @Nullable Path record;
+
+  /** Nothing of a virtio console that is there is shown. */
+  boolean virtioConsoleMuted;
+
   final Sandbox sandbox;
+
+  /** What was said, by the first name of each option, empty of what stands for itself. */
+  final Map<String, List<?>> given = new LinkedHashMap<>();
 
   /**
    * @param confine gives up the process's rights for good; null if others need them
@@ -85,6 +94,7 @@ final class RunOptions {
   /** Adds all options but what stands for itself on the command line. */
   Options addTo(Options o) {
     o.plain(PlainWords::are);
+    o.tell((names, values) -> given.put(names.isEmpty() ? "" : names.get(0), values));
     guest.addTo(o, GuestOptions.Style.RUN);
     o.text(
         "WHERE",
@@ -97,10 +107,9 @@ final class RunOptions {
     o.phrases(
         "file=F[,KEY=VALUE...]",
         "a disk: format=raw or qcow2 (default: what the file is, but a guest may not make its raw"
-            + " disk look otherwise), if=virtio or ide (default: virtio), media=cdrom (a CD-ROM drive,"
-            + " ide by default), readonly=on, bootindex=N (firmware tries the least first),"
-            + " snapshot=on (what the guest writes is forgotten at the"
-            + " end); may be repeated",
+            + " disk look otherwise), if=virtio or ide (default: virtio), media=cdrom (a CD-ROM"
+            + " drive, ide by default), readonly=on, bootindex=N (firmware tries the least first),"
+            + " snapshot=on (what the guest writes is forgotten at the end); may be repeated",
         v -> drive = v,
         "-drive",
         "--drive");
@@ -151,7 +160,8 @@ final class RunOptions {
         "-no-reboot",
         "--no-reboot");
     o.flag(
-        "a guest that powers off stays as it is, until Ctrl-A x, a signal or --timeout ends the run",
+        "a guest that powers off stays as it is, until Ctrl-A x, a signal or --timeout ends the"
+            + " run",
         () -> noShutdown = true,
         "-no-shutdown",
         "--no-shutdown");
@@ -184,8 +194,8 @@ final class RunOptions {
         "[order=]DEVICES[,KEY=VALUE...]",
         "what firmware of -M pc and q35 is told about booting: an order for SeaBIOS of c (disk), d"
             + " (CD-ROM), n and a; once=DEVICES up to the first reset; menu=on,splash-time=MS;"
-            + " reboot-timeout=MS; strict=on. -drive has bootindex=N, by which OVMF goes too; may be"
-            + " repeated",
+            + " reboot-timeout=MS; strict=on. -drive has bootindex=N, by which OVMF goes too; may"
+            + " be repeated",
         v -> boot = v,
         "-boot",
         "--boot");
@@ -236,8 +246,8 @@ final class RunOptions {
         "let the hypervisor break the protocol: no-valid-bits, stale-info, touch-save-area,"
             + " touch-private, msr-code, msr-register, xsave-size, bad-exception, refuse,"
             + " fatal-unknown, cpuid-leaf, read-private, under --sev snp page-state-undone,"
-            + " page-state-stuck, page-state-invalid, take-page; vc:CODE@N, which injects #VC after N"
-            + " instructions; and under --sev snp take:GPA@N, remap:GPA@N, swap:GPA:GPA@N,"
+            + " page-state-stuck, page-state-invalid, take-page; vc:CODE@N, which injects #VC after"
+            + " N instructions; and under --sev snp take:GPA@N, remap:GPA@N, swap:GPA:GPA@N,"
             + " foreign-asid:GPA@N, moved:GPA@N, immutable:GPA@N, mapping-size:GPA@N and"
             + " no-permissions:GPA@N, which do that to pages of the guest",
         v -> hostFaults = v,
@@ -250,6 +260,12 @@ final class RunOptions {
         "-d");
     o.path("F", "where -d logs to (default: stderr)", v -> logFile = v, "-D");
     debug.addTo(o);
+    o.path(
+        "F",
+        "write what reaches the guest from outside to a file, with which 'vesper replay F' has the"
+            + " same run again",
+        v -> record = v,
+        "--record");
     guest.addLaunchTo(o);
     snp.addTo(o);
     o.texts(
@@ -454,6 +470,7 @@ final class RunOptions {
       throw new UserError("--share: profile openbsd has no shared folders; use kvm");
     }
     validateScreenshot();
+    validateRecord();
     logItems();
     if (logFile != null && log.isEmpty()) {
       throw new UserError("-D " + logFile + ": say what is to be logged, as in -d int");
@@ -487,12 +504,19 @@ final class RunOptions {
 
   /** {@return the files that are read, or have been} */
   List<Path> read() {
-    List<Path> all = new ArrayList<>(guest.files());
-    all.addAll(LaunchSecrets.files(secret));
+    List<Path> all = machineFiles();
     all.addAll(checkOptions.read());
     if (symbolFile != null) {
       all.add(symbolFile);
     }
+    return all;
+  }
+
+  /** {@return the files that the machine is made of, in an order that the options alone decide} */
+  List<Path> machineFiles() {
+    List<Path> all = new ArrayList<>(guest.files());
+    all.addAll(LaunchSecrets.files(secret));
+    all.addAll(snp.files());
     if (vga.startsWith(ROM_FILE)) {
       all.add(UserFiles.path(vga.substring(ROM_FILE.length())));
     }
@@ -515,6 +539,9 @@ final class RunOptions {
     }
     if (logFile != null) {
       all.add(logFile);
+    }
+    if (record != null) {
+      all.add(record);
     }
     for (String d : drive) {
       if (UserError.of(() -> HardwareOptions.driveIsWritten("-drive", d, snapshot))) {
@@ -556,6 +583,38 @@ final class RunOptions {
         vga.equals("std")
             ? new byte[0]
             : UserFiles.read(UserFiles.path(vga.substring(ROM_FILE.length())), "VGA BIOS"));
+  }
+
+  /** Refuses what a replay could not have again. */
+  private void validateRecord() {
+    Path p = record;
+    if (p == null) {
+      return;
+    }
+    UserFiles.requireFolder(p);
+    if (!share.isEmpty()) {
+      throw new UserError(
+          "--record and --share: what a folder has is not recorded; give the guest a disk, by"
+              + " -drive file=F,readonly=on");
+    }
+    if (measureOnly) {
+      throw new UserError("--record and --measure-only: nothing runs that could be recorded");
+    }
+    for (String d : drive) {
+      if (UserError.of(() -> HardwareOptions.driveIsWritten("-drive", d, snapshot))) {
+        throw new UserError(
+            "--record: the guest may write to "
+                + HardwareOptions.driveFile("-drive", d)
+                + ", which a replay needs as it is now: add -snapshot, or snapshot=on to the"
+                + " drive");
+      }
+    }
+    if (guest.nvram() != null && !snapshot) {
+      throw new UserError(
+          "--record: "
+              + guest.nvram()
+              + " is written at the end, and a replay needs it as it is now: add -snapshot");
+    }
   }
 
   private void validateScreenshot() {

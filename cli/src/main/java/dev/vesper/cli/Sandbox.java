@@ -11,7 +11,7 @@ import org.jspecify.annotations.Nullable;
 final class Sandbox {
   private static final String OPTION = "--sandbox";
   private static final Set<String> COMMANDS =
-      Set.of("run", "debug", "boot", "check", "measure", "attest", "igvm", "symbols");
+      Set.of("run", "debug", "replay", "boot", "check", "measure", "attest", "igvm", "symbols");
 
   private final @Nullable Function<Policy, Confinement> confine;
   private String wanted = "";

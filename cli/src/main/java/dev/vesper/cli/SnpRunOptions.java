@@ -10,6 +10,7 @@ import dev.vesper.machine.spec.HostCertificates;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.SnpHost;
 import dev.vesper.machine.spec.SnpLaunch;
+import java.nio.file.Path;
 import java.util.Base64;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -119,6 +120,12 @@ final class SnpRunOptions {
     if (snp) {
       launch(SnpLaunch.DEFAULT);
     }
+  }
+
+  /** {@return the files that are read} */
+  List<Path> files() {
+    String certs = said.get(CERTIFICATES);
+    return certs == null || certs.equals("test") ? List.of() : List.of(UserFiles.path(certs));
   }
 
   /** {@return the machine's description with what was said} */

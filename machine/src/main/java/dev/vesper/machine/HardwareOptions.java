@@ -4,6 +4,7 @@ import dev.vesper.machine.device.disk.Disk;
 import dev.vesper.machine.device.disk.DiskFile;
 import dev.vesper.machine.device.net.Loopback;
 import dev.vesper.machine.device.net.Network;
+import dev.vesper.machine.device.net.Outside;
 import dev.vesper.machine.device.net.UserNetwork;
 import dev.vesper.machine.device.share.FuseServer;
 import dev.vesper.machine.spec.BootOptions;
@@ -250,6 +251,17 @@ public final class HardwareOptions {
    * @return null for none
    */
   public static @Nullable Network nic(String name, String option) {
+    return nic(name, option, true);
+  }
+
+  /**
+   * Opens a network as {@link #nic(String, String)} does.
+   *
+   * @param sockets whether sockets are opened; without, the network is for a machine that is given
+   *     again what was said on them
+   * @return null for none
+   */
+  public static @Nullable Network nic(String name, String option, boolean sockets) {
     String[] parts = option.split(",", -1);
     if (parts[0].equals("none") && parts.length == 1) {
       return null;
@@ -259,6 +271,12 @@ public final class HardwareOptions {
     }
     if (parts.length == 1) {
       return new UserNetwork();
+    }
+    if (!sockets) {
+      for (int i = 1; i < parts.length; i++) {
+        forward(name, parts[i], null);
+      }
+      return new UserNetwork(Outside.RECORDED);
     }
     Loopback l;
     try {
@@ -277,7 +295,7 @@ public final class HardwareOptions {
     }
   }
 
-  private static void forward(String name, String option, Loopback to) {
+  private static void forward(String name, String option, @Nullable Loopback to) {
     String value = option.substring(option.indexOf('=') + 1);
     Matcher in = IN.matcher(value);
     Matcher out = OUT.matcher(value);
@@ -288,7 +306,11 @@ public final class HardwareOptions {
         throw wrong(
             name + " " + option + ": a guest reaches 127.0.0.1 through the gateway, 10.0.2.2");
       }
-      to.letOut(port(name, option, out.group(2)), port(name, option, out.group(4)));
+      int from = port(name, option, out.group(2));
+      int there = port(name, option, out.group(4));
+      if (to != null) {
+        to.letOut(from, there);
+      }
     } else {
       throw wrong(name + NIC + ", not '" + option + "'");
     }
@@ -302,7 +324,7 @@ public final class HardwareOptions {
     return n;
   }
 
-  private static void letIn(String name, String option, Matcher m, Loopback to) {
+  private static void letIn(String name, String option, Matcher m, @Nullable Loopback to) {
     String what = name + " " + option;
     if (!m.group(1).isEmpty() && !m.group(1).equals(LOOPBACK)) {
       throw wrong(what + ": only 127.0.0.1 is listened at, not " + m.group(1));
@@ -318,6 +340,9 @@ public final class HardwareOptions {
     }
     int from = port(name, option, m.group(2));
     int guest = port(name, option, m.group(4));
+    if (to == null) {
+      return;
+    }
     try {
       to.letIn(from, address, guest);
     } catch (IOException e) {

@@ -649,7 +649,14 @@ public final class Machine implements AutoCloseable {
    * @param traceDigest as of {@link #end}
    */
   public @Nullable String unlikeRecorded(Outcome o, String traceDigest) {
-    return RunEnds.difference(inputs().recordedEnd(), end(o, traceDigest));
+    return isRecordedEnd() ? RunEnds.difference(inputs().recordedEnd(), end(o, traceDigest)) : null;
+  }
+
+  /** {@return whether a replay has ended by itself, and nobody has ended it before} */
+  public boolean isRecordedEnd() {
+    return inputs().recordedEnd() != null
+        && last != RunLoop.Halt.REQUESTED
+        && last != RunLoop.Halt.TIME_LIMIT;
   }
 
   // ---- views
