@@ -3,6 +3,7 @@ package dev.vesper.machine;
 import dev.vesper.machine.assembly.Assembly;
 import dev.vesper.machine.assembly.Kept;
 import dev.vesper.machine.assembly.LaunchSequence;
+import dev.vesper.machine.assembly.Outlet;
 import dev.vesper.machine.assembly.Snapshot;
 import dev.vesper.machine.assembly.Tiers;
 import dev.vesper.machine.boot.FirmwareImage;
@@ -82,6 +83,9 @@ public final class Machine implements AutoCloseable {
   private final Stops stops;
   private final List<EventSink> sinks = new CopyOnWriteArrayList<>();
   private final List<EventSink> listeners = new CopyOnWriteArrayList<>();
+  private final Outlet console = new Outlet();
+  private final Outlet traced = new Outlet();
+  private final Outlet happened = new Outlet();
   private boolean deep;
   private long limit = Long.MAX_VALUE;
   private @Nullable Tracer tracer;
@@ -214,7 +218,9 @@ public final class Machine implements AutoCloseable {
   }
 
   private void console(int b) {
-    consoleOut.accept(b);
+    if (console.opens()) {
+      consoleOut.accept(b);
+    }
     stops.console(b);
     if (tracer != null) {
       tracer.console(b);
@@ -311,7 +317,7 @@ public final class Machine implements AutoCloseable {
   }
 
   private void attach() {
-    Tracer t = new Tracer(e -> sinks.forEach(s -> s.accept(e)), this::happens, deep);
+    Tracer t = new Tracer(this::traces, this::happens, deep);
     tracer = t;
     t.attach(parts.cpus, symbols);
     ExecutionLog l = log;
@@ -338,9 +344,15 @@ public final class Machine implements AutoCloseable {
     }
   }
 
+  private void traces(Event e) {
+    if (traced.opens()) {
+      sinks.forEach(s -> s.accept(e));
+    }
+  }
+
   private void happens(Event e) {
-    for (EventSink s : listeners) {
-      s.accept(e);
+    if (happened.opens()) {
+      listeners.forEach(s -> s.accept(e));
     }
     stops.happened(e);
   }
@@ -403,7 +415,70 @@ public final class Machine implements AutoCloseable {
     return stopped;
   }
 
+  /**
+   * Runs the guest on until something happens.
+   *
+   * @param past whether the next instruction is executed although a breakpoint is there
+   */
+  Stop run(Until until, boolean past) {
+    RunLoop.Goal g = RunLoop.Goal.of(until.instructions, until.virtualTime, Long.MAX_VALUE);
+    return stop(go(until, again -> parts.host.loop().run(g, past && !again)));
+  }
+
+  /**
+   * Runs the guest on until a vCPU is about to execute an instruction.
+   *
+   * @return null, or why the run has come back before
+   */
+  @Nullable Stop settle() {
+    RunLoop.Halt h = go(Until.end(), again -> parts.host.loop().settle());
+    return h == RunLoop.Halt.EVENT ? null : stop(h);
+  }
+
+  /** {@return whether what the machine is given from outside can be given to it again} */
+  boolean canGoBack() {
+    return inputs().isKept()
+        || spec.ports().input().closed() && spec.hardware().networks().isEmpty();
+  }
+
+  /** What was given from outside behind the present is never given again. */
+  void forgetFuture() {
+    if (inputs().isKept()) {
+      inputs().forgetFuture();
+    }
+  }
+
+  /** {@return whether there are breakpoints or watchpoints} */
+  boolean hasStops() {
+    return stops.any();
+  }
+
+  /** Runs the machine until a vCPU has executed so many instructions of its own. */
+  Stop stepTo(int vcpu, long count) {
+    return stop(go(Until.end(), RunLoop.Goal.ofVcpu(vcpu, count)));
+  }
+
+  /** {@return the access that an observer waits for and that the last instruction has made} */
+  @Nullable Stop access() {
+    VcpuView v = observer.current();
+    return stops.hasAccess(v) ? stops.watchpoint(v) : null;
+  }
+
   private RunLoop.Halt go(Until until, RunLoop.Goal goal) {
+    return go(until, again -> parts.host.loop().run(goal, !again));
+  }
+
+  /** A piece of a run. */
+  private interface Piece {
+    /**
+     * Runs the guest on.
+     *
+     * @param again the run has come back for names that have become known, and goes on
+     */
+    RunLoop.Halt run(boolean again);
+  }
+
+  private RunLoop.Halt go(Until until, Piece piece) {
     requireWhole();
     stopped = false;
     if (ended != null || parts.host.outcome() != null) {
@@ -418,15 +493,15 @@ public final class Machine implements AutoCloseable {
     }
     started = true;
     broken = "a callback has thrown in the middle of a run";
-    boolean past = true;
     RunLoop.Halt h;
     try {
-      do {
-        stops.apply();
-        h = parts.host.loop().run(goal, past);
-        past = false;
+      stops.apply();
+      h = piece.run(false);
+      while (h == RunLoop.Halt.EVENT && stops.waitsForNames()) {
         // Names that have just become known may be where to stop.
-      } while (h == RunLoop.Halt.EVENT && !stops.reached());
+        stops.apply();
+        h = piece.run(true);
+      }
     } catch (Unimplemented u) {
       ended = new Outcome(Outcome.DEFECT, "not implemented: " + u.getMessage());
       h = RunLoop.Halt.ENDED;
@@ -547,7 +622,7 @@ public final class Machine implements AutoCloseable {
    */
   public Checkpoint checkpoint() {
     requireWhole();
-    Checkpoint c = new Checkpoint(this, Kept.now(parts, launch, newest));
+    Checkpoint c = new Checkpoint(this, Kept.now(parts, roots(), newest));
     newest = c.kept;
     return c;
   }
@@ -567,6 +642,7 @@ public final class Machine implements AutoCloseable {
     newest = to.kept;
     ended = null;
     stopped = false;
+    stops.restored();
   }
 
   /**
@@ -583,7 +659,16 @@ public final class Machine implements AutoCloseable {
     if (ended != null || parts.host.outcome() != null) {
       throw new IllegalStateException("the guest has come to its end");
     }
-    Snapshot.write(parts, launch, description(), to);
+    Snapshot.write(parts, roots(), description(), to);
+  }
+
+  /** {@return where all state is found from, that of the observers included} */
+  private List<Object> roots() {
+    List<Object> all = new ArrayList<>(List.of(parts, launch, console, traced, happened));
+    if (tracer != null) {
+      all.add(tracer);
+    }
+    return all;
   }
 
   private MachineDescription description() {
@@ -611,7 +696,7 @@ public final class Machine implements AutoCloseable {
       }
       broken = "its snapshot could not be read";
       try (InputStream in = Files.newInputStream(file)) {
-        Snapshot.read(parts, launch, in);
+        Snapshot.read(parts, roots(), in);
       }
       broken = null;
     } catch (Damaged e) {

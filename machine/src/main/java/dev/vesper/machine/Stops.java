@@ -70,6 +70,16 @@ final class Stops {
     reached = null;
   }
 
+  /** {@return whether there are breakpoints or watchpoints} */
+  boolean any() {
+    return !breakpoints.isEmpty() || !watches.isEmpty();
+  }
+
+  /** The machine is at another moment. */
+  void restored() {
+    line.setLength(0);
+  }
+
   /** {@return whether events must be observed} */
   boolean needEvents() {
     return !until.events.isEmpty() || !until.symbols.isEmpty();
@@ -100,9 +110,14 @@ final class Stops {
     parts.cpus.forEach(Cpu::pausePointsChanged);
   }
 
-  /** {@return whether the run has come to what was asked for, rather than to new names} */
-  boolean reached() {
-    return reached != null;
+  /** {@return whether the run has come to new names, rather than to what was asked for} */
+  boolean waitsForNames() {
+    return reached == null && !until.symbols.isEmpty();
+  }
+
+  /** {@return whether the last instruction of a vCPU has made an access that somebody waits for} */
+  boolean hasAccess(VcpuView v) {
+    return cpu(v).watchedAccess() != null;
   }
 
   /** Takes an event. */

@@ -68,6 +68,9 @@ public final class Assembly {
   /** The guest's key, or {@link Page#SHARED} without SEV. */
   public final int key;
 
+  private final Outlet debug = new Outlet();
+  private final Outlet virtioConsole = new Outlet();
+
   /** What the processors have. */
   private final transient CpuFeatures features;
 
@@ -181,9 +184,9 @@ public final class Assembly {
                         memory.deviceView(),
                         encrypted,
                         o.processors(),
-                        console::accept,
-                        p.debug()::accept,
-                        p.virtioConsole()::accept,
+                        b -> console.accept(b),
+                        b -> let(debug, p.debug(), b),
+                        b -> let(virtioConsole, p.virtioConsole(), b),
                         o.hardware(),
                         board,
                         mmio,
@@ -211,6 +214,12 @@ public final class Assembly {
     if (o.executeOnly()) {
       BitSet text = textFrames(guest);
       cpus.forEach(c -> c.executeOnly = text);
+    }
+  }
+
+  private static void let(Outlet out, IntConsumer to, int b) {
+    if (out.opens()) {
+      to.accept(b);
     }
   }
 

@@ -25,14 +25,14 @@ public final class Kept {
   /**
    * {@return the machine as it is now, between runs}
    *
+   * @param roots where its state is found from
    * @param before an earlier moment, with which is shared what has not changed, or null
    */
-  public static Kept now(Assembly parts, LaunchSequence launch, @Nullable Kept before) {
+  public static Kept now(Assembly parts, List<?> roots, @Nullable Kept before) {
     MemoryMoments memory = parts.memory.moments();
     // Bytes that were promised are written now, by processors, and so come before their state.
     MemoryMoments.Moment m = memory.mark();
-    return new Kept(
-        memory, m, StateImage.of(List.of(parts, launch), before == null ? null : before.state));
+    return new Kept(memory, m, StateImage.of(roots, before == null ? null : before.state));
   }
 
   /**
@@ -55,8 +55,8 @@ public final class Kept {
    *
    * @throws dev.vesper.machine.foreign.Damaged if it is none of a machine like this
    */
-  public static void read(Assembly parts, LaunchSequence launch, byte[] state) {
-    StateReader.read(state, List.of(parts, launch));
+  public static void read(List<?> roots, byte[] state) {
+    StateReader.read(state, roots);
   }
 
   /** Lets the moment go, which then costs nothing. */

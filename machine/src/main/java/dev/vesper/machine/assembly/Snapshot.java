@@ -9,6 +9,7 @@ import java.io.DataOutputStream;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
+import java.util.List;
 import java.util.zip.ZipException;
 
 /** A machine as a file: its description, all state but memory's, and memory. */
@@ -22,12 +23,13 @@ public final class Snapshot {
   /**
    * Writes a machine as it is now, between runs.
    *
+   * @param roots where its state is found from
    * @throws IllegalStateException if a part of it has no form in a file, saying which
    */
   public static void write(
-      Assembly parts, LaunchSequence launch, MachineDescription description, OutputStream to)
+      Assembly parts, List<?> roots, MachineDescription description, OutputStream to)
       throws IOException {
-    Kept now = Kept.now(parts, launch, null);
+    Kept now = Kept.now(parts, roots, null);
     try {
       SnapshotFile.Writer w = new SnapshotFile.Writer(to);
       w.section(HEADER, description.bytes());
@@ -60,8 +62,7 @@ public final class Snapshot {
    *
    * @throws Damaged if there is none in it; the machine is of no use then
    */
-  public static void read(Assembly parts, LaunchSequence launch, InputStream from)
-      throws IOException {
+  public static void read(Assembly parts, List<?> roots, InputStream from) throws IOException {
     SnapshotFile.Reader r = new SnapshotFile.Reader(from);
     r.content(HEADER);
     byte[] state = r.content(STATE);
@@ -70,6 +71,6 @@ public final class Snapshot {
     } catch (ZipException e) {
       throw new Damaged("its memory is not compressed as it must be: " + e.getMessage());
     }
-    Kept.read(parts, launch, state);
+    Kept.read(roots, state);
   }
 }

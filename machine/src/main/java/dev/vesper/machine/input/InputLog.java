@@ -1,5 +1,6 @@
 package dev.vesper.machine.input;
 
+import dev.vesper.machine.state.OwnState;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Consumer;
@@ -19,7 +20,7 @@ import org.jspecify.annotations.Nullable;
  *
  * <p>For one thread, that of the machine.
  */
-public final class InputLog {
+public final class InputLog implements OwnState {
   /** Somebody outside. */
   @FunctionalInterface
   public interface Live {
@@ -39,17 +40,20 @@ public final class InputLog {
   public record Position(long point, boolean consoleEnded, long turns, long chain) {}
 
   /** What was written, and in a replay what is to come; null if none of it is kept. */
-  private final @Nullable List<InputRecord> kept;
+  private final transient @Nullable List<InputRecord> kept;
 
-  private final @Nullable Consumer<InputRecord> sink;
+  private final transient @Nullable Consumer<InputRecord> sink;
   private final boolean goesLive;
-  private final @Nullable RunEnd end;
-  private final TurnDigests digests;
-  private LongSupplier clock = () -> 0;
-  private long point;
-  private int next;
-  private boolean consoleEnded;
-  private @Nullable Difference difference;
+  private final transient @Nullable RunEnd end;
+  private final transient TurnDigests digests;
+  private transient LongSupplier clock = () -> 0;
+  private transient long point;
+  private transient int next;
+  private transient boolean consoleEnded;
+  private transient @Nullable Difference difference;
+
+  /** The last point at which those outside were asked: earlier ones are past, and known. */
+  private transient long asked;
 
   private InputLog(
       @Nullable List<InputRecord> kept,
@@ -114,7 +118,7 @@ public final class InputLog {
 
   /** {@return whether what comes next is known already, so that nobody outside is asked} */
   public boolean replays() {
-    return kept != null && next < kept.size() || !goesLive;
+    return kept != null && next < kept.size() || !goesLive || point < asked;
   }
 
   /** Counts a point at which nobody is asked. */
@@ -138,6 +142,10 @@ public final class InputLog {
       InputRecord r = all.get(next);
       return point < r.point() ? null : given(r, source);
     }
+    if (point <= asked) {
+      return null;
+    }
+    asked = point;
     byte[] b = goesLive ? live.poll() : null;
     if (b != null) {
       written(new InputRecord(point, clock.getAsLong(), source, b));
@@ -248,10 +256,45 @@ public final class InputLog {
    * @throws IllegalStateException if what was given is not kept
    */
   public void seek(Position p) {
-    List<InputRecord> all = kept;
-    if (all == null) {
+    if (kept == null) {
       throw new IllegalStateException("nothing is kept of this log that could be given again");
     }
+    go(p);
+  }
+
+  /**
+   * Forgets what was given behind the present: it becomes a past with another future.
+   *
+   * @throws IllegalStateException if nothing is kept
+   */
+  public void forgetFuture() {
+    List<InputRecord> all = kept;
+    if (all == null) {
+      throw new IllegalStateException("nothing is kept of this log that could be forgotten");
+    }
+    all.subList(next, all.size()).clear();
+    asked = point;
+  }
+
+  /** {@return whether what is given is kept, so that it can be given again} */
+  public boolean isKept() {
+    return kept != null;
+  }
+
+  /** {@return where it is, as numbers} */
+  @Override
+  public Object ownState() {
+    return new long[] {point, consoleEnded ? 1 : 0, digests.turns(), digests.chain()};
+  }
+
+  @Override
+  public void ownState(Object state) {
+    long[] s = (long[]) state;
+    go(new Position(s[0], s[1] != 0, s[2], s[3]));
+  }
+
+  private void go(Position p) {
+    List<InputRecord> all = kept == null ? List.of() : kept;
     point = p.point();
     consoleEnded = p.consoleEnded();
     difference = null;

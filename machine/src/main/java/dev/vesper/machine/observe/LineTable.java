@@ -18,8 +18,8 @@ public final class LineTable {
    */
   public record Row(long address, String file, int line) {}
 
-  private final long[] addresses;
-  private final Row[] rows;
+  private final transient long[] addresses;
+  private final transient Row[] rows;
 
   public LineTable(List<Row> table) {
     rows = table.toArray(new Row[0]);

@@ -29,19 +29,19 @@ public final class Symbols {
   /** A name of unknown size further away than this says nothing. */
   private static final long REACH = 1 << 20;
 
-  private final long[] addresses;
+  private final transient long[] addresses;
 
   /** Where another symbol's code begins, or the rest of one around it, or nobody's. */
-  private final long[] borders;
+  private final transient long[] borders;
 
   /** Whose code begins at each border, -1 for nobody's. */
-  private final int[] owners;
+  private final transient int[] owners;
 
-  private final int count;
-  private final String[] names;
-  private final long alias;
-  private final LineTable lines;
-  private final long slide;
+  private final transient int count;
+  private final transient String[] names;
+  private final transient long alias;
+  private final transient LineTable lines;
+  private final transient long slide;
 
   /**
    * @param lines source lines of the same image

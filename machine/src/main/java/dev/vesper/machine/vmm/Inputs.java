@@ -26,8 +26,8 @@ public final class Inputs {
   private static final byte[] NOTHING = {};
 
   private final InputLog log;
-  private final ConsoleInput console;
-  private final ConcurrentLinkedQueue<byte[]> actions = new ConcurrentLinkedQueue<>();
+  private final transient ConsoleInput console;
+  private final transient ConcurrentLinkedQueue<byte[]> actions = new ConcurrentLinkedQueue<>();
   private final InputLog.Live typed = this::typed;
   private final InputLog.Live closed = this::closed;
   private final InputLog.Live action = actions::poll;

@@ -121,6 +121,7 @@ public final class RunLoop {
 
   private transient boolean started;
   private transient boolean pauseWanted;
+  private transient boolean settling;
 
   /** A turn was ended because real time is up. */
   private boolean leftTurn;
@@ -184,6 +185,21 @@ public final class RunLoop {
   }
 
   /**
+   * Runs the guest on until a vCPU is about to execute an instruction: whatever comes before that,
+   * such as an interrupt that is delivered, has happened then.
+   *
+   * @return {@link Halt#EVENT}, or why the run has come back before
+   */
+  public Halt settle() {
+    settling = true;
+    try {
+      return run(Goal.END, true);
+    } finally {
+      settling = false;
+    }
+  }
+
+  /**
    * Runs the guest on.
    *
    * @param past whether an instruction that an observer waits for is executed if it is the next
@@ -194,6 +210,9 @@ public final class RunLoop {
     leftTurn = false;
     for (HostVcpu v : host.vcpus) {
       v.cpu.resume(past && started && v == host.current);
+      if (settling) {
+        v.cpu.pauseSoon();
+      }
     }
     started = true;
     realDeadline = Math.min(realLimit, goal.realTime);
