@@ -121,32 +121,6 @@ final class GoSevGuestTest {
     return CommandResult.of(line.toArray(String[]::new));
   }
 
-  private static byte[] flipped(byte[] b, int from, int to, Random random) {
-    byte[] m = b.clone();
-    m[from + random.nextInt(to - from)] ^= (byte) (1 << random.nextInt(8));
-    return m;
-  }
-
-  /** A change of one bit, and the check that must refuse it. */
-  private record Flip(List<byte[]> question, String check) {}
-
-  private static Flip flip(int kind, List<byte[]> good, Random random) throws Exception {
-    List<byte[]> q = new ArrayList<>(good);
-    int r = AttestationReport.SIGNED_BYTES;
-    if (kind < 3) {
-      int from = kind == 0 ? 0 : kind == 1 ? r : r + 72;
-      q.set(0, flipped(good.getFirst(), from, kind == 0 ? r : from + 72, random));
-      return new Flip(q, "report signature");
-    }
-    int which = kind - 2;
-    byte[] der = good.get(which);
-    int signed = AttestSamples.certificate(der).getTBSCertificate().length;
-    // An outer sequence with a length of two bytes is in front of what is signed.
-    q.set(which, flipped(der, 4, 4 + signed, random));
-    String name = which == 1 ? "VCEK certificate" : which == 2 ? "ASK certificate" : "";
-    return new Flip(q, name.isEmpty() ? "(ARK certificate|trusted root)" : name);
-  }
-
   @Test
   @Timeout(value = 20, unit = TimeUnit.MINUTES)
   void whatAKernelIsGivenHoldsAndNoBitOfItMayChange() throws Exception {
@@ -161,12 +135,12 @@ final class GoSevGuestTest {
     Random random = new Random(21);
     List<List<byte[]>> questions = new ArrayList<>(List.of(good));
     for (int i = 0; i < FLIPS; i++) {
-      Flip f = flip(i % 6, good, random);
-      questions.add(f.question);
-      CommandResult found = ours(f.question);
+      ChangedBit f = ChangedBit.of(i % ChangedBit.KINDS, good, random);
+      questions.add(f.question());
+      CommandResult found = ours(f.question());
       String what = "change " + i + ": " + found.out();
       assertThat(found.status()).as(what).isEqualTo(1);
-      assertThat(found.out()).as(what).containsPattern("(?m)^✗ (certificate|" + f.check + ")");
+      assertThat(found.out()).as(what).containsPattern("(?m)^✗ (certificate|" + f.check() + ")");
     }
     List<String> answers = go.judge(Pem.chain(c), DAY, "", questions);
     assertThat(answers.getFirst()).isEqualTo("ok");
