@@ -350,7 +350,7 @@ final class MeasureTest {
   }
 
   /** A private key as {@code openssl ecparam -genkey} writes it. */
-  private static byte[] pem(String d) {
+  static byte[] pem(String d) {
     byte[] der =
         HexFormat.of()
             .parseHex("303e0201010430" + "0".repeat(96 - d.length()) + d + "a00706052b81040022");
@@ -686,9 +686,10 @@ final class MeasureTest {
         "--mode snp $flat;--mode snp $flat2;kernel: '",
         "--mode snp $flat;--mode snp $flat --guest-features 0x21;VMSA field SEV_FEATURES of vCPU 0:"
             + " 0x1 in A, 0x21 in B",
-        "--mode snp $flat;--mode snp $flat --policy 0xb0000;policy: '0x30000 (SMT RESERVED_1)' in A,"
-            + " '0xb0000 (SMT RESERVED_1 DEBUG)' in B",
-        "--mode snp $flat;--mode snp $flat -m 256M;(memory) has 535818240 bytes in A, 267382784 bytes in B",
+        "--mode snp $flat;--mode snp $flat --policy 0xb0000;policy: '0x30000 (SMT RESERVED_1)' in"
+            + " A, '0xb0000 (SMT RESERVED_1 DEBUG)' in B",
+        "--mode snp $flat;--mode snp $flat -m 256M;(memory) has 535818240 bytes in A, 267382784"
+            + " bytes in B",
         "$flat;$flat --append single;the command line) differs",
         "$flat;$flat -m 256M;memory: '512 MiB' in A, '256 MiB' in B",
         "$locore;$locore --profile openbsd;hypervisor: 'kvm' in A, 'openbsd' in B",
