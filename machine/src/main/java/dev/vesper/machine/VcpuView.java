@@ -382,6 +382,39 @@ public final class VcpuView {
     change(c -> c.r[number] = value);
   }
 
+  /**
+   * Changes a ZMM register.
+   *
+   * @param number 0 to 31
+   * @param words its 512 bits as eight quadwords, the least significant first
+   * @throws IndexOutOfBoundsException for another number, or if there are fewer quadwords
+   */
+  public void setZmm(int number, long[] words) {
+    Objects.checkIndex(number, 32);
+    Objects.checkFromToIndex(0, 8, words.length);
+    change(
+        c -> {
+          if (number >= 16) {
+            System.arraycopy(words, 0, c.zmm16, 8 * (number - 16), 8);
+            return;
+          }
+          System.arraycopy(words, 0, c.xmm, 2 * number, 2);
+          System.arraycopy(words, 2, c.ymmh, 2 * number, 2);
+          System.arraycopy(words, 4, c.zmmh, 4 * number, 4);
+        });
+  }
+
+  /**
+   * Changes an opmask register.
+   *
+   * @param number 0 to 7
+   * @throws IndexOutOfBoundsException for another number
+   */
+  public void setOpmask(int number, long value) {
+    Objects.checkIndex(number, 8);
+    change(c -> c.k[number] = value);
+  }
+
   /** Changes RIP, of which code that is not 64-bit has 32 bits. */
   public void setRip(long value) {
     change(c -> c.rip = c.codeBits() == 64 ? value : value & 0xFFFF_FFFFL);

@@ -7,7 +7,6 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Locale;
-import java.util.function.BiConsumer;
 import java.util.function.Function;
 import java.util.function.ToLongFunction;
 import org.jspecify.annotations.Nullable;
@@ -35,13 +34,23 @@ final class RegisterSet {
     }
   }
 
+  /** Changes a register. */
+  interface Write {
+    /**
+     * {@return whether it could be changed, in the mode that the vCPU is in}
+     *
+     * @param words its value as quadwords, the least significant first
+     */
+    boolean set(VcpuView v, long[] words);
+  }
+
   /**
    * A register.
    *
    * @param type of gdb's, or of the description's own
    * @param group of gdb's, or null for what gdb thinks of it
    * @param read as quadwords, the least significant first
-   * @param write changes it, or null if it cannot be changed
+   * @param write changes it, or null if it never can be
    */
   record Register(
       Feature feature,
@@ -50,7 +59,7 @@ final class RegisterSet {
       String type,
       @Nullable String group,
       Function<VcpuView, long[]> read,
-      @Nullable BiConsumer<VcpuView, Long> write) {
+      @Nullable Write write) {
     /** {@return its value as a packet has it} */
     String value(VcpuView v) {
       long[] words = read.apply(v);
@@ -97,7 +106,7 @@ final class RegisterSet {
     if (of.hasFeature("avx")) {
       for (int i = 0; i < 16; i++) {
         int n = i;
-        vector(Feature.AVX, "ymm" + n + "h", "uint128", v -> part(v.zmm(n), 2, 4));
+        vector(Feature.AVX, "ymm" + n + "h", "uint128", n, 2, 4);
       }
     }
     if (of.hasFeature("avx512f")) {
@@ -113,10 +122,6 @@ final class RegisterSet {
     return all;
   }
 
-  private static long[] part(long[] words, int from, int to) {
-    return Arrays.copyOfRange(words, from, to);
-  }
-
   private void core() {
     for (int i = 0; i < GENERAL.length; i++) {
       int n = NUMBERS[i];
@@ -129,7 +134,7 @@ final class RegisterSet {
               type,
               null,
               v -> new long[] {v.bits() == 64 ? v.gpr(n) : n < 8 ? v.gpr(n) & LOW : 0},
-              (v, x) -> v.setGpr(n, x)));
+              (v, x) -> setGeneral(v, n, x[0])));
     }
     all.add(
         new Register(
@@ -139,7 +144,10 @@ final class RegisterSet {
             "code_ptr",
             null,
             v -> new long[] {v.rip()},
-            (v, x) -> v.setRip(x)));
+            (v, x) -> {
+              v.setRip(x[0]);
+              return true;
+            }));
     all.add(
         new Register(
             Feature.CORE,
@@ -148,7 +156,10 @@ final class RegisterSet {
             "i386_eflags",
             null,
             v -> new long[] {v.rflags()},
-            (v, x) -> v.setRflags(x)));
+            (v, x) -> {
+              v.setRflags(x[0]);
+              return true;
+            }));
     for (SegmentRegister s : SELECTORS) {
       number(
           Feature.CORE,
@@ -183,6 +194,16 @@ final class RegisterSet {
     x87("fop", FloatingPoint::opcode);
   }
 
+  /** Code that is not 64-bit has no more than the lower halves of eight: the rest stays. */
+  private static boolean setGeneral(VcpuView v, int n, long value) {
+    if (v.bits() == 64) {
+      v.setGpr(n, value);
+    } else if ((value & ~LOW) == 0 && n < 8) {
+      v.setGpr(n, v.gpr(n) & ~LOW | value);
+    }
+    return v.bits() == 64 || (value & ~LOW) == 0 && (n < 8 || value == 0);
+  }
+
   private void x87(String name, ToLongFunction<FloatingPoint> f) {
     number(Feature.CORE, name, 32, "int", "float", v -> f.applyAsLong(v.floatingPoint()));
   }
@@ -190,7 +211,7 @@ final class RegisterSet {
   private void sse() {
     for (int i = 0; i < 16; i++) {
       int n = i;
-      vector(Feature.SSE, "xmm" + n, "vec128", v -> part(v.zmm(n), 0, 2));
+      vector(Feature.SSE, "xmm" + n, "vec128", n, 0, 2);
     }
     number(Feature.SSE, "mxcsr", 32, "i386_mxcsr", "vector", v -> v.mxcsr());
   }
@@ -198,23 +219,34 @@ final class RegisterSet {
   private void avx512() {
     for (int i = 0; i < 8; i++) {
       int n = i;
-      word(Feature.AVX512, "k" + n, v -> v.opmask(n));
+      all.add(
+          new Register(
+              Feature.AVX512,
+              "k" + n,
+              64,
+              "int64",
+              null,
+              v -> new long[] {v.opmask(n)},
+              (v, x) -> {
+                v.setOpmask(n, x[0]);
+                return true;
+              }));
     }
     for (int i = 0; i < 16; i++) {
       int n = i;
-      vector(Feature.AVX512, "zmm" + n + "h", "v2ui128", v -> part(v.zmm(n), 4, 8));
+      vector(Feature.AVX512, "zmm" + n + "h", "v2ui128", n, 4, 8);
     }
     for (int i = 16; i < 32; i++) {
       int n = i;
-      vector(Feature.AVX512, "xmm" + n, "vec128", v -> part(v.zmm(n), 0, 2));
+      vector(Feature.AVX512, "xmm" + n, "vec128", n, 0, 2);
     }
     for (int i = 16; i < 32; i++) {
       int n = i;
-      vector(Feature.AVX512, "ymm" + n + "h", "uint128", v -> part(v.zmm(n), 2, 4));
+      vector(Feature.AVX512, "ymm" + n + "h", "uint128", n, 2, 4);
     }
     for (int i = 16; i < 32; i++) {
       int n = i;
-      vector(Feature.AVX512, "zmm" + n + "h", "v2ui128", v -> part(v.zmm(n), 4, 8));
+      vector(Feature.AVX512, "zmm" + n + "h", "v2ui128", n, 4, 8);
     }
   }
 
@@ -277,7 +309,21 @@ final class RegisterSet {
     all.add(new Register(f, name, bits, type, group, v -> new long[] {read.applyAsLong(v)}, null));
   }
 
-  private void vector(Feature f, String name, String type, Function<VcpuView, long[]> read) {
-    all.add(new Register(f, name, type.equals("v2ui128") ? 256 : 128, type, null, read, null));
+  /** A part of a ZMM register: from a quadword to the one before another. */
+  private void vector(Feature f, String name, String type, int n, int from, int to) {
+    all.add(
+        new Register(
+            f,
+            name,
+            64 * (to - from),
+            type,
+            null,
+            v -> Arrays.copyOfRange(v.zmm(n), from, to),
+            (v, x) -> {
+              long[] whole = v.zmm(n);
+              System.arraycopy(x, 0, whole, from, to - from);
+              v.setZmm(n, whole);
+              return true;
+            }));
   }
 }

@@ -195,30 +195,34 @@ final class Stub {
     if (b == null || b.length != r.bits() / 8) {
       return MALFORMED;
     }
-    if (r.write() == null) {
-      return r.value(vcpu()).equals(value) ? OK : NOT_OFFERED;
+    if (r.value(vcpu()).equals(value)) {
+      return OK;
     }
-    long v = 0;
-    for (int i = b.length - 1; i >= 0; i--) {
-      v = v << 8 | b[i] & 0xFF;
-    }
-    r.write().accept(vcpu(), v);
-    return OK;
+    RegisterSet.Write w = r.write();
+    return w != null && w.set(vcpu(), words(b)) ? OK : NOT_OFFERED;
   }
 
+  /** {@return bytes as quadwords, the least significant first} */
+  private static long[] words(byte[] b) {
+    long[] words = new long[b.length + 7 >> 3];
+    for (int i = 0; i < b.length; i++) {
+      words[i >> 3] |= (b[i] & 0xFFL) << 8 * (i & 7);
+    }
+    return words;
+  }
+
+  /** All are there and are numbers before the first is changed. */
   private String setAll(String values) {
+    int digits = registers.stream().mapToInt(r -> r.bits() / 4).sum();
+    if (values.length() < digits || Packets.bytes(values.substring(0, digits)) == null) {
+      return MALFORMED;
+    }
     int at = 0;
     String worst = OK;
     for (Register r : registers) {
       int end = at + r.bits() / 4;
-      if (end > values.length()) {
-        return MALFORMED;
-      }
-      String value = values.substring(at, end);
-      if (!r.value(vcpu()).equals(value)) {
-        String answer = set(r, value);
-        worst = answer.equals(OK) ? worst : answer;
-      }
+      String answer = set(r, values.substring(at, end));
+      worst = answer.equals(OK) ? worst : answer;
       at = end;
     }
     return worst;

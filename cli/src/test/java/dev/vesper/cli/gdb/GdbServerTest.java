@@ -177,6 +177,62 @@ final class GdbServerTest {
     }
   }
 
+  /** What is too short must not have been written to half of what it is. */
+  @Test
+  void allRegistersAreWrittenOrNone() throws Exception {
+    try (GdbSession s = session()) {
+      String all = s.ask("g");
+      String other = "01".repeat(8) + all.substring(16);
+      assertThat(s.ask("G" + other.substring(0, all.length() - 2))).isEqualTo("E22");
+      assertThat(s.ask("G" + other.substring(0, all.length() - 2) + "zz")).isEqualTo("E22");
+      assertThat(s.register(RAX)).isZero();
+    }
+  }
+
+  /** Its upper halves, and what it does not have, stay as they are. */
+  @Test
+  void registersOf32BitCodeAreWrittenAsItHasThem() throws Exception {
+    String source =
+        """
+            mov rax, 0x00cf9b000000ffff
+            mov ebx, 0x300000
+            mov [rbx+8], rax
+            mov dword [rbx+16], 0x0000000f
+            mov [rbx+18], rbx
+            lgdt [rbx+16]
+            mov rax, 0x1122334455667788
+            mov r8d, 0x99
+            mov dword [rbx+32], 0x101000
+            mov dword [rbx+36], 8
+            mov dword [0x101000], 0xfeeb
+            jmp far [rbx+32]
+        """;
+    try (GdbSession s = new GdbSession(dir, SevMode.OFF, source)) {
+      while (s.machine.observer().vcpu(0).bits() == 64) {
+        assertThat(s.ask("s")).startsWith("T05");
+      }
+      assertThat(s.register(RAX)).isEqualTo(0x5566_7788);
+      assertThat(s.ask("P8=7700000000000000")).as("R8").isEqualTo("E95");
+      assertThat(s.ask("P8=0000000000000000")).isEqualTo("OK");
+      assertThat(s.machine.observer().vcpu(0).gpr(8)).isEqualTo(0x99);
+      assertThat(s.ask("P0=0102030400000000")).isEqualTo("OK");
+      assertThat(s.machine.observer().vcpu(0).gpr(0)).isEqualTo(0x1122_3344_0403_0201L);
+      assertThat(s.ask("P0=0102030405000000")).isEqualTo("E95");
+    }
+  }
+
+  /** -1 == RAX, as gdb has it: const8, ext, reg, equal, end; RAX < -1 is never true. */
+  @Test
+  void constantsOfConditionsHaveSigns() throws Exception {
+    try (GdbSession s = session()) {
+      assertThat(s.ask("P0=fdffffffffffffff")).isEqualTo("OK");
+      assertThat(s.ask("Z0," + at(STORE) + ",1;X9,22ff16082600001327")).isEqualTo("OK");
+      assertThat(s.ask("P10=0700100000000000")).isEqualTo("OK");
+      assertThat(s.ask("c")).endsWith("swbreak:;");
+      assertThat(s.register(RAX)).isEqualTo(-1);
+    }
+  }
+
   /** Code that is changed is executed so, and no other memory is touched. */
   @Test
   void memoryIsWrittenAsTheGuestHasIt() throws Exception {
