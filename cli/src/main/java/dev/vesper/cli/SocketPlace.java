@@ -1,6 +1,7 @@
 package dev.vesper.cli;
 
 import java.io.IOException;
+import java.net.ConnectException;
 import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ProtocolFamily;
@@ -8,10 +9,13 @@ import java.net.SocketAddress;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.channels.ServerSocketChannel;
+import java.nio.channels.SocketChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.AccessDeniedException;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
+import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
@@ -32,6 +36,13 @@ record SocketPlace(
   private static final int S_IFMT = 0xF000;
 
   private static final int S_IFSOCK = 0xC000;
+
+  /** Unix sockets of this computer (proc_pid_net(5)). */
+  private static final Path LISTENERS = Path.of("/proc/net/unix");
+
+  /** Flags there of a socket that accepts connections: SO_ACCEPTCON. */
+  private static final String ACCEPTS = "00010000";
+
   private static final Set<String> HERE = Set.of("", "localhost", "127.0.0.1");
 
   /**
@@ -100,7 +111,8 @@ record SocketPlace(
   }
 
   /**
-   * Listens there. A socket that a former run has left is not in the way; anything else is.
+   * Listens there. A socket that a former run has left is not in the way; anything else is, and so
+   * is one of a run that still listens.
    *
    * @throws IOException if it cannot
    */
@@ -120,9 +132,46 @@ record SocketPlace(
     if (p != null && Files.exists(p, LinkOption.NOFOLLOW_LINKS)) {
       int mode = (int) Files.getAttribute(p, "unix:mode", LinkOption.NOFOLLOW_LINKS);
       if ((mode & S_IFMT) == S_IFSOCK) {
+        if (isListenedAt(p)) {
+          throw new IOException("another program listens there");
+        }
         Files.delete(p);
       }
     }
+  }
+
+  /**
+   * {@return whether somebody listens at a socket} Linux has a list of them by the paths that they
+   * were given; only where that leaves it open is it found by a connection, which who listens sees.
+   */
+  private static boolean isListenedAt(Path p) throws IOException {
+    if (Files.isReadable(LISTENERS)) {
+      Set<String> all = new HashSet<>();
+      for (String line : Files.readAllLines(LISTENERS, StandardCharsets.ISO_8859_1)) {
+        String[] f = line.split(" +", 8);
+        if (f.length == 8 && f[3].equals(ACCEPTS)) {
+          all.add(f[7]);
+        }
+      }
+      if (all.contains(listed(p.toAbsolutePath()))) {
+        return true;
+      }
+      String name = "/" + listed(p.getFileName());
+      if (all.stream().noneMatch(a -> ("/" + a).endsWith(name))) {
+        return false;
+      }
+    }
+    try (SocketChannel c = SocketChannel.open(StandardProtocolFamily.UNIX)) {
+      c.configureBlocking(false);
+      c.connect(UnixDomainSocketAddress.of(p));
+      return true;
+    } catch (ConnectException e) {
+      return false;
+    }
+  }
+
+  private static String listed(Path p) {
+    return new String(p.toString().getBytes(StandardCharsets.UTF_8), StandardCharsets.ISO_8859_1);
   }
 
   /** Takes the socket's file away when nobody listens any more. */

@@ -14,8 +14,10 @@ import java.net.InetAddress;
 import java.net.InetSocketAddress;
 import java.net.ServerSocket;
 import java.net.SocketAddress;
+import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.ByteBuffer;
+import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -142,15 +144,20 @@ final class SerialLineTest {
     }
   }
 
-  /** A socket that was left is taken; a file of another kind is not touched. */
+  /** A socket that was left is taken; one in use, or a file of another kind, is not touched. */
   @Test
   void whatIsInTheWay() throws Exception {
     Path s = dir.resolve("s");
-    SerialLine left = open("unix:" + s + ",server,nowait");
+    try (ServerSocketChannel left = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+      left.bind(UnixDomainSocketAddress.of(s));
+    }
+    assertThat(s).exists();
     try (SerialLine l = open("unix:" + s + ",server,nowait")) {
+      assertThatThrownBy(() -> open("unix:" + s + ",server,nowait"))
+          .isInstanceOf(UserError.class)
+          .hasMessageContaining("another program listens there");
       serve(l, UnixDomainSocketAddress.of(s));
     }
-    left.close();
     Path f = Files.writeString(dir.resolve("f"), "mine");
     assertThatThrownBy(() -> open("unix:" + f + ",server,nowait"))
         .isInstanceOf(UserError.class)
