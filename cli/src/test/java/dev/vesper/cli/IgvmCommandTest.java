@@ -96,6 +96,17 @@ final class IgvmCommandTest {
     assertThat(r.status()).as(r.err()).isEqualTo(1);
   }
 
+  /** More memory would be of no use. */
+  @Test
+  void whatNoGuestHasIsNotAskedForByMoreMemory() throws IOException {
+    Files.write(
+        dir.resolve("far.igvm"),
+        IgvmBuilder.snp().range(0x305, 0xFFFF_FFFF_FFFF_F000L, 0x2000).build());
+    CommandResult r = vesper("run --sev snp -m 16M -igvm $far.igvm");
+    assertThat(r.status()).isEqualTo(2);
+    assertThat(r.err()).contains("no guest has memory there").doesNotContain("-m");
+  }
+
   @ParameterizedTest
   @CsvSource({"g.igvm, ''", "g.igvm, -smp 3", "two.igvm, -smp 2"})
   void whatIsMeasuredIsWhatIsLaunched(String file, String more) {

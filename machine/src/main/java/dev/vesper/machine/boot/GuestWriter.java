@@ -3,6 +3,7 @@ package dev.vesper.machine.boot;
 import dev.vesper.machine.host.GuestRam;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.spec.BootException;
+import dev.vesper.machine.spec.MachineSpec;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
@@ -63,8 +64,18 @@ final class GuestWriter {
               + Long.toHexString(address + length)
               + " but the guest has "
               + mebibytes()
-              + " MiB: give it more with -m");
+              + " MiB: "
+              + remedy(address, length));
     }
+  }
+
+  /** {@return what is to be done about a range that a guest's memory does not have} */
+  static String remedy(long address, long length) {
+    long most = MachineSpec.MAX_MEMORY;
+    boolean possible =
+        Long.compareUnsigned(address, most) < 0
+            && Long.compareUnsigned(length, most - address) <= 0;
+    return possible ? "give it more with -m" : "no guest has memory there";
   }
 
   void put(String what, long address, byte[] from, int offset, int length) throws BootException {

@@ -122,7 +122,10 @@ final class IgvmLoader {
               + hex(length)
               + " bytes, which are no pages of this guest's "
               + (view.ram().bytes() >> 20)
-              + " MiB: give it more with -m");
+              + " MiB: "
+              + (((address | length) & PAGE - 1) != 0
+                  ? "they begin and end in the middle of some"
+                  : GuestWriter.remedy(address, length)));
     }
   }
 

@@ -464,8 +464,12 @@ public final class Hypervisor {
   }
 
   private String hint(HostVcpu v) {
-    return !(v.cpu instanceof PlainVcpu) && v.cpu.instructions() < 100_000
-        ? "; a kernel without SEV-ES support dies like this at its first #VC: try --sev off"
-        : "";
+    if (v.cpu instanceof PlainVcpu || v.cpu.instructions() >= 100_000) {
+      return "";
+    }
+    // What is made for SEV-SNP need not run without.
+    return mode == SevMode.SNP
+        ? "; a kernel without SEV-SNP support dies like this at its first #VC: -v shows what it did"
+        : "; a kernel without SEV-ES support dies like this at its first #VC: try --sev off";
   }
 }
