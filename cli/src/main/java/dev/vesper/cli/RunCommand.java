@@ -39,6 +39,7 @@ import java.util.List;
 import java.util.Objects;
 import java.util.function.Function;
 import java.util.function.IntConsumer;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /** {@code vesper run}. */
@@ -387,10 +388,10 @@ final class RunCommand implements Options.Command {
       outputs.deadline(end);
       Outcome life = runs(first, whole, names, sink, log, end, quiet, ending);
       life = recorded(Objects.requireNonNull(running), life);
-      if (door != null) {
-        door.server().conclude(life);
-      }
       Outcome o = kept(life, end, quiet, ending);
+      if (door != null) {
+        door.server().conclude(o);
+      }
       time.ended(o.status());
       // What is written now may take its time, and Ctrl-C is nobody's but ours.
       RawTerminal.restore();
@@ -612,16 +613,24 @@ final class RunCommand implements Options.Command {
     quiet.close();
     Terminal.say(o.reason() + ": kept as it is (-no-shutdown); Ctrl-A x or a signal ends the run");
     Machine m = Objects.requireNonNull(running);
-    for (; ; ) {
-      ending.await(LOOK_MS);
-      Outcome why = over(end, ending);
-      if (why != null) {
-        return why;
-      }
-      if (user != null) {
-        user.serve(m);
-      }
+    ConsoleUser u = user;
+    Supplier<@Nullable Outcome> over =
+        () -> {
+          if (u != null) {
+            u.serve(m);
+          }
+          return over(end, ending);
+        };
+    GdbServer gdb = debugger;
+    if (gdb != null) {
+      return gdb.keep(m, o, over);
     }
+    Outcome why = over.get();
+    while (why == null) {
+      ending.await(LOOK_MS);
+      why = over.get();
+    }
+    return why;
   }
 
   /** {@return how a run ends in which the guest stands still, or null if it does not yet} */

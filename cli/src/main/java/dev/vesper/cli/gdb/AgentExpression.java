@@ -38,6 +38,17 @@ final class AgentExpression {
   }
 
   private static final int MOST_STEPS = 100_000;
+
+  /** What the conditions of one stop may take together. */
+  static final class Budget {
+    private int steps = 2 * MOST_STEPS;
+
+    /** {@return whether nothing is left} */
+    boolean isSpent() {
+      return steps <= 0;
+    }
+  }
+
   private static final int DEEPEST = 1000;
 
   private final byte[] code;
@@ -53,12 +64,14 @@ final class AgentExpression {
   /**
    * {@return what an expression comes to}
    *
+   * @param budget what it takes is taken from
    * @throws Malformed if it divides by zero, looks where nothing is, does not end, or is none
    */
-  static long value(byte[] code, World world) throws Malformed {
+  static long value(byte[] code, World world, Budget budget) throws Malformed {
     AgentExpression e = new AgentExpression(code, world);
     try {
-      for (int steps = 0; steps < MOST_STEPS; steps++) {
+      for (int steps = 0; steps < MOST_STEPS && !budget.isSpent(); steps++) {
+        budget.steps--;
         int op = e.next(1);
         if (op == 0x27) {
           return e.pop();

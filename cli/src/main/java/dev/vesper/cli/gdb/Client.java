@@ -30,7 +30,7 @@ final class Client implements Closeable {
 
   private final ReadableByteChannel in;
   private final Outgoing out;
-  private byte[] last = {};
+  private volatile byte[] last = {};
 
   /** Packets are acknowledged until the client does not want it any more. */
   private volatile boolean acknowledges = true;
@@ -76,7 +76,12 @@ final class Client implements Closeable {
         }
       }
       case PacketReader.Interrupt i -> to.accept(new Told(i));
-      case PacketReader.Again a -> to.accept(new Told(a));
+      // Nothing that a run need be stopped for.
+      case PacketReader.Again a -> {
+        if (acknowledges) {
+          again();
+        }
+      }
     }
   }
 
@@ -92,7 +97,7 @@ final class Client implements Closeable {
   }
 
   /** Sends the last packet again. */
-  void again() {
+  private void again() {
     try {
       out.send(last);
     } catch (IOException e) {

@@ -13,6 +13,7 @@ import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.channels.WritableByteChannel;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.TimeUnit;
@@ -28,6 +29,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class GdbServer implements Closeable {
   private static final int SIGINT = 2;
+  private static final int SIGQUIT = 3;
   private static final int SIGTRAP = 5;
   private static final int SIGABRT = 6;
 
@@ -51,6 +53,12 @@ public final class GdbServer implements Closeable {
 
   /** The client waits to be told that the guest stands still. */
   private boolean awaited;
+
+  /** The client has let the guest go for good, and has said nothing since. */
+  private boolean detached;
+
+  /** The guest ran when the client came, who has said nothing yet. */
+  private boolean interrupted;
 
   /** Something that a client has said. */
   private record Spoken(Client by, Said what) {}
@@ -123,6 +131,10 @@ public final class GdbServer implements Closeable {
    */
   public Outcome run(Machine m, Supplier<@Nullable Outcome> over, Runnable between) {
     machine = m;
+    if (!standing && !said.isEmpty()) {
+      // Who has come during the launch could not have the run come back.
+      m.stop();
+    }
     Monitor now = new Monitor(m);
     Monitor before = monitor;
     if (before != null) {
@@ -229,14 +241,21 @@ public final class GdbServer implements Closeable {
           // Nobody else could let the guest go on.
           return new Then(Resume.ON, new Outcome(Outcome.QUIT, "the debugger has gone"));
         }
+        if (interrupted) {
+          // It was no debugger: whoever has looked whether somebody listens.
+          interrupted = false;
+          if (!said.isEmpty()) {
+            m.stop();
+          }
+          return new Then(Resume.ON, null);
+        }
       }
       case Client.Told t -> {
+        interrupted = false;
+        detached = false;
         Stub st = stub;
         if (t.message() instanceof PacketReader.Packet p && st != null) {
           return obey(st, st.take(p.data()));
-        }
-        if (t.message() instanceof PacketReader.Again) {
-          s.by.again();
         }
       }
     }
@@ -258,6 +277,7 @@ public final class GdbServer implements Closeable {
     forget();
     client = null;
     stub = null;
+    detached = false;
   }
 
   /** Nobody waits for the guest any more: nothing may have it stand still. */
@@ -279,6 +299,7 @@ public final class GdbServer implements Closeable {
       }
       case DETACH -> {
         forget();
+        detached = true;
         yield new Then(Resume.ON, null);
       }
       case KILL -> new Then(Resume.ON, new Outcome(Outcome.QUIT, "ended by the debugger"));
@@ -297,6 +318,7 @@ public final class GdbServer implements Closeable {
       return;
     }
     standing = true;
+    interrupted = s.what instanceof Client.Arrived;
     tell(SIGINT, m.observer().current().id(), "");
     if (s.what instanceof Client.Told t && t.message() instanceof PacketReader.Interrupt) {
       said.remove();
@@ -351,19 +373,41 @@ public final class GdbServer implements Closeable {
   /** The guest's life is over. A client may look at what it died of. */
   private Outcome ended(Machine m, Outcome o, Monitor now, Supplier<@Nullable Outcome> over) {
     Stub st = stub;
-    if (st == null || o.is(Outcome.POWER_OFF) || over.get() != null) {
+    if (st == null || detached || o.is(Outcome.POWER_OFF) || over.get() != null) {
       return o;
     }
-    if (awaited) {
-      st.show("vesper: " + Visible.of(o.reason()) + "\n");
-    }
-    tell(SIGABRT, m.observer().current().id(), "");
+    tell(m, SIGABRT, o);
     Then t = null;
     while (t == null && stub != null && over.get() == null) {
       Spoken s = next();
       t = s == null ? null : hear(s, m, now);
     }
     return o;
+  }
+
+  private void tell(Machine m, int signal, Outcome o) {
+    Stub st = stub;
+    if (st != null && awaited) {
+      st.show("vesper: " + Visible.of(o.reason()) + "\n");
+    }
+    tell(signal, m.observer().current().id(), "");
+  }
+
+  /**
+   * Serves clients while a guest that has come to its end is kept, which cannot be had to go on.
+   *
+   * @param o how its life has ended
+   * @param over says how the run ends; it may wait for a moment
+   * @return how the run ends, as that says or as a client has it
+   */
+  public Outcome keep(Machine m, Outcome o, Supplier<@Nullable Outcome> over) {
+    standing = true;
+    Outcome end = null;
+    while (end == null) {
+      tell(m, SIGQUIT, o);
+      end = stand(m, Objects.requireNonNull(monitor), over).outcome;
+    }
+    return end;
   }
 
   /**

@@ -166,9 +166,10 @@ final class Points {
    * @param v the vCPU that has stopped
    */
   @Nullable String report(Stop.Breakpoint s, VcpuView v) {
+    AgentExpression.Budget budget = new AgentExpression.Budget();
     for (int kind = 0; kind <= HARDWARE; kind++) {
       List<byte[]> when = conditions.get(new Key(kind, s.address(), 1));
-      if (when != null && holds(when, v)) {
+      if (when != null && holds(when, v, budget)) {
         return kind == HARDWARE ? "hwbreak:;" : "swbreak:;";
       }
     }
@@ -177,10 +178,11 @@ final class Points {
 
   /** The same of data: gdb wants to hear the address that it gave. */
   @Nullable String report(Stop.Watchpoint s, VcpuView v) {
+    AgentExpression.Budget budget = new AgentExpression.Budget();
     for (Map.Entry<Key, List<byte[]>> e : conditions.entrySet()) {
       Key k = e.getKey();
       boolean meets = !k.isCode() && overlap(k, s) && (k.kind != (s.write() ? READ : WRITE));
-      if (meets && holds(e.getValue(), v)) {
+      if (meets && holds(e.getValue(), v, budget)) {
         String name = k.kind == WRITE ? "watch" : k.kind == READ ? "rwatch" : "awatch";
         return name + ":" + Long.toHexString(Math.max(k.address, s.address())) + ";";
       }
@@ -193,15 +195,18 @@ final class Points {
         || k.address - s.address() < s.bytes() && k.address - s.address() >= 0;
   }
 
-  /** A condition that cannot be worked out is the client's to judge. */
-  private boolean holds(List<byte[]> when, VcpuView v) {
+  /**
+   * A condition that cannot be worked out is the client's to judge, and so is one whose turn does
+   * not come: what many points at one place have can take longer than anybody waits.
+   */
+  private boolean holds(List<byte[]> when, VcpuView v, AgentExpression.Budget budget) {
     if (when.isEmpty()) {
       return true;
     }
     GuestWorld w = new GuestWorld(v, registers);
     for (byte[] c : when) {
       try {
-        if (AgentExpression.value(c, w) != 0) {
+        if (AgentExpression.value(c, w, budget) != 0) {
           return true;
         }
       } catch (AgentExpression.Malformed e) {

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.guest.FlatGuest;
 import dev.vesper.machine.Machine;
+import dev.vesper.machine.Stop;
 import dev.vesper.machine.Until;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.SevMode;
@@ -164,6 +165,36 @@ final class HostilePacketsTest {
     assertThat(points.change(true, "0,2000,1" + large)).isEqualTo("OK");
   }
 
+  /** Ten thousand watchpoints at one place, none of whose conditions ends by itself. */
+  @Test
+  void conditionsOfOneStopHaveAnEndTogether() throws Exception {
+    try (Machine m =
+        new Machine(
+            MachineSpec.builder(SevMode.ES, FlatGuest.image("nop\nhlt"), b -> {})
+                .memoryBytes(8 << 20)
+                .build())) {
+      Points points = new Points();
+      points.of(m, new RegisterSet(m.observer().vcpu(0)).all());
+      for (int i = 0; i < 10_000; i++) {
+        // goto 0
+        String point = "4,300000,%x;X3,210000".formatted(i + 8);
+        assertThat(points.change(true, point)).isEqualTo("OK");
+      }
+      Stop.Watchpoint s = new Stop.Watchpoint(0, 0x30_0000, 8, true, 0);
+      assertThat(points.report(s, m.observer().vcpu(0))).startsWith("awatch");
+      AgentExpression.Budget budget = new AgentExpression.Budget();
+      AgentExpression.World none = new GuestWorld(m.observer().vcpu(0), List.of());
+      int worked = 0;
+      while (!budget.isSpent() && worked < 1_000_000) {
+        // const8 0, end
+        AgentExpression.value(new byte[] {0x22, 0, 0x27}, none, budget);
+        worked++;
+      }
+      assertThat(worked).isLessThanOrEqualTo(200_000);
+      points.clear();
+    }
+  }
+
   @Test
   void bytesThatAreNoPacketsAreBorne() {
     Random r = new Random(29);
@@ -205,7 +236,7 @@ final class HostilePacketsTest {
       }
       code[code.length - 1] = 0x27;
       try {
-        AgentExpression.value(code, nothing);
+        AgentExpression.value(code, nothing, new AgentExpression.Budget());
         worked++;
       } catch (AgentExpression.Malformed e) {
         assertThat(e.getMessage()).isNotEmpty();
