@@ -323,6 +323,10 @@ final class RunCommand implements Options.Command {
       recorder = kept == null ? null : new Recorder(outputs.stream(kept), said, ending);
       codeFolder = code;
       debugger = door == null ? null : door.server();
+      if (debugger != null && said.check) {
+        debugger.judgedBy(checker);
+      }
+      said.breakOn.of(checker, debugger);
       if (signals != null) {
         signals.hurry(() -> outputs.deadline(System.nanoTime()));
       }
@@ -673,7 +677,7 @@ final class RunCommand implements Options.Command {
         return gdb.run(m, () -> over(end, ending), between);
       }
       for (; ; ) {
-        Outcome o = m.run();
+        Outcome o = said.breakOn.run(m);
         if (!m.stopped()) {
           return o;
         }

@@ -55,6 +55,7 @@ final class RunOptions {
   @Nullable Path symbolFile;
   boolean check;
   final CheckOptions checkOptions = new CheckOptions();
+  final BreakOn breakOn = new BreakOn();
   final PageOptions pages = new PageOptions();
   List<Path> coverage = new ArrayList<>();
   String log = "";
@@ -234,6 +235,7 @@ final class RunOptions {
         () -> check = true,
         "--check");
     checkOptions.addTo(o);
+    breakOn.addTo(o);
     pages.addTo(o);
     o.paths(
         "F",
@@ -459,6 +461,7 @@ final class RunOptions {
       throw new UserError("--check judges the GHCB protocol, which only --sev es and snp have");
     }
     checkOptions.validate();
+    breakOn.validate(check);
     pages.validate();
     if (pages.wantsEvents() && mode == SevMode.OFF) {
       throw new UserError("--page is about memory that is private or shared: use --sev es or snp");

@@ -4,13 +4,18 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.cli.gdb.GdbClient;
 import dev.vesper.guest.FlatGuest;
+import dev.vesper.guest.Locore;
 import dev.vesper.machine.spec.Outcome;
+import java.io.IOException;
 import java.net.SocketException;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.channels.ServerSocketChannel;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.HexFormat;
+import java.util.Map;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
@@ -22,9 +27,9 @@ import org.junit.jupiter.api.io.TempDir;
 final class GdbRunTest {
   @TempDir Path dir;
 
-  private static CompletableFuture<Integer> start(String line) {
+  private static CompletableFuture<Integer> start(String... line) {
     return CompletableFuture.supplyAsync(
-        () -> Main.execute(line.split(" ")), Thread.ofPlatform().daemon()::start);
+        () -> Main.execute(line), Thread.ofPlatform().daemon()::start);
   }
 
   /** {@return a client, as soon as somebody listens} */
@@ -48,7 +53,8 @@ final class GdbRunTest {
     CompletableFuture<Integer> status =
         start(
             "run --sev off %s -serial none -no-reboot -no-shutdown -S -gdb unix:%s"
-                .formatted(image, place));
+                .formatted(image, place)
+                .split(" "));
     try (GdbClient c = client(place, status)) {
       assertThat(c.ask("?")).startsWith("T05");
       c.say("c");
@@ -67,6 +73,55 @@ final class GdbRunTest {
     }
   }
 
+  private static final String RULE = "register-leak";
+
+  /** A rule that the guest keeps. */
+  private static final String OTHER = "scratch-valid";
+
+  /** {@return a run of the reference guest, in which CPUID leaks RBX} */
+  private String[] run(String options) throws IOException {
+    String leaks = "    mov edi, GHCB_RBX\n    call sync_out_val\n";
+    String cpuid = "    mov edi, GHCB_RCX\n    call sync_out_val\n";
+    Path image = dir.resolve("image");
+    if (!Files.exists(image)) {
+      Files.write(
+          image,
+          Locore.variant("", Map.of(cpuid + "    cmp dword", cpuid + leaks + "    cmp dword")));
+    }
+    return ("run --sev es -serial none " + image + " " + options).split(" ");
+  }
+
+  @Test
+  void aRunEndsAtTheFirstBreachOfARule() throws Exception {
+    CommandResult whole = CommandResult.of(run("--check"));
+    CommandResult cut = CommandResult.of(run("--check --break-on any"));
+    assertThat(cut.status()).isEqualTo(CheckOptions.VIOLATIONS);
+    assertThat(cut.err()).contains("--break-on: breach of " + RULE + " at 0x");
+    assertThat(whole.err()).doesNotContain("--break-on");
+    assertThat(CommandResult.of(run("--check --break-on " + RULE)).err()).isEqualTo(cut.err());
+    CommandResult other = CommandResult.of(run("--check --break-on " + OTHER));
+    assertThat(other.err()).isEqualTo(whole.err());
+  }
+
+  @Test
+  void aDebuggerStandsAtTheFirstBreach() throws Exception {
+    Path place = dir.resolve("gdb");
+    CompletableFuture<Integer> status =
+        start(run("--check --break-on " + RULE + " -S -gdb unix:" + place));
+    try (GdbClient c = client(place, status)) {
+      assertThat(c.ask("?")).startsWith("T05");
+      assertThat(c.monitor("stop-on breach nothing")).contains("vesper check --rules");
+      assertThat(c.monitor("stop-on breach " + OTHER)).contains("stopped at breach " + OTHER);
+      c.say("c");
+      String breach =
+          HexFormat.of().formatHex(("vesper: breach of " + RULE).getBytes(StandardCharsets.UTF_8));
+      assertThat(c.answer()).startsWith("O" + breach);
+      assertThat(c.answer()).startsWith("T05");
+      c.say("k");
+      assertThat(status.get(30, TimeUnit.SECONDS)).isIn(Outcome.QUIT, CheckOptions.VIOLATIONS);
+    }
+  }
+
   /** Whoever debugs it would be cut off from all that follows. */
   @Test
   void theSocketOfALiveRunIsLeftToIt() throws Exception {
@@ -79,7 +134,8 @@ final class GdbRunTest {
       assertThat(place).exists();
     }
     assertThat(place).as("what a run that was ended has left").exists();
-    CompletableFuture<Integer> status = start("run -serial none -S -gdb unix:%s".formatted(place));
+    CompletableFuture<Integer> status =
+        start("run", "-serial", "none", "-S", "-gdb", "unix:" + place);
     try (GdbClient c = client(place, status)) {
       c.say("k");
       assertThat(status.get(30, TimeUnit.SECONDS)).isEqualTo(Outcome.QUIT);

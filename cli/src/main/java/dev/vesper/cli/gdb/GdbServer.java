@@ -4,6 +4,7 @@ import dev.vesper.cli.gdb.Client.Said;
 import dev.vesper.machine.Machine;
 import dev.vesper.machine.Stop;
 import dev.vesper.machine.VcpuView;
+import dev.vesper.machine.observe.check.Checker;
 import dev.vesper.machine.observe.format.Visible;
 import dev.vesper.machine.spec.Outcome;
 import java.io.Closeable;
@@ -17,6 +18,7 @@ import java.util.Objects;
 import java.util.concurrent.ArrayBlockingQueue;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.TimeUnit;
+import java.util.function.Consumer;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -50,6 +52,9 @@ public final class GdbServer implements Closeable {
   private @Nullable Monitor monitor;
   private List<RegisterSet.Register> registers = List.of();
   private boolean standing;
+  private @Nullable Checker checker;
+  private @Nullable BreachStop breach;
+  private Consumer<String> unseen = s -> {};
 
   /** The client waits to be told that the guest stands still. */
   private boolean awaited;
@@ -85,6 +90,21 @@ public final class GdbServer implements Closeable {
     GdbServer s = new GdbServer(null, standing);
     start(() -> s.listen(new Client(in, new Outbox(out))));
     return s;
+  }
+
+  /** Says who looks for breaches at which a client may have the guest stand still. */
+  public void judgedBy(Checker c) {
+    checker = c;
+  }
+
+  /**
+   * Has guests stand still at breaches, whether there is a client or not.
+   *
+   * @param unseen is told, in a line, when there is none
+   */
+  public void standsAt(BreachStop s, Consumer<String> unseen) {
+    breach = s;
+    this.unseen = unseen;
   }
 
   private static void start(Runnable r) {
@@ -138,7 +158,9 @@ public final class GdbServer implements Closeable {
     Monitor now = new Monitor(m);
     Monitor before = monitor;
     if (before != null) {
-      now.takeOver(before);
+      now.stops().takeOver(before.stops());
+    } else {
+      now.stops().judgedBy(checker);
     }
     monitor = now;
     registers = new RegisterSet(m.observer().vcpu(0)).all();
@@ -176,9 +198,9 @@ public final class GdbServer implements Closeable {
     }
   }
 
-  private static Stop move(Machine m, Monitor now, Resume how) {
+  private Stop move(Machine m, Monitor now, Resume how) {
     if (!how.isStep()) {
-      return m.run(now.until());
+      return m.run(breach == null ? now.stops().until() : now.stops().until().or(breach.until()));
     }
     VcpuView v = m.observer().vcpu(how.step());
     long before = v.instructions();
@@ -349,8 +371,12 @@ public final class GdbServer implements Closeable {
       }
       case Stop.Happened h -> {
         Stub st = stub;
+        String found = breach == null ? null : breach.found();
+        String why = found != null ? found : Objects.requireNonNull(monitor).stops().why();
         if (st != null && awaited) {
-          st.show("vesper: " + h.description() + "\n");
+          st.show("vesper: " + why + "\n");
+        } else if (st == null && found != null) {
+          unseen.accept(found);
         }
         stop("", m.observer().current().id());
       }
