@@ -263,13 +263,11 @@ public final class Machine implements AutoCloseable {
   }
 
   /**
-   * Tells of events of a type, while they happen. Before the run only.
+   * Tells of events of a type, while they happen; of a machine that has run, of those from now on.
    *
    * @return closing it ends that
-   * @throws IllegalStateException if the machine has run
    */
   public <E extends Event> Registration on(Class<E> type, Consumer<? super E> listener) {
-    requireNoRun();
     EventSink s =
         e -> {
           if (type.isInstance(e)) {

@@ -1,6 +1,7 @@
 package dev.vesper.machine;
 
 import dev.vesper.machine.assembly.Assembly;
+import dev.vesper.machine.memory.Page;
 import java.util.List;
 import java.util.Objects;
 import java.util.stream.IntStream;
@@ -49,6 +50,17 @@ public final class Observer {
    */
   public byte[] readPrivate(long address, int length) {
     return read(parts, address, length, parts.key);
+  }
+
+  /**
+   * {@return whether the page of an address was last touched as private memory of the guest, as its
+   * bytes are stored then}
+   *
+   * @throws IndexOutOfBoundsException if it does not lie in memory
+   */
+  public boolean isPrivate(long address) {
+    Objects.checkIndex(address, (long) parts.memory.totalPages() << 12);
+    return parts.key != Page.SHARED && parts.memory.domain((int) (address >>> 12)) == parts.key;
   }
 
   static byte[] read(Assembly parts, long address, int length, int key) {

@@ -7,10 +7,14 @@ import dev.vesper.machine.cpu.fp.Num;
 import dev.vesper.machine.host.VcpuState;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.observe.Registers;
+import dev.vesper.machine.sev.EncryptedVcpu;
 import dev.vesper.machine.sev.GuestRegisters;
+import dev.vesper.machine.sev.Vmcb;
+import dev.vesper.machine.sev.VmsaFields;
 import dev.vesper.x86.Formatter;
 import java.io.ByteArrayOutputStream;
 import java.util.Arrays;
+import java.util.Map;
 import java.util.Objects;
 import java.util.function.Consumer;
 import java.util.function.Function;
@@ -309,6 +313,34 @@ public final class VcpuView {
     ByteArrayOutputStream out = new ByteArrayOutputStream();
     pieces(linear, length, (la, done, n) -> out.writeBytes(piece(la, n)));
     return out.toByteArray();
+  }
+
+  /**
+   * {@return whether a linear address is mapped private} Nothing faults, and no A or D bit is set.
+   *
+   * @throws IndexOutOfBoundsException if it is not mapped
+   */
+  public boolean mapsPrivate(long linear) {
+    return look(
+        c -> {
+          if (c.translateQuietly(linear) < 0) {
+            throw new IndexOutOfBoundsException(
+                "linear address 0x" + Long.toHexString(linear) + " is not mapped at vCPU " + id);
+          }
+          return c.quietPrivate();
+        });
+  }
+
+  /**
+   * {@return the fields of its VMSA that are not zero, by the names of the AMD manual and in
+   * plaintext; empty if its state is not encrypted} They are what the last exit has left.
+   */
+  public Map<String, Long> saveArea() {
+    if (!(parts.vcpus.get(id) instanceof EncryptedVcpu e)) {
+      return Map.of();
+    }
+    long at = e.vmcb().get(Vmcb.VMSA_PTR);
+    return VmsaFields.of(Observer.read(parts, at, Page.SIZE, parts.key));
   }
 
   /** A part of a range that lies in one page, and how much of the range lies before it. */

@@ -323,8 +323,6 @@ final class StoppedRunsTest {
         .hasMessageContaining("is not mapped at vCPU 0");
     assertThatThrownBy(() -> m.watchpoint(0, 0, Access.READ))
         .isInstanceOf(IllegalArgumentException.class);
-    assertThatThrownBy(() -> m.on(Event.VcRaised.class, e -> {}))
-        .isInstanceOf(IllegalStateException.class);
     assertThatThrownBy(() -> m.translateAfter(-5)).isInstanceOf(IllegalArgumentException.class);
   }
 
@@ -396,6 +394,25 @@ final class StoppedRunsTest {
       assertThat(v.rflags() & 0x8D5).isEqualTo(0x8D5);
       assertThat(v.rip()).isEqualTo(rip);
     }
+  }
+
+  /** Whoever begins late hears of what comes, and the run stays what it is. */
+  @Test
+  void eventsAreHeardFromTheMiddleOfARun() throws Exception {
+    Machine whole = machine(SevMode.ES, 2);
+    List<Event> all = new ArrayList<>();
+    whole.on(Event.GhcbExchange.class, all::add);
+    whole.run();
+    Machine late = machine(SevMode.ES, 2);
+    late.run(Until.instructions(all.get(10).at().instructions()));
+    List<Event> heard = new ArrayList<>();
+    Registration r = late.on(Event.GhcbExchange.class, heard::add);
+    late.run(Until.event(Event.GhcbExchange.class));
+    assertThat(heard).hasSize(1);
+    r.close();
+    late.run();
+    assertThat(heard).hasSize(1);
+    assertThat(late.stateHash()).isEqualTo(whole.stateHash());
   }
 
   @Test
