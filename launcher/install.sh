@@ -12,7 +12,8 @@ lay_out() {
   }
   rm -rf "$1/lib/vesper"
   mkdir -p "$1/bin" "$1/lib" "$1/share/man/man1" "$1/share/bash-completion/completions" \
-    "$1/share/zsh/site-functions" "$1/share/fish/vendor_completions.d" "$1/share/doc/vesper" || exit 2
+    "$1/share/zsh/site-functions" "$1/share/fish/vendor_completions.d" \
+    "$1/share/vesper" "$1/share/doc/vesper" || exit 2
   "$JAVA_HOME/bin/jlink" --module-path "$modules" --add-modules dev.vesper.cli --output "$1/lib/vesper" \
     --compress zip-6 --no-header-files --no-man-pages >"$state/jlink.log" 2>&1 || {
     cat "$state/jlink.log" >&2
@@ -28,6 +29,7 @@ lay_out() {
   mv "$state/vesper.bash" "$1/share/bash-completion/completions/vesper"
   mv "$state/vesper.zsh" "$1/share/zsh/site-functions/_vesper"
   mv "$state/vesper.fish" "$1/share/fish/vendor_completions.d/vesper.fish"
+  cp "$root/cli/src/main/resources/dev/vesper/cli/gdb/vesper.py" "$1/share/vesper/vesper.py"
   documents "$1/share/doc/vesper"
 }
 

@@ -49,7 +49,7 @@ public final class Main implements Runnable {
     throw new CommandLine.ParameterException(
         self,
         "name a command: run, debug, replay, boot, check, measure, attest, igvm, session, isa,"
-            + " symbols, dissector or convert-qemu");
+            + " symbols, gdb-script, dissector or convert-qemu");
   }
 
   /** How a command is confined; null in a process that is not the command's own, as of tests. */
@@ -71,6 +71,7 @@ public final class Main implements Runnable {
     SUBCOMMANDS.put("session", SessionCommand::new);
     SUBCOMMANDS.put("isa", IsaCommand::new);
     SUBCOMMANDS.put("symbols", () -> new SymbolsCommand(confine));
+    SUBCOMMANDS.put("gdb-script", GdbScriptCommand::new);
     SUBCOMMANDS.put("dissector", DissectorCommand::new);
   }
 

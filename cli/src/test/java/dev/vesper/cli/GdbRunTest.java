@@ -122,6 +122,20 @@ final class GdbRunTest {
     }
   }
 
+  @Test
+  void gdbsCommandsArePrintedOrWritten() throws Exception {
+    CommandResult printed = CommandResult.of("gdb-script");
+    assertThat(printed.status()).isZero();
+    Path f = dir.resolve("vesper.py");
+    CommandResult written = CommandResult.of("gdb-script", "-o", f.toString());
+    assertThat(written.status()).isZero();
+    assertThat(written.out()).isEmpty();
+    assertThat(f).content().isEqualTo(printed.out()).contains("class Exchange(gdb.Command)");
+    CommandResult lost = CommandResult.of("gdb-script", "-o", dir.resolve("no/f").toString());
+    assertThat(lost.status()).isEqualTo(Outcome.USAGE);
+    assertThat(lost.err()).contains("no/f").containsOnlyOnce("\n");
+  }
+
   /** Whoever debugs it would be cut off from all that follows. */
   @Test
   void theSocketOfALiveRunIsLeftToIt() throws Exception {

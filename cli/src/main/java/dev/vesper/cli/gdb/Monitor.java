@@ -24,11 +24,16 @@ final class Monitor {
   private final GuestMemory view;
 
   /** Events at which a run stands still. */
-  private final StopOn stops = new StopOn();
+  private final StopOn stops;
+
+  private final FieldCommands field;
 
   Monitor(Machine machine) {
     this.machine = machine;
     view = new GuestMemory(machine);
+    ExchangeLog log = new ExchangeLog(machine);
+    stops = new StopOn(log);
+    field = new FieldCommands(machine, log);
   }
 
   /** {@return memory as the client wants to see it} */
@@ -65,7 +70,11 @@ final class Monitor {
               "%d instructions, %d ns of virtual time%n"
                   .formatted(machine.instructions(), machine.virtualTime()));
       case "name" -> out.accept(Visible.of(machine.codeName(v)) + "\n");
-      default -> out.accept("unknown command: '" + Visible.of(line.strip()) + "'\n");
+      default -> {
+        if (!field.run(words[0], rest, v, out)) {
+          out.accept("unknown command: '" + Visible.of(line.strip()) + "'\n");
+        }
+      }
     }
   }
 

@@ -24,6 +24,7 @@ final class StopOn {
       """
       stop-on vc [CODE]           stand still at each #VC, or those of an exit code (0x72, cpuid)
       stop-on vmgexit [CODE]      at each exchange by a GHCB
+      stop-on exchange N          at the N-th exchange, as exchange-log counts them
       stop-on inject              when the host injects an event
       stop-on page-state [GPA]    when a page becomes private, shared, validated, or another's
       stop-on termination         when the guest asks for its end by the MSR protocol
@@ -33,11 +34,13 @@ final class StopOn {
       """;
 
   private static final String FORMS =
-      "stop-on takes vc [CODE], vmgexit [CODE], inject, page-state [GPA], termination,"
+      "stop-on takes vc [CODE], vmgexit [CODE], exchange N, inject, page-state [GPA], termination,"
           + " triple-fault, breach [RULE] or none\n";
 
   /** More than anybody waits for, so that a stranger's take no memory without end. */
   private static final int MOST = 64;
+
+  private static final String EXCHANGE = "exchange ";
 
   private static final int PAGE_BITS = 12;
 
@@ -47,6 +50,7 @@ final class StopOn {
   /** By the words that ask for them. */
   private final Map<String, Predicate<Event>> asked = new LinkedHashMap<>();
 
+  private final ExchangeLog log;
   private @Nullable Checker checker;
   private String why = "";
 
@@ -64,14 +68,22 @@ final class StopOn {
 
   private record Asked(String words, Predicate<Event> what) {}
 
+  /**
+   * @param log counts exchanges
+   */
+  StopOn(ExchangeLog log) {
+    this.log = log;
+  }
+
   /** Says whose findings breaches are; null if nobody looks. */
   void judgedBy(@Nullable Checker c) {
     checker = c;
   }
 
-  /** Takes over what was asked for of a machine before. */
+  /** Takes over what was asked for of a machine before; numbers of exchanges are another's. */
   void takeOver(StopOn before) {
     asked.putAll(before.asked);
+    asked.keySet().removeIf(w -> w.startsWith(EXCHANGE));
     checker = before.checker;
   }
 
@@ -168,13 +180,14 @@ final class StopOn {
 
   private Asked parse(String[] w) throws Malformed {
     String argument = w.length > 1 ? w[1] : "";
-    boolean takesOne = Set.of("vc", "vmgexit", "page-state", "breach").contains(w[0]);
+    boolean takesOne = Set.of("vc", "vmgexit", "exchange", "page-state", "breach").contains(w[0]);
     if (w.length > (takesOne ? 2 : 1)) {
       throw new Malformed(FORMS);
     }
     return switch (w[0]) {
       case "vc" -> vc(argument);
       case "vmgexit" -> exchange(argument);
+      case "exchange" -> numbered(argument);
       case "inject" -> new Asked(w[0], e -> e instanceof Event.Injected);
       case "page-state" -> pageState(argument);
       case "termination" ->
@@ -208,6 +221,15 @@ final class StopOn {
     return new Asked(
         "vmgexit 0x" + Integer.toHexString(code),
         e -> e instanceof Event.GhcbExchange x && x.exit() == code);
+  }
+
+  private Asked numbered(String argument) throws Malformed {
+    if (!argument.matches("[0-9]{1,18}")) {
+      throw new Malformed(FORMS);
+    }
+    long n = Long.parseLong(argument);
+    log.begin();
+    return new Asked(EXCHANGE + n, e -> e instanceof Event.GhcbExchange && log.made() == n);
   }
 
   private static Asked pageState(String argument) throws Malformed {

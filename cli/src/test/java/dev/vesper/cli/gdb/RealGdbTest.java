@@ -3,18 +3,13 @@ package dev.vesper.cli.gdb;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.fixtures.DebianKernel;
-import dev.vesper.fixtures.Tools;
 import dev.vesper.machine.Machine;
 import dev.vesper.machine.Until;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.Outcome;
 import dev.vesper.machine.spec.SevMode;
-import java.net.StandardProtocolFamily;
-import java.net.UnixDomainSocketAddress;
-import java.nio.channels.ServerSocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -55,45 +50,7 @@ final class RealGdbTest {
   }
 
   private String session(MachineSpec spec, String commands, Outcome[] ended) throws Exception {
-    Tools.need("gdb", "gdb");
-    Path script = Files.writeString(dir.resolve("script"), commands);
-    Path place = dir.resolve("socket");
-    CompletableFuture<Outcome> run = new CompletableFuture<>();
-    try (Machine m = new Machine(spec);
-        ServerSocketChannel s = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
-      s.bind(UnixDomainSocketAddress.of(place));
-      GdbServer server = GdbServer.over(s, true);
-      Thread t =
-          new Thread(
-              () -> {
-                try {
-                  Outcome o = server.run(m, () -> null, () -> {});
-                  server.conclude(o);
-                  run.complete(o);
-                } catch (RuntimeException | Error e) {
-                  run.completeExceptionally(e);
-                }
-              });
-      t.setDaemon(true);
-      t.start();
-      String said =
-          Tools.run(
-              "gdb",
-              "-nx",
-              "-batch",
-              "-iex",
-              "set debuginfod enabled off",
-              "-ex",
-              "set pagination off",
-              "-ex",
-              "set confirm off",
-              "-ex",
-              "target remote " + place,
-              "-x",
-              script.toString());
-      ended[0] = run.get(60, TimeUnit.SECONDS);
-      return said;
-    }
+    return RealGdb.session(dir, spec, commands, ended);
   }
 
   @ParameterizedTest
