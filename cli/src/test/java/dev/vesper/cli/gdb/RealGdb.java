@@ -4,6 +4,8 @@ import dev.vesper.fixtures.Tools;
 import dev.vesper.machine.Machine;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.Outcome;
+import java.net.InetAddress;
+import java.net.InetSocketAddress;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
 import java.nio.channels.ServerSocketChannel;
@@ -12,9 +14,22 @@ import java.nio.file.Path;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
 
-/** Debian's gdb at a guest. */
+/** Debuggers that are programs of their own, at a guest that waits for them. */
 final class RealGdb {
   private RealGdb() {}
+
+  /** A debugger's session. */
+  interface Session {
+    /** {@return what the debugger says} */
+    String run() throws Exception;
+  }
+
+  /** {@return a socket of this computer's, at a port that is free} */
+  static ServerSocketChannel port() throws Exception {
+    ServerSocketChannel s = ServerSocketChannel.open(StandardProtocolFamily.INET);
+    s.bind(new InetSocketAddress(InetAddress.getLoopbackAddress(), 0));
+    return s;
+  }
 
   /**
    * {@return what gdb says}
@@ -27,10 +42,39 @@ final class RealGdb {
     Tools.need("gdb", "gdb");
     Path script = Files.writeString(dir.resolve("script"), commands);
     Path place = dir.resolve("socket");
-    CompletableFuture<Outcome> run = new CompletableFuture<>();
-    try (Machine m = new Machine(spec);
-        ServerSocketChannel s = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
+    try (ServerSocketChannel s = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
       s.bind(UnixDomainSocketAddress.of(place));
+      return serve(
+          spec,
+          s,
+          () ->
+              Tools.run(
+                  "gdb",
+                  "-nx",
+                  "-batch",
+                  "-iex",
+                  "set debuginfod enabled off",
+                  "-ex",
+                  "set pagination off",
+                  "-ex",
+                  "set confirm off",
+                  "-ex",
+                  "target remote " + place,
+                  "-x",
+                  script.toString()),
+          ended);
+    }
+  }
+
+  /**
+   * {@return what a debugger says, which ends the run}
+   *
+   * @param ended how the run has ended, in its first element
+   */
+  static String serve(MachineSpec spec, ServerSocketChannel s, Session client, Outcome[] ended)
+      throws Exception {
+    CompletableFuture<Outcome> run = new CompletableFuture<>();
+    try (Machine m = new Machine(spec)) {
       GdbServer server = GdbServer.over(s, true);
       Thread t =
           new Thread(
@@ -45,21 +89,7 @@ final class RealGdb {
               });
       t.setDaemon(true);
       t.start();
-      String said =
-          Tools.run(
-              "gdb",
-              "-nx",
-              "-batch",
-              "-iex",
-              "set debuginfod enabled off",
-              "-ex",
-              "set pagination off",
-              "-ex",
-              "set confirm off",
-              "-ex",
-              "target remote " + place,
-              "-x",
-              script.toString());
+      String said = client.run();
       ended[0] = run.get(60, TimeUnit.SECONDS);
       return said;
     }
