@@ -14,6 +14,7 @@ import dev.vesper.machine.cpu.emit.NativeXex;
 import dev.vesper.machine.cpu.interp.Interpreter;
 import dev.vesper.machine.cpu.jit.RegionTranslator;
 import dev.vesper.machine.host.GuestRam;
+import dev.vesper.machine.host.NestedPaging;
 import dev.vesper.machine.igvm.IgvmFile;
 import dev.vesper.machine.input.InputLog;
 import dev.vesper.machine.launch.SevFeature;
@@ -36,6 +37,7 @@ import dev.vesper.machine.vmm.HostFaults;
 import dev.vesper.machine.vmm.Hypervisor;
 import dev.vesper.machine.vmm.Inputs;
 import dev.vesper.machine.vmm.MmioMap;
+import dev.vesper.machine.vmm.NestedTable;
 import dev.vesper.machine.vmm.Platform;
 import dev.vesper.machine.vmm.Profile;
 import java.util.ArrayList;
@@ -204,6 +206,7 @@ public final class Assembly {
       host.afterBios();
     }
     mmio.onChange(() -> cpus.forEach(c -> c.flushTlb(true)));
+    host.program().nested().onUse(() -> changeNested(nested));
     host.resumesAt(firmware == null ? () -> WakingVector.state(view) : guest::state);
     host.resets(o.resets());
     if (o.mode() == SevMode.OFF || o.mode() == SevMode.SEV && firmware != null) {
@@ -340,6 +343,46 @@ public final class Assembly {
       public boolean large(long frame) {
         return rmp != null && rmp.isLarge(frame);
       }
+    };
+  }
+
+  /** Has processors ask for what a hypervisor program has changed, too. */
+  private void changeNested(NestedMap standard) {
+    NestedTable table = host.program().nested();
+    NestedMap all =
+        new NestedMap() {
+          @Override
+          public int type(long frame) {
+            return combined(standard.type(frame), table.mapping(frame));
+          }
+
+          @Override
+          public boolean large(long frame) {
+            return table.frame(frame) == frame && standard.large(frame);
+          }
+
+          @Override
+          public long backing(long frame) {
+            return table.frame(frame);
+          }
+        };
+    cpus.forEach(c -> c.nested = all);
+  }
+
+  private static int combined(int type, NestedPaging.Mapping m) {
+    boolean memory = type == NestedMap.RAM || type == NestedMap.ROM;
+    return switch (m) {
+      case PRESENT -> type;
+      case ABSENT -> NestedMap.ABSENT;
+      case MMIO -> NestedMap.MMIO;
+      case READ_ONLY -> memory ? NestedMap.READ_ONLY : type;
+      case READ_ONLY_NO_EXECUTE -> memory ? NestedMap.READ_ONLY_NO_EXECUTE : type;
+      case NO_EXECUTE ->
+          switch (type) {
+            case NestedMap.RAM -> NestedMap.NO_EXECUTE;
+            case NestedMap.ROM -> NestedMap.READ_ONLY_NO_EXECUTE;
+            default -> type;
+          };
     };
   }
 

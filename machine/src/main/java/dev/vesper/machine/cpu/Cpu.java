@@ -255,7 +255,7 @@ public final class Cpu extends ControlRegisters {
   protected void nestedFault(
       long gpa, boolean write, boolean fetch, boolean tableWalk, boolean isPrivate) {
     int type = nested.type(gpa >>> 12);
-    long info = type == NestedMap.MMIO ? 9 : 0;
+    long info = type == NestedMap.MMIO ? 9 : type > NestedMap.ROM ? 1 : 0;
     exit(ExitCode.NPF, info | access(write, fetch, tableWalk, isPrivate), gpa);
   }
 
@@ -268,7 +268,8 @@ public final class Cpu extends ControlRegisters {
     CpuObserver o = observer;
     Rmp rmp = memory.rmp();
     if (o != null && rmp != null) {
-      RmpCheck why = rmp.failed(gpa >>> 12, asid(), refusal, isPrivate);
+      boolean moved = isPrivate && !vc && nested.backing(gpa >>> 12) != gpa >>> 12;
+      RmpCheck why = moved ? RmpCheck.GPA : rmp.failed(gpa >>> 12, asid(), refusal, isPrivate);
       o.onRmpViolation(this, access, la, gpa, isPrivate, info, rmp.read(gpa), why);
     }
     exit(vc ? ExitCode.PAGE_NOT_VALIDATED : ExitCode.NPF, info, vc ? 0 : gpa);
@@ -1355,7 +1356,7 @@ public final class Cpu extends ControlRegisters {
         if (gpa < 0 || !nested.readable(gpa >>> 12)) {
           break;
         }
-        frame = gpa >>> 12;
+        frame = nested.backing(gpa >>> 12);
       }
       long eight = memory.peekLong((int) frame, key, at & ~7);
       do {

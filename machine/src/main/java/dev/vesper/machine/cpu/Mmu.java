@@ -165,6 +165,9 @@ public abstract class Mmu extends CpuState implements OwnState, StateFollower {
    */
   public transient int codeEpoch;
 
+  /** The processor is broken: nothing flushes its TLBs. */
+  private boolean keepsTranslations;
+
   // Result of the last walk.
   private long walkAddress;
   private boolean walkPrivate;
@@ -487,6 +490,10 @@ public abstract class Mmu extends CpuState implements OwnState, StateFollower {
    * @param all global entries too
    */
   public final void flushTlb(boolean all) {
+    if (keepsTranslations) {
+      modeChanged();
+      return;
+    }
     supervisor.flush(all);
     user.flush(all);
     unguarded.flush(all);
@@ -496,8 +503,19 @@ public abstract class Mmu extends CpuState implements OwnState, StateFollower {
     modeChanged();
   }
 
+  /** Has it ignore what is to flush its TLBs, as no good processor does; or no longer. */
+  public final void keepTranslations(boolean on) {
+    keepsTranslations = on;
+    if (!on) {
+      flushTlb(true);
+    }
+  }
+
   /** Flushes one page, as INVLPG does. */
   public final void flushTlbPage(long la) {
+    if (keepsTranslations) {
+      return;
+    }
     supervisor.flushPage(la);
     user.flushPage(la);
     unguarded.flushPage(la);
@@ -632,7 +650,7 @@ public abstract class Mmu extends CpuState implements OwnState, StateFollower {
       nestedFault(gpa, false, false, true, true);
     }
     checkOwner(gpa, la, READ, true, true, SUPERVISOR);
-    return memory.page((int) (gpa >>> 12), key);
+    return memory.page((int) nested.backing(gpa >>> 12), key);
   }
 
   private long entry(long gpa, int bytes, long la) {
@@ -642,11 +660,11 @@ public abstract class Mmu extends CpuState implements OwnState, StateFollower {
   }
 
   private void setBits(long gpa, int bits, long la) {
-    if (nested.type(gpa >>> 12) == NestedMap.ROM) {
+    if (!NestedMap.allowsWrites(nested.type(gpa >>> 12))) {
       nestedFault(gpa, true, false, true, true);
     }
     checkOwner(gpa, la, WRITE, true, true, SUPERVISOR);
-    Page p = memory.page((int) (gpa >>> 12), key);
+    Page p = memory.page((int) nested.backing(gpa >>> 12), key);
     int o = (int) gpa & 0xFFF;
     p.put8(o, p.get8(o) | bits);
     if (p.isCode(o, 1)) {
@@ -756,6 +774,7 @@ public abstract class Mmu extends CpuState implements OwnState, StateFollower {
       return Rmp.ALLOWED;
     }
     boolean large = nested.large(frame);
+    long backing = nested.backing(frame);
     if (snpActive && isPrivate) {
       int need =
           switch (access) {
@@ -763,11 +782,11 @@ public abstract class Mmu extends CpuState implements OwnState, StateFollower {
             case EXEC -> privilege == USER ? RmpEntry.EXECUTE_USER : RmpEntry.EXECUTE_SUPERVISOR;
             default -> RmpEntry.READ;
           };
-      return rmp.check(frame, asid, vmpl, need, large);
+      return rmp.check(frame, backing, asid, vmpl, need, large);
     }
     // A guest without SEV-SNP has its page tables in memory of the hypervisor's.
     boolean checked = access == WRITE || tableWalk;
-    return checked && !rmp.hypervisorOwns(frame, large) ? Rmp.VIOLATION : Rmp.ALLOWED;
+    return checked && !rmp.hypervisorOwns(backing, large) ? Rmp.VIOLATION : Rmp.ALLOWED;
   }
 
   /**
@@ -781,6 +800,10 @@ public abstract class Mmu extends CpuState implements OwnState, StateFollower {
     long gpa = walkAddress | la & 0xFFF;
     if (!nested.readable(gpa >>> 12)) {
       nestedFault(gpa, false, false, false, walkPrivate);
+    }
+    if (nested.backing(gpa >>> 12) != gpa >>> 12) {
+      // The entry of the page that is reached names another one.
+      ownerFault(Rmp.VIOLATION, gpa, la, RmpAccess.OPERAND, walkPrivate);
     }
     return gpa;
   }
@@ -819,6 +842,14 @@ public abstract class Mmu extends CpuState implements OwnState, StateFollower {
 
   // ---- look-up: TLB miss to page
 
+  private static boolean allows(int type, int access) {
+    return switch (access) {
+      case WRITE -> NestedMap.allowsWrites(type);
+      case EXEC -> NestedMap.allowsFetches(type);
+      default -> NestedMap.allowsReads(type);
+    };
+  }
+
   /** {@return the page of a linear address, or null when the access goes to {@link #bus}} */
   private @Nullable Page lookup(long la, int access, int privilege) {
     Tlb t;
@@ -838,8 +869,7 @@ public abstract class Mmu extends CpuState implements OwnState, StateFollower {
     walk(la, access, privilege);
     boolean isPrivate = walkPrivate || access == EXEC;
     int type = nested.type(walkAddress >>> 12);
-    boolean rom = type == NestedMap.ROM;
-    if (type != NestedMap.RAM && !(rom && access != WRITE)) {
+    if (type != NestedMap.RAM && !allows(type, access)) {
       if (bus != null && access != EXEC) {
         return null;
       }
@@ -853,7 +883,8 @@ public abstract class Mmu extends CpuState implements OwnState, StateFollower {
       pageFault(la, errorCode(1, access, privilege) | 0x20);
     }
     checkOwner(walkAddress | la & 0xFFF, la, access, isPrivate, false, privilege);
-    Page p = memory.page((int) (walkAddress >>> 12), isPrivate ? key : Page.SHARED);
+    int frame = (int) nested.backing(walkAddress >>> 12);
+    Page p = memory.page(frame, isPrivate ? key : Page.SHARED);
     if (pauseWanted && access != EXEC && startsAgain(privilege)) {
       // An observer has seen the page change hands.
       throw Signal.WATCHED;
@@ -862,7 +893,7 @@ public abstract class Mmu extends CpuState implements OwnState, StateFollower {
     boolean writable =
         access != EXEC
             && (walkWrite || privilege != USER && (cr0 & CR0_WP) == 0)
-            && !rom
+            && NestedMap.allowsWrites(type)
             && !keyForbids(WRITE, privilege)
             && walkDirty
             && refusal(walkAddress >>> 12, WRITE, isPrivate, false, privilege) == Rmp.ALLOWED;
@@ -1410,7 +1441,7 @@ public abstract class Mmu extends CpuState implements OwnState, StateFollower {
       if (!nested.readable(at >>> 12)) {
         return -1;
       }
-      long e = memory.peekLong((int) (at >>> 12), key, (int) at & 0xFF8);
+      long e = memory.peekLong((int) nested.backing(at >>> 12), key, (int) at & 0xFF8);
       if (format.entryBytes() == 4) {
         e = e >>> 8 * ((int) at & 4) & 0xFFFF_FFFFL;
       }

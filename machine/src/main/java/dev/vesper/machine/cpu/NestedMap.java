@@ -14,11 +14,16 @@ public interface NestedMap {
   /** Not present. */
   int ABSENT = 2;
 
-  /**
-   * {@return {@link #RAM}, {@link #MMIO}, {@link #ROM} or {@link #ABSENT}}
-   *
-   * @param frame guest physical page number
-   */
+  /** Memory that the host lets nobody fetch instructions from. */
+  int NO_EXECUTE = 4;
+
+  /** Memory that the host lets nobody write to: unlike a {@link #ROM} it is there. */
+  int READ_ONLY = 5;
+
+  /** Both. */
+  int READ_ONLY_NO_EXECUTE = 6;
+
+  /** {@return what of these a page is} */
   int type(long frame);
 
   /**
@@ -29,9 +34,31 @@ public interface NestedMap {
     return false;
   }
 
+  /**
+   * {@return the number of the page in system memory that a page is mapped to} Guest memory lies at
+   * its guest physical addresses, unless a host means harm.
+   */
+  default long backing(long frame) {
+    return frame;
+  }
+
   /** {@return whether a page can be read as memory} */
   default boolean readable(long frame) {
-    int t = type(frame);
-    return t == RAM || t == ROM;
+    return allowsReads(type(frame));
+  }
+
+  /** {@return whether pages of a type can be read as memory} */
+  static boolean allowsReads(int type) {
+    return type != MMIO && type != ABSENT;
+  }
+
+  /** {@return whether pages of a type can be written to as memory} */
+  static boolean allowsWrites(int type) {
+    return type == RAM || type == NO_EXECUTE;
+  }
+
+  /** {@return whether instructions can be fetched from pages of a type} */
+  static boolean allowsFetches(int type) {
+    return type == RAM || type == ROM || type == READ_ONLY;
   }
 }

@@ -111,6 +111,27 @@ public final class FwCfg implements PortDevice, OwnState {
     }
   }
 
+  /**
+   * Replaces bytes of a named file, which grows if they reach behind its end.
+   *
+   * @return false if there is no such file, or the bytes would not follow what it has
+   */
+  public boolean replace(String name, int offset, byte[] bytes) {
+    Supplier<byte[]> was = files.get(name);
+    if (was == null || offset < 0 || offset > was.get().length) {
+      return false;
+    }
+    file(
+        name,
+        () -> {
+          byte[] all = was.get();
+          byte[] b = Arrays.copyOf(all, Math.max(all.length, offset + bytes.length));
+          System.arraycopy(bytes, 0, b, offset, bytes.length);
+          return b;
+        });
+    return true;
+  }
+
   private byte[] directory() {
     ByteBuffer d = ByteBuffer.allocate(4 + 64 * files.size());
     d.putInt(files.size());

@@ -10,6 +10,9 @@ public interface Exit {
   /** {@return instructions that the vCPU has executed} */
   long instructions();
 
+  /** {@return instructions that all vCPUs have executed together} */
+  long allInstructions();
+
   /** {@return the vCPU's virtual time in nanoseconds} */
   long time();
 
@@ -90,6 +93,9 @@ public interface Exit {
     long info2();
   }
 
-  /** No exit of the guest's own: the host has asked to be called here. */
+  /**
+   * No exit of the guest's own: the host has asked to be called here, before a VMRUN or, with a
+   * machine that has not run, in its launch.
+   */
   interface Appointment extends Exit {}
 }

@@ -37,9 +37,42 @@ public interface HypervisorProgram {
 
   /**
    * Has the machine come back to its host when its vCPUs have executed so many instructions
-   * together, exactly there.
+   * together, exactly there. An event whose delivery was interrupted is delivered before.
    *
    * @param instructions not less than the machine has executed
    */
   void at(long instructions, Consumer<Exit.Appointment> host);
+
+  /**
+   * Has the machine come back to its host at a virtual time: before the first instruction of the
+   * vCPU that has reached it.
+   *
+   * @param nanos since the machine began
+   */
+  void atTime(long nanos, Consumer<Exit.Appointment> host);
+
+  /**
+   * Has the machine come back to its host when a vCPU has executed so many more instructions,
+   * exactly there.
+   *
+   * @param vcpu its number
+   * @param instructions at least 1
+   */
+  void after(int vcpu, long instructions, Consumer<Exit.Appointment> host);
+
+  /** Is told of each VMRUN before it. */
+  void onEntry(Consumer<Exit.Appointment> host);
+
+  /**
+   * Comes back to its host before the next VMRUN of a vCPU.
+   *
+   * @param vcpu its number, or -1 for whichever runs next
+   */
+  void next(int vcpu, Consumer<Exit.Appointment> host);
+
+  /** {@return the nested page tables} */
+  NestedPaging nested();
+
+  /** {@return devices and processors} */
+  HostPlatform platform();
 }

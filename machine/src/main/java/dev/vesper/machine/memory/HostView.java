@@ -38,7 +38,10 @@ public final class HostView implements HostMemory {
       int in = (int) a & 0xFFF;
       int n = Math.min(length - done, Page.SIZE - in);
       int frame = (int) (a >>> 12);
-      if (memory.domain(frame) == Page.SHARED) {
+      if (memory.reached(frame) != frame) {
+        memory.peek(memory.reached(frame), Page.SHARED, bus);
+        System.arraycopy(bus, in, to, offset + done, n);
+      } else if (memory.domain(frame) == Page.SHARED) {
         shared(frame).copyTo(in, to, offset + done, n);
       } else {
         memory.hostReads(frame, device);
@@ -59,9 +62,14 @@ public final class HostView implements HostMemory {
     while (done < length) {
       int in = (int) a & 0xFFF;
       int n = Math.min(length - done, Page.SIZE - in);
-      Page p = written((int) (a >>> 12), in, n);
-      if (p != null) {
-        p.copyFrom(in, from, offset + done, n);
+      int frame = (int) (a >>> 12);
+      if (memory.reached(frame) != frame) {
+        memory.pokeBus(memory.reached(frame), in, from, offset + done, n);
+      } else {
+        Page p = written(frame, in, n);
+        if (p != null) {
+          p.copyFrom(in, from, offset + done, n);
+        }
       }
       done += n;
       a += n;
@@ -74,7 +82,9 @@ public final class HostView implements HostMemory {
     Objects.checkFromIndexSize(address, bytes, (long) memory.totalPages() << 12);
     int in = (int) address & 0xFFF;
     int frame = (int) (address >>> 12);
-    if (in + bytes > Page.SIZE || memory.domain(frame) != Page.SHARED) {
+    if (in + bytes > Page.SIZE
+        || memory.reached(frame) != frame
+        || memory.domain(frame) != Page.SHARED) {
       byte[] b = new byte[8];
       read(address, b, 0, bytes);
       return (long) Page.LONG.get(b, 0);
@@ -94,7 +104,7 @@ public final class HostView implements HostMemory {
     Objects.checkFromIndexSize(address, bytes, (long) memory.totalPages() << 12);
     int in = (int) address & 0xFFF;
     int frame = (int) (address >>> 12);
-    if (in + bytes > Page.SIZE) {
+    if (in + bytes > Page.SIZE || memory.reached(frame) != frame) {
       byte[] b = new byte[8];
       Page.LONG.set(b, 0, value);
       write(address, b, 0, bytes);

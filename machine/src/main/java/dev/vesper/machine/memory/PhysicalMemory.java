@@ -5,7 +5,9 @@ import java.nio.ByteBuffer;
 import java.security.MessageDigest;
 import java.util.ArrayList;
 import java.util.BitSet;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Random;
 import java.util.function.Consumer;
 import java.util.function.IntConsumer;
@@ -40,6 +42,9 @@ public final class PhysicalMemory {
   private transient @Nullable MemoryMoments moments;
 
   private final transient BitSet watched = new BitSet();
+
+  /** By page: the one that hosts reach by its address, where modules lie. */
+  private final Map<Integer, Integer> aliases = new HashMap<>();
 
   /** Who owns which page, or null without SEV-SNP. */
   private @Nullable Rmp rmp;
@@ -544,6 +549,31 @@ public final class PhysicalMemory {
     if (rmp != null) {
       rmp.digest(digest);
     }
+  }
+
+  /**
+   * Has hosts and devices reach a page of the memory modules by the address of another one too,
+   * past whoever owns it: a machine whose modules lie about their size.
+   */
+  public void alias(int frame, int second) {
+    aliases.put(second, frame);
+  }
+
+  /** {@return the page that hosts reach by a page's address} */
+  int reached(int frame) {
+    return aliases.isEmpty() ? frame : aliases.getOrDefault(frame, frame);
+  }
+
+  /** Writes bytes of one page as the bus carries them, whoever owns it. */
+  void pokeBus(int frame, int offset, byte[] from, int at, int length) {
+    int domain = domain(frame);
+    byte[] bus = new byte[Page.SIZE];
+    peek(frame, Page.SHARED, bus);
+    System.arraycopy(from, at, bus, offset, length);
+    if (domain != Page.SHARED) {
+      keys.get(domain - 1).decrypt(bus, frame);
+    }
+    poke((long) frame << 12, bus, domain);
   }
 
   /** {@return the view that hosts have} */

@@ -134,7 +134,19 @@ public final class Rmp implements HostRmp {
    * @return {@link #ALLOWED}, {@link #NOT_VALIDATED}, or bits of EXITINFO1 for #NPF
    */
   public long check(long frame, int asid, int level, int need, boolean largeMapping) {
-    long owner = owner(frame, asid);
+    return check(frame, frame, asid, level, need, largeMapping);
+  }
+
+  /**
+   * Checks an access to a page that nested paging may have moved.
+   *
+   * @param guestFrame guest physical page number, which the entry must name
+   * @param frame the number of the page of system memory that is reached
+   * @return as the other does
+   */
+  public long check(
+      long guestFrame, long frame, int asid, int level, int need, boolean largeMapping) {
+    long owner = owner(guestFrame, frame, asid);
     if (owner != ALLOWED) {
       return owner;
     }
@@ -166,6 +178,10 @@ public final class Rmp implements HostRmp {
    * Checks what comes before the size: that the page is there, the guest's, unmoved and mutable.
    */
   private long owner(long frame, int asid) {
+    return owner(frame, frame, asid);
+  }
+
+  private long owner(long guestFrame, long frame, int asid) {
     if (frame < 0 || frame >= covered) {
       return VIOLATION;
     }
@@ -173,7 +189,7 @@ public final class Rmp implements HostRmp {
     boolean good =
         (w & ASSIGNED) != 0
             && asid(w) == asid
-            && gpa(w, (int) frame) == frame << 12
+            && gpa(w, (int) frame) == guestFrame << 12
             && (w & IMMUTABLE) == 0;
     return good ? ALLOWED : VIOLATION;
   }
@@ -472,6 +488,26 @@ public final class Rmp implements HostRmp {
         yield RmpResult.SUCCESS;
       }
     };
+  }
+
+  /**
+   * Changes the guest physical address that an entry of 4 KiB has, and nothing else, as no
+   * instruction does.
+   *
+   * @return whether the page is a guest's, and its entry is one of 4 KiB
+   */
+  public boolean misdirect(long address, long gpa) {
+    long frame = address >>> 12;
+    if (hypervisorOwns(frame) || isLarge(frame) || (gpa & ~ADDRESS) != 0) {
+      return false;
+    }
+    int f = (int) frame;
+    RmpEntry seen = entry(f);
+    Entries e = at(f);
+    e.word[e.index(f)] = word(f) & ~ADDRESS | gpa;
+    changed(f, false);
+    memory.entryChanged("broken silicon", f, seen);
+    return true;
   }
 
   private static RmpEntry sized(RmpEntry e, boolean large) {

@@ -48,7 +48,7 @@ final class GuestAccess {
     } else {
       waitForDevice(v);
     }
-    return host.platform.ports.read(port, bytes);
+    return host.program().platform().port(port, bytes, host.platform.ports.read(port, bytes));
   }
 
   /** Writes a port for a vCPU. */
@@ -68,7 +68,7 @@ final class GuestAccess {
       return (r & 0xFFFF_FFFFL) >>> 8 * ((int) gpa & 3) & -1L >>> 64 - 8 * bytes;
     }
     waitForDevice(v);
-    return host.platform.mmio.read(gpa, bytes);
+    return host.program().platform().memory(gpa, bytes, host.platform.mmio.read(gpa, bytes));
   }
 
   /** Writes to the local APIC of a vCPU or the empty bus. */

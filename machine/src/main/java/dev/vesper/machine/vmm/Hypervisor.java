@@ -6,6 +6,7 @@ import dev.vesper.machine.device.InterruptMessages;
 import dev.vesper.machine.device.LocalApic;
 import dev.vesper.machine.device.Timed;
 import dev.vesper.machine.device.display.Vga;
+import dev.vesper.machine.host.Exit;
 import dev.vesper.machine.host.VcpuState;
 import dev.vesper.machine.launch.CpuidPage;
 import dev.vesper.machine.launch.SecureTsc;
@@ -27,6 +28,7 @@ import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.BiFunction;
+import java.util.function.Consumer;
 import java.util.function.IntFunction;
 import java.util.function.LongSupplier;
 import java.util.function.Supplier;
@@ -82,7 +84,7 @@ public final class Hypervisor {
   private final List<? extends VirtualCpu> cpus;
   private final BiFunction<LongSupplier, InterruptMessages, Platform> devices;
   private final Profile profile;
-  private final Program program = new Program();
+  private final Program program;
   private final RunLoop loop = new RunLoop(this);
   final Resets resets = new Resets(this);
   private Supplier<@Nullable LaunchState> resume = () -> null;
@@ -125,6 +127,11 @@ public final class Hypervisor {
     this.cpus = cpus;
     this.devices = devices;
     this.profile = profile;
+    program =
+        new Program(
+            new NestedTable(memory.ram(), mmio::changed),
+            new Tampering(this),
+            v -> vcpus.get(v).cpu.instructions());
     reset();
   }
 
@@ -254,6 +261,11 @@ public final class Hypervisor {
       case RESET_HOLD_EVENT, RESET_HOLD_MSR -> VcpuState.RESET_HOLD;
       case DESTROYED -> VcpuState.WAIT_FOR_SIPI;
     };
+  }
+
+  /** Has a program's host act now, while nothing runs. */
+  public void appoint(Consumer<Exit.Appointment> host) {
+    program.now(this, host);
   }
 
   /** {@return what a program may take part in} */

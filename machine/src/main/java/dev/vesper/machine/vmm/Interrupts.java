@@ -16,6 +16,9 @@ import java.util.function.Predicate;
 final class Interrupts {
   static final long EVENT_VALID = 1L << 31;
 
+  /** #VC, which its instruction raises anew when its delivery was interrupted. */
+  static final int VC = 29;
+
   // Delivery modes of interrupt commands and messages.
   private static final int FIXED = 0;
   private static final int LOWEST_PRIORITY = 1;
@@ -63,7 +66,7 @@ final class Interrupts {
     // An event that a delivery lost to an exit comes first; #VC is raised anew by its instruction.
     long lost = v.get(Vmcb.EXITINTINFO);
     if ((lost & EVENT_VALID) != 0
-        && (lost & 0xFF) != 29
+        && (lost & 0xFF) != VC
         && (v.get(Vmcb.EVENTINJ) & EVENT_VALID) == 0) {
       v.set(Vmcb.EVENTINJ, lost);
     }
@@ -238,7 +241,10 @@ final class Interrupts {
    * SIPI. The first one of an SEV-ES guest's vCPU runs its launch state, whatever the vector; later
    * ones release it from AP reset hold (spec: hypervisor-behaviour 1.7).
    */
-  private void startup(HostVcpu v, int vector) {
+  void startup(HostVcpu v, int vector) {
+    if (host.program().platform().skipsStartup(v.id)) {
+      return;
+    }
     switch (v.state) {
       case WAIT_FOR_SIPI -> {
         if (v.cpu instanceof PlainVcpu p) {

@@ -322,6 +322,7 @@ public final class PcBoard {
 
   private void configuration() {
     FwCfg cfg = new FwCfg(parts.memory(), platform.work);
+    platform.firmwareConfiguration(cfg);
     platform.ports.attach(cfg, 0x510, 0x51B);
     GuestRam ram = parts.memory().ram();
     cfg.number(FwCfg.RAM_SIZE, 8, ram.bytes());

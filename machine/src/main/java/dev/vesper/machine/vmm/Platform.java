@@ -4,6 +4,7 @@ import dev.vesper.machine.device.AcpiPm;
 import dev.vesper.machine.device.CmosRtc;
 import dev.vesper.machine.device.DebugConsole;
 import dev.vesper.machine.device.DeviceWork;
+import dev.vesper.machine.device.FwCfg;
 import dev.vesper.machine.device.I8042;
 import dev.vesper.machine.device.InterruptLines;
 import dev.vesper.machine.device.InterruptMessages;
@@ -108,6 +109,7 @@ public final class Platform {
   private final long apJumpTable;
   private final boolean firmware;
   private @Nullable AcpiPm power;
+  private @Nullable FwCfg configuration;
 
   private transient @Nullable BootOptions boot;
   private long spoke;
@@ -210,6 +212,17 @@ public final class Platform {
     for (int[] w : writes) {
       ports.write(w[0], 1, w[1]);
     }
+  }
+
+  /** Tells which device has the files that firmware reads. */
+  void firmwareConfiguration(FwCfg device) {
+    configuration = device;
+  }
+
+  /** Replaces bytes of such a file; {@return whether there is one, with these bytes} */
+  boolean replaceFile(String name, int offset, byte[] bytes) {
+    FwCfg c = configuration;
+    return c != null && c.replace(name, offset, bytes);
   }
 
   /** {@return virtual time at which COM1 has written last, or 0} */

@@ -9,13 +9,16 @@ import dev.vesper.machine.host.HostMemory;
 import dev.vesper.machine.host.HypervisorProgram;
 import dev.vesper.machine.host.VmcbView;
 import dev.vesper.machine.sev.Vmcb;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.Deque;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.PriorityQueue;
 import java.util.function.Consumer;
+import java.util.function.IntToLongFunction;
 import java.util.function.Supplier;
 
 /** What a user's program has the hypervisor do: whom to ask at which exit, before the profile. */
@@ -23,17 +26,47 @@ public final class Program implements HypervisorProgram {
   /** For {@link #events} and {@link #msrs}: whatever the code. */
   private static final int ANY = Integer.MIN_VALUE;
 
+  /** For {@link #next}. */
+  private static final int ANY_VCPU = -1;
+
+  private static final int[] NOBODY = {};
+
   private final Map<Integer, List<Answer<Exit.Event>>> events = new HashMap<>();
   private final Map<Integer, List<Answer<Exit.Msr>>> msrs = new HashMap<>();
   private final Map<Integer, List<Answer<Exit.Automatic>>> exits = new HashMap<>();
 
-  private final PriorityQueue<Meeting> meetings =
-      new PriorityQueue<>(
-          Comparator.comparingLong(Meeting::instructions).thenComparingLong(Meeting::number));
+  private final PriorityQueue<Meeting> meetings = queue();
+  private final PriorityQueue<Meeting> times = queue();
 
+  /** By vCPU: due at its own count. */
+  private final Map<Integer, PriorityQueue<Meeting>> ofVcpus = new HashMap<>();
+
+  private final List<Consumer<Exit.Appointment>> entries = new ArrayList<>();
+  private final Map<Integer, Deque<Consumer<Exit.Appointment>>> soon = new HashMap<>();
+  private final NestedTable nested;
+  private final Tampering platform;
+  private final IntToLongFunction count;
   private long appointed;
 
+  /**
+   * @param instructions count, or virtual time in nanoseconds
+   * @param number of those that are due together the least comes first
+   */
   private record Meeting(long instructions, long number, Consumer<Exit.Appointment> host) {}
+
+  /**
+   * @param count instructions that a vCPU has executed, given its number
+   */
+  Program(NestedTable nested, Tampering platform, IntToLongFunction count) {
+    this.nested = nested;
+    this.platform = platform;
+    this.count = count;
+  }
+
+  private static PriorityQueue<Meeting> queue() {
+    return new PriorityQueue<>(
+        Comparator.comparingLong(Meeting::instructions).thenComparingLong(Meeting::number));
+  }
 
   @Override
   public void onEvent(int code, Answer<Exit.Event> answer) {
@@ -69,6 +102,43 @@ public final class Program implements HypervisorProgram {
     meetings.add(new Meeting(instructions, appointed++, host));
   }
 
+  @Override
+  public void atTime(long nanos, Consumer<Exit.Appointment> host) {
+    if (nanos < 0) {
+      throw new IllegalArgumentException("virtual time is not negative, as " + nanos + " is");
+    }
+    times.add(new Meeting(nanos, appointed++, host));
+  }
+
+  @Override
+  public void after(int vcpu, long instructions, Consumer<Exit.Appointment> host) {
+    if (instructions < 1) {
+      throw new IllegalArgumentException("nothing comes after " + instructions + " instructions");
+    }
+    long at = count.applyAsLong(vcpu) + instructions;
+    ofVcpus.computeIfAbsent(vcpu, v -> queue()).add(new Meeting(at, appointed++, host));
+  }
+
+  @Override
+  public void onEntry(Consumer<Exit.Appointment> host) {
+    entries.add(host);
+  }
+
+  @Override
+  public void next(int vcpu, Consumer<Exit.Appointment> host) {
+    soon.computeIfAbsent(vcpu, v -> new ArrayDeque<>()).add(host);
+  }
+
+  @Override
+  public NestedTable nested() {
+    return nested;
+  }
+
+  @Override
+  public Tampering platform() {
+    return platform;
+  }
+
   private static <E extends Exit> void add(
       Map<Integer, List<Answer<E>>> to, int code, Answer<E> answer) {
     to.computeIfAbsent(code, c -> new ArrayList<>()).add(answer);
@@ -80,14 +150,62 @@ public final class Program implements HypervisorProgram {
     return m == null ? Long.MAX_VALUE : m.instructions;
   }
 
+  /** {@return the virtual time of the next one that is at a time} */
+  long nextTime() {
+    Meeting m = times.peek();
+    return m == null ? Long.MAX_VALUE : m.instructions;
+  }
+
+  /** {@return how many instructions a vCPU may execute until its own next appointment} */
+  long left(HostVcpu v) {
+    PriorityQueue<Meeting> own = ofVcpus.get(v.id);
+    return own == null || own.isEmpty()
+        ? Long.MAX_VALUE
+        : Math.max(0, own.peek().instructions - v.cpu.instructions());
+  }
+
+  /** Has a consumer speak to the host now, about the boot processor, while nothing runs. */
+  void now(Hypervisor host, Consumer<Exit.Appointment> consumer) {
+    consumer.accept(new Met(host, host.vcpus.get(0)));
+  }
+
   /** Keeps the appointments that are due before a vCPU runs. */
   void entering(Hypervisor host, HostVcpu v) {
-    while (!meetings.isEmpty()
-        && nextAppointment() <= host.instructions()
-        && (v.cpu.vmcb().get(Vmcb.EVENTINJ) & Interrupts.EVENT_VALID) == 0
+    for (int i = 0; i < entries.size(); i++) {
+      entries.get(i).accept(new Met(host, v));
+    }
+    for (int id : soon.isEmpty() ? NOBODY : new int[] {v.id, ANY_VCPU}) {
+      Deque<Consumer<Exit.Appointment>> now = soon.get(id);
+      // What they ask for anew is for the VMRUN after this one.
+      for (int n = now == null ? 0 : now.size(); n > 0 && isFree(v); n--) {
+        Consumer<Exit.Appointment> c = now.poll();
+        if (c != null && host.outcome() == null) {
+          c.accept(new Met(host, v));
+        }
+      }
+    }
+    PriorityQueue<Meeting> own = ofVcpus.get(v.id);
+    while (own != null
+        && !own.isEmpty()
+        && own.peek().instructions <= v.cpu.instructions()
+        && isFree(v)
         && host.outcome() == null) {
+      own.remove().host.accept(new Met(host, v));
+    }
+    while (nextTime() <= v.cpu.now() && isFree(v) && host.outcome() == null) {
+      times.remove().host.accept(new Met(host, v));
+    }
+    while (nextAppointment() <= host.instructions() && isFree(v) && host.outcome() == null) {
       meetings.remove().host.accept(new Met(host, v));
     }
+  }
+
+  /** {@return whether no event is on its way into the guest already} */
+  private static boolean isFree(HostVcpu v) {
+    Vmcb b = v.cpu.vmcb();
+    long lost = b.get(Vmcb.EXITINTINFO);
+    return (b.get(Vmcb.EVENTINJ) & Interrupts.EVENT_VALID) == 0
+        && ((lost & Interrupts.EVENT_VALID) == 0 || (lost & 0xFF) == Interrupts.VC);
   }
 
   /** Serves a VMGEXIT. */
@@ -161,6 +279,11 @@ public final class Program implements HypervisorProgram {
     @Override
     public long instructions() {
       return v.cpu.instructions();
+    }
+
+    @Override
+    public long allInstructions() {
+      return host.instructions();
     }
 
     @Override

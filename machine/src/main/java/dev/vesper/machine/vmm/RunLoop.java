@@ -14,6 +14,7 @@ import dev.vesper.machine.spec.ConsoleInput;
 import dev.vesper.machine.spec.Outcome;
 import java.util.List;
 import java.util.concurrent.locks.LockSupport;
+import java.util.function.IntPredicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -134,8 +135,21 @@ public final class RunLoop {
   private transient long realLimit = Long.MAX_VALUE;
   private transient long realDeadline = Long.MAX_VALUE;
 
+  /** Asked where a vCPU has paused at code: whether the host's interrupt comes there. */
+  private IntPredicate atCode = v -> false;
+
   RunLoop(Hypervisor host) {
     this.host = host;
+  }
+
+  /**
+   * Has the host's timer interrupt a vCPU where it has paused at code, by #VMEXIT(INTR), instead of
+   * a run that comes back.
+   *
+   * @param wanted whether to, given the vCPU's number
+   */
+  public void interruptAtCode(IntPredicate wanted) {
+    atCode = wanted;
   }
 
   /**
@@ -323,11 +337,17 @@ public final class RunLoop {
       }
       RunEnd recorded = host.inputs.endsHere(true);
       Halt why = recorded != null ? Halt.RECORDED : why(v);
-      if (why == Halt.TIME_LIMIT || recorded != null && recorded.cause() == RunEnd.Cause.TIME) {
+      boolean wanted = why == Halt.CODE && atCode.test(v.id);
+      boolean late = recorded != null && recorded.cause() == RunEnd.Cause.TIME;
+      if (why == Halt.TIME_LIMIT || late || wanted) {
         v.cpu.interrupt();
         paused = null;
         leftTurn = true;
         end(v);
+      }
+      if (wanted) {
+        v.cpu.resume(true);
+        continue;
       }
       return why;
     }
@@ -457,13 +477,18 @@ public final class RunLoop {
       host.observer.exit(ExitCode.INTR, 0, 0);
     }
     Vmpls.entering(v);
+    before = v.cpu.instructions();
+    host.program().entering(host, v);
     host.interrupts.prepare(v);
     host.platform.work.refill();
     long deadline = Math.min(nextEvent(v), now + (host.vcpus.size() == 1 ? SLICE : QUANTUM));
     deadline = Math.min(deadline, Math.min(host.haltedEvent, Interrupts.nmiWindow(v, now)));
-    before = v.cpu.instructions();
+    deadline = Math.min(deadline, Math.max(now, host.program().nextTime()));
+    long own = host.program().left(v);
+    if (own < deadline - now) {
+      deadline = now + own;
+    }
     host.handlers.entering(v);
-    host.program().entering(host, v);
     long appointment = host.program().nextAppointment();
     if (Math.min(instructionLimit, appointment) != Long.MAX_VALUE) {
       long executed = host.instructions();
