@@ -7,6 +7,7 @@ module dev.vesper.machine {
   exports dev.vesper.machine;
   exports dev.vesper.machine.spec;
   exports dev.vesper.machine.host;
+  exports dev.vesper.machine.hostile;
   exports dev.vesper.machine.input;
   exports dev.vesper.machine.observe;
   exports dev.vesper.machine.observe.check;

@@ -15,6 +15,13 @@ import dev.vesper.machine.device.display.Vga;
 import dev.vesper.machine.foreign.Damaged;
 import dev.vesper.machine.host.HostMemory;
 import dev.vesper.machine.host.HypervisorProgram;
+import dev.vesper.machine.hostile.Firing;
+import dev.vesper.machine.hostile.Script;
+import dev.vesper.machine.hostile.ScriptReport;
+import dev.vesper.machine.hostile.ScriptRunner;
+import dev.vesper.machine.hostile.Silicon;
+import dev.vesper.machine.hostile.Trigger;
+import dev.vesper.machine.hostile.Watcher;
 import dev.vesper.machine.input.InputLog;
 import dev.vesper.machine.input.RunEnd;
 import dev.vesper.machine.launch.CpuidPage;
@@ -81,6 +88,7 @@ public final class Machine implements AutoCloseable {
   private final IntConsumer consoleOut;
   private final Observer observer;
   private final Stops stops;
+  private final @Nullable ScriptRunner script;
   private final List<EventSink> sinks = new CopyOnWriteArrayList<>();
   private final List<EventSink> listeners = new CopyOnWriteArrayList<>();
   private final Outlet console = new Outlet();
@@ -120,9 +128,37 @@ public final class Machine implements AutoCloseable {
     consoleOut = spec.ports().console();
     parts = new Assembly(spec, this::console);
     symbols = parts.guest.symbols();
-    launch = new LaunchSequence(parts, spec);
     observer = new Observer(parts);
     stops = new Stops(parts, this::symbols);
+    Script s = spec.hostile();
+    script = s == null ? null : follow(s);
+    launch = new LaunchSequence(parts, spec, this::launched);
+  }
+
+  private ScriptRunner follow(Script s) {
+    Watcher watcher = new ScriptWatcher(parts, this::observer, stops);
+    Silicon silicon = new BrokenSilicon(parts, this::observer, watcher);
+    ScriptRunner r = new ScriptRunner(s, parts.host.program(), watcher, silicon, this::scriptFired);
+    parts.host.loop().interruptAtCode(v -> r.reached(v, parts.cpus.get(v).codeAddress()));
+    return r;
+  }
+
+  private void launched(Trigger.Step step) {
+    ScriptRunner r = script;
+    if (r != null && r.launches()) {
+      parts.host.appoint(host -> r.launch(step, host));
+    }
+  }
+
+  private void scriptFired(Firing f) {
+    // Told to observers below.
+  }
+
+  /** {@return what has become of the script so far, or null if there is none} */
+  public @Nullable ScriptReport hostile() {
+    ScriptRunner r = script;
+    Outcome o = ended != null ? ended : parts.host.outcome();
+    return r == null ? null : r.report(o == null ? Outcome.LIMIT : o.status());
   }
 
   /** {@return what it is made of} */
@@ -222,6 +258,9 @@ public final class Machine implements AutoCloseable {
       consoleOut.accept(b);
     }
     stops.console(b);
+    if (script != null) {
+      script.console(b);
+    }
     if (tracer != null) {
       tracer.console(b);
     }

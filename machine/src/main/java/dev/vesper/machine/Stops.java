@@ -4,11 +4,13 @@ import dev.vesper.machine.assembly.Assembly;
 import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.PausePoints;
 import dev.vesper.machine.cpu.WatchedAccess;
+import dev.vesper.machine.hostile.Place;
 import dev.vesper.machine.observe.Event;
 import dev.vesper.machine.observe.Symbols;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Predicate;
 import java.util.function.Supplier;
@@ -25,6 +27,8 @@ final class Stops {
   private final List<PausePoints.Watch> watches = new ArrayList<>();
   private final StringBuilder line = new StringBuilder();
   private Until until = Until.end();
+  private Set<Place> script = Set.of();
+  private boolean applied;
   private long[] code = {};
   private List<PausePoints.Watch> data = List.of();
 
@@ -64,6 +68,45 @@ final class Stops {
     };
   }
 
+  /**
+   * {@return the address at which the guest runs what a symbol names, or -1}
+   *
+   * @param name as the image has it
+   */
+  long address(String name) {
+    return symbols.get().running(name);
+  }
+
+  /** Says where a script waits for vCPUs, instead of where it did before. */
+  void script(Set<Place> places) {
+    if (!places.equals(script)) {
+      script = Set.copyOf(places);
+      if (applied) {
+        apply();
+      }
+    }
+  }
+
+  private boolean scriptHasNames() {
+    return script.stream().anyMatch(Place.Symbol.class::isInstance);
+  }
+
+  /** {@return addresses of where a script waits, as far as they are known} */
+  private LongStream scriptAddresses() {
+    return script.stream()
+        .mapToLong(
+            p ->
+                switch (p) {
+                  case Place.Gpa g -> -1;
+                  case Place.Linear l -> l.address();
+                  case Place.Symbol s -> {
+                    long at = names.running(s.name());
+                    yield at == -1 ? -1 : at + s.offset();
+                  }
+                })
+        .filter(a -> a != -1);
+  }
+
   /** A run begins. */
   void begin(Until u) {
     until = u;
@@ -82,21 +125,19 @@ final class Stops {
 
   /** {@return whether events must be observed} */
   boolean needEvents() {
-    return !until.events.isEmpty() || !until.symbols.isEmpty();
+    return !until.events.isEmpty() || !until.symbols.isEmpty() || scriptHasNames();
   }
 
   /** Hands the points to the processors, if they have changed. */
   void apply() {
     names = symbols.get();
-    long[] wanted =
+    applied = true;
+    LongStream own =
         LongStream.concat(
-                LongStream.concat(
-                    breakpoints.stream().mapToLong(a -> a),
-                    until.addresses.stream().mapToLong(a -> a)),
-                until.symbols.stream().mapToLong(names::running).filter(a -> a != -1))
-            .sorted()
-            .distinct()
-            .toArray();
+            LongStream.concat(
+                breakpoints.stream().mapToLong(a -> a), until.addresses.stream().mapToLong(a -> a)),
+            until.symbols.stream().mapToLong(names::running).filter(a -> a != -1));
+    long[] wanted = LongStream.concat(own, scriptAddresses()).sorted().distinct().toArray();
     boolean newCode = !Arrays.equals(wanted, code);
     if (!newCode && data.equals(watches)) {
       return;
@@ -122,7 +163,7 @@ final class Stops {
 
   /** Takes an event. */
   void happened(Event e) {
-    if (!until.symbols.isEmpty() && symbols.get() != names) {
+    if ((!until.symbols.isEmpty() || scriptHasNames()) && symbols.get() != names) {
       parts.host.loop().pauseSoon();
     }
     for (Predicate<Event> p : until.events) {

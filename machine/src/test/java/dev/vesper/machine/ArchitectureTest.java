@@ -13,6 +13,7 @@ import java.lang.reflect.Method;
 import java.lang.reflect.Modifier;
 import java.util.Arrays;
 import java.util.List;
+import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 
 /** The arrows between packages, and confidentiality by type. */
@@ -138,6 +139,34 @@ final class ArchitectureTest {
         .should()
         .dependOnClassesThat()
         .resideOutsideOfPackages("java..", "dev.vesper.ghcb..", "org.jspecify..", ROOT + ".host..")
+        .check(CLASSES);
+  }
+
+  @Test
+  void scriptsUseWhatProgramsOfHostsHaveAndWhatTheyAreGiven() {
+    noClasses()
+        .that()
+        .resideInAPackage(ROOT + ".hostile..")
+        .should()
+        .dependOnClassesThat()
+        .resideOutsideOfPackages(
+            "java..", "dev.vesper.ghcb..", "org.jspecify..", ROOT + ".host..", ROOT + ".hostile..")
+        .check(CLASSES);
+  }
+
+  @Test
+  void lawfulRulesReachNeitherObserversNorSilicon() {
+    String hostile = ROOT + ".hostile.";
+    noClasses()
+        .that()
+        .haveNameMatching(
+            Pattern.quote(hostile) + "(Lawful|HostValue|HostKnowledge|CpuidLies|TscLies|Moment).*")
+        .should()
+        .dependOnClassesThat()
+        .haveNameMatching(
+            Pattern.quote(hostile)
+                + "(Silicon|Watcher|Broken|Value.(Register|Plaintext)|ScriptRunner).*")
+        .because("they use what a host sees, and a guest is judged by it")
         .check(CLASSES);
   }
 

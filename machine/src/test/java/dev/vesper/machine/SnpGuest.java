@@ -181,6 +181,11 @@ public final class SnpGuest {
     return FlatGuest.image(whole(source));
   }
 
+  /** {@return the same guest for SEV-ES, whose pages are shared by the C-bit alone} */
+  public static byte[] esImage(String source) {
+    return FlatGuest.image(whole(source).replace("share:\n", "share:\n    ret\n"));
+  }
+
   /** {@return the guest's code alone, which is entered at {@link FlatGuest#BASE}} */
   public static byte[] code(String source) {
     return new Assembler(FlatGuest.BASE, 64).add(whole(source)).finish();

@@ -2,6 +2,7 @@ package dev.vesper.machine.assembly;
 
 import dev.vesper.machine.boot.FirmwareTable;
 import dev.vesper.machine.boot.LoadedGuest;
+import dev.vesper.machine.hostile.Trigger;
 import dev.vesper.machine.launch.GuestPolicy;
 import dev.vesper.machine.launch.LaunchSecret;
 import dev.vesper.machine.launch.Measurement;
@@ -13,6 +14,7 @@ import dev.vesper.machine.sev.Vmcb;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.SevMode;
 import java.util.List;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /** The launch of an assembled guest, as the profile's tools ask the secure processor for it. */
@@ -23,15 +25,19 @@ public final class LaunchSequence {
   private GuestPolicy policy = new GuestPolicy(0);
   private @Nullable Measurement measurement;
   private @Nullable SnpLaunchSequence snp;
+  private final Consumer<Trigger.Step> steps;
 
   /**
    * Launches the guest.
    *
+   * @param told of each step that the launch has come to
    * @throws dev.vesper.machine.launch.CommandFailed if the secure processor refuses a command
    * @throws IllegalArgumentException if a secret has no place
    */
-  public LaunchSequence(Assembly parts, MachineSpec o) {
+  public LaunchSequence(Assembly parts, MachineSpec o, Consumer<Trigger.Step> told) {
     this.parts = parts;
+    steps = told;
+    told.accept(Trigger.Step.LOADED);
     processor = new SecureProcessor(parts.memory, parts.key, o.seed());
     if (o.mode() == SevMode.SNP) {
       snp = SnpLaunchSequence.launch(parts, o);
@@ -43,6 +49,7 @@ public final class LaunchSequence {
         parts.host.startedByFirmware(i);
       }
     }
+    told.accept(Trigger.Step.FINISHED);
   }
 
   /** {@return the secure processor} */
@@ -127,6 +134,7 @@ public final class LaunchSequence {
     }
     Measurement m = processor.launchMeasure(handle);
     measurement = m;
+    steps.accept(Trigger.Step.MEASURED);
     LaunchSecret secret = l.secret().answer(m);
     if (secret != null) {
       processor.launchSecret(handle, secret, secretArea(o, secret));

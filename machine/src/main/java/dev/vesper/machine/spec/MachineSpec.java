@@ -3,6 +3,7 @@ package dev.vesper.machine.spec;
 import dev.vesper.machine.device.disk.Disk;
 import dev.vesper.machine.device.net.Network;
 import dev.vesper.machine.device.share.FuseServer;
+import dev.vesper.machine.hostile.Script;
 import dev.vesper.machine.input.InputLog;
 import dev.vesper.machine.launch.GuestPolicy;
 import dev.vesper.machine.launch.LaunchSecret;
@@ -120,6 +121,11 @@ public final class MachineSpec {
   /** {@return names of breaches of the protocol that the hypervisor commits} */
   public List<String> hostFaults() {
     return b.hostFaults;
+  }
+
+  /** {@return what a host does that means harm, or null for one that does not} */
+  public @Nullable Script hostile() {
+    return b.hostile;
   }
 
   /** {@return how the guest is launched} */
@@ -244,6 +250,7 @@ public final class MachineSpec {
     private boolean executeOnly;
     private List<String> intercepts = List.of();
     private List<String> hostFaults = List.of();
+    private @Nullable Script hostile;
     private Launch launch = Launch.DEFAULT;
     private SnpLaunch snp = SnpLaunch.DEFAULT;
     private Hardware hardware = Hardware.NONE;
@@ -265,6 +272,7 @@ public final class MachineSpec {
       c.executeOnly = executeOnly;
       c.intercepts = intercepts;
       c.hostFaults = hostFaults;
+      c.hostile = hostile;
       c.launch = launch;
       c.snp = snp;
       c.hardware = hardware;
@@ -403,6 +411,12 @@ public final class MachineSpec {
     /** Has the hypervisor break the protocol, by names. */
     public Builder hostFaults(String... names) {
       hostFaults = List.of(names);
+      return this;
+    }
+
+    /** Has the host follow a script that means harm, or none. */
+    public Builder hostile(@Nullable Script script) {
+      hostile = script;
       return this;
     }
 

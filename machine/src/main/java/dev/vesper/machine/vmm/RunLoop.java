@@ -342,7 +342,7 @@ public final class RunLoop {
       if (why == Halt.TIME_LIMIT || late || wanted) {
         v.cpu.interrupt();
         paused = null;
-        leftTurn = true;
+        leftTurn = !wanted;
         end(v);
       }
       if (wanted) {

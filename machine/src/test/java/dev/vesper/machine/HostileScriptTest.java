@@ -1,0 +1,220 @@
+package dev.vesper.machine;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.vesper.machine.cpu.Execution;
+import dev.vesper.machine.hostile.Firing;
+import dev.vesper.machine.hostile.HostValue;
+import dev.vesper.machine.hostile.LawfulAction;
+import dev.vesper.machine.hostile.Place;
+import dev.vesper.machine.hostile.Script;
+import dev.vesper.machine.hostile.Trigger;
+import dev.vesper.machine.hostile.Value;
+import dev.vesper.machine.spec.BootException;
+import dev.vesper.machine.spec.MachineSpec;
+import dev.vesper.machine.spec.SevMode;
+import java.util.List;
+import java.util.Objects;
+import java.util.Random;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** What scripts of a host that means harm do to guests: triggers, and what lawful hosts can do. */
+final class HostileScriptTest {
+  private static final long CALLEE = 0x11_0000;
+  private static final long DATA = 0x32_0000;
+
+  /**
+   * Calls a function of another page a hundred times, which writes and reads a page of data. #VC
+   * counts in R15 and leaves its error code in R11 and the address that it was raised at in R10.
+   */
+  static final String CALLS =
+      """
+      begin:
+          mov ebx, 100
+          mov r9d, 0x320000
+          mov qword [r9], 0
+      again:
+          call callee
+      returned:
+          inc r14
+          dec ebx
+          jne again
+          jmp end
+      vc:
+          inc r15
+          pop r11
+          mov r10, [rsp]
+          iretq
+      align 65536
+      callee:
+          mov r8, [r9]
+          inc r8
+      store:
+          mov [r9], r8
+      stored:
+          mov r13, [r9]
+          ret
+      """;
+
+  private final Machine[] made = new Machine[1];
+
+  static MachineSpec.Builder spec(SevMode mode, String source) {
+    return MachineSpec.builder(
+            mode, mode == SevMode.SNP ? SnpGuest.image(source) : SnpGuest.esImage(source), b -> {})
+        .memoryBytes(16 << 20);
+  }
+
+  private Machine machine(SevMode mode, Script s) throws BootException {
+    Machine m = new Machine(spec(mode, CALLS).hostile(s).build());
+    m.limit(5_000_000, Long.MAX_VALUE);
+    made[0] = m;
+    return m;
+  }
+
+  private long gpr(int n) {
+    return made[0].observer().current().gpr(n);
+  }
+
+  private static List<Firing> firings(Machine m) {
+    return Objects.requireNonNull(m.hostile()).firings();
+  }
+
+  private static Place page(long gpa) {
+    return Place.gpa(gpa);
+  }
+
+  private static final LawfulAction VC = LawfulAction.Inject.vc(0x81);
+
+  @ParameterizedTest
+  @ValueSource(ints = {0, 2, Execution.NATIVE})
+  void codeOfAPageIsInterruptedBeforeItsFirstInstruction(int execution) throws Exception {
+    for (SevMode mode : List.of(SevMode.ES, SevMode.SNP)) {
+      Machine m =
+          machine(
+              mode,
+              Script.builder()
+                  .lawful(new Trigger.Fetch(page(CALLEE)))
+                  .times(3)
+                  .note("rip", new Value.Register("rip"))
+                  .perform(VC)
+                  .build());
+      Execution.choose(m, execution);
+      assertThat(m.run().status()).as(m.dump()).isEqualTo(1);
+      assertThat(gpr(15)).isEqualTo(3);
+      assertThat(gpr(11)).isEqualTo(0x81);
+      assertThat(gpr(10)).as("where").isEqualTo(CALLEE);
+      assertThat(gpr(14)).as("nothing is lost").isEqualTo(100);
+      assertThat(Objects.requireNonNull(m.hostile()).notes()).containsEntry("rip", CALLEE);
+    }
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {0, 2, Execution.NATIVE})
+  void entriesOfAPageAreCountedAndNotItsInstructions(int execution) throws Exception {
+    Machine m =
+        machine(
+            SevMode.ES,
+            Script.builder()
+                .lawful(new Trigger.Fetch(page(CALLEE)))
+                .always()
+                .perform(
+                    new LawfulAction.Let(
+                        "n",
+                        new HostValue.Binary(
+                            HostValue.Operator.PLUS, HostValue.named("n"), HostValue.of(1))))
+                .build());
+    Execution.choose(m, execution);
+    assertThat(m.run().status()).isEqualTo(1);
+    assertThat(firings(m)).hasSize(100);
+    assertThat(firings(m).getLast().what()).isEqualTo("n = 0x64");
+    assertThat(gpr(14)).isEqualTo(100);
+  }
+
+  @Test
+  void aReturnIsCallerCalleeCaller() throws Exception {
+    Place caller = page(0x10_0000);
+    Machine m =
+        machine(
+            SevMode.ES,
+            Script.builder()
+                .lawful(new Trigger.FetchSequence(List.of(caller, page(CALLEE), caller)))
+                .perform(VC)
+                .build());
+    assertThat(m.run().status()).isEqualTo(1);
+    assertThat(gpr(15)).isEqualTo(1);
+    long returned = address(m, "returned");
+    assertThat(gpr(10)).isEqualTo(returned);
+  }
+
+  private static long address(Machine m, String name) {
+    return m.symbols().all().stream()
+        .filter(s -> s.name().equals(name))
+        .findFirst()
+        .orElseThrow()
+        .address();
+  }
+
+  @ParameterizedTest
+  @EnumSource(
+      value = SevMode.class,
+      names = {"ES", "SNP"})
+  void writesAndReadsOfAPageAreToldOneByOne(SevMode mode) throws Exception {
+    Machine m =
+        machine(
+            mode,
+            Script.builder()
+                .lawful(new Trigger.Write(page(DATA)))
+                .times(5)
+                .note("rip", new Value.Register("rip"))
+                .perform()
+                .lawful(new Trigger.Read(page(DATA)))
+                .in("later")
+                .times(4)
+                .note("read", new Value.Register("rip"))
+                .perform()
+                .lawful(new Trigger.Write(page(DATA)))
+                .in("later")
+                .optional()
+                .perform()
+                .lawful(new Trigger.AfterInstruction(400))
+                .perform(new LawfulAction.Goto("later"))
+                .build());
+    assertThat(m.run().status()).as(m.dump()).isEqualTo(1);
+    assertThat(gpr(14)).isEqualTo(100);
+    assertThat(gpr(13)).isEqualTo(100);
+    assertThat(gpr(15)).isZero();
+    var report = Objects.requireNonNull(m.hostile());
+    assertThat(report.counts().subList(0, 2)).containsExactly(5L, 4L);
+    assertThat(report.notes().get("rip")).isEqualTo(address(m, "store"));
+    assertThat(report.notes().get("read")).isIn(CALLEE, address(m, "store"), address(m, "stored"));
+    assertThat(report.fulfilled()).isTrue();
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {0, 2, Execution.NATIVE})
+  void anEventIsInjectedBehindTheInstructionThatIsNamed(int execution) throws Exception {
+    Random r = new Random(7);
+    List<Long> counts = r.longs(200, 700, 1190).boxed().sorted().distinct().toList();
+    Script.Builder b = Script.builder();
+    counts.forEach(
+        n ->
+            b.lawful(new Trigger.AfterInstruction(n))
+                .note("rip", new Value.Register("rip"))
+                .perform(VC));
+    Machine m = machine(SevMode.ES, b.build());
+    Execution.choose(m, execution);
+    assertThat(m.run().status()).as(m.dump()).isEqualTo(1);
+    assertThat(firings(m).stream().map(Firing::instructions).toList()).isEqualTo(counts);
+    assertThat(gpr(15)).isEqualTo(counts.size());
+    assertThat(gpr(14)).isEqualTo(100);
+    if (execution != 0) {
+      Machine other = machine(SevMode.ES, b.build());
+      Execution.choose(other, 0);
+      other.run();
+      assertThat(m.stateHash()).isEqualTo(other.stateHash());
+    }
+  }
+}
