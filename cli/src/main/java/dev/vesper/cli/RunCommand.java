@@ -11,6 +11,7 @@ import dev.vesper.machine.HardwareOptions;
 import dev.vesper.machine.Machine;
 import dev.vesper.machine.Restarts;
 import dev.vesper.machine.device.net.Network;
+import dev.vesper.machine.hostile.Script;
 import dev.vesper.machine.input.InputLog;
 import dev.vesper.machine.launch.CommandFailed;
 import dev.vesper.machine.observe.EventSink;
@@ -277,6 +278,7 @@ final class RunCommand implements Options.Command {
     }
     byte @Nullable [] symbols =
         said.symbolFile == null ? null : UserFiles.read(said.symbolFile, "symbol file");
+    Script script = said.hostile.read();
     MemoryLimit.check(said.memoryLimit, options.memoryBytes(), MemoryLimit.room());
     Checker checker = new Checker();
     Ending ending = new Ending();
@@ -370,6 +372,7 @@ final class RunCommand implements Options.Command {
               .executeOnly(said.executeOnly)
               .intercepts(said.intercept.toArray(String[]::new))
               .hostFaults(said.hostFaults.toArray(String[]::new))
+              .hostile(script)
               .ports(ports)
               .resets(said.guest.kvm() ? new Reboots(said.reboot) : ResetPolicy.END)
               .build();
@@ -419,6 +422,7 @@ final class RunCommand implements Options.Command {
       Outcome result = ending.after(shown);
       boolean own = boot != null && result.guestValue() != null;
       ending.write("what happened to pages", () -> results.sayPages(last));
+      ending.write("what the script did", () -> results.sayHostile(last));
       ending.write("the summary", () -> results.report(last, result, mode, own));
       limit.tell(Terminal::say);
       code.save();
@@ -428,7 +432,8 @@ final class RunCommand implements Options.Command {
       }
       shown = ending.after(shown);
       boolean worse = ending.isReasonOf(shown) || shown.is(Outcome.DEFECT);
-      return found[0] != 0 && !worse ? found[0] : shown.status();
+      int status = worse ? shown.status() : HostileOptions.status(last.hostile(), shown.status());
+      return found[0] != 0 && !worse ? found[0] : status;
     }
   }
 

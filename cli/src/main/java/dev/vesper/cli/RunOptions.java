@@ -57,6 +57,7 @@ final class RunOptions {
   final CheckOptions checkOptions = new CheckOptions();
   final BreakOn breakOn = new BreakOn();
   final PageOptions pages = new PageOptions();
+  final HostileOptions hostile = new HostileOptions();
   List<Path> coverage = new ArrayList<>();
   String log = "";
   @Nullable Path logFile;
@@ -254,6 +255,7 @@ final class RunOptions {
             + " no-permissions:GPA@N, which do that to pages of the guest",
         v -> hostFaults = v,
         "--host-fault");
+    hostile.addTo(o);
     o.text(
         "ITEMS",
         "log as QEMU does: some of int, cpu_reset, in_asm, exec, cpu, fpu, guest_errors with commas"
@@ -509,6 +511,9 @@ final class RunOptions {
   List<Path> read() {
     List<Path> all = machineFiles();
     all.addAll(checkOptions.read());
+    if (hostile.file() != null) {
+      all.add(hostile.file());
+    }
     if (symbolFile != null) {
       all.add(symbolFile);
     }

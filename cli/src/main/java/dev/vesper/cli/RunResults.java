@@ -72,6 +72,11 @@ final class RunResults {
         said.pages.history() + (said.pages.wantsMap() ? PageOptions.map(m.memoryMap()) : ""));
   }
 
+  /** Says what a host that means harm has done. */
+  void sayHostile(Machine m) {
+    Terminal.errLines(said.hostile.text(m.hostile()));
+  }
+
   /** Prints what a launch has come to. */
   static void printMeasurement(Machine m) {
     Terminal.out("launch digest " + m.launchDigest());
@@ -124,6 +129,7 @@ final class RunResults {
         + Json.quote(m.launchDigest())
         + ",\"state_hash\":"
         + Json.quote(m.stateHash())
+        + HostileOptions.json(m.hostile())
         + "}";
   }
 }

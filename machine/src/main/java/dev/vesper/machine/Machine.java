@@ -89,6 +89,10 @@ public final class Machine implements AutoCloseable {
   private final Observer observer;
   private final Stops stops;
   private final @Nullable ScriptRunner script;
+
+  /** What the script has done in the launch, which nobody could be told of. */
+  private final List<Firing> early = new ArrayList<>();
+
   private final List<EventSink> sinks = new CopyOnWriteArrayList<>();
   private final List<EventSink> listeners = new CopyOnWriteArrayList<>();
   private final Outlet console = new Outlet();
@@ -151,7 +155,14 @@ public final class Machine implements AutoCloseable {
   }
 
   private void scriptFired(Firing f) {
-    // Told to observers below.
+    Tracer t = tracer;
+    if (t == null) {
+      if (!started) {
+        early.add(f);
+      }
+    } else {
+      t.fired(f);
+    }
   }
 
   /** {@return what has become of the script so far, or null if there is none} */
@@ -379,6 +390,8 @@ public final class Machine implements AutoCloseable {
                 }
               });
     }
+    early.forEach(t::fired);
+    early.clear();
   }
 
   private void traces(Event e) {

@@ -408,6 +408,21 @@ public sealed interface Event {
    */
   record KeyExposed(At at, int key, long gpa) implements Event {}
 
+  /**
+   * A rule of a host's script has fired.
+   *
+   * @param at where the vCPU is that it is about
+   * @param rule its number in the script, from 1 on
+   * @param line of the script's text, 0 for none
+   * @param silicon the rule may break the machine's own rules, as no host can
+   * @param aided its trigger takes somebody who sees more than a host
+   * @param trigger in words
+   * @param what was done, in words
+   */
+  record HostileRule(
+      At at, int rule, int line, boolean silicon, boolean aided, String trigger, String what)
+      implements Event {}
+
   /** A line of the console. */
   record ConsoleLine(At at, String text) implements Event {}
 

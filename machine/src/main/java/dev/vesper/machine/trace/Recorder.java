@@ -141,6 +141,11 @@ final class Recorder {
     return at(rip, there, accesses());
   }
 
+  /** {@return the present and a place, for an event between a request and its answer} */
+  At atOnly(long rip) {
+    return at(rip, code(rip), Accesses.NONE);
+  }
+
   /** {@return the accesses until now, after the names of where they were made} */
   private Accesses accesses() {
     Accesses a = vcpu().takeAccesses();

@@ -2,12 +2,14 @@ package dev.vesper.machine.trace;
 
 import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuObserver;
+import dev.vesper.machine.hostile.Firing;
 import dev.vesper.machine.launch.Measurement;
 import dev.vesper.machine.memory.MemoryObserver;
 import dev.vesper.machine.memory.PhysicalMemory;
 import dev.vesper.machine.observe.Bytes;
 import dev.vesper.machine.observe.Event.ConsoleLine;
 import dev.vesper.machine.observe.Event.Ended;
+import dev.vesper.machine.observe.Event.HostileRule;
 import dev.vesper.machine.observe.Event.Launched;
 import dev.vesper.machine.observe.EventSink;
 import dev.vesper.machine.observe.HostObserver;
@@ -130,6 +132,19 @@ public final class Tracer {
    */
   public void launchedCpuid(long gpa, byte[] page) {
     table.launchedCpuid(gpa, page);
+  }
+
+  /** A rule of a script has fired. */
+  public void fired(Firing f) {
+    recorder.record(
+        new HostileRule(
+            recorder.atOnly(recorder.cpu().rip),
+            f.rule(),
+            f.line(),
+            f.silicon(),
+            f.aided(),
+            f.trigger(),
+            f.what()));
   }
 
   /** The run is over. */

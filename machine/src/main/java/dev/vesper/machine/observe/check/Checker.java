@@ -20,6 +20,7 @@ import dev.vesper.machine.observe.Event.GhcbExchange;
 import dev.vesper.machine.observe.Event.GhcbRegistered;
 import dev.vesper.machine.observe.Event.GuestRequestAnswered;
 import dev.vesper.machine.observe.Event.HostAccess;
+import dev.vesper.machine.observe.Event.HostileRule;
 import dev.vesper.machine.observe.Event.Injected;
 import dev.vesper.machine.observe.Event.KeyExposed;
 import dev.vesper.machine.observe.Event.Launched;
@@ -174,6 +175,9 @@ public final class Checker implements EventSink {
       case Omission x -> snp.omission(x, v);
       case CpuidLaunched x -> snp.launched(x);
       case KeyExposed x -> snp.exposed(x);
+      case HostileRule x -> {
+        // What the host does shows in what follows.
+      }
       case GhcbRegistered x -> nothing();
       case GuestRequestAnswered x -> nothing();
       case ConsoleLine x -> nothing();

@@ -20,6 +20,7 @@ import dev.vesper.machine.observe.Event.GhcbExchange;
 import dev.vesper.machine.observe.Event.GhcbRegistered;
 import dev.vesper.machine.observe.Event.GuestRequestAnswered;
 import dev.vesper.machine.observe.Event.HostAccess;
+import dev.vesper.machine.observe.Event.HostileRule;
 import dev.vesper.machine.observe.Event.Injected;
 import dev.vesper.machine.observe.Event.KeyExposed;
 import dev.vesper.machine.observe.Event.Launched;
@@ -103,6 +104,7 @@ public final class EventCodec {
       case Omission o -> "omission";
       case CpuidLaunched l -> "cpuid_page";
       case KeyExposed k -> "key_exposed";
+      case HostileRule h -> "hostile";
       case ConsoleLine c -> "console";
       case Place p -> "place";
       case Launched l -> "launch";
@@ -137,6 +139,7 @@ public final class EventCodec {
       case Omission o -> o.what().toString();
       case CpuidLaunched l -> "page";
       case KeyExposed k -> VMPCK + k.key();
+      case HostileRule h -> "rule " + h.rule();
       case ConsoleLine c -> "line";
       case Place p -> "access";
       case Launched l -> "LAUNCH_MEASURE";
@@ -217,6 +220,7 @@ public final class EventCodec {
         bytes(to, Key.MEMORY, l.page());
       }
       case KeyExposed k -> to.accept(Key.GPA, k.gpa());
+      case HostileRule h -> HostileEvents.fired(h, to);
       case ConsoleLine c -> text(to, Key.TEXT, c.text());
       case Place p -> {
         // nothing but the place
@@ -497,6 +501,7 @@ public final class EventCodec {
           new Omission(at, Grammar.word("name", name, Omitted.class), r.number(Key.GPA));
       case "key_exposed" -> new KeyExposed(at, vmpck(name), r.number(Key.GPA));
       case "cpuid_page" -> new CpuidLaunched(at, r.number(Key.GPA), r.bytes(Key.MEMORY));
+      case "hostile" -> HostileEvents.fired(at, r);
       case "console" -> new ConsoleLine(at, r.text(Key.TEXT));
       case "place" -> new Place(at);
       case "launch" ->

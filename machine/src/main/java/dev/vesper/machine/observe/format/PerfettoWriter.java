@@ -12,6 +12,7 @@ import dev.vesper.machine.observe.Event.GhcbExchange;
 import dev.vesper.machine.observe.Event.GhcbRegistered;
 import dev.vesper.machine.observe.Event.GuestRequestAnswered;
 import dev.vesper.machine.observe.Event.HostAccess;
+import dev.vesper.machine.observe.Event.HostileRule;
 import dev.vesper.machine.observe.Event.Injected;
 import dev.vesper.machine.observe.Event.KeyExposed;
 import dev.vesper.machine.observe.Event.Launched;
@@ -209,6 +210,7 @@ public final class PerfettoWriter implements TraceWriter {
       case Omission x -> instant(e, track);
       case CpuidLaunched x -> instant(e, track);
       case KeyExposed x -> instant(e, track);
+      case HostileRule x -> instant(e, track);
       case Launched x -> instant(e, track);
       case Ended x -> instant(e, track);
       case Place x -> {

@@ -28,7 +28,7 @@ import org.jspecify.annotations.Nullable;
 
 /** Events of every type with every part, as a tracer could make them. */
 final class RandomEvents {
-  private static final int TYPES = 28;
+  private static final int TYPES = 29;
   private static final int[] EXITS = {
     0, 0x27, 0x37, 0x60, 0x6E, 0x72, 0x7B, 0x8F, 0x9F, 0x400, 0x80000001, 0x8000FFFF, -1, 0x1234
   };
@@ -129,6 +129,15 @@ final class RandomEvents {
       case 24 -> new Event.CpuidLaunched(at, number(), Bytes.of(new byte[] {1, 2, 3}));
       case 25 -> new Event.KeyExposed(at, r.nextInt(4), number());
       case 26 -> called(at);
+      case 27 ->
+          new Event.HostileRule(
+              at,
+              r.nextInt(10_000),
+              r.nextInt(100),
+              r.nextBoolean(),
+              r.nextBoolean(),
+              text("insn "),
+              text(""));
       default -> new Event.Ended(at, r.nextInt(126), text("reason "));
     };
   }
