@@ -8,11 +8,16 @@ import dev.vesper.machine.hostile.HostValue;
 import dev.vesper.machine.hostile.LawfulAction;
 import dev.vesper.machine.hostile.Place;
 import dev.vesper.machine.hostile.Script;
+import dev.vesper.machine.hostile.ScriptException;
+import dev.vesper.machine.hostile.ScriptParser;
+import dev.vesper.machine.hostile.ScriptSamples;
 import dev.vesper.machine.hostile.Trigger;
 import dev.vesper.machine.hostile.Value;
 import dev.vesper.machine.spec.BootException;
 import dev.vesper.machine.spec.MachineSpec;
+import dev.vesper.machine.spec.Outcome;
 import dev.vesper.machine.spec.SevMode;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
 import java.util.Random;
@@ -191,6 +196,95 @@ final class HostileScriptTest {
     assertThat(report.notes().get("rip")).isEqualTo(address(m, "store"));
     assertThat(report.notes().get("read")).isIn(CALLEE, address(m, "store"), address(m, "stored"));
     assertThat(report.fulfilled()).isTrue();
+  }
+
+  @ParameterizedTest
+  @ValueSource(ints = {0, 2, Execution.NATIVE})
+  void anEventIsInjectedBeforeTheInstructionThatIsNamed(int execution) throws Exception {
+    Machine m =
+        machine(
+            SevMode.ES,
+            Script.builder()
+                .lawful(new Trigger.AtRip(Place.symbol("stored", 0)))
+                .times(7)
+                .perform(VC)
+                .build());
+    Execution.choose(m, execution);
+    assertThat(m.run().status()).as(m.dump()).isEqualTo(1);
+    assertThat(gpr(15)).isEqualTo(7);
+    assertThat(gpr(10)).isEqualTo(address(m, "stored"));
+    assertThat(gpr(14)).isEqualTo(100);
+    assertThat(firings(m)).allMatch(Firing::aided);
+  }
+
+  @Test
+  void theSameScriptMakesTheSameTrace() throws Exception {
+    Script s =
+        ScriptParser.parse(
+            """
+            when fetch 0x110000 times 5
+              inject vc 0x81
+            when write 0x320000 times 9
+              let n = n + 1
+            when rip symbol stored always
+              note n = n
+            when insn 900
+              tsc hold
+            """);
+    List<String> traces = new ArrayList<>();
+    for (int execution : new int[] {0, 0, 2, Execution.NATIVE}) {
+      Machine m = machine(SevMode.ES, s);
+      Execution.choose(m, execution);
+      StringBuilder trace = new StringBuilder();
+      m.trace(e -> trace.append(e).append('\n'), true);
+      m.run();
+      traces.add(trace.toString());
+    }
+    assertThat(traces.getFirst())
+        .contains("HostileRule[", "trigger=fetch 0x110000", "what=EVENTINJ 0x8180000b1d");
+    assertThat(traces).allMatch(traces.getFirst()::equals);
+  }
+
+  @Test
+  void aMachineThatIsStoppedFollowsItsScriptAllTheSame() throws Exception {
+    Script s =
+        Script.builder()
+            .lawful(new Trigger.AtRip(Place.symbol("stored", 0)))
+            .times(20)
+            .perform(VC)
+            .build();
+    Machine whole = machine(SevMode.ES, s);
+    whole.run();
+    Machine m = machine(SevMode.ES, s);
+    for (long n = 100; n < 1500; n += 37) {
+      m.run(Until.instructions(n));
+    }
+    m.run();
+    assertThat(m.stateHash()).isEqualTo(whole.stateHash());
+    assertThat(firings(m)).isEqualTo(firings(whole));
+  }
+
+  /** Whatever a stranger's script says, the machine comes to an end with a name. */
+  @Test
+  void damagedScriptsDoNotDamageTheMachine() throws Exception {
+    Random r = new Random(Long.getLong("hostile.seed", 5));
+    int ran = 0;
+    while (ran < 150) {
+      Script s;
+      try {
+        s =
+            ScriptParser.parse(
+                ScriptSamples.mutated(r).replaceAll("when [a-z-]+ [^i]*", "when entry 2 always "));
+      } catch (ScriptException e) {
+        continue;
+      }
+      ran++;
+      Machine m =
+          new Machine(spec(ran % 2 == 0 ? SevMode.ES : SevMode.SNP, CALLS).hostile(s).build());
+      m.limit(20_000, Long.MAX_VALUE);
+      assertThat(m.run().status()).as(s.toString()).isNotEqualTo(Outcome.DEFECT);
+      assertThat(m.hostile()).isNotNull();
+    }
   }
 
   @ParameterizedTest

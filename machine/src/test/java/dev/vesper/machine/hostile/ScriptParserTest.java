@@ -6,7 +6,6 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.vesper.ghcb.ExitCode;
 import dev.vesper.ghcb.GhcbField;
 import dev.vesper.machine.host.NestedPaging;
-import java.util.List;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -14,86 +13,9 @@ import org.junit.jupiter.params.provider.CsvSource;
 
 /** Texts of scripts: what they mean, and what is said of those that mean nothing. */
 final class ScriptParserTest {
-  private static final String ALL =
-      """
-      # Everything that a script can say.
-      when fetch 0x1000 times 3
-        inject vc 0x81
-      when fetch-seq 0x1000, 0x2000, symbol main+0x10 always
-        inject 0x80 interrupt
-        inject 13 exception error 0 | (1 << 3)
-        inject 2 nmi
-      maybe when write 0x3000 in later
-        drop-event
-        nx 0x1000
-        ro symbol data
-        ro-nx 0x1000
-        absent 0x2000
-        mmio linear 0xffffffff81000000
-        present 0x1000
-      when read 0x3000 if page == 0x3000 and page != u32[0x4000+4]
-        map page to 0x5000
-        swap 0x1000 with 0x2000
-        capture old from page length 32
-        replay old to page
-        write-ct page = "00 11 22 33"
-        poke u16[page + 2] = vmcb[0x78] ^ 1
-        take 0x1000
-        assign 0x1000 as 0x2000
-      when insn 1000
-        tsc offset -1000000
-        tsc scale 500
-        tsc hold
-        port 0x71 = 9
-        device 0xfeb00000 = 0xffffffff
-        out 0x70 u8 = 1
-        fw-cfg "etc/acpi/tables" at 16 = "0102"
-      when rip symbol start+4
-        sipi 1 vector 8
-        skip-wake 1 times 2
-        run-twice
-        delay 5ms
-      when vmgexit CPUID nth 2 if request.rax == 0xd
-        answer rbx = request.rbx + 64
-        put rcx = answer.rcx
-        invalid rdx
-        let page = request.sw_exitinfo1
-        goto later
-      when vmgexit 0x80000001
-        unanswered
-      when msr CPUID_REQ nth 3
-        msr-answer msr.answer & 0xffffffff | msr.request >> 1
-      when entry 5
-        cpuid 0x8000001f eax = 0 ebx = 51
-        cpuid 4:1 edx = insns & time
-      when time 3us
-        end "enough"
-      when console "login:"
-        note rip = reg rip
-        note word = plain u64[symbol secret]
-        note bus = u8[0x1000]
-      when launch loaded
-        poke u8[0x100000] = 0xf4
-      silicon when write linear 0x7000
-        write-back stack symbol stack length 64
-        drop-stores stack
-        move-rsp -8 for 1
-        keep-tlb
-        flush-tlb
-        alias 0x1000 at 0x9000
-        rmp 0x1000 as 0x2000
-        set rax = 0
-      expect status 3
-      expect terminated 0:0
-      expect console "refused"
-      expect no console "root"
-      expect note rip >= 0x1000
-      expect rule 1 fired == 3
-      """;
-
   @Test
   void everythingThatThereIsIsRead() throws Exception {
-    Script s = ScriptParser.parse(ALL);
+    Script s = ScriptParser.parse(ScriptSamples.ALL);
     assertThat(s.rules()).hasSize(14);
     assertThat(s.expectations()).hasSize(6);
     assertThat(s.hasSilicon()).isTrue();
@@ -199,41 +121,18 @@ final class ScriptParserTest {
   @Test
   void mutatedScriptsAreRefusedInOneLineOrTaken() {
     Random r = new Random(Long.getLong("hostile.seed", 11));
-    List<String> lines = ALL.lines().toList();
     int taken = 0;
     for (int i = 0; i < 10_000; i++) {
-      StringBuilder b = new StringBuilder();
-      int from = r.nextInt(lines.size());
-      for (int n = from; n < Math.min(lines.size(), from + 1 + r.nextInt(12)); n++) {
-        b.append(lines.get(n)).append('\n');
-      }
-      for (int n = r.nextInt(4); n >= 0; n--) {
-        mutate(b, r);
-      }
+      String b = ScriptSamples.mutated(r);
       try {
-        ScriptParser.parse(b.toString());
+        ScriptParser.parse(b);
         taken++;
       } catch (ScriptException e) {
-        assertThat(e.getMessage()).as(b.toString()).doesNotContain("\n").matches("[\\x20-\\x7e]+");
+        assertThat(e.getMessage()).as(b).doesNotContain("\n").matches("[\\x20-\\x7e]+");
         assertThat(e.getMessage().length()).isLessThan(500);
       }
     }
     assertThat(taken).isBetween(100, 9_000);
-  }
-
-  private static void mutate(StringBuilder b, Random r) {
-    if (b.isEmpty()) {
-      return;
-    }
-    int at = r.nextInt(b.length());
-    switch (r.nextInt(6)) {
-      case 0 -> b.deleteCharAt(at);
-      case 1 -> b.insert(at, (char) r.nextInt(0x180));
-      case 2 -> b.setCharAt(at, "0x=[](){}\"#:,+-& \n\t\u001b".charAt(r.nextInt(20)));
-      case 3 -> b.insert(at, b.substring(at, Math.min(b.length(), at + r.nextInt(30))));
-      case 4 -> b.delete(at, Math.min(b.length(), at + r.nextInt(30)));
-      default -> b.insert(at, "(".repeat(r.nextInt(200)));
-    }
   }
 
   @Test
