@@ -91,7 +91,7 @@ final class HostileActionsTest {
     m.limit(20_000_000, Long.MAX_VALUE);
     m.on(Event.class, events::add);
     Outcome o = m.run();
-    assertThat(m.hostile().neverFired()).isEmpty();
+    assertThat(Objects.requireNonNull(m.hostile()).neverFired()).isEmpty();
     return new Ran(m, o);
   }
 

@@ -29,8 +29,6 @@ public final class Program implements HypervisorProgram {
   /** For {@link #next}. */
   private static final int ANY_VCPU = -1;
 
-  private static final int[] NOBODY = {};
-
   private final Map<Integer, List<Answer<Exit.Event>>> events = new HashMap<>();
   private final Map<Integer, List<Answer<Exit.Msr>>> msrs = new HashMap<>();
   private final Map<Integer, List<Answer<Exit.Automatic>>> exits = new HashMap<>();
@@ -158,6 +156,9 @@ public final class Program implements HypervisorProgram {
 
   /** {@return how many instructions a vCPU may execute until its own next appointment} */
   long left(HostVcpu v) {
+    if (ofVcpus.isEmpty()) {
+      return Long.MAX_VALUE;
+    }
     PriorityQueue<Meeting> own = ofVcpus.get(v.id);
     return own == null || own.isEmpty()
         ? Long.MAX_VALUE
@@ -174,16 +175,35 @@ public final class Program implements HypervisorProgram {
     for (int i = 0; i < entries.size(); i++) {
       entries.get(i).accept(new Met(host, v));
     }
-    for (int id : soon.isEmpty() ? NOBODY : new int[] {v.id, ANY_VCPU}) {
-      Deque<Consumer<Exit.Appointment>> now = soon.get(id);
-      // What they ask for anew is for the VMRUN after this one.
-      for (int n = now == null ? 0 : now.size(); n > 0 && isFree(v); n--) {
-        Consumer<Exit.Appointment> c = now.poll();
-        if (c != null && host.outcome() == null) {
-          c.accept(new Met(host, v));
-        }
+    if (!soon.isEmpty()) {
+      comeBack(host, v, v.id);
+      comeBack(host, v, ANY_VCPU);
+    }
+    if (!ofVcpus.isEmpty()) {
+      countDown(host, v);
+    }
+    while (nextTime() <= v.cpu.now() && isFree(v) && host.outcome() == null) {
+      times.remove().host.accept(new Met(host, v));
+    }
+    while (nextAppointment() <= host.instructions() && isFree(v) && host.outcome() == null) {
+      meetings.remove().host.accept(new Met(host, v));
+    }
+  }
+
+  /** Keeps what was asked for by {@link #next}. */
+  private void comeBack(Hypervisor host, HostVcpu v, int asked) {
+    Deque<Consumer<Exit.Appointment>> now = soon.get(asked);
+    // What they ask for anew is for the VMRUN after this one.
+    for (int n = now == null ? 0 : now.size(); n > 0 && isFree(v); n--) {
+      Consumer<Exit.Appointment> c = now == null ? null : now.poll();
+      if (c != null && host.outcome() == null) {
+        c.accept(new Met(host, v));
       }
     }
+  }
+
+  /** Keeps the vCPU's own appointments that are due. */
+  private void countDown(Hypervisor host, HostVcpu v) {
     PriorityQueue<Meeting> own = ofVcpus.get(v.id);
     while (own != null
         && !own.isEmpty()
@@ -191,12 +211,6 @@ public final class Program implements HypervisorProgram {
         && isFree(v)
         && host.outcome() == null) {
       own.remove().host.accept(new Met(host, v));
-    }
-    while (nextTime() <= v.cpu.now() && isFree(v) && host.outcome() == null) {
-      times.remove().host.accept(new Met(host, v));
-    }
-    while (nextAppointment() <= host.instructions() && isFree(v) && host.outcome() == null) {
-      meetings.remove().host.accept(new Met(host, v));
     }
   }
 
