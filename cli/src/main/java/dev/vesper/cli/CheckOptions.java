@@ -21,6 +21,7 @@ final class CheckOptions {
   private @Nullable Path baseline;
   private @Nullable Path writeBaseline;
   private List<Path> reports = List.of();
+  private String recording = "";
 
   /** Fingerprints of the baseline, and of one that is written. */
   private final Set<String> known = new HashSet<>();
@@ -46,9 +47,14 @@ final class CheckOptions {
         "--report");
   }
 
+  /** Names the file with which the run can be had again. */
+  void recordedIn(Path file) {
+    recording = file.toString();
+  }
+
   /** {@return the verdict so far, by the options} */
   Verdict verdict(Checker c) {
-    return Verdict.of(c, Set.copyOf(allow), known);
+    return Verdict.of(c, Set.copyOf(allow), known).withRecording(recording);
   }
 
   /** {@return whether any option was given that only makes sense with a check} */

@@ -141,7 +141,7 @@ final class RunCommand implements Options.Command {
                 ? "Example: vesper debug -kernel vmlinuz -append nokaslr; gdb -ex 'target remote"
                     + " :1234'"
                 : "Example: vesper run -kernel vmlinuz -initrd initramfs.cpio -append"
-                      + " console=ttyS0");
+                    + " console=ttyS0");
     o.positional("IMAGE", "bzImage, multiboot, PVH, OpenBSD or ELF64 image", said.guest::image);
     return addTo(o);
   }
@@ -322,6 +322,10 @@ final class RunCommand implements Options.Command {
         Closeable terminal = RawTerminal::restore) {
       open(outputs);
       Path kept = said.record;
+      Path shows = replays ? recording : kept;
+      if (shows != null) {
+        said.checkOptions.recordedIn(shows);
+      }
       recorder = kept == null ? null : new Recorder(outputs.stream(kept), said, ending);
       codeFolder = code;
       debugger = door == null ? null : door.server();

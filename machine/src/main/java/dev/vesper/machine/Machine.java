@@ -768,6 +768,14 @@ public final class Machine implements AutoCloseable {
   }
 
   /**
+   * {@return whether a debugger may change registers and memory} A run that is written down, or is
+   * had again from that, is what its recording says.
+   */
+  public boolean canBeChanged() {
+    return !inputs().isFixed();
+  }
+
+  /**
    * {@return how the run has ended, as a recording has it; between runs}
    *
    * @param o the outcome of the last run

@@ -74,6 +74,9 @@ public final class VcpuView {
   }
 
   private void change(Consumer<Cpu> f) {
+    if (parts.host.inputs().log().isFixed()) {
+      throw new IllegalStateException("a run with a recording is not changed");
+    }
     GuestRegisters.change(parts.vcpus.get(id), f);
   }
 

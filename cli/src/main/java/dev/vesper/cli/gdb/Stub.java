@@ -199,7 +199,7 @@ final class Stub {
       return OK;
     }
     RegisterSet.Write w = r.write();
-    return w != null && w.set(vcpu(), words(b)) ? OK : NOT_OFFERED;
+    return w != null && machine.canBeChanged() && w.set(vcpu(), words(b)) ? OK : NOT_OFFERED;
   }
 
   /** {@return bytes as quadwords, the least significant first} */
@@ -268,6 +268,9 @@ final class Stub {
     if (bytes == null || bytes.length != length) {
       return MALFORMED;
     }
+    if (bytes.length > 0 && !machine.canBeChanged()) {
+      return NOT_OFFERED;
+    }
     if (bytes.length > 0) {
       monitor.view().write(vcpu(), address, bytes);
     }
@@ -322,6 +325,10 @@ final class Stub {
       where = semicolon < 0 ? "" : rest.substring(semicolon + 1);
     }
     int vcpu = control >= 0 ? control : general;
+    if (!where.isEmpty() && !machine.canBeChanged()) {
+      say(NOT_OFFERED);
+      return Then.STAND;
+    }
     if (!where.isEmpty()) {
       machine.observer().vcpu(vcpu).setRip(Packets.number(where));
     }

@@ -121,6 +121,11 @@ public final class InputLog implements OwnState {
     return kept != null && next < kept.size() || !goesLive || point < asked;
   }
 
+  /** {@return whether the run is one that a recording has, or is to have} */
+  public boolean isFixed() {
+    return sink != null || !goesLive;
+  }
+
   /** Counts a point at which nobody is asked. */
   public void point() {
     point++;

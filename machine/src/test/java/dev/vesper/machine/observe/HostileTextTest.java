@@ -175,7 +175,7 @@ final class HostileTextTest {
               HostileText.ALL));
       counts.add(1);
     }
-    return new Verdict(found, v.known(), counts, v.coverage());
+    return new Verdict(found, v.known(), counts, v.coverage(), HostileText.ALL);
   }
 
   @ParameterizedTest

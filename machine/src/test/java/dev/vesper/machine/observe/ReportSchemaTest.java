@@ -44,7 +44,7 @@ final class ReportSchemaTest {
     return List.of(
         Verdict.of(none, Set.of(), Set.of()),
         HostileTextTest.verdict(seen),
-        new Verdict(all, all, Collections.nCopies(all.size(), 2), seen.coverage()));
+        new Verdict(all, all, Collections.nCopies(all.size(), 2), seen.coverage(), "run.rec"));
   }
 
   private static Schema xsd() throws SAXException {

@@ -63,7 +63,11 @@ public enum Reports {
       b.append("    rule: ").append(f.rule().text).append(" [").append(f.rule().section);
       b.append("]\n    mend: ").append(f.rule().mend).append('\n');
     }
-    return b.append("check: ").append(v.summary()).append('\n').toString();
+    b.append("check: ").append(v.summary()).append('\n');
+    if (!v.recording().isEmpty()) {
+      b.append("recorded in ").append(Visible.of(v.recording())).append('\n');
+    }
+    return b.toString();
   }
 
   // ---- JSON
@@ -74,6 +78,9 @@ public enum Reports {
     j.key("errors").value(v.count(Severity.ERROR));
     j.key("warnings").value(v.count(Severity.WARNING));
     j.key("notes").value(v.count(Severity.NOTE));
+    if (!v.recording().isEmpty()) {
+      j.key("recording").value(v.recording());
+    }
     j.key("findings").array();
     for (int i = 0; i < v.findings().size(); i++) {
       finding(j, v.findings().get(i), v.counts().get(i));
@@ -262,6 +269,9 @@ public enum Reports {
 
   private static String markdown(Verdict v) {
     StringBuilder b = new StringBuilder("## GHCB check: ").append(v.summary()).append("\n\n");
+    if (!v.recording().isEmpty()) {
+      b.append("Recorded in `").append(code(v.recording())).append("`.\n\n");
+    }
     if (!v.findings().isEmpty()) {
       b.append("| severity | rule | side | where | what | times |\n|---|---|---|---|---|---|\n");
     }

@@ -12,9 +12,15 @@ import java.util.Set;
  * @param known those that were allowed or are in the baseline
  * @param counts how often each of {@code findings} was seen
  * @param coverage what the guest's handlers have seen
+ * @param recording the file with which the run can be had again, as it was named; empty if there is
+ *     none
  */
 public record Verdict(
-    List<Finding> findings, List<Finding> known, List<Integer> counts, HandlerCoverage coverage) {
+    List<Finding> findings,
+    List<Finding> known,
+    List<Integer> counts,
+    HandlerCoverage coverage,
+    String recording) {
 
   /**
    * {@return the verdict on what a checker has seen}
@@ -34,7 +40,12 @@ public record Verdict(
         counts.add(c.count(f));
       }
     }
-    return new Verdict(found, known, counts, c.coverage());
+    return new Verdict(found, known, counts, c.coverage(), "");
+  }
+
+  /** {@return the same of a run that was recorded} */
+  public Verdict withRecording(String file) {
+    return new Verdict(findings, known, counts, coverage, file);
   }
 
   /** {@return how many findings are of a severity} */
