@@ -15,6 +15,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Objects;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A run that is had again from its recording, which may be a stranger's: it names files that are
@@ -24,11 +25,57 @@ final class Replay {
   private final Path file;
   private final Recording recording;
   private final RecordingHeader header;
+  private final boolean changed;
 
-  private Replay(Path file, Recording recording, RecordingHeader header) {
+  private Replay(Path file, Recording recording, RecordingHeader header, boolean changed) {
     this.file = file;
     this.recording = recording;
     this.header = header;
+    this.changed = changed;
+  }
+
+  /** {@return options of the command but for those of a run} */
+  static Options options() {
+    return new Options(
+        "Has a run again that 'vesper run --record F' has written, and says where it differs.",
+        "",
+        "What the guest is made of and all that it hears are the recording's; who looks on, and"
+            + " what is written, is said anew. Nobody else is heard, no socket is opened, and no"
+            + " disk is written.",
+        "Exit status: the run's own; 121 if the replay differs from the recording.",
+        "Example: vesper replay F --trace T.jsonl --check");
+  }
+
+  /**
+   * Has a command's options say what a recording does of the machine.
+   *
+   * @param file the recording, or null if none was named
+   * @param said what the line says of those who look on; the machine is added
+   * @param to sets it
+   * @param changed whether files and options may be other ones
+   * @throws UserError if it cannot be replayed
+   */
+  static Replay prepare(@Nullable Path file, RunOptions said, Options to, boolean changed) {
+    if (file == null) {
+      throw new UserError("name the recording to replay: 'vesper run --record F' writes one");
+    }
+    if (said.record != null || !said.share.isEmpty()) {
+      throw new UserError(
+          said.record != null
+              ? "--record is of a run: a replay has its recording"
+              : "--share: a replay has what its recording has, and no folders");
+    }
+    Replay r = open(file, changed);
+    // What stands for itself is the recording.
+    said.given.remove("");
+    boolean console = said.given.containsKey("--virtio-console");
+    r.fill(said.given, to);
+    // Such a console is there for the guest, but nobody has asked to see it.
+    said.virtioConsoleMuted = !console && !said.virtioConsole.equals("none");
+    r.check(said.machineFiles());
+    said.snapshot = true;
+    said.noShutdown = false;
+    return r;
   }
 
   /**
@@ -36,14 +83,14 @@ final class Replay {
    *
    * @throws UserError if it cannot be read, or is none
    */
-  static Replay open(Path file) {
+  private static Replay open(Path file, boolean changed) {
     if (Files.exists(file) && !Files.isRegularFile(file)) {
       throw new UserError("the recording " + file + " is no file");
     }
     byte[] bytes = UserFiles.read(file, "recording");
     try {
       Recording r = RecordingReader.read(bytes);
-      return new Replay(file, r, RecordingHeader.parse(r.header()));
+      return new Replay(file, r, RecordingHeader.parse(r.header()), changed);
     } catch (IllegalArgumentException e) {
       throw new UserError(file + " " + Visible.of(reason(e)));
     }
@@ -59,10 +106,9 @@ final class Replay {
    *
    * @param given what the line says, by the first name of each option
    * @param to takes the others
-   * @param changed whether the line may have another machine
    * @throws UserError if the line has another one, or the recording none
    */
-  void fill(Map<String, List<?>> given, Options to, boolean changed) {
+  private void fill(Map<String, List<?>> given, Options to) {
     Path folder = Objects.requireNonNullElse(file.toAbsolutePath().getParent(), file);
     List<String> said = RecordedOptions.words(given);
     List<String> words = new ArrayList<>();
@@ -114,15 +160,13 @@ final class Replay {
    * Holds files to the recording's.
    *
    * @param files that the machine is made of now
-   * @param changed whether others are only spoken of
    * @throws UserError if one is another one
    */
-  void check(List<Path> files, boolean changed) {
+  private void check(List<Path> files) {
     List<RecordingHeader.Named> then = header.files();
     if (files.size() != then.size()) {
       unlike(
-          "the recording is of " + then.size() + " files, and its options name " + files.size(),
-          changed);
+          "the recording is of " + then.size() + " files, and its options name " + files.size());
       return;
     }
     for (int i = 0; i < then.size(); i++) {
@@ -134,21 +178,20 @@ final class Replay {
                 + " is not the file of the recording: SHA-256 "
                 + n.sha256()
                 + ", not "
-                + Visible.of(t.sha256()),
-            changed);
+                + Visible.of(t.sha256()));
       }
     }
   }
 
-  private static void unlike(String what, boolean changed) {
+  private void unlike(String what) {
     if (!changed) {
       throw new UserError(what + "; --changed replays all the same, up to where the run differs");
     }
     Terminal.say(what);
   }
 
-  /** Says what is to be known before the run. */
-  void announce(MachineSpec spec, boolean changed) {
+  /** Says what is to be known before the run; {@return what gives the machine what was recorded} */
+  InputLog begin(MachineSpec spec) {
     if (!header.vesper().equals(Producer.VERSION)) {
       Terminal.say(
           "recorded by Vesper "
@@ -169,12 +212,8 @@ final class Replay {
             && header.seed() == spec.seed()
             && header.time() == spec.hardware().startSeconds();
     if (!same) {
-      unlike("processors, memory, seed or time of day are not the recording's", changed);
+      unlike("processors, memory, seed or time of day are not the recording's");
     }
-  }
-
-  /** {@return what gives the machine what was recorded} */
-  InputLog log() {
     return InputLog.replaying(recording);
   }
 

@@ -112,16 +112,7 @@ final class RunCommand implements Options.Command {
   @Override
   public Options options() {
     if (replays) {
-      Options o =
-          new Options(
-              "Has a run again that 'vesper run --record F' has written, and says where it"
-                  + " differs.",
-              "",
-              "What the guest is made of and all that it hears are the recording's; who looks on,"
-                  + " and what is written, is said anew. Nobody else is heard, no socket is opened,"
-                  + " and no disk is written.",
-              "Exit status: the run's own; 121 if the replay differs from the recording.",
-              "Example: vesper replay F --trace T.jsonl --check");
+      Options o = Replay.options();
       o.positional("RECORDING", "what --record has written", v -> recording = v);
       o.flag(
           "replay with files and options that are not the recording's, up to where the run differs",
@@ -215,39 +206,10 @@ final class RunCommand implements Options.Command {
     }
   }
 
-  /** Takes what makes the machine from its recording. */
-  private void prepareReplay() {
-    if (!replays) {
-      return;
-    }
-    Path p = recording;
-    if (p == null) {
-      throw new UserError("name the recording to replay: 'vesper run --record F' writes one");
-    }
-    if (said.record != null || !said.share.isEmpty()) {
-      throw new UserError(
-          said.record != null
-              ? "--record is of a run: a replay has its recording"
-              : "--share: a replay has what its recording has, and no folders");
-    }
-    Replay r = Replay.open(p);
-    replay = r;
-    // What stands for itself is the recording.
-    said.given.remove("");
-    boolean console = said.given.containsKey("--virtio-console");
-    r.fill(said.given, options(), changed);
-    // Such a console is there for the guest, but nobody has asked to see it.
-    said.virtioConsoleMuted = !console && !said.virtioConsole.equals("none");
-    r.check(said.machineFiles(), changed);
-    said.snapshot = true;
-    said.noShutdown = false;
-  }
-
   /** {@return what the machine asks for what comes from outside, or null if it is not kept} */
   private @Nullable InputLog inputs(MachineSpec whole) {
     if (replay != null) {
-      replay.announce(whole, changed);
-      return replay.log();
+      return replay.begin(whole);
     }
     return recorder == null ? null : recorder.begin(whole);
   }
@@ -263,7 +225,7 @@ final class RunCommand implements Options.Command {
   }
 
   private int start() throws IOException {
-    prepareReplay();
+    replay = replays ? Replay.prepare(recording, said, options(), changed) : null;
     said.validate();
     SevMode mode = said.guest.mode();
     boolean reference = said.guest.reference();

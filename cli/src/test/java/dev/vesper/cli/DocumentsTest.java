@@ -73,6 +73,7 @@ final class DocumentsTest {
           "vcek.der",
           "cert_chain",
           "chain",
+          "run.rec",
           "t.jsonl",
           "t.html");
 
@@ -163,6 +164,13 @@ final class DocumentsTest {
       }
     }
     ran("run", "--limit-insns", "1000", "--trace", dir.resolve("trace.jsonl").toString());
+    ran(
+        "run",
+        dir.resolve("vmlinuz").toString(),
+        "--limit-insns",
+        "1000",
+        "--record",
+        dir.resolve("run.rec").toString());
     Files.writeString(dir.resolve("monday.json"), ran("measure", "--explain", "--json"));
     Files.writeString(
         dir.resolve("tuesday.json"), ran("measure", "--explain", "--json", "--sev", "sev"));
@@ -358,7 +366,9 @@ final class DocumentsTest {
     List<String> line = new ArrayList<>(words);
     boolean run = words.getFirst().equals("run") || words.getFirst().startsWith("-");
     boolean limited = run && !words.contains("--measure-only");
-    boolean waits = words.getFirst().equals("debug");
+    // Its limit is in the recording.
+    boolean replay = words.getFirst().equals("replay");
+    boolean waits = words.getFirst().equals("debug") || words.contains("-S");
     if (limited || waits) {
       line.addAll(waits ? List.of("--timeout", "0.5") : List.of("--limit-insns", "1000"));
     }
@@ -366,7 +376,7 @@ final class DocumentsTest {
     boolean diff = words.contains("--diff") || words.contains("diff");
     // So few instructions are not what a script waits for.
     int cut = words.contains("--hostile") ? HostileOptions.UNFULFILLED : 124;
-    assertThat(r.status()).as(c + "\n" + r.err()).isEqualTo(limited || waits ? cut : diff ? 1 : 0);
+    assertThat(r.status()).as(c + "\n" + r.err()).isEqualTo(limited || waits || replay ? cut : diff ? 1 : 0);
     if (!p.to.isEmpty() && !p.to.contains("/")) {
       Files.writeString(dir.resolve(p.to), r.out());
     }

@@ -116,7 +116,7 @@ final class ForwardsTest {
         "user,hostfwd=tcp::%d-:80,hostfwd=tcp:127.0.0.1:%d-10.0.2.15:81,guestfwd=tcp:10.0.2.2:8000-tcp:127.0.0.1:%d"
             .formatted(web, bell, server.getLocalPort());
     ByteArrayOutputStream console = new ByteArrayOutputStream();
-    try (Forwards networks = new Forwards(List.of(option))) {
+    try (Forwards networks = new Forwards(List.of(option), false)) {
       CompletableFuture<byte[]> fetched =
           CompletableFuture.supplyAsync(
               () -> {
@@ -169,7 +169,7 @@ final class ForwardsTest {
         "user,guestfwd=tcp:10.0.2.2:80-tcp:93.184.216.34:80 | reaches 127.0.0.1 through"
       })
   void whatIsWrongIsSaid(String option, String message) {
-    assertThatThrownBy(() -> new Forwards(List.of(option)))
+    assertThatThrownBy(() -> new Forwards(List.of(option), false))
         .isInstanceOf(UserError.class)
         .hasMessageContaining(message);
   }
@@ -178,7 +178,7 @@ final class ForwardsTest {
   void aPortThatIsTakenIsNamed() throws IOException {
     try (ServerSocket s = new ServerSocket(0, 1, InetAddress.getLoopbackAddress())) {
       String option = "user,hostfwd=tcp::" + s.getLocalPort() + "-:22";
-      assertThatThrownBy(() -> new Forwards(List.of(option)))
+      assertThatThrownBy(() -> new Forwards(List.of(option), false))
           .isInstanceOf(UserError.class)
           .hasMessageContaining("cannot listen at port " + s.getLocalPort());
     }

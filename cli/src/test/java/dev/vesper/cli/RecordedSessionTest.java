@@ -18,6 +18,7 @@ import java.util.Map;
 import java.util.TreeMap;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -44,7 +45,7 @@ final class RecordedSessionTest {
       exec $b sh
       """;
 
-  private static final long MINUTES = 6;
+  private static final long MINUTES = 4;
 
   @TempDir Path dir;
 
@@ -124,9 +125,21 @@ final class RecordedSessionTest {
   }
 
   @ParameterizedTest
-  @CsvSource({"es, 2, native:regions:none"})
-  void theSessionIsTheSameWithoutAnybody(String sev, String smp, String translators)
+  @CsvSource({"es, 2, regions"})
+  void theSessionIsTheSameWithoutAnybody(String sev, String smp, String translator)
       throws Exception {
+    session(sev, smp, translator);
+  }
+
+  @EnabledIfSystemProperty(named = "long", matches = "true")
+  @ParameterizedTest
+  @CsvSource({"es, 2, native", "es, 2, none", "es, 1, none", "off, 2, none", "snp, 2, native"})
+  void andSoItIsWithEachTranslatorAndProtection(String sev, String smp, String translator)
+      throws Exception {
+    session(sev, smp, translator);
+  }
+
+  private void session(String sev, String smp, String translator) throws Exception {
     Map<String, byte[]> modules = DebianKernel.modules(MODULES);
     Map<String, byte[]> files = new TreeMap<>();
     modules.forEach((n, b) -> files.put("m/" + n, b));
@@ -173,9 +186,7 @@ final class RecordedSessionTest {
     }
     s.type("cat /proc/uptime; poweroff -f\n");
     assertThat(s.end()).as(Files.readString(dir.resolve("err"))).isZero();
-    for (String t : translators.split(":")) {
-      sameAgain(t, s.text(), port);
-    }
+    sameAgain(translator, s.text(), port);
   }
 
   private void sameAgain(String translator, String console, int port) throws Exception {

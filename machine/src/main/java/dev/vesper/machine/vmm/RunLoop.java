@@ -10,7 +10,6 @@ import dev.vesper.machine.sev.LaunchState;
 import dev.vesper.machine.sev.PlainVcpu;
 import dev.vesper.machine.sev.VirtualCpu;
 import dev.vesper.machine.sev.Vmcb;
-import dev.vesper.machine.spec.ConsoleInput;
 import dev.vesper.machine.spec.Outcome;
 import java.util.List;
 import java.util.concurrent.locks.LockSupport;
@@ -38,21 +37,6 @@ public final class RunLoop {
    * it.
    */
   private static final long QUANTUM = 9_973L;
-
-  /**
-   * Real time between looks whether to stop while nobody runs. A stop ends the wait for an input
-   * that can be woken, so that it is one piece: each look costs a fifth of a millisecond.
-   */
-  private static final long LONGEST_WAIT = 100_000_000L;
-
-  /** The same while more than one outside may do something: one is waited for, then the next. */
-  private static final long SHORT_WAIT = 20_000_000L;
-
-  /** Virtual time that is not worth a wait, which itself takes longer. */
-  private static final long NO_WAIT = 20_000L;
-
-  /** A wait that ends so much before its time was ended by something. */
-  private static final long EARLY = 2_000_000L;
 
   private static final int MOST_UNSEEN_EVENTS = 100_000;
 
@@ -112,6 +96,7 @@ public final class RunLoop {
   }
 
   private final Hypervisor host;
+  private final Outsiders outsiders;
   private transient Goal goal = Goal.END;
 
   /** The vCPU that has paused in its turn, or null between turns. */
@@ -127,9 +112,6 @@ public final class RunLoop {
   /** A turn was ended because real time is up. */
   private boolean leftTurn;
 
-  /** How often those outside have been waited for. */
-  private int waits;
-
   private transient volatile boolean stopWanted;
   private transient long instructionLimit = Long.MAX_VALUE;
   private transient long realLimit = Long.MAX_VALUE;
@@ -140,6 +122,7 @@ public final class RunLoop {
 
   RunLoop(Hypervisor host) {
     this.host = host;
+    outsiders = new Outsiders(host);
   }
 
   /**
@@ -594,67 +577,6 @@ public final class RunLoop {
     }
   }
 
-  /** {@return whether nobody outside can wake the guest} */
-  private boolean alone() {
-    return host.inputs.consoleEnded() && host.platform.live().isEmpty();
-  }
-
-  /** {@return whether there are several outside of whom only one can be waited for at a time} */
-  private boolean several() {
-    return host.platform.live().size() + (host.inputs.consoleEnded() ? 0 : 1) > 1;
-  }
-
-  /**
-   * Waits for those outside. {@return the number of the network on which somebody has done
-   * something, or -1}
-   */
-  private int await(long virtualNanos) {
-    long nanos = virtualNanos;
-    if (realDeadline != Long.MAX_VALUE) {
-      nanos = Math.max(0, Math.min(nanos, realDeadline - System.nanoTime()));
-    }
-    List<Network> live = host.platform.live();
-    int number = live.isEmpty() ? -1 : waits++ % live.size();
-    Network network = number < 0 ? null : live.get(number);
-    if (virtualNanos < NO_WAIT) {
-      return -1;
-    }
-    ConsoleInput console = host.inputs.console();
-    long longest = network == null && console.wakes() ? Long.MAX_VALUE : LONGEST_WAIT;
-    // In pieces, so that it can be stopped; who comes back early has something for the guest.
-    for (long left = nanos; left > 0 && !stopWanted; ) {
-      long piece = Math.min(left, longest);
-      long start = System.nanoTime();
-      if (network == null) {
-        console.await(piece);
-      } else if (network.await(piece)) {
-        return number;
-      }
-      if (System.nanoTime() - start < piece - EARLY) {
-        return -1;
-      }
-      left -= piece;
-    }
-    return -1;
-  }
-
-  /**
-   * Waits for those outside while nobody can run: with somebody outside idle time is real time, so
-   * that the computer idles too.
-   *
-   * @param nanos until the next event, or {@link Timed#NEVER}
-   */
-  private Inputs.Wait waitOutside(long nanos) {
-    boolean network = !host.platform.live().isEmpty();
-    long left = nanos == Timed.NEVER ? LONGEST_WAIT : nanos;
-    long wait = several() ? Math.min(SHORT_WAIT, left) : left;
-    long start = System.nanoTime();
-    int heard = await(wait);
-    // So much of the time until then has passed.
-    boolean part = stopWanted || network && (heard >= 0 || wait < nanos);
-    return new Inputs.Wait(heard, part ? Math.min(wait, System.nanoTime() - start) : -1);
-  }
-
   /** Nobody can run: lets virtual time jump to the next event. */
   private void idle() {
     host.resets.idles();
@@ -692,7 +614,7 @@ public final class RunLoop {
     if (feedInput(true) || acted) {
       return;
     }
-    if (++host.unseenEvents > MOST_UNSEEN_EVENTS && alone()) {
+    if (++host.unseenEvents > MOST_UNSEEN_EVENTS && outsiders.none()) {
       host.end(Outcome.GAVE_UP, "guest halted with every interrupt masked: nothing can wake it");
       return;
     }
@@ -702,14 +624,15 @@ public final class RunLoop {
         next = Math.min(next, v.apic.nextEvent());
       }
     }
-    if (next == Timed.NEVER && alone()) {
+    if (next == Timed.NEVER && outsiders.none()) {
       host.end(Outcome.GAVE_UP, "guest halted with no timer set and no input: nothing can wake it");
       return;
     }
-    if (!alone()) {
+    if (!outsiders.none()) {
       long now = host.now();
       long nanos = next == Timed.NEVER ? next : next - now;
-      Inputs.Wait w = host.inputs.idle(() -> waitOutside(nanos));
+      Inputs.Wait w =
+          host.inputs.idle(() -> outsiders.await(nanos, realDeadline, () -> stopWanted));
       List<Network> live = host.platform.live();
       if (w.heard() >= 0 && w.heard() < live.size()) {
         live.get(w.heard()).heard();

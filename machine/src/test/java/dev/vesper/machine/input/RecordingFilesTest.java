@@ -16,7 +16,7 @@ final class RecordingFilesTest {
   private static final int MUTANTS = 5_000;
   private static final String HASH = HexFormat.of().formatHex(new byte[32]);
 
-  private static byte[] file(int records) {
+  static byte[] file(int records) {
     ByteArrayOutputStream out = new ByteArrayOutputStream();
     RecordingWriter w = new RecordingWriter(out, "{}");
     InputLog log = InputLog.recording(w);
