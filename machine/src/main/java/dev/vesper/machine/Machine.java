@@ -1,6 +1,7 @@
 package dev.vesper.machine;
 
 import dev.vesper.machine.assembly.Assembly;
+import dev.vesper.machine.assembly.GuestLoader;
 import dev.vesper.machine.assembly.Kept;
 import dev.vesper.machine.assembly.LaunchSequence;
 import dev.vesper.machine.assembly.Outlet;
@@ -28,6 +29,7 @@ import dev.vesper.machine.launch.CpuidPage;
 import dev.vesper.machine.launch.Measurement;
 import dev.vesper.machine.launch.SecretsPage;
 import dev.vesper.machine.launch.SnpPageType;
+import dev.vesper.machine.model.CpuModel;
 import dev.vesper.machine.observe.Event;
 import dev.vesper.machine.observe.EventSink;
 import dev.vesper.machine.observe.LogItem;
@@ -40,6 +42,7 @@ import dev.vesper.machine.snapshot.MachineDescription;
 import dev.vesper.machine.spec.BootException;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.Outcome;
+import dev.vesper.machine.spec.SevMode;
 import dev.vesper.machine.spec.Translator;
 import dev.vesper.machine.trace.BothHostObservers;
 import dev.vesper.machine.trace.BothProcessorObservers;
@@ -861,6 +864,40 @@ public final class Machine implements AutoCloseable {
   public byte @Nullable [] screenPng() {
     Vga v = parts.host.screen();
     return v == null ? null : v.png();
+  }
+
+  /** {@return the picture on the screen as a binary PPM file, or null if it shows none} */
+  public byte @Nullable [] screenPpm() {
+    Vga v = parts.host.screen();
+    return v == null ? null : v.ppm();
+  }
+
+  /** {@return the board, for whoever sits before it} */
+  public Board board() {
+    return new Board(parts.host, parts.vcpus.size());
+  }
+
+  /** {@return the guest's policy in words, empty without SEV} */
+  public String policy() {
+    return spec.mode() == SevMode.OFF ? "" : launch.policyText();
+  }
+
+  /** {@return the guest's policy as the launch command has it, 0 without SEV} */
+  public long policyBits() {
+    return spec.mode() == SevMode.OFF ? 0 : launch.policyBits();
+  }
+
+  /** {@return the handle that the secure processor has given the guest, 0 without one} */
+  public int handle() {
+    return spec.mode() == SevMode.OFF ? 0 : launch.handle();
+  }
+
+  /** {@return the number of the address bit that makes a page private, or -1 without SEV} */
+  public int cBit() {
+    return spec.mode() == SevMode.OFF
+        ? -1
+        : Long.numberOfTrailingZeros(
+            GuestLoader.cBit(spec.mode(), CpuModel.named(spec.cpuModel())));
   }
 
   /** {@return the system physical address of the VMSA page, or -1} */

@@ -53,6 +53,32 @@ public final class Observer {
   }
 
   /**
+   * {@return memory as whoever touched each page last has it: what is private in plaintext}
+   *
+   * @throws IndexOutOfBoundsException if the range does not lie in memory
+   */
+  public byte[] readAsTouched(long address, int length) {
+    byte[] out = new byte[length];
+    for (int done = 0; done < length; ) {
+      long at = address + done;
+      int n = (int) Math.min(length - done, Page.SIZE - (at & Page.SIZE - 1));
+      int key = isPrivate(at) ? parts.key : Page.SHARED;
+      System.arraycopy(read(parts, at, n, key), 0, out, done, n);
+      done += n;
+    }
+    return out;
+  }
+
+  /**
+   * {@return memory as the bus carries it}
+   *
+   * @throws IndexOutOfBoundsException if the range does not lie in memory
+   */
+  public byte[] readBus(long address, int length) {
+    return read(parts, address, length, Page.SHARED);
+  }
+
+  /**
    * {@return whether the page of an address was last touched as private memory of the guest, as its
    * bytes are stored then}
    *

@@ -6,6 +6,7 @@ import dev.vesper.machine.cpu.CpuState;
 import dev.vesper.machine.cpu.fp.Num;
 import dev.vesper.machine.host.VcpuState;
 import dev.vesper.machine.memory.Page;
+import dev.vesper.machine.observe.Mapping;
 import dev.vesper.machine.observe.Registers;
 import dev.vesper.machine.sev.EncryptedVcpu;
 import dev.vesper.machine.sev.GuestRegisters;
@@ -18,6 +19,7 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.function.Consumer;
 import java.util.function.Function;
+import java.util.function.Predicate;
 import java.util.stream.IntStream;
 
 /**
@@ -332,6 +334,32 @@ public final class VcpuView {
           }
           return c.quietPrivate();
         });
+  }
+
+  /**
+   * Tells of each page that the page tables map, in the order of linear addresses; nothing is
+   * changed by that, and nothing is mapped while paging is off.
+   *
+   * @param to says whether it wants more
+   * @return whether that was all: of more than 32768 tables the rest is left out
+   */
+  public boolean mappings(Predicate<Mapping> to) {
+    return look(c -> c.walkQuietly().each(to));
+  }
+
+  /** {@return whether the vCPU is inside VMRUN, so that its save area is not up to date} */
+  public boolean inside() {
+    return GuestRegisters.inside(parts.vcpus.get(id));
+  }
+
+  /**
+   * {@return 64 bits of its VMCB's control area}
+   *
+   * @param offset 0 to 3F8 (AMD APM volume 2, table B-1)
+   * @throws IndexOutOfBoundsException outside of it
+   */
+  public long vmcb(int offset) {
+    return parts.vcpus.get(id).vmcb().get(Objects.checkFromIndexSize(offset, 8, Vmcb.SAVE_AREA));
   }
 
   /**

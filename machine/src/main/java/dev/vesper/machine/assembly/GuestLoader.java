@@ -26,7 +26,7 @@ public final class GuestLoader {
   private GuestLoader() {}
 
   /** {@return the C-bit's mask, 0 without SEV} */
-  static long cBit(SevMode mode, CpuModel model) {
+  public static long cBit(SevMode mode, CpuModel model) {
     return mode == SevMode.OFF ? 0 : 1L << (model.leaf(0x8000_001F, 0).ebx() & 63);
   }
 

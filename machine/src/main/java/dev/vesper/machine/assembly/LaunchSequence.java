@@ -81,6 +81,12 @@ public final class LaunchSequence {
     return s == null ? policy.toString() : s.policy().toString();
   }
 
+  /** {@return the policy as its bits} */
+  public long policyBits() {
+    SnpLaunchSequence s = snp;
+    return s == null ? policy.bits() : s.policy().bits();
+  }
+
   /** {@return the guest's handle} */
   public int handle() {
     return handle;

@@ -1421,6 +1421,13 @@ public abstract class Mmu extends CpuState implements OwnState, StateFollower {
     return quietUser;
   }
 
+  /** Tells of what the page tables map, without touching anything. */
+  public final QuietWalk walkQuietly() {
+    tables.mode(cr4, efer);
+    return new QuietWalk(
+        this, tables, (e, gpa) -> virtualTop == NO_VTOM ? tables.isPrivate(e) : isBelowTop(gpa));
+  }
+
   /**
    * {@return the guest physical address of a linear one, or -1}
    *

@@ -85,6 +85,24 @@ final class PageTables {
     return 12 + (pae ? 9 : 10) * (level - 1);
   }
 
+  /** {@return how many bytes of linear addresses an entry of a level stands for} */
+  long span(int level) {
+    return 1L << shift(level);
+  }
+
+  /** {@return how many entries a table of a level has} */
+  int entries(int level) {
+    return !pae ? 1024 : hasRights(level) ? 512 : 4;
+  }
+
+  /**
+   * {@return a linear address as software writes it: bits that must be are copies of the highest}
+   */
+  long canonical(long la) {
+    int unused = 64 - 12 - 9 * levels;
+    return longMode ? la << unused >> unused : la;
+  }
+
   /** {@return where in a table of a level the entry of a linear address lies} */
   long entryAddress(long table, int level, long la) {
     long index = la >>> shift(level) & (pae ? hasRights(level) ? 511 : 3 : 1023);

@@ -1,5 +1,8 @@
 package dev.vesper.machine.device;
 
+import dev.vesper.machine.observe.DeviceState;
+import java.util.stream.LongStream;
+
 /**
  * An I/O APIC of 24 inputs, version 20h (Intel 82093AA; the EOI register of version 20h): index at
  * offset 0, data at 10h, EOI at 40h. ISA interrupt 0 arrives at input 2, the others at the input of
@@ -67,6 +70,12 @@ public final class IoApic implements MmioDevice, InterruptLines {
     }
     long address = LocalApic.BASE | (e >>> 56 & 0xFF) << 12 | ((e & LOGICAL) != 0 ? 4 : 0);
     messages.send(address, (int) e & 0x7FF | 1 << 14 | (level ? 1 << 15 : 0));
+  }
+
+  /** {@return what it holds; nothing changes by that} */
+  public DeviceState.IoApic look() {
+    return new DeviceState.IoApic(
+        VERSION, id, index, LongStream.of(entries).boxed().toList(), lines);
   }
 
   /** A local APIC has ended a level-triggered interrupt. */

@@ -1,6 +1,9 @@
 package dev.vesper.machine.device;
 
+import dev.vesper.machine.observe.DeviceState;
 import dev.vesper.x86.Msr;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.OptionalLong;
 
 /**
@@ -243,6 +246,32 @@ public final class LocalApic implements Timed {
   public int read(int offset, long time) {
     at(time);
     int r = offset & 0x3F0;
+    boolean answers = isComputed(r) || readable(r) || r == DFR || r == ICR_HIGH;
+    if (!answers) {
+      error(ILLEGAL_REGISTER);
+    }
+    return peek(r);
+  }
+
+  /** {@return what it holds, as of when it was last in use; nothing changes by that} */
+  public DeviceState.LocalApic look() {
+    List<Integer> all = new ArrayList<>();
+    for (int r = 0; r < 0x400; r += 16) {
+      all.add(peek(r));
+    }
+    return new DeviceState.LocalApic(base, all);
+  }
+
+  /** {@return whether a register is made of other things than what was written to it} */
+  private static boolean isComputed(int r) {
+    return r >= 0x100 && r < 0x280
+        || r == APR
+        || r == PPR
+        || r == INITIAL_COUNT
+        || r == CURRENT_COUNT;
+  }
+
+  private int peek(int r) {
     if (r >= 0x100 && r < 0x180) {
       return half(isr, r - 0x100 >> 4);
     }
@@ -257,12 +286,7 @@ public final class LocalApic implements Timed {
       case PPR -> processorPriority();
       case INITIAL_COUNT -> timer.initial();
       case CURRENT_COUNT -> timer.count(now);
-      default -> {
-        if (!readable(r) && r != DFR && r != ICR_HIGH) {
-          error(ILLEGAL_REGISTER);
-        }
-        yield get(r);
-      }
+      default -> get(r);
     };
   }
 

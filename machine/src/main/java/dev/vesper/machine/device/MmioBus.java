@@ -36,6 +36,17 @@ public final class MmioBus {
     ranges.removeIf(r -> r.device == device && r.base == base);
   }
 
+  /** A device of the bus and where it is. */
+  public interface Visitor {
+    /** One range; of several at one place the first answers. */
+    void at(MmioDevice device, long base, long length);
+  }
+
+  /** Tells of all ranges in their order. */
+  public void look(Visitor to) {
+    ranges.forEach(r -> to.at(r.device, r.base, r.length));
+  }
+
   private @Nullable Range at(long address) {
     for (Range r : ranges) {
       if (address >= r.base && address - r.base < r.length) {

@@ -1,5 +1,7 @@
 package dev.vesper.machine.device;
 
+import dev.vesper.machine.observe.DeviceState;
+
 /** The pair of 8259A interrupt controllers at 20h and A0h, the second on line 2 of the first. */
 public final class Pic8259 implements PortDevice, InterruptLines {
   /** The line of the first on which the second is, as a bit. */
@@ -100,6 +102,17 @@ public final class Pic8259 implements PortDevice, InterruptLines {
       master.lines &= ~CASCADE;
       master.irr &= ~CASCADE;
     }
+  }
+
+  /**
+   * {@return what a chip holds; nothing changes by that}
+   *
+   * @param second the one at A0h, else the one at 20h
+   */
+  public DeviceState.Pic look(boolean second) {
+    Chip c = second ? slave : master;
+    return new DeviceState.Pic(
+        c.irr, c.imr, c.isr, c.lowest + 1 & 7, c.base, c.readIsr, c.elcr, c.nested != 0);
   }
 
   /** {@return whether the INTR output is up} */

@@ -43,6 +43,27 @@ public final class PortBus {
     }
   }
 
+  /** A device of the bus and where it is. */
+  public interface Visitor {
+    /** Ports in a row that one device has. */
+    void at(PortDevice device, int first, int last);
+  }
+
+  /** Tells of all ports that somebody has, in their order. */
+  public void look(Visitor to) {
+    for (int first = 0; first < devices.length; ) {
+      PortDevice d = devices[first];
+      int last = first;
+      while (last + 1 < devices.length && devices[last + 1] == d) {
+        last++;
+      }
+      if (d != null) {
+        to.at(d, first, last);
+      }
+      first = last + 1;
+    }
+  }
+
   private static int ones(int bytes) {
     return bytes == 4 ? -1 : (1 << 8 * bytes) - 1;
   }

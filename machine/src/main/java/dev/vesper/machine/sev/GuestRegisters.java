@@ -31,6 +31,11 @@ public final class GuestRegisters {
     return seen;
   }
 
+  /** {@return whether a vCPU is inside VMRUN, so that its save area is not up to date} */
+  public static boolean inside(VirtualCpu v) {
+    return v.inside();
+  }
+
   /** Lets an observer change the guest's registers, as a debugger does. */
   public static void change(VirtualCpu v, Consumer<Cpu> observer) {
     if (v.inside() || v.enter() == VirtualCpu.ENTERED) {

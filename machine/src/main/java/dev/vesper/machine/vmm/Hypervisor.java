@@ -365,6 +365,11 @@ public final class Hypervisor {
     }
   }
 
+  /** {@return what somebody sees and does who sits before the machine} */
+  public Panel panel() {
+    return new Panel(this);
+  }
+
   /** {@return where the boot processor continues when the machine wakes, or null} */
   @Nullable LaunchState resumesAt() {
     return resume.get();

@@ -116,6 +116,7 @@ public final class PcBoard {
     platform.mmio.attach(ioApic, IoApic.BASE, 4096);
     platform.mmio.attach(hpet, Hpet.BASE, Hpet.LENGTH);
     pci = new PciBus(platform.ports, platform.mmio, p.messages());
+    platform.pci = pci;
     router = new PirqRouter(platform.pic, ioApic, express ? FIRST_INPUT_Q35 : FIRST_INPUT_PC);
     pm = new AcpiPm(platform.ports, p.clock(), platform.reset::powerOff, platform.lines, SCI);
     platform.power(pm);

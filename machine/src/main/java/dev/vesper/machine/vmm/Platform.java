@@ -115,6 +115,7 @@ public final class Platform {
   private long spoke;
   @Nullable Vga screen;
   @Nullable I8042 keyboard;
+  @Nullable PciBus pci;
 
   /**
    * What every board has.
@@ -184,7 +185,9 @@ public final class Platform {
     m.ports.attach(m.reset, 0x60, 0x60);
     m.ports.attach(m.reset, 0x64, 0x64);
     m.ports.attach(m.reset, 0x92, 0x92);
-    m.ports.attach(new PciBus(m.ports, m.mmio, p.messages), 0xCF8, 0xCFF);
+    PciBus bus = new PciBus(m.ports, m.mmio, p.messages);
+    m.pci = bus;
+    m.ports.attach(bus, 0xCF8, 0xCFF);
     m.ports.attach(m.reset, 0xCF9, 0xCF9);
     return m;
   }

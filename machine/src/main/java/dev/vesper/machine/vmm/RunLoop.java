@@ -165,6 +165,19 @@ public final class RunLoop {
     return wanted;
   }
 
+  /**
+   * Takes the processor back from a vCPU that has paused in its turn, as a limit does: what happens
+   * to the machine from outside happens between turns.
+   */
+  void takeBack() {
+    HostVcpu v = paused;
+    if (v != null) {
+      v.cpu.interrupt();
+      paused = null;
+      end(v);
+    }
+  }
+
   /** Has the run come back before the next instruction; from its own thread. */
   public void pauseSoon() {
     pauseWanted = true;

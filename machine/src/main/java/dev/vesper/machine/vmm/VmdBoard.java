@@ -38,6 +38,7 @@ final class VmdBoard {
     this.parts = parts;
     platform = new Platform(parts, null, null, false);
     pci = new PciBus(platform.ports, platform.mmio, parts.messages());
+    platform.pci = pci;
   }
 
   /** {@return where vmd(8) has a guest's RAM: its devices would be from F0000000h on} */

@@ -79,7 +79,7 @@ public final class Vga extends PciDevice implements PortDevice {
   private final byte[] attributes = new byte[32];
   private final byte[] palette = new byte[768];
   private final VgaPlanes planes = new VgaPlanes(sequencer, graphics);
-  private final VgaPicture picture;
+  private final VgaPicture planar;
   private int sequencerIndex;
   private int graphicsIndex;
   private int controllerIndex;
@@ -99,7 +99,7 @@ public final class Vga extends PciDevice implements PortDevice {
     super(ID, CLASS, SUBSYSTEM, false);
     this.memory = memory;
     this.placement = placement;
-    picture = new VgaPicture(memory, planes, sequencer, graphics, controller, attributes, palette);
+    planar = new VgaPicture(memory, planes, sequencer, graphics, controller, attributes, palette);
     memoryBar(0, VIDEO_BYTES, video());
     memoryBar(2, 4096, registers());
     vbe[0] = VBE_ID;
@@ -393,8 +393,19 @@ public final class Vga extends PciDevice implements PortDevice {
    * font}
    */
   public byte @Nullable [] png() {
+    Picture p = picture();
+    return p == null ? null : Png.of(p.width(), p.height(), p.pixels());
+  }
+
+  /** {@return the same picture as a binary PPM file (netpbm, ppm(5)), or null} */
+  public byte @Nullable [] ppm() {
+    Picture p = picture();
+    return p == null ? null : p.ppm();
+  }
+
+  private @Nullable Picture picture() {
     if (!graphical()) {
-      return picture.png();
+      return planar.picture();
     }
     int w = Math.max(1, vbe[X_RESOLUTION]);
     int h = Math.max(1, vbe[Y_RESOLUTION]);
@@ -411,7 +422,7 @@ public final class Vga extends PciDevice implements PortDevice {
         pixels[y * w + x] = color(line, x * size);
       }
     }
-    return Png.of(w, h, pixels);
+    return new Picture(w, h, pixels);
   }
 
   private int color(byte[] b, int at) {

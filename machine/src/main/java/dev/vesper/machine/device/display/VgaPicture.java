@@ -91,8 +91,8 @@ final class VgaPicture {
     return entry(c | (select & 12) << 4);
   }
 
-  /** {@return the picture as a PNG file, or null if text is shown and no font has been loaded} */
-  byte @Nullable [] png() {
+  /** {@return the picture, or null if text is shown and no font has been loaded} */
+  @Nullable Picture picture() {
     int width = columns() * (graphical() ? chunky() ? 4 : 8 : characterWidth());
     int height = lines();
     if (width > LARGEST || height > LARGEST || !graphical() && !fontLoaded()) {
@@ -104,7 +104,7 @@ final class VgaPicture {
         pixels[y * width + x] = graphical() ? point(x, y / doubling()) : textPoint(x, y);
       }
     }
-    return Png.of(width, height, pixels);
+    return new Picture(width, height, pixels);
   }
 
   // ---- graphics

@@ -5,6 +5,9 @@ import dev.vesper.machine.device.MmioBus;
 import dev.vesper.machine.device.MmioDevice;
 import dev.vesper.machine.device.PortBus;
 import dev.vesper.machine.device.PortDevice;
+import dev.vesper.machine.observe.DeviceState;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.function.IntUnaryOperator;
 import org.jspecify.annotations.Nullable;
 
@@ -113,6 +116,24 @@ public final class PciBus implements PortDevice {
         d.writeConfig(INTERRUPT_LINE, 1, line.applyAsInt(f >> 3));
       }
     }
+  }
+
+  /** {@return all functions in the order of their addresses; nothing changes by that} */
+  public List<DeviceState.PciFunction> look() {
+    List<DeviceState.PciFunction> all = new ArrayList<>();
+    for (int f = 0; f < functions.length; f++) {
+      PciConfig c = functions[f];
+      if (c == null) {
+        continue;
+      }
+      byte[] config = new byte[256];
+      for (int i = 0; i < config.length; i++) {
+        config[i] = (byte) c.lookConfig(i, 1);
+      }
+      List<DeviceState.Bar> bars = c instanceof PciDevice d ? d.bars() : List.of();
+      all.add(new DeviceState.PciFunction(f >> 3, f & 7, config, bars));
+    }
+    return all;
   }
 
   private @Nullable PciConfig selected() {

@@ -5,6 +5,9 @@ import dev.vesper.machine.device.MmioBus;
 import dev.vesper.machine.device.MmioDevice;
 import dev.vesper.machine.device.PortBus;
 import dev.vesper.machine.device.PortDevice;
+import dev.vesper.machine.observe.DeviceState;
+import java.util.ArrayList;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -312,6 +315,24 @@ public abstract class PciDevice implements PciConfig {
   @Override
   public int readConfig(int at, int bytes) {
     return config.get(at, bytes);
+  }
+
+  @Override
+  public final int lookConfig(int at, int bytes) {
+    return config.get(at, bytes);
+  }
+
+  /** {@return what its base address registers map} */
+  final List<DeviceState.Bar> bars() {
+    List<DeviceState.Bar> all = new ArrayList<>();
+    for (Bar b : bars) {
+      if (b != null) {
+        all.add(
+            new DeviceState.Bar(
+                b.register, b.kind == Kind.IO, b.kind == Kind.WIDE, b.mapped, b.size));
+      }
+    }
+    return all;
   }
 
   @Override
