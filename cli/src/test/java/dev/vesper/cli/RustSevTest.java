@@ -57,8 +57,7 @@ final class RustSevTest {
   private static final Pattern BIT = Pattern.compile("([A-Z0-9_]+): .*");
 
   private static final int POLICY_BITS = 26;
-  private static final int ABI_BYTES = 2;
-  private static final int IGNORED = -1;
+  private static final int OUTSIDE = -1;
 
   @TempDir Path dir;
 
@@ -219,8 +218,8 @@ final class RustSevTest {
             .filter(f -> at >= f.offset() && at < f.offset() + f.bytes())
             .mapToInt(f -> at - f.offset())
             .findFirst()
-            .orElse(IGNORED);
-    return tcb != IGNORED && (p == SnpProduct.TURIN ? tcb >= 4 && tcb < 7 : tcb >= 2 && tcb < 6);
+            .orElse(OUTSIDE);
+    return tcb != OUTSIDE && (p == SnpProduct.TURIN ? tcb >= 4 && tcb < 7 : tcb >= 2 && tcb < 6);
   }
 
   @Test
@@ -258,7 +257,7 @@ final class RustSevTest {
     }
   }
 
-  /** Products have their names in certificates, which the library does not read, not their keys. */
+  /** Test chains of different products have the same keys, and the library reads no names. */
   @Test
   void itRefusesReportsAndCertificatesOfOthers() throws Exception {
     RustSev rust = RustSev.build();
