@@ -76,6 +76,40 @@ final class GdbScriptTest {
     assertThat(ended[0].status()).isEqualTo(Outcome.QUIT);
   }
 
+  /** As Linux's scripts/gdb, GEF and pwndbg tell by Python what they are connected to. */
+  @Test
+  void scriptsTakeTheTargetForQemu() throws Exception {
+    Outcome[] ended = new Outcome[1];
+    String said =
+        RealGdb.session(
+            dir,
+            MachineSpec.builder(SevMode.ES, FlatGuest.image("on: jmp on"), b -> {})
+                .memoryBytes(64 << 20)
+                .processors(2)
+                .build(),
+            """
+            python
+            def ask(line):
+                return gdb.execute(line, to_string=True)
+            print("probe_qemu:", ask("monitor info version") != "")
+            print("probe_kgdb:", "shadowCPU" in ask("info thread 1"))
+            print("cpu:", gdb.selected_thread().num - 1)
+            ask("thread 2")
+            print("cpu:", gdb.selected_thread().num - 1)
+            print("sstepbits:", "ENABLE=" in ask("maintenance packet Qqemu.sstepbits"))
+            print("offsets:", 'received: ""' in ask("maintenance packet qOffsets"))
+            print("kvm:", "enabled" in ask("monitor info kvm"))
+            print("vmware:", "Dump hidden register" in ask("monitor help r"))
+            end
+            kill
+            """,
+            ended);
+    assertThat(said)
+        .contains("probe_qemu: True", "probe_kgdb: False", "cpu: 0\n", "cpu: 1\n")
+        .contains("sstepbits: True", "offsets: True", "kvm: False", "vmware: False");
+    assertThat(ended[0].status()).isEqualTo(Outcome.QUIT);
+  }
+
   /** Loads bytes 0 to 63, says so at 300200, stores what it finds then, and says so at 300208. */
   private static final String VECTORS =
       """
