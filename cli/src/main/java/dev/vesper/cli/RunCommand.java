@@ -246,7 +246,7 @@ final class RunCommand implements Options.Command {
     Ending ending = new Ending();
     OutputLimit limit = new OutputLimit(said.maxOutput);
     // Before anything is made that would be left behind.
-    try (Signals signals = said.sandbox.isAlone() ? new Signals(ending) : null;
+    try (Signals signals = said.sandbox.isAlone() ? new Signals(ending, halt()) : null;
         Shares shares = new Shares(said.share, said.read(), said.written());
         Outputs outputs = new Outputs();
         SerialLine line =
@@ -345,6 +345,9 @@ final class RunCommand implements Options.Command {
       InputLog heardBefore = inputs(whole);
       whole = heardBefore == null ? whole : whole.toBuilder().inputs(heardBefore).build();
       Machine first = begin(whole, names, ending);
+      if (signals != null) {
+        signals.launched();
+      }
       if (said.verbose) {
         first.launchCommands().forEach(c -> Terminal.err("[launch] " + c));
       }
