@@ -47,7 +47,14 @@ final class SnpRunTest {
     Files.write(
         dir.resolve("kernel"),
         FlatGuest.image(
-            "mov rax, 0x83\nvc: mov rcx, cr3\nadd rcx, 0x2000\nbtr qword [rcx+0x10], 51\nmov rcx, cr3\nmov cr3, rcx\nat: mov [0x500000], rax\njmp at"));
+            "mov rax, 0x83\n"
+                + "vc: mov rcx, cr3\n"
+                + "add rcx, 0x2000\n"
+                + "btr qword [rcx+0x10], 51\n"
+                + "mov rcx, cr3\n"
+                + "mov cr3, rcx\n"
+                + "at: mov [0x500000], rax\n"
+                + "jmp at"));
     Files.write(dir.resolve("id.pem"), pem("77"));
     Files.write(dir.resolve("author.pem"), pem("78"));
     CommandResult r =
@@ -157,18 +164,23 @@ final class SnpRunTest {
         "--sev es -kernel $kernel --rmp strict | --rmp is for --sev snp",
         "--sev snp -kernel $kernel --rmp lazy | --rmp takes kvm or strict, not 'lazy'",
         "--sev snp -kernel $kernel --rmp-2m 1 | --rmp-2m takes on or off, not '1'",
-        "--sev snp -kernel $kernel --hv-features tio | takes apic-id-list and multi-vmpl, not 'tio'",
+        "--sev snp -kernel $kernel --hv-features tio | takes apic-id-list and multi-vmpl, not"
+            + " 'tio'",
         "--sev snp -kernel $kernel --guest-features 2 | bit 0 (SNPActive) is always set",
         "--sev snp -kernel $kernel --guest-features 101 | VmplSSS (0x100) is not supported",
-        "--sev snp -cpu EPYC-Milan,-secure-tsc -kernel $kernel --guest-features 201 | EPYC-Milan has"
-            + " no SecureTSC, which SEV_FEATURES ask for (0x200): take -cpu EPYC-Milan or EPYC-Genoa",
-        "--sev snp -kernel $kernel --tsc-frequency 2000000000 | give it with --guest-features 0x201",
+        "--sev snp -cpu EPYC-Milan,-secure-tsc -kernel $kernel --guest-features 201 | EPYC-Milan"
+            + " has no SecureTSC, which SEV_FEATURES ask for (0x200): take -cpu EPYC-Milan or"
+            + " EPYC-Genoa",
+        "--sev snp -kernel $kernel --tsc-frequency 2000000000 | give it with --guest-features"
+            + " 0x201",
         "--sev snp -kernel $kernel --guest-features 201 --tsc-frequency 999999 | not '999999'",
-        "--sev snp -kernel $kernel --guest-features 201 --tsc-frequency 2G | takes hertz from 1000000",
+        "--sev snp -kernel $kernel --guest-features 201 --tsc-frequency 2G | takes hertz from"
+            + " 1000000",
         "--sev snp -kernel $kernel --id-block AA | --id-block: an ID block has 96 bytes, not 1",
         "--sev snp -kernel $kernel --id-block ! | --id-block takes bytes in base64",
         "--sev snp -kernel $kernel --id-auth AA | give it with --id-block",
-        "--sev snp -kernel $kernel --author-key-enabled on | give the key's signature with --id-auth",
+        "--sev snp -kernel $kernel --author-key-enabled on | give the key's signature with"
+            + " --id-auth",
         "--sev snp -kernel $kernel --host-data AA | --host-data: it has 32 bytes, not 1",
         "--sev snp -kernel $kernel --guest-visible-workarounds AAAA | it has 16 bytes, not 3",
         "--sev es -kernel $kernel --svsm on | --svsm is for --sev snp",
@@ -248,5 +260,16 @@ final class SnpRunTest {
     CommandResult r = run("--measure-only --certs $pipe");
     assertThat(r.status()).as(r.err()).isZero();
     writer.join();
+  }
+
+  /** A kernel may be made for SEV-SNP alone. */
+  @ParameterizedTest
+  @CsvSource({"snp, -v shows", "es, try --sev off"})
+  void theAdviceForATripleFaultFitsTheMode(String mode, String advice) throws IOException {
+    Files.write(dir.resolve("dies"), FlatGuest.image("mov eax, 1\ncpuid\nhlt"));
+    CommandResult r = vesper("run --sev " + mode + " -m 16M -serial none -kernel $dies");
+    assertThat(r.status()).as(r.err()).isEqualTo(5);
+    assertThat(r.err()).contains("triple fault", advice);
+    assertThat(r.err().contains("--sev off")).isEqualTo(mode.equals("es"));
   }
 }
