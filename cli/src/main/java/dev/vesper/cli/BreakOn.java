@@ -9,6 +9,7 @@ import dev.vesper.machine.observe.check.Rule;
 import dev.vesper.machine.spec.Outcome;
 import java.util.EnumSet;
 import java.util.List;
+import java.util.Objects;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -48,7 +49,7 @@ final class BreakOn {
     }
     Set<Rule> rules = EnumSet.noneOf(Rule.class);
     if (!names.contains(ANY)) {
-      names.forEach(n -> rules.add(Rule.of(n)));
+      names.forEach(n -> rules.add(Objects.requireNonNull(Rule.of(n))));
     }
     BreachStop s = new BreachStop(c, rules);
     if (debugger == null) {

@@ -18,8 +18,11 @@ final class SignalsTest {
   void aLaunchThatDoesNotEndEndsWithTheProcess() throws Exception {
     Ending ending = new Ending();
     CompletableFuture<Integer> halted = new CompletableFuture<>();
+    CompletableFuture<String> hurried = new CompletableFuture<>();
     try (Signals s = new Signals(ending, halted::complete)) {
+      s.hurry(() -> hurried.complete("hurried"));
       Signal.raise(new Signal("HUP"));
+      assertThat(hurried.get(30, TimeUnit.SECONDS)).isEqualTo("hurried");
       assertThat(halted.get(30, TimeUnit.SECONDS)).isEqualTo(SIGHUP);
       assertThat(ending.isWanted()).isTrue();
     }

@@ -3,6 +3,7 @@ package dev.vesper.cli.gdb;
 import dev.vesper.cli.gdb.Client.Said;
 import dev.vesper.machine.Machine;
 import dev.vesper.machine.Stop;
+import dev.vesper.machine.Until;
 import dev.vesper.machine.VcpuView;
 import dev.vesper.machine.observe.check.Checker;
 import dev.vesper.machine.observe.format.Visible;
@@ -200,7 +201,9 @@ public final class GdbServer implements Closeable {
 
   private Stop move(Machine m, Monitor now, Resume how) {
     if (!how.isStep()) {
-      return m.run(breach == null ? now.stops().until() : now.stops().until().or(breach.until()));
+      BreachStop b = breach;
+      Until u = now.stops().until();
+      return m.run(b == null ? u : u.or(b.until()));
     }
     VcpuView v = m.observer().vcpu(how.step());
     long before = v.instructions();
@@ -371,7 +374,8 @@ public final class GdbServer implements Closeable {
       }
       case Stop.Happened h -> {
         Stub st = stub;
-        String found = breach == null ? null : breach.found();
+        BreachStop b = breach;
+        String found = b == null ? null : b.found();
         String why = found != null ? found : Objects.requireNonNull(monitor).stops().why();
         if (st != null && awaited) {
           st.show("vesper: " + why + "\n");
