@@ -6,6 +6,7 @@ import dev.vesper.guest.Locore;
 import dev.vesper.machine.hostile.ScriptParser;
 import dev.vesper.machine.hostile.ScriptReport;
 import dev.vesper.machine.observe.Event;
+import dev.vesper.machine.spec.Hardware;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.Outcome;
 import dev.vesper.machine.spec.SevMode;
@@ -210,7 +211,8 @@ final class HostileActionsTest {
     Ran lost = run(SevMode.ES, MEMORY, inject, "when read 0x204000 in delivering", " drop-event");
     assertRead(lost, NEW, OTHER);
     assertThat(lost.report().firings().getLast().what()).isEqualTo("event 0x80000306 dropped");
-    Ran kept = run(SevMode.ES, MEMORY, inject, "when read 0x204000 in delivering", " note nothing = 0");
+    Ran kept =
+        run(SevMode.ES, MEMORY, inject, "when read 0x204000 in delivering", " note nothing = 0");
     assertThat(kept.end.status()).as("#UD").isEqualTo((0x46 << 1 | 1) & 0xFF);
   }
 
@@ -333,6 +335,20 @@ final class HostileActionsTest {
     assertThat(r.gpr(14)).isEqualTo(0xC001_CAFEL);
     Ran ended = run(SevMode.ES, DEVICES, "when vmgexit IOIO", " out 0xf4 u8 = 5");
     assertThat(ended.end.guestValue()).isEqualTo(5);
+  }
+
+  @Test
+  void filesOfTheFirmwaresAreChanged() throws Exception {
+    Ran r =
+        run(
+            HostileScriptTest.spec(SevMode.ES, CLOCK)
+                .hardware(Hardware.NONE.withBoard(Hardware.Board.PC)),
+            "when entry 1 times 3",
+            " fw-cfg \"etc/e820\" at 1 = \"4142\"",
+            " fw-cfg \"etc/e820\" at 99999 = \"00\"");
+    assertThat(r.report().firings().getFirst().what())
+        .isEqualTo("fw_cfg etc/e820 changed at 0x1; fw_cfg has no file etc/e820 with bytes there");
+    assertThat(r.end.status()).as(r.end.reason()).isEqualTo(1);
   }
 
   @Test

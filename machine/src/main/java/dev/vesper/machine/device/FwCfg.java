@@ -8,6 +8,7 @@ import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
 import java.util.Arrays;
 import java.util.HashMap;
+import java.util.LinkedHashMap;
 import java.util.Map;
 import java.util.TreeMap;
 import java.util.function.Supplier;
@@ -53,6 +54,9 @@ public final class FwCfg implements PortDevice, OwnState {
   private final transient Map<Integer, byte[]> items = new TreeMap<>();
   private final transient Map<String, Supplier<byte[]>> files = new TreeMap<>();
   private final transient Map<Integer, Supplier<byte[]>> late = new HashMap<>();
+
+  /** By file: what was replaced, by offset, the last one last. */
+  private final Map<String, Map<Integer, byte[]>> replaced = new HashMap<>();
 
   /** The item that is selected, whose bytes are never changed. */
   private transient byte[] item = {};
@@ -117,19 +121,31 @@ public final class FwCfg implements PortDevice, OwnState {
    * @return false if there is no such file, or the bytes would not follow what it has
    */
   public boolean replace(String name, int offset, byte[] bytes) {
-    Supplier<byte[]> was = files.get(name);
-    if (was == null || offset < 0 || offset > was.get().length) {
+    Supplier<byte[]> own = files.get(name);
+    if (own == null || offset < 0 || offset > own.get().length) {
       return false;
     }
-    file(
-        name,
-        () -> {
-          byte[] all = was.get();
-          byte[] b = Arrays.copyOf(all, Math.max(all.length, offset + bytes.length));
-          System.arraycopy(bytes, 0, b, offset, bytes.length);
-          return b;
-        });
+    Map<Integer, byte[]> all = replaced.get(name);
+    if (all == null) {
+      Map<Integer, byte[]> patches = new LinkedHashMap<>();
+      replaced.put(name, patches);
+      file(name, () -> patched(own.get(), patches));
+      all = patches;
+    }
+    // What was replaced last is seen, however often that is done.
+    all.remove(offset);
+    all.put(offset, bytes.clone());
     return true;
+  }
+
+  private static byte[] patched(byte[] own, Map<Integer, byte[]> patches) {
+    byte[] b = own.clone();
+    for (Map.Entry<Integer, byte[]> p : patches.entrySet()) {
+      int end = p.getKey() + p.getValue().length;
+      b = end > b.length ? Arrays.copyOf(b, end) : b;
+      System.arraycopy(p.getValue(), 0, b, p.getKey(), p.getValue().length);
+    }
+    return b;
   }
 
   private byte[] directory() {

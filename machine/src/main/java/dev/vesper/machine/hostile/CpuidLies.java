@@ -30,6 +30,12 @@ final class CpuidLies {
         said.append(' ').append(f).append(" = 0x").append(Long.toHexString(n));
       }
     }
+    // The same again takes the earlier one's place, however often it comes.
+    lies.removeIf(
+        l ->
+            l.leaf == a.leaf()
+                && l.subleaf == a.subleaf()
+                && registers.keySet().containsAll(l.registers.keySet()));
     lies.add(new Lie(a.leaf(), a.subleaf(), registers));
     return said.toString();
   }

@@ -166,7 +166,7 @@ public sealed interface LawfulAction extends Action {
   /** Sends a SIPI to a vCPU. */
   record Sipi(int vcpu, int vector) implements LawfulAction {}
 
-  /** Passes over the next interrupts or SIPIs that would have a vCPU run again. */
+  /** Passes over the next SIPIs to a vCPU, whoever sends them. */
   record SkipWake(int vcpu, int times) implements LawfulAction {}
 
   /** Has a vCPU's save area be what it was before this VMRUN, when that has exited. */

@@ -45,6 +45,7 @@ public final class ScriptRunner {
   private final Map<Integer, Integer> events = new HashMap<>();
   private final Map<Integer, Integer> requests = new HashMap<>();
   private final Map<Place, Long> resolved = new HashMap<>();
+  private final boolean hears;
   private int entries;
   private String state = Script.START;
 
@@ -75,6 +76,7 @@ public final class ScriptRunner {
     verdicts = new Verdicts(script);
     left = script.rules().stream().mapToLong(Rule::times).toArray();
     positions = new int[left.length];
+    hears = hasTrigger(Trigger.ConsoleText.class) || verdicts.wantsConsole();
     ask();
     update();
   }
@@ -407,6 +409,9 @@ public final class ScriptRunner {
 
   /** The console has said a byte. */
   public void console(int b) {
+    if (!hears) {
+      return;
+    }
     String line = console.put(b);
     verdicts.said(line);
     List<Rule> rules =

@@ -20,25 +20,26 @@ final class ValueReader {
   private ValueReader() {}
 
   static HostValue value(ScriptLine line) throws ScriptException {
-    return value(line, 0);
+    return value(line, 0, new int[1]);
   }
 
-  /** Operators are taken from the left to the right, each as strong as the others. */
-  private static HostValue value(ScriptLine line, int depth) throws ScriptException {
+  /**
+   * Operators are taken from the left to the right, each as strong as the others.
+   *
+   * @param parts how many there are so far
+   */
+  private static HostValue value(ScriptLine line, int depth, int[] parts) throws ScriptException {
     if (depth > DEEPEST) {
       throw line.error(line.peek(), "this is deeper than " + DEEPEST + " levels");
     }
-    HostValue v = term(line, depth);
-    for (int parts = 1; ; parts++) {
+    HostValue v = term(line, depth, parts);
+    for (; ; ) {
       HostValue.Operator o = operator(line.peek());
       if (o == null) {
         return v;
       }
-      if (parts > MOST_PARTS) {
-        throw line.error(line.peek(), "a value has at most " + MOST_PARTS + " parts");
-      }
       line.next();
-      v = new HostValue.Binary(o, v, term(line, depth));
+      v = new HostValue.Binary(o, v, term(line, depth, parts));
     }
   }
 
@@ -49,20 +50,23 @@ final class ValueReader {
         .orElse(null);
   }
 
-  private static HostValue term(ScriptLine line, int depth) throws ScriptException {
+  private static HostValue term(ScriptLine line, int depth, int[] parts) throws ScriptException {
     Token t = line.peek();
+    if (++parts[0] > MOST_PARTS) {
+      throw line.error(t, "a value has at most " + MOST_PARTS + " parts");
+    }
     if (t.kind() == Token.Kind.NUMBER) {
       return HostValue.of(line.next().value());
     }
     if (line.skip("(")) {
-      HostValue v = value(line, depth + 1);
+      HostValue v = value(line, depth + 1, parts);
       line.require(")");
       return v;
     }
     String word = line.word("a value");
     Integer width = WIDTHS.get(word);
     if (width != null && line.skip("[")) {
-      HostValue at = value(line, depth + 1);
+      HostValue at = value(line, depth + 1, parts);
       line.require("]");
       return new HostValue.Bus(at, width);
     }

@@ -26,6 +26,10 @@ final class Verdicts {
     return script.expectations().stream().anyMatch(Expectation.Terminated.class::isInstance);
   }
 
+  boolean wantsConsole() {
+    return script.expectations().stream().anyMatch(Expectation.Console.class::isInstance);
+  }
+
   void fired(Firing f) {
     counts[f.rule() - 1]++;
     if (firings.size() < ScriptReport.MOST) {
