@@ -2,6 +2,7 @@ package dev.vesper.machine;
 
 import dev.vesper.machine.device.disk.Disk;
 import dev.vesper.machine.device.disk.DiskFile;
+import dev.vesper.machine.device.disk.OverlayDisk;
 import dev.vesper.machine.device.net.Loopback;
 import dev.vesper.machine.device.net.Network;
 import dev.vesper.machine.device.net.Outside;
@@ -161,6 +162,26 @@ public final class HardwareOptions {
     DriveWords d = DriveWords.of(name, option);
     return new Hardware.Drive(
         disk(d.path, d.format, d.readOnly, (d.forget || snapshot) && !d.cdRom, notices),
+        d.virtio,
+        d.cdRom && !d.virtio,
+        d.bootIndex);
+  }
+
+  /**
+   * Opens a disk whose image is only read: what a guest writes to it is part of the machine, which
+   * snapshots need.
+   *
+   * @param name of the option, for messages
+   * @param notices is told in a line what the user should know while the guest runs
+   */
+  public static Hardware.Drive keptDrive(String name, String option, Consumer<String> notices) {
+    DriveWords d = DriveWords.of(name, option);
+    Disk image = disk(d.path, d.format, true, false, notices);
+    return new Hardware.Drive(
+        d.readOnly
+            ? image
+            : new OverlayDisk(
+                image, OverlayDisk.MOST_BYTES, n -> notices.accept(d.path + ": " + n)),
         d.virtio,
         d.cdRom && !d.virtio,
         d.bootIndex);

@@ -12,7 +12,10 @@ import dev.vesper.machine.boot.SymbolFile;
 import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuObserver;
 import dev.vesper.machine.cpu.Unimplemented;
+import dev.vesper.machine.device.disk.Disk;
+import dev.vesper.machine.device.disk.OverlayDisk;
 import dev.vesper.machine.device.display.Vga;
+import dev.vesper.machine.device.net.Network;
 import dev.vesper.machine.foreign.Damaged;
 import dev.vesper.machine.host.HostMemory;
 import dev.vesper.machine.host.HypervisorProgram;
@@ -40,6 +43,7 @@ import dev.vesper.machine.sev.GuestRegisters;
 import dev.vesper.machine.sev.Vmcb;
 import dev.vesper.machine.snapshot.MachineDescription;
 import dev.vesper.machine.spec.BootException;
+import dev.vesper.machine.spec.Hardware;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.Outcome;
 import dev.vesper.machine.spec.SevMode;
@@ -52,10 +56,12 @@ import dev.vesper.machine.trace.Tracer;
 import dev.vesper.machine.vmm.RunLoop;
 import java.io.Closeable;
 import java.io.IOException;
-import java.io.InputStream;
 import java.io.OutputStream;
+import java.nio.channels.Channels;
+import java.nio.channels.SeekableByteChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
@@ -712,6 +718,10 @@ public final class Machine implements AutoCloseable {
     if (ended != null || parts.host.outcome() != null) {
       throw new IllegalStateException("the guest has come to its end");
     }
+    String lack = lackOfSnapshots();
+    if (lack != null) {
+      throw new IllegalStateException(lack);
+    }
     Snapshot.write(parts, roots(), description(), to);
   }
 
@@ -724,7 +734,32 @@ public final class Machine implements AutoCloseable {
     return all;
   }
 
-  private MachineDescription description() {
+  /**
+   * {@return why the machine cannot be {@linkplain #save saved}, whatever it does, or null} What is
+   * outside of it, and changes, is in no file.
+   */
+  public @Nullable String lackOfSnapshots() {
+    Hardware h = spec.hardware();
+    if (!h.shares().isEmpty()) {
+      return "the shared folder "
+          + h.shares().get(0).tag()
+          + " is outside of the machine, and a snapshot cannot hold it";
+    }
+    if (h.networks().stream().anyMatch(Network::live)) {
+      return "a network leads out of the machine, and a snapshot cannot hold its connections";
+    }
+    for (Hardware.Drive d : h.drives()) {
+      Disk disk = d.disk();
+      if (!disk.readOnly() && !(disk instanceof OverlayDisk)) {
+        return "the disk "
+            + disk.name()
+            + " is written to, and a snapshot cannot hold it: put an OverlayDisk over it";
+      }
+    }
+    return null;
+  }
+
+  private MachineDescription description() throws IOException {
     return MachineDescription.of(spec, launchDigest(), instructions(), virtualTime());
   }
 
@@ -739,18 +774,31 @@ public final class Machine implements AutoCloseable {
    * @throws IllegalStateException if the machine has run
    */
   public void load(Path file) throws IOException, SnapshotException {
+    try (SeekableByteChannel c = Files.newByteChannel(file, StandardOpenOption.READ)) {
+      load(c);
+    }
+  }
+
+  /**
+   * Has the machine be what another one was, as {@link #load(Path)} does.
+   *
+   * @param file is read from its beginning, and not closed
+   */
+  public void load(SeekableByteChannel file) throws IOException, SnapshotException {
     requireWhole();
     if (started) {
       throw new IllegalStateException("a snapshot is read into a machine that has not run");
     }
+    String lack = lackOfSnapshots();
+    if (lack != null) {
+      throw new IllegalStateException(lack);
+    }
     try {
-      try (InputStream in = Files.newInputStream(file)) {
-        Snapshot.verify(description(), in);
-      }
+      file.position(0);
+      Snapshot.verify(description(), Channels.newInputStream(file));
       broken = "its snapshot could not be read";
-      try (InputStream in = Files.newInputStream(file)) {
-        Snapshot.read(parts, roots(), in);
-      }
+      file.position(0);
+      Snapshot.read(parts, roots(), Channels.newInputStream(file));
       broken = null;
     } catch (Damaged e) {
       throw new SnapshotException(e.getMessage());

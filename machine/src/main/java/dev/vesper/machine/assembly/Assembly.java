@@ -13,6 +13,7 @@ import dev.vesper.machine.cpu.emit.NativeCode;
 import dev.vesper.machine.cpu.emit.NativeXex;
 import dev.vesper.machine.cpu.interp.Interpreter;
 import dev.vesper.machine.cpu.jit.RegionTranslator;
+import dev.vesper.machine.device.disk.OverlayDisk;
 import dev.vesper.machine.host.GuestRam;
 import dev.vesper.machine.host.NestedPaging;
 import dev.vesper.machine.igvm.IgvmFile;
@@ -61,6 +62,10 @@ public final class Assembly {
   public final List<Cpu> cpus = new ArrayList<>();
   public final List<VirtualCpu> vcpus = new ArrayList<>();
   public final Hypervisor host;
+
+  /** What guests have written to disks whose images stay as they are. */
+  private final List<OverlayDisk> overlays;
+
   public final transient LoadedGuest guest;
   public final Profile profile;
 
@@ -115,6 +120,7 @@ public final class Assembly {
   public Assembly(MachineSpec o, IntConsumer console) throws BootException {
     profile = Profile.named(o.profile());
     check(o, profile);
+    overlays = overlays(o.hardware());
     CpuModel model = CpuModel.named(o.cpuModel());
     if (o.mode() == SevMode.SNP && !model.hasSnp()) {
       throw new IllegalArgumentException(withoutSnp(model));
@@ -224,6 +230,14 @@ public final class Assembly {
     if (out.opens()) {
       to.accept(b);
     }
+  }
+
+  private static List<OverlayDisk> overlays(Hardware h) {
+    return h.drives().stream()
+        .map(Hardware.Drive::disk)
+        .filter(OverlayDisk.class::isInstance)
+        .map(OverlayDisk.class::cast)
+        .toList();
   }
 
   /**

@@ -1,11 +1,13 @@
 package dev.vesper.machine.snapshot;
 
+import dev.vesper.machine.device.disk.Disk;
 import dev.vesper.machine.foreign.Damaged;
 import dev.vesper.machine.observe.Producer;
 import dev.vesper.machine.observe.format.Json;
 import dev.vesper.machine.observe.format.JsonTree;
 import dev.vesper.machine.spec.Hardware;
 import dev.vesper.machine.spec.MachineSpec;
+import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
@@ -28,6 +30,12 @@ public final class MachineDescription {
   /** What differs from run to run. */
   private static final List<String> PASSING = List.of(WRITER, INSTRUCTIONS, TIME);
 
+  private static final String DRIVE = "drive ";
+  private static final String IMAGE_OF = "image of drive ";
+
+  /** What a drive's image is called, which may be another name each time. */
+  private static final String FILE_OF = "file of drive ";
+
   private final Map<String, String> words;
 
   private MachineDescription(Map<String, String> words) {
@@ -39,9 +47,10 @@ public final class MachineDescription {
    *
    * @param launchDigest in hex, empty without SEV
    * @param virtualTime in nanoseconds
+   * @throws IOException if a disk's image cannot be read
    */
   public static MachineDescription of(
-      MachineSpec s, String launchDigest, long instructions, long virtualTime) {
+      MachineSpec s, String launchDigest, long instructions, long virtualTime) throws IOException {
     Map<String, String> w = new LinkedHashMap<>();
     w.put(WRITER, "Vesper " + Producer.VERSION);
     w.put(INSTRUCTIONS, Long.toString(instructions));
@@ -68,11 +77,15 @@ public final class MachineDescription {
     return new MachineDescription(w);
   }
 
-  private static void hardware(Map<String, String> w, Hardware h) {
+  private static void hardware(Map<String, String> w, Hardware h) throws IOException {
     w.put("-machine", h.board().name().toLowerCase(java.util.Locale.ROOT));
-    w.put(
-        "drives",
-        h.drives().stream().map(MachineDescription::drive).collect(Collectors.joining(", ")));
+    w.put("drives", Integer.toString(h.drives().size()));
+    for (int i = 0; i < h.drives().size(); i++) {
+      Disk d = h.drives().get(i).disk();
+      w.put(DRIVE + (i + 1), drive(h.drives().get(i)));
+      w.put(FILE_OF + (i + 1), d.name());
+      w.put(IMAGE_OF + (i + 1), d.fingerprint());
+    }
     w.put("networks", Integer.toString(h.networks().size()));
     w.put("virtio console", h.virtioConsole() ? "on" : "off");
     w.put("shares", h.shares().stream().map(Hardware.Share::tag).collect(Collectors.joining(", ")));
@@ -126,8 +139,20 @@ public final class MachineDescription {
   /** {@return how a machine differs from this one, in words for a user, or null if it does not} */
   public @Nullable String difference(MachineDescription other) {
     for (Map.Entry<String, String> e : words.entrySet()) {
-      String there = other.words.get(e.getKey());
-      if (!PASSING.contains(e.getKey()) && !e.getValue().equals(there)) {
+      String key = e.getKey();
+      String there = other.words.get(key);
+      boolean passing = PASSING.contains(key) || key.startsWith(FILE_OF);
+      if (!passing && !e.getValue().equals(there)) {
+        if (key.startsWith(IMAGE_OF) && there != null) {
+          String file = other.words.getOrDefault(FILE_OF + key.substring(IMAGE_OF.length()), "");
+          return "it needs the "
+              + key
+              + (file.isEmpty() ? "" : ", " + file + ",")
+              + " as it was, and that has changed since: then "
+              + e.getValue()
+              + ", now "
+              + there;
+        }
         return "it is of a machine with "
             + e.getKey()
             + " "

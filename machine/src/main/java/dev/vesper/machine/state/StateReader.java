@@ -97,11 +97,9 @@ public final class StateReader {
       throw new Damaged("its state ends within an object");
     } catch (ReflectiveOperationException e) {
       throw new Damaged("its state has what this version has not: " + e.getMessage());
-    } catch (ClassCastException
-        | IllegalArgumentException
-        | UnsupportedOperationException
-        | IndexOutOfBoundsException
-        | NullPointerException e) {
+    } catch (Damaged e) {
+      throw e;
+    } catch (RuntimeException | LinkageError e) {
       throw new Damaged("its state is none of such a machine: " + e.getMessage());
     }
   }
@@ -581,6 +579,9 @@ public final class StateReader {
   private @Nullable Object inField(int number, int field) throws IllegalAccessException {
     Object o = objects.get(number);
     ClassState c = read.get(number).type;
+    if (c.kind == ClassState.Kind.REFERENCES) {
+      return Array.get(o, field);
+    }
     int paths = c.paths.length;
     Field f = field < paths ? c.paths[field] : c.references[field - paths];
     return f.get(o);

@@ -20,7 +20,10 @@ public final class StateWriter {
   private final Map<Object, Integer> numbers = new IdentityHashMap<>();
   private final Map<Class<?>, Integer> classes = new LinkedHashMap<>();
 
-  /** Where things without state are, that are in a field of one object and known to another. */
+  /**
+   * Where things without state are, that are in a field of one object, or in an array, and known to
+   * another.
+   */
   private final Map<Object, long[]> fields = new IdentityHashMap<>();
 
   private StateWriter(StateImage image) {
@@ -45,8 +48,10 @@ public final class StateWriter {
       Node n = image.nodes.get(i);
       numbers.put(n.object(), i);
       note(i, n.paths(), 0);
-      if (n.type().kind == ClassState.Kind.OBJECT) {
-        note(i, n.references(), n.type().paths.length);
+      switch (n.type().kind) {
+        case OBJECT -> note(i, n.references(), n.type().paths.length);
+        case REFERENCES -> note(i, n.references(), 0);
+        default -> {}
       }
     }
     ByteArrayOutputStream body = new ByteArrayOutputStream();

@@ -70,7 +70,7 @@ final class AhciPort {
   private static final long COMMAND_COST = 4096;
 
   private final HostView memory;
-  private final @Nullable Disk disk;
+  private final transient @Nullable Disk disk;
   private final @Nullable CdRom cd;
   private final DeviceWork work;
 
@@ -93,6 +93,9 @@ final class AhciPort {
 
   /** A command of which a part is done. */
   private @Nullable Command begun;
+
+  /** Sectors that the command under way has moved. */
+  private int done;
 
   private final byte[] buffer;
 
@@ -308,7 +311,7 @@ final class AhciPort {
       runPacket(cd, slot, fis, t, packet ? fetch(table + PACKET_AT, CdRom.PACKET) : null, d);
       return;
     }
-    Command c = new Command(slot, fis, t);
+    Command c = Command.of(slot, fis, t);
     if (c.count > 0) {
       begin(c, d);
     } else {
@@ -326,27 +329,28 @@ final class AhciPort {
   private void runPacket(
       CdRom drive, int slot, byte[] fis, Transfer t, byte @Nullable [] packet, Disk d) {
     if ((fis[2] & 0xFF) != PACKET_COMMAND || packet == null) {
-      Command c = new Command(slot, fis, t, 0, 0);
+      Command c = Command.packet(slot, fis, t, 0, 0);
       finish(c, packet == null && executeOnCd(c, drive));
       return;
     }
     CdRom.Answer a = drive.execute(packet);
     byte[] data = a.data();
     int perBlock = CdRom.BLOCK / SECTOR;
-    Command c = new Command(slot, fis, t, a.block() * perBlock, a.blocks() * perBlock);
+    Command c = Command.packet(slot, fis, t, a.block() * perBlock, a.blocks() * perBlock);
     if (data == null) {
       finish(c, false);
     } else if (c.count > 0) {
+      done = 0;
       goOn(c, d);
     } else {
-      finish(c, data.length == 0 || t.store(data, data.length));
+      finish(c, data.length == 0 || t.store(this, data, data.length));
     }
   }
 
   /** Executes a command that is no packet; {@return whether it is one} */
   private boolean executeOnCd(Command c, CdRom drive) {
     return switch (c.code) {
-      case 0xA1 -> c.memory.store(packetIdentity(), SECTOR);
+      case 0xA1 -> c.memory.store(this, packetIdentity(), SECTOR);
       // Settings and power states that make no difference here.
       case 0xEF, 0xE0, 0xE1, 0xE2, 0xE3, 0xE6 -> true;
       case 0xE5 -> {
@@ -368,6 +372,7 @@ final class AhciPort {
   }
 
   private void begin(Command c, Disk d) {
+    done = 0;
     if (c.sector > d.sectors() || c.count > d.sectors() - c.sector || c.write && d.readOnly()) {
       finish(c, false);
     } else {
@@ -380,8 +385,8 @@ final class AhciPort {
     begun = null;
     boolean fine = true;
     try {
-      while (fine && c.done < c.count) {
-        if (c.done > 0 && work.spent()) {
+      while (fine && done < c.count) {
+        if (done > 0 && work.spent()) {
           begun = c;
           return;
         }
@@ -397,20 +402,20 @@ final class AhciPort {
   }
 
   private boolean move(Command c, Disk d) throws IOException {
-    int n = Math.min(c.count - c.done, TOGETHER);
+    int n = Math.min(c.count - done, TOGETHER);
     long before = d.work() + c.memory.cost();
     boolean fine;
     if (c.write) {
-      fine = c.memory.fetch(buffer, n * SECTOR);
+      fine = c.memory.fetch(this, buffer, n * SECTOR);
       if (fine) {
-        d.write(c.sector + c.done, buffer, n * SECTOR);
+        d.write(c.sector + done, buffer, n * SECTOR);
       }
     } else {
-      d.read(c.sector + c.done, buffer, n * SECTOR);
-      fine = c.memory.store(buffer, n * SECTOR);
+      d.read(c.sector + done, buffer, n * SECTOR);
+      fine = c.memory.store(this, buffer, n * SECTOR);
     }
     work.spend(d.work() + c.memory.cost() - before);
-    c.done += n;
+    done += n;
     return fine;
   }
 
@@ -510,14 +515,14 @@ final class AhciPort {
   }
 
   /** Executes a command that moves no sectors; {@return whether it is one} */
-  private static boolean execute(Command c, Disk d) throws IOException {
+  private boolean execute(Command c, Disk d) throws IOException {
     switch (c.code) {
       case 0xE7, 0xEA -> {
         d.flush();
         return true;
       }
       case 0xEC -> {
-        c.memory.store(identity(d), SECTOR);
+        c.memory.store(this, identity(d), SECTOR);
         return true;
       }
       // Settings and power states that make no difference here; verifying what is there.
@@ -611,33 +616,28 @@ final class AhciPort {
     }
   }
 
-  /** A command as its FIS says it. */
-  private static final class Command {
-    final int slot;
-    final byte[] fis;
-    final Transfer memory;
-    final int code;
-    final Kind kind;
-
-    /** Sectors to move: the first one, and how many, 0 if it moves none. */
-    final long sector;
-
-    final int count;
-    final boolean write;
-    int done;
-
+  /**
+   * A command as its FIS says it.
+   *
+   * @param sector the first one to move
+   * @param count of sectors to move, 0 if it moves none
+   */
+  private record Command(
+      int slot,
+      byte[] fis,
+      Transfer memory,
+      int code,
+      Kind kind,
+      long sector,
+      int count,
+      boolean write) {
     /** A command for a drive that takes packets: what it moves is not in the frame. */
-    Command(int slot, byte[] fis, Transfer memory, long sector, int count) {
-      this.slot = slot;
-      this.fis = fis;
-      this.memory = memory;
-      this.sector = sector;
-      this.count = count;
-      code = fis[2] & 0xFF;
+    static Command packet(int slot, byte[] fis, Transfer memory, long sector, int count) {
+      int code = fis[2] & 0xFF;
       boolean data = code == PACKET_COMMAND || code == 0xA1;
       boolean dma = code == PACKET_COMMAND && (fis[3] & 1) != 0;
-      kind = dma ? Kind.DMA : data ? Kind.PIO : Kind.NO_DATA;
-      write = false;
+      Kind kind = dma ? Kind.DMA : data ? Kind.PIO : Kind.NO_DATA;
+      return new Command(slot, fis, memory, code, kind, sector, count, false);
     }
 
     /** {@return how much the last frame of programmed I/O is about} */
@@ -646,16 +646,14 @@ final class AhciPort {
       return most == 0 || memory.moved == 0 ? memory.moved : (memory.moved - 1) % most + 1;
     }
 
-    Command(int slot, byte[] fis, Transfer memory) {
-      this.slot = slot;
-      this.fis = fis;
-      this.memory = memory;
-      code = fis[2] & 0xFF;
-      kind = kind(code);
-      write = code == 0x30 || code == 0x34 || code == 0x35 || code == 0xCA || code == 0x61;
+    static Command of(int slot, byte[] fis, Transfer memory) {
+      int code = fis[2] & 0xFF;
+      boolean write = code == 0x30 || code == 0x34 || code == 0x35 || code == 0xCA || code == 0x61;
       int low = fis[12] & 0xFF;
       int both = low | (fis[13] & 0xFF) << 8;
       int features = fis[3] & 0xFF | (fis[11] & 0xFF) << 8;
+      long sector = 0;
+      int count = 0;
       switch (code) {
         case 0x20, 0x30, 0xC8, 0xCA -> {
           sector = address(fis, false);
@@ -670,23 +668,26 @@ final class AhciPort {
           count = features == 0 ? MOST_SECTORS : features;
         }
         default -> {
-          sector = 0;
-          count = 0;
+          // It moves none.
         }
       }
+      return new Command(slot, fis, memory, code, AhciPort.kind(code), sector, count, write);
     }
   }
 
   /** The memory of a command, as its table of regions gives it. */
-  private final class Transfer {
-    private final long table;
-    private final int entries;
+  private static final class Transfer {
+    private long table;
+    private int entries;
     private int entry;
     private int inEntry;
     int moved;
 
     /** What a region costs besides the bytes that it has. */
     private static final long REGION_COST = 64;
+
+    /** One that is to have the state of another, which is read from a file. */
+    Transfer() {}
 
     Transfer(long table, int entries) {
       this.table = table;
@@ -698,15 +699,16 @@ final class AhciPort {
       return moved + REGION_COST * entry;
     }
 
-    boolean store(byte[] b, int n) {
-      return move(b, n, true);
+    boolean store(AhciPort port, byte[] b, int n) {
+      return move(port, b, n, true);
     }
 
-    boolean fetch(byte[] b, int n) {
-      return move(b, n, false);
+    boolean fetch(AhciPort port, byte[] b, int n) {
+      return move(port, b, n, false);
     }
 
-    private boolean move(byte[] b, int n, boolean toMemory) {
+    private boolean move(AhciPort port, byte[] b, int n, boolean toMemory) {
+      HostView memory = port.memory;
       for (int done = 0; done < n; ) {
         if (entry >= entries || !memory.contains(table + ENTRIES + 16L * entry, 16)) {
           return false;
@@ -730,7 +732,7 @@ final class AhciPort {
         if (inEntry == length) {
           entry++;
           inEntry = 0;
-          interrupts |= control < 0 ? IS_REGION : 0;
+          port.interrupts |= control < 0 ? IS_REGION : 0;
         }
       }
       return true;

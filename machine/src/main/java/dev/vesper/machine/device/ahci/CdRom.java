@@ -69,7 +69,7 @@ final class CdRom {
   private static final int NEW_MEDIUM = 2;
   private static final int REMOVED = 3;
 
-  private final Disk medium;
+  private final transient Disk medium;
   private boolean trayOpen;
   private boolean locked;
   private int event = NO_CHANGE;

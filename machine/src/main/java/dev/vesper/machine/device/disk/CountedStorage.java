@@ -19,6 +19,16 @@ final class CountedStorage implements Storage {
     return bytes;
   }
 
+  /** {@return words for what is in it, for which reading is not counted} */
+  String fingerprint() throws IOException {
+    return Fingerprint.of(below.length(), (at, to, n) -> below.read(at, to, 0, n));
+  }
+
+  @Override
+  public String name() {
+    return below.name();
+  }
+
   @Override
   public long length() throws IOException {
     return below.length();

@@ -31,6 +31,21 @@ public interface Disk extends Closeable {
     return 0;
   }
 
+  /** {@return the name of its image, for messages; empty if it has none} */
+  default String name() {
+    return "";
+  }
+
+  /**
+   * {@return words that are others when its contents are others} For a disk that nobody writes to:
+   * they are found once. Reading for them is no {@link #work}.
+   *
+   * @throws IOException if it cannot be read
+   */
+  default String fingerprint() throws IOException {
+    return Fingerprint.of(sectors() * SECTOR, (at, to, n) -> read(at / SECTOR, to, n));
+  }
+
   @Override
   default void close() throws IOException {}
 }

@@ -62,7 +62,7 @@ public final class DiskFile {
             : FileChannel.open(file, StandardOpenOption.READ, StandardOpenOption.WRITE);
     try {
       lock(c, fixed);
-      Storage s = new FileStorage(c);
+      Storage s = new FileStorage(c, file.toString());
       boolean qcow2 = format == null ? isQcow2(c) : format == Format.QCOW2;
       Disk d = qcow2 ? whole(new Qcow2Disk(s, fixed)) : new RawDisk(s, fixed);
       if (snapshot) {

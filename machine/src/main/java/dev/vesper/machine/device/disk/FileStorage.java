@@ -7,12 +7,27 @@ import java.nio.channels.FileChannel;
 /** A file. */
 public final class FileStorage implements Storage {
   private final FileChannel file;
+  private final String name;
 
   /**
    * @param file open for what is done with it; it is closed with this
    */
   public FileStorage(FileChannel file) {
+    this(file, "");
+  }
+
+  /**
+   * @param file open for what is done with it; it is closed with this
+   * @param name of it, for messages
+   */
+  public FileStorage(FileChannel file, String name) {
     this.file = file;
+    this.name = name;
+  }
+
+  @Override
+  public String name() {
+    return name;
   }
 
   /** Offsets come out of images, which may be damaged. */

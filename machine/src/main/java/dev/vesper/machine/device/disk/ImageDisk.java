@@ -1,11 +1,13 @@
 package dev.vesper.machine.device.disk;
 
 import java.io.IOException;
+import org.jspecify.annotations.Nullable;
 
 /** A disk whose sectors are in an image, whatever that looks like. */
 abstract class ImageDisk implements Disk {
   final CountedStorage image;
   private final boolean readOnly;
+  private @Nullable String fingerprint;
 
   ImageDisk(Storage image, boolean readOnly) {
     this.image = new CountedStorage(image);
@@ -20,6 +22,21 @@ abstract class ImageDisk implements Disk {
   @Override
   public final boolean readOnly() {
     return readOnly;
+  }
+
+  @Override
+  public final String name() {
+    return image.name();
+  }
+
+  @Override
+  public final String fingerprint() throws IOException {
+    String f = fingerprint;
+    if (f == null) {
+      f = image.fingerprint();
+      fingerprint = readOnly ? f : null;
+    }
+    return f;
   }
 
   @Override

@@ -79,6 +79,16 @@ public final class ProbedDisk implements Disk {
   }
 
   @Override
+  public String name() {
+    return disk.name();
+  }
+
+  @Override
+  public String fingerprint() throws IOException {
+    return disk.fingerprint();
+  }
+
+  @Override
   public long sectors() {
     return disk.sectors();
   }

@@ -111,6 +111,16 @@ public final class SnapshotDisk implements Disk {
   }
 
   @Override
+  public String name() {
+    return below.name();
+  }
+
+  @Override
+  public String fingerprint() throws IOException {
+    return below.fingerprint();
+  }
+
+  @Override
   public boolean readOnly() {
     return false;
   }

@@ -5,6 +5,11 @@ import java.io.IOException;
 
 /** Bytes at offsets, as a file has them. */
 public interface Storage extends Closeable {
+  /** {@return what it is called, for messages; empty if it has no name} */
+  default String name() {
+    return "";
+  }
+
   /** {@return its length} */
   long length() throws IOException;
 

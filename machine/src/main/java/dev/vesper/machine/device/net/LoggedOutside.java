@@ -30,7 +30,7 @@ final class LoggedOutside implements Outside {
 
   private static final byte[] FAILURE = {FAILED};
 
-  private final Outside live;
+  private final transient Outside live;
 
   /** What is read lies there for a moment. */
   private ByteBuffer scratch = ByteBuffer.allocate(0);

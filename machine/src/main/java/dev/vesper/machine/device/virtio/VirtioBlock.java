@@ -31,27 +31,17 @@ public final class VirtioBlock implements VirtioDevice {
   private static final int CHUNK = 1 << 16;
   private static final byte[] NAME = "vesper".getBytes(StandardCharsets.US_ASCII);
 
-  private final Disk disk;
+  private final transient Disk disk;
   private final byte[] chunk = new byte[CHUNK];
 
   /** The transfer that is under way, or was last. */
   private @Nullable Transfer transfer;
 
-  /** Sectors that a request moves. */
-  private static final class Transfer {
-    final VirtioRequest request;
-    final long sector;
-    final long length;
-    final boolean write;
-    long done;
+  /** Bytes of it that are moved. */
+  private long done;
 
-    Transfer(VirtioRequest request, long sector, long length, boolean write) {
-      this.request = request;
-      this.sector = sector;
-      this.length = length;
-      this.write = write;
-    }
-  }
+  /** Sectors that a request moves. */
+  private record Transfer(VirtioRequest request, long sector, long length, boolean write) {}
 
   public VirtioBlock(Disk disk) {
     this.disk = disk;
@@ -152,15 +142,16 @@ public final class VirtioBlock implements VirtioDevice {
       return end(t.request, 0, IO_ERROR);
     }
     transfer = t;
+    done = 0;
     return goOn(t);
   }
 
   private int goOn(Transfer t) {
     int result;
     try {
-      while (t.done < t.length) {
+      while (done < t.length) {
         move(t);
-        if (t.done < t.length && t.request.spent()) {
+        if (done < t.length && t.request.spent()) {
           return UNFINISHED;
         }
       }
@@ -173,17 +164,17 @@ public final class VirtioBlock implements VirtioDevice {
   }
 
   private void move(Transfer t) throws IOException {
-    int n = (int) Math.min(CHUNK, t.length - t.done);
-    long at = t.sector + t.done / SECTOR;
+    int n = (int) Math.min(CHUNK, t.length - done);
+    long at = t.sector + done / SECTOR;
     long before = disk.work();
     if (t.write) {
-      t.request.read(HEADER + t.done, chunk, n);
+      t.request.read(HEADER + done, chunk, n);
       disk.write(at, chunk, n);
     } else {
       disk.read(at, chunk, n);
-      t.request.write(t.done, chunk, n);
+      t.request.write(done, chunk, n);
     }
     t.request.spend(disk.work() - before);
-    t.done += n;
+    done += n;
   }
 }

@@ -17,7 +17,7 @@ public final class VirtioFs implements VirtioDevice {
   private static final long CALL_COST = 4096;
 
   private final byte[] tag;
-  private final FuseServer server;
+  private final transient FuseServer server;
 
   /**
    * @param tag by which the guest mounts it, 1 to 36 bytes

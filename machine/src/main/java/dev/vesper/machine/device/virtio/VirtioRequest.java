@@ -4,25 +4,35 @@ import dev.vesper.machine.device.DeviceWork;
 import dev.vesper.machine.memory.HostView;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The buffers of one descriptor chain, read and written as two streams through the host view: a
  * guest that does not share its buffers has its ciphertext read and garbled.
+ *
+ * <p>A record, so that one of which a part is done can be made again in another process.
  */
-public final class VirtioRequest {
-  private record Buffer(long address, long length) {}
-
-  private final HostView memory;
-  private final DeviceWork work;
-  private final List<Buffer> readable = new ArrayList<>();
-  private final List<Buffer> writable = new ArrayList<>();
+public record VirtioRequest(
+    HostView memory, DeviceWork work, List<Buffer> readable, List<Buffer> writable) {
+  /** A piece of guest memory. */
+  record Buffer(long address, long length) {}
 
   /**
    * @param work pays for what is moved
    */
   VirtioRequest(HostView memory, DeviceWork work) {
-    this.memory = memory;
-    this.work = work;
+    this(memory, work, new ArrayList<>(), new ArrayList<>());
+  }
+
+  @Override
+  public boolean equals(@Nullable Object o) {
+    // One request is not another that looks like it.
+    return this == o;
+  }
+
+  @Override
+  public int hashCode() {
+    return System.identityHashCode(this);
   }
 
   void add(long address, long length, boolean deviceWrites) {
