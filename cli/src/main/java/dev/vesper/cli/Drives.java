@@ -15,13 +15,18 @@ final class Drives implements Closeable {
    * Opens disks.
    *
    * @param allSnapshots what is written to any of them is forgotten
+   * @param kept what is written is part of the machine, and goes to no image
    * @throws UserError if one cannot be opened, or is in use by somebody else
    */
-  Drives(List<String> options, boolean allSnapshots) {
+  Drives(List<String> options, boolean allSnapshots, boolean kept) {
     try {
       for (String o : options) {
         open.add(
-            UserError.of(() -> HardwareOptions.drive("-drive", o, allSnapshots, Terminal::say)));
+            UserError.of(
+                () ->
+                    kept
+                        ? HardwareOptions.keptDrive("-drive", o, Terminal::say)
+                        : HardwareOptions.drive("-drive", o, allSnapshots, Terminal::say)));
       }
     } catch (UserError e) {
       closeAll();

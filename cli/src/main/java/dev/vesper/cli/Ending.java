@@ -18,12 +18,26 @@ final class Ending {
   private @Nullable Machine machine;
   private @Nullable Outcome wanted;
   private @Nullable OutputError lost;
+  private boolean onlyStops;
 
   /** The machine that is to be ended, from now on. */
   synchronized void of(Machine m) {
     machine = m;
     if (wanted != null) {
-      m.end(wanted);
+      end(m, wanted);
+    }
+  }
+
+  /** Has the machine come back only: whoever runs it has something to do before it is ended. */
+  synchronized void onlyStops() {
+    onlyStops = true;
+  }
+
+  private void end(Machine m, Outcome as) {
+    if (onlyStops) {
+      m.stop();
+    } else {
+      m.end(as);
     }
   }
 
@@ -35,7 +49,7 @@ final class Ending {
     wanted = as;
     notifyAll();
     if (machine != null) {
-      machine.end(as);
+      end(machine, as);
     }
   }
 

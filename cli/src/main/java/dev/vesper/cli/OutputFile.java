@@ -41,6 +41,12 @@ abstract sealed class OutputFile extends OutputStream {
   /** Makes it empty, if it can be. */
   abstract void empty() throws IOException;
 
+  /** From now on is written in place of what it has, which stays as far as nothing is written. */
+  abstract void rewind() throws IOException;
+
+  /** What it has behind what was written is no more. */
+  abstract void cut() throws IOException;
+
   /** Writes these contents in place of what it has. */
   abstract void replace(byte[] bytes) throws IOException;
 
@@ -121,11 +127,21 @@ abstract sealed class OutputFile extends OutputStream {
     }
 
     @Override
+    void rewind() throws IOException {
+      channel.position(0);
+    }
+
+    @Override
+    void cut() throws IOException {
+      channel.truncate(channel.position());
+    }
+
+    @Override
     void replace(byte[] bytes) throws IOException {
       // Over what is there and then cut: at no time is there nothing.
-      channel.position(0);
+      rewind();
       write(bytes, 0, bytes.length);
-      channel.truncate(bytes.length);
+      cut();
     }
 
     @Override
@@ -160,6 +176,16 @@ abstract sealed class OutputFile extends OutputStream {
     @Override
     void put(byte[] b, int off, int len) throws IOException {
       stream.write(b, off, len);
+    }
+
+    @Override
+    void rewind() {
+      // It has no beginning.
+    }
+
+    @Override
+    void cut() {
+      // Nor an end.
     }
 
     @Override

@@ -1,6 +1,7 @@
 package dev.vesper.cli;
 
 import java.io.Closeable;
+import java.io.FilterOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.file.Files;
@@ -100,6 +101,29 @@ final class Outputs implements Closeable {
    */
   void deadline(long nanoTime) {
     all.forEach(f -> f.deadline(nanoTime));
+  }
+
+  /**
+   * {@return a stream that writes a whole file which was opened for it, too large to be in memory;
+   * closing it ends the file}
+   */
+  OutputStream replacing(Path p) throws IOException {
+    OutputFile f = whole.get(p);
+    if (f == null) {
+      throw new UserError(refused.getOrDefault(p, "cannot write " + p));
+    }
+    f.rewind();
+    return new FilterOutputStream(f) {
+      @Override
+      public void write(byte[] b, int off, int len) throws IOException {
+        out.write(b, off, len);
+      }
+
+      @Override
+      public void close() throws IOException {
+        f.cut();
+      }
+    };
   }
 
   @Override

@@ -32,6 +32,7 @@ import java.io.FileDescriptor;
 import java.io.FilterOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.nio.channels.SeekableByteChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -99,6 +100,7 @@ final class RunCommand implements Options.Command {
 
   private boolean translatorSaid;
   private @Nullable CodeFolder codeFolder;
+  private @Nullable SnapshotRun snapshotRun;
   private @Nullable GdbServer debugger;
 
   /** What was typed. */
@@ -263,7 +265,8 @@ final class RunCommand implements Options.Command {
                     said.virtioConsoleMuted ? "none" : said.virtioConsole,
                     outputs));
         OutputStream log = limit.limited("log", logOutput(outputs));
-        Drives drives = new Drives(said.drive, said.snapshot);
+        Drives drives = new Drives(said.drive, said.snapshot, said.snapshots.areGiven());
+        SeekableByteChannel loaded = said.snapshots.open();
         Forwards networks = new Forwards(said.nic, replay != null);
         TraceFiles files =
             new TraceFiles(
@@ -315,6 +318,7 @@ final class RunCommand implements Options.Command {
         throw new UserError(
             "-M minimal has no PCI devices and no fw_cfg: take -M pc or q35, or leave -M out");
       }
+      said.snapshots.sayDisks(said.drive);
       // Everything is open that is named, and nothing that a guest brings with it has been read.
       confine(
           networks.list(), shares.list(), line != null && line.accepts() || said.debug.accepts());
@@ -344,6 +348,10 @@ final class RunCommand implements Options.Command {
               .build();
       InputLog heardBefore = inputs(whole);
       whole = heardBefore == null ? whole : whole.toBuilder().inputs(heardBefore).build();
+      if (said.snapshots.out() != null) {
+        snapshotRun =
+            new SnapshotRun(said.snapshots, outputs, ending, () -> time.ended(Outcome.LIMIT));
+      }
       Machine first = begin(whole, names, ending);
       if (signals != null) {
         signals.launched();
@@ -362,6 +370,9 @@ final class RunCommand implements Options.Command {
       TraceWriter lines = limit.trace("-v", Terminal.errStream(), Terminal::lines);
       EventSink sink = sink(files, checker, lines);
       outputs.deadline(end);
+      if (loaded != null) {
+        said.snapshots.load(first, loaded);
+      }
       Outcome life = runs(first, whole, names, sink, log, end, quiet, ending);
       life = recorded(Objects.requireNonNull(running), life);
       Outcome o = kept(life, end, quiet, ending);
@@ -446,7 +457,7 @@ final class RunCommand implements Options.Command {
 
   private void open(Outputs outputs) {
     said.wholeFiles().forEach(outputs::open);
-    if (said.guest.nvram() != null && !said.snapshot) {
+    if (said.guest.nvram() != null && !said.forgets()) {
       outputs.openIfWritable(said.guest.nvram());
     }
   }
@@ -621,7 +632,10 @@ final class RunCommand implements Options.Command {
   }
 
   private Outcome run(Machine m, long instructions, long end, Silence quiet, Ending ending) {
-    m.limit(instructions, end);
+    SnapshotRun snapshots = snapshotRun;
+    if (snapshots == null) {
+      m.limit(instructions, end);
+    }
     quiet.of(m);
     ConsoleUser u = user;
     if (u != null) {
@@ -649,6 +663,9 @@ final class RunCommand implements Options.Command {
       GdbServer gdb = debugger;
       if (gdb != null) {
         return gdb.run(m, () -> over(end, ending), between);
+      }
+      if (snapshots != null) {
+        return snapshots.run(m, instructions, end, () -> over(end, ending), between);
       }
       for (; ; ) {
         Outcome o = said.breakOn.run(m);

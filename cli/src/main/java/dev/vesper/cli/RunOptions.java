@@ -34,6 +34,7 @@ final class RunOptions {
   final GuestOptions guest = new GuestOptions();
   final SnpRunOptions snp = new SnpRunOptions();
   final DebugOptions debug = new DebugOptions();
+  final SnapshotOptions snapshots = new SnapshotOptions();
   String serial = "stdio";
   List<String> drive = List.of();
   List<String> nic = List.of();
@@ -270,6 +271,7 @@ final class RunOptions {
             + " same run again",
         v -> record = v,
         "--record");
+    snapshots.addTo(o);
     guest.addLaunchTo(o);
     snp.addTo(o);
     o.texts(
@@ -452,6 +454,7 @@ final class RunOptions {
     }
     debug.validate(
         Map.of("-serial", serial, "--virtio-console", virtioConsole, "-debugcon", debugcon));
+    snapshots.validate(this);
     snp.validate(mode == SevMode.SNP);
     if (mode == SevMode.SNP && !secret.isEmpty()) {
       throw new UserError("--secret: an SNP launch has none; use --sev sev or es");
@@ -517,6 +520,10 @@ final class RunOptions {
     if (symbolFile != null) {
       all.add(symbolFile);
     }
+    Path snapshot = snapshots.load();
+    if (snapshot != null) {
+      all.add(snapshot);
+    }
     return all;
   }
 
@@ -538,11 +545,16 @@ final class RunOptions {
     return all;
   }
 
+  /** {@return whether disks and variable store stay as they are} */
+  boolean forgets() {
+    return snapshot || snapshots.areGiven();
+  }
+
   /** {@return the files that are written} */
   List<Path> written() {
     List<Path> all = new ArrayList<>(trace);
     all.addAll(wholeFiles());
-    if (guest.nvram() != null && !snapshot) {
+    if (guest.nvram() != null && !forgets()) {
       all.add(guest.nvram());
     }
     if (logFile != null) {
@@ -552,7 +564,7 @@ final class RunOptions {
       all.add(record);
     }
     for (String d : drive) {
-      if (UserError.of(() -> HardwareOptions.driveIsWritten("-drive", d, snapshot))) {
+      if (UserError.of(() -> HardwareOptions.driveIsWritten("-drive", d, forgets()))) {
         all.add(UserError.of(() -> HardwareOptions.driveFile("-drive", d)));
       }
     }
@@ -573,6 +585,10 @@ final class RunOptions {
     }
     if (json.endsWith(".json")) {
       all.add(Path.of(json));
+    }
+    Path snapshot = snapshots.out();
+    if (snapshot != null) {
+      all.add(snapshot);
     }
     return all;
   }

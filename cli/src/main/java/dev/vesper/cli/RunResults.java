@@ -46,7 +46,7 @@ final class RunResults {
   void keepVariables(MachineSpec options, Machine m) {
     Path file = said.guest.nvram();
     MachineSpec.Firmware f = options.boot().firmware();
-    if (file == null || f == null || said.snapshot) {
+    if (file == null || f == null || said.forgets()) {
       return;
     }
     byte[] now = m.variables();

@@ -34,7 +34,7 @@ final class DrivesTest {
     public static void main(String[] args) throws IOException {
       boolean writes = args[1].equals("write");
       String option = "file=" + args[0] + (writes ? "" : ",snapshot=on");
-      try (Drives d = new Drives(List.of(option), false)) {
+      try (Drives d = new Drives(List.of(option), false, false)) {
         System.out.write(d.list().size());
         System.out.flush();
         System.in.read();
@@ -63,7 +63,7 @@ final class DrivesTest {
   }
 
   private void open(String more) throws IOException {
-    new Drives(List.of(image + more), false).close();
+    new Drives(List.of(image + more), false, false).close();
   }
 
   @Test
@@ -99,10 +99,11 @@ final class DrivesTest {
 
   @Test
   void oneProgramMayReadAnImageTwiceButNotWriteIt() throws IOException {
-    try (Drives d = new Drives(List.of(image + ",readonly=on", image + ",snapshot=on"), false)) {
+    try (Drives d =
+        new Drives(List.of(image + ",readonly=on", image + ",snapshot=on"), false, false)) {
       assertThat(d.list()).hasSize(2);
     }
-    assertThatThrownBy(() -> new Drives(List.of(image, image + ",snapshot=on"), false))
+    assertThatThrownBy(() -> new Drives(List.of(image, image + ",snapshot=on"), false, false))
         .isInstanceOf(UserError.class)
         .hasMessageContaining("named twice");
   }

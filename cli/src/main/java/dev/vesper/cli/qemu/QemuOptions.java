@@ -98,6 +98,7 @@ final class QemuOptions {
     value((o, v) -> boot(new KeyValues(v, "order")), "boot");
     value((o, v) -> log(v), "d");
     value((o, v) -> line.set("-D", v), "D");
+    value((o, v) -> line.set("-loadvm", v), "loadvm");
     value((o, v) -> line.set("--sandbox", v.startsWith("on") ? "on" : v), "sandbox");
   }
 
@@ -272,11 +273,7 @@ final class QemuOptions {
     no("use 'vesper run ... & echo $! > F'", true, "pidfile");
     no("use 'vesper run ... &'", false, "daemonize");
     no("there is no monitor; -v and --trace F.html show what happens", true, "mon");
-    no(
-        "a run starts at its beginning; --seed makes it the same each time",
-        true,
-        "incoming",
-        "loadvm");
+    no("a run starts at its beginning; --seed makes it the same each time", true, "incoming");
     no("the board makes its ACPI tables itself; -M minimal has none", true, "acpitable");
     no("the board makes its ACPI tables itself; -M minimal has none", false, "no-acpi");
     no("there are no option ROMs; use -vga std,romfile=F", true, "option-rom");

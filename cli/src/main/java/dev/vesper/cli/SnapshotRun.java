@@ -1,0 +1,125 @@
+package dev.vesper.cli;
+
+import dev.vesper.machine.Machine;
+import dev.vesper.machine.Stop;
+import dev.vesper.machine.Until;
+import dev.vesper.machine.spec.Outcome;
+import java.io.OutputStream;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Objects;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A run that is written to a snapshot. It stops there as a debugged one does: what ends a run
+ * otherwise, the machine's own limits, would take the processor out of the guest and change what
+ * comes behind.
+ */
+final class SnapshotRun {
+  private final SnapshotOptions said;
+  private final Outputs outputs;
+  private final Ending ending;
+
+  /** Called when the end of a run is written, which takes its own time. */
+  private final Runnable over;
+
+  private boolean written;
+
+  SnapshotRun(SnapshotOptions said, Outputs outputs, Ending ending, Runnable over) {
+    this.said = said;
+    this.outputs = outputs;
+    this.ending = ending;
+    this.over = over;
+    if (!said.isPlaced()) {
+      ending.onlyStops();
+    }
+  }
+
+  /**
+   * Runs a machine to its end, or to what ends the run.
+   *
+   * @param instructions that it may execute
+   * @param end a point of {@link System#nanoTime}, or {@link Long#MAX_VALUE}
+   * @param why why the run is to end, or null
+   * @param between is done whenever the machine stands still
+   */
+  Outcome run(
+      Machine m, long instructions, long end, Supplier<@Nullable Outcome> why, Runnable between) {
+    boolean placed = said.isPlaced();
+    if (placed) {
+      m.limit(instructions, end);
+    }
+    for (; ; ) {
+      boolean waiting = placed && !written;
+      switch (m.run(waiting ? said.place() : placed ? Until.end() : limits(instructions, end))) {
+        case Stop.Ended e -> {
+          sayNone(e.outcome());
+          return e.outcome();
+        }
+        case Stop.Requested r -> {
+          Outcome o = why.get();
+          if (o != null && !placed) {
+            over.run();
+            write(m);
+            return ended(m, o);
+          }
+          between.run();
+        }
+        case Stop.Limit l when waiting && m.instructions() == said.count() -> write(m);
+        case Stop.Breakpoint b -> write(m);
+        default -> {
+          if (!placed) {
+            over.run();
+            write(m);
+          }
+          m.limit(instructions, end);
+          Outcome o = m.run();
+          sayNone(o);
+          return o;
+        }
+      }
+    }
+  }
+
+  private static Until limits(long instructions, long end) {
+    Until u = instructions == Long.MAX_VALUE ? Until.end() : Until.instructions(instructions);
+    return end == Long.MAX_VALUE
+        ? u
+        : u.within(Duration.ofNanos(Math.max(0, end - System.nanoTime())));
+  }
+
+  /** {@return how a run ends that was stopped} Traces end with it too. */
+  private static Outcome ended(Machine m, Outcome o) {
+    m.end(o);
+    return m.run();
+  }
+
+  private void sayNone(Outcome o) {
+    if (!written) {
+      written = true;
+      Terminal.say(
+          "--snapshot-out: "
+              + (said.isPlaced()
+                  ? "the run has ended before it came to " + said.placeName()
+                  : "the guest has come to its end (" + o.reason() + ")")
+              + ": there is no snapshot");
+    }
+  }
+
+  private void write(Machine m) {
+    written = true;
+    Path p = Objects.requireNonNull(said.out());
+    ending.write(
+        p.toString(),
+        () -> {
+          try (OutputStream to = outputs.replacing(p)) {
+            m.save(to);
+          } catch (IllegalStateException e) {
+            throw new UserError("--snapshot-out " + p + ": " + e.getMessage());
+          }
+        });
+    Terminal.say(
+        "snapshot of " + m.instructions() + " instructions in " + p + ": go on with -loadvm " + p);
+  }
+}
