@@ -19,6 +19,7 @@ final class DebugOptions {
 
   private String where = "";
   private boolean standing;
+  private boolean reverse = true;
 
   void addTo(Options o) {
     o.text(
@@ -28,6 +29,16 @@ final class DebugOptions {
         "-gdb");
     o.flag("the same as -gdb " + USUAL, () -> where = USUAL, "-s");
     o.flag("have the guest stand still until gdb lets it go on", () -> standing = true, "-S");
+    o.text(
+        "on|off",
+        "keep what gdb needs to go back, while it is there (on by default)",
+        v -> {
+          if (!v.equals("on") && !v.equals("off")) {
+            throw new UserError("--reverse takes on or off, not '" + v + "'");
+          }
+          reverse = v.equals("on");
+        },
+        "--reverse");
   }
 
   /** As {@code vesper debug} has it, unless the line says something else. */
@@ -95,9 +106,19 @@ final class DebugOptions {
    * @throws UserError if nobody can listen there
    */
   @Nullable Door open() {
-    if (!isWanted()) {
-      return null;
+    Door d = isWanted() ? listening() : null;
+    if (d != null) {
+      d.server.reverses(reverse);
     }
+    return d;
+  }
+
+  /** {@return whether what the guest is given is to be kept, so that it can be given again} */
+  boolean goesBack() {
+    return isWanted() && reverse;
+  }
+
+  private Door listening() {
     if (where.equals(STDIO)) {
       return new Door(
           GdbServer.over(

@@ -213,7 +213,10 @@ final class RunCommand implements Options.Command {
     if (replay != null) {
       return replay.begin(whole);
     }
-    return recorder == null ? null : recorder.begin(whole);
+    if (recorder != null) {
+      return recorder.begin(whole);
+    }
+    return said.debug.goesBack() ? InputLog.kept() : null;
   }
 
   /** {@return the outcome of a life, of which a recording tells or is told} */

@@ -494,8 +494,11 @@ public final class Machine implements AutoCloseable {
     return h == RunLoop.Halt.EVENT ? null : stop(h);
   }
 
-  /** {@return whether what the machine is given from outside can be given to it again} */
-  boolean canGoBack() {
+  /**
+   * {@return whether there can be a {@link Timeline}: what the machine is given from outside can be
+   * given to it again, because nobody is there or its inputs are kept}
+   */
+  public boolean canGoBack() {
     return inputs().isKept()
         || spec.ports().input().closed() && spec.hardware().networks().isEmpty();
   }

@@ -3,6 +3,7 @@ package dev.vesper.machine;
 import dev.vesper.machine.spec.Outcome;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -277,6 +278,16 @@ public final class Timeline implements AutoCloseable {
    *     on the way
    */
   public Stop back(Until until) {
+    return back(until, s -> true);
+  }
+
+  /**
+   * The same, with a condition.
+   *
+   * @param counts whether something does stop the machine, which is asked in each place where it
+   *     might, in the order of these places from some earlier one on
+   */
+  public Stop back(Until until, Predicate<Stop> counts) {
     long here = now();
     long to = here;
     if (machine.hasStops() || until != Until.end()) {
@@ -284,7 +295,7 @@ public final class Timeline implements AutoCloseable {
         if (marks.get(i).instructions() > here) {
           continue;
         }
-        Hit h = lastHit(i, until, to, here);
+        Hit h = lastHit(i, until, to, here, counts);
         if (h == null) {
           to = marks.get(i).instructions();
           continue;
@@ -313,7 +324,7 @@ public final class Timeline implements AutoCloseable {
    * @param to where the next checkpoint is, or the machine was
    * @param here behind the last place that counts
    */
-  private @Nullable Hit lastHit(int mark, Until until, long to, long here) {
+  private @Nullable Hit lastHit(int mark, Until until, long to, long here, Predicate<Stop> counts) {
     restore(mark);
     Hit last = null;
     boolean past = false;
@@ -321,16 +332,19 @@ public final class Timeline implements AutoCloseable {
       Stop s = machine.run(until.or(Until.instructions(to)), past);
       past = true;
       Stop access = machine.access();
-      switch (s) {
-        case Stop.Ended e -> {
-          return last;
-        }
-        case Stop.Requested r -> {
-          return new Hit(-1, r);
-        }
-        case Stop.Limit l -> last = access == null ? last : new Hit(to - 1, access);
-        case Stop.Watchpoint w -> last = new Hit(now() - 1, w);
-        default -> last = now() < here ? new Hit(now(), s) : last;
+      Hit h =
+          switch (s) {
+            case Stop.Ended e -> null;
+            case Stop.Requested r -> new Hit(-1, r);
+            case Stop.Limit l -> access == null ? null : new Hit(to - 1, access);
+            case Stop.Watchpoint w -> new Hit(now() - 1, w);
+            default -> now() < here ? new Hit(now(), s) : null;
+          };
+      if (s instanceof Stop.Ended || s instanceof Stop.Requested) {
+        return h == null ? last : h;
+      }
+      if (h != null && counts.test(h.stop)) {
+        last = h;
       }
     }
     return last;

@@ -41,6 +41,9 @@ public final class GdbServer implements Closeable {
 
   private static final long LOOK_MS = 50;
 
+  /** Nothing is kept of what was before. */
+  private static final String BEGIN = "replaylog:begin;";
+
   /** Clients that cannot be let in, one after another, before nobody is any more. */
   private static final int MOST_FAILURES = 100;
 
@@ -51,6 +54,15 @@ public final class GdbServer implements Closeable {
   private @Nullable Client client;
   private @Nullable Stub stub;
   private @Nullable Monitor monitor;
+
+  /** The machine's, which is another one's when another machine follows. */
+  private @Nullable Past past;
+
+  private boolean reverses = true;
+
+  /** What the last of the events was at which the guest would have stood still, going back. */
+  private String event = "";
+
   private List<RegisterSet.Register> registers = List.of();
   private boolean standing;
   private @Nullable Checker checker;
@@ -91,6 +103,11 @@ public final class GdbServer implements Closeable {
     GdbServer s = new GdbServer(null, standing);
     start(() -> s.listen(new Client(in, new Outbox(out))));
     return s;
+  }
+
+  /** Says whether clients can have machines go back, which costs copies of pages that change. */
+  public void reverses(boolean on) {
+    reverses = on;
   }
 
   /** Says who looks for breaches at which a client may have the guest stand still. */
@@ -164,6 +181,7 @@ public final class GdbServer implements Closeable {
       now.stops().judgedBy(checker);
     }
     monitor = now;
+    past = new Past(m, reverses);
     registers = new RegisterSet(m.observer().vcpu(0)).all();
     points.of(m, registers);
     Client c = client;
@@ -185,10 +203,19 @@ public final class GdbServer implements Closeable {
       Stop s = move(m, now, how);
       switch (s) {
         case Stop.Ended e -> {
-          return ended(m, e.outcome(), now, over);
+          Then then = ended(m, e.outcome(), now, over);
+          if (then.outcome != null) {
+            return then.outcome;
+          }
+          how = then.resume;
+          continue;
         }
         case Stop.Limit l -> {
-          return ended(m, m.run(), now, over);
+          if (how.back()) {
+            stop(BEGIN, m.observer().current().id());
+            break;
+          }
+          return Objects.requireNonNull(ended(m, m.run(), now, over).outcome);
         }
         case Stop.Requested r -> between.run();
         default -> report(m, s, how);
@@ -200,18 +227,35 @@ public final class GdbServer implements Closeable {
   }
 
   private Stop move(Machine m, Monitor now, Resume how) {
+    Past p = Objects.requireNonNull(past);
+    BreachStop b = breach;
+    Until u = now.stops().until();
+    if (how.back()) {
+      return p.back(how.step(), u, s -> counts(m, now, s));
+    }
     if (!how.isStep()) {
-      BreachStop b = breach;
-      Until u = now.stops().until();
-      return m.run(b == null ? u : u.or(b.until()));
+      return p.run(b == null ? u : u.or(b.until()));
     }
     VcpuView v = m.observer().vcpu(how.step());
     long before = v.instructions();
-    Stop s = m.step(how.step());
+    Stop s = p.step(how.step());
     // Whoever has asked for the run to come back must not have the step made twice.
     return s instanceof Stop.Requested && v.instructions() > before
         ? new Stop.Stepped(how.step())
         : s;
+  }
+
+  /** {@return whether something stops a guest that goes back} */
+  private boolean counts(Machine m, Monitor now, Stop s) {
+    return switch (s) {
+      case Stop.Breakpoint b -> points.report(b, m.observer().vcpu(b.vcpu())) != null;
+      case Stop.Watchpoint w -> points.report(w, m.observer().vcpu(w.vcpu())) != null;
+      case Stop.Happened h -> {
+        event = now.stops().why();
+        yield true;
+      }
+      default -> true;
+    };
   }
 
   /** What comes of standing still: how the guest goes on, or how the run has ended. */
@@ -290,7 +334,9 @@ public final class GdbServer implements Closeable {
   private void meet(Client c, Machine m, Monitor now) {
     Stub before = client == c ? stub : null;
     client = c;
-    Stub st = new Stub(c, points, m, now, registers);
+    Past p = Objects.requireNonNull(past);
+    p.begin();
+    Stub st = new Stub(c, points, m, now, p, registers);
     if (before != null) {
       st.goesOnAs(before);
     }
@@ -311,6 +357,10 @@ public final class GdbServer implements Closeable {
     Monitor m = monitor;
     if (m != null) {
       m.forget();
+    }
+    Past p = past;
+    if (p != null) {
+      p.end();
     }
     awaited = false;
   }
@@ -376,7 +426,10 @@ public final class GdbServer implements Closeable {
         Stub st = stub;
         BreachStop b = breach;
         String found = b == null ? null : b.found();
-        String why = found != null ? found : Objects.requireNonNull(monitor).stops().why();
+        String why =
+            how.back()
+                ? event
+                : found != null ? found : Objects.requireNonNull(monitor).stops().why();
         if (st != null && awaited) {
           st.show("vesper: " + why + "\n");
         } else if (st == null && found != null) {
@@ -400,11 +453,12 @@ public final class GdbServer implements Closeable {
     }
   }
 
-  /** The guest's life is over. A client may look at what it died of. */
-  private Outcome ended(Machine m, Outcome o, Monitor now, Supplier<@Nullable Outcome> over) {
+  /** The guest's life is over. A client may look at what it died of, or have it go back. */
+  private Then ended(Machine m, Outcome o, Monitor now, Supplier<@Nullable Outcome> over) {
+    Then end = new Then(Resume.ON, o);
     Stub st = stub;
     if (st == null || detached || o.is(Outcome.POWER_OFF) || over.get() != null) {
-      return o;
+      return end;
     }
     tell(m, SIGABRT, o);
     Then t = null;
@@ -412,7 +466,7 @@ public final class GdbServer implements Closeable {
       Spoken s = next();
       t = s == null ? null : hear(s, m, now);
     }
-    return o;
+    return t != null && t.outcome == null && t.resume.back() ? t : end;
   }
 
   private void tell(Machine m, int signal, Outcome o) {

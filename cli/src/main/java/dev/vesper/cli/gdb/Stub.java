@@ -30,7 +30,7 @@ final class Stub {
   private static final String OFFERED =
       "PacketSize=%x;QStartNoAckMode+;multiprocess+;swbreak+;hwbreak+;vContSupported+;"
           + "qXfer:features:read+;qXfer:threads:read+;qXfer:memory-map:read+;"
-          + "ConditionalBreakpoints+";
+          + "ConditionalBreakpoints+;ReverseStep+;ReverseContinue+";
 
   /** What a packet asks for besides its answer. */
   enum Then {
@@ -44,6 +44,7 @@ final class Stub {
   private final Points points;
   private final Machine machine;
   private final Monitor monitor;
+  private final Past past;
   private final List<Register> registers;
   private int general;
   private int control = -1;
@@ -54,11 +55,18 @@ final class Stub {
   private int stopped;
   private String why = "";
 
-  Stub(Client client, Points points, Machine machine, Monitor monitor, List<Register> registers) {
+  Stub(
+      Client client,
+      Points points,
+      Machine machine,
+      Monitor monitor,
+      Past past,
+      List<Register> registers) {
     this.client = client;
     this.points = points;
     this.machine = machine;
     this.monitor = monitor;
+    this.past = past;
     this.registers = registers;
     stopped = machine.observer().current().id();
     general = stopped;
@@ -150,7 +158,9 @@ final class Stub {
       case 'k' -> {
         return Then.KILL;
       }
-      case 'b' -> say(p.equals("bs") || p.equals("bc") ? NOT_OFFERED : "");
+      case 'b' -> {
+        return back(p);
+      }
       case 'v' -> {
         return named(p);
       }
@@ -199,7 +209,11 @@ final class Stub {
       return OK;
     }
     RegisterSet.Write w = r.write();
-    return w != null && machine.canBeChanged() && w.set(vcpu(), words(b)) ? OK : NOT_OFFERED;
+    if (w == null || !machine.canBeChanged() || !w.set(vcpu(), words(b))) {
+      return NOT_OFFERED;
+    }
+    past.changed();
+    return OK;
   }
 
   /** {@return bytes as quadwords, the least significant first} */
@@ -273,6 +287,7 @@ final class Stub {
     }
     if (bytes.length > 0) {
       monitor.view().write(vcpu(), address, bytes);
+      past.changed();
     }
     return OK;
   }
@@ -331,8 +346,25 @@ final class Stub {
     }
     if (!where.isEmpty()) {
       machine.observer().vcpu(vcpu).setRip(Packets.number(where));
+      past.changed();
     }
     resume = how == 's' || how == 'S' ? Resume.step(vcpu) : Resume.ON;
+    return Then.GO;
+  }
+
+  /** {@code bs} and {@code bc}. */
+  private Then back(String p) {
+    boolean step = p.equals("bs");
+    if (!step && !p.equals("bc")) {
+      say("");
+      return Then.STAND;
+    }
+    if (!past.reaches()) {
+      show("vesper: " + past.lack() + "\n");
+      say(NOT_OFFERED);
+      return Then.STAND;
+    }
+    resume = step ? Resume.stepBack(control >= 0 ? control : general) : Resume.BACK;
     return Then.GO;
   }
 
@@ -373,7 +405,8 @@ final class Stub {
             new Resume(
                 stepped,
                 Packets.number(action.substring(1, comma)),
-                Packets.number(action.substring(comma + 1)));
+                Packets.number(action.substring(comma + 1)),
+                false);
         return Then.GO;
       }
       if (!action.equals("c") && !action.startsWith("C")) {

@@ -138,7 +138,7 @@ final class HostilePacketsTest {
       List<RegisterSet.Register> all = new RegisterSet(m.observer().vcpu(0)).all();
       points.of(m, all);
       Monitor monitor = new Monitor(m);
-      Stub s = new Stub(c, points, m, monitor, all);
+      Stub s = new Stub(c, points, m, monitor, new Past(m, true), all);
       Random r = new Random(28);
       for (int i = 0; i < PACKETS; i++) {
         byte[] p = mutated(r);
