@@ -45,12 +45,14 @@ final class InstallTest {
     run(false, PROJECT.resolve("vesper"), "build", "--dist", out);
     String passed = "self-test passed";
     assertThat(run(true, dir.resolve("a prefix/bin/vesper"), "run")).contains(passed);
+    assertThat(dir.resolve("a prefix/share/vesper/vesper.py")).isNotEmptyFile();
     try (Stream<Path> s = Files.list(out)) {
       for (Path p : s.toList()) {
         String name = p.getFileName().toString();
         if (name.endsWith(".deb")) {
           run(false, "dpkg-deb", "-x", p, dir.resolve("root"));
           assertThat(run(true, dir.resolve("root/usr/bin/vesper"), "run")).contains(passed);
+          assertThat(dir.resolve("root/usr/share/vesper/vesper.py")).isNotEmptyFile();
         } else if (name.endsWith(".tar.gz")) {
           run(false, "tar", "-xzf", p);
           Path launcher = dir.resolve(name.replace(".tar.gz", "")).resolve("bin/vesper");
