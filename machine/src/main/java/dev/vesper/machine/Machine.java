@@ -455,6 +455,14 @@ public final class Machine implements AutoCloseable {
   }
 
   /**
+   * Takes back what {@link #stop} has asked the next run for, while none is under way: whoever
+   * asked has been heard otherwise.
+   */
+  public void forgetStop() {
+    parts.host.loop().forgetStop();
+  }
+
+  /**
    * Ends the run that is under way, or else the next one, soon and for good; from any thread. The
    * first one who calls it says how; nothing happens if the guest comes to its own end before.
    *

@@ -223,6 +223,10 @@ public final class GdbServer implements Closeable {
       if (!standing) {
         listenTo(m);
       }
+      if (!standing && how.back()) {
+        // Somebody else has asked; who went back does not go on from where that was.
+        stop("", m.observer().current().id());
+      }
     }
   }
 
@@ -231,7 +235,9 @@ public final class GdbServer implements Closeable {
     BreachStop b = breach;
     Until u = now.stops().until();
     if (how.back()) {
-      return p.back(how.step(), u, s -> counts(m, now, s));
+      // Each packet asks the run to come back, this one too. What comes from here on is waiting.
+      m.forgetStop();
+      return said.isEmpty() ? p.back(how.step(), u, s -> counts(m, now, s)) : new Stop.Requested();
     }
     if (!how.isStep()) {
       return p.run(b == null ? u : u.or(b.until()));

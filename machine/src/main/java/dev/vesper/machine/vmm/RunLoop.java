@@ -178,6 +178,11 @@ public final class RunLoop {
     }
   }
 
+  /** Takes back what {@link #stop} has asked the next run for. */
+  public void forgetStop() {
+    takeStop();
+  }
+
   /** Has the run come back before the next instruction; from its own thread. */
   public void pauseSoon() {
     pauseWanted = true;
