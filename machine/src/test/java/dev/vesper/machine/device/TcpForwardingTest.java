@@ -227,6 +227,9 @@ final class TcpForwardingTest {
     visitors.add(new Outside.Visitor(new Memory(), UserNetwork.GUEST, 22));
     assertThat(network.await(1)).isTrue();
     network.advance(now);
+    assertThat(received).as("not before that is said").isEmpty();
+    network.heard();
+    network.advance(now);
     assertThat(flags(next())).as("at once").isEqualTo(SYN);
   }
 

@@ -66,11 +66,13 @@ final class HostileTextTest {
       }
     }
     // Text is TextWriter in a file, Trace cuts another, BackgroundWriter hands on to another,
-    // TraceFiles has all, Recording an HtmlReport, PageOptions a PageHistory. RmpMap takes no text.
+    // TraceFiles has all, Recording an HtmlReport, PageOptions a PageHistory. RmpMap takes no text,
+    // EventDigest gives none.
     assertThat(writers)
         .containsExactlyInAnyOrder(
             "BackgroundWriter",
             "Checker",
+            "EventDigest",
             "HtmlReport",
             "JsonLinesWriter",
             "PageHistory",
