@@ -441,7 +441,11 @@ final class HostileActionsTest {
         run(
             HostileScriptTest.spec(SevMode.ES, wait).processors(2),
             "when insn 5000",
-            " sipi 1 vector 8");
+            " sipi 1 vector 8",
+            "when insn 20011",
+            " note at = insns",
+            "when rip symbol again times 9");
+    assertThat(started.note("at")).as("of both together").isEqualTo(20_011);
     assertThat(started.machine.observer().vcpu(1).instructions()).isPositive();
     assertThat(events).anyMatch(e -> e instanceof Event.VcpuStarted s && s.vcpu() == 1);
     Ran passed =

@@ -2,6 +2,7 @@ package dev.vesper.machine;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.vesper.guest.FlatGuest;
 import dev.vesper.machine.cpu.Execution;
 import dev.vesper.machine.hostile.Firing;
 import dev.vesper.machine.hostile.HostValue;
@@ -264,6 +265,84 @@ final class HostileScriptTest {
     assertThat(firings(m)).isEqualTo(firings(whole));
   }
 
+  @ParameterizedTest
+  @EnumSource(SevMode.class)
+  void pagesAreWaitedForWhateverProtectsTheGuest(SevMode mode) throws Exception {
+    String guest =
+        """
+            mov rsp, 0x180000
+            mov r9d, 0x320000
+            mov ecx, 5
+        again:
+            call callee
+            dec ecx
+            jne again
+        stop:
+            hlt
+            jmp stop
+        align 4096
+        callee:
+            inc r12
+            mov [r9], r12
+            mov r13, [r9]
+            ret
+        """;
+    Script s =
+        ScriptParser.parse(
+            """
+            when fetch 0x101000 always
+            when write 0x320000 always
+            when read 0x320001 always
+            when insn 5
+              note rcx = reg rcx
+            """);
+    MachineSpec spec =
+        MachineSpec.builder(mode, FlatGuest.image(guest), b -> {})
+            .memoryBytes(16 << 20)
+            .hostile(s)
+            .build();
+    Machine m = new Machine(spec);
+    m.limit(1000, Long.MAX_VALUE);
+    made[0] = m;
+    m.run();
+    assertThat(gpr(12)).isEqualTo(5);
+    assertThat(gpr(13)).isEqualTo(5);
+    var report = Objects.requireNonNull(m.hostile());
+    assertThat(report.counts()).containsExactly(5L, 5L, 10L, 1L);
+    assertThat(report.notes()).containsEntry("rcx", 5L);
+  }
+
+  /** Its first instruction lies in two pages, both of which are waited for. */
+  @ParameterizedTest
+  @ValueSource(ints = {0, 2, Execution.NATIVE})
+  void anInstructionInTwoPagesIsExecuted(int execution) throws Exception {
+    String calls =
+        CALLS
+            .replace("callee:\n    inc r12", "callee:")
+            .replace(
+                "align 65536\n", "align 65536\ndq " + "0, ".repeat(510) + "0\ndd 0\ndb 0, 0, 0\n");
+    Machine m =
+        new Machine(
+            spec(SevMode.ES, calls)
+                .hostile(
+                    Script.builder()
+                        .lawful(new Trigger.Fetch(page(CALLEE)))
+                        .always()
+                        .perform()
+                        .lawful(new Trigger.Fetch(page(CALLEE + 4096)))
+                        .always()
+                        .perform()
+                        .build())
+                .build());
+    m.limit(5_000_000, Long.MAX_VALUE);
+    made[0] = m;
+    Execution.choose(m, execution);
+    assertThat(address(m, "callee")).isEqualTo(CALLEE + 4095);
+    assertThat(m.run().status()).as(m.dump()).isEqualTo(1);
+    assertThat(gpr(13)).isEqualTo(100);
+    assertThat(Objects.requireNonNull(m.hostile()).counts()).containsExactly(100L, 100L);
+  }
+
   /** Whatever a stranger's script says, the machine comes to an end with a name. */
   @Test
   void damagedScriptsDoNotDamageTheMachine() throws Exception {
@@ -271,10 +350,13 @@ final class HostileScriptTest {
     int ran = 0;
     while (ran < 150) {
       Script s;
+      String text = ScriptSamples.mutated(r);
       try {
         s =
             ScriptParser.parse(
-                ScriptSamples.mutated(r).replaceAll("when [a-z-]+ [^i]*", "when entry 2 always "));
+                r.nextBoolean()
+                    ? text.replaceAll("when [a-z-]+ [^i]*", "when entry 2 always ")
+                    : text.replaceAll("symbol [a-z]+", "symbol callee"));
       } catch (ScriptException e) {
         continue;
       }
