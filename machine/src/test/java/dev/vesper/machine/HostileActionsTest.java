@@ -333,6 +333,15 @@ final class HostileActionsTest {
             " device 0xfeb00000 = 0xc001cafe");
     assertThat(r.gpr(13) & 0xFF).isEqualTo(0xA9);
     assertThat(r.gpr(14)).isEqualTo(0xC001_CAFEL);
+    Ran clock =
+        run(
+            SevMode.ES,
+            DEVICES,
+            "when entry 1",
+            " out 0x70 u8 = 9",
+            " cmos 9 = 0x124",
+            " cmos 8 = 1");
+    assertThat(clock.gpr(13) & 0xFF).isEqualTo(0x24);
     Ran ended = run(SevMode.ES, DEVICES, "when vmgexit IOIO", " out 0xf4 u8 = 5");
     assertThat(ended.end.guestValue()).isEqualTo(5);
   }

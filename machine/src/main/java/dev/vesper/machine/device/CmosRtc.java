@@ -340,6 +340,11 @@ public final class CmosRtc implements PortDevice, Timed {
     };
   }
 
+  /** {@return which byte port 71h is} */
+  public int selected() {
+    return index;
+  }
+
   @Override
   public void write(int port, int bytes, int value) {
     if (port == 0x70) {

@@ -14,6 +14,12 @@ public final class DeviceWork {
 
   private final LinkedHashSet<Runnable> rest = new LinkedHashSet<>();
   private long left = ALLOWANCE;
+  private final RingTampering rings = new RingTampering();
+
+  /** {@return what used rings say otherwise} */
+  public RingTampering rings() {
+    return rings;
+  }
 
   /**
    * Counts what has been done.

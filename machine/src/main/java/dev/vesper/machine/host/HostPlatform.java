@@ -5,6 +5,18 @@ public interface HostPlatform {
   /** Has reads of a port give a value from now on, whatever the device has. */
   void answerPort(int port, long value);
 
+  /** Has a byte of the clock's memory, 0 to 127, read as a value from now on. */
+  void answerCmos(int index, int value);
+
+  /**
+   * Has virtio devices say other things of the next requests that they have done.
+   *
+   * @param times of how many
+   * @param id of the descriptor chain, 32 bits, or -1 for the device's own
+   * @param length that was written, 32 bits, or -1
+   */
+  void used(long times, long id, long length);
+
   /**
    * Has reads of device memory that begin at an address give a value from now on.
    *

@@ -189,6 +189,17 @@ final class ActionReader {
         line.require("=");
         return new LawfulAction.PortAnswer(port, ValueReader.value(line));
       }
+      case "cmos" -> {
+        int index = (int) line.number("a byte", 0, 127);
+        line.require("=");
+        return new LawfulAction.CmosAnswer(index, ValueReader.value(line));
+      }
+      case "used" -> {
+        HostValue id = line.skip("id") ? ValueReader.value(line) : null;
+        HostValue length = line.skip("length") ? ValueReader.value(line) : null;
+        return new LawfulAction.UsedElement(
+            line.skip("times") ? line.number("a number", 1, Long.MAX_VALUE) : 1, id, length);
+      }
       case "device" -> {
         long gpa = line.number("an address");
         line.require("=");

@@ -142,6 +142,19 @@ public sealed interface LawfulAction extends Action {
   /** Reads of a port give this from now on, whatever the device has. */
   record PortAnswer(int port, HostValue value) implements LawfulAction {}
 
+  /** Reads of a byte of the clock's memory, 0 to 127, give this from now on. */
+  record CmosAnswer(int index, HostValue value) implements LawfulAction {}
+
+  /**
+   * Virtio devices say other things of the next requests that they have done.
+   *
+   * @param times of how many
+   * @param id of the descriptor chain, or null for the device's own
+   * @param length that was written, or null
+   */
+  record UsedElement(long times, @Nullable HostValue id, @Nullable HostValue length)
+      implements LawfulAction {}
+
   /** Reads of device memory give this from now on. */
   record MmioAnswer(long gpa, HostValue value) implements LawfulAction {}
 

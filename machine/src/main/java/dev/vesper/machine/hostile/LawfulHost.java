@@ -68,6 +68,12 @@ final class LawfulHost {
         program.platform().answerPort(p.port(), v);
         yield "port " + hex(p.port()) + " reads " + hex(v);
       }
+      case LawfulAction.CmosAnswer c -> {
+        int v = (int) value(c.value(), m) & 0xFF;
+        program.platform().answerCmos(c.index(), v);
+        yield "CMOS " + hex(c.index()) + " reads " + hex(v);
+      }
+      case LawfulAction.UsedElement u -> used(u, m);
       case LawfulAction.MmioAnswer x -> {
         long v = value(x.value(), m);
         program.platform().answerMmio(x.gpa(), v);
@@ -228,6 +234,20 @@ final class LawfulHost {
     }
     e.respond(v);
     return "GHCB MSR = " + hex(v);
+  }
+
+  private String used(LawfulAction.UsedElement u, Moment m) {
+    HostValue id = u.id();
+    HostValue length = u.length();
+    long otherId = id == null ? -1 : value(id, m) & 0xFFFF_FFFFL;
+    long otherLength = length == null ? -1 : value(length, m) & 0xFFFF_FFFFL;
+    program.platform().used(u.times(), otherId, otherLength);
+    return "the next "
+        + u.times()
+        + " used elements have "
+        + (id == null ? "their id" : "id " + hex(otherId))
+        + " and "
+        + (length == null ? "their length" : "length " + hex(otherLength));
   }
 
   private String runTwice(Exit exit) {

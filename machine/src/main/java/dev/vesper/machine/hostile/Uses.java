@@ -71,6 +71,8 @@ final class Uses {
       case LawfulAction.CpuidAnswer x -> true;
       case LawfulAction.PortAnswer x -> true;
       case LawfulAction.MmioAnswer x -> true;
+      case LawfulAction.CmosAnswer x -> true;
+      case LawfulAction.UsedElement x -> true;
       case LawfulAction.PortWrite x -> true;
       case LawfulAction.FwCfgFile x -> true;
       case LawfulAction.SkipWake x -> true;
@@ -132,6 +134,9 @@ final class Uses {
       case LawfulAction.CpuidAnswer c -> c.registers().values().stream();
       case LawfulAction.PortAnswer p -> Stream.of(p.value());
       case LawfulAction.MmioAnswer m -> Stream.of(m.value());
+      case LawfulAction.CmosAnswer c -> Stream.of(c.value());
+      case LawfulAction.UsedElement u ->
+          Stream.concat(Stream.ofNullable(u.id()), Stream.ofNullable(u.length()));
       case LawfulAction.PortWrite p -> Stream.of(p.value());
       case LawfulAction.Assign x -> Stream.concat(Stream.of(x.page()), Stream.ofNullable(x.gpa()));
       case LawfulAction.Let l -> Stream.of(l.value());

@@ -10,8 +10,11 @@ import java.util.Map;
 
 /** What a hypervisor program has devices and processors do otherwise. */
 final class Tampering implements HostPlatform {
+  private static final int CMOS_DATA = 0x71;
+
   private final Hypervisor host;
   private final Map<Integer, Long> ports = new HashMap<>();
+  private final Map<Integer, Integer> cmos = new HashMap<>();
   private final Map<Long, Long> memory = new HashMap<>();
   private final Map<Integer, Integer> skipped = new HashMap<>();
 
@@ -26,6 +29,9 @@ final class Tampering implements HostPlatform {
   /** {@return what a read of a port gives, given what its device has} */
   int port(int port, int bytes, int value) {
     Long other = ports.isEmpty() ? null : ports.get(port);
+    if (port == CMOS_DATA && !cmos.isEmpty()) {
+      return cmos.getOrDefault(host.platform.rtc.selected(), value);
+    }
     return other == null ? value : (int) low(other, bytes);
   }
 
@@ -52,6 +58,16 @@ final class Tampering implements HostPlatform {
   @Override
   public void answerMmio(long gpa, long value) {
     memory.put(gpa, value);
+  }
+
+  @Override
+  public void answerCmos(int index, int value) {
+    cmos.put(index, value & 0xFF);
+  }
+
+  @Override
+  public void used(long times, long id, long length) {
+    host.platform.work.rings().next(times, id, length);
   }
 
   @Override

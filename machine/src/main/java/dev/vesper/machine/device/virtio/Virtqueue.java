@@ -138,8 +138,9 @@ final class Virtqueue {
       }
       seen = seen + 1 & 0xFFFF;
       long entry = used + 4 + 8L * (now & size - 1);
-      memory.write(entry, 4, head);
-      memory.write(entry + 4, 4, written);
+      memory.write(entry, 4, work.rings().id(head));
+      memory.write(entry + 4, 4, work.rings().length(written));
+      work.rings().written();
       now = now + 1 & 0xFFFF;
       memory.write(used + 2, 2, now);
       if (eventIndex) {

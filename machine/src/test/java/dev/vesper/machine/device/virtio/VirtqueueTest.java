@@ -6,6 +6,7 @@ import static dev.vesper.machine.device.virtio.RingDriver.WRITE;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.machine.device.DeviceWork;
+import dev.vesper.machine.device.RingTampering;
 import dev.vesper.machine.device.virtio.Virtqueue.Result;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.memory.PhysicalMemory;
@@ -135,6 +136,26 @@ final class VirtqueueTest {
     assertThat(driver.usedIndex()).isEqualTo(2);
     assertThat(driver.usedHead(0)).isEqualTo(2);
     assertThat(driver.usedHead(1)).isEqualTo(1);
+  }
+
+  /** A host that means harm says that another chain is done, or more of it than there is. */
+  @Test
+  void usedElementsAreWhatTheHostSays() {
+    start();
+    work.rings().next(2, 0xFFFF, 0x8000_0000L);
+    offerBuffer(2);
+    work();
+    work.rings().next(2, RingTampering.OWN, 7);
+    offerBuffer(1);
+    offerBuffer(3);
+    offerBuffer(4);
+    work();
+    assertThat(driver.usedHead(0)).isEqualTo(0xFFFF);
+    assertThat(driver.usedLength(0)).isEqualTo(0x8000_0000);
+    assertThat(driver.usedHead(1)).isEqualTo(1);
+    assertThat(driver.usedLength(1)).isEqualTo(7);
+    assertThat(driver.usedLength(2)).isEqualTo(7);
+    assertThat(driver.usedLength(3)).isEqualTo(2);
   }
 
   @Test
