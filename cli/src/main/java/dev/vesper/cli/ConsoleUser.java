@@ -1,5 +1,6 @@
 package dev.vesper.cli;
 
+import dev.vesper.cli.monitor.Control;
 import dev.vesper.machine.Machine;
 import dev.vesper.machine.spec.Outcome;
 import java.util.List;
@@ -19,6 +20,7 @@ final class ConsoleUser implements EscapeKey.Commands {
   private final boolean screen;
   private @Nullable Machine machine;
   private final Ending ending;
+  private final TerminalMonitor monitor;
   private int pictures;
   private int chords;
 
@@ -26,11 +28,13 @@ final class ConsoleUser implements EscapeKey.Commands {
    * @param screen whether the machine has one
    * @param screenshots where pictures go, or null if no place was named
    * @param ending ends the run
+   * @param control has commands of the monitor done
    */
-  ConsoleUser(boolean screen, @Nullable Screenshots screenshots, Ending ending) {
+  ConsoleUser(boolean screen, @Nullable Screenshots screenshots, Ending ending, Control control) {
     this.screen = screen;
     this.screenshots = screenshots;
     this.ending = ending;
+    monitor = new TerminalMonitor(control);
   }
 
   /** Says on a line of its own what goes for the guest's whole line. */
@@ -46,7 +50,12 @@ final class ConsoleUser implements EscapeKey.Commands {
 
   @Override
   public void monitor() {
-    say("there is no monitor yet");
+    monitor.toggle();
+  }
+
+  @Override
+  public boolean takes(int key) {
+    return monitor.takes(key);
   }
 
   @Override

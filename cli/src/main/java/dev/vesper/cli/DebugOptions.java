@@ -28,7 +28,10 @@ final class DebugOptions {
         v -> where = v,
         "-gdb");
     o.flag("the same as -gdb " + USUAL, () -> where = USUAL, "-s");
-    o.flag("have the guest stand still until gdb lets it go on", () -> standing = true, "-S");
+    o.flag(
+        "have the guest stand still until gdb or a monitor lets it go on",
+        () -> standing = true,
+        "-S");
     o.text(
         "on|off",
         "keep what gdb needs to go back, while it is there (on by default)",
@@ -52,6 +55,16 @@ final class DebugOptions {
     return !where.isEmpty();
   }
 
+  /** {@return whether the guest stands still until somebody lets it go on} */
+  boolean isStanding() {
+    return standing;
+  }
+
+  /** {@return where a debugger is, or empty} */
+  String where() {
+    return where;
+  }
+
   /** {@return whether it takes a socket, as who comes in does} */
   boolean accepts() {
     return isWanted() && !where.equals(STDIO);
@@ -61,10 +74,13 @@ final class DebugOptions {
    * Refuses what cannot be.
    *
    * @param consoles where the guest's consoles go, by the options that say so
+   * @param monitored whether a monitor may let the guest go on
    */
-  void validate(Map<String, String> consoles) {
-    if (standing && !isWanted()) {
-      throw new UserError("-S: nobody could let the guest go on; add -s, or -gdb unix:PATH");
+  void validate(Map<String, String> consoles, boolean monitored) {
+    if (standing && !isWanted() && !monitored) {
+      throw new UserError(
+          "-S: nobody could let the guest go on; add -s, -gdb unix:PATH or -monitor"
+              + " unix:PATH,server");
     }
     consoles.forEach(
         (option, place) -> {

@@ -20,7 +20,7 @@ final class EscapeKey {
       C-a s    save a screenshot
       C-a b    send break (magic sysrq)
       C-a d    press Ctrl-Alt-Delete on the PS/2 keyboard
-      C-a c    switch to the monitor, which there is none of yet
+      C-a c    switch between the console and the monitor
       C-a a    send C-a, as C-a C-a does
       """;
 
@@ -38,8 +38,11 @@ final class EscapeKey {
     /** Presses Ctrl-Alt-Delete on the keyboard. */
     void controlAltDelete();
 
-    /** Switches to the monitor. */
+    /** Switches to the monitor, or away from it. */
     void monitor();
+
+    /** {@return whether a key is the monitor's, which has it then} */
+    boolean takes(int key);
   }
 
   private final Commands commands;
@@ -57,7 +60,7 @@ final class EscapeKey {
   int typed(int b) {
     if (!escaped) {
       escaped = b == ESCAPE;
-      return escaped ? NOTHING : b;
+      return escaped || commands.takes(b) ? NOTHING : b;
     }
     escaped = false;
     switch (b) {

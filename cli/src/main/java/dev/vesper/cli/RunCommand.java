@@ -3,6 +3,7 @@ package dev.vesper.cli;
 import dev.vesper.cli.confine.Confinement;
 import dev.vesper.cli.confine.Policy;
 import dev.vesper.cli.gdb.GdbServer;
+import dev.vesper.cli.monitor.Control;
 import dev.vesper.cli.qemu.QemuLine;
 import dev.vesper.cli.qemu.Translation;
 import dev.vesper.cli.tty.RawTerminal;
@@ -38,7 +39,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
+import java.util.TreeMap;
 import java.util.function.Function;
 import java.util.function.IntConsumer;
 import java.util.function.Supplier;
@@ -102,6 +105,7 @@ final class RunCommand implements Options.Command {
   private @Nullable CodeFolder codeFolder;
   private @Nullable SnapshotRun snapshotRun;
   private @Nullable GdbServer debugger;
+  private @Nullable Control control;
 
   /** What was typed. */
   private List<String> commandLine = List.of();
@@ -287,6 +291,9 @@ final class RunCommand implements Options.Command {
         Silence quiet = new Silence(silence(), Terminal.isSeen());
         DebugOptions.Door door = said.debug.open();
         CodeFolder code = new CodeFolder(said, options, shares);
+        Control talk = control(ending, door);
+        Closeable monitors =
+            said.monitor.open(talk, () -> ending.isWanted() || System.nanoTime() - end > 0);
         Closeable terminal = RawTerminal::restore) {
       open(outputs);
       Path kept = said.record;
@@ -324,9 +331,11 @@ final class RunCommand implements Options.Command {
       said.snapshots.sayDisks(said.drive);
       // Everything is open that is named, and nothing that a guest brings with it has been read.
       confine(
-          networks.list(), shares.list(), line != null && line.accepts() || said.debug.accepts());
+          networks.list(),
+          shares.list(),
+          line != null && line.accepts() || said.debug.accepts() || said.monitor.accepts());
       Symbols names = symbols == null ? null : said.symbols(symbols);
-      user = new ConsoleUser(h.screen() != null, pictures, ending);
+      user = new ConsoleUser(h.screen() != null, pictures, ending, talk);
       ConsoleInput heard = line != null ? line.input() : input();
       CommandConsole command = boot == null || boot.terminal ? null : new CommandConsole(heard);
       quiet.typedBy(heard);
@@ -378,10 +387,12 @@ final class RunCommand implements Options.Command {
       }
       Outcome life = runs(first, whole, names, sink, log, end, quiet, ending);
       life = recorded(Objects.requireNonNull(running), life);
+      talk.ended(life);
       Outcome o = kept(life, end, quiet, ending);
       if (door != null) {
         door.server().conclude(o);
       }
+      talk.close();
       time.ended(o.status());
       // What is written now may take its time, and Ctrl-C is nobody's but ours.
       RawTerminal.restore();
@@ -407,6 +418,7 @@ final class RunCommand implements Options.Command {
       ending.write("what happened to pages", () -> results.sayPages(last));
       ending.write("what the script did", () -> results.sayHostile(last));
       ending.write("the summary", () -> results.report(last, result, mode, own));
+      RunResults.sayTouched(talk.touched());
       limit.tell(Terminal::say);
       code.save();
       int[] found = {0};
@@ -465,6 +477,24 @@ final class RunCommand implements Options.Command {
     }
   }
 
+  /** {@return the run as monitors and debuggers have it} */
+  private Control control(Ending ending, DebugOptions.@Nullable Door door) {
+    Map<String, String> places = new TreeMap<>();
+    places.put("serial0", said.serial);
+    places.put("debugcon", said.debugcon);
+    places.put("virtioconsole0", said.virtioConsole);
+    Path started = said.guest.started();
+    String name = started == null ? "" : String.valueOf(started.getFileName());
+    Control c = new Control(new Control.Facts(name, places), said.monitor.files(), ending::end);
+    control = c;
+    if (door != null) {
+      door.server().servedBy(c);
+    } else if (said.debug.isStanding()) {
+      c.beginHeld();
+    }
+    return c;
+  }
+
   /** Gives up what the run does not need. */
   private void confine(List<Network> networks, List<Hardware.Share> shares, boolean visitors) {
     Policy.Builder b = new Policy.Builder();
@@ -472,6 +502,7 @@ final class RunCommand implements Options.Command {
       b.visitors();
     }
     shares.forEach(s -> b.folder(s.server().root(), s.server().readOnly()));
+    said.monitor.grant(b);
     for (Network n : networks) {
       Network.Sockets s = n.sockets();
       if (s.accepts()) {
@@ -531,7 +562,7 @@ final class RunCommand implements Options.Command {
 
   /** {@return after how many seconds a silent guest is spoken of} A command's guest is quiet. */
   private double silence() {
-    if (said.debug.isWanted() || replays) {
+    if (said.debug.isWanted() || said.debug.isStanding() || replays) {
       return 0;
     }
     return said.silence != null ? said.silence : boot != null && boot.command ? 0 : Silence.USUAL;
@@ -605,24 +636,34 @@ final class RunCommand implements Options.Command {
     quiet.close();
     Terminal.say(o.reason() + ": kept as it is (-no-shutdown); Ctrl-A x or a signal ends the run");
     Machine m = Objects.requireNonNull(running);
-    ConsoleUser u = user;
     Supplier<@Nullable Outcome> over =
         () -> {
-          if (u != null) {
-            u.serve(m);
-          }
+          serveUser(m);
           return over(end, ending);
         };
     GdbServer gdb = debugger;
     if (gdb != null) {
       return gdb.keep(m, o, over);
     }
-    Outcome why = over.get();
-    while (why == null) {
-      ending.await(LOOK_MS);
-      why = over.get();
+    for (; ; ) {
+      Control c = control;
+      if (c == null) {
+        ending.await(LOOK_MS);
+      } else {
+        c.waitAndServe();
+      }
+      Outcome why = over.get();
+      if (why != null) {
+        return why;
+      }
     }
-    return why;
+  }
+
+  private void serveUser(Machine m) {
+    ConsoleUser u = user;
+    if (u != null) {
+      u.serve(m);
+    }
   }
 
   /** {@return how a run ends in which the guest stands still, or null if it does not yet} */
@@ -655,22 +696,36 @@ final class RunCommand implements Options.Command {
     if (codeFolder != null) {
       codeFolder.addTo(m);
     }
+    Control c = Objects.requireNonNull(control);
+    c.serves(m, said.monitor.isWanted() || said.debug.isWanted());
     Runnable between =
         () -> {
           quiet.serve(m);
-          if (u != null) {
-            u.serve(m);
-          }
+          serveUser(m);
+          c.serve();
+        };
+    Supplier<@Nullable Outcome> over =
+        () -> {
+          serveUser(m);
+          return over(end, ending);
         };
     try {
       GdbServer gdb = debugger;
       if (gdb != null) {
-        return gdb.run(m, () -> over(end, ending), between);
+        return gdb.run(m, over, between);
       }
       if (snapshots != null) {
-        return snapshots.run(m, instructions, end, () -> over(end, ending), between);
+        c.stand(over);
+        Runnable standing =
+            () -> {
+              between.run();
+              c.stand(over);
+            };
+        return snapshots.run(m, instructions, end, () -> over(end, ending), standing);
       }
       for (; ; ) {
+        // Whatever ends it while it stands still ends it as if it ran.
+        c.stand(over);
         Outcome o = said.breakOn.run(m);
         if (!m.stopped()) {
           return o;

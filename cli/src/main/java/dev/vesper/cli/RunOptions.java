@@ -19,6 +19,7 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Set;
+import java.util.TreeMap;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 
@@ -35,6 +36,7 @@ final class RunOptions {
   final SnpRunOptions snp = new SnpRunOptions();
   final DebugOptions debug = new DebugOptions();
   final SnapshotOptions snapshots = new SnapshotOptions();
+  final MonitorOptions monitor = new MonitorOptions();
   String serial = "stdio";
   List<String> drive = List.of();
   List<String> nic = List.of();
@@ -272,6 +274,7 @@ final class RunOptions {
         v -> record = v,
         "--record");
     snapshots.addTo(o);
+    monitor.addTo(o);
     guest.addLaunchTo(o);
     snp.addTo(o);
     o.texts(
@@ -452,8 +455,12 @@ final class RunOptions {
     if (mode == SevMode.OFF && (measureOnly || !secret.isEmpty())) {
       throw new UserError("--measure-only and --secret are for a launch: use --sev sev or es");
     }
-    debug.validate(
-        Map.of("-serial", serial, "--virtio-console", virtioConsole, "-debugcon", debugcon));
+    Map<String, String> consoles =
+        Map.of("-serial", serial, "--virtio-console", virtioConsole, "-debugcon", debugcon);
+    debug.validate(consoles, monitor.isWanted());
+    Map<String, String> taken = new TreeMap<>(consoles);
+    taken.put("-gdb", debug.where());
+    monitor.validate(taken);
     snapshots.validate(this);
     snp.validate(mode == SevMode.SNP);
     if (mode == SevMode.SNP && !secret.isEmpty()) {

@@ -11,6 +11,8 @@ import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.Base64;
 import java.util.Locale;
+import java.util.Map;
+import java.util.stream.Collectors;
 
 /** What is written when a run is over. */
 final class RunResults {
@@ -108,6 +110,20 @@ final class RunResults {
     } else if (!said.json.isEmpty()) {
       outputs.write(
           Path.of(said.json), (summary(m, o, mode) + "\n").getBytes(StandardCharsets.UTF_8));
+    }
+  }
+
+  /**
+   * Says what was done to the guest from outside: the run is not the one that it would have been.
+   */
+  static void sayTouched(Map<String, Integer> commands) {
+    if (!commands.isEmpty()) {
+      Terminal.say(
+          "the run was changed by commands of a monitor: "
+              + commands.entrySet().stream()
+                  .map(e -> e.getKey() + (e.getValue() == 1 ? "" : " (" + e.getValue() + ")"))
+                  .sorted()
+                  .collect(Collectors.joining(", ")));
     }
   }
 

@@ -96,6 +96,11 @@ final class Terminal {
     show(System.out, Visible.lines(text));
   }
 
+  /** Takes the last character of a line back that is being typed. */
+  static void erase() {
+    show(System.err, "\b \b");
+  }
+
   /** Prints a line about what happens. */
   static void err(String line) {
     show(System.err, Visible.of(line) + System.lineSeparator());

@@ -165,7 +165,11 @@ final class ConsoleTerminalTest {
             echo("-vga=std", "--screenshot=" + dir.resolve("screen.txt"), "--trace=" + trace))) {
       s.until("R");
       s.answer(ESCAPE + "h", "C-a x    end the run");
-      s.answer(ESCAPE + "c", "there is no monitor yet");
+      s.answer(ESCAPE + "c", "(qemu) ");
+      s.answer("info stx\177atus\r", "VM status: running");
+      s.answer("stop\rinfo status\r", "VM status: paused");
+      s.answer("cont\r" + ESCAPE + "h", "C-a x    end the run");
+      s.type(ESCAPE + "c");
       s.answer(ESCAPE + "s", "screen-2.txt");
       assertThat(s.answer(ESCAPE + "a" + ESCAPE + ESCAPE + ".", ".")).contains(ESCAPE + ESCAPE);
       s.type(ESCAPE + "x");

@@ -37,6 +37,11 @@ final class EscapeKeyTest {
     public void monitor() {
       all.add("monitor");
     }
+
+    @Override
+    public boolean takes(int key) {
+      return all.contains("monitor");
+    }
   }
 
   @ParameterizedTest
@@ -46,6 +51,7 @@ final class EscapeKeyTest {
     "a^xb, ab, quit",
     "^h^?, '', help help",
     "^s^c, '', screenshot monitor",
+    "a^cb, a, monitor",
     "^d, '', chord",
     "^^x, ^x, ''",
     "^ax, ^x, ''",

@@ -212,10 +212,11 @@ final class QemuLinesTest {
         "-machine q35,confidential-guest-support=s -object sev-snp-guest,id=s,cbitpos=51,"
             + "reduced-phys-bits=1,policy=0x30000,kernel-hashes=on"
             + "| -M q35 --sev snp --policy 0x30000 --kernel-hashes on",
-        "-machine confidential-guest-support=s -object sev-snp-guest,id=s,id-block=QUE=,id-auth=QkI=,"
-            + "host-data=AA==,guest-visible-workarounds=Q0M=,author-key-enabled=on"
-            + "| --sev snp --id-block QUE= --id-auth QkI= --host-data AA=="
-            + " --guest-visible-workarounds Q0M= --author-key-enabled on",
+        "-machine confidential-guest-support=s -object"
+            + " sev-snp-guest,id=s,id-block=QUE=,id-auth=QkI=,"
+            + "host-data=AA==,guest-visible-workarounds=Q0M=,author-key-enabled=on| --sev snp"
+            + " --id-block QUE= --id-auth QkI= --host-data AA== --guest-visible-workarounds Q0M="
+            + " --author-key-enabled on",
         "-machine confidential-guest-support=s -object sev-snp-guest,id=s,secure-tsc=on,"
             + "tsc-frequency=2000000000"
             + "| --sev snp --guest-features 0x201 --tsc-frequency 2000000000",
@@ -255,7 +256,8 @@ final class QemuLinesTest {
         "--accel tcg --nographic | ''",
         "-seed 5 -timeout 3 | --seed 5 --timeout 3",
         "-cpu max,avx2=off | -cpu EPYC-Genoa,-avx2",
-        "-cpu EPYC-Milan-v2,+secure-tsc,+invtsc,tsc-frequency=2000000000 | -cpu EPYC-Milan,+secure-tsc",
+        "-cpu EPYC-Milan-v2,+secure-tsc,+invtsc,tsc-frequency=2000000000 | -cpu"
+            + " EPYC-Milan,+secure-tsc",
       })
   void whatBelongsTogetherIsPutTogether(String line, String words) {
     Translation t = of(line);
@@ -280,7 +282,7 @@ final class QemuLinesTest {
         "-serial telnet:localhost:4444,server | socat",
         "-debugcon pty | only -serial",
         "-serial chardev:x | is named 'x'",
-        "-monitor stdio | no monitor",
+        "-monitor telnet:127.0.0.1:4444,server | use -monitor unix:PATH,server",
         "-acpitable file=x | its ACPI tables itself",
         "-kernel -initrd x | -kernel needs a value",
         "-accel nosuch | tcg",
@@ -332,14 +334,15 @@ final class QemuLinesTest {
   @Test
   void aLineIsConvertedWithoutRunning() {
     String line =
-        "LC_ALL=C /usr/bin/qemu-system-x86_64 -enable-kvm -append 'console=ttyS0 quiet' \\\n -qmp stdio";
+        "LC_ALL=C /usr/bin/qemu-system-x86_64 -enable-kvm -append 'console=ttyS0 quiet' \\\n"
+            + " -vnc :1";
     CommandResult r = execute(List.of("convert-qemu", line));
     assertThat(r.status()).isEqualTo(2);
     assertThat(r.out().lines())
         .satisfiesExactly(
             l -> assertThat(l).isEqualTo("vesper run -append 'console=ttyS0 quiet'"),
             l -> assertThat(l).startsWith("# left out: -enable-kvm ("),
-            l -> assertThat(l).startsWith("# cannot be had: -qmp stdio: "));
+            l -> assertThat(l).startsWith("# cannot be had: -vnc :1: "));
     assertThat(r.err()).isEmpty();
     assertThat(execute(List.of("convert-qemu", "qemu-system-x86_64 -m 1G")).status()).isZero();
     assertThat(execute(List.of("convert-qemu", "-m '1G")).err()).contains("not closed");

@@ -1,6 +1,7 @@
 package dev.vesper.cli.gdb;
 
 import dev.vesper.cli.gdb.Client.Said;
+import dev.vesper.cli.monitor.Control;
 import dev.vesper.machine.Machine;
 import dev.vesper.machine.Stop;
 import dev.vesper.machine.Until;
@@ -54,6 +55,7 @@ public final class GdbServer implements Closeable {
   private @Nullable Client client;
   private @Nullable Stub stub;
   private @Nullable Monitor monitor;
+  private @Nullable Control control;
 
   /** The machine's, which is another one's when another machine follows. */
   private @Nullable Past past;
@@ -96,6 +98,32 @@ public final class GdbServer implements Closeable {
     GdbServer s = new GdbServer(listening, standing);
     start(() -> s.accept(listening));
     return s;
+  }
+
+  /** Has monitors say too whether the guest stands still, and {@code monitor} do their commands. */
+  public void servedBy(Control c) {
+    control = c;
+    c.heldBy(
+        new Control.Holder() {
+          @Override
+          public boolean isHeld() {
+            return standing;
+          }
+
+          @Override
+          public void hold() {
+            Machine m = machine;
+            if (!standing && m != null) {
+              standing = true;
+              tell(SIGINT, m.observer().current().id(), "");
+            }
+          }
+
+          @Override
+          public void release() {
+            standing = false;
+          }
+        });
   }
 
   /** Has one client, who is there already, as behind {@code target remote |}. */
@@ -173,7 +201,8 @@ public final class GdbServer implements Closeable {
       // Who has come during the launch could not have the run come back.
       m.stop();
     }
-    Monitor now = new Monitor(m);
+    Control c0 = control;
+    Monitor now = new Monitor(m, c0 == null ? Control.of(m) : c0);
     Monitor before = monitor;
     if (before != null) {
       now.stops().takeOver(before.stops());
@@ -264,6 +293,13 @@ public final class GdbServer implements Closeable {
     };
   }
 
+  private void served() {
+    Control c = control;
+    if (c != null) {
+      c.serve();
+    }
+  }
+
   /** What comes of standing still: how the guest goes on, or how the run has ended. */
   private record Then(Resume resume, @Nullable Outcome outcome) {}
 
@@ -272,6 +308,10 @@ public final class GdbServer implements Closeable {
       Outcome o = over.get();
       if (o != null) {
         return new Then(Resume.ON, o);
+      }
+      served();
+      if (!standing) {
+        return new Then(Resume.ON, null);
       }
       Spoken s = next();
       if (s == null) {
@@ -469,6 +509,7 @@ public final class GdbServer implements Closeable {
     tell(m, SIGABRT, o);
     Then t = null;
     while (t == null && stub != null && over.get() == null) {
+      served();
       Spoken s = next();
       t = s == null ? null : hear(s, m, now);
     }

@@ -1,9 +1,9 @@
 package dev.vesper.cli.gdb;
 
+import dev.vesper.cli.monitor.Control;
+import dev.vesper.cli.monitor.Session;
 import dev.vesper.machine.Machine;
 import dev.vesper.machine.VcpuView;
-import dev.vesper.machine.observe.Producer;
-import dev.vesper.machine.observe.format.Visible;
 import java.util.function.Consumer;
 
 /**
@@ -13,15 +13,14 @@ import java.util.function.Consumer;
 final class Monitor {
   private static final String HELP =
       """
-      info registers|cpus|status|version|kvm   as QEMU has them
-      gva2gpa ADDRESS       the guest physical address of a linear one
-      host-view on|off      read memory as the host sees it
-      time                  instructions and virtual time so far
-      name                  what the code at RIP is called
+      host-view on|off      have gdb read memory as the host sees it, as view host|guest does
       """;
 
-  private final Machine machine;
+  /** Characters in a packet, which has two digits for each byte of them. */
+  private static final int MOST_AT_ONCE = 8192;
+
   private final GuestMemory view;
+  private final Session session;
 
   /** Events at which a run stands still. */
   private final StopOn stops;
@@ -29,8 +28,15 @@ final class Monitor {
   private final FieldCommands field;
 
   Monitor(Machine machine) {
-    this.machine = machine;
+    this(machine, Control.of(machine));
+  }
+
+  /**
+   * @param control has the commands done that all monitors have
+   */
+  Monitor(Machine machine, Control control) {
     view = new GuestMemory(machine);
+    session = new Session(control);
     ExchangeLog log = new ExchangeLog(machine);
     stops = new StopOn(log);
     field = new FieldCommands(machine, log);
@@ -49,6 +55,7 @@ final class Monitor {
   /** Goes back to how a client finds it: what one has asked for is not the next one's. */
   void forget() {
     stops.clear();
+    session.view(Session.View.GUEST);
     view.host(false);
     view.physical(false);
   }
@@ -59,51 +66,29 @@ final class Monitor {
     String rest = words.length > 1 ? words[1] : "";
     String arguments = line.strip().substring(words[0].length());
     switch (words[0]) {
-      case "help", "?" -> out.accept(HELP + StopOn.HELP);
-      case "info" -> info(rest, out);
-      case "gva2gpa" -> physical(rest, v, out);
       case "host-view" -> hostView(rest, out);
       case "stop-on" -> out.accept(stops.add(arguments));
       case "stop-off" -> out.accept(stops.off(arguments));
-      case "time" ->
-          out.accept(
-              "%d instructions, %d ns of virtual time%n"
-                  .formatted(machine.instructions(), machine.virtualTime()));
-      case "name" -> out.accept(Visible.of(machine.codeName(v)) + "\n");
       default -> {
-        if (!field.run(words[0], rest, v, out)) {
-          out.accept("unknown command: '" + Visible.of(line.strip()) + "'\n");
+        if (field.run(words[0], rest, v, out)) {
+          return;
+        }
+        session.cpu(v.id());
+        String said = session.run(line);
+        for (int at = 0; at < said.length(); at += MOST_AT_ONCE) {
+          out.accept(said.substring(at, Math.min(said.length(), at + MOST_AT_ONCE)));
+        }
+        view.host(session.view() != Session.View.GUEST);
+        if (words[0].equals("help") && words.length == 1) {
+          out.accept(HELP + StopOn.HELP);
         }
       }
     }
   }
 
-  private void info(String what, Consumer<String> out) {
-    switch (what) {
-      case "registers" -> machine.observer().vcpus().forEach(v -> out.accept(RegistersText.of(v)));
-      case "cpus" ->
-          machine
-              .observer()
-              .vcpus()
-              .forEach(v -> out.accept("  CPU #%d: %s%n".formatted(v.id(), v.state())));
-      case "status" -> out.accept("VM status: paused\n");
-      case "version" -> out.accept(Producer.VERSION + "\n");
-      case "kvm" -> out.accept("kvm support: disabled\n");
-      default -> out.accept("unknown command: 'info " + Visible.of(what) + "'\n");
-    }
-  }
-
-  private void physical(String address, VcpuView v, Consumer<String> out) {
-    try {
-      long gpa = v.physical(Packets.number(address.replaceFirst("^0[xX]", "")));
-      out.accept(gpa < 0 ? "Unmapped\n" : "gpa: %#x%n".formatted(gpa));
-    } catch (NumberFormatException e) {
-      out.accept("gva2gpa takes an address in hexadecimal, not '" + Visible.of(address) + "'\n");
-    }
-  }
-
   private void hostView(String onOff, Consumer<String> out) {
     if (onOff.equals("on") || onOff.equals("off")) {
+      session.view(onOff.equals("on") ? Session.View.HOST : Session.View.GUEST);
       view.host(onOff.equals("on"));
     }
     out.accept(

@@ -12,10 +12,15 @@ final class Consoles {
   private static final String NONE = "none";
   private static final String FILE = "file:";
   private static final String CHARDEV = "chardev:";
+  private static final String MONITOR = "-monitor";
+
+  /** Where a monitor is to be, as QEMU's line has it. */
+  private record Monitor(String option, String value) {}
 
   private final Line line;
   private final Map<String, String> named = new HashMap<>();
   private final List<String> serial = new ArrayList<>();
+  private final List<Monitor> monitors = new ArrayList<>();
   private String debug = "";
   private String virtio = "";
   private boolean bare;
@@ -38,6 +43,20 @@ final class Consoles {
   /** {@code -serial}; the first one is COM1. */
   void serial(String value) {
     serial.add(value);
+  }
+
+  /** {@code -monitor} or {@code -qmp}. */
+  void monitor(String option, String value) {
+    monitors.add(new Monitor(option, value));
+  }
+
+  /** {@code -mon}, a monitor at a character device. */
+  void monitor(KeyValues k) {
+    String mode = k.take("mode", "readline");
+    String id = k.take("chardev", "");
+    k.ignore(List.of("pretty"));
+    line.refuseRest("-mon", k);
+    monitor(mode.equals("control") ? "-qmp" : MONITOR, CHARDEV + id);
   }
 
   /** {@code -debugcon}, or its device. */
@@ -111,7 +130,7 @@ final class Consoles {
         }
         // Sockets are looked at by who opens them.
         boolean line = v.startsWith("tcp:") || v.startsWith("unix:") || v.equals("pty");
-        if (line && option.equals(SERIAL)) {
+        if (line && (option.equals(SERIAL) || isMonitor(option) && !v.equals("pty"))) {
           return v;
         }
       }
@@ -120,8 +139,15 @@ final class Consoles {
     return null;
   }
 
+  private static boolean isMonitor(String option) {
+    return option.equals(MONITOR) || option.equals("-qmp");
+  }
+
   private static String way(String option, String value) {
     String kind = value.contains(":") ? value.substring(0, value.indexOf(':')) : value;
+    if (isMonitor(option)) {
+      return "use " + option + " unix:PATH,server or tcp:127.0.0.1:PORT,server";
+    }
     return switch (kind) {
       case "tcp", "unix", "pty" -> "only -serial leads to a socket or a terminal of its own";
       case "telnet", "udp", "websocket" ->
@@ -145,6 +171,17 @@ final class Consoles {
         line.refuse(
             "-serial %s: COM1 is the only one; use --virtio-console file:F for a second console"
                 .formatted(serial.get(i)));
+      }
+    }
+    for (Monitor m : monitors) {
+      String p = place(m.option, m.value);
+      if (p == null || p.equals(NONE)) {
+        continue;
+      }
+      if (m.option.equals(MONITOR)) {
+        line.set(MONITOR, p);
+      } else {
+        line.add(m.option, p);
       }
     }
     put("--debugcon", debug);

@@ -144,7 +144,10 @@ final class QemuOptions {
     value((o, v) -> consoles.chardev(v), "chardev");
     flag((o, v) -> consoles.nographic(), "nographic");
     flag((o, v) -> consoles.nodefaults(), "nodefaults");
-    for (String n : List.of("monitor", "qmp", "qmp-pretty", "parallel", "vnc", "spice")) {
+    value((o, v) -> consoles.monitor("-monitor", v), "monitor");
+    value((o, v) -> consoles.monitor("-qmp", v), "qmp", "qmp-pretty");
+    value((o, v) -> consoles.monitor(new KeyValues(v, "chardev")), "mon");
+    for (String n : List.of("parallel", "vnc", "spice")) {
       value(this::unlessNone, n);
     }
     value(this::display, "display");
@@ -180,8 +183,7 @@ final class QemuOptions {
     String way =
         switch (option) {
           case "-vnc", "-spice" -> "there is no window; use -vga std --screenshot F.png";
-          case "-parallel" -> "there is no parallel port; use -serial";
-          default -> "there is no monitor; -v and --trace F.html show what happens";
+          default -> "there is no parallel port; use -serial";
         };
     if (!List.of("none", "null", "/dev/null").contains(value)) {
       line.refuse(option + " " + value + ": " + way);
@@ -272,7 +274,6 @@ final class QemuOptions {
     no("use 'setpriv --reuid USER vesper run ...'", true, "runas", "run-with", "chroot");
     no("use 'vesper run ... & echo $! > F'", true, "pidfile");
     no("use 'vesper run ... &'", false, "daemonize");
-    no("there is no monitor; -v and --trace F.html show what happens", true, "mon");
     no("a run starts at its beginning; --seed makes it the same each time", true, "incoming");
     no("the board makes its ACPI tables itself; -M minimal has none", true, "acpitable");
     no("the board makes its ACPI tables itself; -M minimal has none", false, "no-acpi");
@@ -280,7 +281,7 @@ final class QemuOptions {
     no("write the options on the command line", true, "readconfig", "writeconfig");
     no("name files, not descriptors", true, "add-fd", "set");
     no("there is no TPM; --secret F hands a guest its secret", true, "tpmdev");
-    no("there is no monitor; leave it out", false, "preconfig");
+    no("nothing is configured by QMP before the run; leave it out", false, "preconfig");
     no("nothing hangs on USB; use -drive file=F,if=virtio", true, "usbdevice");
     no("there are no SCSI disks; use -drive file=F,if=virtio", true, "sd", "mtdblock");
     no("there is no watchdog; use --timeout S", true, "watchdog", "watchdog-action");

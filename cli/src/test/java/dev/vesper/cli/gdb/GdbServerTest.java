@@ -292,9 +292,9 @@ final class GdbServerTest {
           .contains("\nCS =0010 0000000000000000 ffffffff 00")
           .containsPattern("GDT=     [0-9a-f]{16} [0-9a-f]{8}\n");
       assertThat(s.monitor("info version")).isNotBlank();
-      assertThat(s.monitor("gva2gpa 100000")).isEqualTo("gpa: 0x100000\n");
-      assertThat(s.monitor("gva2gpa 10000000000")).isEqualTo("Unmapped\n");
-      assertThat(s.monitor("gva2gpa x")).contains("hexadecimal");
+      assertThat(s.monitor("gva2gpa 0x100000")).isEqualTo("gpa: 0x100000\n");
+      assertThat(s.monitor("gva2gpa 0x10000000000")).isEqualTo("Unmapped\n");
+      assertThat(s.monitor("gva2gpa x")).contains("invalid char 'x'");
       assertThat(s.monitor("fly away")).isEqualTo("unknown command: 'fly away'\n");
       assertThat(s.monitor("stop-on what")).contains("stop-on takes");
       assertThat(s.ask("Qqemu.sstepbits")).contains("ENABLE=");

@@ -1,0 +1,111 @@
+package dev.vesper.cli.monitor;
+
+import java.io.IOException;
+import java.io.OutputStream;
+import java.nio.file.Files;
+import java.nio.file.InvalidPathException;
+import java.nio.file.LinkOption;
+import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Where clients may have files written: in one folder that was named, and nowhere else. A client
+ * has less rights than who has started the run.
+ */
+public final class WrittenFiles {
+  private final @Nullable Path folder;
+
+  /**
+   * @param folder absolute, or null if no file may be written
+   */
+  public WrittenFiles(@Nullable Path folder) {
+    this.folder = folder;
+  }
+
+  /**
+   * {@return a file as a client names it: in the folder, or by a path that leads into it}
+   *
+   * @throws Refusal if it is elsewhere
+   */
+  Path place(String name) throws Refusal {
+    Path f = folder;
+    if (f == null) {
+      throw new Refusal("no folder for files was named: --monitor-files DIR");
+    }
+    try {
+      Path p = f.resolve(name);
+      Path parent = p.getParent();
+      Path file = p.getFileName();
+      // By where they are, so that neither .. nor a link leads elsewhere.
+      if (parent == null || file == null || !parent.toRealPath().startsWith(f.toRealPath())) {
+        throw new Refusal("'" + name + "' is not in " + f + ", which --monitor-files names");
+      }
+      if (file.toString().equals("..") || file.toString().equals(".")) {
+        throw new Refusal("'" + name + "' is no name of a file");
+      }
+      Path real = parent.toRealPath().resolve(file);
+      if (Files.exists(real, LinkOption.NOFOLLOW_LINKS)
+          && !Files.isRegularFile(real, LinkOption.NOFOLLOW_LINKS)) {
+        throw new Refusal("'" + name + "' is there and no file");
+      }
+      return real;
+    } catch (InvalidPathException | IOException e) {
+      throw new Refusal("Could not open '" + name + "': " + reason(e));
+    }
+  }
+
+  private static String reason(Exception e) {
+    return e instanceof InvalidPathException
+        ? "that is no path"
+        : e.getClass().getSimpleName().equals("NoSuchFileException")
+            ? "No such file or directory"
+            : String.valueOf(e.getMessage());
+  }
+
+  /** Writes a file's bytes piece by piece. */
+  interface Content {
+    void to(OutputStream out) throws IOException, Refusal;
+  }
+
+  /**
+   * {@return the file that was written} One that cannot be written to its end is not left behind.
+   */
+  Path write(String name, Content content) throws Refusal {
+    Path p = place(name);
+    boolean whole = false;
+    try {
+      try (OutputStream out = open(p)) {
+        content.to(out);
+      }
+      whole = true;
+      return p;
+    } catch (IOException e) {
+      throw new Refusal("Could not open '" + name + "': " + reason(e));
+    } finally {
+      if (!whole) {
+        remove(p);
+      }
+    }
+  }
+
+  /** {@return a stream to a file, which follows no link} */
+  static OutputStream open(Path p) throws IOException {
+    return new java.io.BufferedOutputStream(
+        Files.newOutputStream(
+            p,
+            StandardOpenOption.CREATE,
+            StandardOpenOption.TRUNCATE_EXISTING,
+            StandardOpenOption.WRITE,
+            LinkOption.NOFOLLOW_LINKS),
+        1 << 16);
+  }
+
+  private static void remove(Path p) {
+    try {
+      Files.deleteIfExists(p);
+    } catch (IOException e) {
+      return;
+    }
+  }
+}
