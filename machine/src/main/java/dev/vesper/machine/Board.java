@@ -2,6 +2,7 @@ package dev.vesper.machine;
 
 import dev.vesper.machine.observe.DeviceState;
 import dev.vesper.machine.vmm.Hypervisor;
+import dev.vesper.machine.vmm.Panel;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -11,6 +12,9 @@ import org.jspecify.annotations.Nullable;
  * one that it would have been.
  */
 public final class Board {
+  /** With what the reason of a run begins that ends by {@link #reset}. */
+  public static final String RESET = Panel.RESET;
+
   private static final int LAST_PORT = 0xFFFF;
 
   private final Hypervisor host;

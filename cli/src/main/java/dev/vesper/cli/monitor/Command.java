@@ -31,6 +31,11 @@ record Command(List<String> names, String parameters, String help, Action action
     return names.get(0);
   }
 
+  /** {@return its names, as messages have them} */
+  String label() {
+    return String.join("|", names).replaceFirst("^info ", "");
+  }
+
   /** {@return the line that help prints} */
   String usage() {
     return String.join("|", names)

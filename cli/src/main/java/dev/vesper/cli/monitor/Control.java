@@ -286,18 +286,8 @@ public final class Control implements AutoCloseable {
     if (o.is(Outcome.GUEST_TERMINATED)) {
       tell("GUEST_PANICKED", Map.of("action", "poweroff"));
     }
-    tell("SHUTDOWN", Map.of("guest", !o.is(Outcome.QUIT), "reason", cause(o)));
-  }
-
-  private static String cause(Outcome o) {
-    if (o.is(Outcome.QUIT)) {
-      return "host-qmp-quit";
-    }
-    if (o.is(Outcome.GUEST_TERMINATED)) {
-      return "guest-panic";
-    }
-    boolean reset = o.is(Outcome.SHUTDOWN) || o.reason().contains("reset");
-    return reset ? "guest-reset" : "guest-shutdown";
+    String why = Shutdown.cause(o);
+    tell("SHUTDOWN", Map.of("guest", why.startsWith("guest-"), "reason", why));
   }
 
   /** Nothing more is served; who waits is told. */
@@ -372,7 +362,7 @@ public final class Control implements AutoCloseable {
   }
 
   void end(String why) {
-    ends.accept(new Outcome(Outcome.QUIT, why));
+    ends.accept(new Outcome(Outcome.QUIT, Shutdown.BY_COMMAND + why));
   }
 
   /** Tells clients of QMP. */

@@ -147,8 +147,11 @@ final class CoreFile {
             SegmentRegister.LDTR,
             SegmentRegister.TR)) {
       Segment g = v.segment(s);
-      int flags = (g.attributes() & 0xFF) << 8 | (g.attributes() & 0xF00) << 12;
-      b.putInt(g.selector()).putInt((int) g.limit()).putInt(flags).putInt(0).putLong(g.base());
+      b.putInt(g.selector())
+          .putInt((int) g.limit())
+          .putInt(RegistersText.descriptor(g))
+          .putInt(0)
+          .putLong(g.base());
     }
     for (DescriptorTable t : List.of(v.gdtr(), v.idtr())) {
       b.putInt(0).putInt(t.limit()).putInt(0).putInt(0).putLong(t.base());

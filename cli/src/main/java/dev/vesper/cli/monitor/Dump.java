@@ -31,7 +31,7 @@ record Dump(int count, char format, int size) {
     }
     int count = digits == 0 ? 1 : digits > 6 ? MOST + 1 : Integer.parseInt(text, 0, digits, 10);
     if (count > MOST) {
-      throw new Refusal("more than " + MOST + " at once");
+      throw Refusal.usage("more than " + MOST + " at once");
     }
     char format = 'x';
     int size = 0;
@@ -43,7 +43,7 @@ record Dump(int count, char format, int size) {
         case 'h' -> size = 2;
         case 'w' -> size = 4;
         case 'g', 'L' -> size = 8;
-        default -> throw new Refusal("invalid char in format: '" + Visible.of("" + c) + "'");
+        default -> throw Refusal.usage("invalid char in format: '" + Visible.of("" + c) + "'");
       }
     }
     return new Dump(count, format, format == 'c' ? 1 : size == 0 ? 4 : size);

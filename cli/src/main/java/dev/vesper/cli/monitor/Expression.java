@@ -34,7 +34,7 @@ final class Expression {
   /** {@return its value} */
   long value() throws Refusal {
     if (++depth > DEEPEST) {
-      throw new Refusal("expression is too deep");
+      throw Refusal.usage("expression is too deep");
     }
     long v = bits();
     for (char c = peek(); c == '+' || c == '-'; c = peek()) {
@@ -69,7 +69,7 @@ final class Expression {
       at++;
       long w = unary();
       if (w == 0 && c != '*') {
-        throw new Refusal("division by zero");
+        throw Refusal.usage("division by zero");
       }
       v = c == '*' ? v * w : c == '/' ? v / w : v % w;
     }
@@ -82,7 +82,7 @@ final class Expression {
       return operand();
     }
     if (++depth > DEEPEST) {
-      throw new Refusal("expression is too deep");
+      throw Refusal.usage("expression is too deep");
     }
     at++;
     long v = unary();
@@ -93,19 +93,19 @@ final class Expression {
   private long operand() throws Refusal {
     char c = peek();
     switch (c) {
-      case 0 -> throw new Refusal("unexpected end of expression");
+      case 0 -> throw Refusal.usage("unexpected end of expression");
       case '(' -> {
         at++;
         long v = value();
         if (peek() != ')') {
-          throw new Refusal("')' expected");
+          throw Refusal.usage("')' expected");
         }
         at++;
         return v;
       }
       case '\'' -> {
         if (at + 2 >= text.length() || text.charAt(at + 2) != '\'') {
-          throw new Refusal("missing terminating ' character");
+          throw Refusal.usage("missing terminating ' character");
         }
         at += 3;
         return text.charAt(at - 2);
@@ -130,7 +130,7 @@ final class Expression {
     String n = text.substring(from, at).toLowerCase(Locale.ROOT);
     if (n.isEmpty()) {
       String c = Visible.of(text.substring(at, text.offsetByCodePoints(at, 1)));
-      throw new Refusal("invalid char '" + c + "' in expression");
+      throw Refusal.usage("invalid char '" + c + "' in expression");
     }
     try {
       return n.startsWith("0x")
@@ -139,7 +139,7 @@ final class Expression {
               ? Long.parseUnsignedLong(n, 8)
               : Long.parseUnsignedLong(n);
     } catch (NumberFormatException e) {
-      throw new Refusal(
+      throw Refusal.usage(
           Character.digit(n.charAt(0), 10) < 0
               ? "invalid char '" + n.charAt(0) + "' in expression"
               : "number too large, or with a digit that there is none of: '" + n + "'");
@@ -155,7 +155,7 @@ final class Expression {
     }
     Long v = RegisterNames.value(vcpu, text.substring(from, at).toLowerCase(Locale.ROOT));
     if (v == null) {
-      throw new Refusal("unknown register");
+      throw Refusal.usage("unknown register");
     }
     return v;
   }

@@ -62,7 +62,7 @@ final class QmpCommands {
               "quit",
               "",
               (s, a) -> {
-                s.control().end("ended by QMP (quit)");
+                s.control().end("quit by QMP");
                 return NOTHING;
               }),
           QmpCommand.of("send-key", "keys:array hold-time?:int", QmpCommands::sendKey),

@@ -4,10 +4,12 @@ import dev.vesper.machine.Machine;
 import dev.vesper.machine.VcpuView;
 import dev.vesper.machine.launch.ApiVersion;
 import dev.vesper.machine.launch.Measurement;
+import dev.vesper.machine.launch.PlatformKeys;
 import dev.vesper.machine.spec.Hardware;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.SevMode;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Base64;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -57,6 +59,9 @@ final class QmpQueries {
                     "SEV: Not in correct state. (LSECRET): the launch is finished before the run;"
                         + " --secret gives it a secret");
               }));
+
+  /** What GET_ID gives: a processor that there is many times has none of its own. */
+  private static final int CHIP_ID_BYTES = 64;
 
   private QmpQueries() {}
 
@@ -232,11 +237,20 @@ final class QmpQueries {
     if (m.spec().mode() == SevMode.OFF) {
       throw new QmpError("SEV is not enabled: --sev sev, es or snp");
     }
+    PlatformKeys keys = new PlatformKeys(m.spec().seed());
+    byte[] pdh = keys.certificate().encode();
+    byte[] chain = keys.chain();
+    Base64.Encoder text = Base64.getEncoder();
     return object(
-        "pdh", "",
-        "cert-chain", "",
-        "cpu0-id", "",
-        "cbitpos", m.cBit(),
-        "reduced-phys-bits", 1);
+        "pdh",
+        text.encodeToString(pdh),
+        "cert-chain",
+        text.encodeToString(Arrays.copyOfRange(chain, pdh.length, chain.length)),
+        "cpu0-id",
+        text.encodeToString(new byte[CHIP_ID_BYTES]),
+        "cbitpos",
+        m.cBit(),
+        "reduced-phys-bits",
+        1);
   }
 }

@@ -21,8 +21,7 @@ final class RegisterNames {
     Long known =
         switch (name) {
           case "pc" -> codeAddress(v);
-          case "rip" -> v.rip();
-          case "eip" -> v.rip() & LOW;
+          case "rip", "eip" -> v.rip();
           case "eflags", "rflags" -> v.rflags();
           case "cr0" -> v.cr0();
           case "cr2" -> v.cr2();
@@ -51,7 +50,9 @@ final class RegisterNames {
       return v.gpr(i);
     }
     if (name.startsWith("e") && WIDE.contains("r" + name.substring(1))) {
-      return v.gpr(WIDE.indexOf("r" + name.substring(1))) & LOW;
+      // QEMU's names are those of 32-bit code, but its values are whole.
+      long r = v.gpr(WIDE.indexOf("r" + name.substring(1)));
+      return v.bits() == 64 ? r : r & LOW;
     }
     if (name.matches("r(8|9|1[0-5])d?")) {
       boolean half = name.endsWith("d");

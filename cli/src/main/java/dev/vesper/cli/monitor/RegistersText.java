@@ -42,6 +42,7 @@ final class RegistersText {
   private static final int PRESENT = 1 << 15;
   private static final int LONG = 1 << 21;
   private static final int BIG = 1 << 22;
+  private static final int GRANULARITY = 1 << 23;
 
   private static final int PROTECTED_MODE = 1;
   private static final int LONG_MODE_ACTIVE = 1 << 10;
@@ -117,10 +118,16 @@ final class RegistersText {
     b.append('\n');
   }
 
+  /** {@return a descriptor's second word without the base, from the bits of a VMCB} */
+  static int descriptor(Segment g) {
+    int attributes = (g.attributes() & 0xFF) << 8 | (g.attributes() & 0xF00) << 12;
+    long limit = (attributes & GRANULARITY) != 0 ? g.limit() >>> 12 : g.limit();
+    return attributes | (int) limit & 0xF_0000;
+  }
+
   private void segment(SegmentRegister s) {
     Segment g = v.segment(s);
-    // Bits of a descriptor's second word, from those of a VMCB.
-    int word = (g.attributes() & 0xFF) << 8 | (g.attributes() & 0xF00) << 12;
+    int word = descriptor(g);
     String name = s == SegmentRegister.LDTR ? "LDT" : s.name().toUpperCase(Locale.ROOT) + " ";
     b.append("%s=%04x ".formatted(name, g.selector()));
     b.append(value(g.base())).append(" %08x %08x".formatted(g.limit(), word));

@@ -49,7 +49,7 @@ final class RunCommands {
 
   private static void quit(Call c) throws Refusal {
     c.words().end();
-    c.control().end("ended by the monitor (quit)");
+    c.control().end("quit in the monitor");
   }
 
   private static void cpu(Call c) throws Refusal {

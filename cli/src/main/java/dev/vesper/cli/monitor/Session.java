@@ -80,11 +80,14 @@ public final class Session {
     if (f == null) {
       return "unknown command: '" + Visible.of(line) + "'\n";
     }
-    Call c = new Call(this, new Words(f.rest()));
+    Call c = new Call(this, new Words(f.command().label(), f.rest()));
     try {
       f.command().action().run(c);
     } catch (Refusal r) {
       c.line(Visible.of(r.line()));
+      if (r.isUsage()) {
+        c.line("Try \"help " + f.command().name() + "\" for more information");
+      }
     } catch (IndexOutOfBoundsException e) {
       // What a guest's tables and registers name need not be there.
       c.line("Cannot access memory: " + Visible.of(String.valueOf(e.getMessage())));

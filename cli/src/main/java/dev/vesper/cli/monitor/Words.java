@@ -1,14 +1,18 @@
 package dev.vesper.cli.monitor;
 
 import dev.vesper.machine.VcpuView;
-import dev.vesper.machine.observe.format.Visible;
 
 /** What stands behind a command's name, taken piece by piece as QEMU's monitor takes it. */
 final class Words {
+  private final String command;
   private final String text;
   private int at;
 
-  Words(String text) {
+  /**
+   * @param command what it is called, for messages
+   */
+  Words(String command, String text) {
+    this.command = command;
     this.text = text;
   }
 
@@ -68,7 +72,7 @@ final class Words {
    */
   String string(String name) throws Refusal {
     if (atEnd()) {
-      throw new Refusal(name + " expected");
+      throw Refusal.usage(name + " expected");
     }
     StringBuilder b = new StringBuilder();
     if (text.charAt(at) != '"') {
@@ -86,7 +90,7 @@ final class Words {
       b.append(c);
     }
     if (at == text.length()) {
-      throw new Refusal("unterminated string");
+      throw Refusal.usage("unterminated string");
     }
     at++;
     return b.toString();
@@ -103,7 +107,7 @@ final class Words {
   /** Nothing more may come. */
   void end() throws Refusal {
     if (!atEnd()) {
-      throw new Refusal("extraneous characters at the end of line: " + Visible.of(rest()));
+      throw Refusal.usage(command + ": extraneous characters at the end of line");
     }
   }
 }

@@ -32,6 +32,9 @@ import org.jspecify.annotations.Nullable;
 public final class Panel {
   private static final long LOCAL_APIC_LAST = LocalApic.BASE + 0xFFF;
 
+  /** With what the reason of a run begins that ends by the reset button. */
+  public static final String RESET = "the machine was reset from outside";
+
   private final Hypervisor host;
 
   Panel(Hypervisor host) {
@@ -155,7 +158,7 @@ public final class Panel {
   public void reset() {
     host.loop().takeBack();
     if (host.outcome() == null) {
-      host.resets.asked(new Outcome(Outcome.POWER_OFF, "the machine was reset from outside"));
+      host.resets.asked(new Outcome(Outcome.POWER_OFF, RESET));
     }
   }
 }
