@@ -7,6 +7,7 @@ import java.nio.channels.WritableByteChannel;
 import java.nio.charset.StandardCharsets;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
 import java.util.concurrent.atomic.AtomicLong;
 
 /**
@@ -17,7 +18,7 @@ final class Mailbox implements Closeable {
   /** Four of the longest answers. */
   private static final long MOST = 4L * Call.MOST;
 
-  private static final long PATIENCE_MS = 500;
+  static final long PATIENCE_NS = 500_000_000;
 
   /** Behind the last of what is written. */
   private static final byte[] END = {};
@@ -75,13 +76,24 @@ final class Mailbox implements Closeable {
     }
   }
 
+  /** Nothing more will be said. */
+  void finish() {
+    waiting.add(END);
+  }
+
   /** Waits for a moment until all is written. */
   @Override
   public void close() {
-    waiting.add(END);
+    finish();
+    close(System.nanoTime() + PATIENCE_NS);
+  }
+
+  /** Waits until all is written that was said before {@link #finish}, but not beyond a time. */
+  void close(long deadline) {
     try {
-      if (!gone) {
-        writer.join(PATIENCE_MS);
+      long left = TimeUnit.NANOSECONDS.toMillis(deadline - System.nanoTime());
+      if (!gone && left > 0) {
+        writer.join(left);
       }
     } catch (InterruptedException e) {
       Thread.currentThread().interrupt();

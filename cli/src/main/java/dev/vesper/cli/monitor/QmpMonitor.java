@@ -7,6 +7,8 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Consumer;
+import java.util.function.Function;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -48,7 +50,7 @@ final class QmpMonitor implements Front {
     while (in.read(part) >= 0) {
       part.flip();
       while (part.hasRemaining()) {
-        String answer = take(s, framer, part.get() & 0xFF, events);
+        String answer = take(s, framer, part.get() & 0xFF, events, control::ask);
         if (answer == null || !answer.isEmpty() && !out.send(answer + END)) {
           return;
         }
@@ -57,8 +59,17 @@ final class QmpMonitor implements Front {
     }
   }
 
-  /** {@return what a byte is answered with, nothing for most, or null if the run is over} */
-  private @Nullable String take(Session s, JsonFramer framer, int b, Consumer<Happening> events) {
+  /**
+   * {@return what a byte is answered with, nothing for most, or null if the run is over}
+   *
+   * @param asks has something done where the machine stands still
+   */
+  @Nullable String take(
+      Session s,
+      JsonFramer framer,
+      int b,
+      Consumer<Happening> events,
+      Function<Supplier<String>, @Nullable String> asks) {
     Object value;
     try {
       String text = framer.take(b);
@@ -79,7 +90,7 @@ final class QmpMonitor implements Front {
         negotiate(r, events);
         return returned(Map.of(), id);
       }
-      return control.ask(() -> QmpMonitor.run(s, r, id));
+      return asks.apply(() -> QmpMonitor.run(s, r, id));
     } catch (QmpError e) {
       return error(e, id);
     }

@@ -101,12 +101,12 @@ public final class Visitors implements Closeable {
       // Who breaks off has left.
     } finally {
       present.remove(v);
-      leave(v);
+      out.close();
+      hangUp(v);
     }
   }
 
-  private static void leave(Visitor v) {
-    v.out.close();
+  private static void hangUp(Visitor v) {
     try {
       v.in.close();
     } catch (IOException e) {
@@ -132,6 +132,13 @@ public final class Visitors implements Closeable {
   public void close() throws IOException {
     closed = true;
     door.close();
-    present.forEach(Visitors::leave);
+    List<Visitor> last = List.copyOf(present);
+    last.forEach(v -> v.out.finish());
+    // One moment for all of them together: those who do not read keep nobody.
+    long deadline = System.nanoTime() + Mailbox.PATIENCE_NS;
+    for (Visitor v : last) {
+      v.out.close(deadline);
+      hangUp(v);
+    }
   }
 }
