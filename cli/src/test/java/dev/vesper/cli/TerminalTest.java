@@ -60,7 +60,11 @@ final class TerminalTest {
     // Terminal says what Vesper says; the others pass on what the guest writes, and its log.
     assertThat(found)
         .containsExactlyInAnyOrder(
-            "Terminal.java 12", "RunCommand.java 3", "DebugOptions.java 1", "GuestPlan.java 2");
+            "Terminal.java 13",
+            "RunCommand.java 3",
+            "DebugOptions.java 1",
+            "MonitorOptions.java 1",
+            "GuestPlan.java 2");
   }
 
   @Test
