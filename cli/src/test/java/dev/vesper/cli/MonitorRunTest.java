@@ -68,6 +68,10 @@ final class MonitorRunTest {
     List<String> args =
         new ArrayList<>(List.of("run", "--sev", "es", "-m", "16M", "-serial", "none"));
     args.addAll(Arrays.asList(more));
+    if (!args.contains("--timeout")) {
+      // A client that waits in vain is told so by the end of the run.
+      args.addAll(List.of("--timeout", "60"));
+    }
     args.add(image().toString());
     return args;
   }
@@ -147,6 +151,39 @@ final class MonitorRunTest {
           .contains("changed by commands of a monitor: o");
     }
     assertThat(dir.resolve("m")).doesNotExist();
+  }
+
+  /** A debugger's guest stands still for both, and what is asked for meanwhile is done. */
+  @Test
+  void aMonitorAndADebuggerShareAGuest() throws Exception {
+    CompletableFuture<CommandResult> run =
+        running(loop("-S", "-gdb", "unix:" + dir.resolve("g"), "-monitor", place("m")));
+    try (MonitorClient c = new MonitorClient(dir.resolve("m"));
+        MonitorClient gdb = new MonitorClient(dir.resolve("g"))) {
+      c.until(MonitorClient.PROMPT);
+      assertThat(c.ask("info status")).isEqualTo("VM status: paused (prelaunch)\n");
+      gdb.say("$?#3f");
+      assertThat(gdb.until("#")).contains("T05");
+      c.ask("cont");
+      while (c.ask("print $icount").equals("0\n")) {
+        continue;
+      }
+      assertThat(c.ask("info status")).contains("running");
+      gdb.say("\u0003");
+      while (!c.ask("info status").equals("VM status: paused\n")) {
+        continue;
+      }
+      assertThat(c.ask("time")).isEqualTo(c.ask("time"));
+      c.ask("cont");
+      assertThat(c.ask("info status")).contains("running");
+      c.ask("stop");
+      assertThat(c.ask("info status")).contains("paused");
+      // info status, which gdb is told in hexadecimal.
+      gdb.say("+$qRcmd,696e666f20737461747573#14");
+      assertThat(gdb.until("OK#")).contains("O564d207374617475733a20706175736564");
+      c.ask("quit");
+    }
+    assertThat(result(run).status()).isEqualTo(130);
   }
 
   @Test

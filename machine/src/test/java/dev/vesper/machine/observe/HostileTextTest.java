@@ -65,9 +65,9 @@ final class HostileTextTest {
         }
       }
     }
-    // Text is TextWriter in a file, Trace cuts another, BackgroundWriter hands on to another,
-    // TraceFiles has all, Recording an HtmlReport, PageOptions a PageHistory. RmpMap takes no text,
-    // EventDigest gives none.
+    // Text and TraceSwitch are TextWriter in a file, Trace cuts another, BackgroundWriter hands on to
+    // another, TraceFiles has all, Recording an HtmlReport, PageOptions a PageHistory. RmpMap takes no
+    // text, EventDigest gives none.
     assertThat(writers)
         .containsExactlyInAnyOrder(
             "BackgroundWriter",
@@ -84,6 +84,7 @@ final class HostileTextTest {
             "Text",
             "TextWriter",
             "Trace",
+            "TraceSwitch",
             "TraceFiles");
   }
 
