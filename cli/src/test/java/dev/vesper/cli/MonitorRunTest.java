@@ -218,7 +218,8 @@ final class MonitorRunTest {
       assertThat(
               qmp(
                   c,
-                  "'execute':'sev-inject-launch-secret','arguments':{'packet-header':'','secret':''}"))
+                  "'execute':'sev-inject-launch-secret',"
+                      + "'arguments':{'packet-header':'','secret':''}"))
           .contains("--secret");
       c.say("nonsense\n");
       assertThat(c.until("\n")).contains("JSON parse error");

@@ -9,7 +9,9 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.TreeMap;
 import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CancellationException;
 import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.TimeUnit;
@@ -179,8 +181,7 @@ public final class Control implements AutoCloseable {
     }
     try {
       return a.answer.join();
-    } catch (java.util.concurrent.CompletionException
-        | java.util.concurrent.CancellationException e) {
+    } catch (CompletionException | CancellationException e) {
       return null;
     }
   }

@@ -12,6 +12,7 @@ import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 
 /**
@@ -106,7 +107,7 @@ final class CoreFile {
 
   private static void note(ByteBuffer b, String name, int type, byte[] content) {
     b.putInt(name.length() + 1).putInt(content.length).putInt(type);
-    b.put(java.util.Arrays.copyOf(name.getBytes(StandardCharsets.US_ASCII), NAME_BYTES));
+    b.put(Arrays.copyOf(name.getBytes(StandardCharsets.US_ASCII), NAME_BYTES));
     b.put(content);
   }
 

@@ -1,6 +1,8 @@
 package dev.vesper.cli.monitor;
 
 import dev.vesper.machine.Machine;
+import java.io.IOException;
+import java.nio.file.Path;
 import java.util.List;
 
 /** Commands that write files, in the folder of {@code --monitor-files}. */
@@ -128,11 +130,11 @@ final class FileCommands {
       case "on" -> {
         String name = c.words().string("trace on: filename");
         c.words().end();
-        java.nio.file.Path p = c.control().files().place(name);
+        Path p = c.control().files().place(name);
         try {
           t.begin(p);
-        } catch (java.io.IOException e) {
-          throw new Refusal("Could not open '" + name + "': " + e.getMessage());
+        } catch (IOException e) {
+          throw WrittenFiles.refused(name, e);
         }
       }
       case "off" -> {

@@ -1,6 +1,7 @@
 package dev.vesper.cli.monitor;
 
 import java.util.List;
+import java.util.Map;
 
 /** Commands that have the guest stand still, go on, begin again or end. */
 final class RunCommands {
@@ -44,7 +45,7 @@ final class RunCommands {
       throw new Refusal("the board has no power button, as -M pc and q35 have");
     }
     control.touches("system_powerdown");
-    control.tell("POWERDOWN", java.util.Map.of());
+    control.tell("POWERDOWN", Map.of());
   }
 
   private static void quit(Call c) throws Refusal {

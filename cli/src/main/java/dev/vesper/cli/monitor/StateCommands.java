@@ -1,5 +1,6 @@
 package dev.vesper.cli.monitor;
 
+import dev.vesper.machine.Machine;
 import dev.vesper.machine.VcpuView;
 import dev.vesper.machine.host.VcpuState;
 import dev.vesper.machine.observe.Producer;
@@ -95,7 +96,7 @@ final class StateCommands {
   }
 
   /** {@return the machine's UUID, zeros if it has none} */
-  static UUID uuid(dev.vesper.machine.Machine m) {
+  static UUID uuid(Machine m) {
     Smbios s = m.spec().hardware().smbios();
     UUID u = s == null ? null : s.uuid();
     return u == null ? new UUID(0, 0) : u;

@@ -1,10 +1,12 @@
 package dev.vesper.cli.monitor;
 
+import java.io.BufferedOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.file.Files;
 import java.nio.file.InvalidPathException;
 import java.nio.file.LinkOption;
+import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
 import org.jspecify.annotations.Nullable;
@@ -51,14 +53,19 @@ public final class WrittenFiles {
       }
       return real;
     } catch (InvalidPathException | IOException e) {
-      throw new Refusal("Could not open '" + name + "': " + reason(e));
+      throw refused(name, e);
     }
+  }
+
+  /** {@return why a file cannot be written} */
+  static Refusal refused(String name, Exception e) {
+    return new Refusal("Could not open '" + name + "': " + reason(e));
   }
 
   private static String reason(Exception e) {
     return e instanceof InvalidPathException
         ? "that is no path"
-        : e.getClass().getSimpleName().equals("NoSuchFileException")
+        : e instanceof NoSuchFileException
             ? "No such file or directory"
             : String.valueOf(e.getMessage());
   }
@@ -81,7 +88,7 @@ public final class WrittenFiles {
       whole = true;
       return p;
     } catch (IOException e) {
-      throw new Refusal("Could not open '" + name + "': " + reason(e));
+      throw refused(name, e);
     } finally {
       if (!whole) {
         remove(p);
@@ -91,7 +98,7 @@ public final class WrittenFiles {
 
   /** {@return a stream to a file, which follows no link} */
   static OutputStream open(Path p) throws IOException {
-    return new java.io.BufferedOutputStream(
+    return new BufferedOutputStream(
         Files.newOutputStream(
             p,
             StandardOpenOption.CREATE,
