@@ -37,6 +37,7 @@ final class ActionReader {
     a = a != null ? a : memory(line, word);
     a = a != null ? a : answer(line, word);
     a = a != null ? a : device(line, word);
+    a = a != null ? a : processor(line, word);
     a = a != null ? a : course(line, word);
     a = a != null ? a : silicon(line, t, word);
     if (a == null) {
@@ -221,6 +222,14 @@ final class ActionReader {
         line.require("=");
         return new LawfulAction.FwCfgFile(name, at, line.hex());
       }
+      default -> {
+        return null;
+      }
+    }
+  }
+
+  private static @Nullable Action processor(ScriptLine line, String word) throws ScriptException {
+    switch (word) {
       case "sipi" -> {
         int vcpu = (int) line.number("a vCPU", 0, 4095);
         return new LawfulAction.Sipi(

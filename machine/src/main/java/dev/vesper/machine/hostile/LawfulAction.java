@@ -7,6 +7,15 @@ import org.jspecify.annotations.Nullable;
 
 /** What a host can do to a guest with what every host has. */
 public sealed interface LawfulAction extends Action {
+  /** What is done to memory, and to how it is mapped. */
+  sealed interface OnMemory extends LawfulAction {}
+
+  /** What a request is answered. */
+  sealed interface OnAnswer extends LawfulAction {}
+
+  /** What devices do, and other processors. */
+  sealed interface OnDevice extends LawfulAction {}
+
   /**
    * Injects an event at the next VMRUN of the vCPU.
    *
@@ -50,20 +59,20 @@ public sealed interface LawfulAction extends Action {
   record DropEvent() implements LawfulAction {}
 
   /** Sets what the guest may do with a page. */
-  record Permit(Place page, NestedPaging.Mapping mapping) implements LawfulAction {}
+  record Permit(Place page, NestedPaging.Mapping mapping) implements OnMemory {}
 
   /** Maps a guest physical page to another one of guest memory. */
-  record MapTo(HostValue gpa, HostValue to) implements LawfulAction {}
+  record MapTo(HostValue gpa, HostValue to) implements OnMemory {}
 
   /** Maps two guest physical pages to each other's memory. */
-  record Swap(HostValue one, HostValue other) implements LawfulAction {}
+  record Swap(HostValue one, HostValue other) implements OnMemory {}
 
   /**
    * Keeps bytes as the bus carries them, under a name.
    *
    * @param length 1 to 1 MiB
    */
-  record Capture(String name, HostValue gpa, int length) implements LawfulAction {
+  record Capture(String name, HostValue gpa, int length) implements OnMemory {
     /** The most that a name is for. */
     public static final int MOST = 1 << 20;
 
@@ -76,17 +85,17 @@ public sealed interface LawfulAction extends Action {
   }
 
   /** Writes kept bytes to the bus. */
-  record Replay(String name, HostValue gpa) implements LawfulAction {}
+  record Replay(String name, HostValue gpa) implements OnMemory {}
 
   /** Writes bytes to the bus: what the guest sees there in a private page is another thing. */
-  record WriteCiphertext(HostValue gpa, Hex bytes) implements LawfulAction {}
+  record WriteCiphertext(HostValue gpa, Hex bytes) implements OnMemory {}
 
   /**
    * Writes a little-endian number to shared memory.
    *
    * @param bytes 1, 2, 4 or 8
    */
-  record PokeShared(HostValue gpa, int bytes, HostValue value) implements LawfulAction {
+  record PokeShared(HostValue gpa, int bytes, HostValue value) implements OnMemory {
     /** Makes an action. */
     public PokeShared {
       HostValue.requireWidth(bytes);
@@ -98,16 +107,16 @@ public sealed interface LawfulAction extends Action {
    *
    * @param valid marks it valid, too
    */
-  record AnswerField(GhcbField field, HostValue value, boolean valid) implements LawfulAction {}
+  record AnswerField(GhcbField field, HostValue value, boolean valid) implements OnAnswer {}
 
   /** Takes a field's valid bit away. Trigger: {@link Trigger.Vmgexit}. */
-  record AnswerInvalid(GhcbField field) implements LawfulAction {}
+  record AnswerInvalid(GhcbField field) implements OnAnswer {}
 
   /** Has the profile not answer at all. Triggers: {@link Trigger.Vmgexit}, {@link Trigger.Msr}. */
-  record Unanswered() implements LawfulAction {}
+  record Unanswered() implements OnAnswer {}
 
   /** Sets what the guest reads from the GHCB MSR. Trigger: {@link Trigger.Msr}. */
-  record MsrAnswer(HostValue value) implements LawfulAction {}
+  record MsrAnswer(HostValue value) implements OnAnswer {}
 
   /**
    * Has CPUID, asked by event or by the MSR protocol, answer so from now on.
@@ -116,7 +125,7 @@ public sealed interface LawfulAction extends Action {
    * @param registers what of EAX to EDX is to be what, by RAX, RBX, RCX and RDX
    */
   record CpuidAnswer(int leaf, int subleaf, Map<GhcbField, HostValue> registers)
-      implements LawfulAction {
+      implements OnAnswer {
     /** Makes an action. */
     public CpuidAnswer {
       registers = Map.copyOf(registers);
@@ -140,10 +149,10 @@ public sealed interface LawfulAction extends Action {
   }
 
   /** Reads of a port give this from now on, whatever the device has. */
-  record PortAnswer(int port, HostValue value) implements LawfulAction {}
+  record PortAnswer(int port, HostValue value) implements OnDevice {}
 
   /** Reads of a byte of the clock's memory, 0 to 127, give this from now on. */
-  record CmosAnswer(int index, HostValue value) implements LawfulAction {}
+  record CmosAnswer(int index, HostValue value) implements OnDevice {}
 
   /**
    * Virtio devices say other things of the next requests that they have done.
@@ -153,20 +162,20 @@ public sealed interface LawfulAction extends Action {
    * @param length that was written, or null
    */
   record UsedElement(long times, @Nullable HostValue id, @Nullable HostValue length)
-      implements LawfulAction {}
+      implements OnDevice {}
 
   /** Reads of device memory give this from now on. */
-  record MmioAnswer(long gpa, HostValue value) implements LawfulAction {}
+  record MmioAnswer(long gpa, HostValue value) implements OnDevice {}
 
   /** Writes a register of the device that answers at a port, as its driver would. */
-  record PortWrite(int port, int bytes, HostValue value) implements LawfulAction {}
+  record PortWrite(int port, int bytes, HostValue value) implements OnDevice {}
 
   /**
    * Replaces what fw_cfg has for a file, as ACPI tables or a boot order are.
    *
    * @param name as in {@code etc/acpi/tables}
    */
-  record FwCfgFile(String name, int offset, Hex bytes) implements LawfulAction {}
+  record FwCfgFile(String name, int offset, Hex bytes) implements OnDevice {}
 
   /**
    * RMPUPDATE, which takes a page of a guest under SEV-SNP, or gives it one. What the guest finds
@@ -174,13 +183,13 @@ public sealed interface LawfulAction extends Action {
    *
    * @param gpa that the entry has, or null for a page of the hypervisor's
    */
-  record Assign(HostValue page, @Nullable HostValue gpa) implements LawfulAction {}
+  record Assign(HostValue page, @Nullable HostValue gpa) implements OnMemory {}
 
   /** Sends a SIPI to a vCPU. */
-  record Sipi(int vcpu, int vector) implements LawfulAction {}
+  record Sipi(int vcpu, int vector) implements OnDevice {}
 
   /** Passes over the next SIPIs to a vCPU, whoever sends them. */
-  record SkipWake(int vcpu, int times) implements LawfulAction {}
+  record SkipWake(int vcpu, int times) implements OnDevice {}
 
   /** Has a vCPU's save area be what it was before this VMRUN, when that has exited. */
   record RunTwice() implements LawfulAction {}

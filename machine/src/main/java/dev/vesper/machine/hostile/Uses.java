@@ -61,21 +61,11 @@ final class Uses {
 
   private static boolean canLaunch(Action a) {
     return switch (a) {
-      case LawfulAction.Permit x -> true;
-      case LawfulAction.MapTo x -> true;
-      case LawfulAction.Swap x -> true;
-      case LawfulAction.Capture x -> true;
-      case LawfulAction.Replay x -> true;
-      case LawfulAction.WriteCiphertext x -> true;
-      case LawfulAction.PokeShared x -> true;
+      case LawfulAction.Assign x -> false;
+      case LawfulAction.Sipi x -> false;
+      case LawfulAction.OnMemory x -> true;
+      case LawfulAction.OnDevice x -> true;
       case LawfulAction.CpuidAnswer x -> true;
-      case LawfulAction.PortAnswer x -> true;
-      case LawfulAction.MmioAnswer x -> true;
-      case LawfulAction.CmosAnswer x -> true;
-      case LawfulAction.UsedElement x -> true;
-      case LawfulAction.PortWrite x -> true;
-      case LawfulAction.FwCfgFile x -> true;
-      case LawfulAction.SkipWake x -> true;
       case LawfulAction.Let x -> true;
       case LawfulAction.Goto x -> true;
       default -> false;
