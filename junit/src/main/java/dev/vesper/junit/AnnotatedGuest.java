@@ -3,6 +3,9 @@ package dev.vesper.junit;
 import dev.vesper.machine.HardwareOptions;
 import dev.vesper.machine.Machine;
 import dev.vesper.machine.device.net.Network;
+import dev.vesper.machine.hostile.Script;
+import dev.vesper.machine.hostile.ScriptException;
+import dev.vesper.machine.hostile.ScriptParser;
 import dev.vesper.machine.launch.GuestPolicy;
 import dev.vesper.machine.observe.check.Rule;
 import dev.vesper.machine.spec.BootException;
@@ -252,11 +255,20 @@ final class AnnotatedGuest {
         .ifPresent(m -> b.memoryBytes(HardwareOptions.memory("memory", m)));
     b.intercepts(texts("intercept", SevGuest::intercept).toArray(String[]::new));
     b.hostFaults(texts("hostFault", SevGuest::hostFault).toArray(String[]::new));
+    text("hostile", SevGuest::hostile).ifPresent(t -> b.hostile(script(t)));
     flag("executeOnly", SevGuest::executeOnly).ifPresent(b::executeOnly);
     List<SevGuest.Answer> answers = all(SevGuest::answers);
     if (!answers.isEmpty()) {
       Answers a = new Answers(answers);
       b.console((IntConsumer) a).input(a);
+    }
+  }
+
+  private static Script script(String text) {
+    try {
+      return ScriptParser.parse(text);
+    } catch (ScriptException e) {
+      throw new Misuse("hostile: " + e.getMessage());
     }
   }
 

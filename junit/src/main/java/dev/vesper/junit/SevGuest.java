@@ -163,6 +163,11 @@ public @interface SevGuest {
    */
   String[] hostFault() default {};
 
+  /**
+   * {@return a script of a host that means harm, as {@code vesper run --hostile} takes from a file}
+   */
+  String hostile() default "";
+
   /** {@return whether data reads of the image's text fault while paging is on} */
   boolean[] executeOnly() default {};
 

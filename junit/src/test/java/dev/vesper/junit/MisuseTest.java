@@ -110,6 +110,10 @@ final class MisuseTest {
     void hostFault(Machine m) {}
 
     @Test
+    @SevGuest(hostile = "when insn 5\n  dance")
+    void hostile(Machine m) {}
+
+    @Test
     @SevGuest(drive = "file=missing.img")
     void drive(Machine m) {}
 
@@ -208,6 +212,7 @@ final class MisuseTest {
           Map.entry("profile", "xen"),
           Map.entry("intercept", "cpuidd"),
           Map.entry("hostFault", "kindness"),
+          Map.entry("hostile", "hostile: line 2, column 3: there is no action 'dance'"),
           Map.entry("drive", "the disk missing.img is no file"),
           Map.entry("nic", "nic takes none or user"),
           Map.entry("share", "cannot share missing"),

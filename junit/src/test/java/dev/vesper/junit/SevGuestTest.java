@@ -350,6 +350,7 @@ final class SevGuestTest {
         rtc = "base=2030-01-01",
         intercept = {"rdtsc", "rdtscp"},
         hostFault = "stale-info",
+        hostile = "when insn 5\n  note rip = reg rip",
         executeOnly = true,
         seed = 3,
         fpuReset = dev.vesper.machine.spec.ResetState.EC2)
@@ -371,6 +372,8 @@ final class SevGuestTest {
       assertThat(s.hardware().startSeconds()).isEqualTo(1_893_456_000L);
       assertThat(s.intercepts()).containsExactly("rdtsc", "rdtscp");
       assertThat(s.hostFaults()).containsExactly("stale-info");
+      assertThat(run.machine().hostile())
+          .satisfies(h -> assertThat(h.notes()).containsOnlyKeys("rip"));
       assertThat(s.executeOnly()).isTrue();
       assertThat(s.launch().reset()).isEqualTo(dev.vesper.machine.spec.ResetState.EC2);
     }

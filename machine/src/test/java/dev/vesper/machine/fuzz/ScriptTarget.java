@@ -37,6 +37,11 @@ public final class ScriptTarget implements FuzzTarget {
   }
 
   @Override
+  public int inputs() {
+    return 5000;
+  }
+
+  @Override
   public void take(byte[] input) {
     try {
       ScriptParser.parse(new String(input, StandardCharsets.ISO_8859_1));
