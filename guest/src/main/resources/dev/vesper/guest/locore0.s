@@ -15,6 +15,8 @@ equ GUCODE_SEL 0x23
 equ GTSS_SEL 0x28
 equ GSEL3 0x18
 equ CPUID_SNP 0x10
+equ CBIT_LOWEST 32
+equ CBIT_HIGHEST 51
 
 ; Steps that early code has taken, in early_steps, for the self-test.
 equ STEP_ARGS 0x1
@@ -186,6 +188,18 @@ start:
     dec eax
     and [pg_frame+4-KERNBASE], eax
 .sev_done:
+    ; Whatever the host says: #VC has come, so the state is encrypted, and the C-bit is one of an address.
+    ; A wrong one among those is a reserved bit, or leads fetches, which are always private, astray.
+    test dword [early_vcs-KERNBASE], EARLY_CPUID32+EARLY_CPUID64+EARLY_PAGE32
+    je .sev_believed
+    test dword [cpu_sev_guestmode-KERNBASE], SEV_STAT_ES_ENABLED
+    je vc_terminate32
+    mov ecx, [amd64_sev_ebx-KERNBASE]
+    and ecx, 0x3f
+    sub ecx, CBIT_LOWEST
+    cmp ecx, CBIT_HIGHEST-CBIT_LOWEST
+    ja vc_terminate32
+.sev_believed:
     or dword [early_steps-KERNBASE], STEP_DETECT
 
     ; The tables follow the image, or its symbols where a loader left some.
@@ -377,6 +391,9 @@ locore_vc_trap32:
     je .vc32_dr
     cmp eax, 0x72
     jne vc_terminate32
+    mov edx, [esp+20]
+    cmp word [edx], 0xa20f
+    jne vc_terminate32
     or dword [early_vcs-KERNBASE], EARLY_CPUID32
     mov ecx, MSR_SEV_STATUS
     rdmsr
@@ -440,7 +457,16 @@ locore_vc_trap32:
     mov [esp], eax
     jmp short .vc32_cpuid_done
 .vc32_dr:
-    ; The write is ignored; MOV to a debug register has 3 bytes.
+    ; The write is ignored; MOV to a debug register has 3 bytes, of which the last one says to which.
+    mov edx, [esp+20]
+    cmp word [edx], 0x230f
+    jne vc_terminate32
+    movzx edx, byte [edx+2]
+    shr edx, 3
+    and edx, 7
+    or edx, 0x30
+    cmp edx, eax
+    jne vc_terminate32
     or dword [early_vcs-KERNBASE], EARLY_DR32
     pop edx
     pop ecx
@@ -470,7 +496,8 @@ vc_cpuid32:
     wrmsr
     rep vmmcall
     rdmsr
-    and eax, 0xfff
+    ; Bits 29:12 are reserved, 31:30 name the register.
+    and eax, 0x3fffffff
     cmp eax, MSRPROTO_CPUID_RESP
     jne vc_terminate32
     ret
@@ -488,6 +515,9 @@ locore_vc_trap64:
     cmp eax, 0x37
     je .vc64_dr
     cmp eax, 0x72
+    jne vc_terminate64
+    mov rdx, [rsp+40]
+    cmp word [rdx], 0xa20f
     jne vc_terminate64
     mov eax, early_vcs-KERNBASE
     or dword [rax], EARLY_CPUID64
@@ -517,6 +547,15 @@ locore_vc_trap64:
     add qword [rsp], 2
     iretq
 .vc64_dr:
+    mov rdx, [rsp+40]
+    cmp word [rdx], 0x230f
+    jne vc_terminate64
+    movzx edx, byte [rdx+2]
+    shr edx, 3
+    and edx, 7
+    or edx, 0x30
+    cmp edx, eax
+    jne vc_terminate64
     pop rdx
     pop rcx
     pop rbx
@@ -545,7 +584,8 @@ vc_cpuid64:
     wrmsr
     rep vmmcall
     rdmsr
-    and eax, 0xfff
+    ; Bits 29:12 are reserved, 31:30 name the register.
+    and eax, 0x3fffffff
     cmp eax, MSRPROTO_CPUID_RESP
     jne vc_terminate64
     ret
