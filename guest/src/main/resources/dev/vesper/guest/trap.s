@@ -8,6 +8,11 @@ equ VC_ADVANCE 112
 equ VC_GHCB_PADDR 120
 equ VC_LOCALS 208
 
+; Bytes of the XSAVE area with and without the upper halves of YMM registers.
+equ XCR0_AVX 4
+equ XSAVE_SSE 576
+equ XSAVE_AVX 832
+
 ; vctrap(rdi = frame, esi = 1 from user mode): eax = 1 done; 0 refused, edx = signal.
 ; In the handlers: r12 = frame, r13 = GHCB, r14 = from user mode, rbx = instruction.
 vctrap:
@@ -212,7 +217,27 @@ vc_cpuid:
     mov edi, GHCB_RDX
     call sync_in_val
     mov qword [rbp+VC_ADVANCE], 2
-    jmp vc_exchange
+    cmp dword [r12+TF_RAX], 0xd
+    jne vc_exchange
+    cmp dword [r12+TF_RCX], 0
+    jne vc_exchange
+    call vc_send
+    call vc_exit
+    mov rdi, r12
+    lea rsi, [rbp+VC_EXTRA]
+    mov rdx, r13
+    lea rcx, [rbp+VC_IN]
+    call ghcb_sync_in
+    ; XSAVE writes what XCR0 says, however little the host says that is.
+    mov eax, XSAVE_SSE
+    test qword [rbp+VC_EXTRA+EX_XCR0], XCR0_AVX
+    je .cpuid_area
+    mov eax, XSAVE_AVX
+.cpuid_area:
+    cmp [r12+TF_RBX], eax
+    jae vc_advance
+    mov rsi, msg_invalid
+    jmp vc_panic
 
 vc_msr:
     test r14d, r14d

@@ -248,7 +248,10 @@ vc_mmio_event:
     mov [rbp+VC_MMIO_SIZE], r9
     mov [rbp+VC_EXTRA+EX_INFO2], r9
     call vtophys
-    ; Device registers are never on private pages: a host that says so wants to be sent memory.
+    ; Device registers are never on private pages, nor where nothing is mapped: a host that says so wants to
+    ; be sent memory.
+    test rax, rax
+    je .mmio_private
     test [pg_crypt], rax
     jne .mmio_private
     mov [rbp+VC_EXTRA+EX_INFO1], rcx
