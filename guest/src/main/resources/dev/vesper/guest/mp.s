@@ -2,6 +2,7 @@
 ; firmware has left, under SEV-SNP by AP creation.
 
 equ LAPIC_PADDR 0xfee00000
+equ BASE_MEMORY_END 0x100000
 equ MP_TRAMPOLINE 0x7000
 equ MP_SEGMENT 0x700
 equ MP_TRAMPOLINE_PAGE 7
@@ -49,7 +50,9 @@ mp_start:
     xor eax, eax
     test rbx, rbx
     je .mp_done
-    ; The table is private memory below 1 MB: IP, CS.
+    ; The table is private memory below 1 MB: IP, CS.  A host that names another place wants it written to.
+    cmp rbx, BASE_MEMORY_END-4
+    ja vc_terminate64
     mov word [rbx+KERNBASE], 0
     mov word [rbx+KERNBASE+2], MP_SEGMENT
     jmp .mp_stack
