@@ -160,9 +160,27 @@ Xintr_timer:
     pop rax
     iretq
 
-; System calls of the process: eax = 0 ends it with value edi.
+; System calls of the process: eax = 0 ends it with value edi.  A host can inject the vector past any interrupt
+; controller: what comes without the instruction is no call.
 Xsyscall:
+    test byte [rsp+8], 3
+    je .syscall_kernel
+    push rcx
+    mov rcx, [rsp+8]
+    sub rcx, USER_TEXT+2
+    cmp rcx, NBPG-2
+    ja .syscall_no_code
+    cmp word [rcx+USER_TEXT], 0x80cd
+    jne .syscall_no_code
+    pop rcx
     swapgs
     mov eax, edi
     xor edx, edx
     jmp process_end
+.syscall_no_code:
+    pop rcx
+    iretq
+.syscall_kernel:
+    mov rsi, msg_fatal
+    mov rax, [rsp]
+    jmp panic_at
