@@ -108,6 +108,16 @@ vc_return:
     lea rsp, [rbp+VC_LOCALS]
     ret
 
+; vc_take: all of one exchange but the step behind the instruction.
+vc_take:
+    call vc_send
+    call vc_exit
+    mov rdi, r12
+    lea rsi, [rbp+VC_EXTRA]
+    mov rdx, r13
+    lea rcx, [rbp+VC_IN]
+    jmp ghcb_sync_in
+
 vc_send:
     mov edi, GHCB_SW_EXITCODE
     mov esi, GHCB_SZ64
@@ -221,13 +231,7 @@ vc_cpuid:
     jne vc_exchange
     cmp dword [r12+TF_RCX], 0
     jne vc_exchange
-    call vc_send
-    call vc_exit
-    mov rdi, r12
-    lea rsi, [rbp+VC_EXTRA]
-    mov rdx, r13
-    lea rcx, [rbp+VC_IN]
-    call ghcb_sync_in
+    call vc_take
     ; XSAVE writes what XCR0 says, however little the host says that is.
     mov eax, XSAVE_SSE
     test qword [rbp+VC_EXTRA+EX_XCR0], XCR0_AVX
@@ -236,6 +240,7 @@ vc_cpuid:
 .cpuid_area:
     cmp [r12+TF_RBX], eax
     jae vc_advance
+vc_untrue:
     mov rsi, msg_invalid
     jmp vc_panic
 
@@ -284,7 +289,15 @@ vc_rdtsc:
     call sync_in_val
     mov edi, GHCB_RDX
     call sync_in_val
-    jmp vc_exchange
+    call vc_take
+    ; Time does not go back.
+    mov rax, [r12+TF_RDX]
+    shl rax, 32
+    or rax, [r12+TF_RAX]
+    cmp rax, [gs:CI_TSC]
+    jb vc_untrue
+    mov [gs:CI_TSC], rax
+    jmp vc_advance
 vc_rdtscp:
     cmp word [rbx], 0x010f
     jne vc_mismatch

@@ -85,6 +85,9 @@ viornd_read:
     out dx, ax
     cmp word [r13+0x1002], 1
     jne .rnd_none
+    ; The used ring names the descriptor that it was given, and as many bytes.
+    cmp dword [r13+0x1004], 0
+    jne .rnd_none
     cmp dword [r13+0x1008], 64
     jne .rnd_none
     mov rax, [r13+0x2000]
