@@ -151,8 +151,8 @@ final class GuestOptions {
     o.text("512M", "guest memory (default: 512M)", v -> memory = v, "-m", "--memory");
     o.text(
         "minimal|pc|q35",
-        "board under kvm: pc and q35 are QEMU's with ACPI and PCI, minimal has 8259, 8254, COM1 and a"
-            + " clock (default: pc)",
+        "board under kvm: pc and q35 are QEMU's with ACPI and PCI, minimal has 8259, 8254, COM1 and"
+            + " a clock (default: pc)",
         v -> board = v,
         "-M",
         "-machine",
@@ -255,6 +255,10 @@ final class GuestOptions {
 
   long seed() {
     return seed;
+  }
+
+  void seed(long s) {
+    seed = s;
   }
 
   /** {@return what the processor starts in before any kernel, or null} */

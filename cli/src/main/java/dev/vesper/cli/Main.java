@@ -48,8 +48,8 @@ public final class Main implements Runnable {
     CommandLine self = spec == null ? commandLine() : spec.commandLine();
     throw new CommandLine.ParameterException(
         self,
-        "name a command: run, debug, replay, boot, check, measure, attest, igvm, session, isa,"
-            + " symbols, gdb-script, dissector or convert-qemu");
+        "name a command: run, debug, replay, boot, check, measure, attest, attack, igvm, session,"
+            + " isa, symbols, gdb-script, dissector or convert-qemu");
   }
 
   /** How a command is confined; null in a process that is not the command's own, as of tests. */
@@ -67,6 +67,7 @@ public final class Main implements Runnable {
     SUBCOMMANDS.put("check", () -> new CheckCommand(confine));
     SUBCOMMANDS.put("measure", () -> new MeasureCommand(confine));
     SUBCOMMANDS.put("attest", () -> new AttestCommand(confine));
+    SUBCOMMANDS.put("attack", () -> new AttackCommand(confine));
     SUBCOMMANDS.put("igvm", () -> new IgvmCommand(confine));
     SUBCOMMANDS.put("session", SessionCommand::new);
     SUBCOMMANDS.put("isa", IsaCommand::new);

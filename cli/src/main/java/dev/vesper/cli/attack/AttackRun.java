@@ -1,0 +1,100 @@
+package dev.vesper.cli.attack;
+
+import dev.vesper.machine.Machine;
+import dev.vesper.machine.spec.BootException;
+import dev.vesper.machine.spec.MachineSpec;
+import dev.vesper.machine.spec.Outcome;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.function.UnaryOperator;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Attacks against one target. What is found out about it without an attack is kept: a run of the
+ * same guest is the same, so that an instruction's number in one is its number in all.
+ */
+public final class AttackRun {
+  private static final long PATIENCE = 200_000_000;
+
+  private final Target target;
+  private final Map<String, Long> places = new HashMap<>();
+  private @Nullable Outcome untouched;
+  private long length;
+
+  /** Makes one. */
+  public AttackRun(Target target) {
+    this.target = target;
+  }
+
+  /** {@return what is attacked} */
+  public Target target() {
+    return target;
+  }
+
+  /** {@return a run of the target that has not begun} */
+  Trial trial() {
+    return trial(b -> b);
+  }
+
+  /**
+   * {@return a run of the target in a machine that is a little different} It has one processor, so
+   * that an instruction's number says whose it is.
+   */
+  Trial trial(UnaryOperator<MachineSpec.Builder> change) {
+    try {
+      return new Trial(
+          new Machine(change.apply(target.spec().toBuilder().processors(1)).build()),
+          target.most(),
+          PATIENCE);
+    } catch (BootException e) {
+      throw new IllegalArgumentException(target.name() + ": " + e.getMessage(), e);
+    }
+  }
+
+  /** {@return how the target ends when nobody attacks it} */
+  Outcome untouched() {
+    Outcome o = untouched;
+    if (o == null) {
+      try (Trial t = trial()) {
+        o = t.run();
+        length = t.machine().instructions();
+        untouched = o;
+      }
+    }
+    return o;
+  }
+
+  /** {@return instructions of the run that nobody attacks} */
+  long length() {
+    untouched();
+    return length;
+  }
+
+  /** Takes a machine that has not begun to a place. */
+  @FunctionalInterface
+  interface Way {
+    /** {@return whether it has come there} */
+    boolean go(AttackRun run, Machine m);
+  }
+
+  /**
+   * {@return instructions executed when the target first comes to a place; -1 if it does not}
+   *
+   * @param key names the place for later
+   */
+  long instructionsAt(String key, Way way) {
+    Long known = places.get(key);
+    if (known == null) {
+      try (Trial t = trial()) {
+        known = way.go(this, t.machine()) ? t.machine().instructions() : -1L;
+      }
+      places.put(key, known);
+    }
+    return known;
+  }
+
+  /** {@return what an attack has come to} */
+  public Verdict of(Attack a) {
+    return a.method().carryOut(this);
+  }
+}
