@@ -6,6 +6,7 @@ import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.Outcome;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 
@@ -20,6 +21,7 @@ public final class AttackRun {
   private final Map<String, Long> places = new HashMap<>();
   private @Nullable Outcome untouched;
   private long length;
+  private Set<Long> shared = Set.of();
 
   /** Makes one. */
   public AttackRun(Target target) {
@@ -58,10 +60,17 @@ public final class AttackRun {
       try (Trial t = trial()) {
         o = t.run();
         length = t.machine().instructions();
+        shared = t.shared();
         untouched = o;
       }
     }
     return o;
+  }
+
+  /** {@return numbers of the pages that were private and are shared when nobody attacks} */
+  Set<Long> usuallyShared() {
+    untouched();
+    return shared;
   }
 
   /** {@return instructions of the run that nobody attacks} */

@@ -102,7 +102,7 @@ final class CpuidLies {
             if (t.lies() == 0 && run.target().spec().mode() == SevMode.SNP) {
               return Verdict.defended(PAGE);
             }
-            return Judge.unencrypted(t, o, NOT_ASKED);
+            return Judge.unencrypted(run, t, o, NOT_ASKED);
           }
         });
   }

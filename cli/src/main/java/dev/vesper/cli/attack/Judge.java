@@ -49,12 +49,12 @@ final class Judge {
    *
    * @param nothing why the host has not come to lie
    */
-  static Verdict unencrypted(Trial t, Outcome o, String nothing) {
+  static Verdict unencrypted(AttackRun run, Trial t, Outcome o, String nothing) {
     if (t.lies() == 0) {
       return Verdict.notApplicable(nothing);
     }
     String ending = t.ending(o);
-    int opened = t.opened();
+    int opened = t.opened(run.usuallyShared());
     if (opened > 0) {
       return Verdict.vulnerable(
           "goes on without encryption",

@@ -163,7 +163,7 @@ final class Others {
                 exit.inject(PROTECTION);
                 t.lied(exit);
               });
-      return Judge.unencrypted(t, t.run(), "the place is not reached");
+      return Judge.unencrypted(run, t, t.run(), "the place is not reached");
     }
   }
 

@@ -35,6 +35,7 @@ final class Trial implements AutoCloseable {
   private long exchanges;
   private final Set<Long> opened = new HashSet<>();
   private final Set<Long> requests = new HashSet<>();
+  private final Set<Long> shared = new HashSet<>();
 
   /**
    * @param most instructions after which the run has told enough
@@ -93,8 +94,11 @@ final class Trial implements AutoCloseable {
   }
 
   private void opened(Event.PageStateChanged e) {
-    if (lies > 0 && e.from() == PageState.PRIVATE && e.to() == PageState.SHARED) {
-      opened.add(e.gpa() >>> 12);
+    if (e.from() == PageState.PRIVATE && e.to() == PageState.SHARED) {
+      shared.add(e.gpa() >>> 12);
+      if (lies > 0) {
+        opened.add(e.gpa() >>> 12);
+      }
     }
   }
 
@@ -123,13 +127,21 @@ final class Trial implements AutoCloseable {
     return exchanges;
   }
 
+  /** {@return numbers of the pages that were private and that the guest has touched as shared} */
+  Set<Long> shared() {
+    return Set.copyOf(shared);
+  }
+
   /**
    * {@return how many pages that were private the guest has touched as shared since the lie, those
    * apart in which it makes requests}
+   *
+   * @param usual pages that it shares when nobody attacks it
    */
-  int opened() {
+  int opened(Set<Long> usual) {
     Set<Long> all = new HashSet<>(opened);
     all.removeAll(requests);
+    all.removeAll(usual);
     return all.size();
   }
 
