@@ -114,6 +114,9 @@ public final class Machine implements AutoCloseable {
   private Symbols symbols;
   private boolean started;
 
+  /** Whether its state is from a file, which may say what no machine comes to. */
+  private boolean loaded;
+
   /** The last checkpoint, which the next one shares with what has not changed. */
   private @Nullable Kept newest;
 
@@ -373,7 +376,12 @@ public final class Machine implements AutoCloseable {
     l.starts();
   }
 
-  private void attach() {
+  /**
+   * Has the run traced.
+   *
+   * @param fromStart whether it is to begin with the launch
+   */
+  private void attach(boolean fromStart) {
     Tracer t = new Tracer(this::traces, this::happens, deep);
     tracer = t;
     t.attach(parts.cpus, symbols);
@@ -383,7 +391,7 @@ public final class Machine implements AutoCloseable {
     parts.memory.observe(t.memory());
     parts.host.observe(l == null ? t.host() : new BothHostObservers(t.host(), l));
     Measurement m = launch.measurement();
-    if (!launchDigest().isEmpty() && !started) {
+    if (!launchDigest().isEmpty() && fromStart) {
       t.launched(launch.policyText(), launchDigest(), m);
       launch
           .pages()
@@ -559,7 +567,7 @@ public final class Machine implements AutoCloseable {
       beginLog(log);
     }
     if (tracer == null && (!sinks.isEmpty() || !listeners.isEmpty() || stops.needEvents())) {
-      attach();
+      attach(!started);
     }
     started = true;
     broken = "a callback has thrown in the middle of a run";
@@ -746,6 +754,33 @@ public final class Machine implements AutoCloseable {
   }
 
   /**
+   * {@return the same for a snapshot that is read} What its observers knew is for observers that
+   * are like them; for others, who begin there, it is read and forgotten.
+   */
+  private List<Object> rootsOf(MachineDescription file) {
+    if (!sinks.isEmpty() || !listeners.isEmpty()) {
+      attach(false);
+    }
+    String observers = String.valueOf(file.word(MachineDescription.OBSERVERS));
+    List<Object> all = roots();
+    if (!observers.equals(observers()) && tracer != null) {
+      all.removeLast();
+    }
+    if (!observers.equals(MachineDescription.NOBODY) && !observers.equals(observers())) {
+      Tracer nobody = new Tracer(e -> {}, e -> {}, observers.equals(MachineDescription.DEEP));
+      nobody.attach(List.of(), symbols);
+      all.add(nobody);
+    }
+    return all;
+  }
+
+  private String observers() {
+    return tracer == null
+        ? MachineDescription.NOBODY
+        : deep ? MachineDescription.DEEP : MachineDescription.EVENTS;
+  }
+
+  /**
    * {@return why the machine cannot be {@linkplain #save saved}, whatever it does, or null} What is
    * outside of it, and changes, is in no file.
    */
@@ -771,7 +806,7 @@ public final class Machine implements AutoCloseable {
   }
 
   private MachineDescription description() throws IOException {
-    return MachineDescription.of(spec, launchDigest(), instructions(), virtualTime());
+    return MachineDescription.of(spec, launchDigest(), instructions(), virtualTime(), observers());
   }
 
   /**
@@ -809,8 +844,9 @@ public final class Machine implements AutoCloseable {
       Snapshot.verify(description(), Channels.newInputStream(file));
       broken = "its snapshot could not be read";
       file.position(0);
-      Snapshot.read(parts, roots(), Channels.newInputStream(file));
+      Snapshot.read(parts, this::rootsOf, Channels.newInputStream(file));
       broken = null;
+      loaded = true;
     } catch (Damaged e) {
       throw new SnapshotException(e.getMessage());
     }

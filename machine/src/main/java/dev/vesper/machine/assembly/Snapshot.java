@@ -10,6 +10,7 @@ import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
 import java.util.List;
+import java.util.function.Function;
 import java.util.zip.ZipException;
 
 /** A machine as a file: its description, all state but memory's, and memory. */
@@ -60,17 +61,20 @@ public final class Snapshot {
   /**
    * Gives a machine the state of a file that was verified.
    *
+   * @param roots where the state begins, of a file with such a description
    * @throws Damaged if there is none in it; the machine is of no use then
    */
-  public static void read(Assembly parts, List<?> roots, InputStream from) throws IOException {
+  public static void read(
+      Assembly parts, Function<MachineDescription, ? extends List<?>> roots, InputStream from)
+      throws IOException {
     SnapshotFile.Reader r = new SnapshotFile.Reader(from);
-    r.content(HEADER);
+    MachineDescription of = MachineDescription.read(r.content(HEADER));
     byte[] state = r.content(STATE);
     try (DataInputStream pages = r.contents(MEMORY)) {
       MemoryImage.read(parts.memory, pages);
     } catch (ZipException e) {
       throw new Damaged("its memory is not compressed as it must be: " + e.getMessage());
     }
-    Kept.read(roots, state);
+    Kept.read(roots.apply(of), state);
   }
 }

@@ -8,10 +8,16 @@ public final class Bytes {
   /** No bytes. */
   public static final Bytes NONE = new Bytes(new byte[0]);
 
-  private final byte[] b;
+  /** Never changed, but by whoever makes it of a file that has a machine's state. */
+  private byte[] b;
 
   /** 0 until somebody asks. */
   private int hash;
+
+  /** What is to have the bytes of another, which are read from a file. */
+  Bytes() {
+    this(new byte[0]);
+  }
 
   private Bytes(byte[] b) {
     this.b = b;

@@ -27,8 +27,20 @@ public final class MachineDescription {
   private static final String INSTRUCTIONS = "instructions";
   private static final String TIME = "virtual time";
 
+  /** Who has observed the run, and with what they know is in the state. */
+  public static final String OBSERVERS = "observers";
+
+  /** Nobody. */
+  public static final String NOBODY = "none";
+
+  /** Those who are told of events. */
+  public static final String EVENTS = "events";
+
+  /** The same, and of what the guest does with its GHCB. */
+  public static final String DEEP = "events and accesses";
+
   /** What differs from run to run. */
-  private static final List<String> PASSING = List.of(WRITER, INSTRUCTIONS, TIME);
+  private static final List<String> PASSING = List.of(WRITER, INSTRUCTIONS, TIME, OBSERVERS);
 
   private static final String DRIVE = "drive ";
   private static final String IMAGE_OF = "image of drive ";
@@ -47,14 +59,17 @@ public final class MachineDescription {
    *
    * @param launchDigest in hex, empty without SEV
    * @param virtualTime in nanoseconds
+   * @param observers {@link #NOBODY}, {@link #EVENTS} or {@link #DEEP}
    * @throws IOException if a disk's image cannot be read
    */
   public static MachineDescription of(
-      MachineSpec s, String launchDigest, long instructions, long virtualTime) throws IOException {
+      MachineSpec s, String launchDigest, long instructions, long virtualTime, String observers)
+      throws IOException {
     Map<String, String> w = new LinkedHashMap<>();
     w.put(WRITER, "Vesper " + Producer.VERSION);
     w.put(INSTRUCTIONS, Long.toString(instructions));
     w.put(TIME, Long.toString(virtualTime));
+    w.put(OBSERVERS, observers);
     w.put("--sev", s.mode().name().toLowerCase(java.util.Locale.ROOT));
     w.put("--profile", s.profile());
     w.put("-cpu", s.cpuModel());

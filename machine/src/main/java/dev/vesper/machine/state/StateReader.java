@@ -122,7 +122,15 @@ public final class StateReader {
     }
     findAll();
     for (int i = 0; i < nodes; i++) {
-      fill(i);
+      if (read.get(i).type.kind != ClassState.Kind.CONTAINER) {
+        fill(i);
+      }
+    }
+    // What is hashed or ordered must be whole by then, and may have containers of its own.
+    for (int i = nodes - 1; i >= 0; i--) {
+      if (read.get(i).type.kind == ClassState.Kind.CONTAINER) {
+        fill(i);
+      }
     }
     StateImage.of(roots, now).follow();
   }

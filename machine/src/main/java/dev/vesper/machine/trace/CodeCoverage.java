@@ -3,6 +3,7 @@ package dev.vesper.machine.trace;
 import dev.vesper.machine.observe.LineTable;
 import dev.vesper.machine.observe.Symbols;
 import dev.vesper.machine.observe.format.Visible;
+import dev.vesper.machine.state.StateFollower;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
@@ -18,7 +19,7 @@ import org.jspecify.annotations.Nullable;
  * address. A block that is decoded anew, because its page was written or mapped elsewhere, counts
  * once.
  */
-public final class CodeCoverage {
+public final class CodeCoverage implements StateFollower {
   /** Blocks that are told apart: a guest may execute code at ever new addresses. */
   private static final int MOST = 1 << 21;
 
@@ -26,7 +27,12 @@ public final class CodeCoverage {
   private final AddressMap blocks = new AddressMap();
 
   /** The same in order, once somebody has asked. */
-  private @Nullable NavigableMap<Long, Integer> sorted;
+  private transient @Nullable NavigableMap<Long, Integer> sorted;
+
+  @Override
+  public void stateChanged() {
+    sorted = null;
+  }
 
   void add(long address, int bytes) {
     int known = blocks.get(address);

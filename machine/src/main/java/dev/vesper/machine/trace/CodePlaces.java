@@ -39,9 +39,9 @@ final class CodePlaces {
       String source,
       String text) {}
 
-  private final Formatter formatter = new Formatter(Formatter.Syntax.INTEL);
-  private final Map<Long, Code> known = new HashMap<>();
-  private final byte[] bytes = new byte[Decoder.MAX_LENGTH];
+  private final transient Formatter formatter = new Formatter(Formatter.Syntax.INTEL);
+  private final transient Map<Long, Code> known = new HashMap<>();
+  private final transient byte[] bytes = new byte[Decoder.MAX_LENGTH];
 
   /** {@return what stands at an address of the current code segment} */
   Code at(Cpu c, long rip, Symbols symbols) {

@@ -20,13 +20,13 @@ final class PendingVc {
 
   /** One #VC. */
   static final class Frame {
-    final int id;
-    final int code;
-    final long rip;
-    final long rsp;
-    final long cr3;
-    final int cpl;
-    final long start;
+    int id;
+    int code;
+    long rip;
+    long rsp;
+    long cr3;
+    int cpl;
+    long start;
 
     /** GHCB page that was in use when it came, or -1, and its contents then. */
     int ghcbFrame = -1;
@@ -39,6 +39,9 @@ final class PendingVc {
     int insBytes;
     boolean down;
     long insElements;
+
+    /** One that is to have the state of another, which is read from a file. */
+    Frame() {}
 
     Frame(Cpu c, int id, int code) {
       this.id = id;

@@ -8,6 +8,7 @@ import dev.vesper.machine.observe.At;
 import dev.vesper.machine.observe.Event;
 import dev.vesper.machine.observe.EventSink;
 import dev.vesper.machine.observe.Symbols;
+import dev.vesper.machine.state.StateFollower;
 import java.util.ArrayList;
 import java.util.BitSet;
 import java.util.EnumMap;
@@ -16,7 +17,7 @@ import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /** What the tracers of a machine share: whom they look at, and where their events go. */
-final class Recorder {
+final class Recorder implements StateFollower {
   /** Addresses that are named; a guest may use ever new ones. */
   private static final int MOST_PLACES = 100_000;
 
@@ -31,14 +32,23 @@ final class Recorder {
   }
 
   private final Map<Watcher, BitSet> watched = new EnumMap<>(Watcher.class);
+
+  /** The frames that memory and processors know to be watched by anyone. */
+  private final transient BitSet told = new BitSet();
+
   private final EventSink sink;
   private final EventSink now;
   private final CodePlaces code = new CodePlaces();
   private final AddressMap places = new AddressMap();
   private final KaslrSlide kaslr = new KaslrSlide();
   private final List<TracedVcpu> vcpus = new ArrayList<>();
-  private List<Cpu> cpus = List.of();
+  private transient List<Cpu> cpus = List.of();
   private Symbols symbols = Symbols.NONE;
+  private transient Symbols given = Symbols.NONE;
+
+  /** The names in use are not those that were given. */
+  private boolean adjusted;
+
   private int running;
 
   /** The last event, which waits for others that are like it. */
@@ -56,7 +66,27 @@ final class Recorder {
   void attach(List<Cpu> all, Symbols names) {
     cpus = all;
     symbols = names;
+    given = names;
     all.forEach(c -> vcpus.add(new TracedVcpu()));
+  }
+
+  /**
+   * Names are in no file: those that the guest's tables show are found again. Memory is told which
+   * accesses are reported.
+   */
+  @Override
+  public void stateChanged() {
+    if (cpus.isEmpty()) {
+      return;
+    }
+    BitSet wanted = new BitSet();
+    watched.values().forEach(wanted::or);
+    BitSet changed = (BitSet) told.clone();
+    changed.xor(wanted);
+    changed.stream().forEach(f -> tell(f, wanted.get(f)));
+    if (adjusted && symbols == given) {
+      symbols = new KaslrSlide().adjust(cpu(), given);
+    }
   }
 
   /** Another vCPU's turn has come. */
@@ -90,6 +120,7 @@ final class Recorder {
   /** Looks whether the processor's tables show where the guest's kernel runs. */
   void adjustSymbols(Cpu c) {
     symbols = kaslr.adjust(c, symbols);
+    adjusted = symbols != given;
   }
 
   /** {@return what stands at an address} */
@@ -179,7 +210,11 @@ final class Recorder {
   void watch(int frame, Watcher who, boolean on) {
     BitSet frames = watched.computeIfAbsent(who, w -> new BitSet());
     frames.set(frame, on);
-    boolean any = watched.values().stream().anyMatch(b -> b.get(frame));
+    tell(frame, watched.values().stream().anyMatch(b -> b.get(frame)));
+  }
+
+  private void tell(int frame, boolean any) {
+    told.set(frame, any);
     if (memory().watch(frame, any)) {
       cpus.forEach(c -> c.watchFrame(frame, any));
     }
