@@ -104,6 +104,13 @@ final class RunCommand implements Options.Command {
   private boolean translatorSaid;
   private @Nullable CodeFolder codeFolder;
   private @Nullable SnapshotRun snapshotRun;
+
+  /** What the first machine goes on from, or null. */
+  private @Nullable SeekableByteChannel goesOnFrom;
+
+  /** The guest's state is from a file. */
+  private boolean resumed;
+
   private @Nullable GdbServer debugger;
   private @Nullable Control control;
 
@@ -209,6 +216,16 @@ final class RunCommand implements Options.Command {
       return start();
     } catch (IOException e) {
       throw new OutputError("an output of the run", e);
+    } catch (UserError e) {
+      throw e;
+    } catch (RuntimeException | StackOverflowError e) {
+      if (!resumed) {
+        throw e;
+      }
+      throw new UserError(
+          "-loadvm "
+              + said.snapshots.load()
+              + ": the snapshot has a state that no machine can be in");
     }
   }
 
@@ -382,10 +399,11 @@ final class RunCommand implements Options.Command {
       TraceWriter lines = limit.trace("-v", Terminal.errStream(), Terminal::lines);
       EventSink sink = sink(files, checker, lines);
       outputs.deadline(end);
-      if (loaded != null) {
-        said.snapshots.load(first, loaded);
-      }
+      goesOnFrom = loaded;
       Outcome life = runs(first, whole, names, sink, log, end, quiet, ending);
+      if (resumed && life.is(Outcome.USAGE)) {
+        throw new UserError("-loadvm " + said.snapshots.load() + ": " + life.reason());
+      }
       life = recorded(Objects.requireNonNull(running), life);
       talk.ended(life);
       Outcome o = kept(life, end, quiet, ending);
@@ -612,6 +630,12 @@ final class RunCommand implements Options.Command {
       }
       if (!said.log.isEmpty()) {
         m.log(said.logItems(), lines -> write(log, lines, ending));
+      }
+      SeekableByteChannel file = goesOnFrom;
+      if (file != null) {
+        goesOnFrom = null;
+        said.snapshots.load(m, file);
+        resumed = true;
       }
       Outcome o = run(m, said.limitInsns - executed, end, quiet, ending);
       if (!restarts.isReset(o)) {

@@ -584,8 +584,13 @@ public final class Machine implements AutoCloseable {
       ended = new Outcome(Outcome.DEFECT, "not implemented: " + u.getMessage());
       h = RunLoop.Halt.ENDED;
     } catch (RuntimeException | Error e) {
-      closeTrace(e);
-      throw e;
+      if (!loaded || !isOwn(e)) {
+        closeTrace(e);
+        throw e;
+      }
+      // Its parts are sound one by one, and do not fit each other.
+      ended = new Outcome(Outcome.USAGE, "the snapshot has a state that no machine can be in");
+      h = RunLoop.Halt.ENDED;
     }
     broken = null;
     last = h;
@@ -603,6 +608,22 @@ public final class Machine implements AutoCloseable {
       tracer.ended(o.status(), o.reason());
     }
     return h;
+  }
+
+  /** {@return whether a failure is the machine's, and not that of a callback} */
+  private static boolean isOwn(Throwable e) {
+    if (!(e instanceof RuntimeException
+        || e instanceof AssertionError
+        || e instanceof StackOverflowError)) {
+      return false;
+    }
+    for (StackTraceElement f : e.getStackTrace()) {
+      String c = f.getClassName();
+      if (!c.startsWith("java.") && !c.startsWith("jdk.")) {
+        return c.startsWith(Machine.class.getPackageName() + ".");
+      }
+    }
+    return true;
   }
 
   /** What was traced shall say how it ended, whatever has failed. */
@@ -816,7 +837,8 @@ public final class Machine implements AutoCloseable {
    * @param file as {@link #save} has written it, of a machine with the same description
    * @throws IOException if it cannot be read
    * @throws SnapshotException if it is damaged or of another machine; if it was found late, this
-   *     machine cannot run
+   *     machine cannot run. That the parts of a file do not fit each other may be found only when
+   *     the machine runs, which then ends with {@link Outcome#USAGE}
    * @throws IllegalStateException if the machine has run
    */
   public void load(Path file) throws IOException, SnapshotException {
