@@ -65,6 +65,7 @@ final class DocumentsTest {
           "lie.hostile",
           "args",
           "OVMF.fd",
+          "boot.vsn",
           "coconut-qemu.igvm",
           "bios-256k.bin",
           "report.bin",
