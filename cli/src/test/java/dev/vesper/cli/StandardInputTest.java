@@ -2,6 +2,8 @@ package dev.vesper.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.vesper.cli.monitor.Control;
+import dev.vesper.cli.monitor.WrittenFiles;
 import dev.vesper.machine.spec.ConsoleInput;
 import java.io.ByteArrayInputStream;
 import java.io.IOException;
@@ -60,8 +62,9 @@ final class StandardInputTest {
     try (InputStream in =
         new ByteArrayInputStream("\u0001b\u00ff".getBytes(StandardCharsets.ISO_8859_1))) {
       System.setIn(in);
+      Control nobody = new Control(Control.Facts.NONE, new WrittenFiles(null), o -> {});
       ConsoleInput s =
-          StandardInput.read(new EscapeKey(new ConsoleUser(false, null, new Ending())));
+          StandardInput.read(new EscapeKey(new ConsoleUser(false, null, new Ending(), nobody)));
       while (s.poll() != ConsoleInput.BREAK) {
         s.await(Long.MAX_VALUE);
       }
