@@ -870,7 +870,7 @@ public final class Machine implements AutoCloseable {
       broken = null;
       loaded = true;
     } catch (Damaged e) {
-      throw new SnapshotException(e.getMessage());
+      throw new SnapshotException(String.valueOf(e.getMessage()));
     }
   }
 

@@ -40,11 +40,11 @@ public record RunEnd(
 
   /** {@return the end of a recording that has none, behind its last record} */
   static RunEnd cut(@Nullable InputRecord last, long point, long instructions) {
-    boolean later = last != null && last.point() > point;
+    InputRecord later = last != null && last.point() > point ? last : null;
     return new RunEnd(
         Cause.CUT,
-        later ? last.point() : point,
-        later ? last.instructions() : instructions,
+        later == null ? point : later.point(),
+        later == null ? instructions : later.instructions(),
         false,
         0,
         "",
