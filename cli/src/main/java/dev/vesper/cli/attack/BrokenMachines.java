@@ -69,7 +69,9 @@ final class BrokenMachines {
       t.machine().run(Until.instructions(n));
       VcpuView v = t.machine().observer().current();
       long linear = (v.gpr(VcpuView.RSP) & -LINE) - LINE;
-      return new Stack(n, linear, v.physical(linear));
+      long gpa = v.physical(linear);
+      boolean memory = t.machine().hostView().contains(gpa & -PAGE, 2 * PAGE);
+      return new Stack(memory ? n : -1, linear, gpa);
     }
   }
 

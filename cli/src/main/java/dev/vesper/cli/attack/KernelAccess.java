@@ -166,10 +166,16 @@ final class KernelAccess {
   private static long find(
       Symbols names, VcpuView code, String symbol, int length, String pattern, int offset) {
     OptionalLong at = address(names, symbol);
-    if (at.isEmpty() || code.physical(at.getAsLong()) < 0) {
+    if (at.isEmpty()) {
       return -1;
     }
-    String hex = HexFormat.of().formatHex(code.read(at.getAsLong(), length));
+    byte[] bytes;
+    try {
+      bytes = code.read(at.getAsLong(), length);
+    } catch (IndexOutOfBoundsException e) {
+      return -1;
+    }
+    String hex = HexFormat.of().formatHex(bytes);
     Matcher m = Pattern.compile(pattern).matcher(hex);
     for (int i = 0; m.find(i); i = m.start() + 1) {
       if (m.start() % 2 == 0) {

@@ -184,6 +184,9 @@ final class Others {
                   // Some page that the kernel uses: that of its stack.
                   VcpuView v = m.observer().vcpu(exit.vcpu());
                   at[0] = v.physical(v.gpr(VcpuView.RSP)) & -PAGE;
+                  if (!exit.memory().contains(at[0], PAGE)) {
+                    return;
+                  }
                   seen[0] = m.observer().readPrivate(at[0], 4);
                   exit.set(GhcbField.SW_EXITINFO2, at[0]);
                   t.lied(exit);

@@ -4,6 +4,7 @@ import dev.vesper.machine.VcpuView;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.util.List;
+import java.util.OptionalLong;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -44,13 +45,18 @@ final class SilentMoves {
     }
     long by = offset == null ? 0 : Long.parseLong(offset, 16);
     long address = v.gpr(b) + ("-".equals(sign) ? -by : by);
-    return v.physical(address) >= 0
-        && v.physical(address + 7) >= 0
-        && number(v, address) == v.gpr(r);
+    OptionalLong is = number(v, address);
+    return is.isPresent() && is.getAsLong() == v.gpr(r);
   }
 
-  /** {@return eight bytes at a linear address that is mapped} */
-  static long number(VcpuView v, long address) {
-    return ByteBuffer.wrap(v.read(address, 8)).order(ByteOrder.LITTLE_ENDIAN).getLong();
+  /** {@return eight bytes at a linear address, if there is memory} */
+  static OptionalLong number(VcpuView v, long address) {
+    try {
+      byte[] b = v.read(address, 8);
+      return OptionalLong.of(ByteBuffer.wrap(b).order(ByteOrder.LITTLE_ENDIAN).getLong());
+    } catch (IndexOutOfBoundsException e) {
+      // The guest says where: it may be anywhere.
+      return OptionalLong.empty();
+    }
   }
 }

@@ -2,7 +2,6 @@ package dev.vesper.cli.attack;
 
 import dev.vesper.ghcb.ExitCode;
 import dev.vesper.machine.Machine;
-import dev.vesper.machine.Until;
 import dev.vesper.machine.VcpuView;
 import dev.vesper.machine.host.Exit;
 import dev.vesper.machine.host.NestedPaging;
@@ -66,9 +65,9 @@ final class Tampering {
             Tampering::route));
   }
 
-  /** What a host does at a place, and what it comes to. */
+  /** What it has come to. */
   private interface Look {
-    Verdict judge(Trial t, Outcome o, VcpuView v, long linear, long gpa);
+    Verdict judge(Trial t, Outcome o);
   }
 
   /** Runs to a place in the kernel, has the host act there, and goes on. */
@@ -79,24 +78,29 @@ final class Tampering {
     }
     try (Trial t = run.trial()) {
       Machine m = t.machine();
-      AtomicLong page = new AtomicLong(-1);
       m.hypervisor()
           .at(
               n,
               exit -> {
-                t.lied(exit);
-                host.accept(new Act(t, exit, page.get()));
+                VcpuView v = m.observer().vcpu(exit.vcpu());
+                long gpa = v.physical(v.gpr(VcpuView.RSP) & -BLOCK);
+                if (exit.memory().contains(gpa & -PAGE, 2 * PAGE)) {
+                  t.lied(exit);
+                  host.accept(new Act(t, exit, gpa));
+                }
               });
-      m.run(Until.instructions(n));
-      VcpuView v = m.observer().current();
-      long linear = v.gpr(VcpuView.RSP) & -BLOCK;
-      page.set(v.physical(linear));
-      m.run(Until.instructions(n + 1));
-      return look.judge(t, t.run(), v, linear, page.get());
+      Outcome o = t.run();
+      return t.lies() == 0
+          ? Verdict.notApplicable("the kernel's stack is not in memory there")
+          : look.judge(t, o);
     }
   }
 
-  /** The host's turn. */
+  /**
+   * The host's turn.
+   *
+   * @param gpa guest physical address of the kernel's stack
+   */
   private record Act(Trial trial, Exit.Appointment exit, long gpa) {
     NestedPaging nested() {
       return trial.machine().hypervisor().nested();
@@ -115,7 +119,7 @@ final class Tampering {
           a.exit.memory().write(a.gpa, bytes, 0, BLOCK);
           block[1] = m.observer().readPrivate(a.gpa, BLOCK);
         },
-        (t, o, v, linear, gpa) ->
+        (t, o) ->
             Arrays.equals(block[0], block[1])
                 ? refused(t, o, "the write changes nothing")
                 : Verdict.vulnerable("has garbage in its memory, unknown to it", o.reason()));
@@ -145,7 +149,7 @@ final class Tampering {
                     seen[2] = m.observer().readPrivate(page, PAGE);
                   });
         },
-        (t, o, v, linear, gpa) -> {
+        (t, o) -> {
           if (seen[2] == null || Arrays.equals(seen[0], seen[1])) {
             return Verdict.notApplicable("the guest does not write to the page meanwhile");
           }
@@ -165,7 +169,7 @@ final class Tampering {
           seen[0] = a.trial.machine().observer().readPrivate(other, PAGE);
           a.nested().map(page, other);
         },
-        (t, o, v, linear, gpa) -> {
+        (t, o) -> {
           if (o.is(Outcome.PAGE_REFUSED) || run.target().spec().mode() == SevMode.SNP) {
             return Verdict.defended("the reverse map table refuses the page", o.reason());
           }
@@ -201,7 +205,7 @@ final class Tampering {
                     }
                   });
         },
-        (t, o, v, linear, gpa) ->
+        (t, o) ->
             uses.get() == 0
                 ? Verdict.defended("the host learns nothing", o.reason())
                 : Verdict.vulnerable(
@@ -226,7 +230,7 @@ final class Tampering {
                     profile.run();
                   });
         },
-        (t, o, v, linear, gpa) ->
+        (t, o) ->
             exchanges[0] > 0
                 ? Verdict.vulnerable("has its memory accessed by the host", exchanges[0] + " times")
                 : refused(t, o, "makes no MMIO exchange"));

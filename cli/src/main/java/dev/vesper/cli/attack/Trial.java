@@ -22,6 +22,9 @@ final class Trial implements AutoCloseable {
   /** Instructions between looks whether enough is seen. */
   private static final long SLICE = 10_000_000;
 
+  /** Real time after which a trial is given up, in nanoseconds. */
+  private static final long LONGEST = 600_000_000_000L;
+
   private final Machine machine;
   private final long most;
   private final long patience;
@@ -45,6 +48,7 @@ final class Trial implements AutoCloseable {
     this.machine = machine;
     this.most = most;
     this.patience = patience;
+    machine.limit(Long.MAX_VALUE, System.nanoTime() + LONGEST);
     machine.on(Event.MsrExchange.class, this::exchanged);
     machine.on(Event.GhcbExchange.class, this::exchanged);
     machine.on(Event.VcReturned.class, this::returned);
@@ -165,6 +169,9 @@ final class Trial implements AutoCloseable {
       Stop s = machine.run(Until.instructions(next));
       if (s instanceof Stop.Ended e) {
         return e.outcome();
+      }
+      if (s instanceof Stop.Limit l && l.measure() == Stop.Measure.REAL_TIME) {
+        return new Outcome(Outcome.LIMIT, s.description());
       }
       boolean told = lies > 0 && (handler && returned != null || since() > patience);
       if (told || machine.instructions() >= most) {
