@@ -38,6 +38,7 @@ import dev.vesper.machine.observe.EventSink;
 import dev.vesper.machine.observe.LogItem;
 import dev.vesper.machine.observe.RmpMap;
 import dev.vesper.machine.observe.Symbols;
+import dev.vesper.machine.observe.format.Visible;
 import dev.vesper.machine.sev.EncryptedVcpu;
 import dev.vesper.machine.sev.GuestRegisters;
 import dev.vesper.machine.sev.Vmcb;
@@ -91,6 +92,9 @@ import org.jspecify.annotations.Nullable;
  * }
  */
 public final class Machine implements AutoCloseable {
+  /** A file may have any text where a name is expected. */
+  private static final int LONGEST_REASON = 500;
+
   private final MachineSpec spec;
   private final Assembly parts;
   private final LaunchSequence launch;
@@ -870,7 +874,10 @@ public final class Machine implements AutoCloseable {
       broken = null;
       loaded = true;
     } catch (Damaged e) {
-      throw new SnapshotException(String.valueOf(e.getMessage()));
+      // It may say what the file says.
+      String why = Visible.of(String.valueOf(e.getMessage()));
+      throw new SnapshotException(
+          why.length() > LONGEST_REASON ? why.substring(0, LONGEST_REASON) + "..." : why);
     }
   }
 

@@ -6,6 +6,7 @@ import dev.vesper.machine.snapshot.MachineDescription;
 import dev.vesper.machine.snapshot.SnapshotFile;
 import java.io.DataInputStream;
 import java.io.DataOutputStream;
+import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
@@ -72,6 +73,8 @@ public final class Snapshot {
     byte[] state = r.content(STATE);
     try (DataInputStream pages = r.contents(MEMORY)) {
       MemoryImage.read(parts.memory, pages);
+    } catch (EOFException e) {
+      throw new Damaged("its memory ends within a page");
     } catch (ZipException e) {
       throw new Damaged("its memory is not compressed as it must be: " + e.getMessage());
     }

@@ -27,6 +27,25 @@ public final class PcTestDevice implements PortDevice {
   private final byte[] memory = new byte[MEMORY_BYTES];
   private int data;
 
+  private final MmioDevice window =
+      new MmioDevice() {
+        @Override
+        public long read(long offset, int bytes) {
+          long v = 0;
+          for (int i = bytes - 1; i >= 0; i--) {
+            v = v << 8 | memory[(int) (offset + i) % MEMORY_BYTES] & 0xFF;
+          }
+          return v;
+        }
+
+        @Override
+        public void write(long offset, int bytes, long value) {
+          for (int i = 0; i < bytes; i++) {
+            memory[(int) (offset + i) % MEMORY_BYTES] = (byte) (value >>> 8 * i);
+          }
+        }
+      };
+
   /**
    * @param lines interrupts 0 to 23
    */
@@ -38,7 +57,7 @@ public final class PcTestDevice implements PortDevice {
   public void attach(PortBus ports, MmioBus mmio) {
     ports.attach(this, DATA, FLUSH + 3);
     ports.attach(this, LINES, LINES + IoApic.INPUTS - 1);
-    mmio.attach(memory(), MEMORY, MEMORY_BYTES);
+    mmio.attach(window, MEMORY, MEMORY_BYTES);
   }
 
   @Override
@@ -55,25 +74,5 @@ public final class PcTestDevice implements PortDevice {
       int mask = -1 >>> 32 - 8 * bytes << shift;
       data = data & ~mask | value << shift & mask;
     }
-  }
-
-  private MmioDevice memory() {
-    return new MmioDevice() {
-      @Override
-      public long read(long offset, int bytes) {
-        long v = 0;
-        for (int i = bytes - 1; i >= 0; i--) {
-          v = v << 8 | memory[(int) (offset + i) % MEMORY_BYTES] & 0xFF;
-        }
-        return v;
-      }
-
-      @Override
-      public void write(long offset, int bytes, long value) {
-        for (int i = 0; i < bytes; i++) {
-          memory[(int) (offset + i) % MEMORY_BYTES] = (byte) (value >>> 8 * i);
-        }
-      }
-    };
   }
 }

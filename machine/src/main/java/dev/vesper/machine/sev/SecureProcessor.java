@@ -69,7 +69,7 @@ public final class SecureProcessor {
     final GuestPolicy policy;
     final SessionKeys keys;
     final int memoryKey;
-    final MessageDigest digest;
+    final transient MessageDigest digest;
     State state = State.LUPDATE;
     int asid;
     byte @Nullable [] launchDigest;

@@ -49,6 +49,9 @@ final class ClassState {
   /** Final fields of other types. */
   final Field[] paths;
 
+  /** Objects of the class that all have in common, as it names them. */
+  private @Nullable List<Object> shared;
+
   private ClassState(Class<?> c) {
     type = c;
     kind = kind(c);
@@ -61,6 +64,40 @@ final class ClassState {
     numbers = n.toArray(Field[]::new);
     references = r.toArray(Field[]::new);
     paths = p.toArray(Field[]::new);
+  }
+
+  private static List<Object> shared(Class<?> c) {
+    List<Object> all = new ArrayList<>();
+    try {
+      for (Field f : c.getDeclaredFields()) {
+        if (Modifier.isStatic(f.getModifiers()) && f.getType() == c) {
+          f.setAccessible(true);
+          all.add(f.get(null));
+        }
+      }
+    } catch (IllegalAccessException e) {
+      throw new AssertionError(e);
+    }
+    return all;
+  }
+
+  /** {@return whether an object of the class is one that others have too: it must not change} */
+  boolean isShared(@Nullable Object o) {
+    // Not before there is an object: a class that a file merely names is not to be set going.
+    if (o == null || o.getClass() != type || kind != Kind.OBJECT) {
+      return false;
+    }
+    List<Object> all = shared;
+    if (all == null) {
+      all = shared(type);
+      shared = all;
+    }
+    for (Object s : all) {
+      if (s == o) {
+        return true;
+      }
+    }
+    return false;
   }
 
   static ClassState of(Class<?> c) {

@@ -24,7 +24,8 @@ import org.jspecify.annotations.Nullable;
  */
 public final class StateReader {
   /** Where classes that are named may be from. */
-  private static final String OURS = "dev.vesper.";
+  private static final List<String> OURS =
+      List.of("dev.vesper.machine.", "dev.vesper.ghcb.", "dev.vesper.x86.");
 
   /** Most elements of an array that a file may ask for. */
   private static final int MOST = 1 << 27;
@@ -161,7 +162,7 @@ public final class StateReader {
   }
 
   private static Class<?> named(String name) throws ClassNotFoundException {
-    if (!name.startsWith(OURS)
+    if (OURS.stream().noneMatch(name::startsWith)
         && !name.startsWith("[")
         && !name.startsWith("java.util.")
         && !name.equals("java.lang.StringBuilder")) {
@@ -319,12 +320,12 @@ public final class StateReader {
       if (m == null) {
         break;
       }
+      Class<?> made = read.get(m.number).type.type;
+      if (m.type != null && !m.type.isAssignableFrom(made)) {
+        throw new Damaged("its state has a " + made.getName() + " for a " + m.type.getName());
+      }
       if (objects.get(m.number) == null) {
         found(m.number, make(read.get(m.number), m.there, 0));
-      }
-      Object o = objects.get(m.number);
-      if (m.type != null && !m.type.isInstance(o)) {
-        throw new Damaged("its state has another thing than a " + m.type.getName());
       }
     }
     if (objects.contains(null)) {
@@ -413,7 +414,10 @@ public final class StateReader {
               + r.type.type.getSimpleName()
               + (there == null ? "" : " where this one has " + there.getClass().getSimpleName()));
     }
-    boolean another = !alike || taken.contains(there) || r.type.type.isRecord() && !fixed;
+    boolean another =
+        !alike
+            || taken.contains(there)
+            || (r.type.type.isRecord() || r.type.isShared(there)) && !fixed;
     if (there == null || another && !fixed) {
       missing.add(new Missing(number, there, type));
     } else {
@@ -456,8 +460,12 @@ public final class StateReader {
   }
 
   private static Object fresh(Class<?> c) throws ReflectiveOperationException {
+    if (AutoCloseable.class.isAssignableFrom(c)) {
+      // It would hold something of the computer.
+      throw new Damaged("its state has a " + c.getName() + " that is not in the machine");
+    }
     Constructor<?> made = c.getDeclaredConstructor();
-    if (c.getName().startsWith(OURS)) {
+    if (c.getName().startsWith("dev.vesper.")) {
       made.setAccessible(true);
     }
     return made.newInstance();
@@ -481,7 +489,9 @@ public final class StateReader {
     @Nullable Object[] values = new Object[components.length];
     for (int k = 0; k < components.length; k++) {
       types[k] = components[k].getType();
-      values[k] = component(r, components[k].getName(), references, depth);
+      Object like =
+          there != null && there.getClass() == c.type ? field(there, components[k]) : null;
+      values[k] = component(r, components[k].getName(), references, like, depth);
     }
     Constructor<?> made = c.type.getDeclaredConstructor(types);
     made.setAccessible(true);
@@ -490,7 +500,15 @@ public final class StateReader {
     return there != null && o.equals(there) && !taken.contains(there) ? there : o;
   }
 
-  private @Nullable Object component(Read r, String name, @Nullable Object[] references, int depth)
+  private static @Nullable Object field(Object record, RecordComponent c)
+      throws ReflectiveOperationException {
+    Field f = record.getClass().getDeclaredField(c.getName());
+    f.setAccessible(true);
+    return f.get(record);
+  }
+
+  private @Nullable Object component(
+      Read r, String name, @Nullable Object[] references, @Nullable Object like, int depth)
       throws ReflectiveOperationException {
     for (int k = 0; k < r.type.numbers.length; k++) {
       if (r.type.numbers[k].getName().equals(name) && r.numbers != null) {
@@ -499,13 +517,18 @@ public final class StateReader {
     }
     for (int k = 0; k < references.length; k++) {
       if (r.type.references[k].getName().equals(name)) {
-        return part(references[k], depth);
+        return part(references[k], like, depth);
       }
     }
     throw new Damaged("its state has a record without its " + name);
   }
 
-  private @Nullable Object part(@Nullable Object value, int depth)
+  /**
+   * {@return a component of a record}
+   *
+   * @param like what the machine's record has there, or null
+   */
+  private @Nullable Object part(@Nullable Object value, @Nullable Object like, int depth)
       throws ReflectiveOperationException {
     if (value instanceof Value) {
       throw new Damaged("its state has a part of a program that is not in the file");
@@ -518,7 +541,10 @@ public final class StateReader {
     }
     Object o = objects.get(number);
     if (o == null) {
-      o = make(read.get(number), null, depth + 1);
+      Read r = read.get(number);
+      boolean alike = like != null && like.getClass() == r.type.type && fits(like, r);
+      boolean own = alike && !r.type.type.isRecord() && !taken.contains(like);
+      o = own && !r.type.isShared(like) ? like : make(r, alike ? like : null, depth + 1);
       found(number, o);
     }
     return o;

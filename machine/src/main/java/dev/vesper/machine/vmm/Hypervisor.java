@@ -82,7 +82,7 @@ public final class Hypervisor {
   long haltedEvent = Timed.NEVER;
 
   private final List<? extends VirtualCpu> cpus;
-  private final BiFunction<LongSupplier, InterruptMessages, Platform> devices;
+  private final transient BiFunction<LongSupplier, InterruptMessages, Platform> devices;
   private final Profile profile;
   private final Program program;
   private final RunLoop loop = new RunLoop(this);

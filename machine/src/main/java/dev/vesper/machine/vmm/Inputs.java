@@ -30,7 +30,7 @@ public final class Inputs {
   private final transient ConcurrentLinkedQueue<byte[]> actions = new ConcurrentLinkedQueue<>();
   private final InputLog.Live typed = this::typed;
   private final InputLog.Live closed = this::closed;
-  private final InputLog.Live action = actions::poll;
+  private final transient InputLog.Live action = actions::poll;
 
   /**
    * How a guest waited that had nothing to do.

@@ -90,13 +90,13 @@ public final class PcBoard {
   private final PirqRouter router;
   private final AcpiPm pm;
   private final PciConfig powerManagement;
-  private @Nullable Q35Host host;
+  private transient @Nullable Q35Host host;
 
   /** Drives that are tried first, by their boot index. */
-  private final SortedMap<Integer, List<String>> bootOrder = new TreeMap<>();
+  private final transient SortedMap<Integer, List<String>> bootOrder = new TreeMap<>();
 
   /** What is tried before them, or nothing. */
-  private String firstToBoot = "";
+  private transient String firstToBoot = "";
 
   private PcBoard(Platform.Parts p) {
     parts = p;

@@ -32,7 +32,7 @@ final class VmdBoard {
   private final Platform platform;
   private final Platform.Parts parts;
   private final PciBus pci;
-  private int slot = 1;
+  private transient int slot = 1;
 
   private VmdBoard(Platform.Parts parts) {
     this.parts = parts;

@@ -33,7 +33,7 @@ final class LoggedOutside implements Outside {
   private final transient Outside live;
 
   /** What is read lies there for a moment. */
-  private ByteBuffer scratch = ByteBuffer.allocate(0);
+  private transient ByteBuffer scratch = ByteBuffer.allocate(0);
 
   private InputLog log = InputLog.live();
 
