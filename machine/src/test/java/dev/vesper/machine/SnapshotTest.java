@@ -2,10 +2,15 @@ package dev.vesper.machine;
 
 import static java.nio.charset.StandardCharsets.ISO_8859_1;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.vesper.guest.FlatGuest;
 import dev.vesper.guest.Locore;
 import dev.vesper.machine.cpu.Execution;
+import dev.vesper.machine.device.disk.Disk;
+import dev.vesper.machine.device.disk.OverlayDisk;
 import dev.vesper.machine.observe.Event;
+import dev.vesper.machine.spec.Hardware;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.SevMode;
 import java.io.ByteArrayOutputStream;
@@ -15,6 +20,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -120,5 +126,160 @@ final class SnapshotTest {
       long at = 1 + random.nextLong(whole.machine.instructions() - 1);
       resumes(d, execution, then, at, whole.machine.stateHash());
     }
+  }
+
+  /** Sectors in memory that take long to come by, and say when they are read. */
+  private static final class Sectors implements Disk {
+    private final Runnable read;
+    private long work;
+
+    Sectors(Runnable read) {
+      this.read = read;
+    }
+
+    @Override
+    public long sectors() {
+      return 1 << 16;
+    }
+
+    @Override
+    public boolean readOnly() {
+      return true;
+    }
+
+    @Override
+    public long work() {
+      return work;
+    }
+
+    @Override
+    public void read(long sector, byte[] to, int bytes) {
+      for (int i = 0; i < bytes; i++) {
+        to[i] = (byte) (sector * 31 + i * 7L);
+      }
+      work += 4L << 20;
+      read.run();
+    }
+
+    @Override
+    public void write(long sector, byte[] from, int bytes) {
+      throw new UnsupportedOperationException("it is read only");
+    }
+
+    @Override
+    public void flush() {
+      // Nothing is written.
+    }
+
+    @Override
+    public String fingerprint() {
+      return "sectors of a test";
+    }
+  }
+
+  /** One command of an AHCI disk that reads 4 MiB, which is done in several goes. */
+  private static final String READS =
+      """
+          mov ebx, 0x80000000
+      find:
+          mov eax, ebx
+          mov edx, 0xcf8
+          out dx, eax
+          mov edx, 0xcfc
+          in eax, dx
+          add ebx, 0x800
+          cmp eax, 0x29228086
+          jne find
+          lea eax, [rbx - 0x7dc]
+          mov edx, 0xcf8
+          out dx, eax
+          mov edx, 0xcfc
+          in eax, dx
+          and eax, -16
+          mov edi, eax
+          mov esi, 0x300000
+          mov dword [rsi], 0x10005
+          mov dword [rsi + 8], 0x310000
+          mov esi, 0x310000
+          mov dword [rsi], 0x258027
+          mov dword [rsi + 4], 0x40000000
+          mov dword [rsi + 12], 0x2000
+          mov dword [rsi + 0x80], 0x1000000
+          mov dword [rsi + 0x8c], 0x3fffff
+          mov dword [rdi + 0x100], 0x300000
+          mov dword [rdi + 0x108], 0x308000
+          mov dword [rdi + 0x118], 0x11
+          mov dword [rdi + 0x138], 1
+      L:  cmp dword [rdi + 0x138], 0
+          jne L
+          mov edx, 0xf4
+          out dx, al
+      """;
+
+  /** The guest's whole transfer is there, though its first half was moved in another machine. */
+  @Test
+  void aTransferThatIsUnderWayIsFinishedElsewhere() throws Exception {
+    Machine[] running = new Machine[1];
+    int[] reads = {0, 12};
+    Described d =
+        () -> {
+          Sectors s =
+              new Sectors(
+                  () -> {
+                    if (++reads[0] == reads[1]) {
+                      running[0].stop();
+                    }
+                  });
+          return MachineSpec.builder(SevMode.OFF, FlatGuest.image(READS), b -> {})
+              .memoryBytes(64L << 20)
+              .hardware(
+                  new Hardware(
+                      Hardware.Board.PC, List.of(new Hardware.Drive(new OverlayDisk(s), false))));
+        };
+    Traced first = new Traced(d.spec(), 0);
+    running[0] = first.machine;
+    assertThat(first.machine.run(Until.end())).isEqualTo(new Stop.Requested());
+    Path file = saved(first.machine);
+    Traced second = new Traced(d.spec(), 0);
+    reads[1] = 0;
+    int status = first.machine.run().status();
+    int all = reads[0];
+    assertThat(all).isGreaterThan(30);
+    second.machine.load(file);
+    assertThat(second.machine.run().status()).isEqualTo(status).isEqualTo(1);
+    assertThat(reads[0] - all).as("reads behind the snapshot").isEqualTo(all - 12);
+    assertThat(second.machine.hostView().read(0x100_0000 + (4 << 20) - 8, 8))
+        .isNotZero()
+        .isEqualTo(first.machine.hostView().read(0x100_0000 + (4 << 20) - 8, 8));
+    assertThat(second.machine.stateHash()).isEqualTo(first.machine.stateHash());
+  }
+
+  /** What was written to a disk is in the snapshot, and its image is as it was. */
+  @Test
+  void whatWasWrittenToADiskGoesWithTheMachine() throws Exception {
+    byte[] text = new byte[3 * Disk.SECTOR];
+    new Random(8).nextBytes(text);
+    byte[] read = new byte[text.length];
+    OverlayDisk one = new OverlayDisk(new Sectors(() -> {}));
+    Machine first = onDisk(one);
+    one.write(1001, text, text.length);
+    Path file = saved(first);
+    one.write(1001, read, read.length);
+    OverlayDisk other = new OverlayDisk(new Sectors(() -> {}));
+    onDisk(other).load(file);
+    other.read(1001, read, read.length);
+    assertThat(read).isEqualTo(text);
+    assertThat(other.written()).isEqualTo(4096);
+    assertThatThrownBy(() -> onDisk(new Sectors(() -> {})).load(file))
+        .isInstanceOf(SnapshotException.class)
+        .hasMessageContaining("drive 1");
+  }
+
+  private static Machine onDisk(Disk d) throws Exception {
+    return new Machine(
+        MachineSpec.builder(SevMode.OFF, FlatGuest.image("L: jmp short L"), b -> {})
+            .memoryBytes(16L << 20)
+            .hardware(new Hardware(Hardware.Board.PC, List.of(new Hardware.Drive(d, true))))
+            .build());
   }
 }
