@@ -23,9 +23,12 @@ import org.jspecify.annotations.Nullable;
  * finds its like; what has no like yet is made. Nothing is changed before all of it was read.
  */
 public final class StateReader {
-  /** Where classes that are named may be from. */
-  private static final List<String> OURS =
-      List.of("dev.vesper.machine.", "dev.vesper.ghcb.", "dev.vesper.x86.");
+  /** Where classes that are named may be from; a program's objects can be in a machine. */
+  private static final String OURS = "dev.vesper.";
+
+  /** Where classes may be from that objects are made of. */
+  private static final List<String> MADE =
+      List.of("dev.vesper.machine.", "dev.vesper.ghcb.", "dev.vesper.x86.", "java.", "[");
 
   /** Most elements of an array that a file may ask for. */
   private static final int MOST = 1 << 27;
@@ -162,7 +165,7 @@ public final class StateReader {
   }
 
   private static Class<?> named(String name) throws ClassNotFoundException {
-    if (OURS.stream().noneMatch(name::startsWith)
+    if (!name.startsWith(OURS)
         && !name.startsWith("[")
         && !name.startsWith("java.util.")
         && !name.equals("java.lang.StringBuilder")) {
@@ -444,6 +447,9 @@ public final class StateReader {
   private Object make(Read r, @Nullable Object there, int depth)
       throws ReflectiveOperationException {
     Class<?> c = r.type.type;
+    if (MADE.stream().noneMatch(c.getName()::startsWith)) {
+      throw new Damaged("its state has a " + c.getName() + " that is not in the machine");
+    }
     return switch (r.type.kind) {
       case NUMBERS -> Array.newInstance(c.getComponentType(), Array.getLength(some(r)));
       case REFERENCES -> Array.newInstance(c.getComponentType(), some(r.references).length);
