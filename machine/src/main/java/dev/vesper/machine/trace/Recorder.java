@@ -43,11 +43,14 @@ final class Recorder implements StateFollower {
   private final KaslrSlide kaslr = new KaslrSlide();
   private final List<TracedVcpu> vcpus = new ArrayList<>();
   private transient List<Cpu> cpus = List.of();
-  private Symbols symbols = Symbols.NONE;
+  private transient Symbols symbols = Symbols.NONE;
   private transient Symbols given = Symbols.NONE;
 
   /** The names in use are not those that were given. */
   private boolean adjusted;
+
+  /** How far those in use are moved. */
+  private long slide;
 
   private int running;
 
@@ -84,7 +87,9 @@ final class Recorder implements StateFollower {
     BitSet changed = (BitSet) told.clone();
     changed.xor(wanted);
     changed.stream().forEach(f -> tell(f, wanted.get(f)));
-    if (adjusted && symbols == given) {
+    if (!adjusted) {
+      symbols = given;
+    } else if (symbols == given || symbols.slide() != slide) {
       symbols = new KaslrSlide().adjust(cpu(), given);
     }
   }
@@ -121,6 +126,7 @@ final class Recorder implements StateFollower {
   void adjustSymbols(Cpu c) {
     symbols = kaslr.adjust(c, symbols);
     adjusted = symbols != given;
+    slide = symbols.slide();
   }
 
   /** {@return what stands at an address} */
