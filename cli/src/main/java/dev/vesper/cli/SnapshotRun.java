@@ -47,12 +47,19 @@ final class SnapshotRun {
   Outcome run(
       Machine m, long instructions, long end, Supplier<@Nullable Outcome> why, Runnable between) {
     boolean placed = said.isPlaced();
-    if (placed) {
-      m.limit(instructions, end);
-    }
     for (; ; ) {
-      boolean waiting = placed && !written;
-      switch (m.run(waiting ? said.place() : placed ? Until.end() : limits(instructions, end))) {
+      if (placed && written) {
+        m.limit(instructions, end);
+        Outcome o = m.run();
+        if (!m.stopped()) {
+          return o;
+        }
+        between.run();
+        continue;
+      }
+      // Not the machine's own limits yet: where they are met a trace has its end.
+      Until limits = limits(instructions, end);
+      switch (m.run(placed ? limits.or(said.place()) : limits)) {
         case Stop.Ended e -> {
           sayNone(e.outcome());
           return e.outcome();
@@ -66,7 +73,7 @@ final class SnapshotRun {
           }
           between.run();
         }
-        case Stop.Limit l when waiting && m.instructions() == said.count() -> write(m);
+        case Stop.Limit l when placed && m.instructions() == said.count() -> write(m);
         case Stop.Breakpoint b -> write(m);
         default -> {
           if (!placed) {

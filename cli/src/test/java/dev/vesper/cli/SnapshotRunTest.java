@@ -78,6 +78,7 @@ final class SnapshotRunTest {
     // The first line is the file's header.
     rest = rest.subList(1, rest.size());
     assertThat(rest).hasSizeGreaterThan(100);
+    assertThat(whole.stream().filter(l -> l.contains("\"kind\":\"end\""))).hasSize(1);
     assertThat(whole.subList(whole.size() - rest.size(), whole.size())).isEqualTo(rest);
   }
 
