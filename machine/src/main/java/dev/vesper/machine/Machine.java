@@ -111,6 +111,7 @@ public final class Machine implements AutoCloseable {
   private final Outlet console = new Outlet();
   private final Outlet traced = new Outlet();
   private final Outlet happened = new Outlet();
+  private final Outlet logged = new Outlet();
   private boolean deep;
   private long limit = Long.MAX_VALUE;
   private @Nullable Tracer tracer;
@@ -359,7 +360,11 @@ public final class Machine implements AutoCloseable {
     log =
         new ExecutionLog(
             items,
-            lines,
+            line -> {
+              if (logged.opens()) {
+                lines.accept(line);
+              }
+            },
             parts.cpus,
             (vcpu, to) ->
                 GuestRegisters.look(
@@ -567,13 +572,7 @@ public final class Machine implements AutoCloseable {
       return RunLoop.Halt.ENDED;
     }
     stops.begin(until);
-    if (log != null && !started) {
-      beginLog(log);
-    }
-    if (tracer == null && (!sinks.isEmpty() || !listeners.isEmpty() || stops.needEvents())) {
-      attach(!started);
-    }
-    started = true;
+    begin(!sinks.isEmpty() || !listeners.isEmpty() || stops.needEvents());
     broken = "a callback has thrown in the middle of a run";
     RunLoop.Halt h;
     try {
@@ -628,6 +627,21 @@ public final class Machine implements AutoCloseable {
       }
     }
     return true;
+  }
+
+  /**
+   * The machine's life begins, or goes on.
+   *
+   * @param events whether somebody may want to be told of them
+   */
+  private void begin(boolean events) {
+    if (log != null && !started) {
+      beginLog(log);
+    }
+    if (tracer == null && events) {
+      attach(!started);
+    }
+    started = true;
   }
 
   /** What was traced shall say how it ended, whatever has failed. */
@@ -719,12 +733,16 @@ public final class Machine implements AutoCloseable {
   /**
    * {@return the present, which the machine can be taken back to} What it does from there is the
    * same as if it had never gone further. What is outside does not go back: what was written to
-   * consoles, disks and networks is written.
+   * consoles, disks and networks is written, and what listeners were told is not told again. A
+   * machine that has not run counts as one that has: who traces it must have asked before.
    *
    * @throws IllegalStateException if a callback has thrown in an earlier run
    */
   public Checkpoint checkpoint() {
     requireWhole();
+    // What was told is counted from here on, so that who comes later hears nothing twice; and who
+    // looks on is part of the moment, because going back takes observers back too.
+    begin(true);
     Checkpoint c = new Checkpoint(this, Kept.now(parts, roots(), newest));
     newest = c.kept;
     return c;
@@ -771,7 +789,7 @@ public final class Machine implements AutoCloseable {
 
   /** {@return where all state is found from, that of the observers included} */
   private List<Object> roots() {
-    List<Object> all = new ArrayList<>(List.of(parts, launch, console, traced, happened));
+    List<Object> all = new ArrayList<>(List.of(parts, launch, console, traced, happened, logged));
     if (tracer != null) {
       all.add(tracer);
     }
