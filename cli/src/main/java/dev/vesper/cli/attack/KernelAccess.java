@@ -69,7 +69,6 @@ final class KernelAccess {
 
   private final Machine machine;
   private final HypervisorProgram host;
-  private final Plan plan;
   private final List<Long> results = new ArrayList<>();
   private long redirect = -1;
   private long check = -1;
@@ -88,7 +87,6 @@ final class KernelAccess {
   KernelAccess(Trial t, Plan plan) {
     machine = t.machine();
     host = machine.hypervisor();
-    this.plan = plan;
     host.onEvent(ExitCode.VMMCALL, this::vmmcall);
     host.onEvent(ExitCode.MMIO_READ, this::mmio);
     host.onEvent(ExitCode.MMIO_WRITE, this::mmio);

@@ -149,7 +149,7 @@ final class StopOn {
         }
         asked.put(a.words, a.what);
       } catch (Malformed e) {
-        return e.getMessage();
+        return String.valueOf(e.getMessage());
       }
     }
     return said();
@@ -168,7 +168,7 @@ final class StopOn {
           ? "the guest is not stopped at " + Visible.of(a.words) + "\n"
           : said();
     } catch (Malformed e) {
-      return e.getMessage();
+      return String.valueOf(e.getMessage());
     }
   }
 
