@@ -548,9 +548,13 @@ public final class StateReader {
     Object o = objects.get(number);
     if (o == null) {
       Read r = read.get(number);
-      boolean alike = like != null && like.getClass() == r.type.type && fits(like, r);
-      boolean own = alike && !r.type.type.isRecord() && !taken.contains(like);
-      o = own && !r.type.isShared(like) ? like : make(r, alike ? like : null, depth + 1);
+      Object alike = like != null && like.getClass() == r.type.type && fits(like, r) ? like : null;
+      boolean own =
+          alike != null
+              && !r.type.type.isRecord()
+              && !taken.contains(alike)
+              && !r.type.isShared(alike);
+      o = alike != null && own ? alike : make(r, alike, depth + 1);
       found(number, o);
     }
     return o;
