@@ -45,6 +45,12 @@ public final class StateReader {
   /** Numbers of objects that were found, but not yet where they lead to. */
   private final Deque<Integer> ready = new ArrayDeque<>();
 
+  /**
+   * Numbers of objects whose fields that may change are still to be gone by: such a field may have
+   * another one of several that are alike, as the processor whose turn it is.
+   */
+  private final Deque<Integer> later = new ArrayDeque<>();
+
   /** Objects that the machine does not have where they were come upon first. */
   private final Deque<Missing> missing = new ArrayDeque<>();
 
@@ -319,6 +325,11 @@ public final class StateReader {
         find(i);
         continue;
       }
+      Integer changing = later.poll();
+      if (changing != null) {
+        findReferences(changing, false);
+        continue;
+      }
       Missing m = missing.poll();
       if (m == null) {
         break;
@@ -354,11 +365,10 @@ public final class StateReader {
       case REFERENCES -> adoptAll(some(r.references), (Object[]) o, r.type.type.getComponentType());
       case CONTAINER -> adoptAll(some(r.references), Containers.contents(o), null);
       case OBJECT -> {
-        @Nullable Object[] references = some(r.references);
-        boolean fixed = o instanceof Record;
-        for (int k = 0; k < references.length; k++) {
-          Field f = r.type.references[k];
-          adopt(references[k], f.get(o), f.getType(), fixed);
+        if (o instanceof Record) {
+          findReferences(i, true);
+        } else {
+          later.add(i);
         }
         @Nullable Object[] paths = some(r.paths);
         for (int k = 0; k < paths.length; k++) {
@@ -376,6 +386,15 @@ public final class StateReader {
         }
       }
       default -> {}
+    }
+  }
+
+  private void findReferences(int i, boolean fixed) throws ReflectiveOperationException {
+    Read r = read.get(i);
+    @Nullable Object[] references = some(r.references);
+    for (int k = 0; k < references.length; k++) {
+      Field f = r.type.references[k];
+      adopt(references[k], f.get(objects.get(i)), f.getType(), fixed);
     }
   }
 
