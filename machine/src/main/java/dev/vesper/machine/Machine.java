@@ -128,6 +128,11 @@ public final class Machine implements AutoCloseable {
   private @Nullable Outcome ended;
   private boolean stopped;
 
+  /** Where the last run has begun, and whether it has passed a breakpoint there. */
+  private long began;
+
+  private boolean passed = true;
+
   /** Why the last run has come back. */
   private RunLoop.Halt last = RunLoop.Halt.REQUESTED;
 
@@ -473,10 +478,14 @@ public final class Machine implements AutoCloseable {
 
   /**
    * Takes back what {@link #stop} has asked the next run for, while none is under way: whoever
-   * asked has been heard otherwise.
+   * asked has been heard otherwise. An {@linkplain #end end} is not taken back.
    */
   public void forgetStop() {
-    parts.host.loop().forgetStop();
+    synchronized (stops) {
+      if (wanted == null) {
+        parts.host.loop().forgetStop();
+      }
+    }
   }
 
   /**
@@ -490,8 +499,8 @@ public final class Machine implements AutoCloseable {
       if (wanted == null) {
         wanted = as;
       }
+      stop();
     }
-    stop();
   }
 
   /** {@return whether the last run has come back because {@link #stop} was called} */
@@ -506,7 +515,8 @@ public final class Machine implements AutoCloseable {
    */
   Stop run(Until until, boolean past) {
     RunLoop.Goal g = RunLoop.Goal.of(until.instructions, until.virtualTime, Long.MAX_VALUE);
-    return stop(go(until, again -> parts.host.loop().run(g, past && !again)));
+    boolean passes = past && passes();
+    return stop(go(until, again -> parts.host.loop().run(g, passes && !again)));
   }
 
   /**
@@ -552,7 +562,19 @@ public final class Machine implements AutoCloseable {
   }
 
   private RunLoop.Halt go(Until until, RunLoop.Goal goal) {
-    return go(until, again -> parts.host.loop().run(goal, !again));
+    boolean passes = passes();
+    return go(until, again -> parts.host.loop().run(goal, passes && !again));
+  }
+
+  /**
+   * {@return whether the next instruction is executed although a breakpoint is there} A run that
+   * {@link #stop} has ended may have come to one that nobody was told of.
+   */
+  private boolean passes() {
+    long here = instructions();
+    passed = last != RunLoop.Halt.REQUESTED || here == began && passed;
+    began = here;
+    return passed;
   }
 
   /** A piece of a run. */
@@ -763,6 +785,8 @@ public final class Machine implements AutoCloseable {
     newest = to.kept;
     ended = null;
     stopped = false;
+    began = instructions();
+    passed = true;
     stops.restored();
   }
 

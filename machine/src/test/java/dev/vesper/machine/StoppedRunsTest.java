@@ -281,6 +281,32 @@ final class StoppedRunsTest {
         .isEqualTo(new Stop.Limit(Stop.Measure.REAL_TIME));
   }
 
+  /** Wherever the stop comes, which is before a breakpoint every second time. */
+  @Test
+  void aStopFromOutsideLosesNoBreakpoint() throws Exception {
+    byte[] endless = KernelGuest.image("again:\ninc eax\njmp again");
+    try (Machine m =
+        new Machine(
+            MachineSpec.builder(SevMode.OFF, endless, b -> {}).memoryBytes(16L << 20).build())) {
+      m.run(Until.instructions(m.instructions() + 1_000_000));
+      long first = m.observer().vcpu(0).rip();
+      for (int i = 0; i < 20; i++) {
+        long began = m.instructions();
+        Thread stopper = Thread.ofPlatform().start(m::stop);
+        Stop s = m.run(Until.end());
+        stopper.join();
+        assertThat(s).isEqualTo(new Stop.Requested());
+        long at = m.observer().vcpu(0).rip();
+        long before = m.instructions();
+        try (Registration b = m.breakpoint(at)) {
+          assertThat(m.run(Until.end())).isInstanceOf(Stop.Breakpoint.class);
+          assertThat(m.instructions()).isEqualTo(before > began ? before : before + 2);
+          assertThat(at).isBetween(first - 8, first + 8);
+        }
+      }
+    }
+  }
+
   @Test
   void aPointIsTakenBackOnceThoughAnotherIsEqual() throws Exception {
     Machine m = machine(SevMode.ES, 0);
