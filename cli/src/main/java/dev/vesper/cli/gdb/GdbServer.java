@@ -176,16 +176,30 @@ public final class GdbServer implements Closeable {
     c.listen(
         what -> {
           try {
-            said.put(new Spoken(c, what));
+            while (!isTaken(new Spoken(c, what))) {
+              Thread.sleep(1);
+            }
           } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
-            return;
-          }
-          Machine m = machine;
-          if (m != null) {
-            m.stop();
           }
         });
+  }
+
+  /**
+   * Has the run come back for something. Both is done under a lock, so that the stop is that of the
+   * run that is under way, never of the one that it asks for: see {@link #move}.
+   *
+   * @return false if too much is unheard
+   */
+  private boolean isTaken(Spoken s) {
+    synchronized (said) {
+      boolean taken = said.offer(s);
+      Machine m = machine;
+      if (taken && m != null) {
+        m.stop();
+      }
+      return taken;
+    }
   }
 
   /**
@@ -241,7 +255,7 @@ public final class GdbServer implements Closeable {
         }
         case Stop.Limit l -> {
           if (how.back()) {
-            stop(BEGIN, m.observer().current().id());
+            beginning(m);
             break;
           }
           return Objects.requireNonNull(ended(m, m.run(), now, over).outcome);
@@ -259,14 +273,28 @@ public final class GdbServer implements Closeable {
     }
   }
 
+  /** The guest has gone back as far as it can. */
+  private void beginning(Machine m) {
+    String why = Objects.requireNonNull(past).beginning();
+    Stub st = stub;
+    if (st != null && awaited && !why.isEmpty()) {
+      st.show("vesper: " + why + "\n");
+    }
+    stop(BEGIN, m.observer().current().id());
+  }
+
   private Stop move(Machine m, Monitor now, Resume how) {
     Past p = Objects.requireNonNull(past);
     BreachStop b = breach;
     Until u = now.stops().until();
+    synchronized (said) {
+      // Each packet asks the run to come back, and those that are heard have.
+      if (how.back() && said.isEmpty()) {
+        m.forgetStop();
+      }
+    }
     if (how.back()) {
-      // Each packet asks the run to come back, this one too. What comes from here on is waiting.
-      m.forgetStop();
-      return said.isEmpty() ? p.back(how.step(), u, s -> counts(m, now, s)) : new Stop.Requested();
+      return p.back(how.step(), u, s -> counts(m, now, s));
     }
     if (!how.isStep()) {
       return p.run(b == null ? u : u.or(b.until()));

@@ -19,6 +19,9 @@ final class Past {
 
   private @Nullable Timeline line;
 
+  /** A client has changed the machine where its past begins. */
+  private boolean cut;
+
   Past(Machine machine, boolean wanted) {
     this.machine = machine;
     unwanted = !wanted;
@@ -37,6 +40,7 @@ final class Past {
     if (t != null) {
       t.close();
       line = null;
+      cut = false;
     }
   }
 
@@ -57,6 +61,11 @@ final class Past {
   boolean isBegin() {
     Timeline t = line;
     return t != null && t.now() <= t.begin();
+  }
+
+  /** {@return why the past begins where it does, in words for a user, or empty if that is plain} */
+  String beginning() {
+    return cut ? "the past begins where the debugger has changed the guest" : "";
   }
 
   /** Runs the machine on. */
@@ -90,6 +99,7 @@ final class Past {
     Timeline t = line;
     if (t != null) {
       t.changed();
+      cut = true;
     }
   }
 }

@@ -328,6 +328,89 @@ final class GdbServerTest {
     }
   }
 
+  @ParameterizedTest
+  @EnumSource(SevMode.class)
+  void aGuestGoesBackByStepsAndToBreakpoints(SevMode mode) throws Exception {
+    try (GdbSession s = session(mode)) {
+      s.ask("Z0," + at(STORE) + ",1");
+      for (int i = 1; i <= 5; i++) {
+        assertThat(s.ask("c")).startsWith("T05");
+        assertThat(s.register(RAX)).isEqualTo(i);
+      }
+      assertThat(s.ask("bs")).startsWith("T05").doesNotContain("replaylog");
+      assertThat(s.register(RIP)).isEqualTo(AGAIN);
+      assertThat(s.register(RAX)).isEqualTo(4);
+      assertThat(s.ask("s")).startsWith("T05");
+      assertThat(s.register(RAX)).isEqualTo(5);
+      for (int i = 4; i >= 1; i--) {
+        assertThat(s.ask("bc")).startsWith("T05").contains("swbreak:;");
+        assertThat(s.register(RAX)).isEqualTo(i);
+        assertThat(s.register(RIP)).isEqualTo(STORE);
+      }
+      assertThat(s.ask("bc")).startsWith("T05").contains("replaylog:begin;");
+      assertThat(s.ask("c")).startsWith("T05").contains("swbreak:;");
+      assertThat(s.register(RAX)).isEqualTo(1);
+    }
+  }
+
+  /** Before the write, so that the client finds the value that was there. */
+  @Test
+  void aGuestGoesBackToWhoWroteAndByConditions() throws Exception {
+    try (GdbSession s = session()) {
+      s.ask("Z2,300000,8");
+      for (int i = 1; i <= 4; i++) {
+        assertThat(s.ask("c")).contains("watch:300000;");
+      }
+      assertThat(s.ask("bc")).startsWith("T05").contains("watch:300000;");
+      assertThat(s.register(RIP)).isEqualTo(STORE);
+      assertThat(s.register(RAX)).isEqualTo(4);
+      assertThat(s.ask("m300000,1")).isEqualTo("03");
+      assertThat(s.ask("z2,300000,8")).isEqualTo("OK");
+      // reg 0 (RAX) == 2, in gdb's byte code.
+      s.ask("Z0," + at(STORE) + ",1;X7,260000220213" + "27");
+      assertThat(s.ask("bc")).startsWith("T05");
+      assertThat(s.register(RAX)).isEqualTo(2);
+    }
+  }
+
+  @Test
+  void aChangedGuestHasNoPastBeforeThat() throws Exception {
+    try (GdbSession s = session()) {
+      s.ask("Z0," + at(STORE) + ",1");
+      s.ask("c");
+      s.ask("c");
+      assertThat(s.ask("P0=6400000000000000")).isEqualTo("OK");
+      s.say("bc");
+      assertThat(s.answer())
+          .isEqualTo(
+              "O"
+                  + Packets.hex(
+                      "vesper: the past begins where the debugger has changed the guest\n"));
+      assertThat(s.answer()).contains("replaylog:begin;");
+      assertThat(s.ask("c")).contains("swbreak:;");
+      assertThat(s.register(RAX)).isEqualTo(0x65);
+    }
+  }
+
+  /** What it died of is not the end: it goes back, and comes to the same again. */
+  @Test
+  void aGuestThatHasDiedGoesBack() throws Exception {
+    try (GdbSession s = new GdbSession(dir, SevMode.ES, "mov eax, 0x1234\ncpuid\nhlt\n")) {
+      for (int i = 0; i < 2; i++) {
+        s.say("c");
+        while (s.answer().startsWith("O")) {}
+        assertThat(s.ask("bs")).startsWith("T05");
+        assertThat(s.ask("bc")).contains("replaylog:begin;");
+        assertThat(s.register(RAX)).isNotEqualTo(0x1234);
+      }
+      s.say("c");
+      assertThat(s.answer()).startsWith("O");
+      assertThat(s.answer()).startsWith("T06");
+      assertThat(s.register(RAX)).isEqualTo(0x1234);
+      assertThat(s.ask("c")).startsWith("W05");
+    }
+  }
+
   /** There is no table of handlers: what it died of can be looked at. */
   @Test
   void aGuestThatDiesCanBeLookedAt() throws Exception {
@@ -495,8 +578,10 @@ final class GdbServerTest {
           }) {
         assertThat(s.ask(p)).as(p).isIn("", "E22");
       }
-      assertThat(s.ask("bs")).startsWith("E");
-      assertThat(s.ask("bc")).startsWith("E");
+      assertThat(s.ask("bs")).startsWith("T05").contains("replaylog:begin;");
+      assertThat(s.ask("bc")).startsWith("T05").contains("replaylog:begin;");
+      assertThat(s.ask("bx")).isEmpty();
+      assertThat(s.ask("bs1")).isEmpty();
       assertThat(s.ask("vCont;x")).isEqualTo("E22");
       assertThat(s.ask("Hg9")).isEqualTo("E22");
       assertThat(s.ask("Z0,zz,1")).isEqualTo("E22");
