@@ -23,6 +23,7 @@ import java.util.Arrays;
 import java.util.Collections;
 import java.util.IdentityHashMap;
 import java.util.List;
+import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
 import org.junit.jupiter.api.io.TempDir;
@@ -148,11 +149,16 @@ final class WholeStateTest {
       StateImage.Node x = a.get(i);
       StateImage.Node y = b.get(i);
       assertThat(y.type().type).as("object %d", i).isEqualTo(x.type().type);
-      for (int k = 0; x.numbers() != null && k < x.numbers().length; k++) {
-        assertThat(y.numbers()[k]).as("%s", x.type().numbers[k]).isEqualTo(x.numbers()[k]);
+      long[] mine = x.numbers();
+      if (mine != null) {
+        long[] other = Objects.requireNonNull(y.numbers());
+        for (int k = 0; k < mine.length; k++) {
+          assertThat(other[k]).as("%s", x.type().numbers[k]).isEqualTo(mine[k]);
+        }
       }
-      if (x.copy() != null) {
-        assertThat(StateImage.equal(x.copy(), y.copy()))
+      Object copy = x.copy();
+      if (copy != null) {
+        assertThat(StateImage.equal(copy, Objects.requireNonNull(y.copy())))
             .as("array %d of %s", i, x.type().type)
             .isTrue();
       }
