@@ -6,8 +6,10 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.vesper.guest.Locore;
 import dev.vesper.machine.cpu.Execution;
+import dev.vesper.machine.input.InputLog;
 import dev.vesper.machine.observe.Event;
 import dev.vesper.machine.observe.format.JsonLinesWriter;
+import dev.vesper.machine.spec.ConsoleInput;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.Outcome;
 import dev.vesper.machine.spec.SevMode;
@@ -353,6 +355,71 @@ final class TimelineTest {
       t.seek(300_000_000);
       t.seek(place);
       assertThat(registers(m)).isEqualTo(hash);
+    }
+  }
+
+  /** What was typed once is typed at the same instructions, however often the guest goes back. */
+  @ParameterizedTest
+  @ValueSource(ints = {0, Execution.NATIVE})
+  void whatWasTypedIsGivenAgain(int execution) throws Exception {
+    String echoes =
+        """
+            mov dx, 0x3fd
+        again:
+            in al, dx
+            test al, 1
+            jz again
+            mov dx, 0x3f8
+            in al, dx
+            out dx, al
+            mov dx, 0x3fd
+            add ebx, eax
+            jmp again
+        """;
+    String typed = "reverse";
+    int[] next = new int[1];
+    ConsoleInput person =
+        new ConsoleInput() {
+          @Override
+          public int poll() {
+            return next[0] < typed.length() ? typed.charAt(next[0]++) : -1;
+          }
+
+          @Override
+          public boolean closed() {
+            return false;
+          }
+
+          @Override
+          public void await(long nanos) {}
+        };
+    MachineSpec.Builder spec =
+        MachineSpec.builder(SevMode.OFF, KernelGuest.image(echoes), b -> {})
+            .console(console)
+            .input(person)
+            .memoryBytes(16L << 20);
+    try (Machine lost = new Machine(spec.build())) {
+      assertThatThrownBy(() -> new Timeline(lost)).isInstanceOf(IllegalStateException.class);
+    }
+    try (Machine m = new Machine(spec.inputs(InputLog.kept()).build())) {
+      Execution.choose(m, execution);
+      try (Timeline t = new Timeline(m)) {
+        t.run(Until.console(typed));
+        t.run(Until.instructions(t.now() + 1000));
+        long place = t.now();
+        String here = registers(m);
+        for (long back = place - 10; back > 0; back -= place / 9) {
+          t.seek(back);
+          t.seek(place);
+          assertThat(registers(m)).isEqualTo(here);
+        }
+        t.seek(0);
+        assertThat(t.run(Until.console(typed))).isInstanceOf(Stop.Printed.class);
+        t.run(Until.instructions(place));
+        assertThat(registers(m)).isEqualTo(here);
+        assertThat(console.toString()).isEqualTo(typed);
+        assertThat(next[0]).isEqualTo(typed.length());
+      }
     }
   }
 
