@@ -83,7 +83,8 @@ final class ArchitectureTest {
         .resideInAPackage(ROOT + ".input..")
         .should()
         .dependOnClassesThat()
-        .resideOutsideOfPackages("java..", "org.jspecify..", ROOT + ".foreign..", ROOT + ".input..")
+        .resideOutsideOfPackages(
+            "java..", "org.jspecify..", ROOT + ".foreign..", ROOT + ".state..", ROOT + ".input..")
         .check(CLASSES);
   }
 
