@@ -94,7 +94,7 @@ final class TimelineTest {
   @ParameterizedTest
   @CsvSource({"OFF, 0", "ES, 2", "ES, -1", "SNP, -1", "SNP, 0"})
   void eachPlaceIsWhatItIsWithoutGoingBack(SevMode mode, int execution) throws Exception {
-    TreeMap<Long, String> hashes = plain(mode, 5, 25);
+    TreeMap<Long, String> hashes = plain(mode, 5, 12);
     List<Long> places = new ArrayList<>(hashes.keySet());
     try (Machine m = machine(mode, execution);
         Timeline t = new Timeline(m)) {
@@ -127,7 +127,7 @@ final class TimelineTest {
       t.run(Until.end());
       long all = t.end();
       Random random = new Random(7);
-      for (int i = 0; i < 100; i++) {
+      for (int i = 0; i < 40; i++) {
         long place = 20 + (long) (random.nextDouble() * (all - 20));
         assertThat(t.seek(place)).isNull();
         String here = registers(m);
