@@ -165,8 +165,7 @@ final class Replay {
   private void check(List<Path> files) {
     List<RecordingHeader.Named> then = header.files();
     if (files.size() != then.size()) {
-      unlike(
-          "the recording is of " + then.size() + " files, and its options name " + files.size());
+      unlike("the recording is of " + then.size() + " files, and its options name " + files.size());
       return;
     }
     for (int i = 0; i < then.size(); i++) {

@@ -377,7 +377,9 @@ final class DocumentsTest {
     boolean diff = words.contains("--diff") || words.contains("diff");
     // So few instructions are not what a script waits for.
     int cut = words.contains("--hostile") ? HostileOptions.UNFULFILLED : 124;
-    assertThat(r.status()).as(c + "\n" + r.err()).isEqualTo(limited || waits || replay ? cut : diff ? 1 : 0);
+    assertThat(r.status())
+        .as(c + "\n" + r.err())
+        .isEqualTo(limited || waits || replay ? cut : diff ? 1 : 0);
     if (!p.to.isEmpty() && !p.to.contains("/")) {
       Files.writeString(dir.resolve(p.to), r.out());
     }

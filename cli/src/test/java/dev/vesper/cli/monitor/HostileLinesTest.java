@@ -15,6 +15,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Random;
 import java.util.concurrent.atomic.AtomicReference;
 import java.util.function.Supplier;
@@ -168,8 +169,7 @@ final class HostileLinesTest {
         String json = i == 0 ? "{\"execute\":\"qmp_capabilities\"}" : mutated(r);
         byte[] text = (json + "\n").getBytes(StandardCharsets.UTF_8);
         for (byte b : text) {
-          String a = q.take(s, f, b & 0xFF, h -> {}, Supplier::get);
-          assertThat(a).isNotNull();
+          String a = Objects.requireNonNull(q.take(s, f, b & 0xFF, h -> {}, Supplier::get));
           if (!a.isEmpty()) {
             answers++;
             assertThat(JsonReader.parse(a)).isInstanceOf(Map.class);

@@ -63,7 +63,9 @@ public final class Assembly {
   public final List<VirtualCpu> vcpus = new ArrayList<>();
   public final Hypervisor host;
 
-  /** What guests have written to disks whose images stay as they are: state, which is found here. */
+  /**
+   * What guests have written to disks whose images stay as they are: state, which is found here.
+   */
   @SuppressWarnings("UnusedVariable")
   private final List<OverlayDisk> overlays;
 

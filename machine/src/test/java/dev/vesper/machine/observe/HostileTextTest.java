@@ -65,8 +65,10 @@ final class HostileTextTest {
         }
       }
     }
-    // Text and TraceSwitch are TextWriter in a file, Trace cuts another, BackgroundWriter hands on to
-    // another, TraceFiles has all, Recording an HtmlReport, PageOptions a PageHistory. RmpMap takes no
+    // Text and TraceSwitch are TextWriter in a file, Trace cuts another, BackgroundWriter hands on
+    // to
+    // another, TraceFiles has all, Recording an HtmlReport, PageOptions a PageHistory. RmpMap takes
+    // no
     // text, EventDigest gives none.
     assertThat(writers)
         .containsExactlyInAnyOrder(
