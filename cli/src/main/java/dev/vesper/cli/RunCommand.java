@@ -237,7 +237,7 @@ final class RunCommand implements Options.Command {
     if (recorder != null) {
       return recorder.begin(whole);
     }
-    return said.debug.goesBack() ? InputLog.kept() : null;
+    return said.debug.goesBack() || keepsStates() ? InputLog.kept() : null;
   }
 
   /** {@return the outcome of a life, of which a recording tells or is told} */
@@ -495,6 +495,11 @@ final class RunCommand implements Options.Command {
     }
   }
 
+  /** {@return whether monitors can have states kept; a debugger goes back by itself} */
+  private boolean keepsStates() {
+    return said.monitor.isWanted() && !said.debug.isWanted() && !replays;
+  }
+
   /** {@return the run as monitors and debuggers have it} */
   private Control control(Ending ending, DebugOptions.@Nullable Door door) {
     Map<String, String> places = new TreeMap<>();
@@ -509,6 +514,9 @@ final class RunCommand implements Options.Command {
       door.server().servedBy(c);
     } else if (said.debug.isStanding()) {
       c.beginHeld();
+    }
+    if (keepsStates()) {
+      c.keepStates();
     }
     return c;
   }

@@ -538,11 +538,16 @@ public final class Machine implements AutoCloseable {
         || spec.ports().input().closed() && spec.hardware().networks().isEmpty();
   }
 
-  /** What was given from outside behind the present is never given again. */
-  void forgetFuture() {
+  /**
+   * Gives a present that the machine was taken back to another future than it had: those outside are
+   * asked anew, and hear what the machine says from here on.
+   */
+  public void branch() {
     if (inputs().isKept()) {
       inputs().forgetFuture();
     }
+    List.of(console, traced, happened, logged).forEach(Outlet::branch);
+    parts.branch();
   }
 
   /** {@return whether there are breakpoints or watchpoints} */

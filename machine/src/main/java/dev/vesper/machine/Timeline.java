@@ -359,7 +359,7 @@ public final class Timeline implements AutoCloseable {
   public void changed() {
     marks.forEach(Checkpoint::close);
     marks.clear();
-    machine.forgetFuture();
+    machine.branch();
     over = null;
     end = now();
     mark();

@@ -123,6 +123,11 @@ public final class Control implements AutoCloseable {
     return c;
   }
 
+  /** Keeps states of the machine in memory, as commands ask for it. */
+  public void keepStates() {
+    snapshots = new KeptStates(this::machine);
+  }
+
   /** Has somebody else say whether the guest stands still. */
   public void heldBy(Holder h) {
     holder = h;
@@ -382,11 +387,16 @@ public final class Control implements AutoCloseable {
     return Map.copyOf(touched);
   }
 
-  /** Resets the machine. */
-  void reset() throws Refusal {
+  /** Refuses what only a guest can have whose life goes on. */
+  void requireLife() throws Refusal {
     if (over != null) {
       throw new Refusal("the guest has ended, and this run with it");
     }
+  }
+
+  /** Resets the machine. */
+  void reset() throws Refusal {
+    requireLife();
     touches("system_reset");
     resetting = true;
     try {

@@ -16,8 +16,9 @@ final class SnapshotCommands {
                   with(
                       c,
                       (s, tag) -> {
-                        c.control().touches("loadvm");
+                        c.control().requireLife();
                         s.load(tag);
+                        c.control().touches("loadvm");
                       })),
           Command.of(
               "delvm",
@@ -34,7 +35,7 @@ final class SnapshotCommands {
 
   /** What is done with a tag. */
   private interface Work {
-    void with(Snapshots s, String tag) throws Snapshots.Failed;
+    void with(Snapshots s, String tag) throws Snapshots.Failed, Refusal;
   }
 
   private static Snapshots kept(Call c) throws Refusal {

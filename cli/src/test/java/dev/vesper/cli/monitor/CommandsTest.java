@@ -116,6 +116,31 @@ final class CommandsTest {
   }
 
   @Test
+  void aMachineGoesBackToWhatWasSaved() throws Exception {
+    try (Machine m = machine(SevMode.OFF, "L: inc rbx\njmp L")) {
+      Control c = Control.of(m);
+      c.keepStates();
+      Session s = new Session(c);
+      m.run(Until.instructions(1_000));
+      String first = m.stateHash();
+      assertThat(s.run("savevm one")).isEmpty();
+      m.run(Until.instructions(2_000));
+      assertThat(s.run("savevm two")).isEmpty();
+      m.run(Until.instructions(3_000));
+      String third = m.stateHash();
+      assertThat(s.run("info snapshots")).contains("one", "two", "1000", "2000");
+      assertThat(s.run("loadvm one")).isEmpty();
+      assertThat(m.stateHash()).isEqualTo(first);
+      assertThat(s.run("loadvm two")).isEqualTo("Error: Snapshot 'two' does not exist\n");
+      m.run(Until.instructions(3_000));
+      assertThat(m.stateHash()).isEqualTo(third);
+      assertThat(s.run("delvm one")).isEmpty();
+      assertThat(s.run("info snapshots")).isEqualTo("There is no snapshot available.\n");
+      assertThat(c.touched()).containsOnlyKeys("loadvm");
+    }
+  }
+
+  @Test
   void tablesThatLeadToThemselvesHaveAnEnd() throws Exception {
     // Each entry of the highest table names itself: 512 to the fourth pages.
     String guest =

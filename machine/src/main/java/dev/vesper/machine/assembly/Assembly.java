@@ -229,6 +229,12 @@ public final class Assembly {
     }
   }
 
+  /** What the machine says from here on it has not said before. */
+  public void branch() {
+    debug.branch();
+    virtioConsole.branch();
+  }
+
   private static void let(Outlet out, IntConsumer to, int b) {
     if (out.opens()) {
       to.accept(b);

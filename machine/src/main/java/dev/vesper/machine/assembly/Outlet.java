@@ -23,6 +23,11 @@ public final class Outlet implements StateFollower {
     return true;
   }
 
+  /** What the machine says from here on is new, whatever it has said in another future. */
+  public void branch() {
+    heard = said;
+  }
+
   /** What another process has let out is out. */
   @Override
   public void stateChanged() {
