@@ -34,8 +34,9 @@ public final class Timeline implements AutoCloseable {
   /** Checkpoints at most; what is long ago has fewer. */
   private static final int MOST = 200;
 
-  /** Bytes of copies of pages at most. */
-  private static final long MOST_BYTES = 1L << 30;
+  /** Bytes of copies of pages at most: a quarter of what the heap can have, and 1 GiB. */
+  private static final long MOST_BYTES =
+      Math.min(1L << 30, Runtime.getRuntime().maxMemory() / 4);
 
   /**
    * How far before a place to which the machine goes back checkpoints are left: who goes back once
@@ -112,6 +113,10 @@ public final class Timeline implements AutoCloseable {
         }
       }
       marks.remove(least).close();
+    }
+    while (marks.size() > 1 && bytes() > 2 * MOST_BYTES) {
+      // There is no room for a past that long: it begins later.
+      marks.removeFirst().close();
     }
   }
 
