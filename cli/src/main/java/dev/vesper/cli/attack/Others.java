@@ -12,13 +12,13 @@ import dev.vesper.machine.observe.check.Rule;
 import dev.vesper.machine.spec.BootException;
 import dev.vesper.machine.spec.Outcome;
 import dev.vesper.machine.spec.SevMode;
+import dev.vesper.x86.Msr;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 
 /** Attacks that are of no larger kind. */
 final class Others {
-  private static final int SEV_STATUS = 0xC001_0131;
   private static final long PROTECTION = 13 | 3 << 8 | 0x800;
   private static final int MOST_STEPS = 200_000;
   private static final long GET = 1;
@@ -141,7 +141,7 @@ final class Others {
   private static boolean asks(AttackRun run, Machine m) {
     VcpuView v = m.observer().vcpu(0);
     for (int i = 0; i < MOST_STEPS; i++) {
-      if ((int) v.gpr(VcpuView.RCX) == SEV_STATUS && v.instruction().equals("rdmsr")) {
+      if ((int) v.gpr(VcpuView.RCX) == Msr.SEV_STATUS && v.instruction().equals("rdmsr")) {
         return true;
       }
       m.step(0);
