@@ -272,7 +272,7 @@ final class RunCommand implements Options.Command {
     Ending ending = new Ending();
     OutputLimit limit = new OutputLimit(said.maxOutput);
     // Before anything is made that would be left behind.
-    try (Signals signals = said.sandbox.isAlone() ? new Signals(ending, halt()) : null;
+    try (Signals signals = said.sandbox.isAlone() ? new Signals(ending) : null;
         Shares shares = new Shares(said.share, said.read(), said.written());
         Outputs outputs = new Outputs();
         SerialLine line =
@@ -382,9 +382,6 @@ final class RunCommand implements Options.Command {
             new SnapshotRun(said.snapshots, outputs, ending, () -> time.ended(Outcome.LIMIT));
       }
       Machine first = begin(whole, names, ending);
-      if (signals != null) {
-        signals.launched();
-      }
       if (said.verbose) {
         first.launchCommands().forEach(c -> Terminal.err("[launch] " + c));
       }

@@ -4,26 +4,18 @@ import dev.vesper.machine.spec.Outcome;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 import sun.misc.Signal;
 import sun.misc.SignalHandler;
 
 /**
  * The signals by which users and job systems end a program. The first one ends the run as its guest
- * would, so that all that is written of it is complete; the second ends the process at once. A
- * launch cannot be stopped, and nothing has been written then: what does not come to its end soon
- * ends with the process.
+ * would, so that all that is written of it is complete; the second ends the process at once.
  */
 final class Signals implements AutoCloseable {
   private static final List<String> NAMES = List.of("INT", "TERM", "HUP");
 
-  /** What a launch may take to come to its end when a signal has come. */
-  private static final long GRACE_MS = 900;
-
   private final Ending ending;
-  private final IntConsumer halt;
-  private boolean launched;
 
   /** Called at the first signal. */
   private Runnable hurry = () -> {};
@@ -33,11 +25,9 @@ final class Signals implements AutoCloseable {
 
   /**
    * @param ending is told how the run is to end
-   * @param halt ends the process with a status
    */
-  Signals(Ending ending, IntConsumer halt) {
+  Signals(Ending ending) {
     this.ending = ending;
-    this.halt = halt;
     NAMES.forEach(this::handle);
   }
 
@@ -83,36 +73,10 @@ final class Signals implements AutoCloseable {
     came = true;
     ending.end(new Outcome(status, "SIG" + s.getName() + " has ended the run"));
     hurry.run();
-    if (!launched) {
-      Thread t = new Thread(() -> endLaunch(s, status), "signal in a launch");
-      t.setDaemon(true);
-      t.start();
-    }
-  }
-
-  private void endLaunch(Signal s, int status) {
-    try {
-      Thread.sleep(GRACE_MS);
-    } catch (InterruptedException e) {
-      Thread.currentThread().interrupt();
-      return;
-    }
-    synchronized (this) {
-      if (!launched) {
-        Terminal.say("SIG" + s.getName() + " has ended the launch");
-        halt.accept(status);
-      }
-    }
-  }
-
-  /** The guest is launched: from now on a signal ends its run. */
-  synchronized void launched() {
-    launched = true;
   }
 
   @Override
   public void close() {
-    launched();
     before.forEach(Signal::handle);
   }
 }
