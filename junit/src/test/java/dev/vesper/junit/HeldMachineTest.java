@@ -53,6 +53,8 @@ final class HeldMachineTest {
             "dev.vesper.machine",
             "dev.vesper.machine.spec",
             "dev.vesper.machine.host",
+            "dev.vesper.machine.hostile",
+            "dev.vesper.machine.input",
             "dev.vesper.machine.observe",
             "dev.vesper.machine.observe.check",
             "dev.vesper.machine.observe.format",

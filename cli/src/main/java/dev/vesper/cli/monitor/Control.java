@@ -75,7 +75,13 @@ public final class Control implements AutoCloseable {
     }
   }
 
-  private record Asked(Supplier<String> what, CompletableFuture<String> answer) {}
+  /**
+   * Something that is to be done.
+   *
+   * @param told is told what comes of it before anything else happens
+   */
+  private record Asked(
+      Supplier<String> what, Consumer<String> told, CompletableFuture<String> answer) {}
 
   private final Facts facts;
   private final WrittenFiles files;
@@ -173,7 +179,17 @@ public final class Control implements AutoCloseable {
    * @return what comes of it, or null if the run is over
    */
   @Nullable String ask(Supplier<String> what) {
-    Asked a = new Asked(what, new CompletableFuture<>());
+    return ask(what, s -> {});
+  }
+
+  /**
+   * The same.
+   *
+   * @param told is told what comes of it on the thread that runs the machine, so that events which
+   *     follow from it are told later; it must not wait
+   */
+  @Nullable String ask(Supplier<String> what, Consumer<String> told) {
+    Asked a = new Asked(what, told, new CompletableFuture<>());
     synchronized (this) {
       if (closed) {
         return null;
@@ -232,6 +248,7 @@ public final class Control implements AutoCloseable {
       String s = a.what.get();
       // What happened by it is told before.
       look();
+      a.told.accept(s);
       a.answer.complete(s);
     } finally {
       // Whatever fails is the run's failure, and nobody must wait for it.

@@ -50,13 +50,18 @@ final class QmpMonitor implements Front {
     while (in.read(part) >= 0) {
       part.flip();
       while (part.hasRemaining()) {
-        String answer = take(s, framer, part.get() & 0xFF, events, control::ask);
+        String answer = take(s, framer, part.get() & 0xFF, events, w -> asked(w, out));
         if (answer == null || !answer.isEmpty() && !out.send(answer + END)) {
           return;
         }
       }
       part.clear();
     }
+  }
+
+  /** {@return nothing, since what comes of it is sent at once, or null if the run is over} */
+  private @Nullable String asked(Supplier<String> what, Mailbox out) {
+    return control.ask(what, answer -> out.send(answer + END)) == null ? null : "";
   }
 
   /**
