@@ -20,6 +20,7 @@ final class RecordedOptions {
           "-kernel",
           "-bios",
           "-igvm",
+          "--hostile",
           "--nvram",
           "-initrd",
           "--dh-cert-file",

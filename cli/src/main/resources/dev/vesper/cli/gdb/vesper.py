@@ -175,7 +175,8 @@ class Exchange(gdb.Command):
     """Run to an exchange by a GHCB: exchange [N]
 
 N is its number; without one it is the next. They are counted from when this, 'ghcb-diff' or
-'vc-list' was used first. An earlier one is run back to, if the target can."""
+'vc-list' was used first. To earlier ones go 'monitor stop-on vmgexit' and
+reverse-continue."""
 
     def __init__(self):
         super().__init__("exchange", gdb.COMMAND_RUNNING)
@@ -189,12 +190,14 @@ N is its number; without one it is the next. They are counted from when this, 'g
         if wanted == made and made > 0:
             gdb.write("exchange %d is the last one that there was\n" % made)
             return
+        if wanted <= made:
+            raise gdb.GdbError(
+                "exchange %d is past: 'monitor stop-on vmgexit' and reverse-continue go back"
+                % wanted
+            )
         monitor("stop-on exchange %d" % wanted)
         try:
-            if wanted > made:
-                gdb.execute("continue")
-            else:
-                self.back(wanted)
+            gdb.execute("continue")
         finally:
             try:
                 monitor("stop-off exchange %d" % wanted)
@@ -204,13 +207,6 @@ N is its number; without one it is the next. They are counted from when this, 'g
         made, last = log(1)
         if made == wanted and last:
             gdb.write(last[0][0] + "\n")
-
-    @staticmethod
-    def back(wanted):
-        try:
-            gdb.execute("reverse-continue")
-        except gdb.error as e:
-            raise gdb.GdbError("exchange %d is past, and the target stays: %s" % (wanted, e))
 
 
 class PageState(gdb.Command):

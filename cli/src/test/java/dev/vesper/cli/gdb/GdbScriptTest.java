@@ -67,7 +67,7 @@ final class GdbScriptTest {
                 + (mode == SevMode.SNP ? ", table: private, valid\n" : "\n"))
         .contains("\nUnmapped\n")
         .containsPattern("\n  RIP +ffffffff81[0-9a-f]{6}\n")
-        .contains("refused: exchange 1 is past, and the target stays: ")
+        .contains("refused: exchange 1 is past: ")
         .contains("refused: exchange takes a number")
         .contains("refused: there is no memory at guest physical address 0x4000000000000")
         .contains("refused: vmsa takes no arguments")
