@@ -12,8 +12,8 @@ import org.jspecify.annotations.Nullable;
  * are none themselves.
  */
 final class ClassState {
-  /** Classes that state is looked for in. */
-  private static final String OURS = "dev.vesper.";
+  /** Classes that state is looked for in: those of other modules cannot be looked into. */
+  private static final String OURS = "dev.vesper.machine.";
 
   private static final ClassValue<ClassState> ALL =
       new ClassValue<>() {
