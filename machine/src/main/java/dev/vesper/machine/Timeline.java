@@ -1,6 +1,5 @@
 package dev.vesper.machine;
 
-import dev.vesper.machine.spec.Outcome;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.Predicate;
@@ -35,8 +34,7 @@ public final class Timeline implements AutoCloseable {
   private static final int MOST = 200;
 
   /** Bytes of copies of pages at most: a quarter of what the heap can have, and 1 GiB. */
-  private static final long MOST_BYTES =
-      Math.min(1L << 30, Runtime.getRuntime().maxMemory() / 4);
+  private static final long MOST_BYTES = Math.min(1L << 30, Runtime.getRuntime().maxMemory() / 4);
 
   /**
    * How far before a place to which the machine goes back checkpoints are left: who goes back once
@@ -49,9 +47,6 @@ public final class Timeline implements AutoCloseable {
 
   /** The last place that the machine has been to. */
   private long end;
-
-  /** How the guest's life ended, at {@link #end}, or null. */
-  private @Nullable Stop over;
 
   /**
    * The past begins where the machine is.
@@ -128,18 +123,11 @@ public final class Timeline implements AutoCloseable {
    * @throws IllegalStateException if a callback has thrown in an earlier run
    */
   public Stop run(Until until) {
-    return run(until, true);
-  }
-
-  private Stop run(Until until, boolean past) {
-    boolean passes = past;
+    boolean passes = true;
     for (; ; ) {
       long next = marks.getLast().instructions() + INTERVAL;
       Stop s = machine.run(until.or(Until.instructions(next)), passes);
       end = Math.max(end, now());
-      if (s instanceof Stop.Ended) {
-        over = s;
-      }
       if (!(s instanceof Stop.Limit l && l.measure() == Stop.Measure.INSTRUCTIONS)) {
         return s;
       }
@@ -155,9 +143,6 @@ public final class Timeline implements AutoCloseable {
   private Stop settled(Stop s) {
     Stop other = machine.settle();
     end = Math.max(end, now());
-    if (other instanceof Stop.Ended) {
-      over = other;
-    }
     return other == null ? s : other;
   }
 
@@ -168,9 +153,6 @@ public final class Timeline implements AutoCloseable {
   public Stop step(int vcpu) {
     Stop s = machine.step(vcpu);
     end = Math.max(end, now());
-    if (s instanceof Stop.Ended) {
-      over = s;
-    }
     return s instanceof Stop.Stepped ? settled(s) : s;
   }
 
@@ -365,14 +347,8 @@ public final class Timeline implements AutoCloseable {
     marks.forEach(Checkpoint::close);
     marks.clear();
     machine.branch();
-    over = null;
     end = now();
     mark();
-  }
-
-  /** {@return how the guest's life has ended, if the machine is at that place, or null} */
-  public @Nullable Outcome outcome() {
-    return over instanceof Stop.Ended e && now() == end ? e.outcome() : null;
   }
 
   /** Forgets the past; the machine stays where it is. */

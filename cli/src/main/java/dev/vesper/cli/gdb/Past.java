@@ -57,12 +57,6 @@ final class Past {
             + " that, and go back there";
   }
 
-  /** {@return whether it is at the first moment that it can go back to} */
-  boolean isBegin() {
-    Timeline t = line;
-    return t != null && t.now() <= t.begin();
-  }
-
   /** {@return why the past begins where it does, in words for a user, or empty if that is plain} */
   String beginning() {
     return cut ? "the past begins where the debugger has changed the guest" : "";

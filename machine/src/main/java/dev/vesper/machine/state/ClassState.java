@@ -112,9 +112,7 @@ final class ClassState {
       return Kind.CONTAINER;
     }
     boolean ours = c.getName().startsWith(OURS);
-    return ours && !c.isEnum() && !c.isHidden() && !Enum.class.isAssignableFrom(c)
-        ? Kind.OBJECT
-        : Kind.LEAF;
+    return ours && !c.isHidden() && !Enum.class.isAssignableFrom(c) ? Kind.OBJECT : Kind.LEAF;
   }
 
   private static void collect(@Nullable Class<?> c, List<Field> n, List<Field> r, List<Field> p) {
