@@ -539,8 +539,8 @@ public final class Machine implements AutoCloseable {
   }
 
   /**
-   * Gives a present that the machine was taken back to another future than it had: those outside are
-   * asked anew, and hear what the machine says from here on.
+   * Gives a present that the machine was taken back to another future than it had: those outside
+   * are asked anew, and hear what the machine says from here on.
    */
   public void branch() {
     if (inputs().isKept()) {
