@@ -67,8 +67,10 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.HexFormat;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.function.Consumer;
@@ -1103,7 +1105,9 @@ public final class Machine implements AutoCloseable {
   public String stateHash() {
     try {
       MessageDigest d = MessageDigest.getInstance("SHA-256");
-      parts.memory.digest(d);
+      Map<Integer, Integer> stale = new HashMap<>();
+      parts.vcpus.forEach(v -> v.stale(stale));
+      parts.memory.digest(d, stale);
       parts.vcpus.forEach(v -> v.digest(d));
       return HexFormat.of().formatHex(d.digest());
     } catch (NoSuchAlgorithmException e) {

@@ -21,6 +21,7 @@ import java.util.Random;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /**
@@ -94,6 +95,33 @@ final class StoppedRunsTest {
               }
             });
     same(pieces, whole);
+  }
+
+  /**
+   * In the middle of a turn memory has a save area of an earlier exit, and which one depends on who
+   * has looked since: that is nothing that the guest or its host could ever see.
+   */
+  @ParameterizedTest
+  @EnumSource(SevMode.class)
+  void theHashInTheMiddleOfATurnDoesNotDependOnWhoHasLookedBefore(SevMode mode) throws Exception {
+    List<String> asked = new ArrayList<>();
+    List<String> looked = new ArrayList<>();
+    try (Machine m = machine(mode, 2)) {
+      m.on(Event.ConsoleLine.class, e -> looked.add(m.stateHash()));
+      while (asked.size() < 12) {
+        m.run(Until.instructions(m.instructions() + 60));
+        if (!looked.isEmpty()) {
+          asked.add(m.instructions() + " " + m.stateHash());
+          looked.clear();
+        }
+      }
+    }
+    try (Machine m = machine(mode, 2)) {
+      for (String a : asked) {
+        m.run(Until.instructions(Long.parseLong(a.substring(0, a.indexOf(' ')))));
+        assertThat(m.instructions() + " " + m.stateHash()).isEqualTo(a);
+      }
+    }
   }
 
   /** {@code Machine.end}: from a callback, from another thread, and before there is a run. */

@@ -4,6 +4,7 @@ import dev.vesper.machine.host.GuestRam;
 import java.nio.ByteBuffer;
 import java.security.MessageDigest;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.BitSet;
 import java.util.HashMap;
 import java.util.List;
@@ -537,13 +538,18 @@ public final class PhysicalMemory {
     }
   }
 
-  /** Adds every page that was ever touched, as the bus carries it, to a digest. */
-  public void digest(MessageDigest digest) {
+  /**
+   * Adds every page that was ever touched, as the bus carries it, to a digest.
+   *
+   * @param stale pages and the offset that each counts up to: zeros are taken for what lies behind
+   */
+  public void digest(MessageDigest digest, Map<Integer, Integer> stale) {
     ByteBuffer number = ByteBuffer.allocate(4);
     pages.forEach(
         p -> {
           digest.update(number.putInt(0, p.frame).array());
           readBus(p.frame, scratch);
+          Arrays.fill(scratch, stale.getOrDefault(p.frame, Page.SIZE), Page.SIZE, (byte) 0);
           digest.update(scratch);
         });
     if (rmp != null) {

@@ -9,6 +9,7 @@ import dev.vesper.machine.memory.PhysicalMemory;
 import dev.vesper.machine.memory.Rmp;
 import dev.vesper.machine.memory.RmpEntry;
 import dev.vesper.machine.memory.RmpResult;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -198,6 +199,13 @@ public final class EncryptedVcpu extends VirtualCpu {
     if (rmp != null) {
       rmp.use(frame, on);
       rmp.use(vmcbFrame, on);
+    }
+  }
+
+  @Override
+  void staleArea(Map<Integer, Integer> to) {
+    if (frame >= memory.firstHostPage()) {
+      to.put(frame, 0);
     }
   }
 

@@ -6,6 +6,7 @@ import dev.vesper.machine.cpu.CpuState;
 import dev.vesper.machine.memory.ExternalBus;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PhysicalMemory;
+import java.util.Map;
 
 /**
  * A vCPU whose registers are not encrypted: RAX, RSP and RIP are in the VMCB's save area, the other
@@ -72,11 +73,16 @@ public final class PlainVcpu extends VirtualCpu {
     return ENTERED;
   }
 
-  /** The save area is written when somebody looks at more of it than hosts mostly do. */
   /** The area is part of the VMCB, which is the host's. */
   @Override
   void use(boolean on) {}
 
+  @Override
+  void staleArea(Map<Integer, Integer> to) {
+    to.put(vmcb().page.frame, Vmcb.SAVE_AREA);
+  }
+
+  /** The save area is written when somebody looks at more of it than hosts mostly do. */
   @Override
   void leave() {
     vmcb().page.promise(writer);

@@ -10,6 +10,7 @@ import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PhysicalMemory;
 import dev.vesper.machine.observe.Pause;
 import java.security.MessageDigest;
+import java.util.Map;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -111,6 +112,21 @@ public abstract sealed class VirtualCpu permits PlainVcpu, EncryptedVcpu {
     Page.LONG.set(b, 0xF10, cpu.ghcbMsr);
     d.update(b);
   }
+
+  /**
+   * Names what of memory has nothing to say while the processor is inside VMRUN: where the last
+   * exit stored the guest's state if somebody has looked at it since, and has not where nobody has.
+   *
+   * @param to gains the page, and the offset that its bytes count up to
+   */
+  public final void stale(Map<Integer, Integer> to) {
+    if (inside) {
+      staleArea(to);
+    }
+  }
+
+  /** Of {@link #stale}. */
+  abstract void staleArea(Map<Integer, Integer> to);
 
   /** What {@link #enter} gives if it has loaded guest state. */
   static final int ENTERED = 0;
