@@ -20,7 +20,7 @@ public final class GuestRegisters {
     if (v.inside() || v.holds()) {
       return observer.apply(v.cpu);
     }
-    // What the last exit left in the processor is part of the state hash of a plain guest.
+    // The general registers that the last exit left in the processor are those of a plain guest.
     byte[] left = new byte[Page.SIZE];
     SaveArea.store(v.cpu, left);
     SaveArea.storeProtected(v.cpu, left);

@@ -117,8 +117,18 @@ public final class PlainVcpu extends VirtualCpu {
 
   @Override
   void state(byte[] to) {
-    SaveArea.store(cpu, to);
+    if (inside()) {
+      SaveArea.store(cpu, to);
+      SaveArea.storeProtected(cpu, to);
+      return;
+    }
+    // What the host has changed since the exit is in the save area alone, and what the processor
+    // still has depends on whether somebody had looked before.
+    settle();
+    vmcb().page.copyTo(Vmcb.SAVE_AREA, to, 0, SaveArea.PLAIN_SIZE);
     SaveArea.storeProtected(cpu, to);
+    SaveArea.putGeneral(to, 0, saved(VmsaField.RAX));
+    SaveArea.putGeneral(to, 4, saved(VmsaField.RSP));
   }
 
   private long saved(VmsaField field) {

@@ -103,6 +103,9 @@ final class SaveArea {
   /** The segments in the order of {@link CpuState}. */
   private static final VmsaField[] SEGMENTS = {ES, CS, SS, DS, FS, GS, LDTR, TR};
 
+  /** Bytes that {@link #store} writes within, which are those that a VMCB has. */
+  static final int PLAIN_SIZE = DBGCTL.offset + DBGCTL.bytes;
+
   private static final VmsaField[] GPR = {
     RAX, RCX, RDX, RBX, RSP, RBP, RSI, RDI, R8, R9, R10, R11, R12, R13, R14, R15
   };
@@ -197,6 +200,11 @@ final class SaveArea {
     put(d, CR2, c.cr2);
     put(d, G_PAT, c.pat);
     put(d, DBGCTL, c.debugCtl);
+  }
+
+  /** Puts a general register, 0 RAX .. 15 R15. */
+  static void putGeneral(byte[] d, int gpr, long value) {
+    put(d, GPR[gpr], value);
   }
 
   /** Stores what only a VMSA holds: general registers, XCR0 and the FPU. */
