@@ -49,7 +49,7 @@ import javax.tools.StandardJavaFileManager;
  */
 public final class Build {
   private static final List<String> MODULES =
-      List.of("ghcb", "x86", "machine", "guest", "cli", "bench");
+      List.of("ghcb", "x86", "machine", "guest", "fuzz", "cli", "bench");
 
   /** Libraries: group, name, and whether the program needs it when it runs. */
   private record Library(String group, String name, boolean shipped) {}

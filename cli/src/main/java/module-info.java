@@ -3,6 +3,7 @@ module dev.vesper.cli {
   requires static org.jspecify;
   requires dev.vesper.machine;
   requires dev.vesper.guest;
+  requires dev.vesper.fuzz;
   requires info.picocli;
   requires jdk.httpserver;
   requires jdk.unsupported;

@@ -19,7 +19,7 @@ import org.junit.jupiter.api.io.TempDir;
 final class BuildTest {
   private static final Path PROJECT = Path.of(System.getProperty("vesper.root", ".."));
   private static final List<String> MODULES =
-      List.of("ghcb", "x86", "machine", "guest", "cli", "bench");
+      List.of("ghcb", "x86", "machine", "guest", "fuzz", "cli", "bench");
 
   @TempDir Path dir;
   private Path root;

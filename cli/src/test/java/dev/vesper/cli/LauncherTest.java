@@ -57,7 +57,7 @@ final class LauncherTest {
         copy(p, clone.resolve("launcher").resolve(p.getFileName()));
       }
     }
-    for (String m : List.of("ghcb", "x86", "machine", "guest", "cli", "bench")) {
+    for (String m : List.of("ghcb", "x86", "machine", "guest", "fuzz", "cli", "bench")) {
       Files.createDirectories(clone.resolve(m).resolve("src/main"));
     }
     jdk = Files.createDirectories(dir.resolve("a jdk"));

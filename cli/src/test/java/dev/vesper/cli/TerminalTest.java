@@ -41,7 +41,7 @@ final class TerminalTest {
             "System\\s*\\.\\s*(out|err)\\b|printStackTrace\\(\\)|FileDescriptor\\.(out|err)"
                 + "|System\\.console|\\.getOut\\(\\)|\\.getErr\\(\\)");
     List<String> found = new ArrayList<>();
-    for (String module : List.of("ghcb", "x86", "machine", "guest", "junit", "cli")) {
+    for (String module : List.of("ghcb", "x86", "machine", "guest", "junit", "fuzz", "cli")) {
       try (Stream<Path> files = Files.walk(ROOT.resolve(module + "/src/main/java"))) {
         for (Path p : files.filter(f -> f.toString().endsWith(".java")).toList()) {
           long n =

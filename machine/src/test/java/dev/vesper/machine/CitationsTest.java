@@ -47,7 +47,8 @@ class CitationsTest {
 
   private static List<Path> sources() throws IOException {
     List<Path> all = new ArrayList<>();
-    for (String module : List.of("ghcb", "x86", "machine", "guest", "junit", "cli", "bench")) {
+    for (String module :
+        List.of("ghcb", "x86", "machine", "guest", "junit", "fuzz", "cli", "bench")) {
       try (Stream<Path> files = Files.walk(ROOT.resolve(module).resolve("src/main"))) {
         files.filter(f -> f.toString().endsWith(".java")).forEach(all::add);
       }

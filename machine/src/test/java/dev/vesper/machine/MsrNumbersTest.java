@@ -46,7 +46,8 @@ class MsrNumbersTest {
   void noOtherSourceHasThem() throws IOException, IllegalAccessException {
     Map<Long, String> names = names();
     List<String> wrong = new ArrayList<>();
-    for (String module : List.of("ghcb", "x86", "machine", "guest", "junit", "cli", "bench")) {
+    for (String module :
+        List.of("ghcb", "x86", "machine", "guest", "junit", "fuzz", "cli", "bench")) {
       try (Stream<Path> files = Files.walk(ROOT.resolve(module).resolve("src/main"))) {
         for (Path file : files.filter(f -> f.toString().endsWith(".java")).toList()) {
           if (file.endsWith("dev/vesper/x86/Msr.java")) {

@@ -1,0 +1,86 @@
+package dev.vesper.fuzz.store;
+
+import java.util.ArrayList;
+import java.util.EnumMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+
+/** A campaign in memory: nothing of it is left when the process ends. */
+public final class MemoryStore implements CampaignStore {
+  private final Map<Kind, TreeMap<String, byte[]>> entries = new EnumMap<>(Kind.class);
+  private final Map<String, Progress> members = new TreeMap<>();
+  private final Map<String, Long> claims = new TreeMap<>();
+  private final byte[] map = new byte[MAP];
+  private long clock;
+
+  /** Begins a campaign. */
+  public MemoryStore() {
+    for (Kind k : Kind.values()) {
+      entries.put(k, new TreeMap<>());
+    }
+  }
+
+  private TreeMap<String, byte[]> of(Kind kind) {
+    TreeMap<String, byte[]> all = entries.get(kind);
+    assert all != null : kind;
+    return all;
+  }
+
+  @Override
+  public synchronized boolean add(Kind kind, String name, byte[] entry) {
+    Entries.require(name, entry);
+    return of(kind).putIfAbsent(name, entry.clone()) == null;
+  }
+
+  @Override
+  public synchronized byte @Nullable [] entry(Kind kind, String name) {
+    byte[] b = of(kind).get(name);
+    return b == null ? null : b.clone();
+  }
+
+  @Override
+  public synchronized List<String> names(Kind kind) {
+    return List.copyOf(of(kind).keySet());
+  }
+
+  @Override
+  public synchronized byte[] merge(byte[] seen) {
+    Entries.join(map, seen);
+    return map.clone();
+  }
+
+  @Override
+  public synchronized Optional<String> claim(String member) {
+    String best = null;
+    long oldest = Long.MAX_VALUE;
+    for (String name : of(Kind.QUEUE).keySet()) {
+      long when = claims.getOrDefault(name, 0L);
+      if (when < oldest) {
+        oldest = when;
+        best = name;
+      }
+    }
+    if (best != null) {
+      claims.put(best, ++clock);
+    }
+    return Optional.ofNullable(best);
+  }
+
+  @Override
+  public synchronized void report(Progress progress) {
+    members.put(progress.member(), progress);
+  }
+
+  @Override
+  public synchronized List<Progress> members() {
+    return new ArrayList<>(members.values());
+  }
+
+  @Override
+  public void close() {
+    // Nothing is held.
+  }
+}
