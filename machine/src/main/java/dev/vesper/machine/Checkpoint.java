@@ -9,12 +9,17 @@ import dev.vesper.machine.assembly.Kept;
 public final class Checkpoint implements AutoCloseable {
   private final Machine machine;
   final Kept kept;
+
+  /** Where the next edge of each vCPU comes from. */
+  final int[] edges;
+
   private final long instructions;
   private final long virtualTime;
 
-  Checkpoint(Machine machine, Kept kept) {
+  Checkpoint(Machine machine, Kept kept, int[] edges) {
     this.machine = machine;
     this.kept = kept;
+    this.edges = edges;
     instructions = machine.instructions();
     virtualTime = machine.virtualTime();
   }

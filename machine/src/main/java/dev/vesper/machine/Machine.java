@@ -263,6 +263,17 @@ public final class Machine implements AutoCloseable {
   }
 
   /**
+   * Has the edges counted that guest code takes from here on. It changes nothing that the guest or
+   * an observer sees, and costs time. Going back to a checkpoint has the next edge come from where
+   * it came from there; the map stays as it is.
+   *
+   * @param map takes the counts, in place of another one; or null to count no more
+   */
+  public void coverage(@Nullable EdgeCoverage map) {
+    parts.cover(map == null ? null : map.map);
+  }
+
+  /**
    * Has hot code translated to methods of the JVM, and none to native code, and sets how often a
    * block of code is interpreted before: speed changes, results do not. Before the run only.
    *
@@ -772,7 +783,7 @@ public final class Machine implements AutoCloseable {
     // What was told is counted from here on, so that who comes later hears nothing twice; and who
     // looks on is part of the moment, because going back takes observers back too.
     begin(true);
-    Checkpoint c = new Checkpoint(this, Kept.now(parts, roots(), newest));
+    Checkpoint c = new Checkpoint(this, Kept.now(parts, roots(), newest), parts.edges());
     newest = c.kept;
     return c;
   }
@@ -789,6 +800,7 @@ public final class Machine implements AutoCloseable {
       throw new IllegalArgumentException("a checkpoint of another machine");
     }
     to.kept.restore();
+    parts.edges(to.edges);
     newest = to.kept;
     ended = null;
     stopped = false;

@@ -5,6 +5,7 @@ import dev.vesper.machine.boot.LoadedGuest;
 import dev.vesper.machine.boot.WakingVector;
 import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuFeatures;
+import dev.vesper.machine.cpu.EdgeMap;
 import dev.vesper.machine.cpu.NestedMap;
 import dev.vesper.machine.cpu.PausePoints;
 import dev.vesper.machine.cpu.TimeStampCounter;
@@ -343,6 +344,23 @@ public final class Assembly {
           RegionTranslator.attach(c, times);
         });
     translator = times == 0 ? Translator.NONE : Translator.REGIONS;
+  }
+
+  /** Has processors count where control goes, or no more with null. */
+  public void cover(@Nullable EdgeMap map) {
+    cpus.forEach(c -> c.cover(map));
+  }
+
+  /** {@return where the next edge of each processor comes from} */
+  public int[] edges() {
+    return cpus.stream().mapToInt(Cpu::edgeFrom).toArray();
+  }
+
+  /** Sets what {@link #edges()} has returned. */
+  public void edges(int[] from) {
+    for (int i = 0; i < from.length; i++) {
+      cpus.get(i).edgeFrom(from[i]);
+    }
   }
 
   /** {@return by what they execute it} */

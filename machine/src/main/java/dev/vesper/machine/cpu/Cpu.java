@@ -83,6 +83,12 @@ public final class Cpu extends ControlRegisters {
 
   private final transient HotCode hot = new HotCode(this);
 
+  /** Counts where control goes, or null. Whoever looks on has it: it is no state of the guest's. */
+  private transient @Nullable EdgeMap edges;
+
+  /** Where control came to last, as the map has it. */
+  private transient int edgeFrom;
+
   /** Makes and runs native code, or null. */
   private transient @Nullable NativeTier natives;
 
@@ -141,6 +147,41 @@ public final class Cpu extends ControlRegisters {
     translateWith(null);
   }
 
+  /**
+   * Counts from now on where control goes, or no longer.
+   *
+   * @param map takes the counts, or null
+   */
+  public void cover(@Nullable EdgeMap map) {
+    edges = map;
+    edgeFrom = 0;
+  }
+
+  /** {@return the place that the next edge comes from, for {@link #edgeFrom(int)}; 0 for none} */
+  public int edgeFrom() {
+    return edgeFrom;
+  }
+
+  /** Sets what {@link #edgeFrom()} has returned. */
+  public void edgeFrom(int place) {
+    edgeFrom = place;
+  }
+
+  /** An instruction is done. */
+  private void retired(Op op) {
+    if (edges != null && op.valid && EdgeMap.transfers(op.insn)) {
+      wentOn();
+    }
+  }
+
+  /** Control was transferred to RIP. */
+  private void wentOn() {
+    EdgeMap m = edges;
+    if (m != null) {
+      edgeFrom = m.count(edgeFrom, codeLinear(rip));
+    }
+  }
+
   private void executes(Block b) {
     if (followingBlocks && observer != null) {
       observer.onExecute(this, b);
@@ -174,6 +215,7 @@ public final class Cpu extends ControlRegisters {
 
   @Override
   protected void delivered(int type) {
+    wentOn();
     if (counting != null) {
       counting.delivered(type == INTERRUPT, cpl == 3);
     }
@@ -483,7 +525,8 @@ public final class Cpu extends ControlRegisters {
   private boolean goOn(long deadline) {
     Block from = null;
     Block last = null;
-    NativeTier tier = natives != null && natives.admits(nativeState()) ? natives : null;
+    NativeTier tier =
+        natives != null && edges == null && natives.admits(nativeState()) ? natives : null;
     for (int turn = 0; turn < TURNS; turn++) {
       assert cachesFollowState() : "a change of mode was not told";
       if (stopped) {
@@ -551,14 +594,14 @@ public final class Cpu extends ControlRegisters {
         }
       }
       int i = 0;
-      Region region = b.region;
+      Region region = edges == null ? b.region : null;
       if (region == null) {
         if (++b.count >= b.look) {
           if (b.look == Block.PAUSES) {
             if (pausesHere()) {
               return false;
             }
-          } else if (tier == null || !runsNatively(b.mode)) {
+          } else if (edges == null && (tier == null || !runsNatively(b.mode))) {
             hot.look(b);
             continue;
           }
@@ -601,8 +644,9 @@ public final class Cpu extends ControlRegisters {
         icount += n;
         if (!b.transfers || n < ops.length) {
           rip = r[PAGE] + ops[n - 1].next & ripMask();
-        } else if (b.indirect) {
-          from = b;
+        } else {
+          retired(ops[n - 1]);
+          from = b.indirect ? b : null;
         }
         last = b.mode < WIDE ? null : b;
       } catch (Signal s) {
@@ -963,6 +1007,7 @@ public final class Cpu extends ControlRegisters {
     if (!op.setsRip()) {
       rip = next;
     }
+    retired(op);
     if (counting != null) {
       counting.retired(op.insn, user, start, next, rip);
     }
@@ -1054,6 +1099,7 @@ public final class Cpu extends ControlRegisters {
         if (!op.setsRip()) {
           rip = next;
         }
+        retired(op);
         if (counting != null) {
           counting.retired(op.insn, cpl == 3, start, next, rip);
         }
@@ -1062,6 +1108,7 @@ public final class Cpu extends ControlRegisters {
     }
     if (s == Signal.STEPPED) {
       icount++;
+      retired(op);
       if (counting != null) {
         counting.retired(op.insn, false, start, start + (op.next - op.offset) & ripMask(), rip);
       }
