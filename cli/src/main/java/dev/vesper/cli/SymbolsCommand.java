@@ -66,9 +66,10 @@ final class SymbolsCommand implements Options.Command {
       if (names.isEmpty()) {
         throw new UserError(from + " carries no names that can be found: it needs CONFIG_KALLSYMS");
       }
-      outputs.write(to, SymbolElf.of(names.all()));
+      outputs.write(to, SymbolElf.of(names));
       Terminal.out(
           names.all().size()
+              + names.data().size()
               + " names, where the kernel has them with nokaslr on its command line");
     }
     return 0;

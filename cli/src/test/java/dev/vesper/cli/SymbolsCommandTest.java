@@ -30,7 +30,10 @@ final class SymbolsCommandTest {
     assertThat(names(DebianKernel.image()))
         .containsPattern("(?m)^ffffffff81[0-9a-f]{6} T _text$")
         .containsPattern("(?m)^ffffffff8[0-9a-f]{7} T do_user_addr_fault$")
-        .containsPattern("(?m)^ffffffff8[0-9a-f]{7} T start_kernel$");
+        .containsPattern("(?m)^ffffffff8[0-9a-f]{7} T start_kernel$")
+        .as("data, which a debugger must not take for code")
+        .containsPattern("(?m)^ffffffff8[0-9a-f]{7} B jiffies_64$")
+        .containsPattern("(?m)^ffffffff8[0-9a-f]{7} B init_task$");
   }
 
   @Test

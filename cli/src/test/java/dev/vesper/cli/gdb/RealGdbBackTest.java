@@ -38,7 +38,7 @@ final class RealGdbBackTest {
     Path names = dir.resolve("names.elf");
     try (Machine m = new Machine(spec(mode))) {
       m.run(Until.symbol("ghcb_vmgexit"));
-      Files.write(names, SymbolElf.of(m.symbols(m.observer().vcpu(0)).all()));
+      Files.write(names, SymbolElf.of(m.symbols(m.observer().vcpu(0))));
     }
     Outcome[] ended = new Outcome[1];
     String said =

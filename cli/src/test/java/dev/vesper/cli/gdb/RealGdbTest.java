@@ -2,13 +2,10 @@ package dev.vesper.cli.gdb;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.vesper.fixtures.DebianKernel;
 import dev.vesper.machine.Machine;
-import dev.vesper.machine.Until;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.Outcome;
 import dev.vesper.machine.spec.SevMode;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Tag;
@@ -22,31 +19,10 @@ import org.junit.jupiter.params.provider.EnumSource;
 @Tag("slow")
 @Timeout(value = 5, unit = TimeUnit.MINUTES)
 final class RealGdbTest {
-  private static final String INIT =
-      """
-      #!/bin/busybox sh
-      echo MARK-INIT
-      /bin/busybox poweroff -f
-      """;
-
   @TempDir Path dir;
 
   private static MachineSpec.Builder spec(SevMode mode) {
-    return MachineSpec.builder(mode, DebianKernel.image(), b -> {})
-        .append("console=ttyS0 nokaslr quiet")
-        .initrd(DebianKernel.initramfs(INIT))
-        .cpuModel("EPYC-Milan")
-        .processors(2);
-  }
-
-  /** {@return the file of a kernel's names} */
-  private Path symbols() throws Exception {
-    Path f = dir.resolve("kernel.elf");
-    try (Machine m = new Machine(spec(SevMode.OFF).build())) {
-      m.run(Until.instructions(600_000_000));
-      Files.write(f, SymbolElf.of(m.symbols(m.observer().vcpu(0)).all()));
-    }
-    return f;
+    return DebianGuest.spec(mode).processors(2);
   }
 
   private String session(MachineSpec spec, String commands, Outcome[] ended) throws Exception {
@@ -90,7 +66,7 @@ final class RealGdbTest {
             print $ymm0.v8_int32[0] == $ymm0.v8_int32[0]
             continue
             """
-                .formatted(symbols()),
+                .formatted(DebianGuest.symbols(dir)),
             ended);
     assertThat(said)
         .contains("hit Breakpoint 1, ")

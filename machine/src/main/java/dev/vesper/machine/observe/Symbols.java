@@ -17,7 +17,8 @@ public final class Symbols {
    *
    * @param address linked address
    * @param size in bytes, 0 if the table does not tell: it then reaches to the next symbol
-   * @param named whether people are shown it; others only end the one before them
+   * @param named whether it is code, and people are shown it; others only end the one before them,
+   *     and if they have a name it is one of data
    */
   public record Symbol(String name, long address, long size, boolean named) {
     /** A symbol that is shown and whose size is not known. */
@@ -38,6 +39,10 @@ public final class Symbols {
   private final transient int[] owners;
 
   private final transient int count;
+
+  /** Names of data, in order of address. */
+  private final transient List<Symbol> data;
+
   private final transient String[] names;
   private final transient long alias;
   private final transient LineTable lines;
@@ -59,6 +64,7 @@ public final class Symbols {
       n += s.named ? 1 : 0;
     }
     Symbol[] shown = new Symbol[n];
+    data = Arrays.stream(all).filter(s -> !s.named && !s.name.isEmpty()).toList();
     addresses = new long[n];
     names = new String[n];
     n = 0;
@@ -158,6 +164,7 @@ public final class Symbols {
     borders = other.borders;
     owners = other.owners;
     count = other.count;
+    data = other.data;
     names = other.names;
     alias = other.alias;
     lines = other.lines;
@@ -184,7 +191,12 @@ public final class Symbols {
     return s.isEmpty() && alias != 0 ? lines.at(address + alias) : s;
   }
 
-  /** {@return all names with their linked addresses, in order of address} */
+  /** {@return all names of data with their linked addresses, in order of address} */
+  public List<Symbol> data() {
+    return data;
+  }
+
+  /** {@return all names of code with their linked addresses, in order of address} */
   public List<Symbol> all() {
     List<Symbol> l = new ArrayList<>();
     for (int i = 0; i < names.length; i++) {

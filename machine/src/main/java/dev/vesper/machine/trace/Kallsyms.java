@@ -255,7 +255,7 @@ final class Kallsyms {
       boolean code = length > 1 && "tTwW".indexOf(name[0]) >= 0;
       names.code[i] = code;
       names.text[i] =
-          new String(name, code ? 1 : 0, code ? length - 1 : length, StandardCharsets.ISO_8859_1);
+          length == 0 ? "" : new String(name, 1, length - 1, StandardCharsets.ISO_8859_1);
     }
     return names;
   }
