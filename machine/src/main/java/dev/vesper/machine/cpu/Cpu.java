@@ -402,7 +402,8 @@ public final class Cpu extends ControlRegisters {
     long end = Math.min(deadline, pauseAt);
     while (goOn(end)) {
       if (stopped) {
-        paused = Pause.STOPPED;
+        // What it was to pause for is told of now or never.
+        paused = pauseWanted() ? waited() : Pause.STOPPED;
         return;
       }
     }
@@ -469,10 +470,15 @@ public final class Cpu extends ControlRegisters {
     decideAlone();
   }
 
+  /** {@return what it is to pause for} */
+  private Pause waited() {
+    return watchedAccess() != null ? Pause.DATA : Pause.EVENT;
+  }
+
   /** {@return whether it pauses before the instruction at RIP} */
   private boolean pausesHere() {
     if (pauseWanted()) {
-      paused = watchedAccess() != null ? Pause.DATA : Pause.EVENT;
+      paused = waited();
       return true;
     }
     if (icount != passing && pausePoints.at(codeLinear(rip))) {

@@ -364,11 +364,12 @@ public final class RunLoop {
 
   /** {@return why to come back between turns, or null to go on} */
   private @Nullable Halt due() {
+    if (pauseWanted) {
+      // It is told of now or never; whoever wants a stop besides has the next run come back.
+      return Halt.EVENT;
+    }
     if (stopWanted && takeStop()) {
       return Halt.REQUESTED;
-    }
-    if (pauseWanted) {
-      return Halt.EVENT;
     }
     if (goal == Goal.END) {
       return null;
