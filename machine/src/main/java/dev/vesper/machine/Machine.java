@@ -38,6 +38,7 @@ import dev.vesper.machine.observe.EventSink;
 import dev.vesper.machine.observe.LogItem;
 import dev.vesper.machine.observe.RmpMap;
 import dev.vesper.machine.observe.Symbols;
+import dev.vesper.machine.observe.Tally;
 import dev.vesper.machine.observe.format.Visible;
 import dev.vesper.machine.sev.EncryptedVcpu;
 import dev.vesper.machine.sev.GuestRegisters;
@@ -768,6 +769,20 @@ public final class Machine implements AutoCloseable {
     return stops.add(linear, bytes, access);
   }
 
+  /**
+   * Stops runs behind an instruction of the guest's that writes to a page which its page tables
+   * have as shared, so that the host can read what was written. The stop is a {@link
+   * Stop.Watchpoint}.
+   *
+   * @param gpa guest physical address of the first byte; whole pages are watched
+   * @param bytes how many, at least 1
+   * @return closing it ends that
+   * @throws IllegalArgumentException if there is no byte to watch
+   */
+  public Registration sharedWrites(long gpa, long bytes) {
+    return stops.addShared(gpa, bytes);
+  }
+
   // ---- moments to come back to
 
   /**
@@ -1125,6 +1140,15 @@ public final class Machine implements AutoCloseable {
     } catch (NoSuchAlgorithmException e) {
       throw new IllegalStateException("this Java runtime has no SHA-256", e);
     }
+  }
+
+  /**
+   * {@return what has happened until the moment that the machine is at, since there was a
+   * {@linkplain #trace trace} or a {@linkplain #on listener}} In a callback it counts the event
+   * that it is told of.
+   */
+  public Tally tally() {
+    return tracer == null ? Tally.NONE : tracer.tally();
   }
 
   /** {@return names of the image's places; of a traced run, moved to where the guest runs} */

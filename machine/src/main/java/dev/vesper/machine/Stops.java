@@ -20,17 +20,20 @@ import org.jspecify.annotations.Nullable;
 /** Where and when a machine's runs stop: what was asked for, and whether it has happened. */
 final class Stops {
   private static final int LONGEST_LINE = 4096;
+  private static final int PAGE_BITS = 12;
 
   private final Assembly parts;
   private final Supplier<Symbols> symbols;
   private final List<Long> breakpoints = new ArrayList<>();
   private final List<PausePoints.Watch> watches = new ArrayList<>();
+  private final List<PausePoints.SharedPages> sharedPages = new ArrayList<>();
   private final StringBuilder line = new StringBuilder();
   private Until until = Until.end();
   private Set<Place> script = Set.of();
   private boolean applied;
   private long[] code = {};
   private List<PausePoints.Watch> data = List.of();
+  private List<PausePoints.SharedPages> pages = List.of();
 
   /** The names that symbols were looked up in. */
   private Symbols names = Symbols.NONE;
@@ -56,6 +59,17 @@ final class Stops {
         new PausePoints.Watch(linear, bytes, access != Access.WRITE, access != Access.READ);
     watches.add(w);
     return once(() -> watches.remove(w));
+  }
+
+  Registration addShared(long gpa, long bytes) {
+    if (bytes < 1) {
+      throw new IllegalArgumentException("there is at least 1 byte to watch, not " + bytes);
+    }
+    long first = gpa >>> PAGE_BITS;
+    PausePoints.SharedPages p =
+        new PausePoints.SharedPages(first, (gpa + bytes - 1 >>> PAGE_BITS) - first + 1);
+    sharedPages.add(p);
+    return once(() -> sharedPages.remove(p));
   }
 
   /** Equal points may be asked for twice: closing one again must not take the other's away. */
@@ -115,7 +129,7 @@ final class Stops {
 
   /** {@return whether there are breakpoints or watchpoints} */
   boolean any() {
-    return !breakpoints.isEmpty() || !watches.isEmpty();
+    return !breakpoints.isEmpty() || !watches.isEmpty() || !sharedPages.isEmpty();
   }
 
   /** The machine is at another moment. */
@@ -139,12 +153,13 @@ final class Stops {
             until.symbols.stream().mapToLong(names::running).filter(a -> a != -1));
     long[] wanted = LongStream.concat(own, scriptAddresses()).sorted().distinct().toArray();
     boolean newCode = !Arrays.equals(wanted, code);
-    if (!newCode && data.equals(watches)) {
+    if (!newCode && data.equals(watches) && pages.equals(sharedPages)) {
       return;
     }
     code = wanted;
     data = List.copyOf(watches);
-    parts.pausePoints.set(code, data);
+    pages = List.copyOf(sharedPages);
+    parts.pausePoints.set(code, data, pages);
     if (newCode) {
       parts.memory.dropAllCode();
     }

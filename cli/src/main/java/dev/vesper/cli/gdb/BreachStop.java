@@ -1,19 +1,34 @@
 package dev.vesper.cli.gdb;
 
+import dev.vesper.machine.Machine;
 import dev.vesper.machine.Until;
 import dev.vesper.machine.observe.Event;
 import dev.vesper.machine.observe.check.Checker;
 import dev.vesper.machine.observe.check.Finding;
 import dev.vesper.machine.observe.check.Rule;
 import dev.vesper.machine.observe.format.Visible;
+import java.util.HashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
-/** Stops a run at the event that shows a breach of a rule: each rule once a place. */
+/**
+ * Stops a run at the event that shows a breach of a rule: each rule once a place. A checker is not
+ * told again of what a machine does that was taken back; where it has found what is remembered, so
+ * that the machine can be taken back to there.
+ */
 public final class BreachStop {
+  /** Places that are remembered. */
+  private static final int MOST = 10_000;
+
   private final Checker checker;
   private final Set<Rule> rules;
+
+  /** What was found, by how many events there had been. */
+  private final Map<Long, Finding> places = new HashMap<>();
+
+  private @Nullable Machine machine;
   private int seen;
   private @Nullable Finding found;
 
@@ -27,22 +42,35 @@ public final class BreachStop {
     seen = checker.size();
   }
 
+  /** Says whose events the checker is told of from now on. */
+  void of(Machine m) {
+    machine = m;
+    places.clear();
+  }
+
   /** {@return when one of the rules is broken} */
   public Until until() {
     return Until.event(Event.class, e -> isNew());
   }
 
-  /** {@return whether a breach has been found since this was asked before} */
+  /** {@return whether a breach has been found since this was asked before, or here at that time} */
   boolean isNew() {
     int size = checker.size();
+    Machine m = machine;
+    long events = m == null ? 0 : m.tally().events();
+    Finding before = places.get(events);
     if (size == seen) {
-      return false;
+      found = before == null ? found : before;
+      return before != null;
     }
     List<Finding> since = checker.findings().subList(seen, size);
     seen = size;
     for (Finding f : since) {
       if (rules.isEmpty() || rules.contains(f.rule())) {
         found = f;
+        if (m != null && places.size() < MOST) {
+          places.put(events, f);
+        }
         return true;
       }
     }

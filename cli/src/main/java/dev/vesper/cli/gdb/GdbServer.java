@@ -65,6 +65,9 @@ public final class GdbServer implements Closeable {
   /** What the last of the events was at which the guest would have stood still, going back. */
   private String event = "";
 
+  /** How the last of the points is reported, of the same. */
+  private String reason = "";
+
   private List<RegisterSet.Register> registers = List.of();
   private boolean standing;
   private @Nullable Checker checker;
@@ -225,6 +228,10 @@ public final class GdbServer implements Closeable {
     }
     monitor = now;
     past = new Past(m, reverses);
+    BreachStop b = breach;
+    if (b != null) {
+      b.of(m);
+    }
     registers = new RegisterSet(m.observer().vcpu(0)).all();
     points.of(m, registers);
     Client c = client;
@@ -286,7 +293,7 @@ public final class GdbServer implements Closeable {
   private Stop move(Machine m, Monitor now, Resume how) {
     Past p = Objects.requireNonNull(past);
     BreachStop b = breach;
-    Until u = now.stops().until();
+    Until u = b == null ? now.stops().until() : now.stops().until().or(b.until());
     synchronized (said) {
       // Each packet asks the run to come back, and those that are heard have.
       if (how.back() && said.isEmpty()) {
@@ -297,7 +304,7 @@ public final class GdbServer implements Closeable {
       return p.back(how.step(), u, s -> counts(m, now, s));
     }
     if (!how.isStep()) {
-      return p.run(b == null ? u : u.or(b.until()));
+      return p.run(u);
     }
     VcpuView v = m.observer().vcpu(how.step());
     long before = v.instructions();
@@ -311,14 +318,33 @@ public final class GdbServer implements Closeable {
   /** {@return whether something stops a guest that goes back} */
   private boolean counts(Machine m, Monitor now, Stop s) {
     return switch (s) {
-      case Stop.Breakpoint b -> points.report(b, m.observer().vcpu(b.vcpu())) != null;
-      case Stop.Watchpoint w -> points.report(w, m.observer().vcpu(w.vcpu())) != null;
+      case Stop.Breakpoint b -> counts(points.report(b, m.observer().vcpu(b.vcpu())));
+      case Stop.Watchpoint w -> {
+        String shared = now.stops().sharedWrite(w, m.observer().vcpu(w.vcpu()));
+        boolean point = counts(points.report(w, m.observer().vcpu(w.vcpu())));
+        if (!point && shared != null) {
+          event = shared;
+          reason = "";
+        }
+        yield point || shared != null;
+      }
       case Stop.Happened h -> {
-        event = now.stops().why();
+        BreachStop b = breach;
+        String found = b == null ? null : b.found();
+        event = found != null ? found : now.stops().why();
         yield true;
       }
       default -> true;
     };
+  }
+
+  /** The machine may be elsewhere when a client is told. */
+  private boolean counts(@Nullable String how) {
+    if (how != null) {
+      event = "";
+      reason = how;
+    }
+    return how != null;
   }
 
   private void served() {
@@ -486,10 +512,18 @@ public final class GdbServer implements Closeable {
     switch (s) {
       case Stop.Breakpoint b -> {
         VcpuView v = m.observer().vcpu(b.vcpu());
-        String why = points.report(b, v);
-        stop(why, b.vcpu());
+        stop(how.back() ? reason : points.report(b, v), b.vcpu());
       }
-      case Stop.Watchpoint w -> stop(points.report(w, m.observer().vcpu(w.vcpu())), w.vcpu());
+      case Stop.Watchpoint w -> {
+        VcpuView v = m.observer().vcpu(w.vcpu());
+        String why = how.back() ? reason : points.report(w, v);
+        String shared =
+            how.back() ? event : Objects.requireNonNull(monitor).stops().sharedWrite(w, v);
+        if (why == null || why.isEmpty()) {
+          why = happened(shared) ? "" : why;
+        }
+        stop(why, w.vcpu());
+      }
       case Stop.Stepped p -> {
         VcpuView v = m.observer().vcpu(p.vcpu());
         if (!how.within(RegisterSet.codeAddress(v))) {
@@ -505,7 +539,7 @@ public final class GdbServer implements Closeable {
                 ? event
                 : found != null ? found : Objects.requireNonNull(monitor).stops().why();
         if (st != null && awaited) {
-          st.show("vesper: " + why + "\n");
+          happened(why);
         } else if (st == null && found != null) {
           unseen.accept(found);
         }
@@ -513,6 +547,16 @@ public final class GdbServer implements Closeable {
       }
       default -> throw new AssertionError(s);
     }
+  }
+
+  /** Tells a client who waits of an event; {@return whether there is one} */
+  private boolean happened(@Nullable String what) {
+    Stub st = stub;
+    boolean is = what != null && !what.isEmpty();
+    if (st != null && awaited && is) {
+      st.show("vesper: " + what + "\n");
+    }
+    return is;
   }
 
   /**

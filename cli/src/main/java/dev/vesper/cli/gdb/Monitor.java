@@ -25,8 +25,6 @@ final class Monitor {
   /** Events at which a run stands still. */
   private final StopOn stops;
 
-  private final FieldCommands field;
-
   Monitor(Machine machine) {
     this(machine, Control.of(machine));
   }
@@ -37,9 +35,7 @@ final class Monitor {
   Monitor(Machine machine, Control control) {
     view = new GuestMemory(machine);
     session = new Session(control);
-    ExchangeLog log = new ExchangeLog(machine);
-    stops = new StopOn(log);
-    field = new FieldCommands(machine, log);
+    stops = new StopOn(machine, control::keepEvents);
   }
 
   /** {@return memory as the client wants to see it} */
@@ -70,9 +66,6 @@ final class Monitor {
       case "stop-on" -> out.accept(stops.add(arguments));
       case "stop-off" -> out.accept(stops.off(arguments));
       default -> {
-        if (field.run(words[0], rest, v, out)) {
-          return;
-        }
         session.cpu(v.id());
         String said = session.run(line);
         for (int at = 0; at < said.length(); at += MOST_AT_ONCE) {

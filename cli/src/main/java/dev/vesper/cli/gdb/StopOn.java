@@ -2,11 +2,15 @@ package dev.vesper.cli.gdb;
 
 import dev.vesper.ghcb.ExitCode;
 import dev.vesper.ghcb.MsrRequest;
+import dev.vesper.machine.Machine;
+import dev.vesper.machine.Stop;
 import dev.vesper.machine.Until;
+import dev.vesper.machine.VcpuView;
 import dev.vesper.machine.observe.Event;
 import dev.vesper.machine.observe.check.Checker;
 import dev.vesper.machine.observe.check.Rule;
 import dev.vesper.machine.observe.format.Visible;
+import dev.vesper.machine.spec.SevMode;
 import java.util.LinkedHashMap;
 import java.util.Locale;
 import java.util.Map;
@@ -27,6 +31,7 @@ final class StopOn {
       stop-on exchange N          at the N-th exchange, as exchange-log counts them
       stop-on inject              when the host injects an event
       stop-on page-state [GPA]    when a page becomes private, shared, validated, or another's
+      stop-on shared-write [GPA]  when the guest writes to a shared page, or to that one
       stop-on termination         when the guest asks for its end by the MSR protocol
       stop-on triple-fault        when the processor shuts down
       stop-on breach [RULE]       when --check finds a breach
@@ -34,13 +39,14 @@ final class StopOn {
       """;
 
   private static final String FORMS =
-      "stop-on takes vc [CODE], vmgexit [CODE], exchange N, inject, page-state [GPA], termination,"
-          + " triple-fault, breach [RULE] or none\n";
+      "stop-on takes vc [CODE], vmgexit [CODE], exchange N, inject, page-state [GPA],"
+          + " shared-write [GPA], termination, triple-fault, breach [RULE] or none\n";
 
   /** More than anybody waits for, so that a stranger's take no memory without end. */
   private static final int MOST = 64;
 
   private static final String EXCHANGE = "exchange ";
+  private static final String SHARED_WRITE = "shared-write";
 
   private static final int PAGE_BITS = 12;
 
@@ -50,7 +56,9 @@ final class StopOn {
   /** By the words that ask for them. */
   private final Map<String, Predicate<Event>> asked = new LinkedHashMap<>();
 
-  private final ExchangeLog log;
+  private final Machine machine;
+  private final Runnable counts;
+  private final SharedWrites sharedWrites;
   private @Nullable Checker checker;
   private String why = "";
 
@@ -69,10 +77,12 @@ final class StopOn {
   private record Asked(String words, Predicate<Event> what) {}
 
   /**
-   * @param log counts exchanges
+   * @param counts has exchanges be counted from now on
    */
-  StopOn(ExchangeLog log) {
-    this.log = log;
+  StopOn(Machine machine, Runnable counts) {
+    this.machine = machine;
+    this.counts = counts;
+    sharedWrites = new SharedWrites(machine);
   }
 
   /** Says whose findings breaches are; null if nobody looks. */
@@ -82,13 +92,22 @@ final class StopOn {
 
   /** Takes over what was asked for of a machine before; numbers of exchanges are another's. */
   void takeOver(StopOn before) {
-    asked.putAll(before.asked);
-    asked.keySet().removeIf(w -> w.startsWith(EXCHANGE));
     checker = before.checker;
+    for (String words : before.asked.keySet()) {
+      if (!words.startsWith(EXCHANGE)) {
+        add(words);
+      }
+    }
   }
 
   void clear() {
     asked.clear();
+    sharedWrites.clear();
+  }
+
+  /** {@return what a write has come to that was waited for, in one line, or null} */
+  @Nullable String sharedWrite(Stop.Watchpoint w, VcpuView v) {
+    return sharedWrites.why(w, v);
   }
 
   /** {@return when one of them happens} */
@@ -140,12 +159,15 @@ final class StopOn {
   String add(String line) {
     String words = line.strip();
     if (words.equals("none")) {
-      asked.clear();
+      clear();
     } else if (!words.isEmpty()) {
       try {
         Asked a = parse(words.split("\\s+"));
         if (asked.size() == MOST && !asked.containsKey(a.words)) {
           return "there are %d already: begin again with stop-off\n".formatted(MOST);
+        }
+        if (a.words.startsWith(SHARED_WRITE)) {
+          sharedWrites.add(a.words, gpaOf(a.words));
         }
         asked.put(a.words, a.what);
       } catch (Malformed e) {
@@ -159,11 +181,12 @@ final class StopOn {
   String off(String line) {
     String words = line.strip();
     if (words.isEmpty()) {
-      asked.clear();
+      clear();
       return said();
     }
     try {
       Asked a = parse(words.split("\\s+"));
+      sharedWrites.remove(a.words);
       return asked.remove(a.words) == null
           ? "the guest is not stopped at " + Visible.of(a.words) + "\n"
           : said();
@@ -180,7 +203,8 @@ final class StopOn {
 
   private Asked parse(String[] w) throws Malformed {
     String argument = w.length > 1 ? w[1] : "";
-    boolean takesOne = Set.of("vc", "vmgexit", "exchange", "page-state", "breach").contains(w[0]);
+    boolean takesOne =
+        Set.of("vc", "vmgexit", "exchange", "page-state", "shared-write", "breach").contains(w[0]);
     if (w.length > (takesOne ? 2 : 1)) {
       throw new Malformed(FORMS);
     }
@@ -190,6 +214,7 @@ final class StopOn {
       case "exchange" -> numbered(argument);
       case "inject" -> new Asked(w[0], e -> e instanceof Event.Injected);
       case "page-state" -> pageState(argument);
+      case SHARED_WRITE -> sharedWrite(argument);
       case "termination" ->
           new Asked(
               w[0],
@@ -228,8 +253,9 @@ final class StopOn {
       throw new Malformed(FORMS);
     }
     long n = Long.parseLong(argument);
-    log.begin();
-    return new Asked(EXCHANGE + n, e -> e instanceof Event.GhcbExchange && log.made() == n);
+    counts.run();
+    return new Asked(
+        EXCHANGE + n, e -> e instanceof Event.GhcbExchange && machine.tally().exchanges() == n);
   }
 
   private static Asked pageState(String argument) throws Malformed {
@@ -240,6 +266,23 @@ final class StopOn {
     return new Asked(
         "page-state 0x" + Long.toHexString(frame << PAGE_BITS),
         e -> Long.compareUnsigned(frame - (gpa(e) >>> PAGE_BITS), pages(e)) < 0);
+  }
+
+  private Asked sharedWrite(String argument) throws Malformed {
+    if (machine.spec().mode() == SevMode.OFF) {
+      throw new Malformed("all memory is shared: the guest runs without SEV\n");
+    }
+    // The machine waits for the access itself: no event says so.
+    return argument.isEmpty()
+        ? new Asked(SHARED_WRITE, e -> false)
+        : new Asked(
+            SHARED_WRITE + " 0x" + Long.toHexString(number(argument) >>> PAGE_BITS << PAGE_BITS),
+            e -> false);
+  }
+
+  /** {@return the address of a page as the words have it that have asked for it, or -1} */
+  private static long gpaOf(String words) throws Malformed {
+    return words.equals(SHARED_WRITE) ? -1 : number(words.substring(SHARED_WRITE.length() + 1));
   }
 
   /** {@return how many pages of 4 KiB an event changes the state of} */
@@ -278,6 +321,7 @@ final class StopOn {
           "there is no rule '" + Visible.of(argument) + "'; 'vesper check --rules' lists them\n");
     }
     BreachStop s = new BreachStop(c, r == null ? Set.of() : Set.of(r));
+    s.of(machine);
     return new Asked("breach" + (r == null ? "" : " " + r.id()), e -> isNew(s));
   }
 

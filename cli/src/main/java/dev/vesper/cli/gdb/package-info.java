@@ -7,8 +7,8 @@
  * dev.vesper.cli.gdb.AgentExpression} their conditions, {@link dev.vesper.cli.gdb.Stub} answers
  * packets, {@link dev.vesper.cli.gdb.Monitor} what is typed behind {@code monitor}, {@link
  * dev.vesper.cli.gdb.StopOn} and {@link dev.vesper.cli.gdb.BreachStop} events that are stopped at,
- * {@code vesper.py} gdb's own commands, which {@link dev.vesper.cli.gdb.FieldCommands} answers, and
- * {@link dev.vesper.cli.gdb.GdbServer} runs a machine as a client says.
+ * {@code vesper.py} gdb's own commands, which monitors answer too, and {@link
+ * dev.vesper.cli.gdb.GdbServer} runs a machine as a client says.
  *
  * <p>Packets are a stranger's: none throws out of here, and none makes the machine do what it would
  * not do without. Nothing here writes for people or knows the command line.

@@ -104,7 +104,12 @@ public final class Control implements AutoCloseable {
 
   private volatile @Nullable Outcome over;
   private boolean closed;
+
+  /** The machine is traced from its beginning. */
   private boolean watched;
+
+  /** The machine's events are kept. */
+  private boolean keeps;
 
   /** A reset is none that the guest asks for. */
   private boolean resetting;
@@ -123,6 +128,7 @@ public final class Control implements AutoCloseable {
   public static Control of(Machine m) {
     Control c = new Control(Facts.NONE, new WrittenFiles(null), m::end);
     c.machine = m;
+    c.events.of(m);
     c.began = true;
     c.told = true;
     c.holder.hold();
@@ -151,9 +157,11 @@ public final class Control implements AutoCloseable {
    */
   public void serves(Machine m, boolean watched) {
     machine = m;
+    events.of(m);
+    keeps = false;
     if (watched) {
       m.trace(trace, false);
-      m.on(Event.class, events);
+      keepEvents();
       m.on(Event.VcpuStarted.class, this::started);
     }
     this.watched = watched;
@@ -340,20 +348,27 @@ public final class Control implements AutoCloseable {
     return files;
   }
 
-  RecentEvents events() throws Refusal {
-    requireEvents();
+  /**
+   * Has events be kept and counted from now on, which takes time; those of a run with a monitor or
+   * a debugger are from its beginning.
+   */
+  public void keepEvents() {
+    if (!keeps) {
+      keeps = true;
+      machine().on(Event.class, events);
+    }
+  }
+
+  RecentEvents events() {
+    keepEvents();
     return events;
   }
 
   TraceSwitch trace() throws Refusal {
-    requireEvents();
-    return trace;
-  }
-
-  private void requireEvents() throws Refusal {
     if (!watched) {
-      throw new Refusal("events are kept in a run with -monitor or -qmp");
+      throw new Refusal("events can be traced in a run with -monitor or -qmp");
     }
+    return trace;
   }
 
   @Nullable Snapshots kept() {

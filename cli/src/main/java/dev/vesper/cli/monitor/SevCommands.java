@@ -22,7 +22,12 @@ final class SevCommands {
               "vmsa", "[cpu]", "show a vCPU's encrypted save area in plaintext", SevCommands::vmsa),
           Command.of(
               "ghcb", "[cpu]", "show a vCPU's GHCB as it is, or its GHCB MSR", SevCommands::ghcb),
-          Command.of("pages", "", "show which memory is private", SevCommands::pages));
+          Command.of("pages", "", "show which memory is private", SevCommands::pages),
+          Command.of(
+              "page-state",
+              "address",
+              "show how the page of a linear address is mapped, and how it was touched last",
+              SevCommands::pageState));
 
   private static final int MOST_AREAS = 10_000;
   private static final int ASID = 0x58;
@@ -159,6 +164,38 @@ final class SevCommands {
     GuestRam ram = m.hostView().ram();
     areas(c, m.observer(), 0, ram.below4G());
     areas(c, m.observer(), GuestRam.FOUR_GIB, ram.above4G());
+  }
+
+  private static void pageState(Call c) throws Refusal {
+    VcpuView v = c.vcpu();
+    long linear = c.words().number(v);
+    c.words().end();
+    long gpa = v.physical(linear);
+    if (gpa < 0) {
+      c.line("Unmapped");
+      return;
+    }
+    Machine m = c.machine();
+    String mapped = "gpa 0x%x mapped %s".formatted(gpa, word(v.mapsPrivate(linear)));
+    if (!m.hostView().contains(gpa, 1)) {
+      c.line(mapped + ", no memory");
+      return;
+    }
+    RmpMap all = m.memoryMap();
+    String table = all.isEmpty() ? "" : ", table: " + words(all, gpa / GhcbPage.SIZE);
+    c.line(mapped + ", touched " + word(m.observer().isPrivate(gpa)) + table);
+  }
+
+  private static String words(RmpMap all, long frame) {
+    return all.areas().stream()
+        .filter(a -> a.span().first() <= frame && frame < a.span().end())
+        .map(RmpMap.Area::words)
+        .findFirst()
+        .orElse("shared");
+  }
+
+  private static String word(boolean isPrivate) {
+    return isPrivate ? "private" : "shared";
   }
 
   private static void areas(Call c, Observer o, long from, long bytes) {

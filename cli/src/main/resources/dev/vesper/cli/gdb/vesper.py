@@ -108,7 +108,7 @@ def log(count):
 class VcList(gdb.Command):
     """Show the last #VC exceptions: vc-list [N]
 
-They are counted from when this, 'exchange' or 'ghcb-diff' was used first."""
+They are counted from the beginning of the run."""
 
     def __init__(self):
         super().__init__("vc-list", gdb.COMMAND_DATA)
@@ -174,9 +174,8 @@ class GhcbDiff(gdb.Command):
 class Exchange(gdb.Command):
     """Run to an exchange by a GHCB: exchange [N]
 
-N is its number; without one it is the next. They are counted from when this, 'ghcb-diff' or
-'vc-list' was used first. To earlier ones go 'monitor stop-on vmgexit' and
-reverse-continue."""
+N is its number, which may be that of an earlier one; without one it is the next. They are counted
+from the beginning of the run."""
 
     def __init__(self):
         super().__init__("exchange", gdb.COMMAND_RUNNING)
@@ -190,14 +189,11 @@ reverse-continue."""
         if wanted == made and made > 0:
             gdb.write("exchange %d is the last one that there was\n" % made)
             return
-        if wanted <= made:
-            raise gdb.GdbError(
-                "exchange %d is past: 'monitor stop-on vmgexit' and reverse-continue go back"
-                % wanted
-            )
+        if wanted == 0:
+            raise gdb.GdbError("exchanges are counted from 1")
         monitor("stop-on exchange %d" % wanted)
         try:
-            gdb.execute("continue")
+            gdb.execute("continue" if wanted > made else "reverse-continue")
         finally:
             try:
                 monitor("stop-off exchange %d" % wanted)
@@ -205,8 +201,12 @@ reverse-continue."""
                 # The guest has come to its end.
                 return
         made, last = log(1)
-        if made == wanted and last:
+        if made != wanted:
+            gdb.write("the guest has not come to exchange %d: it is at %d\n" % (wanted, made))
+        elif last:
             gdb.write(last[0][0] + "\n")
+        else:
+            gdb.write("exchange %d: no more is kept of it\n" % made)
 
 
 class PageState(gdb.Command):
@@ -222,7 +222,7 @@ SEV-SNP what the reverse map table says."""
         if not arguments.strip():
             raise gdb.GdbError("pagestate takes an address: pagestate ADDRESS")
         address = int(gdb.parse_and_eval(arguments).cast(gdb.lookup_type("unsigned long")))
-        gdb.write(monitor("page-state %x" % address))
+        gdb.write(monitor("page-state 0x%x" % address))
 
 
 class Vmsa(gdb.Command):

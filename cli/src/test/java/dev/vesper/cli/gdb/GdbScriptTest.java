@@ -35,6 +35,10 @@ final class GdbScriptTest {
             """
             source %s
             exchange 3
+            set $third = $icount
+            exchange 7
+            exchange 3
+            print $icount - $third
             ghcb
             ghcb $ghcb_msr & ~0xfff
             exchange
@@ -44,7 +48,7 @@ final class GdbScriptTest {
             pagestate 0x123456789000
             vmsa
             python
-            for line in ("exchange 1", "exchange x", "ghcb 0x4000000000000", "vmsa 1", "pagestate"):
+            for line in ("exchange 0", "exchange x", "ghcb 0x4000000000000", "vmsa 1", "pagestate"):
                 try:
                     gdb.execute(line)
                 except gdb.error as e:
@@ -67,7 +71,9 @@ final class GdbScriptTest {
                 + (mode == SevMode.SNP ? ", table: private, valid\n" : "\n"))
         .contains("\nUnmapped\n")
         .containsPattern("\n  RIP +ffffffff81[0-9a-f]{6}\n")
-        .contains("refused: exchange 1 is past: ")
+        .contains("$1 = 0\n")
+        .containsPattern("\nexchange 7 cpu 0 insn [0-9]+ ghcb ")
+        .contains("refused: exchanges are counted from 1")
         .contains("refused: exchange takes a number")
         .contains("refused: there is no memory at guest physical address 0x4000000000000")
         .contains("refused: vmsa takes no arguments")

@@ -552,7 +552,7 @@ public abstract class Mmu extends CpuState implements OwnState, StateFollower {
       t.refill(
           kept[i],
           memory::existing,
-          p -> data && p.watched,
+          p -> data && isWatched(p),
           la -> data && pausePoints.watchesPage(la));
     }
   }
@@ -889,7 +889,7 @@ public abstract class Mmu extends CpuState implements OwnState, StateFollower {
       // An observer has seen the page change hands.
       throw Signal.WATCHED;
     }
-    boolean sees = access != EXEC && (p.watched || pausePoints.watchesPage(page));
+    boolean sees = access != EXEC && (isWatched(p) || pausePoints.watchesPage(page));
     boolean writable =
         access != EXEC
             && (walkWrite || privilege != USER && (cr0 & CR0_WP) == 0)
@@ -1048,6 +1048,14 @@ public abstract class Mmu extends CpuState implements OwnState, StateFollower {
     }
   }
 
+  /** The same of a write to one page or two. */
+  private void watchWrite(long la, int bytes, int privilege, @Nullable Page p, @Nullable Page q) {
+    watch(la, bytes, true, privilege);
+    if (pausePoints.watchesShared(p) || pausePoints.watchesShared(q)) {
+      await(la, bytes, true, privilege);
+    }
+  }
+
   /** An observer waits for this access: the processor pauses behind the instruction. */
   private void await(long la, int bytes, boolean write, int privilege) {
     if (startsAgain(privilege)) {
@@ -1122,8 +1130,12 @@ public abstract class Mmu extends CpuState implements OwnState, StateFollower {
   /** Brings the tags of all pages up to date with {@link #pausePoints}. */
   public final void pausePointsChanged() {
     for (Tlb t : List.of(supervisor, user, unguarded)) {
-      t.watch(p -> p.watched, pausePoints::watchesPage);
+      t.watch(this::isWatched, pausePoints::watchesPage);
     }
+  }
+
+  private boolean isWatched(Page p) {
+    return p.watched || pausePoints.watchesShared(p);
   }
 
   private long readSlow(long linear, int bytes, boolean forWrite, int privilege, long mask) {
@@ -1166,7 +1178,7 @@ public abstract class Mmu extends CpuState implements OwnState, StateFollower {
     int o = (int) la & 0xFFF;
     if (o + bytes <= Page.SIZE) {
       Page p = lookup(la, WRITE, privilege);
-      watch(la, bytes, true, privilege);
+      watchWrite(la, bytes, privilege, p, null);
       if (p == null) {
         bus().writeMemory(walkAddress | o, bytes, v);
       } else {
@@ -1181,7 +1193,7 @@ public abstract class Mmu extends CpuState implements OwnState, StateFollower {
     int first = Page.SIZE - o;
     Page p1 = lookup(la, WRITE, privilege);
     Page p2 = lookup(la + first & mask, WRITE, privilege);
-    watch(la, bytes, true, privilege);
+    watchWrite(la, bytes, privilege, p1, p2);
     if (p1 != null) {
       storing(p1, o, first);
     }
@@ -1359,7 +1371,8 @@ public abstract class Mmu extends CpuState implements OwnState, StateFollower {
     return p == null
             || p.watched
             || write && p.codeLines != 0
-            || pausePoints.watchesData() && pausePoints.watchesPage(a & PAGE_MASK)
+            || pausePoints.watchesData()
+                && (pausePoints.watchesPage(a & PAGE_MASK) || pausePoints.watchesShared(p))
         ? null
         : p;
   }

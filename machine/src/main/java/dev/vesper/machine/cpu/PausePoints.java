@@ -1,8 +1,10 @@
 package dev.vesper.machine.cpu;
 
+import dev.vesper.machine.memory.Page;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Where an observer has processors pause: addresses of code and of data. It is not part of the
@@ -26,9 +28,19 @@ public final class PausePoints {
     }
   }
 
+  /**
+   * Pages to watch for writes of the guest that go out in plaintext: through a mapping without the
+   * C-bit.
+   *
+   * @param first frame number of the first one
+   * @param frames how many, at least 1
+   */
+  public record SharedPages(long first, long frames) {}
+
   private long[] code = {};
   private final BitSet offsets = new BitSet();
   private Watch[] data = {};
+  private SharedPages[] shared = {};
 
   /** Whether two ranges have a byte in common; they may end at the top of the address space. */
   private static boolean within(long a, long n, long b, long m) {
@@ -41,7 +53,7 @@ public final class PausePoints {
    *
    * @param addresses linear addresses of instructions
    */
-  public void set(long[] addresses, List<Watch> watches) {
+  public void set(long[] addresses, List<Watch> watches, List<SharedPages> pages) {
     code = addresses.clone();
     Arrays.sort(code);
     offsets.clear();
@@ -49,6 +61,7 @@ public final class PausePoints {
       offsets.set((int) a & 0xFFF);
     }
     data = watches.toArray(new Watch[0]);
+    shared = pages.toArray(new SharedPages[0]);
   }
 
   /** {@return whether code may pause anywhere} */
@@ -68,7 +81,7 @@ public final class PausePoints {
 
   /** {@return whether any data is watched} */
   boolean watchesData() {
-    return data.length != 0;
+    return data.length != 0 || shared.length != 0;
   }
 
   /**
@@ -79,6 +92,19 @@ public final class PausePoints {
   boolean watchesPage(long page) {
     for (Watch w : data) {
       if (within(page, 4096, w.address, w.bytes)) {
+        return true;
+      }
+    }
+    return false;
+  }
+
+  /** {@return whether writes to a page are waited for, as it is touched now} */
+  boolean watchesShared(@Nullable Page p) {
+    if (p == null || !p.isShared()) {
+      return false;
+    }
+    for (SharedPages s : shared) {
+      if (Long.compareUnsigned(p.frame - s.first, s.frames) < 0) {
         return true;
       }
     }

@@ -51,6 +51,11 @@ public final class Page {
   /** {@link #SHARED} or the key that the bytes are plain under. */
   transient int domain;
 
+  /** {@return whether it was touched last as {@link #SHARED}} */
+  public boolean isShared() {
+    return domain == SHARED;
+  }
+
   /**
    * Decoded code of the page, owned by the processor, or null. It outlives the bytes that it was
    * decoded from: what of it is good says {@link #codeVersion}.

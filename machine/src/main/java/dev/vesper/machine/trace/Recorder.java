@@ -8,6 +8,7 @@ import dev.vesper.machine.observe.At;
 import dev.vesper.machine.observe.Event;
 import dev.vesper.machine.observe.EventSink;
 import dev.vesper.machine.observe.Symbols;
+import dev.vesper.machine.observe.Tally;
 import dev.vesper.machine.state.StateFollower;
 import java.util.ArrayList;
 import java.util.BitSet;
@@ -53,6 +54,10 @@ final class Recorder implements StateFollower {
   private long slide;
 
   private int running;
+
+  private long events;
+  private long exceptions;
+  private long exchanges;
 
   /** The last event, which waits for others that are like it. */
   private @Nullable Event pending;
@@ -136,12 +141,29 @@ final class Recorder implements StateFollower {
 
   void record(Event e) {
     flush();
+    count(e);
     sink.accept(e);
     now.accept(e);
   }
 
+  /** Counts an event before anybody is told of it. */
+  private void count(Event e) {
+    events++;
+    if (e instanceof Event.VcRaised) {
+      exceptions++;
+    } else if (e instanceof Event.GhcbExchange) {
+      exchanges++;
+    }
+  }
+
+  /** {@return what has happened until now} */
+  Tally tally() {
+    return new Tally(events, exceptions, exchanges);
+  }
+
   /** Records an event that may be one of many alike: they become one ({@link EventRuns}). */
   void recordRun(Event e) {
+    count(e);
     Event first = pending;
     Event joined = first == null ? null : EventRuns.join(first, e);
     if (joined == null) {

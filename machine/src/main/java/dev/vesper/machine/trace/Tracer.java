@@ -15,6 +15,7 @@ import dev.vesper.machine.observe.EventSink;
 import dev.vesper.machine.observe.HostObserver;
 import dev.vesper.machine.observe.RmpMap;
 import dev.vesper.machine.observe.Symbols;
+import dev.vesper.machine.observe.Tally;
 import dev.vesper.machine.observe.format.Visible;
 import dev.vesper.x86.Formatter;
 import java.nio.charset.StandardCharsets;
@@ -73,6 +74,11 @@ public final class Tracer {
   /** {@return the observer of the host} */
   public HostObserver host() {
     return exchanges;
+  }
+
+  /** {@return what has happened until now} */
+  public Tally tally() {
+    return recorder.tally();
   }
 
   /** {@return which code was executed} */
