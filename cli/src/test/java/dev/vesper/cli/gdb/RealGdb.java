@@ -16,6 +16,9 @@ import java.util.concurrent.TimeUnit;
 
 /** Debuggers that are programs of their own, at a guest that waits for them. */
 final class RealGdb {
+  /** Seconds that a session takes at most; heavy ones are of a long run. */
+  private static final long PATIENCE = Boolean.getBoolean("long") ? 1800 : 120;
+
   private RealGdb() {}
 
   /** A debugger's session. */
@@ -48,7 +51,8 @@ final class RealGdb {
           spec,
           s,
           () ->
-              Tools.run(
+              Tools.runWithin(
+                  PATIENCE,
                   "gdb",
                   "-nx",
                   "-batch",
@@ -58,6 +62,8 @@ final class RealGdb {
                   "set pagination off",
                   "-ex",
                   "set confirm off",
+                  "-ex",
+                  "set remotetimeout 60",
                   "-ex",
                   "target remote " + place,
                   "-x",
