@@ -372,6 +372,7 @@ final class RunCommand implements Options.Command {
               .intercepts(said.intercept.toArray(String[]::new))
               .hostFaults(said.hostFaults.toArray(String[]::new))
               .hostile(script)
+              .holdsLaunch(said.debug.isStanding())
               .ports(ports)
               .resets(said.guest.kvm() ? new Reboots(said.reboot) : ResetPolicy.END)
               .build();

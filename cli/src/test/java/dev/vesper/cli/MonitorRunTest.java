@@ -220,7 +220,7 @@ final class MonitorRunTest {
                   c,
                   "'execute':'sev-inject-launch-secret',"
                       + "'arguments':{'packet-header':'','secret':''}"))
-          .contains("--secret");
+          .contains("SEV: no secret area found in OVMF");
       c.say("nonsense\n");
       assertThat(c.until("\n")).contains("JSON parse error");
       other.until("\n");

@@ -8,6 +8,7 @@ import dev.vesper.machine.assembly.Outlet;
 import dev.vesper.machine.assembly.Snapshot;
 import dev.vesper.machine.assembly.Tiers;
 import dev.vesper.machine.boot.FirmwareImage;
+import dev.vesper.machine.boot.FirmwareTable;
 import dev.vesper.machine.boot.SymbolFile;
 import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuObserver;
@@ -29,8 +30,10 @@ import dev.vesper.machine.hostile.Watcher;
 import dev.vesper.machine.input.InputLog;
 import dev.vesper.machine.input.RunEnd;
 import dev.vesper.machine.launch.CpuidPage;
+import dev.vesper.machine.launch.LaunchSecret;
 import dev.vesper.machine.launch.Measurement;
 import dev.vesper.machine.launch.SecretsPage;
+import dev.vesper.machine.launch.SevReport;
 import dev.vesper.machine.launch.SnpPageType;
 import dev.vesper.machine.model.CpuModel;
 import dev.vesper.machine.observe.Event;
@@ -216,6 +219,42 @@ public final class Machine implements AutoCloseable {
    */
   public byte[] debugDecrypt(long address, int length) {
     return launch.processor().dbgDecrypt(launch.handle(), address, length);
+  }
+
+  /**
+   * {@return whether the launch waits for the first run to be finished, and secrets may be
+   * injected}
+   */
+  public boolean isLaunchOpen() {
+    return launch.isOpen();
+  }
+
+  /**
+   * LAUNCH_SECRET: puts a secret into the private memory of a guest whose launch is {@linkplain
+   * #isLaunchOpen open}.
+   *
+   * @param packet as the guest's owner has made it
+   * @param address guest physical, a multiple of 16
+   * @throws dev.vesper.machine.launch.CommandFailed if the secure processor refuses it
+   */
+  public void injectSecret(LaunchSecret packet, long address) {
+    launch.inject(packet, address);
+  }
+
+  /** {@return where firmware wants secrets, or -1 if there is none that says so} */
+  public long secretAddress() {
+    FirmwareTable.Area a = LaunchSequence.secretArea(spec);
+    return a == null ? -1 : a.address();
+  }
+
+  /**
+   * ATTESTATION of a guest under SEV or SEV-ES: {@return its report, signed by the platform's PEK}
+   *
+   * @param nonce 16 bytes of whoever asks
+   * @throws dev.vesper.machine.launch.CommandFailed if there is no such guest
+   */
+  public SevReport attestation(byte[] nonce) {
+    return launch.processor().attestation(launch.handle(), nonce);
   }
 
   /** {@return the secure processor's commands of the launch, in order; empty without SEV} */
@@ -612,6 +651,7 @@ public final class Machine implements AutoCloseable {
     if (ended != null || parts.host.outcome() != null) {
       return RunLoop.Halt.ENDED;
     }
+    launch.finish();
     stops.begin(until);
     begin(!sinks.isEmpty() || !listeners.isEmpty() || stops.needEvents());
     broken = "a callback has thrown in the middle of a run";

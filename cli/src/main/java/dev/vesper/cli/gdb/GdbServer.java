@@ -106,6 +106,13 @@ public final class GdbServer implements Closeable {
   /** Has monitors say too whether the guest stands still, and {@code monitor} do their commands. */
   public void servedBy(Control c) {
     control = c;
+    c.onChange(
+        () -> {
+          Past p = past;
+          if (p != null) {
+            p.changed();
+          }
+        });
     c.heldBy(
         new Control.Holder() {
           @Override

@@ -21,6 +21,7 @@ final class Monitor {
 
   private final GuestMemory view;
   private final Session session;
+  private final Control control;
 
   /** Events at which a run stands still. */
   private final StopOn stops;
@@ -36,6 +37,7 @@ final class Monitor {
     view = new GuestMemory(machine);
     session = new Session(control);
     stops = new StopOn(machine, control::keepEvents);
+    this.control = control;
   }
 
   /** {@return memory as the client wants to see it} */
@@ -68,6 +70,7 @@ final class Monitor {
       default -> {
         session.cpu(v.id());
         String said = session.run(line);
+        control.concludeChange();
         for (int at = 0; at < said.length(); at += MOST_AT_ONCE) {
           out.accept(said.substring(at, Math.min(said.length(), at + MOST_AT_ONCE)));
         }

@@ -23,6 +23,7 @@ final class Commands {
               InputCommands.ALL,
               FileCommands.ALL,
               SevCommands.ALL,
+              SecretCommands.ALL,
               EventCommands.ALL,
               SnapshotCommands.ALL)
           .flatMap(List::stream)

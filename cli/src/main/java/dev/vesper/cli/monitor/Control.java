@@ -91,6 +91,12 @@ public final class Control implements AutoCloseable {
   private final RecentEvents events = new RecentEvents();
   private final TraceSwitch trace = new TraceSwitch();
 
+  /** Told when a command has changed the machine: what keeps its past has to know. */
+  private Runnable changed = () -> {};
+
+  /** A command has changed the machine, and nobody has been told. */
+  private boolean changing;
+
   /** What has changed the run, and how often. */
   private final Map<String, Integer> touched = new TreeMap<>();
 
@@ -143,6 +149,11 @@ public final class Control implements AutoCloseable {
   /** Has somebody else say whether the guest stands still. */
   public void heldBy(Holder h) {
     holder = h;
+  }
+
+  /** Has somebody told, each time behind it, that a command has changed the machine. */
+  public void onChange(Runnable r) {
+    changed = r;
   }
 
   /** Says where states of the machine are kept; if nobody does, there are none. */
@@ -254,6 +265,7 @@ public final class Control implements AutoCloseable {
   private void answer(Asked a) {
     try {
       String s = a.what.get();
+      concludeChange();
       // What happened by it is told before.
       look();
       a.told.accept(s);
@@ -414,6 +426,20 @@ public final class Control implements AutoCloseable {
     touched.merge(command, 1, Integer::sum);
   }
 
+  /** The same, and that what the machine did before does not lead to what it is now. */
+  void changes(String command) {
+    touches(command);
+    changing = true;
+  }
+
+  /** Tells of a change, if a command has made one; behind each command. */
+  public void concludeChange() {
+    if (changing) {
+      changing = false;
+      changed.run();
+    }
+  }
+
   /** {@return which commands have changed the run, with how often; empty for none} */
   public Map<String, Integer> touched() {
     return Map.copyOf(touched);
@@ -429,7 +455,7 @@ public final class Control implements AutoCloseable {
   /** Resets the machine. */
   void reset() throws Refusal {
     requireLife();
-    touches("system_reset");
+    changes("system_reset");
     resetting = true;
     try {
       machine().board().reset();

@@ -44,7 +44,7 @@ final class InputCommands {
     int size = size(c);
     int port = port(c);
     c.words().end();
-    c.control().touches("i");
+    c.control().changes("i");
     int v = c.machine().board().readPort(port, size);
     char suffix = size == 1 ? 'b' : size == 2 ? 'w' : 'l';
     c.line(("port%c[0x%04x] = 0x%0" + 2 * size + "x"), suffix, port, v);
@@ -55,13 +55,13 @@ final class InputCommands {
     int port = port(c);
     long v = c.words().number(c.vcpu());
     c.words().end();
-    c.control().touches("o");
+    c.control().changes("o");
     c.machine().board().writePort(port, size, (int) v);
   }
 
   private static void nmi(Call c) throws Refusal {
     c.words().end();
-    c.control().touches("nmi");
+    c.control().changes("nmi");
     c.machine().board().nmi();
   }
 

@@ -54,7 +54,7 @@ final class QmpCommands {
               "inject-nmi",
               "",
               (s, a) -> {
-                s.control().touches("nmi");
+                s.control().changes("nmi");
                 s.machine().board().nmi();
                 return NOTHING;
               }),
@@ -85,7 +85,8 @@ final class QmpCommands {
               QmpCommands::dump));
 
   private static final Map<String, QmpCommand> ALL =
-      Stream.concat(OWN.stream(), QmpQueries.ALL.stream())
+      Stream.of(OWN, QmpQueries.ALL, SecretCommands.QMP)
+          .flatMap(List::stream)
           .collect(
               Collectors.toMap(
                   QmpCommand::name, Function.identity(), (x, y) -> x, LinkedHashMap::new));

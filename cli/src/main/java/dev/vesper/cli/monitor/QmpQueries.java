@@ -42,23 +42,7 @@ final class QmpQueries {
           QmpCommand.of("query-cpu-definitions", "", (s, a) -> models()),
           QmpCommand.of("query-sev", "", (s, a) -> sev(s.machine())),
           QmpCommand.of("query-sev-launch-measure", "", (s, a) -> measure(s.machine())),
-          QmpCommand.of("query-sev-capabilities", "", (s, a) -> capabilities(s.machine())),
-          QmpCommand.of(
-              "query-sev-attestation-report",
-              "mnonce:str",
-              (s, a) -> {
-                throw new QmpError(
-                    "SEV: the firmware's ATTESTATION command is not available; a guest of --sev snp"
-                        + " asks for its report itself");
-              }),
-          QmpCommand.of(
-              "sev-inject-launch-secret",
-              "packet-header:str secret:str gpa?:int",
-              (s, a) -> {
-                throw new QmpError(
-                    "SEV: Not in correct state. (LSECRET): the launch is finished before the run;"
-                        + " --secret gives it a secret");
-              }));
+          QmpCommand.of("query-sev-capabilities", "", (s, a) -> capabilities(s.machine())));
 
   /** What GET_ID gives: a processor that there is many times has none of its own. */
   private static final int CHIP_ID_BYTES = 64;
@@ -214,7 +198,7 @@ final class QmpQueries {
             "build-id",
             on ? ApiVersion.CURRENT.build() : 0,
             "state",
-            on ? "running" : "uninit");
+            on ? SevCommands.state(m) : "uninit");
     if (mode == SevMode.SNP) {
       all.put("sev-type", "sev-snp");
       all.put("snp-policy", m.policyBits());

@@ -44,7 +44,7 @@ final class RunCommands {
     if (!control.machine().board().pressPowerButton()) {
       throw new Refusal("the board has no power button, as -M pc and q35 have");
     }
-    control.touches("system_powerdown");
+    control.changes("system_powerdown");
     control.tell("POWERDOWN", Map.of());
   }
 

@@ -74,7 +74,7 @@ final class SevCommands {
     boolean snp = m.spec().mode() == SevMode.SNP;
     c.line("SEV type: " + (snp ? "sev-snp" : m.spec().mode() == SevMode.ES ? "sev-es" : "sev"));
     c.line("handle: " + m.handle());
-    c.line("state: running");
+    c.line("state: " + state(m));
     c.line("build: " + ApiVersion.CURRENT.build());
     c.line("api version: " + ApiVersion.CURRENT.major() + "." + ApiVersion.CURRENT.minor());
     if (!snp) {
@@ -90,6 +90,11 @@ final class SevCommands {
     if (s != null) {
       c.line("measurement: " + s);
     }
+  }
+
+  /** {@return the state of a launched guest in QEMU's words} */
+  static String state(Machine m) {
+    return m.isLaunchOpen() ? "launch-secret" : "running";
   }
 
   private static void vmcb(Call c) throws Refusal {

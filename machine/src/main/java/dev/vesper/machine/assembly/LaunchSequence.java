@@ -49,7 +49,38 @@ public final class LaunchSequence {
         parts.host.startedByFirmware(i);
       }
     }
-    told.accept(Trigger.Step.FINISHED);
+    if (!isOpen()) {
+      told.accept(Trigger.Step.FINISHED);
+    } else if (!o.holdsLaunch()) {
+      finish();
+    }
+  }
+
+  /** {@return whether the guest is launched but for LAUNCH_FINISH, so that it may have secrets} */
+  public boolean isOpen() {
+    return processor.state(handle) == SecureProcessor.State.LSECRET;
+  }
+
+  /** Finishes the launch, if that is still to be done: the guest may run. */
+  public void finish() {
+    if (!isOpen()) {
+      return;
+    }
+    processor.launchFinish(handle);
+    if (parts.profile.isVmd()) {
+      processor.guestStatus(handle);
+    }
+    steps.accept(Trigger.Step.FINISHED);
+  }
+
+  /**
+   * LAUNCH_SECRET of a launch that is still open.
+   *
+   * @param address guest physical, a multiple of 16
+   * @throws dev.vesper.machine.launch.CommandFailed if the secure processor refuses it
+   */
+  public void inject(LaunchSecret packet, long address) {
+    processor.launchSecret(handle, packet, address);
   }
 
   /** {@return the secure processor} */
@@ -145,16 +176,17 @@ public final class LaunchSequence {
     if (secret != null) {
       processor.launchSecret(handle, secret, secretArea(o, secret));
     }
-    processor.launchFinish(handle);
-    if (vmd) {
-      processor.guestStatus(handle);
-    }
+  }
+
+  /** {@return where firmware wants secrets, or null if there is none that says so} */
+  public static FirmwareTable.@Nullable Area secretArea(MachineSpec o) {
+    MachineSpec.Firmware f = o.boot().firmware();
+    return f == null ? null : new FirmwareTable(f.code()).secrets();
   }
 
   /** {@return where a secret goes: into the guest's memory and nowhere else} */
   private long secretArea(MachineSpec o, LaunchSecret secret) {
-    MachineSpec.Firmware f = o.boot().firmware();
-    FirmwareTable.Area a = f == null ? null : new FirmwareTable(f.code()).secrets();
+    FirmwareTable.Area a = secretArea(o);
     if (a == null) {
       throw new IllegalArgumentException(
           "there is no place for a launch secret: it takes firmware that publishes one, as OVMF"

@@ -9,6 +9,7 @@ import java.io.ByteArrayOutputStream;
  */
 public final class PlatformKeys {
   private final EllipticKey pdh;
+  private final EllipticKey pek;
   private final SevCertificate certificate;
   private final byte[] chain;
 
@@ -16,7 +17,7 @@ public final class PlatformKeys {
   public PlatformKeys(long seed) {
     ApiVersion api = ApiVersion.CURRENT;
     pdh = EllipticKey.seeded("PDH", seed);
-    EllipticKey pek = EllipticKey.seeded("PEK", seed);
+    pek = EllipticKey.seeded("PEK", seed);
     EllipticKey oca = EllipticKey.seeded("OCA", seed);
     EllipticKey cek = EllipticKey.seeded("CEK", seed);
     certificate =
@@ -45,6 +46,11 @@ public final class PlatformKeys {
   /** PDH_CERT_EXPORT: {@return the certificates of PDH, PEK, OCA and CEK, one behind the other} */
   public byte[] chain() {
     return chain.clone();
+  }
+
+  /** ATTESTATION: {@return the PEK's signature, R and S, 72 bytes each, little endian} */
+  byte[] signReport(byte[] message) {
+    return SevCertificate.signature(pek.sign(message));
   }
 
   /** {@return the secret shared with whoever holds the key of a certificate} */

@@ -42,7 +42,7 @@ public final class SevCertificate {
   private static final int SIGNED = 0x414;
   private static final int[] SIGNATURES = {0x414, 0x61C};
   private static final int P384 = 2;
-  private static final int ECDSA_SHA256 = 2;
+  static final int ECDSA_SHA256 = 2;
   private static final int ECDH_SHA256 = 3;
 
   private final byte[] bytes;
@@ -71,24 +71,41 @@ public final class SevCertificate {
   SevCertificate signed(int place, Usage by, EllipticKey key) {
     byte[] b = bytes.clone();
     int at = SIGNATURES[place];
-    byte[] rs = key.sign(Arrays.copyOf(bytes, SIGNED));
+    byte[] rs = signature(key.sign(Arrays.copyOf(bytes, SIGNED)));
     put(b, at, by.code);
     put(b, at + 4, ECDSA_SHA256);
-    number(b, at + 8, new BigInteger(1, Arrays.copyOf(rs, rs.length / 2)));
-    number(b, at + 8 + FIELD, new BigInteger(1, Arrays.copyOfRange(rs, rs.length / 2, rs.length)));
+    System.arraycopy(rs, 0, b, at + 8, rs.length);
     return new SevCertificate(b);
+  }
+
+  /** {@return a signature as this API writes it: R and S, 72 bytes each, little endian} */
+  static byte[] signature(byte[] rs) {
+    byte[] b = new byte[2 * FIELD];
+    number(b, 0, new BigInteger(1, Arrays.copyOf(rs, rs.length / 2)));
+    number(b, FIELD, new BigInteger(1, Arrays.copyOfRange(rs, rs.length / 2, rs.length)));
+    return b;
+  }
+
+  /**
+   * {@return whether the key of this certificate has signed a message}
+   *
+   * @param in has R and S, 72 bytes each, little endian
+   * @param at where
+   */
+  boolean hasSigned(byte[] message, byte[] in, int at) {
+    byte[] rs = new byte[2 * EllipticKey.COORDINATE_BYTES];
+    bigEndian(in, at, rs, 0);
+    bigEndian(in, at + FIELD, rs, EllipticKey.COORDINATE_BYTES);
+    return EllipticKey.verify(point(), message, rs);
   }
 
   /** {@return whether one of the signatures is by the key of another certificate} */
   public boolean signedBy(SevCertificate other) {
     for (int at : SIGNATURES) {
-      if (get(bytes, at) == other.usage() && get(bytes, at + 4) == ECDSA_SHA256) {
-        byte[] rs = new byte[2 * EllipticKey.COORDINATE_BYTES];
-        bigEndian(bytes, at + 8, rs, 0);
-        bigEndian(bytes, at + 8 + FIELD, rs, EllipticKey.COORDINATE_BYTES);
-        if (EllipticKey.verify(other.point(), Arrays.copyOf(bytes, SIGNED), rs)) {
-          return true;
-        }
+      if (get(bytes, at) == other.usage()
+          && get(bytes, at + 4) == ECDSA_SHA256
+          && other.hasSigned(Arrays.copyOf(bytes, SIGNED), bytes, at + 8)) {
+        return true;
       }
     }
     return false;

@@ -10,6 +10,7 @@ import dev.vesper.machine.launch.PlatformKeys;
 import dev.vesper.machine.launch.SeededBytes;
 import dev.vesper.machine.launch.SessionKeys;
 import dev.vesper.machine.launch.SevCertificate;
+import dev.vesper.machine.launch.SevReport;
 import dev.vesper.machine.launch.SevStatus;
 import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.memory.Page;
@@ -465,6 +466,24 @@ public final class SecureProcessor {
   }
 
   /**
+   * ATTESTATION: {@return what was launched, signed by the PEK}
+   *
+   * @param nonce 16 bytes of whoever asks
+   */
+  public SevReport attestation(int handle, byte[] nonce) {
+    Guest g = guest(handle, "ATTESTATION");
+    byte[] d = g.launchDigest;
+    if (d == null) {
+      throw failed(
+          "ATTESTATION", SevStatus.INVALID_GUEST_STATE, "the guest is in " + g.state + " still");
+    }
+    commands.add("ATTESTATION");
+    PlatformKeys known = identity;
+    // Whoever only asks leaves no trace in the processor's state.
+    return SevReport.of(known != null ? known : new PlatformKeys(seed), g.policy, d, nonce);
+  }
+
+  /**
    * DBG_DECRYPT: what the guest's private memory holds, if its policy lets anybody know.
    *
    * @param address a multiple of 16
@@ -487,6 +506,12 @@ public final class SecureProcessor {
   }
 
   // ---- for observers
+
+  /** {@return a guest's state; UNINIT if there is none} */
+  public State state(int handle) {
+    Guest g = guests.get(handle);
+    return g == null ? State.UNINIT : g.state;
+  }
 
   /** {@return the commands that succeeded, in order} */
   public List<String> commands() {

@@ -133,6 +133,14 @@ public final class MachineSpec {
     return b.launch;
   }
 
+  /**
+   * {@return whether a launch under SEV or SEV-ES stays open until the machine first runs, so that
+   * {@link dev.vesper.machine.Machine#injectSecret} may put secrets into it}
+   */
+  public boolean holdsLaunch() {
+    return b.holdsLaunch;
+  }
+
   /** {@return how the guest is launched under SEV-SNP} */
   public SnpLaunch snp() {
     return b.snp;
@@ -252,6 +260,7 @@ public final class MachineSpec {
     private List<String> hostFaults = List.of();
     private @Nullable Script hostile;
     private Launch launch = Launch.DEFAULT;
+    private boolean holdsLaunch;
     private SnpLaunch snp = SnpLaunch.DEFAULT;
     private Hardware hardware = Hardware.NONE;
     private ResetPolicy resets = ResetPolicy.END;
@@ -274,6 +283,7 @@ public final class MachineSpec {
       c.hostFaults = hostFaults;
       c.hostile = hostile;
       c.launch = launch;
+      c.holdsLaunch = holdsLaunch;
       c.snp = snp;
       c.hardware = hardware;
       c.resets = resets;
@@ -417,6 +427,12 @@ public final class MachineSpec {
     /** Has the host follow a script that means harm, or none. */
     public Builder hostile(@Nullable Script script) {
       hostile = script;
+      return this;
+    }
+
+    /** Has a launch under SEV or SEV-ES stay open until the machine first runs. */
+    public Builder holdsLaunch(boolean on) {
+      holdsLaunch = on;
       return this;
     }
 
