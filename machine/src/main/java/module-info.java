@@ -11,6 +11,7 @@ module dev.vesper.machine {
   exports dev.vesper.machine.input;
   exports dev.vesper.machine.observe;
   exports dev.vesper.machine.observe.check;
+  exports dev.vesper.machine.observe.flow;
   exports dev.vesper.machine.observe.format;
   exports dev.vesper.machine.observe.html;
   exports dev.vesper.machine.launch;

@@ -433,6 +433,7 @@ final class RunCommand implements Options.Command {
       boolean own = boot != null && result.guestValue() != null;
       ending.write("what happened to pages", () -> results.sayPages(last));
       ending.write("what the script did", () -> results.sayHostile(last));
+      ending.write("what the oracle found", results::sayFlows);
       ending.write("the summary", () -> results.report(last, result, mode, own));
       RunResults.sayTouched(talk.touched());
       limit.tell(Terminal::say);
@@ -443,7 +444,10 @@ final class RunCommand implements Options.Command {
       }
       shown = ending.after(shown);
       boolean worse = ending.isReasonOf(shown) || shown.is(Outcome.DEFECT);
-      int status = worse ? shown.status() : HostileOptions.status(last.hostile(), shown.status());
+      int status =
+          worse
+              ? shown.status()
+              : said.oracle.status(HostileOptions.status(last.hostile(), shown.status()));
       return found[0] != 0 && !worse ? found[0] : status;
     }
   }
@@ -637,6 +641,7 @@ final class RunCommand implements Options.Command {
       if (!said.log.isEmpty()) {
         m.log(said.logItems(), lines -> write(log, lines, ending));
       }
+      said.oracle.watch(m);
       SeekableByteChannel file = goesOnFrom;
       if (file != null) {
         goesOnFrom = null;

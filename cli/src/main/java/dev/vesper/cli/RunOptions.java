@@ -61,6 +61,7 @@ final class RunOptions {
   final BreakOn breakOn = new BreakOn();
   final PageOptions pages = new PageOptions();
   final HostileOptions hostile = new HostileOptions();
+  final OracleOptions oracle = new OracleOptions();
   List<Path> coverage = new ArrayList<>();
   String log = "";
   @Nullable Path logFile;
@@ -259,6 +260,7 @@ final class RunOptions {
         v -> hostFaults = v,
         "--host-fault");
     hostile.addTo(o);
+    oracle.addTo(o);
     o.text(
         "ITEMS",
         "log as QEMU does: some of int, cpu_reset, in_asm, exec, cpu, fpu, guest_errors with commas"
@@ -473,6 +475,7 @@ final class RunOptions {
       throw new UserError("--check judges the GHCB protocol, which only --sev es and snp have");
     }
     checkOptions.validate();
+    oracle.validate(mode.encryptsState());
     breakOn.validate(check);
     pages.validate();
     if (pages.wantsEvents() && mode == SevMode.OFF) {

@@ -79,6 +79,11 @@ final class RunResults {
     Terminal.errLines(said.hostile.text(m.hostile()));
   }
 
+  /** Says what the oracle has found. */
+  void sayFlows() {
+    Terminal.errLines(said.oracle.text());
+  }
+
   /** Prints what a launch has come to. */
   static void printMeasurement(Machine m) {
     Terminal.out("launch digest " + m.launchDigest());
@@ -127,7 +132,7 @@ final class RunResults {
     }
   }
 
-  private static String summary(Machine m, Outcome o, SevMode mode) {
+  private String summary(Machine m, Outcome o, SevMode mode) {
     return "{\"schema\":\"vesper.run/1\",\"status\":"
         + o.status()
         + (o.guestValue() == null ? "" : ",\"guest_value\":" + o.guestValue())
@@ -146,6 +151,7 @@ final class RunResults {
         + ",\"state_hash\":"
         + Json.quote(m.stateHash())
         + HostileOptions.json(m.hostile())
+        + said.oracle.json()
         + "}";
   }
 }

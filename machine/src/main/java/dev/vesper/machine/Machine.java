@@ -17,6 +17,7 @@ import dev.vesper.machine.device.disk.Disk;
 import dev.vesper.machine.device.disk.OverlayDisk;
 import dev.vesper.machine.device.display.Vga;
 import dev.vesper.machine.device.net.Network;
+import dev.vesper.machine.flow.FlowTracker;
 import dev.vesper.machine.foreign.Damaged;
 import dev.vesper.machine.host.HostMemory;
 import dev.vesper.machine.host.HypervisorProgram;
@@ -35,13 +36,17 @@ import dev.vesper.machine.launch.Measurement;
 import dev.vesper.machine.launch.SecretsPage;
 import dev.vesper.machine.launch.SevReport;
 import dev.vesper.machine.launch.SnpPageType;
+import dev.vesper.machine.memory.MemoryObserver;
 import dev.vesper.machine.model.CpuModel;
 import dev.vesper.machine.observe.Event;
 import dev.vesper.machine.observe.EventSink;
+import dev.vesper.machine.observe.HostObserver;
 import dev.vesper.machine.observe.LogItem;
 import dev.vesper.machine.observe.RmpMap;
 import dev.vesper.machine.observe.Symbols;
 import dev.vesper.machine.observe.Tally;
+import dev.vesper.machine.observe.flow.FlowFinding;
+import dev.vesper.machine.observe.flow.FlowOptions;
 import dev.vesper.machine.observe.format.Visible;
 import dev.vesper.machine.sev.EncryptedVcpu;
 import dev.vesper.machine.sev.GuestRegisters;
@@ -54,6 +59,7 @@ import dev.vesper.machine.spec.Outcome;
 import dev.vesper.machine.spec.SevMode;
 import dev.vesper.machine.spec.Translator;
 import dev.vesper.machine.trace.BothHostObservers;
+import dev.vesper.machine.trace.BothMemoryObservers;
 import dev.vesper.machine.trace.BothProcessorObservers;
 import dev.vesper.machine.trace.CodeCoverage;
 import dev.vesper.machine.trace.ExecutionLog;
@@ -122,6 +128,7 @@ public final class Machine implements AutoCloseable {
   private long limit = Long.MAX_VALUE;
   private @Nullable Tracer tracer;
   private @Nullable ExecutionLog log;
+  private @Nullable Oracle oracle;
   private Symbols symbols;
   private boolean started;
 
@@ -434,9 +441,61 @@ public final class Machine implements AutoCloseable {
             this::symbols);
   }
 
+  /**
+   * Has values followed from now on: which private bytes reach the host, and which values of the
+   * host's the guest uses unchecked. Each instruction is interpreted by itself, whatever {@link
+   * #translator} says, which takes a hundred times as long as native code; what the guest does is
+   * the same. Before the run only. What is followed does not go back with {@link #restore}, and is
+   * in no file.
+   *
+   * @throws IllegalStateException if the machine has run, or has an oracle already
+   * @throws IllegalArgumentException if the host sees all of the guest's state anyway
+   */
+  public Oracle oracle(FlowOptions wanted) {
+    requireNoRun();
+    if (oracle != null) {
+      throw new IllegalStateException("a machine has one oracle");
+    }
+    if (!spec.mode().encryptsState()) {
+      throw new IllegalArgumentException(
+          "a host sees all that a guest without SEV-ES has: nothing can leak");
+    }
+    FlowTracker t =
+        new FlowTracker(wanted, parts.cpus, symbols, FlowTracker.mostLabels(), this::flows);
+    oracle = new Oracle(t);
+    return oracle;
+  }
+
+  private void flows(FlowFinding f) {
+    Tracer t = tracer;
+    if (t != null) {
+      t.flows(f);
+    }
+  }
+
+  /** Has everybody told who looks on: the events' tracer, the log, the oracle. */
+  private void observe(
+      @Nullable CpuObserver processor, @Nullable HostObserver host, @Nullable MemoryObserver ram) {
+    Oracle o = oracle;
+    FlowTracker t = o == null ? null : o.tracker();
+    if (t != null) {
+      parts.cpus.forEach(Cpu::followAll);
+    }
+    CpuObserver p =
+        t == null ? processor : processor == null ? t : new BothProcessorObservers(t, processor);
+    HostObserver h = t == null ? host : host == null ? t : new BothHostObservers(t, host);
+    MemoryObserver m = t == null ? ram : ram == null ? t : new BothMemoryObservers(t, ram);
+    parts.cpus.forEach(c -> c.observer = p);
+    if (h != null) {
+      parts.host.observe(h);
+    }
+    if (m != null) {
+      parts.memory.observe(m);
+    }
+  }
+
   private void beginLog(ExecutionLog l) {
-    parts.cpus.forEach(c -> c.observer = l);
-    parts.host.observe(l);
+    observe(l, l, null);
     if (l.followsBlocks()) {
       parts.cpus.forEach(Cpu::followBlocks);
     }
@@ -454,9 +513,7 @@ public final class Machine implements AutoCloseable {
     t.attach(parts.cpus, symbols);
     ExecutionLog l = log;
     CpuObserver all = l == null ? t.processor() : new BothProcessorObservers(t.processor(), l);
-    parts.cpus.forEach(c -> c.observer = all);
-    parts.memory.observe(t.memory());
-    parts.host.observe(l == null ? t.host() : new BothHostObservers(t.host(), l));
+    observe(all, l == null ? t.host() : new BothHostObservers(t.host(), l), t.memory());
     Measurement m = launch.measurement();
     if (!launchDigest().isEmpty() && fromStart) {
       t.launched(launch.policyText(), launchDigest(), m);
@@ -718,6 +775,8 @@ public final class Machine implements AutoCloseable {
   private void begin(boolean events) {
     if (log != null && !started) {
       beginLog(log);
+    } else if (oracle != null && !started) {
+      observe(null, null, null);
     }
     if (tracer == null && events) {
       attach(!started);

@@ -57,6 +57,9 @@ public final class Cpu extends ControlRegisters {
 
   private transient boolean following;
 
+  /** An observer is told of all instructions, for good. */
+  private transient boolean followingAll;
+
   /** An observer is told of each block: all are interpreted. */
   private transient boolean followingBlocks;
 
@@ -140,6 +143,17 @@ public final class Cpu extends ControlRegisters {
     decideAlone();
   }
 
+  /**
+   * Tells the observer about all instructions, before and behind them: each is interpreted by
+   * itself, whatever tier there is. Before the first one only.
+   */
+  public void followAll() {
+    followingAll = true;
+    runNatively(null);
+    translateWith(null);
+    decideAlone();
+  }
+
   /** Has all blocks interpreted, and tells the observer about each. Before the first one only. */
   public void followBlocks() {
     followingBlocks = true;
@@ -196,7 +210,7 @@ public final class Cpu extends ControlRegisters {
   }
 
   private void decideAlone() {
-    eachAlone = following || counting != null || pauseWanted();
+    eachAlone = following || followingAll || counting != null || pauseWanted();
   }
 
   /** Counts what instructions are retired, which takes time, or no longer. */
@@ -984,7 +998,7 @@ public final class Cpu extends ControlRegisters {
       }
     }
     long start = rip;
-    if (following && observer != null) {
+    if ((following || followingAll) && observer != null) {
       observer.onInstruction(this, op.insn);
     }
     boolean shadow = interruptShadow;
@@ -1016,6 +1030,9 @@ public final class Cpu extends ControlRegisters {
     retired(op);
     if (counting != null) {
       counting.retired(op.insn, user, start, next, rip);
+    }
+    if (followingAll && observer != null) {
+      observer.onExecuted(this, op.insn);
     }
     boolean between = rip == start && repeats(op);
     if (between) {
@@ -1230,7 +1247,9 @@ public final class Cpu extends ControlRegisters {
     int offset = start;
     int looked = 0;
     p.copyTo(start, codeBytes, start, Page.SIZE - start);
-    while (insns.size() < MAX_BLOCK
+    // Of instructions that are executed one by one, those behind the first are decoded for nothing.
+    int most = followingAll ? 1 : MAX_BLOCK;
+    while (insns.size() < most
         && offset < Page.SIZE
         && (insns.isEmpty() || !pausePoints.beginsBlock(offset))) {
       Insn in = former == null ? null : former.unchanged(codeBytes, offset);

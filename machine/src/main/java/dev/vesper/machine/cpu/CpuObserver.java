@@ -60,6 +60,12 @@ public interface CpuObserver {
   default void onInstruction(Cpu cpu, Insn insn) {}
 
   /**
+   * The instruction of the last {@link #onInstruction} has been executed to its end, or a repeated
+   * one a part of the way; RIP is where execution goes on. Only behind {@link Cpu#followAll}.
+   */
+  default void onExecuted(Cpu cpu, Insn insn) {}
+
+  /**
    * PVALIDATE has been executed, or is about to fault.
    *
    * @param operand with the table's entry as it was before

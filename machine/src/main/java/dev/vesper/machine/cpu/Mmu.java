@@ -1421,6 +1421,16 @@ public abstract class Mmu extends CpuState implements OwnState, StateFollower {
 
   // ---- for observers: look without touching anything
 
+  /**
+   * {@return the page of data at a linear address that this processor has accessed and still has at
+   * hand, or null} What is at hand is what the last access found, whatever page tables say by now.
+   */
+  public final @Nullable Page pageAtHand(long la) {
+    Tlb t = cpl == 3 ? user : supervisorTlb();
+    int i = Tlb.index(la);
+    return Tlb.unwatched(t.read(i)) == Tlb.tag(la & PAGE_MASK) ? t.page[i] : null;
+  }
+
   private transient boolean quietPrivate;
   private transient boolean quietUser;
 

@@ -42,6 +42,7 @@ public final class HostView implements HostMemory {
         memory.peek(memory.reached(frame), Page.SHARED, bus);
         System.arraycopy(bus, in, to, offset + done, n);
       } else if (memory.domain(frame) == Page.SHARED) {
+        memory.hostReadsShared(frame, in, n, device);
         shared(frame).copyTo(in, to, offset + done, n);
       } else {
         memory.hostReads(frame, device);
@@ -89,6 +90,7 @@ public final class HostView implements HostMemory {
       read(address, b, 0, bytes);
       return (long) Page.LONG.get(b, 0);
     }
+    memory.hostReadsShared(frame, in, bytes, device);
     Page p = shared(frame);
     return switch (bytes) {
       case 1 -> p.get8(in);

@@ -23,6 +23,12 @@ public interface MemoryObserver {
    */
   void hostWrites(int frame, int offset, int length, boolean device);
 
+  /** The host reads memory that it shares with the guest. */
+  default void hostReadShared(int frame, int offset, int length, boolean device) {}
+
+  /** The host is about to write to memory that it shares with the guest. */
+  default void hostWroteShared(int frame, int offset, int length, boolean device) {}
+
   /**
    * The host is refused to write to a page that is not its own by the reverse map table: #PF with
    * bit 31 of the error code. Nothing is written.

@@ -272,12 +272,24 @@ public final class PhysicalMemory {
     }
   }
 
-  /** Tells observers that the host writes to a page, if it is private. */
+  /** Tells observers that the host writes to a page, which is shared from then on. */
   void hostWrites(int frame, int offset, int length, boolean device) {
     Page p = pages.get(frame);
-    if (observer != null && p != null && p.domain != Page.SHARED) {
-      observer.hostWrites(frame, offset, length, device);
+    MemoryObserver o = observer;
+    if (o == null) {
+      return;
+    }
+    if (p != null && p.domain != Page.SHARED) {
+      o.hostWrites(frame, offset, length, device);
       convert(p, Page.SHARED);
+    }
+    o.hostWroteShared(frame, offset, length, device);
+  }
+
+  /** Tells observers that the host reads a page that is shared. */
+  void hostReadsShared(int frame, int offset, int length, boolean device) {
+    if (observer != null) {
+      observer.hostReadShared(frame, offset, length, device);
     }
   }
 

@@ -3,6 +3,7 @@ package dev.vesper.machine.observe;
 import dev.vesper.ghcb.GhcbField;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import dev.vesper.machine.observe.flow.FlowKind;
 
 /**
  * One observed event. What is written to files for each is said in docs/trace.md.
@@ -421,6 +422,18 @@ public sealed interface Event {
    */
   record HostileRule(
       At at, int rule, int line, boolean silicon, boolean aided, String trigger, String what)
+      implements Event {}
+
+  /**
+   * The oracle of flows has found something the first time.
+   *
+   * @param at the instruction
+   * @param kind what has happened
+   * @param origin where the value comes from, in words
+   * @param sink where it has gone, in words
+   * @param exchange number of the exchange that it came by or would go by, or 0
+   */
+  record FlowFound(At at, FlowKind kind, String origin, String sink, long exchange)
       implements Event {}
 
   /** A line of the console. */

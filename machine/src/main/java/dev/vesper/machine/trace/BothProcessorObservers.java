@@ -74,6 +74,12 @@ public record BothProcessorObservers(CpuObserver first, CpuObserver second) impl
   }
 
   @Override
+  public void onExecuted(Cpu cpu, Insn insn) {
+    first.onExecuted(cpu, insn);
+    second.onExecuted(cpu, insn);
+  }
+
+  @Override
   public void onPvalidate(
       Cpu cpu, RmpOperand operand, boolean validate, int eax, boolean carry, RmpCheck why) {
     first.onPvalidate(cpu, operand, validate, eax, carry, why);

@@ -10,7 +10,7 @@ import org.jspecify.annotations.Nullable;
  * own tables point to code whose names are known. Where nobody has given names, those that the
  * kernel itself carries are taken.
  */
-final class KaslrSlide {
+public final class KaslrSlide {
   private static final long ALIGNMENT = 1 << 21;
   private static final List<String> VC_HANDLERS =
       List.of("asm_exc_vmm_communication", "vc_boot_ghcb", "vc_no_ghcb");
@@ -30,7 +30,7 @@ final class KaslrSlide {
   private long lastSyscall;
 
   /** {@return the symbols at the distance that the processor's tables show} */
-  Symbols adjust(Cpu c, Symbols s) {
+  public Symbols adjust(Cpu c, Symbols s) {
     long handler = gate(c, 29);
     if (handler != lastHandler) {
       lastHandler = handler;

@@ -11,7 +11,7 @@ import dev.vesper.x86.OperandSpec;
 import org.jspecify.annotations.Nullable;
 
 /** Where the memory operands of an instruction lie, looked at without touching anything. */
-final class MemoryOperands {
+public final class MemoryOperands {
   /** Most bytes of memory that an event shows. */
   private static final int MOST_BYTES = 256;
 
@@ -49,6 +49,13 @@ final class MemoryOperands {
       return place(c, linear(c, in.segment(), offset(c, in), in));
     }
     return absolute(in) ? place(c, linear(c, segment(in), in.imm, in)) : null;
+  }
+
+  /** {@return the linear address of the memory operand that an instruction names, or -1} */
+  public static long address(Cpu c, Insn in) {
+    return in.mem
+        ? linear(c, in.segment(), offset(c, in), in)
+        : absolute(in) ? linear(c, segment(in), in.imm, in) : -1;
   }
 
   /** {@return what a string instruction reads, or null} */
@@ -100,12 +107,12 @@ final class MemoryOperands {
   }
 
   /** {@return the linear address of the first element that a string instruction reads} */
-  static long sourceAddress(Cpu c, Insn in) {
+  public static long sourceAddress(Cpu c, Insn in) {
     return linear(c, segment(in), c.r[6], in);
   }
 
   /** {@return the linear address of the first element that a string instruction writes} */
-  static long destinationAddress(Cpu c, Insn in) {
+  public static long destinationAddress(Cpu c, Insn in) {
     return linear(c, CpuState.ES, c.r[7], in);
   }
 

@@ -161,6 +161,12 @@ final class Recorder implements StateFollower {
     return new Tally(events, exceptions, exchanges);
   }
 
+  /** Records an event without which all others are what they are with it. */
+  void recordBeside(Event e) {
+    sink.accept(e);
+    now.accept(e);
+  }
+
   /** Records an event that may be one of many alike: they become one ({@link EventRuns}). */
   void recordRun(Event e) {
     count(e);

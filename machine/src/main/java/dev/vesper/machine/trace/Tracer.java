@@ -9,6 +9,7 @@ import dev.vesper.machine.memory.PhysicalMemory;
 import dev.vesper.machine.observe.Bytes;
 import dev.vesper.machine.observe.Event.ConsoleLine;
 import dev.vesper.machine.observe.Event.Ended;
+import dev.vesper.machine.observe.Event.FlowFound;
 import dev.vesper.machine.observe.Event.HostileRule;
 import dev.vesper.machine.observe.Event.Launched;
 import dev.vesper.machine.observe.EventSink;
@@ -16,6 +17,7 @@ import dev.vesper.machine.observe.HostObserver;
 import dev.vesper.machine.observe.RmpMap;
 import dev.vesper.machine.observe.Symbols;
 import dev.vesper.machine.observe.Tally;
+import dev.vesper.machine.observe.flow.FlowFinding;
 import dev.vesper.machine.observe.format.Visible;
 import dev.vesper.x86.Formatter;
 import java.nio.charset.StandardCharsets;
@@ -151,6 +153,13 @@ public final class Tracer {
             f.aided(),
             f.trigger(),
             f.what()));
+  }
+
+  /** The oracle has found something. */
+  public void flows(FlowFinding f) {
+    recorder.recordBeside(
+        new FlowFound(
+            recorder.atOnly(f.at().rip()), f.kind(), f.origin(), f.sink(), f.exchange()));
   }
 
   /** The run is over. */

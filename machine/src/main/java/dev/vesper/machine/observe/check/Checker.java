@@ -20,6 +20,7 @@ import dev.vesper.machine.observe.Event.GhcbExchange;
 import dev.vesper.machine.observe.Event.GhcbRegistered;
 import dev.vesper.machine.observe.Event.GuestRequestAnswered;
 import dev.vesper.machine.observe.Event.HostAccess;
+import dev.vesper.machine.observe.Event.FlowFound;
 import dev.vesper.machine.observe.Event.HostileRule;
 import dev.vesper.machine.observe.Event.Injected;
 import dev.vesper.machine.observe.Event.KeyExposed;
@@ -178,6 +179,7 @@ public final class Checker implements EventSink {
       case HostileRule x -> {
         // What the host does shows in what follows.
       }
+      case FlowFound x -> nothing();
       case GhcbRegistered x -> nothing();
       case GuestRequestAnswered x -> nothing();
       case ConsoleLine x -> nothing();

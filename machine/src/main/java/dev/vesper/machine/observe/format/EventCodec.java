@@ -20,6 +20,7 @@ import dev.vesper.machine.observe.Event.GhcbExchange;
 import dev.vesper.machine.observe.Event.GhcbRegistered;
 import dev.vesper.machine.observe.Event.GuestRequestAnswered;
 import dev.vesper.machine.observe.Event.HostAccess;
+import dev.vesper.machine.observe.Event.FlowFound;
 import dev.vesper.machine.observe.Event.HostileRule;
 import dev.vesper.machine.observe.Event.Injected;
 import dev.vesper.machine.observe.Event.KeyExposed;
@@ -105,6 +106,7 @@ public final class EventCodec {
       case CpuidLaunched l -> "cpuid_page";
       case KeyExposed k -> "key_exposed";
       case HostileRule h -> "hostile";
+      case FlowFound f -> "flow";
       case ConsoleLine c -> "console";
       case Place p -> "place";
       case Launched l -> "launch";
@@ -140,6 +142,7 @@ public final class EventCodec {
       case CpuidLaunched l -> "page";
       case KeyExposed k -> VMPCK + k.key();
       case HostileRule h -> "rule " + h.rule();
+      case FlowFound f -> f.kind().id();
       case ConsoleLine c -> "line";
       case Place p -> "access";
       case Launched l -> "LAUNCH_MEASURE";
@@ -221,6 +224,7 @@ public final class EventCodec {
       }
       case KeyExposed k -> to.accept(Key.GPA, k.gpa());
       case HostileRule h -> HostileEvents.fired(h, to);
+      case FlowFound f -> HostileEvents.found(f, to);
       case ConsoleLine c -> text(to, Key.TEXT, c.text());
       case Place p -> {
         // nothing but the place
@@ -502,6 +506,7 @@ public final class EventCodec {
       case "key_exposed" -> new KeyExposed(at, vmpck(name), r.number(Key.GPA));
       case "cpuid_page" -> new CpuidLaunched(at, r.number(Key.GPA), r.bytes(Key.MEMORY));
       case "hostile" -> HostileEvents.fired(at, r);
+      case "flow" -> HostileEvents.found(at, name, r);
       case "console" -> new ConsoleLine(at, r.text(Key.TEXT));
       case "place" -> new Place(at);
       case "launch" ->

@@ -93,6 +93,7 @@ public enum Key {
   LEFT,
   STARTED,
   HOW,
+  EXCHANGE,
   RULE,
   LINE,
   HOST,

@@ -14,6 +14,7 @@ import dev.vesper.machine.observe.Event.GhcbExchange;
 import dev.vesper.machine.observe.Event.GhcbRegistered;
 import dev.vesper.machine.observe.Event.GuestRequestAnswered;
 import dev.vesper.machine.observe.Event.HostAccess;
+import dev.vesper.machine.observe.Event.FlowFound;
 import dev.vesper.machine.observe.Event.HostileRule;
 import dev.vesper.machine.observe.Event.Injected;
 import dev.vesper.machine.observe.Event.KeyExposed;
@@ -210,6 +211,7 @@ public final class PcapngWriter implements TraceWriter {
       case CpuidLaunched x -> noExchange();
       case KeyExposed x -> noExchange();
       case HostileRule x -> noExchange();
+      case FlowFound x -> noExchange();
       case ConsoleLine x -> noExchange();
       case Place x -> noExchange();
       case Launched x -> noExchange();

@@ -12,6 +12,7 @@ import dev.vesper.machine.observe.Event.GhcbExchange;
 import dev.vesper.machine.observe.Event.GhcbRegistered;
 import dev.vesper.machine.observe.Event.GuestRequestAnswered;
 import dev.vesper.machine.observe.Event.HostAccess;
+import dev.vesper.machine.observe.Event.FlowFound;
 import dev.vesper.machine.observe.Event.HostileRule;
 import dev.vesper.machine.observe.Event.Injected;
 import dev.vesper.machine.observe.Event.KeyExposed;
@@ -211,6 +212,7 @@ public final class PerfettoWriter implements TraceWriter {
       case CpuidLaunched x -> instant(e, track);
       case KeyExposed x -> instant(e, track);
       case HostileRule x -> instant(e, track);
+      case FlowFound x -> instant(e, track);
       case Launched x -> instant(e, track);
       case Ended x -> instant(e, track);
       case Place x -> {

@@ -14,6 +14,7 @@ import dev.vesper.machine.observe.Event.GhcbExchange;
 import dev.vesper.machine.observe.Event.GhcbRegistered;
 import dev.vesper.machine.observe.Event.GuestRequestAnswered;
 import dev.vesper.machine.observe.Event.HostAccess;
+import dev.vesper.machine.observe.Event.FlowFound;
 import dev.vesper.machine.observe.Event.HostileRule;
 import dev.vesper.machine.observe.Event.Injected;
 import dev.vesper.machine.observe.Event.KeyExposed;
@@ -291,6 +292,7 @@ public final class HtmlReport implements TraceWriter {
       case CpuidLaunched x -> 0;
       case KeyExposed x -> 0;
       case HostileRule x -> 0;
+      case FlowFound x -> 0;
       case ConsoleLine x -> 0;
       case Place x -> 0;
       case Launched x -> 0;

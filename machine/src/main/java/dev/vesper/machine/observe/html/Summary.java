@@ -17,6 +17,7 @@ import dev.vesper.machine.observe.Event.GhcbExchange;
 import dev.vesper.machine.observe.Event.GhcbRegistered;
 import dev.vesper.machine.observe.Event.GuestRequestAnswered;
 import dev.vesper.machine.observe.Event.HostAccess;
+import dev.vesper.machine.observe.Event.FlowFound;
 import dev.vesper.machine.observe.Event.HostileRule;
 import dev.vesper.machine.observe.Event.Injected;
 import dev.vesper.machine.observe.Event.KeyExposed;
@@ -106,6 +107,7 @@ final class Summary {
       case CpuidLaunched l -> Event.hex(l.gpa());
       case KeyExposed k -> Event.hex(k.gpa());
       case HostileRule h -> HostileEvents.words(h);
+      case FlowFound f -> f.kind().words() + ": " + f.origin() + " → " + f.sink();
       case ConsoleLine c -> c.text();
       case Place p -> "";
       case Launched l -> "policy " + l.policy();

@@ -15,6 +15,7 @@ import dev.vesper.machine.observe.Omitted;
 import dev.vesper.machine.observe.Operand;
 import dev.vesper.machine.observe.PageState;
 import dev.vesper.machine.observe.Registers;
+import dev.vesper.machine.observe.flow.FlowKind;
 import dev.vesper.machine.observe.RmpAccess;
 import dev.vesper.machine.observe.RmpCause;
 import dev.vesper.machine.observe.RmpCheck;
@@ -28,7 +29,7 @@ import org.jspecify.annotations.Nullable;
 
 /** Events of every type with every part, as a tracer could make them. */
 final class RandomEvents {
-  private static final int TYPES = 29;
+  private static final int TYPES = 30;
   private static final int[] EXITS = {
     0, 0x27, 0x37, 0x60, 0x6E, 0x72, 0x7B, 0x8F, 0x9F, 0x400, 0x80000001, 0x8000FFFF, -1, 0x1234
   };
@@ -138,6 +139,9 @@ final class RandomEvents {
               r.nextBoolean(),
               text("insn "),
               text(""));
+      case 28 ->
+          new Event.FlowFound(
+              at, one(FlowKind.values()), text("symbol "), text("GHCB "), number());
       default -> new Event.Ended(at, r.nextInt(126), text("reason "));
     };
   }
