@@ -7,6 +7,7 @@ import dev.vesper.machine.spec.Outcome;
 import dev.vesper.machine.spec.SevMode;
 import dev.vesper.machine.spec.SnpLaunch;
 import dev.vesper.x86.Assembler;
+import java.util.Map;
 import java.util.function.UnaryOperator;
 
 /**
@@ -184,6 +185,12 @@ public final class SnpGuest {
   /** {@return the same guest for SEV-ES, whose pages are shared by the C-bit alone} */
   public static byte[] esImage(String source) {
     return FlatGuest.image(whole(source).replace("share:\n", "share:\n    ret\n"));
+  }
+
+  /** {@return where the labels of {@link #esImage} lie} */
+  public static Map<String, Long> esLabels(String source) {
+    String all = whole(source).replace("share:\n", "share:\n    ret\n");
+    return new Assembler(FlatGuest.BASE, 64).add(all).labels();
   }
 
   /** {@return the guest's code alone, which is entered at {@link FlatGuest#BASE}} */

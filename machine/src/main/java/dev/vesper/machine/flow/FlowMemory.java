@@ -78,6 +78,19 @@ final class FlowMemory {
     }
   }
 
+  /** {@return a number that was just accessed, 0 if it lies in no page or in two} */
+  long value(Cpu c, long la, int bytes) {
+    int in = (int) la & Page.SIZE - 1;
+    if (in + bytes > Page.SIZE || !find(c, la)) {
+      return 0;
+    }
+    int domain = memory.domain(frame);
+    long low = memory.peekLong(frame, domain, in & ~7) >>> 8 * (in & 7);
+    return (in & 7) + bytes <= 8
+        ? low
+        : low | memory.peekLong(frame, domain, in + bytes - 1 & ~7) << 64 - 8 * (in & 7);
+  }
+
   private void addSecrets(Cpu c, long la, char[] to, int from, int n) {
     for (int i = 0; i < n; i++) {
       long gpa = ((long) frame << 12) + (la + i & Page.SIZE - 1);

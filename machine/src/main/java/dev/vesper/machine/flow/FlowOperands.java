@@ -25,6 +25,8 @@ final class FlowOperands {
   long source;
   long destination;
   boolean condition;
+  long regValue;
+  long rmValue;
 
   private static final int NO_CONDITION = -1;
 
@@ -43,6 +45,8 @@ final class FlowOperands {
     count = c.r[1];
     source = c.r[6];
     destination = c.r[7];
+    regValue = c.r[in.reg & 15];
+    rmValue = c.r[in.rm & 15];
     address = Propagation.address(c, in);
     int cc = in.form().condition;
     condition = cc != NO_CONDITION && c.cond(cc);
@@ -128,8 +132,7 @@ final class FlowOperands {
       case MMX -> System.arraycopy(registers.mmx, (in.reg & 7) * 8, to, 0, Math.min(n, 8));
       case MMX_RM, MMX_RM_REGISTER -> rm(c, in, to, Math.min(n, 8), registers.mmx, (in.rm & 7) * 8);
       case VECTOR -> System.arraycopy(registers.vector, in.reg * WIDEST, to, 0, n);
-      case VECTOR_RM, VECTOR_RM_REGISTER ->
-          rm(c, in, to, n, registers.vector, in.rm * WIDEST);
+      case VECTOR_RM, VECTOR_RM_REGISTER -> rm(c, in, to, n, registers.vector, in.rm * WIDEST);
       case VECTOR_VVVV -> System.arraycopy(registers.vector, in.vvvv * WIDEST, to, 0, n);
       case VECTOR_IMMEDIATE ->
           System.arraycopy(registers.vector, in.immRegister() * WIDEST, to, 0, n);

@@ -131,7 +131,8 @@ public final class FlowTracker implements CpuObserver, HostObserver, MemoryObser
   }
 
   void found(FlowKind kind, Cpu c, long rip, @Nullable Origin of, String name, String sink) {
-    long exchange = kind.isLeak() ? exchanges + (serving < 0 ? 1 : 0) : of == null ? 0 : of.exchange;
+    long exchange =
+        kind.isLeak() ? exchanges + (serving < 0 ? 1 : 0) : of == null ? 0 : of.exchange;
     findings.found(kind, c, of(c).id, exchange, rip, of, name, sink);
   }
 
@@ -178,7 +179,8 @@ public final class FlowTracker implements CpuObserver, HostObserver, MemoryObser
     Vcpu v = of(c);
     char label = Labels.PUBLIC;
     if (v.injected && error >= 0 && taint) {
-      String name = vector == VC ? "error code of an injected #VC" : "error code of an injected event";
+      String name =
+          vector == VC ? "error code of an injected #VC" : "error code of an injected event";
       label = labels.origin(false, name, exchanges);
     }
     v.injected = false;
@@ -240,10 +242,11 @@ public final class FlowTracker implements CpuObserver, HostObserver, MemoryObser
       for (int i = needed; i < f.bytes; i++) {
         label = labels.join(label, known[f.offset + i]);
       }
-      boolean whole = needed == 0 && f.bytes > 1;
+      boolean whole = needed == 0 && places.everything();
       // A register is private by itself; constants in its unused bytes tell nothing.
       if (needed < f.bytes && (labels.secret(label) || whole && !labels.host(label))) {
-        String sink = "GHCB " + f.name() + (whole ? "" : " above " + needed + " bytes") + ", " + event;
+        String sink =
+            "GHCB " + f.name() + (needed == 0 ? "" : " above " + needed + " bytes") + ", " + event;
         long rip = memory.storedBy(serving, f.offset);
         if (labels.secret(label)) {
           access.report(FlowKind.EXPORT, running.cpu, label, rip, sink);
@@ -257,8 +260,7 @@ public final class FlowTracker implements CpuObserver, HostObserver, MemoryObser
   @Override
   public void answered(long msr, @Nullable String ended) {
     if (serving < 0 && taint && !event.isEmpty()) {
-      on(running).registers.ghcbMsr =
-          labels.origin(false, "GHCB MSR after " + event, exchanges);
+      on(running).registers.ghcbMsr = labels.origin(false, "GHCB MSR after " + event, exchanges);
     }
     serving = -1;
   }

@@ -109,7 +109,9 @@ final class IntegerFlow {
 
   private static boolean same(Insn in) {
     List<OperandSpec> s = in.form().operands;
-    return !in.mem && in.reg == in.rm && s.get(1).kind() != OperandKind.IMMEDIATE
+    return !in.mem
+        && in.reg == in.rm
+        && s.get(1).kind() != OperandKind.IMMEDIATE
         && s.get(0).kind() != OperandKind.FIXED;
   }
 
@@ -127,8 +129,9 @@ final class IntegerFlow {
     boolean constant = operand(in, 1).kind() == OperandKind.IMMEDIATE;
     char label = labels.join(carry, o.joined(a, n));
     label = constant ? label : labels.join(label, o.joined(b, n));
-    // A difference tells as much as a comparison, if somebody looks at it; a sum does not.
-    o.flags(label, in.operation() == Operation.SUB);
+    o.flags(label, false);
+    // A difference is a comparison if somebody looks at it; a sum is none.
+    registers.compared = in.operation() == Operation.SUB;
     write(c, in, 0, label, n);
   }
 
@@ -158,9 +161,35 @@ final class IntegerFlow {
       for (int i = 0; i < n; i++) {
         a[i] = a[i] == b[i] ? a[i] : labels.join(a[i], b[i]);
       }
+      if (op == Operation.AND && n > 1) {
+        select(c, in, n);
+      }
     }
     o.flags(o.joined(a, n), op == Operation.AND);
     o.write(c, in, to, a, n);
+  }
+
+  /**
+   * AND with a mask: a byte that it takes away tells nothing, one that it leaves is as it was. What
+   * the mask was made of is no part of it, as the condition of a branch is none of what is behind.
+   */
+  private void select(Cpu c, Insn in, int n) {
+    boolean toReg = operand(in, 0).kind() == OperandKind.REG;
+    long mask = toReg && in.mem ? o.memory.value(c, o.address, n) : toReg ? o.rmValue : o.regValue;
+    long other = toReg ? o.regValue : in.mem ? -1L >>> 1 : o.rmValue;
+    o.read(c, in, operand(in, toReg ? 1 : 0), b);
+    char[] of = registers.general;
+    for (int i = 0; i < n; i++) {
+      int m = (int) (mask >> 8 * i) & 0xFF;
+      int v = (int) (other >> 8 * i) & 0xFF;
+      if (m == 0 || v == 0 && !in.mem) {
+        a[i] = Labels.PUBLIC;
+      } else if (m == 0xFF) {
+        a[i] = toReg ? of[in.reg * 8 + i] : b[i];
+      } else if (v == 0xFF && !in.mem) {
+        a[i] = toReg ? b[i] : of[in.reg * 8 + i];
+      }
+    }
   }
 
   private void unary(Cpu c, Insn in) {

@@ -98,7 +98,9 @@ final class Propagation {
         }
       }
       case BRANCH -> {
-        if (!registers.compared) {
+        if (registers.compared) {
+          labels.check(registers.flags);
+        } else {
           decided(c, registers.flags, FlowKind.BRANCH, "flags");
         }
       }
@@ -172,11 +174,33 @@ final class Propagation {
     switch (flow) {
       case NONE -> {}
       case STRING -> strings.moved(c, in);
-      case PUSH, POP, PUSH_ALL, POP_ALL, PUSH_FLAGS, POP_FLAGS, ENTER, LEAVE, JUMP, CALL, RETURN,
+      case PUSH,
+          POP,
+          PUSH_ALL,
+          POP_ALL,
+          PUSH_FLAGS,
+          POP_FLAGS,
+          ENTER,
+          LEAVE,
+          JUMP,
+          CALL,
+          RETURN,
           INTERRUPT_RETURN ->
           stack.moved(c, in, flow);
-      case VECTOR_MOVE, VECTOR_LOW, VECTOR_HALF, VECTOR_BITWISE, VECTOR_ZERO, VECTOR_COMPARE,
-          VECTOR_STORE_MASKED, VECTOR_INDEX, X87, SAVE, RESTORE, JOIN, JOIN_PURE, JOIN_FLAGS ->
+      case VECTOR_MOVE,
+          VECTOR_LOW,
+          VECTOR_HALF,
+          VECTOR_BITWISE,
+          VECTOR_ZERO,
+          VECTOR_COMPARE,
+          VECTOR_STORE_MASKED,
+          VECTOR_INDEX,
+          X87,
+          SAVE,
+          RESTORE,
+          JOIN,
+          JOIN_PURE,
+          JOIN_FLAGS ->
           vectors.moved(c, in, flow);
       case SYSTEM_CALL -> {
         operands.constant(RCX);
