@@ -18,4 +18,6 @@ module dev.vesper.machine {
   exports dev.vesper.machine.device.disk;
   exports dev.vesper.machine.device.net;
   exports dev.vesper.machine.device.share;
+  exports dev.vesper.machine.asn1 to
+      dev.vesper.cli;
 }

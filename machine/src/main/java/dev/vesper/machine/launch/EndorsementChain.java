@@ -1,5 +1,6 @@
 package dev.vesper.machine.launch;
 
+import dev.vesper.machine.asn1.Der;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;

@@ -1,11 +1,11 @@
-package dev.vesper.machine.launch;
+package dev.vesper.machine.asn1;
 
 import java.io.ByteArrayOutputStream;
 import java.math.BigInteger;
 import java.nio.charset.StandardCharsets;
 
 /** Writes what certificates are made of: ASN.1 in DER. */
-final class Der {
+public final class Der {
   private static final int BOOLEAN = 1;
   private static final int INTEGER = 2;
   private static final int BIT_STRING = 3;
@@ -44,69 +44,78 @@ final class Der {
     return out.toByteArray();
   }
 
-  static byte[] sequence(byte[]... parts) {
+  /** {@return a sequence of values} */
+  public static byte[] sequence(byte[]... parts) {
     return value(SEQUENCE, parts);
   }
 
-  static byte[] set(byte[] only) {
+  /** {@return a set of one value} */
+  public static byte[] set(byte[] only) {
     return value(SET, only);
   }
 
   /** {@return a value under a tag of its context, with its own tag inside} */
-  static byte[] explicit(int tag, byte[] inside) {
+  public static byte[] explicit(int tag, byte[] inside) {
     return value(CONTEXT | CONSTRUCTED | tag, inside);
   }
 
   /** {@return a structure under a tag of its context instead of its own} */
-  static byte[] implicit(int tag, byte[]... parts) {
+  public static byte[] implicit(int tag, byte[]... parts) {
     return value(CONTEXT | CONSTRUCTED | tag, parts);
   }
 
   /** {@return bytes under a tag of their context instead of their own} */
-  static byte[] plain(int tag, byte[] bytes) {
+  public static byte[] plain(int tag, byte[] bytes) {
     return value(CONTEXT | tag, bytes);
   }
 
-  static byte[] integer(long v) {
+  /** {@return a number} */
+  public static byte[] integer(long v) {
     return value(INTEGER, BigInteger.valueOf(v).toByteArray());
   }
 
-  static byte[] yes() {
+  /** {@return TRUE} */
+  public static byte[] yes() {
     return value(BOOLEAN, new byte[] {(byte) 0xFF});
   }
 
-  static byte[] none() {
+  /** {@return NULL} */
+  public static byte[] none() {
     return value(NULL);
   }
 
-  static byte[] octets(byte[] bytes) {
+  /** {@return a string of bytes} */
+  public static byte[] octets(byte[] bytes) {
     return value(OCTET_STRING, bytes);
   }
 
   /** {@return a string of bits; the last byte's lowest {@code unused} ones are not in it} */
-  static byte[] bits(int unused, byte[] bytes) {
+  public static byte[] bits(int unused, byte[] bytes) {
     return value(BIT_STRING, new byte[] {(byte) unused}, bytes);
   }
 
-  static byte[] utf8(String s) {
+  /** {@return a text} */
+  public static byte[] utf8(String s) {
     return value(UTF8_STRING, s.getBytes(StandardCharsets.UTF_8));
   }
 
-  static byte[] printable(String s) {
+  /** {@return a text of PrintableString's letters, which the caller answers for} */
+  public static byte[] printable(String s) {
     return value(PRINTABLE_STRING, s.getBytes(StandardCharsets.US_ASCII));
   }
 
-  static byte[] ia5(String s) {
+  /** {@return a text in ASCII} */
+  public static byte[] ia5(String s) {
     return value(IA5_STRING, s.getBytes(StandardCharsets.US_ASCII));
   }
 
   /** {@return a time}, given as {@code YYMMDDhhmmssZ} */
-  static byte[] time(String s) {
+  public static byte[] time(String s) {
     return value(UTC_TIME, s.getBytes(StandardCharsets.US_ASCII));
   }
 
   /** {@return an object identifier}, given with dots */
-  static byte[] oid(String dotted) {
+  public static byte[] oid(String dotted) {
     String[] arcs = dotted.split("\\.");
     ByteArrayOutputStream out = new ByteArrayOutputStream();
     out.write(40 * Integer.parseInt(arcs[0]) + Integer.parseInt(arcs[1]));
