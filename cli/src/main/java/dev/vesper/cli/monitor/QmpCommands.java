@@ -1,6 +1,7 @@
 package dev.vesper.cli.monitor;
 
 import dev.vesper.machine.observe.Producer;
+import dev.vesper.machine.observe.format.JsonTree;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -168,7 +169,7 @@ final class QmpCommands {
     m.put("name", p.name());
     m.put("type", p.type().equals("array") ? "[any]" : p.type());
     if (p.optional()) {
-      m.put("default", JsonReader.NULL);
+      m.put("default", JsonTree.NULL);
     }
     return m;
   }

@@ -1,5 +1,6 @@
 package dev.vesper.cli.monitor;
 
+import dev.vesper.machine.observe.format.JsonTree;
 import java.io.IOException;
 import java.nio.ByteBuffer;
 import java.nio.channels.ReadableByteChannel;
@@ -34,7 +35,7 @@ final class QmpMonitor implements Front {
     greeting.put("capabilities", List.of());
     Consumer<Happening> events = h -> out.send(event(h) + END);
     try {
-      if (out.send(JsonWriter.of(Map.of("QMP", greeting)) + END)) {
+      if (out.send(JsonTree.text(Map.of("QMP", greeting)) + END)) {
         listen(in, out, events);
       }
     } finally {
@@ -81,7 +82,7 @@ final class QmpMonitor implements Front {
       if (text == null) {
         return "";
       }
-      value = JsonReader.parse(text);
+      value = parsed(text);
     } catch (JsonError e) {
       return error(new QmpError(String.valueOf(e.getMessage())), null);
     }
@@ -98,6 +99,15 @@ final class QmpMonitor implements Front {
       return asks.apply(() -> QmpMonitor.run(s, r, id));
     } catch (QmpError e) {
       return error(e, id);
+    }
+  }
+
+  /** {@return what a text says} */
+  static Object parsed(String text) throws JsonError {
+    try {
+      return JsonTree.strict(text);
+    } catch (IllegalArgumentException e) {
+      throw new JsonError("JSON parse error, " + e.getMessage());
     }
   }
 
@@ -180,7 +190,7 @@ final class QmpMonitor implements Front {
     if (id != null) {
       m.put("id", id);
     }
-    return JsonWriter.of(m);
+    return JsonTree.text(m);
   }
 
   private static String event(Happening h) {
@@ -193,6 +203,6 @@ final class QmpMonitor implements Front {
     if (!h.data().isEmpty()) {
       m.put("data", h.data());
     }
-    return JsonWriter.of(m);
+    return JsonTree.text(m);
   }
 }

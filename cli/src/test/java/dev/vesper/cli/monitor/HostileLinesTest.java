@@ -172,7 +172,7 @@ final class HostileLinesTest {
           String a = Objects.requireNonNull(q.take(s, f, b & 0xFF, h -> {}, Supplier::get));
           if (!a.isEmpty()) {
             answers++;
-            assertThat(JsonReader.parse(a)).isInstanceOf(Map.class);
+            assertThat(QmpMonitor.parsed(a)).isInstanceOf(Map.class);
           }
         }
       }
@@ -218,7 +218,7 @@ final class HostileLinesTest {
 
   private static boolean refused(String text) {
     try {
-      JsonReader.parse(text);
+      QmpMonitor.parsed(text);
       return false;
     } catch (JsonError e) {
       assertThat(e.getMessage()).startsWith("JSON parse error");

@@ -4,6 +4,7 @@ import dev.vesper.fixtures.fuzz.FuzzTarget;
 import dev.vesper.guest.FlatGuest;
 import dev.vesper.machine.Machine;
 import dev.vesper.machine.Until;
+import dev.vesper.machine.observe.format.JsonTree;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.SevMode;
 import java.nio.charset.StandardCharsets;
@@ -23,8 +24,10 @@ public final class MonitorTarget implements FuzzTarget {
   @Override
   public List<String> covers() {
     String own = "dev.vesper.cli.monitor.";
-    return Stream.of("Words", "Expression", "Dump", "JsonReader", "JsonFramer", "Commands", "Keys")
-        .map(n -> own + n)
+    return Stream.concat(
+            Stream.of("Words", "Expression", "Dump", "JsonFramer", "Commands", "Keys")
+                .map(n -> own + n),
+            Stream.of("dev.vesper.machine.observe.format.JsonTree"))
         .toList();
   }
 
@@ -62,7 +65,7 @@ public final class MonitorTarget implements FuzzTarget {
       try {
         String text = framer.take(b & 0xFF);
         if (text != null) {
-          JsonReader.parse(JsonWriter.of(JsonReader.parse(text)));
+          QmpMonitor.parsed(JsonTree.text(QmpMonitor.parsed(text)));
         }
       } catch (JsonError e) {
         continue;

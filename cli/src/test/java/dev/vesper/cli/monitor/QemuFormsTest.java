@@ -6,6 +6,7 @@ import dev.vesper.fixtures.Tools;
 import dev.vesper.guest.MultibootImage;
 import dev.vesper.machine.Machine;
 import dev.vesper.machine.Until;
+import dev.vesper.machine.observe.format.JsonTree;
 import dev.vesper.machine.spec.Hardware;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.SevMode;
@@ -193,9 +194,9 @@ final class QemuFormsTest {
 
   private static Map<?, ?> ask(SocketChannel c, BufferedReader in, Map<String, Object> request)
       throws Exception {
-    c.write(ByteBuffer.wrap((JsonWriter.of(request) + "\n").getBytes(StandardCharsets.UTF_8)));
+    c.write(ByteBuffer.wrap((JsonTree.text(request) + "\n").getBytes(StandardCharsets.UTF_8)));
     for (; ; ) {
-      Map<?, ?> m = (Map<?, ?>) JsonReader.parse(in.readLine());
+      Map<?, ?> m = (Map<?, ?>) JsonTree.strict(in.readLine());
       if (!m.containsKey("event")) {
         return m;
       }

@@ -1,5 +1,6 @@
 package dev.vesper.machine.observe.format;
 
+import java.math.BigDecimal;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -8,18 +9,32 @@ import java.util.function.BiConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Reads a JSON text into maps, lists, strings, booleans and longs; null and fractions, which our
- * writers do not write, are refused.
+ * JSON as maps, lists, strings, booleans and longs. {@link #parse} reads what our writers write:
+ * null and fractions are refused. {@link #strict} reads what anybody may say, to the letter.
  */
 public final class JsonTree {
+  /** A null, which no collection of ours has. */
+  public static final Object NULL =
+      new Object() {
+        @Override
+        public String toString() {
+          return "null";
+        }
+      };
+
   private static final int DEEPEST = 64;
 
   private final String text;
+
+  /** All JSON is taken, and nothing that is none (RFC 8259). */
+  private final boolean strict;
+
   private int at;
   private int depth;
 
-  private JsonTree(String text) {
+  private JsonTree(String text, boolean strict) {
     this.text = text;
+    this.strict = strict;
   }
 
   /**
@@ -28,13 +43,62 @@ public final class JsonTree {
    * @throws IllegalArgumentException if it is not JSON of this kind
    */
   public static Object parse(String text) {
-    JsonTree t = new JsonTree(text);
-    Object v = t.value();
-    t.space();
-    if (t.at != text.length()) {
-      throw t.wrong("the end");
+    return new JsonTree(text, false).all();
+  }
+
+  /**
+   * Reads a text to the letter (RFC 8259): with nulls, which are {@link #NULL}, and with numbers
+   * that are no longs, which are {@link BigDecimal}. Members that occur twice are refused.
+   *
+   * @throws IllegalArgumentException if it is not JSON
+   */
+  public static Object strict(String text) {
+    return new JsonTree(text, true).all();
+  }
+
+  private Object all() {
+    Object v = value();
+    space();
+    if (at != text.length()) {
+      throw wrong("the end");
     }
     return v;
+  }
+
+  /**
+   * {@return a text of one line: maps, collections, strings, booleans, numbers and {@link #NULL},
+   * with a blank behind each colon and comma, as QEMU has}
+   */
+  public static String text(Object v) {
+    StringBuilder b = new StringBuilder();
+    write(b, v);
+    return b.toString();
+  }
+
+  private static void write(StringBuilder b, Object v) {
+    switch (v) {
+      case String s -> b.append(Json.quote(s));
+      case Map<?, ?> m -> {
+        String gap = "{";
+        for (Map.Entry<?, ?> e : m.entrySet()) {
+          b.append(gap).append(Json.quote(String.valueOf(e.getKey()))).append(": ");
+          write(b, e.getValue());
+          gap = ", ";
+        }
+        b.append(m.isEmpty() ? "{}" : "}");
+      }
+      case Iterable<?> l -> {
+        String gap = "[";
+        for (Object e : l) {
+          b.append(gap);
+          write(b, e);
+          gap = ", ";
+        }
+        b.append(gap.equals("[") ? "[]" : "]");
+      }
+      // Numbers, booleans and null.
+      default -> b.append(v);
+    }
   }
 
   /**
@@ -43,7 +107,7 @@ public final class JsonTree {
    * @throws IllegalArgumentException if it is not JSON of this kind
    */
   static void members(String text, BiConsumer<String, Object> to) {
-    JsonTree t = new JsonTree(text);
+    JsonTree t = new JsonTree(text, false);
     t.members(to);
     t.space();
     if (t.at != text.length()) {
@@ -104,19 +168,68 @@ public final class JsonTree {
           case '{' -> members();
           case '[' -> elements();
           case '"' -> string();
-          case 't', 'f' -> word(c == 't' ? "true" : "false");
-          default -> number();
+          case 't', 'f' -> word(c == 't' ? "true" : "false").equals("true");
+          case 'n' -> {
+            if (!strict) {
+              throw wrong("a value");
+            }
+            word("null");
+            yield NULL;
+          }
+          default -> strict ? number(at) : number();
         };
     depth--;
     return v;
   }
 
-  private Boolean word(String w) {
+  private String word(String w) {
     if (!text.startsWith(w, at)) {
       throw wrong(w);
     }
     at += w.length();
-    return w.equals("true");
+    return w;
+  }
+
+  private boolean digits() {
+    int from = at;
+    while (at < text.length() && text.charAt(at) >= '0' && text.charAt(at) <= '9') {
+      at++;
+    }
+    return at > from;
+  }
+
+  private boolean skip(String any) {
+    boolean is = at < text.length() && any.indexOf(text.charAt(at)) >= 0;
+    at += is ? 1 : 0;
+    return is;
+  }
+
+  /** {@return any number that JSON has, which begins here} */
+  private Object number(int from) {
+    skip("-");
+    if (!skip("0") && !digits()) {
+      throw wrong("a value");
+    }
+    boolean fraction = skip(".");
+    if (fraction && !digits()) {
+      throw wrong("a digit");
+    }
+    boolean power = skip("eE");
+    if (power) {
+      skip("+-");
+      if (!digits()) {
+        throw wrong("a digit");
+      }
+    }
+    String n = text.substring(from, at);
+    try {
+      BigDecimal d = new BigDecimal(n);
+      return fraction || power || d.toBigInteger().bitLength() >= Long.SIZE
+          ? d
+          : (Object) Long.valueOf(n);
+    } catch (NumberFormatException e) {
+      throw wrong("a smaller number");
+    }
   }
 
   private Long number() {
@@ -133,7 +246,12 @@ public final class JsonTree {
 
   private Map<String, Object> members() {
     Map<String, Object> m = new LinkedHashMap<>();
-    members(m::put);
+    members(
+        (k, v) -> {
+          if (m.put(k, v) != null && strict) {
+            throw wrong("no member twice");
+          }
+        });
     return m;
   }
 
@@ -142,7 +260,7 @@ public final class JsonTree {
     for (boolean first = true; peek() != '}'; first = false) {
       if (!first) {
         expect(',');
-        space();
+        peek();
       }
       String key = string();
       expect(':');
@@ -157,6 +275,9 @@ public final class JsonTree {
     while (peek() != ']') {
       if (!l.isEmpty()) {
         expect(',');
+        if (strict && peek() == ']') {
+          throw wrong("a value");
+        }
       }
       l.add(value());
     }
@@ -169,6 +290,9 @@ public final class JsonTree {
     StringBuilder b = new StringBuilder();
     while (at < text.length() && text.charAt(at) != '"') {
       char c = text.charAt(at++);
+      if (strict && c < 0x20) {
+        throw wrong("an escape for a control character");
+      }
       b.append(c == '\\' ? escape() : c);
     }
     if (at == text.length()) {
@@ -194,13 +318,27 @@ public final class JsonTree {
           throw wrong("four digits");
         }
         at += 4;
-        try {
-          yield (char) Integer.parseInt(text, at - 4, at, 16);
-        } catch (NumberFormatException e) {
-          throw wrong("four digits");
-        }
+        yield hexadecimal(at - 4);
       }
-      default -> c;
+      case '"', '\\', '/' -> c;
+      default -> {
+        if (strict) {
+          throw wrong("an escape");
+        }
+        yield c;
+      }
     };
+  }
+
+  private char hexadecimal(int from) {
+    int v = 0;
+    for (int i = from; i < from + 4; i++) {
+      int d = text.charAt(i) < 0x80 ? Character.digit(text.charAt(i), 16) : -1;
+      if (d < 0) {
+        throw wrong("four digits");
+      }
+      v = v << 4 | d;
+    }
+    return (char) v;
   }
 }
