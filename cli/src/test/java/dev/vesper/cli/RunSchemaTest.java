@@ -23,7 +23,8 @@ final class RunSchemaTest {
   @CsvSource({
     "off, 'mov al, 3; mov dx, 0xf4; out dx, al', --exit-status=outcome",
     "es, 'ud2', --exit-status=guest",
-    "sev, 'L: jmp short L', --limit-insns=1000"
+    "sev, 'L: jmp short L', --limit-insns=1000",
+    "snp, 'L: jmp short L', --limit-insns=1000"
   })
   void itIsWhatTheSchemaSays(String mode, String code, String option) throws Exception {
     Path image = dir.resolve("guest");
