@@ -22,6 +22,7 @@ final class RecordedOptions {
           "-igvm",
           "--hostile",
           "--nvram",
+          "-loadvm",
           "-initrd",
           "--dh-cert-file",
           "--session-file",
@@ -74,6 +75,49 @@ final class RecordedOptions {
           "--success-status",
           "--exit-status");
 
+  /** Those of who looks on, and what is written: a replay's own. */
+  private static final Set<String> OBSERVERS =
+      Set.of(
+          "-serial",
+          "--screenshot",
+          "--share",
+          "-no-shutdown",
+          "-debugcon",
+          "--trace",
+          "--symbols",
+          "--check",
+          "--allow",
+          "--baseline",
+          "--write-baseline",
+          "--report",
+          "--page",
+          "--memory-map",
+          "--coverage",
+          "-d",
+          "-D",
+          "--break-on",
+          "--reverse",
+          "-monitor",
+          "-qmp",
+          "--monitor-files",
+          "--snapshot-out",
+          "--snapshot-at",
+          "-gdb",
+          "-s",
+          "-S",
+          "--record",
+          "--measure-only",
+          "--translator",
+          "--code-cache",
+          "--translate-after",
+          "--timeout",
+          "--silence",
+          "--memory-limit",
+          "--max-output",
+          "--sandbox",
+          "--json",
+          "-v");
+
   private static final Pattern FILE = Pattern.compile("(^|,)((?:rom)?file=)([^,]*)");
 
   private RecordedOptions() {}
@@ -83,12 +127,18 @@ final class RecordedOptions {
     return FILES.contains(name) || WITH_FILES.contains(name) || OTHERS.contains(name);
   }
 
+  /** {@return whether an option is of those who look on, by its first name} */
+  static boolean isOfThoseWhoLook(String name) {
+    return OBSERVERS.contains(name);
+  }
+
   /** {@return the words of a recording for what was said} */
   static List<String> words(Map<String, List<?>> given) {
     List<String> words = new ArrayList<>();
     given.forEach(
         (said, values) -> {
           String name = said.isEmpty() ? "-kernel" : said;
+          assert has(name) != isOfThoseWhoLook(name) : "is " + name + " the machine's?";
           if (has(name)) {
             values.forEach(v -> words.add(v.equals(true) ? name : name + "=" + v));
           }

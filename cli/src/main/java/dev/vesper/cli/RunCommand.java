@@ -372,7 +372,7 @@ final class RunCommand implements Options.Command {
               .intercepts(said.intercept.toArray(String[]::new))
               .hostFaults(said.hostFaults.toArray(String[]::new))
               .hostile(script)
-              .holdsLaunch(said.debug.isStanding())
+              .holdsLaunch(said.debug.isStanding() || replays)
               .ports(ports)
               .resets(said.guest.kvm() ? new Reboots(said.reboot) : ResetPolicy.END)
               .build();
@@ -497,9 +497,9 @@ final class RunCommand implements Options.Command {
     }
   }
 
-  /** {@return whether monitors can have states kept; a debugger goes back by itself} */
+  /** {@return whether monitors, that of a debugger too, can have states kept} */
   private boolean keepsStates() {
-    return said.monitor.isWanted() && !said.debug.isWanted() && !replays;
+    return (said.monitor.isWanted() || said.debug.isWanted()) && !replays;
   }
 
   /** {@return the run as monitors and debuggers have it} */

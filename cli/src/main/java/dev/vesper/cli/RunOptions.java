@@ -530,10 +530,6 @@ final class RunOptions {
     if (symbolFile != null) {
       all.add(symbolFile);
     }
-    Path snapshot = snapshots.load();
-    if (snapshot != null) {
-      all.add(snapshot);
-    }
     return all;
   }
 
@@ -552,6 +548,10 @@ final class RunOptions {
       }
     }
     drive.forEach(d -> all.add(UserError.of(() -> HardwareOptions.driveFile("-drive", d))));
+    Path snapshot = snapshots.load();
+    if (snapshot != null) {
+      all.add(snapshot);
+    }
     return all;
   }
 
@@ -635,7 +635,7 @@ final class RunOptions {
       throw new UserError("--record and --measure-only: nothing runs that could be recorded");
     }
     for (String d : drive) {
-      if (UserError.of(() -> HardwareOptions.driveIsWritten("-drive", d, snapshot))) {
+      if (UserError.of(() -> HardwareOptions.driveIsWritten("-drive", d, forgets()))) {
         throw new UserError(
             "--record: the guest may write to "
                 + HardwareOptions.driveFile("-drive", d)
@@ -643,7 +643,7 @@ final class RunOptions {
                 + " drive");
       }
     }
-    if (guest.nvram() != null && !snapshot) {
+    if (guest.nvram() != null && !forgets()) {
       throw new UserError(
           "--record: "
               + guest.nvram()

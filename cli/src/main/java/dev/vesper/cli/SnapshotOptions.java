@@ -87,9 +87,6 @@ final class SnapshotOptions {
                 + n);
       }
     }
-    if (load != null && said.record != null) {
-      throw new UserError("--record writes a run from its beginning on: leave -loadvm out");
-    }
     if (written == null) {
       return;
     }

@@ -282,9 +282,9 @@ final class ReplayCommandTest {
   @Test
   void newerAndForeignFilesAreRefused() throws IOException {
     byte[] newer = recorded.clone();
-    newer[8] = 2;
+    newer[8] = 3;
     assertRefused(replay(signed(newer)), "newer");
-    assertThat(replay(signed(newer)).err()).contains("is a recording of format 2");
+    assertThat(replay(signed(newer)).err()).contains("is a recording of format 3");
     assertThat(replay("#!/bin/sh\n".getBytes(StandardCharsets.US_ASCII)).err())
         .contains("is no recording");
     assertRefused(CommandResult.of("replay"), "no name");
@@ -307,58 +307,16 @@ final class ReplayCommandTest {
 
   @Test
   void eachOptionOfARunIsTheMachinesOrOfThoseWhoLookOn() {
-    List<String> observers =
-        List.of(
-            "",
-            "-serial",
-            "--screenshot",
-            "--share",
-            "-no-shutdown",
-            "-debugcon",
-            "--trace",
-            "--symbols",
-            "--check",
-            "--allow",
-            "--baseline",
-            "--write-baseline",
-            "--report",
-            "--page",
-            "--memory-map",
-            "--coverage",
-            "-d",
-            "-D",
-            "--break-on",
-            "--reverse",
-            "-monitor",
-            "-qmp",
-            "--monitor-files",
-            "--snapshot-out",
-            "--snapshot-at",
-            "-loadvm",
-            "-gdb",
-            "-s",
-            "-S",
-            "--record",
-            "--measure-only",
-            "--translator",
-            "--code-cache",
-            "--translate-after",
-            "--timeout",
-            "--silence",
-            "--memory-limit",
-            "--max-output",
-            "--sandbox",
-            "--json",
-            "-v");
     Options o = new RunCommand(null).options();
     assertThat(o.names().keySet())
         .allSatisfy(
             n -> {
               List<String> all = o.aliases(n);
               String first = all.isEmpty() ? n : all.get(0);
-              assertThat(RecordedOptions.has(first))
+              // What stands for itself is the image, or a replay's recording.
+              assertThat(RecordedOptions.has(first) || first.isEmpty())
                   .as(first)
-                  .isNotEqualTo(observers.contains(first));
+                  .isNotEqualTo(RecordedOptions.isOfThoseWhoLook(first));
             });
   }
 }

@@ -18,10 +18,12 @@ public final class Board {
   private static final int LAST_PORT = 0xFFFF;
 
   private final Hypervisor host;
+  private final Changes changes;
   private final int processors;
 
-  Board(Hypervisor host, int processors) {
+  Board(Hypervisor host, Changes changes, int processors) {
     this.host = host;
+    this.changes = changes;
     this.processors = processors;
   }
 
@@ -75,7 +77,7 @@ public final class Board {
    */
   public int readPort(int port, int bytes) {
     require(port, bytes);
-    return host.panel().readPort(port, bytes);
+    return changes.readPort(port, bytes);
   }
 
   /**
@@ -86,18 +88,18 @@ public final class Board {
    */
   public void writePort(int port, int bytes, int value) {
     require(port, bytes);
-    host.panel().writePort(port, bytes, value);
+    changes.writePort(port, bytes, value);
   }
 
   /** {@return whether there is a power button, which is pressed} */
   public boolean pressPowerButton() {
-    return host.panel().pressPowerButton();
+    return changes.pressPowerButton();
   }
 
   /** All vCPUs get a non-maskable interrupt. */
   public void nmi() {
     for (int i = 0; i < processors; i++) {
-      host.panel().nmi(i);
+      changes.nmi(i);
     }
   }
 
@@ -106,6 +108,6 @@ public final class Board {
    * resets that the guest asks for.
    */
   public void reset() {
-    host.panel().reset();
+    changes.reset();
   }
 }

@@ -6,19 +6,18 @@ import dev.vesper.machine.hostile.Watcher;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.Rmp;
 import java.util.Arrays;
-import java.util.function.Supplier;
 
 /** How a script has a machine break its own rules: see {@link Silicon}. */
 final class BrokenSilicon implements Silicon {
   private static final String RIP = "rip";
 
   private final Assembly parts;
-  private final Supplier<Observer> observer;
+  private final Changes changes;
   private final Watcher watcher;
 
-  BrokenSilicon(Assembly parts, Supplier<Observer> observer, Watcher watcher) {
+  BrokenSilicon(Assembly parts, Changes changes, Watcher watcher) {
     this.parts = parts;
-    this.observer = observer;
+    this.changes = changes;
     this.watcher = watcher;
   }
 
@@ -29,12 +28,11 @@ final class BrokenSilicon implements Silicon {
 
   @Override
   public void register(int vcpu, String name, long value) {
-    VcpuView v = observer.get().vcpu(vcpu);
     int number = Watcher.REGISTERS.indexOf(name);
     if (name.equals(RIP)) {
-      v.setRip(value);
+      changes.setRip(vcpu, value);
     } else if (number >= 0 && number < 16) {
-      v.setGpr(number, value);
+      changes.setGpr(vcpu, number, value);
     } else {
       throw new IllegalArgumentException("general registers and rip are set, not " + name);
     }

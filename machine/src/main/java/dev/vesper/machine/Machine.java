@@ -111,6 +111,7 @@ public final class Machine implements AutoCloseable {
   private final Assembly parts;
   private final LaunchSequence launch;
   private final IntConsumer consoleOut;
+  private final Changes changes;
   private final Observer observer;
   private final Stops stops;
   private final @Nullable ScriptRunner script;
@@ -167,7 +168,8 @@ public final class Machine implements AutoCloseable {
     consoleOut = spec.ports().console();
     parts = new Assembly(spec, this::console);
     symbols = parts.guest.symbols();
-    observer = new Observer(parts);
+    changes = new Changes(parts, this::launch, this::observer);
+    observer = new Observer(parts, changes);
     stops = new Stops(parts, this::symbols);
     Script s = spec.hostile();
     script = s == null ? null : follow(s);
@@ -176,7 +178,7 @@ public final class Machine implements AutoCloseable {
 
   private ScriptRunner follow(Script s) {
     Watcher watcher = new ScriptWatcher(parts, this::observer, stops);
-    Silicon silicon = new BrokenSilicon(parts, this::observer, watcher);
+    Silicon silicon = new BrokenSilicon(parts, changes, watcher);
     ScriptRunner r = new ScriptRunner(s, parts.host.program(), watcher, silicon, this::scriptFired);
     parts.host.loop().interruptAtCode(v -> r.reached(v, parts.cpus.get(v).codeAddress()));
     return r;
@@ -245,7 +247,7 @@ public final class Machine implements AutoCloseable {
    * @throws dev.vesper.machine.launch.CommandFailed if the secure processor refuses it
    */
   public void injectSecret(LaunchSecret packet, long address) {
-    launch.inject(packet, address);
+    changes.secret(packet, address);
   }
 
   /** {@return where firmware wants secrets, or -1 if there is none that says so} */
@@ -702,11 +704,25 @@ public final class Machine implements AutoCloseable {
     RunLoop.Halt run(boolean again);
   }
 
+  /** Runs a piece, and makes the changes that a recording has on its way. */
+  private RunLoop.Halt run(Piece piece, boolean again) {
+    long from = instructions();
+    RunLoop.Halt h = piece.run(again);
+    while (h == RunLoop.Halt.CHANGE) {
+      changes.again();
+      h = piece.run(again || instructions() > from);
+    }
+    return h;
+  }
+
   private RunLoop.Halt go(Until until, Piece piece) {
     requireWhole();
     stopped = false;
     if (ended != null || parts.host.outcome() != null) {
       return RunLoop.Halt.ENDED;
+    }
+    while (launch.isOpen() && inputs().isChangeDue(false)) {
+      changes.again();
     }
     launch.finish();
     stops.begin(until);
@@ -715,11 +731,11 @@ public final class Machine implements AutoCloseable {
     RunLoop.Halt h;
     try {
       stops.apply();
-      h = piece.run(false);
+      h = run(piece, false);
       while (h == RunLoop.Halt.EVENT && stops.waitsForNames()) {
         // Names that have just become known may be where to stop.
         stops.apply();
-        h = piece.run(true);
+        h = run(piece, true);
       }
     } catch (Unimplemented u) {
       ended = new Outcome(Outcome.DEFECT, "not implemented: " + u.getMessage());
@@ -842,7 +858,7 @@ public final class Machine implements AutoCloseable {
       case VCPU_INSTRUCTIONS -> new Stop.Stepped(observer.current().id());
       case CODE -> stops.breakpoint(observer.current());
       case DATA -> stops.watchpoint(observer.current());
-      case EVENT -> stops.event();
+      case EVENT, CHANGE -> stops.event();
       case REQUESTED -> new Stop.Requested();
     };
   }
@@ -1069,12 +1085,21 @@ public final class Machine implements AutoCloseable {
     return parts.host.inputs().log();
   }
 
+  private LaunchSequence launch() {
+    return launch;
+  }
+
   /**
-   * {@return whether a debugger may change registers and memory} A run that is written down, or is
-   * had again from that, is what its recording says.
+   * {@return whether a debugger may change registers and memory} A replay is what its recording
+   * says; a run that is recorded has changes written down, up to its end.
    */
   public boolean canBeChanged() {
-    return !inputs().isFixed();
+    return changes.lack() == null;
+  }
+
+  /** {@return in a line why the machine cannot be changed where it is, or null if it can} */
+  public @Nullable String lackOfChanges() {
+    return changes.lack();
   }
 
   /**
@@ -1173,7 +1198,7 @@ public final class Machine implements AutoCloseable {
 
   /** {@return the board, for whoever sits before it} */
   public Board board() {
-    return new Board(parts.host, parts.vcpus.size());
+    return new Board(parts.host, changes, parts.vcpus.size());
   }
 
   /** {@return the guest's policy in words, empty without SEV} */

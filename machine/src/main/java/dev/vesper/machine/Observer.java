@@ -17,9 +17,12 @@ public final class Observer {
   private final Assembly parts;
   private final List<VcpuView> vcpus;
 
-  Observer(Assembly parts) {
+  Observer(Assembly parts, Changes changes) {
     this.parts = parts;
-    vcpus = IntStream.range(0, parts.vcpus.size()).mapToObj(i -> new VcpuView(parts, i)).toList();
+    vcpus =
+        IntStream.range(0, parts.vcpus.size())
+            .mapToObj(i -> new VcpuView(parts, changes, i))
+            .toList();
   }
 
   /** {@return all vCPUs, the boot processor first} */

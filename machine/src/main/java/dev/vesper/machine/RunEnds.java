@@ -39,7 +39,7 @@ final class RunEnds {
         o.status(),
         o.reason(),
         value == null ? -1 : value,
-        standsInString(m, inTurn) ? "" : m.stateHash(),
+        standsInString(m.observer(), inTurn) ? "" : m.stateHash(),
         traceDigest);
   }
 
@@ -47,8 +47,8 @@ final class RunEnds {
    * A string instruction may stand anywhere in its work, of which counts say nothing: a replay
    * cannot stop at the same place.
    */
-  private static boolean standsInString(Machine m, boolean inTurn) {
-    return inTurn && m.observer().current().instruction().startsWith(REPEATED);
+  static boolean standsInString(Observer o, boolean inTurn) {
+    return inTurn && o.current().instruction().startsWith(REPEATED);
   }
 
   /** {@return the outcome that a replayed run has where somebody outside had ended it} */

@@ -2,7 +2,6 @@ package dev.vesper.machine;
 
 import dev.vesper.machine.assembly.Assembly;
 import dev.vesper.machine.cpu.Cpu;
-import dev.vesper.machine.cpu.CpuState;
 import dev.vesper.machine.cpu.fp.Num;
 import dev.vesper.machine.host.VcpuState;
 import dev.vesper.machine.memory.Page;
@@ -17,7 +16,6 @@ import java.io.ByteArrayOutputStream;
 import java.util.Arrays;
 import java.util.Map;
 import java.util.Objects;
-import java.util.function.Consumer;
 import java.util.function.Function;
 import java.util.function.Predicate;
 import java.util.stream.IntStream;
@@ -60,26 +58,18 @@ public final class VcpuView {
   /** GDTR or IDTR: address of the first byte and offset of the last one. */
   public record DescriptorTable(long base, int limit) {}
 
-  /** CF, PF, AF, ZF, SF and OF. */
-  private static final int STATUS = 0x8D5;
-
   private final Assembly parts;
+  private final Changes changes;
   private final int id;
 
-  VcpuView(Assembly parts, int id) {
+  VcpuView(Assembly parts, Changes changes, int id) {
     this.parts = parts;
+    this.changes = changes;
     this.id = id;
   }
 
   private <T> T look(Function<Cpu, T> f) {
     return GuestRegisters.look(parts.vcpus.get(id), f);
-  }
-
-  private void change(Consumer<Cpu> f) {
-    if (parts.host.inputs().log().isFixed()) {
-      throw new IllegalStateException("a run with a recording is not changed");
-    }
-    GuestRegisters.change(parts.vcpus.get(id), f);
   }
 
   /** {@return its number} */
@@ -414,21 +404,33 @@ public final class VcpuView {
    */
   public void write(long linear, byte[] bytes) {
     read(linear, bytes.length);
-    change(
+    look(
         c -> {
-          pieces(linear, bytes.length, (la, done, n) -> requireAsMapped(c, la));
-          pieces(
-              linear,
-              bytes.length,
-              (la, done, n) -> {
-                long gpa = c.translateQuietly(la);
-                parts.memory.poke(gpa, Arrays.copyOfRange(bytes, done, done + n), domain(c));
-              });
+          pieces(linear, bytes.length, (la, done, n) -> requireAsMapped(parts, c, la));
+          return c;
+        });
+    changes.memory(id, linear, bytes);
+  }
+
+  /** Writes bytes as the guest has their pages mapped; {@code Changes} alone may. */
+  static void poke(Assembly parts, Cpu c, long linear, byte[] bytes) {
+    pieces(linear, bytes.length, (la, done, n) -> requireAsMapped(parts, c, la));
+    pieces(
+        linear,
+        bytes.length,
+        (la, done, n) -> {
+          long gpa = c.translateQuietly(la);
+          parts.memory.poke(gpa, Arrays.copyOfRange(bytes, done, done + n), domain(c));
         });
   }
 
-  private void requireAsMapped(Cpu c, long la) {
-    int frame = (int) (c.translateQuietly(la) >>> 12);
+  private static void requireAsMapped(Assembly parts, Cpu c, long la) {
+    long gpa = c.translateQuietly(la);
+    if (gpa < 0 || !parts.memory.hostView().contains(gpa, 1)) {
+      throw new IndexOutOfBoundsException(
+          "linear address 0x" + Long.toHexString(la) + " is not mapped to memory");
+    }
+    int frame = (int) (gpa >>> 12);
     if (parts.memory.domain(frame) != domain(c)) {
       throw new IndexOutOfBoundsException(
           "the page at linear address 0x"
@@ -442,7 +444,7 @@ public final class VcpuView {
   /** Changes a general register. */
   public void setGpr(int number, long value) {
     Objects.checkIndex(number, Registers.COUNT);
-    change(c -> c.r[number] = value);
+    changes.gpr(id, number, value);
   }
 
   /**
@@ -455,16 +457,7 @@ public final class VcpuView {
   public void setZmm(int number, long[] words) {
     Objects.checkIndex(number, 32);
     Objects.checkFromToIndex(0, 8, words.length);
-    change(
-        c -> {
-          if (number >= 16) {
-            System.arraycopy(words, 0, c.zmm16, 8 * (number - 16), 8);
-            return;
-          }
-          System.arraycopy(words, 0, c.xmm, 2 * number, 2);
-          System.arraycopy(words, 2, c.ymmh, 2 * number, 2);
-          System.arraycopy(words, 4, c.zmmh, 4 * number, 4);
-        });
+    changes.zmm(id, number, words);
   }
 
   /**
@@ -475,17 +468,16 @@ public final class VcpuView {
    */
   public void setOpmask(int number, long value) {
     Objects.checkIndex(number, 8);
-    change(c -> c.k[number] = value);
+    changes.opmask(id, number, value);
   }
 
   /** Changes RIP, of which code that is not 64-bit has 32 bits. */
   public void setRip(long value) {
-    change(c -> c.rip = c.codeBits() == 64 ? value : value & 0xFFFF_FFFFL);
+    changes.rip(id, value);
   }
 
   /** Changes the status flags, DF and TF of RFLAGS; the others stay. */
   public void setRflags(long value) {
-    int mask = STATUS | CpuState.DF | CpuState.TF;
-    change(c -> c.setFlags(c.flags() & ~mask | (int) value & mask));
+    changes.rflags(id, value);
   }
 }

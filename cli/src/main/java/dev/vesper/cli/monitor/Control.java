@@ -426,8 +426,17 @@ public final class Control implements AutoCloseable {
     touched.merge(command, 1, Integer::sum);
   }
 
-  /** The same, and that what the machine did before does not lead to what it is now. */
-  void changes(String command) {
+  /**
+   * The same before it is done, and that what the machine did before does not lead to what it will
+   * be.
+   *
+   * @throws Refusal if the machine cannot be changed
+   */
+  void changes(String command) throws Refusal {
+    String lack = machine().lackOfChanges();
+    if (lack != null) {
+      throw new Refusal(lack);
+    }
     touches(command);
     changing = true;
   }

@@ -68,7 +68,8 @@ final class SecretCommands {
     return at;
   }
 
-  private static void inject(Control c, String header, String secret, long gpa) throws QmpError {
+  private static void inject(Control c, String header, String secret, long gpa)
+      throws QmpError, Refusal {
     Machine m = c.machine();
     if (m.spec().mode() == SevMode.OFF) {
       throw new QmpError("SEV not enabled for guest");
@@ -89,6 +90,7 @@ final class SecretCommands {
               + Long.toHexString(gpa)
               + " exceeded.");
     }
+    c.changes("sev-inject-launch-secret");
     try {
       m.injectSecret(new LaunchSecret(head, data), gpa);
     } catch (CommandFailed e) {
@@ -96,7 +98,6 @@ final class SecretCommands {
           "SEV: failed to inject secret ret=%d fw_error=%d '%s'"
               .formatted(FAILED, e.status().code(), words(e.status())));
     }
-    c.changes("sev-inject-launch-secret");
   }
 
   private static byte[] decoded(String base64, String failure) throws QmpError {

@@ -36,8 +36,9 @@ public final class InputLog implements OwnState {
    * @param consoleEnded whether nothing can come to COM1 any more
    * @param turns how many turns have ended
    * @param chain what all turns so far come to
+   * @param changes how often somebody has changed the machine
    */
-  public record Position(long point, boolean consoleEnded, long turns, long chain) {}
+  public record Position(long point, boolean consoleEnded, long turns, long chain, int changes) {}
 
   /** What was written, and in a replay what is to come; null if none of it is kept. */
   private final transient @Nullable List<InputRecord> kept;
@@ -45,6 +46,12 @@ public final class InputLog implements OwnState {
   private final transient @Nullable Consumer<InputRecord> sink;
   private final boolean goesLive;
   private final transient @Nullable RunEnd end;
+
+  /** What a recording has of changes, and how many of all there were. */
+  private final transient List<InputChange> changes;
+
+  private transient int changed;
+  private final transient @Nullable Consumer<InputChange> changeSink;
   private final transient TurnDigests digests;
   private transient LongSupplier clock = () -> 0;
   private transient long point;
@@ -60,22 +67,30 @@ public final class InputLog implements OwnState {
       @Nullable Consumer<InputRecord> sink,
       boolean goesLive,
       @Nullable RunEnd end,
-      TurnDigests digests) {
+      TurnDigests digests,
+      List<InputChange> changes,
+      @Nullable Consumer<InputChange> changeSink) {
     this.kept = kept;
     this.sink = sink;
     this.goesLive = goesLive;
     this.end = end;
     this.digests = digests;
+    this.changes = changes;
+    this.changeSink = changeSink;
+  }
+
+  private static InputLog kept(List<InputRecord> known) {
+    return new InputLog(known, null, true, null, TurnDigests.none(), List.of(), null);
   }
 
   /** {@return a log of which nothing is kept} */
   public static InputLog live() {
-    return new InputLog(null, null, true, null, TurnDigests.none());
+    return new InputLog(null, null, true, null, TurnDigests.none(), List.of(), null);
   }
 
   /** {@return a log that keeps what was given, so that it can be sought in} */
   public static InputLog kept() {
-    return new InputLog(new ArrayList<>(), null, true, null, TurnDigests.none());
+    return kept(new ArrayList<>());
   }
 
   /**
@@ -84,12 +99,14 @@ public final class InputLog implements OwnState {
    * @param to is told of each record before the machine is given it
    */
   public static InputLog recording(RecordingWriter to) {
-    return new InputLog(null, to::input, true, null, TurnDigests.recording(to));
+    return new InputLog(
+        null, to::input, true, null, TurnDigests.recording(to), List.of(), to::change);
   }
 
   /** {@return a log that gives what a recording has, and at its end ends the run} */
   public static InputLog replaying(Recording r) {
-    return new InputLog(r.inputs(), null, false, r.end(), TurnDigests.checking(r));
+    return new InputLog(
+        r.inputs(), null, false, r.end(), TurnDigests.checking(r), r.changes(), null);
   }
 
   /**
@@ -98,7 +115,7 @@ public final class InputLog implements OwnState {
    * @param known in the order of their points
    */
   public static InputLog continuing(List<InputRecord> known) {
-    return new InputLog(new ArrayList<>(known), null, true, null, TurnDigests.none());
+    return kept(new ArrayList<>(known));
   }
 
   /** Says how many instructions the machine that asks has executed. */
@@ -124,6 +141,11 @@ public final class InputLog implements OwnState {
   /** {@return whether the run is one that a recording has, or is to have} */
   public boolean isFixed() {
     return sink != null || !goesLive;
+  }
+
+  /** {@return whether what happens is written to a recording} */
+  public boolean isRecorded() {
+    return sink != null;
   }
 
   /** Counts a point at which nobody is asked. */
@@ -191,6 +213,77 @@ public final class InputLog implements OwnState {
     return consoleEnded;
   }
 
+  // ---- changes
+
+  /**
+   * Somebody is about to change the machine where it stands.
+   *
+   * @param inside whether a vCPU is in its turn
+   * @param registers what all of them come to before
+   * @param what is changed, in a form that its maker understands
+   */
+  public void change(boolean inside, long registers, byte[] what) {
+    changed++;
+    if (changeSink != null) {
+      changeSink.accept(new InputChange(point, clock.getAsLong(), inside, registers, what));
+    }
+  }
+
+  private @Nullable InputChange nextChange() {
+    return difference != null || changed >= changes.size() ? null : changes.get(changed);
+  }
+
+  /**
+   * {@return whether the replayed run was changed where the machine is now}
+   *
+   * @param inside whether a vCPU is in its turn
+   */
+  public boolean isChangeDue(boolean inside) {
+    InputChange c = nextChange();
+    if (c == null || point < c.point()) {
+      return false;
+    }
+    if (point == c.point() && c.inside() == inside && clock.getAsLong() == c.instructions()) {
+      return true;
+    }
+    if (point == c.point() && (inside || !c.inside()) && clock.getAsLong() < c.instructions()
+        || point == c.point() && inside && !c.inside()) {
+      return false;
+    }
+    differs(
+        "the recorded run was changed by somebody at instruction "
+            + c.instructions()
+            + ", where the replay has not been");
+    return false;
+  }
+
+  /**
+   * {@return the count of instructions at which a replayed run was changed in the turn that has
+   * begun, or {@link Long#MAX_VALUE}}
+   */
+  public long changesInTurn() {
+    InputChange c = nextChange();
+    return c != null && c.inside() && c.point() == point ? c.instructions() : Long.MAX_VALUE;
+  }
+
+  /**
+   * {@return the change that is due, which is no longer}
+   *
+   * @param registers what all of them come to; null is returned if they are not the recording's
+   */
+  public byte @Nullable [] takeChange(long registers) {
+    InputChange c = nextChange();
+    if (c == null) {
+      return null;
+    }
+    if (c.registers() != registers) {
+      differs("registers are not those of the recording, where somebody has changed the machine");
+      return null;
+    }
+    changed++;
+    return c.what();
+  }
+
   // ---- ends and differences
 
   /**
@@ -251,7 +344,7 @@ public final class InputLog implements OwnState {
 
   /** {@return where it is} */
   public Position position() {
-    return new Position(point, consoleEnded, digests.turns(), digests.chain());
+    return new Position(point, consoleEnded, digests.turns(), digests.chain(), changed);
   }
 
   /**
@@ -289,21 +382,28 @@ public final class InputLog implements OwnState {
   /** {@return where it is, as numbers} */
   @Override
   public Object ownState() {
-    return new long[] {point, consoleEnded ? 1 : 0, digests.turns(), digests.chain()};
+    return new long[] {point, consoleEnded ? 1 : 0, digests.turns(), digests.chain(), changed};
   }
 
   @Override
   public void ownState(Object state) {
     long[] s = (long[]) state;
-    go(new Position(s[0], s[1] != 0, s[2], s[3]));
+    go(new Position(s[0], s[1] != 0, s[2], s[3], s.length > 4 ? (int) s[4] : 0));
   }
 
   private void go(Position p) {
     List<InputRecord> all = kept == null ? List.of() : kept;
+    // A recording begins where its first machine does, which may be in a snapshot of another run.
+    boolean begins = isFixed() && point == 0 && p.point() > 0;
     point = p.point();
     consoleEnded = p.consoleEnded();
     difference = null;
-    digests.seek(p.turns(), p.chain());
+    if (begins) {
+      digests.beginAt(p.turns(), p.chain());
+    } else {
+      digests.seek(p.turns(), p.chain());
+    }
+    changed = begins ? 0 : p.changes();
     next = 0;
     while (next < all.size() && all.get(next).point() <= point) {
       next++;

@@ -9,10 +9,16 @@ import java.util.List;
  * @param inputs what was given, in the order of their points
  * @param turnDigests 16 bits for each turn, the low byte first, from the first turn on
  * @param looks at registers, in order
+ * @param changes of the machine from outside, in order
  * @param end how the run ended; {@link RunEnd.Cause#CUT} if it does not say
  */
 public record Recording(
-    String header, List<InputRecord> inputs, byte[] turnDigests, List<Look> looks, RunEnd end) {
+    String header,
+    List<InputRecord> inputs,
+    byte[] turnDigests,
+    List<Look> looks,
+    List<InputChange> changes,
+    RunEnd end) {
 
   /**
    * A look at registers.

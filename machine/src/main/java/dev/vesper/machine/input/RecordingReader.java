@@ -15,6 +15,9 @@ public final class RecordingReader {
   /** Longest record, in bytes: that of an answer, or of turns. */
   private static final int LONGEST = InputRecord.MOST_BYTES + 64;
 
+  /** The first version had no changes. */
+  private static final int OLDEST = 1;
+
   private static final int SUM = 4;
   private static final int HASH = 32;
 
@@ -24,6 +27,7 @@ public final class RecordingReader {
   private final List<InputRecord> inputs = new ArrayList<>();
   private final ByteArrayOutputStream turns = new ByteArrayOutputStream();
   private final List<Recording.Look> looks = new ArrayList<>();
+  private final List<InputChange> changes = new ArrayList<>();
   private int summed;
   private long point;
   private long instructions;
@@ -61,7 +65,13 @@ public final class RecordingReader {
     if (e == null) {
       e = RunEnd.cut(inputs.isEmpty() ? null : inputs.getLast(), point, instructions);
     }
-    return new Recording(header, List.copyOf(inputs), turns.toByteArray(), List.copyOf(looks), e);
+    return new Recording(
+        header,
+        List.copyOf(inputs),
+        turns.toByteArray(),
+        List.copyOf(looks),
+        List.copyOf(changes),
+        e);
   }
 
   private String header() {
@@ -80,7 +90,7 @@ public final class RecordingReader {
     }
     in.skip(magic.length);
     long version = in.u32();
-    if (version != RecordingWriter.VERSION) {
+    if (version < OLDEST || version > RecordingWriter.VERSION) {
       throw new IllegalArgumentException(
           "is a recording of format "
               + version
@@ -163,6 +173,13 @@ public final class RecordingReader {
       case RecordingWriter.LOOK -> {
         place(b);
         looks.add(new Recording.Look(point, instructions, b.u64()));
+      }
+      case RecordingWriter.CHANGE -> {
+        place(b);
+        boolean inside = b.u8() != 0;
+        long registers = b.u64();
+        byte[] what = b.next(b.left()).toArray();
+        changes.add(new InputChange(point, instructions, inside, registers, what));
       }
       case RecordingWriter.END -> end = end(b);
       default -> throw new Damaged("there is no record of kind " + kind + ", as at byte " + start);

@@ -23,7 +23,7 @@ public final class RecordingWriter {
   static final String MAGIC = "VESPERRC";
 
   /** The version of the format: more than it only what a reader of it may leave out is not. */
-  public static final int VERSION = 1;
+  public static final int VERSION = 2;
 
   /** The longest header, in bytes. */
   public static final int LONGEST_HEADER = 1 << 20;
@@ -31,6 +31,7 @@ public final class RecordingWriter {
   static final int TURNS = 16;
   static final int LOOK = 17;
   static final int END = 18;
+  static final int CHANGE = 19;
 
   private final OutputStream out;
   private final CRC32C sum = new CRC32C();
@@ -111,6 +112,15 @@ public final class RecordingWriter {
     ByteArrayOutputStream b = place(r.point(), r.instructions());
     b.writeBytes(r.bytes());
     record(r.source().code(), b);
+  }
+
+  void change(InputChange c) {
+    assert c.what().length <= InputRecord.MOST_BYTES : "a change is longer than any may be";
+    ByteArrayOutputStream b = place(c.point(), c.instructions());
+    b.write(c.inside() ? 1 : 0);
+    number(b, c.registers(), 8);
+    b.writeBytes(c.what());
+    record(CHANGE, b);
   }
 
   void turns(long first, byte[] digests, int length) {

@@ -22,6 +22,10 @@ public final class TurnDigests {
   private final byte[] unwritten = new byte[2 * AT_ONCE];
   private int waiting;
   private long turns;
+
+  /** Turns of the run whose snapshot this one has begun with. */
+  private long before;
+
   private long chain;
   private long due;
   private int look;
@@ -68,7 +72,7 @@ public final class TurnDigests {
     turns++;
     Recording r = recorded;
     if (r != null) {
-      int expected = r.turn(turns - 1);
+      int expected = r.turn(turns - 1 - before);
       return expected < 0 || expected == ((int) chain & 0xFFFF);
     }
     if (writer != null) {
@@ -84,7 +88,7 @@ public final class TurnDigests {
   /** Writes the turns that have not been written. */
   void flush() {
     if (writer != null && waiting > 0) {
-      writer.turns(turns - waiting, unwritten, 2 * waiting);
+      writer.turns(turns - waiting - before, unwritten, 2 * waiting);
       waiting = 0;
     }
   }
@@ -114,6 +118,12 @@ public final class TurnDigests {
       writer.look(new Recording.Look(point, instructions, registers));
     }
     return true;
+  }
+
+  /** A run begins with a snapshot of one that has had turns already. */
+  void beginAt(long turn, long sum) {
+    before = turn;
+    seek(turn, sum);
   }
 
   void seek(long turn, long sum) {

@@ -355,7 +355,7 @@ public final class Hypervisor {
   }
 
   /** {@return what all vCPUs and their registers come to} It takes a hash of each save area. */
-  long registers() {
+  public long registers() {
     try {
       MessageDigest d = MessageDigest.getInstance("SHA-256");
       cpus.forEach(c -> c.digest(d));

@@ -4,6 +4,7 @@ import dev.vesper.ghcb.ExitCode;
 import dev.vesper.machine.device.AcpiPm;
 import dev.vesper.machine.device.Timed;
 import dev.vesper.machine.device.net.Network;
+import dev.vesper.machine.input.InputLog;
 import dev.vesper.machine.input.RunEnd;
 import dev.vesper.machine.observe.Pause;
 import dev.vesper.machine.sev.LaunchState;
@@ -67,7 +68,9 @@ public final class RunLoop {
     /** {@link #stop} was called. */
     REQUESTED,
     /** A replayed run has come to where somebody outside had ended it. */
-    RECORDED
+    RECORDED,
+    /** A replayed run has come to where somebody outside had changed it. */
+    CHANGE
   }
 
   /**
@@ -194,6 +197,11 @@ public final class RunLoop {
     return paused != null || leftTurn;
   }
 
+  /** {@return whether a vCPU has paused in its turn} */
+  public boolean isInside() {
+    return paused != null;
+  }
+
   /** {@return the vCPU whose turn it is or was} */
   public int current() {
     return host.current.id;
@@ -284,6 +292,9 @@ public final class RunLoop {
         if (host.outcome() != null) {
           return Halt.ENDED;
         }
+        if (host.inputs.log().isChangeDue(false)) {
+          return Halt.CHANGE;
+        }
         if (host.inputs.endsHere(false) != null) {
           return Halt.RECORDED;
         }
@@ -335,6 +346,9 @@ public final class RunLoop {
       if (exited) {
         end(v);
         continue;
+      }
+      if (host.inputs.log().isChangeDue(true)) {
+        return Halt.CHANGE;
       }
       RunEnd recorded = host.inputs.endsHere(true);
       Halt why = recorded != null ? Halt.RECORDED : why(v);
@@ -418,7 +432,8 @@ public final class RunLoop {
 
   /** Says where in its turn a vCPU reaches the goal. */
   private void pauseInTurn(HostVcpu v) {
-    long end = host.inputs.log().endsInTurn();
+    InputLog log = host.inputs.log();
+    long end = Math.min(log.endsInTurn(), log.changesInTurn());
     if (goal == Goal.END && end == Long.MAX_VALUE) {
       v.cpu.pauseAt(Long.MAX_VALUE);
       return;
