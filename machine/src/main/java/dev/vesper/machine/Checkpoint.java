@@ -39,6 +39,14 @@ public final class Checkpoint implements AutoCloseable {
     return kept.bytes();
   }
 
+  /**
+   * {@return whether the machine can be taken back to it: it was not let go, and the machine was
+   * not taken back to before it}
+   */
+  public boolean isThere() {
+    return kept.isThere();
+  }
+
   boolean isOf(Machine m) {
     return machine == m;
   }

@@ -16,6 +16,11 @@ final class Monitor {
       host-view on|off      have gdb read memory as the host sees it, as view host|guest does
       """;
 
+  /** A debugger believes what it has read until the guest goes on, and cannot be told otherwise. */
+  private static final String OLD =
+      "what gdb has read is old: 'maintenance flush register-cache' and 'maintenance flush dcache'"
+          + " have it read again\n";
+
   /** Characters in a packet, which has two digits for each byte of them. */
   private static final int MOST_AT_ONCE = 8192;
 
@@ -71,6 +76,9 @@ final class Monitor {
         session.cpu(v.id());
         String said = session.run(line);
         control.concludeChange();
+        if (words[0].equals("loadvm") && said.isEmpty()) {
+          out.accept(OLD);
+        }
         for (int at = 0; at < said.length(); at += MOST_AT_ONCE) {
           out.accept(said.substring(at, Math.min(said.length(), at + MOST_AT_ONCE)));
         }

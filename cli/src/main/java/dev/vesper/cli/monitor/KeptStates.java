@@ -11,7 +11,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * States in memory, for as long as the run lasts. One that is gone back to becomes the last one: a
- * machine keeps what changes behind a state, so that those behind it go with what they were made of.
+ * machine keeps what changes behind a state, so that those behind it go with what they were made
+ * of.
  */
 public final class KeptStates implements Snapshots {
   /** More than anybody takes by hand, so that a stranger's take no memory without end. */
@@ -34,16 +35,12 @@ public final class KeptStates implements Snapshots {
 
   @Override
   public List<Entry> list() {
+    forgetLost();
     return states.stream()
         .map(
             s ->
                 new Entry(
-                    s.id,
-                    s.name,
-                    s.at.bytes(),
-                    s.date,
-                    s.at.virtualTime(),
-                    s.at.instructions()))
+                    s.id, s.name, s.at.bytes(), s.date, s.at.virtualTime(), s.at.instructions()))
         .toList();
   }
 
@@ -53,7 +50,9 @@ public final class KeptStates implements Snapshots {
     if (!m.canGoBack()) {
       throw new Failed("what this run is given is written to a recording, and kept nowhere else");
     }
-    forgetOthers(m);
+    forgetLost();
+    // Those of a machine that another one has followed are of no use.
+    states.removeIf(s -> s.of != m);
     State same = named(name);
     if (same == null && states.size() == MOST) {
       throw new Failed("there are " + MOST + " snapshots already: delvm takes one away");
@@ -67,6 +66,7 @@ public final class KeptStates implements Snapshots {
 
   @Override
   public void load(String name) throws Failed {
+    forgetLost();
     State s = find(name);
     Machine m = machine.get();
     if (s.of != m) {
@@ -87,9 +87,9 @@ public final class KeptStates implements Snapshots {
     states.remove(s);
   }
 
-  /** States of a machine that another one has followed are of no use. */
-  private void forgetOthers(Machine m) {
-    states.removeIf(s -> s.of != m);
+  /** A debugger may have taken the machine back to before a state, which then is no more. */
+  private void forgetLost() {
+    states.removeIf(s -> !s.at.isThere());
   }
 
   private @Nullable State named(String name) {

@@ -18,7 +18,7 @@ final class SnapshotCommands {
                       (s, tag) -> {
                         c.control().requireLife();
                         s.load(tag);
-                        c.control().touches("loadvm");
+                        c.control().changes("loadvm");
                       })),
           Command.of(
               "delvm",

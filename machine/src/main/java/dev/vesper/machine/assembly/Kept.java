@@ -59,6 +59,11 @@ public final class Kept {
     StateReader.read(state, roots);
   }
 
+  /** {@return whether the machine can be had be as it was} */
+  public boolean isThere() {
+    return memory.has(moment);
+  }
+
   /** Lets the moment go, which then costs nothing. */
   public void forget() {
     memory.forget(moment);

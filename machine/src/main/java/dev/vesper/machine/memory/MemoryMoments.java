@@ -50,6 +50,11 @@ public final class MemoryMoments {
     this.memory = memory;
   }
 
+  /** {@return whether memory can be taken back to a moment} */
+  public boolean has(Moment m) {
+    return all.contains(m);
+  }
+
   /** {@return the present as a moment that memory can be taken back to} */
   public Moment mark() {
     Moment m = new Moment();
