@@ -380,7 +380,8 @@ final class RunCommand implements Options.Command {
       whole = heardBefore == null ? whole : whole.toBuilder().inputs(heardBefore).build();
       if (said.snapshots.out() != null) {
         snapshotRun =
-            new SnapshotRun(said.snapshots, outputs, ending, () -> time.ended(Outcome.LIMIT));
+            new SnapshotRun(
+                said.snapshots, recorder != null, outputs, ending, () -> time.ended(Outcome.LIMIT));
       }
       Machine first = begin(whole, names, ending);
       if (said.verbose) {

@@ -91,6 +91,10 @@ final class SnapshotOptions {
       return;
     }
     UserFiles.requireFolder(written);
+    if (said.record != null && !isPlaced()) {
+      throw new UserError(
+          "--snapshot-out in a run that is recorded has a place: add --snapshot-at N|SYMBOL");
+    }
     if (said.debug.isWanted()) {
       throw new UserError("--snapshot-out is for a run without a debugger; leave -gdb, -s out");
     }

@@ -26,7 +26,12 @@ final class SnapshotRun {
 
   private boolean written;
 
-  SnapshotRun(SnapshotOptions said, Outputs outputs, Ending ending, Runnable over) {
+  /** A replay has the machine's limits from the beginning on, and so has what it replays. */
+  private final boolean recorded;
+
+  SnapshotRun(
+      SnapshotOptions said, boolean recorded, Outputs outputs, Ending ending, Runnable over) {
+    this.recorded = recorded;
     this.said = said;
     this.outputs = outputs;
     this.ending = ending;
@@ -47,6 +52,9 @@ final class SnapshotRun {
   Outcome run(
       Machine m, long instructions, long end, Supplier<@Nullable Outcome> why, Runnable between) {
     boolean placed = said.isPlaced();
+    if (recorded) {
+      m.limit(instructions, end);
+    }
     for (; ; ) {
       if (placed && written) {
         m.limit(instructions, end);
@@ -58,7 +66,7 @@ final class SnapshotRun {
         continue;
       }
       // Not the machine's own limits yet: where they are met a trace has its end.
-      Until limits = limits(instructions, end);
+      Until limits = recorded ? Until.end() : limits(instructions, end);
       switch (m.run(placed ? limits.or(said.place()) : limits)) {
         case Stop.Ended e -> {
           sayNone(e.outcome());

@@ -643,11 +643,14 @@ public final class Machine implements AutoCloseable {
 
   /**
    * {@return whether there can be a {@link Timeline}: what the machine is given from outside can be
-   * given to it again, because nobody is there or its inputs are kept}
+   * given to it again, because nobody is there or its inputs are kept} A recording has one future:
+   * a run that is recorded does not go back.
    */
   public boolean canGoBack() {
     return inputs().isKept()
-        || spec.ports().input().closed() && spec.hardware().networks().isEmpty();
+        || !inputs().isRecorded()
+            && spec.ports().input().closed()
+            && spec.hardware().networks().isEmpty();
   }
 
   /**

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.vesper.guest.FlatGuest;
 import dev.vesper.machine.Machine;
 import dev.vesper.machine.Stop;
+import dev.vesper.machine.Timeline;
 import dev.vesper.machine.Until;
 import dev.vesper.machine.spec.Hardware;
 import dev.vesper.machine.spec.MachineSpec;
@@ -137,6 +138,40 @@ final class CommandsTest {
       assertThat(s.run("delvm one")).isEmpty();
       assertThat(s.run("info snapshots")).isEqualTo("There is no snapshot available.\n");
       assertThat(c.touched()).containsOnlyKeys("loadvm");
+    }
+  }
+
+  /** A debugger goes back by itself: states behind where it has gone are no more. */
+  @Test
+  void statesAreLostWithThePastThatTheyWereOf() throws Exception {
+    try (Machine m = machine(SevMode.OFF, "L: inc rbx\njmp L")) {
+      Control c = Control.of(m);
+      c.keepStates();
+      List<String> told = new ArrayList<>();
+      c.onChange(() -> told.add("changed"));
+      Session s = new Session(c);
+      try (Timeline t = new Timeline(m)) {
+        t.run(Until.instructions(1_000));
+        assertThat(s.run("savevm one")).isEmpty();
+        t.run(Until.instructions(2_000));
+        assertThat(s.run("savevm two")).isEmpty();
+        t.run(Until.instructions(3_000));
+        assertThat(t.seek(1_500)).isNull();
+        assertThat(s.run("info snapshots")).isEqualTo("There is no snapshot available.\n");
+        assertThat(s.run("loadvm two")).isEqualTo("Error: Snapshot 'two' does not exist\n");
+        assertThat(s.run("savevm three")).isEmpty();
+        t.run(Until.instructions(3_000));
+        assertThat(s.run("loadvm three")).isEmpty();
+        assertThat(m.instructions()).isEqualTo(1_500);
+        c.concludeChange();
+        c.concludeChange();
+        assertThat(told).containsExactly("changed");
+        t.changed();
+        t.run(Until.instructions(4_000));
+        assertThat(t.seek(1_700)).isNull();
+        assertThat(t.begin()).isEqualTo(1_500);
+        assertThat(s.run("info snapshots")).contains("three");
+      }
     }
   }
 
