@@ -83,6 +83,12 @@ final class SnapshotRun {
         }
         case Stop.Limit l when placed && m.instructions() == said.count() -> write(m);
         case Stop.Breakpoint b -> write(m);
+        case Stop.Limit l when recorded -> {
+          // The machine's own, with which a trace has its end.
+          Outcome o = limit(l, instructions);
+          sayNone(o);
+          return o;
+        }
         default -> {
           if (!placed) {
             over.run();
@@ -95,6 +101,14 @@ final class SnapshotRun {
         }
       }
     }
+  }
+
+  private static Outcome limit(Stop.Limit l, long instructions) {
+    return new Outcome(
+        Outcome.LIMIT,
+        l.measure() == Stop.Measure.INSTRUCTIONS
+            ? "instruction limit of " + instructions + " reached"
+            : "time limit reached");
   }
 
   private static Until limits(long instructions, long end) {

@@ -145,5 +145,17 @@ final class RecordedChangesTest {
     assertThat(dir.resolve("s")).isRegularFile();
     CommandResult again = run("replay", file("r"));
     assertThat(again.err()).contains(SAME + " after 1000000 instructions");
+    // A place that the run does not come to.
+    List<String> early = new ArrayList<>(List.of("--snapshot-out", file("t")));
+    early.addAll(List.of("--snapshot-at", "nowhere", "--limit-insns", "1M"));
+    early.addAll(List.of("--record", file("r"), "--trace", file("t.jsonl")));
+    CommandResult tooShort = run("run", early.toArray(String[]::new));
+    assertThat(tooShort.err()).contains("there is no snapshot");
+    assertThat(dir.resolve("t.jsonl")).content().containsOnlyOnce("\"kind\":\"end\"");
+    again = run("replay", file("r"), "--trace", file("u.jsonl"));
+    assertThat(again.err()).contains(SAME + " after 1000000 instructions");
+    CommandResult refused = run("run", "--snapshot-out", file("t"), "--record", file("r"));
+    assertThat(refused.status()).isEqualTo(2);
+    assertThat(refused.err()).contains("add --snapshot-at N|SYMBOL");
   }
 }
