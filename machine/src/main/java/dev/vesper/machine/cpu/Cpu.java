@@ -4,6 +4,7 @@ import dev.vesper.ghcb.ExitCode;
 import dev.vesper.machine.memory.ExternalBus;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PhysicalMemory;
+import dev.vesper.machine.memory.RawMemory;
 import dev.vesper.machine.memory.Rmp;
 import dev.vesper.machine.observe.Pause;
 import dev.vesper.machine.observe.RmpAccess;
@@ -89,9 +90,6 @@ public final class Cpu extends ControlRegisters {
   /** Counts where control goes, or null. Whoever looks on has it: it is no state of the guest's. */
   private transient @Nullable EdgeMap edges;
 
-  /** Where control came to last, as the map has it. */
-  private transient int edgeFrom;
-
   /** Makes and runs native code, or null. */
   private transient @Nullable NativeTier natives;
 
@@ -168,31 +166,49 @@ public final class Cpu extends ControlRegisters {
    */
   public void cover(@Nullable EdgeMap map) {
     edges = map;
-    edgeFrom = 0;
+    edgeFrom(0);
+    if (map == null) {
+      RawMemory.put64(nativeState() + NativeState.EDGE_MAP, 0);
+    } else {
+      map.handTo(nativeState());
+    }
+    tellTier();
+  }
+
+  /** {@return whether edges are counted} */
+  public boolean covers() {
+    return edges != null;
+  }
+
+  private void tellTier() {
+    NativeTier tier = natives;
+    if (tier != null) {
+      tier.cover(edges != null);
+    }
   }
 
   /** {@return the place that the next edge comes from, for {@link #edgeFrom(int)}; 0 for none} */
   public int edgeFrom() {
-    return edgeFrom;
+    return (int) RawMemory.get64(nativeState() + NativeState.EDGE_FROM);
   }
 
   /** Sets what {@link #edgeFrom()} has returned. */
   public void edgeFrom(int place) {
-    edgeFrom = place;
+    RawMemory.put64(nativeState() + NativeState.EDGE_FROM, place);
   }
 
   /** An instruction is done. */
   private void retired(Op op) {
     if (edges != null && op.valid && EdgeMap.transfers(op.insn)) {
-      wentOn();
+      wentTo(rip);
     }
   }
 
-  /** Control was transferred to RIP. */
-  private void wentOn() {
+  /** Counts an edge, if any are counted: control was transferred. */
+  public void wentTo(long toRip) {
     EdgeMap m = edges;
     if (m != null) {
-      edgeFrom = m.count(edgeFrom, codeLinear(rip));
+      m.count(nativeState(), codeLinear(toRip));
     }
   }
 
@@ -205,6 +221,7 @@ public final class Cpu extends ControlRegisters {
   /** Has blocks executed by native code from now on, or no more with null. */
   public void runNatively(@Nullable NativeTier tier) {
     natives = tier;
+    tellTier();
     linkFrom = null;
     forgetJumps(true);
   }
@@ -229,7 +246,7 @@ public final class Cpu extends ControlRegisters {
 
   @Override
   protected void delivered(int type) {
-    wentOn();
+    wentTo(rip);
     if (counting != null) {
       counting.delivered(type == INTERRUPT, cpl == 3);
     }
@@ -545,8 +562,7 @@ public final class Cpu extends ControlRegisters {
   private boolean goOn(long deadline) {
     Block from = null;
     Block last = null;
-    NativeTier tier =
-        natives != null && edges == null && natives.admits(nativeState()) ? natives : null;
+    NativeTier tier = natives != null && natives.admits(nativeState()) ? natives : null;
     for (int turn = 0; turn < TURNS; turn++) {
       assert cachesFollowState() : "a change of mode was not told";
       if (stopped) {
@@ -614,14 +630,18 @@ public final class Cpu extends ControlRegisters {
         }
       }
       int i = 0;
-      Region region = edges == null ? b.region : null;
+      Region region = b.region;
+      if (region != null && region.covers() != covers()) {
+        hot.forget(b);
+        region = null;
+      }
       if (region == null) {
         if (++b.count >= b.look) {
           if (b.look == Block.PAUSES) {
             if (pausesHere()) {
               return false;
             }
-          } else if (edges == null && (tier == null || !runsNatively(b.mode))) {
+          } else if (tier == null || !runsNatively(b.mode)) {
             hot.look(b);
             continue;
           }
@@ -938,6 +958,8 @@ public final class Cpu extends ControlRegisters {
         icount += i;
         if (!b.transfers) {
           rip = r[PAGE] + ops[i - 1].next & ripMask();
+        } else {
+          retired(ops[i - 1]);
         }
         return true;
       }

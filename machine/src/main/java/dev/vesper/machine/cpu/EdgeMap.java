@@ -23,8 +23,11 @@ public final class EdgeMap {
   /** A counter stays there: code that was executed often is not to look as if it never was. */
   public static final int MOST = 0xFF;
 
-  /** Three times nine, as addresses are scaled: places that are neighbours are to be far apart. */
-  static final int SPREAD = 9 * 9 * 9;
+  /** Thrice by nine, as addresses are scaled: places that are neighbours are to be far apart. */
+  private static final int SPREAD = 9 * 9 * 9;
+
+  /** How far an address is moved to the right, so that its upper bits count too. */
+  public static final int UPPER = 16;
 
   /**
    * How far the hash of the place before is moved to the right. Two places in either order, and two
@@ -46,26 +49,29 @@ public final class EdgeMap {
   }
 
   /** {@return what a place's linear address adds to an index} */
-  static int hash(long linear) {
-    return SPREAD * (int) (linear + (linear >>> 16));
+  private static int hash(long linear) {
+    return SPREAD * (int) (linear + (linear >>> UPPER));
   }
 
-  /**
-   * Counts an edge.
-   *
-   * @param before {@link #hash} of the place that it comes from, moved by {@link #BEFORE}
-   * @return the same of the place that it goes to
-   */
-  int count(int before, long linear) {
+  /** Counts an edge to a place, from the one that a processor's state block has. */
+  void count(long state, long linear) {
     int h = hash(linear);
-    long counter = at + (h + before & SIZE - 1);
+    long counter = at + (h + (int) RawMemory.get64(state + NativeState.EDGE_FROM) & SIZE - 1);
     int n = RawMemory.get8(counter);
     RawMemory.put8(counter, n == MOST ? MOST : n + 1);
-    return h >>> BEFORE;
+    RawMemory.put64(state + NativeState.EDGE_FROM, h >>> BEFORE);
+  }
+
+  /** Tells native code of a processor's state block where to count. */
+  void handTo(long state) {
+    RawMemory.put64(state + NativeState.EDGE_MAP, at);
+    for (int n = 0; n <= MOST; n++) {
+      RawMemory.put8(state + NativeState.NEXT_COUNTS + n, Math.min(n + 1, MOST));
+    }
   }
 
   /** {@return whether an instruction transfers control, wherever to} Events that it raises do. */
-  static boolean transfers(Insn in) {
+  public static boolean transfers(Insn in) {
     return switch (in.operation()) {
       case JMP, CALL, RET, JCC, JCXZ, LOOP, LOOPE, LOOPNE -> true;
       default ->

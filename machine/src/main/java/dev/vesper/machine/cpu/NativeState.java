@@ -117,6 +117,12 @@ public final class NativeState {
   /** What was left of the budget behind the last IRET that set RFLAGS.RF, or -1. */
   public static final int RESUME = 0x150;
 
+  /** Where the next edge comes from, as {@link EdgeMap} has it: bits 15:0 count. */
+  public static final int EDGE_FROM = 0x158;
+
+  /** Address of the counters of edges, {@link EdgeMap#SIZE} bytes; 0 while none are counted. */
+  public static final int EDGE_MAP = 0x160;
+
   /** Flags before an instruction, and its count in CL. */
   public static final int KEPT_FLAGS = 0x198;
 
@@ -136,6 +142,9 @@ public final class NativeState {
   public static final int RETURN_SS_AT = 0x180;
   public static final int RETURN_CS_IS = 0x188;
   public static final int RETURN_SS_IS = 0x190;
+
+  /** For each value of a counter of edges what it is when one more has come, a byte each. */
+  public static final int NEXT_COUNTS = 0x200;
 
   // ---- states of the vector registers
 

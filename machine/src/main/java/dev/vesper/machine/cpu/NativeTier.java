@@ -28,6 +28,9 @@ public interface NativeTier {
    */
   boolean admits(long state);
 
+  /** Has code count edges, or no longer. What was made otherwise is forgotten. */
+  void cover(boolean on);
+
   /** {@return the code of a number} */
   NativeBlock block(int number);
 

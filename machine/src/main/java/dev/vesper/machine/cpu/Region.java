@@ -44,6 +44,8 @@ public abstract class Region {
 
   private boolean stack32;
 
+  private boolean covers;
+
   /** How often it was entered. */
   long entries;
 
@@ -69,10 +71,12 @@ public abstract class Region {
    * @param chosen its blocks, the entry first
    * @param distance of each block's page from the entry's, in bytes of linear address
    * @param stack whether it moves a 32-bit stack pointer without looking at SS
+   * @param counts whether it counts edges
    */
-  public final void describe(Block[] chosen, long[] distance, boolean stack) {
+  public final void describe(Block[] chosen, long[] distance, boolean stack, boolean counts) {
     blocks = chosen;
     stack32 = stack;
+    covers = counts;
     ops = new Op[chosen.length][];
     pages = new Page[chosen.length];
     versions = new int[chosen.length];
@@ -136,6 +140,11 @@ public abstract class Region {
 
   final Block block(int i) {
     return blocks[i];
+  }
+
+  /** {@return whether it counts edges} */
+  final boolean covers() {
+    return covers;
   }
 
   final int need() {

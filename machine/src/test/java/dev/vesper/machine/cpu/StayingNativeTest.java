@@ -50,6 +50,11 @@ final class StayingNativeTest {
     }
 
     @Override
+    public void cover(boolean on) {
+      tier.cover(on);
+    }
+
+    @Override
     public boolean admits(long state) {
       return tier.admits(state);
     }

@@ -8,6 +8,7 @@ import dev.vesper.machine.cpu.interp.Interpreter;
 import dev.vesper.machine.cpu.jit.RegionTranslator;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PhysicalMemory;
+import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -52,11 +53,16 @@ final class TranslatorFuzzTest {
   private static final class Side {
     final PhysicalMemory memory = new PhysicalMemory(FRAMES << 12, 0);
     final Cpu cpu;
+    private final EdgeMap edges = new EdgeMap();
 
-    Side(int threshold, @Nullable NativeTier natives) {
+    /**
+     * @param counts whether edges are counted
+     */
+    Side(int threshold, @Nullable NativeTier natives, boolean counts) {
       CpuFeatures f = CpuFeatures.ALL;
       NestedMap map = frame -> frame >= 0 && frame < FRAMES ? NestedMap.RAM : NestedMap.ABSENT;
       cpu = new Cpu(memory, map, f, new Interpreter(f), 1);
+      cpu.cover(counts ? edges : null);
       if (threshold == NATIVE) {
         cpu.runNatively(natives);
       } else {
@@ -152,6 +158,9 @@ final class TranslatorFuzzTest {
       for (int p : REACHED) {
         b.append(' ').append(Arrays.hashCode(memory.page(p, 0).bytes()));
       }
+      byte[] counters = edges.counters().toArray(ValueLayout.JAVA_BYTE);
+      b.append(" edges ").append(Arrays.hashCode(counters));
+      b.append(' ').append(cpu.edgeFrom() & 0xFFFF);
       return b.toString();
     }
   }
@@ -181,8 +190,10 @@ final class TranslatorFuzzTest {
   /** {@return what differs, or null} */
   private @Nullable String difference(Case c) {
     byte[] code = RandomProgram.assemble(c.lines, c.bits, c.origin);
-    Side plain = new Side(INTERPRETED, null);
-    Side translated = new Side(c.threshold, natives);
+    // Some after the other, because native code is made anew when that changes.
+    boolean counts = (c.seed >>> 4 & 1) == 0;
+    Side plain = new Side(INTERPRETED, null, counts);
+    Side translated = new Side(c.threshold, natives, counts);
     plain.prepare(code, c.origin, c.bits, new Random(c.seed));
     translated.prepare(code, c.origin, c.bits, new Random(c.seed));
     Random slices = new Random(c.seed);

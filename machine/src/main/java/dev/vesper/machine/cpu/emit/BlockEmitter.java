@@ -28,6 +28,10 @@ import java.util.List;
 final class BlockEmitter {
   final HostAssembler a = new HostAssembler();
   private final InstructionEmitter instructions;
+  private final EdgeEmitter edges = new EdgeEmitter(a);
+
+  /** Whether edges are counted. */
+  private boolean covers;
 
   private int kind;
   private int bits;
@@ -68,6 +72,15 @@ final class BlockEmitter {
 
   BlockEmitter(HostFeatures host, dev.vesper.machine.cpu.CpuFeatures guest, boolean tries) {
     instructions = new InstructionEmitter(this, host, guest, tries);
+  }
+
+  /** Has code count edges from now on, or no longer. */
+  void cover(boolean on) {
+    covers = on;
+  }
+
+  boolean covers() {
+    return covers;
   }
 
   int kind() {
@@ -499,8 +512,46 @@ final class BlockEmitter {
     a.memory(RCX, R13, 0, 0).lea(RCX);
   }
 
-  /** Goes to the RIP in R13 by the entry in R14. */
+  /** Goes to the RIP in R13 by the entry in R14, which is where an instruction transfers to. */
   void jump() {
+    if (!covers) {
+      jumpOn();
+      return;
+    }
+    enterPage();
+    a.table(NativeState.jumpCache(kind) + 8, R14).load(R14);
+    a.state(NativeState.TEMPORARY_2).store(R14);
+    edges.emit();
+    a.state(NativeState.TEMPORARY_2).legacy(0, false, false, HostAssembler.MAP_1, 0xFF, 4, false);
+  }
+
+  /** Counts the edge to a place, if edges are counted. */
+  void cover(int target) {
+    if (covers) {
+      place(R13, target);
+      edges.emit();
+    }
+  }
+
+  /** Counts the edge to the address in R13, if edges are counted. */
+  void coverFound() {
+    if (covers) {
+      edges.emit();
+    }
+  }
+
+  /** Counts the edge to one place on a condition, and else to another, if edges are counted. */
+  void coverEither(int condition, int target, int otherwise) {
+    if (covers) {
+      place(R14, target);
+      place(R13, otherwise);
+      a.moveIf(condition, R13, R14);
+      edges.emit();
+    }
+  }
+
+  /** Goes to the RIP in R13 by the entry in R14, without being a transfer. */
+  private void jumpOn() {
     enterPage();
     a.table(NativeState.jumpCache(kind) + 8, R14)
         .legacy(0, false, false, HostAssembler.MAP_1, 0xFF, 4, false);
@@ -544,7 +595,7 @@ final class BlockEmitter {
     a.state(NativeState.RIP).store(R13);
     leave(NativeState.MISSED_JUMP);
     a.bind8(hit);
-    jump();
+    jumpOn();
   }
 
   /** Has a jump go to a place in the page for good as soon as there is native code. */

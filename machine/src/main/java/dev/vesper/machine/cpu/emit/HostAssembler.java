@@ -125,6 +125,13 @@ final class HostAssembler {
     return this;
   }
 
+  /** An entry of one byte in a table of the state block. */
+  HostAssembler bytes(int offset, int anIndex) {
+    memory(NONE, anIndex, 0, offset);
+    viaGs = true;
+    return this;
+  }
+
   // ---- encodings
 
   private int rexB() {
@@ -326,6 +333,20 @@ final class HostAssembler {
   /** Zero-extends the low 16 bits. */
   void movzx16(int to, int from) {
     register(from).legacy(0, false, false, MAP_0F, 0xB7, to, false);
+  }
+
+  /** Loads a byte from what rm names and clears all bits above. */
+  void load8(int reg) {
+    legacy(0, false, false, MAP_0F, 0xB6, reg, false);
+  }
+
+  void store8(int reg) {
+    legacy(0, false, false, MAP_1, 0x88, reg, true);
+  }
+
+  /** Copies a 64-bit register on a condition. */
+  void moveIf(int condition, int to, int from) {
+    register(from).legacy(0, false, true, MAP_0F, 0x40 + condition, to, false);
   }
 
   /** {@return where the distance of a jump must be filled in, if RCX is zero; 8 bits} */

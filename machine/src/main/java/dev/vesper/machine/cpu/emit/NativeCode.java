@@ -127,15 +127,28 @@ public final class NativeCode implements NativeTier {
   }
 
   @Override
+  public void cover(boolean on) {
+    if (emitter.covers() != on) {
+      emitter.cover(on);
+      forgetAll();
+    }
+  }
+
+  /** {@return where code is kept, if what is made now is like that} Kept code counts no edges. */
+  private @Nullable CodeStore usable() {
+    return emitter.covers() ? null : store;
+  }
+
+  @Override
   public @Nullable KnownBlock known(Page page, int start, int mode, int kind) {
-    CodeStore s = store;
+    CodeStore s = usable();
     long r = s == null ? 0 : s.find(page, null, start, mode, kind);
     return r == 0 ? null : CodeStore.known(r);
   }
 
   @Override
   public @Nullable NativeBlock translate(Block block, int kind) {
-    CodeStore s = store;
+    CodeStore s = usable();
     long found = 0;
     if (s != null) {
       KnownBlock known = block.known();

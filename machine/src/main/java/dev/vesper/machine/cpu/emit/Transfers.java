@@ -164,6 +164,7 @@ final class Transfers {
 
   private boolean jump(int target) {
     if (BlockEmitter.isDirect(target)) {
+      e.cover(target);
       e.link(a.jmp(), target);
     } else {
       far(target);
@@ -180,21 +181,34 @@ final class Transfers {
 
   /** Has a conditional jump that was written go to a place. */
   private void bind(int where, int target) {
-    if (BlockEmitter.isDirect(target)) {
+    if (BlockEmitter.isDirect(target) && !e.covers()) {
       e.link(where, target);
     } else {
       e.outOfLine(
           () -> {
             a.bind32(where, a.position());
-            far(target);
+            jump(target);
           });
     }
   }
 
   private boolean conditional(int condition, int target, int next) {
+    if (BlockEmitter.isDirect(target) && BlockEmitter.isDirect(next)) {
+      // Both ways are sure to be taken: the edge is counted once for them.
+      e.coverEither(condition, target, next);
+      e.link(a.jcc(condition), target);
+      e.link(a.jmp(), next);
+      return true;
+    }
     bind(a.jcc(condition), target);
-    e.jumpTo(next);
+    notTaken(next);
     return true;
+  }
+
+  /** Goes on behind a jump that is not taken. */
+  private void notTaken(int next) {
+    e.cover(next);
+    e.jumpTo(next);
   }
 
   private boolean counted(Insn in, int target, int next) {
@@ -220,7 +234,7 @@ final class Transfers {
       a.bind8(zero);
       bind(a.jmp(), target);
       a.bind32(not, a.position());
-      e.jumpTo(next);
+      notTaken(next);
       return true;
     }
     if (in.operation() == Operation.LOOP) {
@@ -229,7 +243,7 @@ final class Transfers {
       bind(a.jcc(in.operation() == Operation.LOOPE ? ZERO : ZERO + 1), target);
     }
     a.bind8(zero);
-    e.jumpTo(next);
+    notTaken(next);
     return true;
   }
 
@@ -266,6 +280,7 @@ final class Transfers {
     e.place(RCX, next);
     storeFound(RCX);
     move(-width());
+    e.cover(target);
     e.link(a.jmp(), target);
     return true;
   }
@@ -290,6 +305,7 @@ final class Transfers {
     move(-width());
     a.state(NativeState.TEMPORARY).load(R13);
     e.enterPage();
+    e.coverFound();
     a.state(NativeState.TEMPORARY_2).legacy(0, false, false, MAP_1, 0xFF, 4, false);
   }
 

@@ -301,6 +301,29 @@ final class Emitter {
     code.goto_(tailWithRip);
   }
 
+  /** Counts the edge to a place. */
+  void coverPlace(int place) {
+    code.aload(CPU_VAR);
+    ripOfPlace(place);
+    covers();
+  }
+
+  /** Counts the edge to the RIP in a variable. */
+  void coverVariable(int variable) {
+    code.aload(CPU_VAR).lload(variable);
+    covers();
+  }
+
+  /** Counts the edge to the processor's RIP. */
+  void coverRip() {
+    code.aload(CPU_VAR).aload(CPU_VAR).getfield(CPU, "rip", LONG);
+    covers();
+  }
+
+  private void covers() {
+    code.invokevirtual(CPU, "wentTo", MethodTypeDesc.of(VOID, LONG));
+  }
+
   /** Puts code behind the region's blocks. */
   void later(Runnable r) {
     deferred.add(r);

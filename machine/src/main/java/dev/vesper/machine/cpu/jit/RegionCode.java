@@ -5,6 +5,7 @@ import static dev.vesper.machine.cpu.jit.Emitter.T1;
 
 import dev.vesper.machine.cpu.Block;
 import dev.vesper.machine.cpu.CpuFeatures;
+import dev.vesper.machine.cpu.EdgeMap;
 import dev.vesper.machine.cpu.Op;
 import dev.vesper.x86.Insn;
 import java.lang.classfile.CodeBuilder;
@@ -19,6 +20,10 @@ final class RegionCode {
 
   private final Shape shape;
   private final CpuFeatures features;
+
+  /** Whether edges are counted. */
+  private final boolean covers;
+
   private final CodeBuilder code;
   private final Emitter e;
   private final FlagCode flags;
@@ -38,9 +43,10 @@ final class RegionCode {
 
   private int current;
 
-  RegionCode(Shape shape, CpuFeatures features, CodeBuilder code) {
+  RegionCode(Shape shape, CpuFeatures features, boolean covers, CodeBuilder code) {
     this.shape = shape;
     this.features = features;
+    this.covers = covers;
     this.code = code;
     Block head = shape.blocks.get(0);
     e = new Emitter(code, head.mode, head.ops()[0]);
@@ -199,7 +205,7 @@ final class RegionCode {
       case CONDITIONAL -> conditional(in, next, target);
       case JUMP -> {
         check(target);
-        edge(target);
+        transferTo(target);
       }
       case CALL -> {
         if (!e.plainStack()) {
@@ -208,7 +214,7 @@ final class RegionCode {
         }
         check(target);
         stack.pushReturn();
-        edge(target);
+        transferTo(target);
       }
       case CALL_INDIRECT, JUMP_INDIRECT -> indirect(in, kind == Kinds.Transfer.CALL_INDIRECT);
       case RETURN -> ret(in);
@@ -220,6 +226,9 @@ final class RegionCode {
   /** Executes a transfer by its own method and leaves the region. */
   private void byItself() {
     e.call();
+    if (covers && EdgeMap.transfers(e.in)) {
+      e.coverRip();
+    }
     e.leaveForRip();
   }
 
@@ -255,11 +264,29 @@ final class RegionCode {
       flags.jumpIf(cc ^ 1, other);
       later(other, next, true);
       check(target);
-      edge(target);
+      transferTo(target);
     } else {
       flags.jumpIf(cc, other);
       later(other, target, near(target));
-      edge(next);
+      transferTo(next);
+    }
+  }
+
+  /** Goes on where the last instruction transfers control to, which nothing prevents any more. */
+  private void transferTo(int place) {
+    cover(place);
+    edge(place);
+  }
+
+  private void cover(int place) {
+    if (covers) {
+      e.coverPlace(place);
+    }
+  }
+
+  private void coverVariable(int variable) {
+    if (covers) {
+      e.coverVariable(variable);
     }
   }
 
@@ -281,6 +308,7 @@ final class RegionCode {
             code.lstore(T1);
             e.checkTarget(T1, unreachable);
           }
+          cover(place);
           jump(from, place);
         });
   }
@@ -303,6 +331,7 @@ final class RegionCode {
       stack.pushReturn();
     }
     e.sync();
+    coverVariable(Emitter.T2);
     for (int t : shape.blocks.get(current).targets()) {
       goIf(Emitter.T2, Emitter.pageOf(shape.place(current)) + t);
     }
@@ -333,6 +362,7 @@ final class RegionCode {
     stack.peekReturn();
     stack.dropReturn(in.imm);
     e.sync();
+    coverVariable(T1);
     for (int site : returnSites) {
       goIf(T1, shape.place(site));
     }

@@ -116,7 +116,7 @@ public final class RegionTranslator implements Translator {
                   MethodTypeDesc.of(ConstantDescs.CD_int, CPU, ConstantDescs.CD_int),
                   ClassFile.ACC_PUBLIC,
                   b -> {
-                    RegionCode r = new RegionCode(shape, cpu.features, b);
+                    RegionCode r = new RegionCode(shape, cpu.features, cpu.covers(), b);
                     r.emit();
                     stack32[0] = r.stack32();
                   });
@@ -137,7 +137,7 @@ public final class RegionTranslator implements Translator {
       for (int i = 0; i < n; i++) {
         distances[i] = Emitter.pageOf(shape.place(i));
       }
-      r.describe(shape.blocks.toArray(new Block[0]), distances, stack32[0]);
+      r.describe(shape.blocks.toArray(new Block[0]), distances, stack32[0], cpu.covers());
       return r;
     } catch (ReflectiveOperationException e) {
       throw new AssertionError("cannot define a region", e);

@@ -22,8 +22,8 @@ import org.jspecify.annotations.Nullable;
  * <ul>
  *   <li>it is one that the processor has, and that no program may need privileges for;
  *   <li>a memory operand is a field of the state block, an entry of the block's own TLB or jump
- *       cache by an index that cannot be outside, or guest RAM that the TLB was found to have, for
- *       this access and all of its bytes;
+ *       cache by an index that cannot be outside, a counter of edges by an index of sixteen bits,
+ *       or guest RAM that the TLB was found to have, for this access and all of its bytes;
  *   <li>it neither traps nor needs an alignment that was not tested;
  *   <li>a branch leads to an instruction of the block, to the way out with a reason that there is,
  *       or to where the jump cache was found to lead; the way out is the block's last two

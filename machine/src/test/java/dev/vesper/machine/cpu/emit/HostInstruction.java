@@ -90,6 +90,7 @@ final class HostInstruction {
           NativeState.SHADOW,
           NativeState.KERNEL_GS_BASE,
           NativeState.RESUME,
+          NativeState.EDGE_FROM,
           NativeState.TEMPORARY,
           NativeState.TEMPORARY_2,
           NativeState.KEPT_FLAGS,
@@ -212,6 +213,10 @@ final class HostInstruction {
     if (in.segOverride == 5) {
       return stateBlock(bytes, write);
     }
+    if (isCounter()) {
+      demand(bytes == 1, "more than one counter");
+      return new Value.Unknown(at, -1);
+    }
     Value of = guestMemory();
     demand(k.hits(write, of, (int) in.disp + bytes), "guest memory that was not looked up");
     boolean aligned =
@@ -222,6 +227,27 @@ final class HostInstruction {
                     : bytes == 16 && !UNALIGNED.contains(in.mnemonic()));
     demand(!aligned || in.disp == 0 && k.aligned(of, bytes), "an operand that may not be aligned");
     return new Value.Unknown(at, -1);
+  }
+
+  /** {@return whether the operand is a counter of edges, by an index that has sixteen bits} */
+  private boolean isCounter() {
+    return in.asize == 8
+        && in.disp == 0
+        && in.scale == 0
+        && in.base >= 0
+        && in.base < 16
+        && in.index != Insn.NO_REG
+        && k.register(in.base) instanceof Value.EdgeCounters
+        && k.register(in.index) instanceof Value.Low16;
+  }
+
+  /** {@return whether the operand is what a counter of edges will be, by what it is} */
+  private boolean isNextCount(int bytes, boolean write) {
+    return (int) in.disp == NativeState.NEXT_COUNTS
+        && in.scale == 0
+        && bytes == 1
+        && !write
+        && k.register(in.index) instanceof Value.Byte;
   }
 
   /** {@return whether the number of a bit is one of an operand of so many bytes} */
@@ -263,6 +289,9 @@ final class HostInstruction {
     demand(in.asize == 8 && in.base == Insn.NO_REG, "an address in the state block");
     int offset = (int) in.disp;
     if (in.index != Insn.NO_REG) {
+      if (isNextCount(bytes, write)) {
+        return new Value.Unknown(at, -1);
+      }
       demand(in.scale == 3 && bytes == FIELD_BYTES && !write, "an access to a table");
       return table(offset, k.register(in.index));
     }
@@ -286,6 +315,9 @@ final class HostInstruction {
     }
     if (offset == NativeState.SSE || offset == NativeState.AVX) {
       return new Value.VectorState(offset == NativeState.AVX);
+    }
+    if (offset == NativeState.EDGE_MAP) {
+      return new Value.EdgeCounters();
     }
     Value v = k.field(offset);
     return v == null ? new Value.Unknown(at, -1) : v;
@@ -414,6 +446,10 @@ final class HostInstruction {
   }
 
   private boolean zeroExtend() {
+    if (in.mem && in.osize >= 4 && in.form().operands.get(1).bytes(in) == 1) {
+      set(in.reg, new Value.Byte(at));
+      return true;
+    }
     if (in.mem || in.osize < 4 || in.form().operands.get(1).bytes(in) != 2) {
       return false;
     }

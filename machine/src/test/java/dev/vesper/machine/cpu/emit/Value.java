@@ -84,6 +84,12 @@ sealed interface Value {
   /** Bits of something unknown that a mask chose, at a place of the code, in their order. */
   record Extracted(int at, long mask) implements Value {}
 
+  /** Where counters of edges are, 65536 bytes. */
+  record EdgeCounters() implements Value {}
+
+  /** A byte of memory, zero-extended, that was loaded at a place of the code. */
+  record Byte(int at) implements Value {}
+
   /** {@return values that this is at most} */
   default Set<Value> bounds() {
     return this instanceof Least l ? l.of : Set.of(this);
