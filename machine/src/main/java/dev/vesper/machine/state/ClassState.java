@@ -3,6 +3,7 @@ package dev.vesper.machine.state;
 import java.lang.reflect.Field;
 import java.lang.reflect.Modifier;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -48,6 +49,17 @@ final class ClassState {
 
   /** Final fields of other types. */
   final Field[] paths;
+
+  /** Uses of reflection before there is code for a class. */
+  private static final int SLOWLY = 200;
+
+  private int uses;
+
+  /** Code for the fields that one class of the hierarchy declares, and where they begin. */
+  private record Part(FieldAccess access, int number, int reference, int path) {}
+
+  /** Code for all fields, or null: not yet, or not to be had. */
+  private volatile @Nullable List<Part> parts;
 
   /** Objects of the class that all have in common, as it names them. */
   private @Nullable List<Object> shared;
@@ -142,6 +154,129 @@ final class ClassState {
   /** {@return whether state may be found behind a reference of a type} */
   private static boolean leads(Class<?> c) {
     return !(c.isEnum() || c == String.class || Number.class.isAssignableFrom(c));
+  }
+
+  /** {@return code for the fields, or null while it is not worth it, or cannot be} */
+  private @Nullable List<Part> code() {
+    List<Part> p = parts;
+    if (p == null && ++uses == SLOWLY) {
+      try {
+        p = made();
+        parts = p;
+      } catch (IllegalAccessException e) {
+        // Reflection may look where code may not.
+        return null;
+      }
+    }
+    return p;
+  }
+
+  private List<Part> made() throws IllegalAccessException {
+    List<Part> all = new ArrayList<>();
+    int n = 0;
+    int r = 0;
+    int p = 0;
+    for (Class<?> c : hierarchy()) {
+      List<Field> ownNumbers = declared(numbers, c);
+      List<Field> ownReferences = declared(references, c);
+      List<Field> ownPaths = declared(paths, c);
+      if (!ownNumbers.isEmpty() || !ownReferences.isEmpty() || !ownPaths.isEmpty()) {
+        FieldAccess f = FieldAccess.make(c, ownNumbers, ownReferences, ownPaths, !type.isRecord());
+        all.add(new Part(f, n, r, p));
+      }
+      n += ownNumbers.size();
+      r += ownReferences.size();
+      p += ownPaths.size();
+    }
+    return List.copyOf(all);
+  }
+
+  private List<Class<?>> hierarchy() {
+    List<Class<?>> all = new ArrayList<>();
+    for (Class<?> c = type; c != null && c != Object.class; c = c.getSuperclass()) {
+      all.addFirst(c);
+    }
+    return all;
+  }
+
+  private static List<Field> declared(Field[] fields, Class<?> by) {
+    return Arrays.stream(fields).filter(f -> f.getDeclaringClass() == by).toList();
+  }
+
+  /** {@return the numbers of an object} */
+  long[] numbers(Object o) throws IllegalAccessException {
+    long[] out = new long[numbers.length];
+    List<Part> code = code();
+    if (code == null) {
+      for (int i = 0; i < out.length; i++) {
+        out[i] = get(numbers[i], o);
+      }
+    } else {
+      for (Part p : code) {
+        p.access.numbers(o, out, p.number);
+      }
+    }
+    return out;
+  }
+
+  /** {@return what the fields of an object refer to} */
+  @Nullable Object[] references(Object o) throws IllegalAccessException {
+    @Nullable Object[] out = new Object[references.length];
+    List<Part> code = code();
+    if (code == null) {
+      for (int i = 0; i < out.length; i++) {
+        out[i] = references[i].get(o);
+      }
+    } else {
+      for (Part p : code) {
+        p.access.references(o, out, p.reference);
+      }
+    }
+    return out;
+  }
+
+  /** {@return what the final fields of an object refer to} */
+  @Nullable Object[] paths(Object o) throws IllegalAccessException {
+    @Nullable Object[] out = new Object[paths.length];
+    List<Part> code = code();
+    if (code == null) {
+      for (int i = 0; i < out.length; i++) {
+        out[i] = paths[i].get(o);
+      }
+    } else {
+      for (Part p : code) {
+        p.access.paths(o, out, p.path);
+      }
+    }
+    return out;
+  }
+
+  /**
+   * Sets the fields of an object, which is no record.
+   *
+   * @param values of its numbers, or null if it has none
+   * @param objects that its other fields refer to, or null if it has none
+   */
+  void set(Object o, long @Nullable [] values, @Nullable Object @Nullable [] objects)
+      throws IllegalAccessException {
+    List<Part> code = code();
+    if (code == null) {
+      for (int i = 0; i < numbers.length && values != null; i++) {
+        set(numbers[i], o, values[i]);
+      }
+      for (int i = 0; i < references.length && objects != null; i++) {
+        references[i].set(o, objects[i]);
+      }
+      return;
+    }
+    for (Part p : code) {
+      if (values != null) {
+        p.access.setNumbers(o, values, p.number);
+      }
+      if (objects != null) {
+        p.access.setReferences(o, objects, p.reference);
+      }
+    }
   }
 
   /** {@return a field of a primitive type as a number that {@link #set} takes} */

@@ -113,28 +113,14 @@ public final class StateImage {
     }
 
     private void object(Object o, ClassState c) throws IllegalAccessException {
-      long[] numbers = null;
-      if (c.numbers.length != 0) {
-        numbers = new long[c.numbers.length];
-        for (int i = 0; i < numbers.length; i++) {
-          numbers[i] = ClassState.get(c.numbers[i], o);
-        }
+      long[] numbers = c.numbers.length == 0 ? null : c.numbers(o);
+      Object[] references = c.references.length == 0 ? null : c.references(o);
+      Object[] paths = c.paths.length == 0 ? null : c.paths(o);
+      if (references != null) {
+        visitAll(references);
       }
-      Object[] references = null;
-      if (c.references.length != 0) {
-        references = new Object[c.references.length];
-        for (int i = 0; i < references.length; i++) {
-          references[i] = c.references[i].get(o);
-          visit(references[i]);
-        }
-      }
-      Object[] paths = null;
-      if (c.paths.length != 0) {
-        paths = new Object[c.paths.length];
-        for (int i = 0; i < paths.length; i++) {
-          paths[i] = c.paths[i].get(o);
-          visit(paths[i]);
-        }
+      if (paths != null) {
+        visitAll(paths);
       }
       Object own = o instanceof OwnState s ? s.ownState() : null;
       out.add(new Node(o, c, numbers, references, paths, null, own));
@@ -223,16 +209,7 @@ public final class StateImage {
         if (o instanceof Record) {
           return;
         }
-        if (n.numbers != null) {
-          for (int i = 0; i < n.numbers.length; i++) {
-            ClassState.set(n.type.numbers[i], o, n.numbers[i]);
-          }
-        }
-        if (n.references != null) {
-          for (int i = 0; i < n.references.length; i++) {
-            n.type.references[i].set(o, n.references[i]);
-          }
-        }
+        n.type.set(o, n.numbers, n.references);
         if (n.own != null && o instanceof OwnState s) {
           s.ownState(n.own);
         }
