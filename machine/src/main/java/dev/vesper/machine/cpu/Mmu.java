@@ -549,11 +549,16 @@ public abstract class Mmu extends CpuState implements OwnState, StateFollower {
     for (int i = 0; i < kept.length; i++) {
       Tlb t = all.get(i);
       boolean data = t != supervisorCode && t != userCode;
-      t.refill(
-          kept[i],
-          memory::existing,
-          p -> data && isWatched(p),
-          la -> data && pausePoints.watchesPage(la));
+      boolean changed =
+          t.refill(
+              kept[i],
+              memory::existing,
+              p -> data && isWatched(p),
+              la -> data && pausePoints.watchesPage(la));
+      if (changed && !data) {
+        // What jump caches lead to is in the TLBs of code.
+        forgetJumps(true);
+      }
     }
   }
 
@@ -567,7 +572,6 @@ public abstract class Mmu extends CpuState implements OwnState, StateFollower {
     seenAt = -1;
     watchedAccess = null;
     codeEpoch++;
-    forgetJumps(true);
     modeChanged();
   }
 

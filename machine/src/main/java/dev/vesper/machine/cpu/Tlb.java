@@ -63,6 +63,9 @@ final class Tlb {
   /** The page may be written to, but somebody is to be told before: there is no write tag. */
   private static final int TOLD = 8;
 
+  /** Within {@link #refill}: it is to have something. */
+  private static final int WANTED = 16;
+
   /**
    * Where the tables lie.
    *
@@ -385,15 +388,22 @@ final class Tlb {
   }
 
   /**
-   * Has these entries and no others.
+   * Has these entries and no others. Those that it has already stay: going back a little is to cost
+   * little.
    *
    * @param kept as {@link #entries} gives them
    * @param pages finds a page by its frame
    * @param seen whether an observer watches a page, or its linear address
+   * @return whether something that it had is gone, or has become something else
    */
-  void refill(
+  boolean refill(
       long[] kept, IntFunction<@Nullable Page> pages, Predicate<Page> seen, LongPredicate watched) {
-    flush(true);
+    for (int n = 0; n < kept.length; n += KEPT) {
+      marks[index(kept[n])] |= WANTED;
+    }
+    boolean changed = unlist(local, locals) | unlist(global, globals);
+    locals = 0;
+    globals = 0;
     for (int n = 0; n < kept.length; n += KEPT) {
       long linear = kept[n] & -Page.SIZE;
       Page p = pages.apply((int) kept[n + 1]);
@@ -401,11 +411,38 @@ final class Tlb {
         throw new IllegalArgumentException("a TLB entry for a page that there is not");
       }
       int i = index(linear);
-      fill(i, linear, p, (kept[n] & KEPT_GLOBAL) != 0, seen.test(p) || watched.test(linear));
+      boolean isGlobal = (kept[n] & KEPT_GLOBAL) != 0;
+      boolean isWatched = seen.test(p) || watched.test(linear);
+      marks[i] &= ~WANTED;
+      if (page[i] == p && read(i) == watched(tag(linear), isWatched) && isGlobal == isGlobal(i)) {
+        list(i, isGlobal);
+      } else {
+        changed |= page[i] != null;
+        fill(i, linear, p, isGlobal, isWatched);
+      }
       if ((kept[n] & KEPT_WRITABLE) != 0) {
         allowWritesTo(i, p);
+      } else {
+        setWrite(i, empty(i));
+        marks[i] &= ~TOLD;
       }
     }
+    return changed;
+  }
+
+  /** Takes entries off the lists, and empties those that nobody wants. */
+  private boolean unlist(int[] list, int count) {
+    boolean changed = false;
+    for (int n = 0; n < count; n++) {
+      int i = list[n];
+      Page p = page[i];
+      if (p != null && (marks[i] & WANTED) == 0) {
+        empty(i, p);
+        changed = true;
+      }
+      marks[i] &= ~(LISTED_LOCAL | LISTED_GLOBAL);
+    }
+    return changed;
   }
 
   /** Lets the page of an entry be written to, as its state has it. */
