@@ -36,6 +36,8 @@ public final class Bench {
                                                           scale (16 GiB, 8 CPUs)
              vesper bench start                           time to the first byte of output
              vesper bench disk                            reads of a virtio disk
+             vesper bench reset [KERNEL]                  back to a checkpoint, and on
+             vesper bench coverage KERNEL                 what counting edges costs
              vesper bench decode                          the decoder
       """;
 
@@ -53,6 +55,18 @@ public final class Bench {
       case "decode" -> DecoderBench.run();
       case "start" -> StartBench.run();
       case "disk" -> DiskBench.run();
+      case "reset" -> {
+        if (rest.size() > 1) {
+          usage();
+        }
+        ResetBench.run(rest.isEmpty() ? null : readable(rest.get(0)));
+      }
+      case "coverage" -> {
+        if (rest.size() != 1) {
+          usage();
+        }
+        CoverageBench.run(readable(rest.get(0)));
+      }
       case "boot", BootBench.ONCE -> {
         if (rest.size() < 2 || rest.size() > 3) {
           usage();
