@@ -388,6 +388,46 @@ final class EmissionVerifierTest {
     broken.forEach((what, e) -> assertFound(e, e.code, what));
   }
 
+  /** Counts the edge whose index is in RBX, but for a fault. */
+  private Emission counted(Consumer<HostAssembler> index, Consumer<HostAssembler> access) {
+    return byHand(
+        a -> {
+          index.accept(a);
+          a.state(NativeState.EDGE_MAP).load(R14);
+          access.accept(a);
+        });
+  }
+
+  @Test
+  void countersOfEdgesAreFoundBySixteenBitsAlone() {
+    Consumer<HostAssembler> cut = a -> a.movzx16(RCX, RBX);
+    Consumer<HostAssembler> next =
+        a -> {
+          a.memory(R14, RCX, 0, 0).load8(R13);
+          a.bytes(NativeState.NEXT_COUNTS, R13).load8(R13);
+          a.memory(R14, RCX, 0, 0).store8(R13);
+        };
+    assertThatCode(() -> counted(cut, next).verify()).doesNotThrowAnyException();
+    Map<String, Emission> broken = new LinkedHashMap<>();
+    broken.put("an index of any size", counted(a -> a.move(RCX, RBX), next));
+    broken.put("two counters", counted(cut, a -> a.memory(R14, RCX, 0, 0).store32(R13)));
+    broken.put("further on", counted(cut, a -> a.memory(R14, RCX, 0, 1).store8(R13)));
+    broken.put("by twice the index", counted(cut, a -> a.memory(R14, RCX, 1, 0).store8(R13)));
+    broken.put("another base", counted(cut, a -> a.memory(RDX, RCX, 0, 0).store8(R13)));
+    broken.put(
+        "a count of any size", counted(cut, a -> a.bytes(NativeState.NEXT_COUNTS, RBX).load8(R13)));
+    broken.put(
+        "what counts become",
+        counted(
+            cut,
+            a -> {
+              a.memory(R14, RCX, 0, 0).load8(R13);
+              a.bytes(NativeState.NEXT_COUNTS, R13).store8(R13);
+            }));
+    broken.put("where counters are", byHand(a -> a.state(NativeState.EDGE_MAP).store(RAX)));
+    broken.forEach((what, e) -> assertFound(e, e.code, what));
+  }
+
   /** A vector at an address that was looked up, and is aligned or not. */
   @Test
   void alignmentIsTestedWhereTheProcessorDemandsIt() {
