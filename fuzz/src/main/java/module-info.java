@@ -3,6 +3,7 @@ module dev.vesper.fuzz {
   requires static transitive org.jspecify;
   requires transitive dev.vesper.machine;
 
+  exports dev.vesper.fuzz;
   exports dev.vesper.fuzz.store;
 
   uses dev.vesper.fuzz.store.CampaignStoreProvider;

@@ -1,0 +1,228 @@
+package dev.vesper.fuzz;
+
+import dev.vesper.fuzz.store.CampaignException;
+import dev.vesper.machine.Checkpoint;
+import dev.vesper.machine.EdgeCoverage;
+import dev.vesper.machine.Machine;
+import dev.vesper.machine.Stop;
+import dev.vesper.machine.Until;
+import dev.vesper.machine.VcpuView;
+import dev.vesper.machine.spec.BootException;
+import dev.vesper.machine.spec.Outcome;
+import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One machine that executes inputs, each from the same moment on. What an execution does is a
+ * function of its input alone. For one thread.
+ */
+final class Executor implements AutoCloseable {
+  /** Real time after which the machine must have come back: it is stuck itself. */
+  private static final long PATIENCE = 120_000_000_000L;
+
+  /** Instructions in which the first question must come. */
+  private static final long SEARCH = 20_000_000_000L;
+
+  private final Harness harness;
+  private final EdgeCoverage coverage = new EdgeCoverage();
+  private final GuestConsole console = new GuestConsole();
+  private @Nullable Machine machine;
+  private @Nullable LyingHost host;
+  private @Nullable Checkpoint start;
+
+  /**
+   * Makes the machine and takes it to where executions begin.
+   *
+   * @throws CampaignException if it does not come there
+   */
+  Executor(Harness harness) throws CampaignException {
+    this.harness = harness;
+    prepare();
+  }
+
+  private void prepare() throws CampaignException {
+    Until from = harness.from();
+    long before = from == null ? firstQuestion() - 1 : -1;
+    Machine m = make();
+    LyingHost h = new LyingHost(m);
+    Stop s = m.run(from == null ? Until.instructions(before) : from);
+    if (s instanceof Stop.Ended e) {
+      throw new CampaignException(
+          "the guest has ended before executions begin: " + e.outcome().reason());
+    }
+    start = m.checkpoint();
+    h.mark();
+    m.coverage(coverage);
+    machine = m;
+    host = h;
+    console.onEnd(m::stop);
+  }
+
+  private Machine make() throws CampaignException {
+    try {
+      Machine m =
+          new Machine(
+              harness.specs().get().toBuilder()
+                  .console(console::put)
+                  .virtioConsole(console::put)
+                  .build());
+      if (harness.translator() != null) {
+        m.translator(harness.translator());
+      }
+      return m;
+    } catch (BootException | IllegalArgumentException e) {
+      throw new CampaignException(String.valueOf(e.getMessage()));
+    }
+  }
+
+  /** {@return instructions of the machine behind the first question that may be lied to} */
+  private long firstQuestion() throws CampaignException {
+    try (Machine m = make()) {
+      long[] at = {-1};
+      new LyingHost(m)
+          .beforeAnswers(
+              (site, e) -> {
+                if (at[0] < 0 && harness.sites().takes(site)) {
+                  at[0] = e.allInstructions();
+                  m.stop();
+                }
+              });
+      m.run(Until.instructions(SEARCH));
+      if (at[0] < 1) {
+        throw new CampaignException(
+            "the guest asks its host for nothing that may be changed: see --only and --from");
+      }
+      return at[0];
+    } catch (IOException e) {
+      throw new CampaignException("the guest's devices cannot be closed: " + e.getMessage());
+    }
+  }
+
+  /** {@return instructions that the machine has executed where executions begin} */
+  long begins() {
+    Checkpoint c = start;
+    return c == null ? 0 : c.instructions();
+  }
+
+  /** {@return what an input comes to} */
+  Execution run(Input input) throws CampaignException {
+    return run(input, false);
+  }
+
+  /**
+   * {@return what an input comes to}
+   *
+   * @param note whether {@link #seen()} is wanted
+   */
+  Execution run(Input input, boolean note) throws CampaignException {
+    Machine m = machine;
+    LyingHost h = host;
+    Checkpoint c = start;
+    if (m == null || h == null || c == null) {
+      prepare();
+      return run(input, note);
+    }
+    try {
+      m.restore(c);
+      m.branch();
+      m.forgetStop();
+      console.clear();
+      coverage.clear();
+      h.begin(input, note);
+      m.limit(Long.MAX_VALUE, System.nanoTime() + PATIENCE);
+      Until end = Until.instructions(c.instructions() + harness.limit());
+      Stop s = m.run(harness.until() == null ? end : end.or(harness.until()));
+      return judged(m, s, m.instructions() - c.instructions());
+    } catch (RuntimeException | StackOverflowError e) {
+      machine = null;
+      return new Execution("defect of Vesper", false, 0, coverage.bucketed(), defect(e));
+    }
+  }
+
+  private static Finding defect(Throwable e) {
+    List<String> stack = new ArrayList<>();
+    for (StackTraceElement f : e.getStackTrace()) {
+      if (f.getClassName().startsWith("dev.vesper.") && stack.size() < 8) {
+        stack.add(
+            f.getClassName().substring(f.getClassName().lastIndexOf('.') + 1)
+                + "."
+                + f.getMethodName());
+      }
+    }
+    return new Finding(Finding.Kind.DEFECT, String.valueOf(e), stack);
+  }
+
+  private Execution judged(Machine m, Stop s, long instructions) {
+    Finding f = console.isEmpty() ? null : Signs.of(console.text());
+    boolean limited = false;
+    if (s instanceof Stop.Ended e) {
+      Outcome o = e.outcome();
+      if (f == null && o.is(Outcome.SHUTDOWN)) {
+        f = new Finding(Finding.Kind.TRIPLE_FAULT, o.reason(), stack(m));
+      } else if (o.is(Outcome.DEFECT)) {
+        f = new Finding(Finding.Kind.DEFECT, o.reason(), stack(m));
+      }
+    } else if (s instanceof Stop.Limit l) {
+      limited = true;
+      if (l.measure() == Stop.Measure.REAL_TIME) {
+        f = new Finding(Finding.Kind.DEFECT, "an execution takes more than two minutes", stack(m));
+      }
+    }
+    return new Execution(s.description(), limited, instructions, coverage.bucketed(), f);
+  }
+
+  private static List<String> stack(Machine m) {
+    VcpuView v = m.observer().current();
+    return StackNames.of(m, v);
+  }
+
+  /** {@return the hash of the machine as the last execution has left it} */
+  String stateHash() {
+    Machine m = machine;
+    return m == null ? "" : m.stateHash();
+  }
+
+  /** {@return the functions that the guest is in} */
+  List<String> stack() {
+    Machine m = machine;
+    return m == null ? List.of() : stack(m);
+  }
+
+  /** {@return answers of the last execution, if they were asked for} */
+  List<Seen> seen() {
+    LyingHost h = host;
+    return h == null ? List.of() : h.seen();
+  }
+
+  /** {@return the lies that the last execution was told} */
+  List<LyingHost.Told> told() {
+    LyingHost h = host;
+    return h == null ? List.of() : h.told();
+  }
+
+  /** {@return questions of the last execution} */
+  long asked() {
+    LyingHost h = host;
+    return h == null ? 0 : h.asked();
+  }
+
+  /** {@return what the guest has written in the last execution} */
+  String console() {
+    return console.text();
+  }
+
+  @Override
+  public void close() {
+    Machine m = machine;
+    machine = null;
+    if (m != null) {
+      try {
+        m.close();
+      } catch (IOException e) {
+        throw new java.io.UncheckedIOException(e);
+      }
+    }
+  }
+}

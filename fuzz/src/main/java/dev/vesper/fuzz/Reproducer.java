@@ -1,0 +1,71 @@
+package dev.vesper.fuzz;
+
+import dev.vesper.fuzz.store.CampaignException;
+
+/** Executes one input again, outside of a campaign: to look at a finding, or to make it smaller. */
+public final class Reproducer implements AutoCloseable {
+  private static final int MOST = 20_000;
+
+  private final Executor executor;
+
+  /**
+   * Takes the guest to where executions begin.
+   *
+   * @throws CampaignException if it does not come there
+   */
+  public Reproducer(Harness harness) throws CampaignException {
+    executor = new Executor(harness);
+  }
+
+  /**
+   * What an input comes to.
+   *
+   * @param end how the execution has ended, in a line
+   * @param instructions that were executed
+   * @param signature of what was found, empty for nothing
+   * @param file the finding with its script; with what was asked about if nothing was found
+   */
+  public record Result(String end, long instructions, String signature, FindingFile file) {}
+
+  /**
+   * {@return what an input comes to}
+   *
+   * @param asked a finding of the input
+   */
+  public Result run(Input input, Finding asked) throws CampaignException {
+    Execution e = executor.run(input);
+    Finding f = found(e, asked);
+    return new Result(
+        e.end(),
+        e.instructions(),
+        f == null ? "" : f.signature(),
+        new FindingFile(
+            f == null ? asked : f,
+            input,
+            FindingFile.script(input, executor.told()),
+            executor.console()));
+  }
+
+  private @org.jspecify.annotations.Nullable Finding found(Execution e, Finding asked) {
+    return e.finding() == null && e.limited() && asked.kind() == Finding.Kind.HANG
+        ? Worker.hang(executor)
+        : e.finding();
+  }
+
+  /**
+   * {@return the same finding by a smaller input} The same if the input does not lead to it.
+   *
+   * @throws CampaignException if the guest cannot be run
+   */
+  public FindingFile minimise(FindingFile f) throws CampaignException {
+    String signature = f.finding().signature();
+    Input small =
+        Minimiser.minimise(f.input(), i -> run(i, f.finding()).signature().equals(signature), MOST);
+    return run(small, f.finding()).file();
+  }
+
+  @Override
+  public void close() {
+    executor.close();
+  }
+}

@@ -1,0 +1,149 @@
+package dev.vesper.fuzz;
+
+import dev.vesper.fuzz.store.CampaignException;
+import java.util.ArrayList;
+import java.util.List;
+
+/** One thread of a campaign: chooses an entry, makes inputs of it, executes and judges them. */
+final class Worker {
+  /** Inputs that are made of an entry of middling cost and depth at a time. */
+  private static final int ENERGY = 64;
+
+  private static final int MOST_ENERGY = 512;
+
+  /** Executions for making an input smaller: one that has reached something, and a finding's. */
+  private static final int TRIMMING = 24;
+
+  private static final int MINIMISING = 400;
+  private static final int REPEATS = 3;
+
+  private final Campaign campaign;
+  private final Executor executor;
+  private final Mutator mutator;
+  private final boolean first;
+
+  Worker(Campaign campaign, Executor executor, long seed) {
+    this.campaign = campaign;
+    this.executor = executor;
+    mutator = new Mutator(seed, campaign.harness().sites());
+    first = !Thread.currentThread().getName().startsWith("vesper-fuzz-");
+  }
+
+  /** Works until the campaign ends. */
+  void work() throws CampaignException {
+    while (true) {
+      Entry e = campaign.next(mutator);
+      List<Seen> seen = seen(e);
+      int round = e.rounds++;
+      List<Seen> untried = seen.stream().filter(s -> campaign.isUntried(s.site())).toList();
+      for (Input i : mutator.first(e.input, untried)) {
+        if (!attempt(i, e)) {
+          return;
+        }
+      }
+      for (int n = energy(e, round); n > 0; n--) {
+        Input third = campaign.corpus().any(mutator).input;
+        if (!attempt(mutator.mutate(e.input, seen, third), e)) {
+          return;
+        }
+      }
+    }
+  }
+
+  private List<Seen> seen(Entry e) throws CampaignException {
+    List<Seen> seen = e.seen;
+    if (seen == null) {
+      executor.run(e.input, true);
+      seen = executor.seen();
+      e.seen = seen;
+    }
+    mutator.learn(seen);
+    return seen;
+  }
+
+  /** {@return how many inputs are made of an entry: more of cheap and deep ones} */
+  private int energy(Entry e, int round) {
+    long usual = campaign.harness().limit() / 4 + 1;
+    int n = e.instructions < usual ? ENERGY * 2 : ENERGY;
+    n += ENERGY / 4 * Math.min(8, e.depth);
+    n = round == 0 ? n * 2 : n;
+    return Math.min(MOST_ENERGY, n);
+  }
+
+  private boolean attempt(Input input, Entry of) throws CampaignException {
+    if (!campaign.takes(executor, first)) {
+      return false;
+    }
+    Execution e = executor.run(input);
+    Finding f = e.finding();
+    if (f == null && campaign.isHang(e)) {
+      f = hang(executor);
+    }
+    if (f != null) {
+      found(input, e, f);
+    } else if (campaign.corpus().isNew(e.edges())) {
+      reached(input, e, of);
+    }
+    return true;
+  }
+
+  private void reached(Input input, Execution e, Entry of) throws CampaignException {
+    byte[] edges = e.edges().clone();
+    long instructions = e.instructions();
+    // What goes on without a lie, lies not: a smaller input has fewer places to change.
+    Input small =
+        Minimiser.leaveOut(
+            input,
+            i -> {
+              Execution x = executor.run(i);
+              return x.finding() == null && java.util.Arrays.equals(x.edges(), edges);
+            },
+            TRIMMING);
+    campaign.reached(
+        new Entry(
+            small, small.name(), of.depth + 1, instructions, java.util.Arrays.hashCode(edges)),
+        edges);
+  }
+
+  private void found(Input input, Execution e, Finding f) throws CampaignException {
+    if (!campaign.isNew(f)) {
+      return;
+    }
+    String signature = f.signature();
+    List<String> unlike = new ArrayList<>();
+    for (int i = 0; i < REPEATS; i++) {
+      Execution x = executor.run(input);
+      if (!signature.equals(signature(x)) || x.instructions() != e.instructions()) {
+        unlike.add(String.valueOf(x.finding()));
+      }
+    }
+    if (!unlike.isEmpty()) {
+      campaign.wasUnstable();
+      f =
+          new Finding(
+              Finding.Kind.DEFECT,
+              "executions of one input differ: " + f.title() + "; " + unlike.get(0),
+              List.of());
+      campaign.keep(new FindingFile(f, input, "", ""));
+      return;
+    }
+    Input small =
+        Minimiser.minimise(input, i -> signature.equals(signature(executor.run(i))), MINIMISING);
+    executor.run(small);
+    campaign.keep(
+        new FindingFile(f, small, FindingFile.script(small, executor.told()), executor.console()));
+  }
+
+  private String signature(Execution x) {
+    Finding f = x.finding();
+    if (f != null) {
+      return f.signature();
+    }
+    return campaign.isHang(x) ? hang(executor).signature() : "";
+  }
+
+  /** {@return that the last execution did not come to an end, and where it was} */
+  static Finding hang(Executor x) {
+    return new Finding(Finding.Kind.HANG, "the guest does not come to an end", x.stack());
+  }
+}
