@@ -48,7 +48,8 @@ public final class Main implements Runnable {
     CommandLine self = spec == null ? commandLine() : spec.commandLine();
     throw new CommandLine.ParameterException(
         self,
-        "name a command: run, debug, replay, boot, check, measure, attest, attack, igvm, session,"
+        "name a command: run, debug, replay, boot, check, measure, attest, attack, fuzz, igvm,"
+            + " session,"
             + " isa, symbols, gdb-script, dissector or convert-qemu");
   }
 
@@ -68,6 +69,7 @@ public final class Main implements Runnable {
     SUBCOMMANDS.put("measure", () -> new MeasureCommand(confine));
     SUBCOMMANDS.put("attest", () -> new AttestCommand(confine));
     SUBCOMMANDS.put("attack", () -> new AttackCommand(confine));
+    SUBCOMMANDS.put("fuzz", FuzzCommand::new);
     SUBCOMMANDS.put("igvm", () -> new IgvmCommand(confine));
     SUBCOMMANDS.put("session", SessionCommand::new);
     SUBCOMMANDS.put("isa", IsaCommand::new);

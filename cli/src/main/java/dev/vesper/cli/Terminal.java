@@ -12,6 +12,7 @@ import java.io.PrintWriter;
 import java.io.StringWriter;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 
 /**
  * What Vesper itself says, on stdout and stderr. Names of files, symbols and whatever else
@@ -70,6 +71,13 @@ final class Terminal {
   /** Shows how far something has come, in place of what was shown so; on a terminal only. */
   static void progress(String text) {
     show(System.err, "\r" + Visible.of(text) + "\u001b[K");
+  }
+
+  /** Shows lines in place of what was on the screen; on a terminal only. */
+  static void screen(List<String> lines) {
+    StringBuilder b = new StringBuilder("\u001b[H");
+    lines.forEach(l -> b.append(Visible.of(l)).append("\u001b[K\r\n"));
+    show(System.err, b.append("\u001b[J").toString());
   }
 
   /**

@@ -1,0 +1,176 @@
+package dev.vesper.cli;
+
+import dev.vesper.fuzz.Harness;
+import dev.vesper.fuzz.SiteFilter;
+import dev.vesper.fuzz.store.CampaignException;
+import dev.vesper.machine.HardwareOptions;
+import dev.vesper.machine.Until;
+import dev.vesper.machine.spec.Hardware;
+import dev.vesper.machine.spec.MachineSpec;
+import dev.vesper.machine.spec.SevMode;
+import dev.vesper.machine.spec.Translator;
+import java.io.IOException;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** What a campaign executes: the guest, from where to where, and which answers may be changed. */
+final class FuzzOptions implements AutoCloseable {
+  private static final String CONSOLE = "console:";
+  private static final long LIMIT = 20_000_000;
+
+  private final GuestOptions guest = new GuestOptions();
+  private final List<Drives> open = new ArrayList<>();
+  private List<String> drive = List.of();
+  private @Nullable String from;
+  private @Nullable String until;
+  private long limit = LIMIT;
+  private String only = "";
+  private String not = "";
+  private String translator = "";
+
+  /** Adds the options to a command's. */
+  void addTo(Options o) {
+    guest.addTo(o, GuestOptions.Style.RUN);
+    o.number("N", "decides keys and RDRAND (default: 1)", v -> guest.seed(v), "--seed");
+    o.phrases(
+        "file=F[,if=virtio]",
+        "a disk, which is only read; may be repeated",
+        v -> drive = v,
+        "-drive",
+        "--drive");
+    o.text(
+        "N|SYMBOL|console:TEXT",
+        "where executions begin: behind N instructions, before a symbol, or when the console says"
+            + " TEXT (default: before the first answer that may be changed)",
+        v -> from = v,
+        "--from");
+    o.text(
+        "N|SYMBOL|console:TEXT",
+        "where they end, if they do not end before; an execution that does not come there is a"
+            + " hang",
+        v -> until = v,
+        "--until");
+    o.count(
+        "N", "instructions of one execution (default: 20000000)", v -> limit = v, "--limit-insns");
+    o.text(
+        "LIST",
+        "change these answers alone: cpuid, msr, port, pci, mmio, proto, vc with a number or range"
+            + " as in port:0x60-0x64, or virtio, fw_cfg, irq, time, error",
+        v -> only = v,
+        "--only");
+    o.text("LIST", "do not change these answers", v -> not = v, "--not");
+    o.text(
+        "native|regions|none",
+        "by what guest code is executed (default: what is fastest here)",
+        v -> translator = v,
+        "--translator");
+  }
+
+  /** The image that stands for itself on the command line. */
+  void image(Path p) {
+    guest.image(p);
+  }
+
+  /** {@return what is fuzzed, for people} */
+  String title() {
+    Path p = guest.started();
+    return p == null ? "locore" : String.valueOf(p.getFileName());
+  }
+
+  /**
+   * {@return what is executed}
+   *
+   * @throws UserError if the options or files are not understood
+   */
+  Harness harness() {
+    SevMode mode = guest.mode();
+    if (mode != SevMode.ES && mode != SevMode.SNP) {
+      throw new UserError(
+          "fuzz changes answers that a guest gets by its GHCB: take --sev es or snp");
+    }
+    if (limit < 1) {
+      throw new UserError("--limit-insns: an execution has at least 1 instruction");
+    }
+    MachineSpec spec = guest.read();
+    for (String d : drive) {
+      UserError.of(() -> HardwareOptions.driveFile("-drive", d));
+    }
+    SiteFilter sites;
+    try {
+      sites = SiteFilter.of(only, not);
+    } catch (CampaignException e) {
+      throw new UserError(String.valueOf(e.getMessage()));
+    }
+    return new Harness(
+        () -> specWithDisks(spec),
+        place("--from", from),
+        place("--until", until),
+        limit,
+        sites,
+        translation());
+  }
+
+  /** A machine's disks are its own: what it writes to them goes nowhere. */
+  private synchronized MachineSpec specWithDisks(MachineSpec spec) {
+    if (drive.isEmpty()) {
+      return spec;
+    }
+    Drives d = new Drives(drive, false, true);
+    open.add(d);
+    Hardware h = spec.hardware();
+    return spec.toBuilder()
+        .hardware(
+            new Hardware(h.board(), d.list(), h.networks(), false, h.shares(), h.screen())
+                .withSmbios(h.smbios()))
+        .build();
+  }
+
+  private static @Nullable Until place(String option, @Nullable String said) {
+    if (said == null) {
+      return null;
+    }
+    if (said.startsWith(CONSOLE)) {
+      return Until.console(said.substring(CONSOLE.length()));
+    }
+    if (!said.isEmpty() && Character.isDigit(said.charAt(0))) {
+      return UserError.of(
+          () -> {
+            try {
+              return Until.instructions(Quantities.count(said));
+            } catch (IllegalArgumentException e) {
+              throw new IllegalArgumentException(
+                  option + " '" + said + "' is no count of instructions", e);
+            }
+          });
+    }
+    if (said.isEmpty()) {
+      throw new UserError(option + ": name a symbol, a count of instructions or console:TEXT");
+    }
+    return Until.symbol(said);
+  }
+
+  private @Nullable Translator translation() {
+    return switch (translator) {
+      case "" -> null;
+      case "native" -> Translator.NATIVE;
+      case "regions" -> Translator.REGIONS;
+      case "none" -> Translator.NONE;
+      default ->
+          throw new UserError(
+              "--translator takes native, regions or none, not '" + translator + "'");
+    };
+  }
+
+  @Override
+  public void close() {
+    for (Drives d : open) {
+      try {
+        d.close();
+      } catch (IOException e) {
+        throw new UserError("a disk cannot be closed: " + UserError.reason(e));
+      }
+    }
+  }
+}

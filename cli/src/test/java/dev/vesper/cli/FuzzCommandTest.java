@@ -1,0 +1,69 @@
+package dev.vesper.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+
+/** {@code vesper fuzz}, as a command. */
+final class FuzzCommandTest {
+  @TempDir Path dir;
+
+  private static void refused(String what, String... line) {
+    CommandResult r = CommandResult.of(line);
+    assertThat(r.status()).as(r.err()).isEqualTo(2);
+    assertThat(r.err()).startsWith("vesper: ").contains(what);
+    assertThat(r.err().lines()).hasSize(1);
+  }
+
+  @Test
+  void aCampaignLeavesItsDirectoryAndGoesOnOnlyIfItIsToldTo() throws IOException {
+    String d = dir.resolve("c").toString();
+    List<String> words =
+        List.of("fuzz", "-smp", "1", "-m", "64M", "--from", "13000", "--limit-insns", "20000");
+    String[] line = words.toArray(new String[0]);
+    CommandResult r = CommandResult.of(with(line, "--executions", "40", "--workers", "1", "-o", d));
+    assertThat(r.status()).as(r.err()).isZero();
+    assertThat(r.out()).startsWith("40 executions in ");
+    assertThat(Path.of(d)).isDirectoryContaining("glob:**/{queue,crashes,hangs}");
+    assertThat(Files.readString(Path.of(d, "fuzzer_stats"))).contains("execs_done        : 40\n");
+    assertThat(Files.readString(Path.of(d, "plot_data"))).startsWith("# relative_time, ");
+    refused("--resume", with(line, "-o", d, "--executions", "1", "--workers", "1"));
+    CommandResult page = CommandResult.of("fuzz", "html", d);
+    assertThat(page.status()).as(page.err()).isZero();
+    assertThat(Files.readString(Path.of(d, "index.html"))).contains("<svg");
+  }
+
+  private static String[] with(String[] line, String... more) {
+    String[] all = java.util.Arrays.copyOf(line, line.length + more.length);
+    System.arraycopy(more, 0, all, line.length, more.length);
+    return all;
+  }
+
+  @Test
+  void mistakesAreToldInALine() throws IOException {
+    String d = dir.resolve("d").toString();
+    refused("-o DIR", "fuzz");
+    refused("--sev es or snp", "fuzz", "--sev", "off", "-o", d);
+    refused("--only", "fuzz", "--only", "cpu", "-o", d);
+    refused("--from", "fuzz", "--from", "1x", "-o", d);
+    refused("--workers", "fuzz", "--workers", "0", "-o", d);
+    refused("at least 1 instruction", "fuzz", "--limit-insns", "0", "-o", d);
+    refused("takes one file", "fuzz", "show");
+    refused("plot_data", "fuzz", "html", dir.toString());
+    Path crash = Files.createDirectories(dir.resolve("x/crashes")).resolve("id_000000,a");
+    refused("cannot read", "fuzz", "show", crash.toString());
+    Files.writeString(crash, "when vmgexit 1\n");
+    refused("no finding", "fuzz", "show", crash.toString());
+    Files.writeString(crash, "# vesper finding 1\n# kind: oops\n");
+    refused("command line of the campaign", "fuzz", "min", crash.toString());
+    Files.writeString(dir.resolve("x/cmdline"), "show\nx\n");
+    refused("not the command line", "fuzz", "min", crash.toString());
+    Files.writeString(dir.resolve("x/cmdline"), "--no-such\n");
+    refused("not the command line", "fuzz", "min", crash.toString());
+  }
+}
