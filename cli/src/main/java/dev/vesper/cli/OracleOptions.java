@@ -2,6 +2,7 @@ package dev.vesper.cli;
 
 import dev.vesper.machine.Machine;
 import dev.vesper.machine.Oracle;
+import dev.vesper.machine.Until;
 import dev.vesper.machine.observe.flow.FlowFinding;
 import dev.vesper.machine.observe.flow.FlowKind;
 import dev.vesper.machine.observe.flow.FlowOptions;
@@ -22,12 +23,14 @@ final class OracleOptions {
   private static final String LEAK = "leak";
   private static final String TAINT = "taint";
   private static final String SECRET = "secret=";
+  private static final String FROM = "from=";
 
   /** Notes that are shown one by one; the summary has all. */
   private static final int MOST_SHOWN = 200;
 
   private String wanted = "";
   private String failOn = "";
+  private long from;
   private @Nullable Oracle oracle;
 
   /** Adds the options to a command's. */
@@ -36,8 +39,8 @@ final class OracleOptions {
         "WHAT",
         "follow values through the guest: leak names private bytes that reach the host, taint"
             + " values of the host's that are used unchecked; leak,secret=SYMBOL or"
-            + " secret=ADDRESS+LENGTH (repeated) has that memory alone private. A hundred times as"
-            + " slow as native code (docs/flow.md)",
+            + " secret=ADDRESS+LENGTH (repeated) has that memory alone private; from=N begins after"
+            + " N instructions. Many times slower than native code (docs/flow.md)",
         v -> wanted = v,
         OPTION);
     o.text(
@@ -95,9 +98,13 @@ final class OracleOptions {
         } catch (IllegalArgumentException e) {
           throw new UserError(OPTION + " " + word + ": " + e.getMessage());
         }
+      } else if (word.startsWith(FROM)) {
+        from = count(word.substring(FROM.length()));
       } else {
         throw new UserError(
-            OPTION + " takes leak, taint and secret=SYMBOL or secret=ADDRESS+LENGTH, not '" + word
+            OPTION
+                + " takes leak, taint, from=N, secret=SYMBOL or secret=ADDRESS+LENGTH, not '"
+                + word
                 + "'");
       }
     }
@@ -110,10 +117,22 @@ final class OracleOptions {
     return new FlowOptions(leaks, taint, secrets);
   }
 
-  /** Has a machine that has not run watched, if somebody wants it. */
+  private static long count(String text) {
+    try {
+      return Long.parseUnsignedLong(text);
+    } catch (NumberFormatException e) {
+      throw new UserError(OPTION + " " + FROM + text + ": not a number of instructions");
+    }
+  }
+
+  /** Has a machine that is about to run watched, if somebody wants it, from where it is wanted. */
   void watch(Machine m) {
     if (!wanted.isEmpty()) {
-      oracle = m.oracle(read());
+      FlowOptions f = read();
+      if (from > 0) {
+        m.run(Until.instructions(from));
+      }
+      oracle = m.oracle(f);
     }
   }
 
@@ -192,9 +211,7 @@ final class OracleOptions {
         + ",\"blurred\":"
         + r.blurred()
         + ",\"findings\":"
-        + r.findings().stream()
-            .map(OracleOptions::json)
-            .collect(Collectors.joining(",", "[", "]"))
+        + r.findings().stream().map(OracleOptions::json).collect(Collectors.joining(",", "[", "]"))
         + "}";
   }
 

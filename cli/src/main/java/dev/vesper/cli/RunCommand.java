@@ -642,7 +642,6 @@ final class RunCommand implements Options.Command {
       if (!said.log.isEmpty()) {
         m.log(said.logItems(), lines -> write(log, lines, ending));
       }
-      said.oracle.watch(m);
       SeekableByteChannel file = goesOnFrom;
       if (file != null) {
         goesOnFrom = null;
@@ -745,6 +744,7 @@ final class RunCommand implements Options.Command {
           serveUser(m);
           return over(end, ending);
         };
+    said.oracle.watch(m);
     try {
       GdbServer gdb = debugger;
       if (gdb != null) {

@@ -447,14 +447,13 @@ public final class Machine implements AutoCloseable {
    * Has values followed from now on: which private bytes reach the host, and which values of the
    * host's the guest uses unchecked. Each instruction is interpreted by itself, whatever {@link
    * #translator} says, which takes a hundred times as long as native code; what the guest does is
-   * the same. Before the run only. What is followed does not go back with {@link #restore}, and is
-   * in no file.
+   * the same. Between runs: of what was there before nothing is known but that it is private, or
+   * that it is shared. What is followed does not go back with {@link #restore}, and is in no file.
    *
-   * @throws IllegalStateException if the machine has run, or has an oracle already
+   * @throws IllegalStateException if there is an oracle already
    * @throws IllegalArgumentException if the host sees all of the guest's state anyway
    */
   public Oracle oracle(FlowOptions wanted) {
-    requireNoRun();
     if (oracle != null) {
       throw new IllegalStateException("a machine has one oracle");
     }
@@ -463,9 +462,14 @@ public final class Machine implements AutoCloseable {
           "a host sees all that a guest without SEV-ES has: nothing can leak");
     }
     FlowTracker t =
-        new FlowTracker(wanted, parts.cpus, symbols, FlowTracker.mostLabels(), this::flows);
-    oracle = new Oracle(t);
-    return oracle;
+        new FlowTracker(wanted, parts.cpus, symbols(), FlowTracker.mostLabels(), this::flows);
+    Oracle o = new Oracle(t);
+    oracle = o;
+    if (started) {
+      t.beginLate();
+      observe();
+    }
+    return o;
   }
 
   private void flows(FlowFinding f) {
@@ -476,28 +480,37 @@ public final class Machine implements AutoCloseable {
   }
 
   /** Has everybody told who looks on: the events' tracer, the log, the oracle. */
-  private void observe(
-      @Nullable CpuObserver processor, @Nullable HostObserver host, @Nullable MemoryObserver ram) {
-    Oracle o = oracle;
-    FlowTracker t = o == null ? null : o.tracker();
+  private void observe() {
+    Tracer t = tracer;
+    ExecutionLog l = log;
+    CpuObserver processor = l;
+    HostObserver host = l;
+    MemoryObserver ram = null;
     if (t != null) {
+      processor = l == null ? t.processor() : new BothProcessorObservers(t.processor(), l);
+      host = l == null ? t.host() : new BothHostObservers(t.host(), l);
+      ram = t.memory();
+    }
+    Oracle o = oracle;
+    if (o != null) {
+      FlowTracker f = o.tracker();
       parts.cpus.forEach(Cpu::followAll);
+      processor = processor == null ? f : new BothProcessorObservers(f, processor);
+      host = host == null ? f : new BothHostObservers(f, host);
+      ram = ram == null ? f : new BothMemoryObservers(f, ram);
     }
-    CpuObserver p =
-        t == null ? processor : processor == null ? t : new BothProcessorObservers(t, processor);
-    HostObserver h = t == null ? host : host == null ? t : new BothHostObservers(t, host);
-    MemoryObserver m = t == null ? ram : ram == null ? t : new BothMemoryObservers(t, ram);
-    parts.cpus.forEach(c -> c.observer = p);
-    if (h != null) {
-      parts.host.observe(h);
+    CpuObserver all = processor;
+    parts.cpus.forEach(c -> c.observer = all);
+    if (host != null) {
+      parts.host.observe(host);
     }
-    if (m != null) {
-      parts.memory.observe(m);
+    if (ram != null) {
+      parts.memory.observe(ram);
     }
   }
 
   private void beginLog(ExecutionLog l) {
-    observe(l, l, null);
+    observe();
     if (l.followsBlocks()) {
       parts.cpus.forEach(Cpu::followBlocks);
     }
@@ -513,9 +526,7 @@ public final class Machine implements AutoCloseable {
     Tracer t = new Tracer(this::traces, this::happens, deep);
     tracer = t;
     t.attach(parts.cpus, symbols);
-    ExecutionLog l = log;
-    CpuObserver all = l == null ? t.processor() : new BothProcessorObservers(t.processor(), l);
-    observe(all, l == null ? t.host() : new BothHostObservers(t.host(), l), t.memory());
+    observe();
     Measurement m = launch.measurement();
     if (!launchDigest().isEmpty() && fromStart) {
       t.launched(launch.policyText(), launchDigest(), m);
@@ -795,7 +806,7 @@ public final class Machine implements AutoCloseable {
     if (log != null && !started) {
       beginLog(log);
     } else if (oracle != null && !started) {
-      observe(null, null, null);
+      observe();
     }
     if (tracer == null && events) {
       attach(!started);

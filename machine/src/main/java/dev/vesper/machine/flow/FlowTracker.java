@@ -94,6 +94,17 @@ public final class FlowTracker implements CpuObserver, HostObserver, MemoryObser
     running = vcpus.get(0);
   }
 
+  /** The guest has run: what its registers have come from nobody knows. */
+  public void beginLate() {
+    for (Vcpu v : vcpus) {
+      symbols = slide.adjust(v.cpu, symbols);
+      v.ghcbFrame = MsrRequest.info(v.cpu.ghcbMsr) == 0 ? (int) (v.cpu.ghcbMsr >>> 12) : -1;
+      if (places.everything()) {
+        on(v).registers.unknown(places);
+      }
+    }
+  }
+
   /** {@return the most labels that there can be} */
   public static int mostLabels() {
     return Labels.MOST;

@@ -1,5 +1,6 @@
 package dev.vesper.machine.flow;
 
+import dev.vesper.x86.Reg;
 import java.util.Arrays;
 import java.util.BitSet;
 
@@ -45,6 +46,15 @@ final class ShadowRegisters {
     flags = Labels.PUBLIC;
     ghcbMsr = Labels.PUBLIC;
     compared = false;
+  }
+
+  /** Nobody knows where the general registers have their values from. */
+  void unknown(Places places) {
+    for (int i = 0; i < 16; i++) {
+      char label = places.secret("register " + Reg.gpr(8, i, true).name() + " before");
+      Arrays.fill(general, i * 8, i * 8 + 8, label);
+    }
+    Arrays.fill(vector, places.secret("vector registers before"));
   }
 
   /** Adds the labels that are in use. */
