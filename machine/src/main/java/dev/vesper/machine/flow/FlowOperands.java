@@ -22,7 +22,6 @@ final class FlowOperands {
   long stack;
   long accumulator;
   long count;
-  long source;
   long destination;
   boolean condition;
   long regValue;
@@ -43,7 +42,6 @@ final class FlowOperands {
     stack = c.r[4];
     accumulator = c.r[0];
     count = c.r[1];
-    source = c.r[6];
     destination = c.r[7];
     regValue = c.r[in.reg & 15];
     rmValue = c.r[in.rm & 15];

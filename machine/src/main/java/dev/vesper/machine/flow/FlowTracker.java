@@ -253,7 +253,8 @@ public final class FlowTracker implements CpuObserver, HostObserver, MemoryObser
       for (int i = needed; i < f.bytes; i++) {
         label = labels.join(label, known[f.offset + i]);
       }
-      boolean whole = needed == 0 && places.everything();
+      // A zero tells nothing, whoever has made it.
+      boolean whole = needed == 0 && places.everything() && request.get(f) != 0;
       // A register is private by itself; constants in its unused bytes tell nothing.
       if (needed < f.bytes && (labels.secret(label) || whole && !labels.host(label))) {
         String sink =
@@ -323,10 +324,27 @@ public final class FlowTracker implements CpuObserver, HostObserver, MemoryObser
     if (!running.cpu.memory.ram().hasPage(frame)) {
       return;
     }
-    String name =
-        frame == serving
-            ? FlowMemory.field(offset) + " of " + event
-            : device ? "written by a device" : "written by the host";
-    access.hostWrote(frame, offset, length, name, frame == serving ? exchanges : 0);
+    if (frame != serving) {
+      String name = device ? "written by a device" : "written by the host";
+      access.hostWrote(frame, offset, length, name, 0);
+    } else if (length <= 8) {
+      answers(offset, length);
+    } else {
+      // A host that writes the page back as a whole has chosen each field by itself.
+      for (GhcbField f : GhcbField.values()) {
+        if (f.offset >= offset && f.offset + f.bytes <= offset + length) {
+          answers(f.offset, f.bytes);
+        }
+      }
+      int from = Math.max(offset, GhcbPage.SHARED_BUFFER);
+      int end = Math.min(offset + length, GhcbPage.SHARED_BUFFER + GhcbPage.SHARED_BUFFER_SIZE);
+      if (from < end) {
+        answers(from, end - from);
+      }
+    }
+  }
+
+  private void answers(int offset, int bytes) {
+    access.hostWrote(serving, offset, bytes, FlowMemory.field(offset) + " of " + event, exchanges);
   }
 }

@@ -32,8 +32,11 @@ final class Labels {
   /** Labels that there are. */
   static final int MOST = 0x1_0000;
 
-  /** Origins of each side that a set keeps; more make it no different. */
-  static final int MOST_ORIGINS = 4;
+  /** Origins of the host's that a set keeps; more make it no different. */
+  static final int MOST_OF_HOST = 4;
+
+  /** Private origins that a set keeps: all that matters of a mixture is that it is private. */
+  static final int MOST_SECRET = 2;
 
   private static final int FIRST = 5;
   private static final int SECRET = 1;
@@ -151,12 +154,12 @@ final class Labels {
       return blur(both);
     }
     Map<Integer, Origin> all = new TreeMap<>();
-    int[] left = {MOST_ORIGINS, MOST_ORIGINS};
+    int[] room = {MOST_SECRET, MOST_OF_HOST};
     for (Origin[] set : List.of(sets[a], sets[b])) {
       for (Origin o : set) {
         int side = o.secret ? 0 : 1;
-        if (left[side] > 0 && all.putIfAbsent(o.number, o) == null) {
-          left[side]--;
+        if (room[side] > 0 && all.putIfAbsent(o.number, o) == null) {
+          room[side]--;
         }
       }
     }
