@@ -138,12 +138,16 @@ final class FlowOracleTest {
   private static final String VULNERABLE =
       """
       begin:
+          mov eax, 0x300000
+          xor edx, edx
+          mov ecx, 0xc0010130
+          wrmsr
           mov r13d, 0x320000
           mov rbx, [r13]
           mov rcx, [r13+8]
           mov rdx, [r13+16]
           mov rsi, [r13+24]
-          mov r15d, 1000
+          mov r15d, 10000
       again:
           dec r15d
           jne again

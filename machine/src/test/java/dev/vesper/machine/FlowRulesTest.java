@@ -231,12 +231,14 @@ final class FlowRulesTest {
         """
         begin:
             mov r13d, 0x320000
-            mov rdi, [r13]
             mov r8d, 0x72
             xor r9d, r9d
             xor r10d, r10d
             xor ebx, ebx
             xor esi, esi
+            xor edi, edi
+            call event
+            mov rdi, [r13]
             call event
             xor edi, edi
             jmp end

@@ -64,7 +64,7 @@ final class Labels {
   Labels(int most) {
     assert most >= 64 && most <= MOST;
     this.most = most;
-    left = most - most / 16;
+    left = most - FIRST - most / 16;
     sides[MANY_SECRET] = SECRET;
     sides[MANY_HOST] = HOST;
     sides[MANY_BOTH] = SECRET | HOST;
@@ -225,7 +225,8 @@ final class Labels {
       }
     }
     // Looking again each time that a few have become free would take all the time there is.
-    left = Math.max(free.cardinality() + most - next - most / 16, most);
+    int there = free.cardinality() + most - next;
+    left = there > most / 8 ? there - most / 16 : most;
     Arrays.fill(memoKeys, -1);
   }
 }
