@@ -2,6 +2,7 @@ package dev.vesper.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.vesper.fixtures.JsonSchema;
 import dev.vesper.machine.observe.format.JsonTree;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -46,6 +47,9 @@ final class OracleCommandTest {
     Map<String, Object> with = JsonTree.object(JsonTree.parse(Files.readString(json)));
     Map<String, Object> without = JsonTree.object(JsonTree.parse(Files.readString(alone)));
     assertThat(with).containsKey("flow");
+    String form = Files.readString(MarkdownPage.ROOT.resolve("docs/schema/run.schema.json"));
+    JsonSchema schema = new JsonSchema(JsonTree.object(JsonTree.parse(form)));
+    assertThat(schema.wrong(JsonTree.parse(Files.readString(json)))).isEmpty();
     with.remove("flow");
     assertThat(with).isEqualTo(without);
     assertThat(r.err()).contains("exchanges").doesNotContain("address:").doesNotContain("jump:");
