@@ -22,15 +22,21 @@ public final class QueuedEvents {
   private static final long TASK_PRIORITY = 15;
 
   private long control;
-  private final boolean open;
+  private boolean open;
+
+  private QueuedEvents() {}
 
   /**
+   * {@return what a save area has}
+   *
    * @param control VINTR_CTRL
    * @param virtualGif V_GIF means something, as the host has said
    */
-  public QueuedEvents(long control, boolean virtualGif) {
-    this.control = control;
-    open = !virtualGif || (control & V_GIF) != 0;
+  public static QueuedEvents of(long control, boolean virtualGif) {
+    QueuedEvents q = new QueuedEvents();
+    q.control = control;
+    q.open = !virtualGif || (control & V_GIF) != 0;
+    return q;
   }
 
   /** {@return the task priority, which is CR8} */

@@ -129,7 +129,7 @@ public final class EncryptedVcpu extends VirtualCpu {
     }
     boolean snp = isSnp(f);
     boolean gif = (vmcb().get(Vmcb.V_INTR) & Vmcb.V_GIF_ENABLE) != 0;
-    cpu.queue(alternate ? new QueuedEvents(SaveArea.interruptControl(area), gif) : null);
+    cpu.queue(alternate ? QueuedEvents.of(SaveArea.interruptControl(area), gif) : null);
     cpu.intercepts.x2Apic = alternate;
     cpu.sevStatus = 3 | f << SevFeature.IN_STATUS;
     cpu.intercepts.snp = snp;

@@ -37,7 +37,18 @@ final class CodePlaces {
       Bytes encoding,
       String symbol,
       String source,
-      String text) {}
+      String text) {
+    /** {@return what people are shown of it} */
+    Shown shown() {
+      return new Shown(bits, symbol, source, text);
+    }
+  }
+
+  /**
+   * What people are shown of an address, for who waits with it: names and instructions have no form
+   * in a snapshot.
+   */
+  record Shown(int bits, String symbol, String source, String text) {}
 
   private final transient Formatter formatter = new Formatter(Formatter.Syntax.INTEL);
   private final transient Map<Long, Code> known = new HashMap<>();

@@ -18,13 +18,9 @@ final class FirstUses {
   private static final int PAGE = 4096;
 
   private static final class Waiting {
-    final boolean unchanged;
+    boolean unchanged;
     boolean first;
     boolean last;
-
-    Waiting(boolean unchanged) {
-      this.unchanged = unchanged;
-    }
   }
 
   private final Map<Integer, Waiting> pages = new HashMap<>();
@@ -42,7 +38,9 @@ final class FirstUses {
     if (n > MOST_AT_ONE_PLACE && !unchanged || pages.size() >= MOST_PAGES) {
       return false;
     }
-    pages.put(frame, new Waiting(unchanged));
+    Waiting w = new Waiting();
+    w.unchanged = unchanged;
+    pages.put(frame, w);
     return true;
   }
 

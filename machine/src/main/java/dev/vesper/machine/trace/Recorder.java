@@ -206,6 +206,15 @@ final class Recorder implements StateFollower {
     return at(rip, there, accesses());
   }
 
+  /**
+   * {@return the same}
+   *
+   * @param there what stood at the address
+   */
+  At at(long rip, CodePlaces.Shown there) {
+    return at(rip, there, accesses());
+  }
+
   /** {@return the present and a place, for an event between a request and its answer} */
   At atOnly(long rip) {
     return at(rip, code(rip), Accesses.NONE);
@@ -225,6 +234,10 @@ final class Recorder implements StateFollower {
   }
 
   private At at(long rip, CodePlaces.Code k, Accesses accesses) {
+    return at(rip, k.shown(), accesses);
+  }
+
+  private At at(long rip, CodePlaces.Shown k, Accesses accesses) {
     Cpu c = cpu();
     return new At(
         c.instructionCount() + c.idleTime,

@@ -45,7 +45,7 @@ final class SvsmTracer {
 
   /** A call that was not answered yet, and what stands where it was made. */
   private record Request(
-      CodePlaces.Code there,
+      CodePlaces.Shown there,
       long rip,
       int level,
       long rax,
@@ -106,7 +106,7 @@ final class SvsmTracer {
     open.put(
         key(vcpu, level),
         new Request(
-            recorder.code(rip),
+            recorder.code(rip).shown(),
             rip,
             level,
             rax,

@@ -75,7 +75,7 @@ final class HostVcpu {
       long features,
       @Nullable SecureTsc secureTsc) {
     this.secureTsc = secureTsc;
-    vmpls[0] = new VmplState(cpu.vmcb().get(Vmcb.VMSA_PTR), 0, features);
+    vmpls[0] = VmplState.of(cpu.vmcb().get(Vmcb.VMSA_PTR), 0, features);
     machineChecks = new MachineCheckBanks(model.has("mce") && model.has("mca"));
     counters = new PerformanceCounters(model);
     this.id = id;

@@ -35,13 +35,17 @@ final class VmplState {
   private long guestXss;
 
   /**
+   * {@return a level that has not run}
+   *
    * @param ghcbMsr what the GHCB MSR reads as before the level writes it
    * @param features SEV_FEATURES, as far as the host has been told
    */
-  VmplState(long saveArea, long ghcbMsr, long features) {
-    this.saveArea = saveArea;
-    this.ghcbMsr = ghcbMsr;
-    this.features = features;
+  static VmplState of(long saveArea, long ghcbMsr, long features) {
+    VmplState s = new VmplState();
+    s.saveArea = saveArea;
+    s.ghcbMsr = ghcbMsr;
+    s.features = features;
+    return s;
   }
 
   /** {@return whether the host can inject nothing but #HV} */

@@ -45,7 +45,7 @@ final class Vmpls {
   static void give(HostVcpu v, int level, long area, long features) {
     if (level != v.vmpl) {
       VmplState old = v.vmpls[level];
-      VmplState s = new VmplState(area, v.createdGhcbMsr, features);
+      VmplState s = VmplState.of(area, v.createdGhcbMsr, features);
       if (old != null) {
         // Pages of the guest's stay registered.
         s.registeredGhcb = old.registeredGhcb;

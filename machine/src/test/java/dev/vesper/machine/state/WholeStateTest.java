@@ -23,9 +23,11 @@ import java.util.Arrays;
 import java.util.Collections;
 import java.util.IdentityHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.stream.Collectors;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -128,6 +130,48 @@ final class WholeStateTest {
     Machine m = machine(mode, profile, board, vcpus);
     m.run(Until.instructions(FIRST));
     assertThat(new Walk(image(m)).lost()).as("what is not kept").isEmpty();
+  }
+
+  /** {@return how many objects of each class there are} */
+  private static Map<Class<?>, Long> counts(Machine m) throws Exception {
+    return image(m).nodes.stream()
+        .collect(Collectors.groupingBy(n -> n.object().getClass(), Collectors.counting()));
+  }
+
+  /**
+   * What a machine makes while it runs, who reads a file must make too: of nothing, and then give
+   * it its fields, of which none may be final.
+   */
+  @ParameterizedTest
+  @CsvSource({"OFF, kvm, PC, 2", "ES, kvm, Q35, 2", "SNP, kvm, PC, 2", "ES, openbsd, PC, 1"})
+  void whatIsMadeInARunCanBeMadeByWhoReadsIt(
+      SevMode mode, String profile, Hardware.Board board, int vcpus) throws Exception {
+    // It has those who look on from its first run on.
+    Machine first = machine(mode, profile, board, vcpus);
+    first.run(Until.instructions(1));
+    Map<Class<?>, Long> fresh = counts(first);
+    Machine m = machine(mode, profile, board, vcpus);
+    Set<String> cannot = new TreeSet<>();
+    for (int i = 1; i <= 12; i++) {
+      m.run(Until.instructions(i * FIRST));
+      for (Map.Entry<Class<?>, Long> e : counts(m).entrySet()) {
+        Class<?> c = e.getKey();
+        if (ClassState.of(c).kind == ClassState.Kind.OBJECT
+            && !c.isRecord()
+            && e.getValue() > fresh.getOrDefault(c, 0L)
+            && !canBeMade(c)) {
+          cannot.add(c.getName());
+        }
+      }
+    }
+    assertThat(cannot).isEmpty();
+  }
+
+  private static boolean canBeMade(Class<?> c) {
+    return Arrays.stream(c.getDeclaredConstructors()).anyMatch(k -> k.getParameterCount() == 0)
+        && Arrays.stream(c.getDeclaredFields())
+            .filter(f -> !Modifier.isStatic(f.getModifiers()))
+            .noneMatch(f -> Modifier.isFinal(f.getModifiers()) && f.getType().isPrimitive());
   }
 
   @ParameterizedTest
