@@ -951,6 +951,9 @@ public final class Machine implements AutoCloseable {
     began = instructions();
     passed = true;
     stops.restored();
+    if (script != null) {
+      script.restored();
+    }
   }
 
   /**
@@ -977,6 +980,9 @@ public final class Machine implements AutoCloseable {
   /** {@return where all state is found from, that of the observers included} */
   private List<Object> roots() {
     List<Object> all = new ArrayList<>(List.of(parts, launch, console, traced, happened, logged));
+    if (script != null) {
+      all.add(script);
+    }
     if (tracer != null) {
       all.add(tracer);
     }
@@ -988,6 +994,8 @@ public final class Machine implements AutoCloseable {
    * are like them; for others, who begin there, it is read and forgotten.
    */
   private List<Object> rootsOf(MachineDescription file) {
+    // What the script has done in this launch is what it had done in that one.
+    early.clear();
     if (!sinks.isEmpty() || !listeners.isEmpty()) {
       attach(false);
     }
@@ -1076,6 +1084,9 @@ public final class Machine implements AutoCloseable {
       broken = "its snapshot could not be read";
       file.position(0);
       Snapshot.read(parts, this::rootsOf, Channels.newInputStream(file));
+      if (script != null) {
+        script.restored();
+      }
       broken = null;
       loaded = true;
     } catch (Damaged e) {

@@ -4,6 +4,7 @@ import dev.vesper.machine.host.Exit;
 import dev.vesper.machine.host.HypervisorProgram;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.function.Consumer;
 import java.util.function.ToLongFunction;
 
 /** Does what silicon actions say. */
@@ -12,10 +13,19 @@ final class BrokenMachine {
 
   private record Lines(long gpa, byte[] bytes) {}
 
-  private final Silicon silicon;
+  private final transient Silicon silicon;
   private final HypervisorProgram program;
   private final HostKnowledge knowledge;
   private final Map<String, Lines> written = new HashMap<>();
+
+  /** The stack pointer goes back to where it was. */
+  private record Back(BrokenMachine silicon, int vcpu, long by)
+      implements Consumer<Exit.Appointment> {
+    @Override
+    public void accept(Exit.Appointment exit) {
+      silicon.move(vcpu, by);
+    }
+  }
 
   BrokenMachine(Silicon silicon, HypervisorProgram program, HostKnowledge knowledge) {
     this.silicon = silicon;
@@ -76,7 +86,7 @@ final class BrokenMachine {
   private String moveRsp(SiliconAction.MoveRsp r, int vcpu) {
     move(vcpu, r.by());
     if (r.instructions() > 0) {
-      program.after(vcpu, r.instructions(), e -> move(vcpu, -r.by()));
+      program.after(vcpu, r.instructions(), new Back(this, vcpu, -r.by()));
     }
     return "RSP moved by " + r.by();
   }

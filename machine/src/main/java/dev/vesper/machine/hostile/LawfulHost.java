@@ -6,6 +6,7 @@ import dev.vesper.machine.host.Exit;
 import dev.vesper.machine.host.HostMemory;
 import dev.vesper.machine.host.HypervisorProgram;
 import dev.vesper.machine.host.VmcbView;
+import java.util.function.Consumer;
 import java.util.function.ToLongFunction;
 
 /**
@@ -137,11 +138,19 @@ final class LawfulHost {
     return "GHCB MSR = " + hex(v);
   }
 
+  /** A save area is what it was. */
+  private record Again(long area, byte[] bytes) implements Consumer<Exit.Appointment> {
+    @Override
+    public void accept(Exit.Appointment exit) {
+      exit.memory().write(area, bytes, 0, PAGE);
+    }
+  }
+
   private String runTwice(Exit exit) {
     long area = exit.vmcb().get(VMSA_PTR) & -PAGE;
     HostMemory memory = exit.memory();
     byte[] before = memory.bytes(area, PAGE);
-    program.next(exit.vcpu(), next -> next.memory().write(area, before, 0, PAGE));
+    program.next(exit.vcpu(), new Again(area, before));
     return "the save area at " + hex(area) + " will be what it is now";
   }
 }

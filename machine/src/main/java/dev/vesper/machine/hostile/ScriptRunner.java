@@ -25,9 +25,9 @@ public final class ScriptRunner {
   private static final int EVENTINJ = 0x0A8;
   private static final long VALID = 1L << 31;
 
-  private final Script script;
+  private final transient Script script;
   private final HypervisorProgram program;
-  private final Watcher watcher;
+  private final transient Watcher watcher;
   private final Consumer<Firing> listener;
   private final HostKnowledge knowledge = new HostKnowledge();
   private final CpuidLies cpuid = new CpuidLies();
@@ -81,6 +81,34 @@ public final class ScriptRunner {
     update();
   }
 
+  /**
+   * Rules whose time has come. The hypervisor keeps it until then, and a snapshot with it: what a
+   * script has asked for is a record, not code.
+   *
+   * @param rules by their numbers
+   */
+  private record Due(ScriptRunner runner, List<Integer> rules)
+      implements Consumer<Exit.Appointment> {
+    @Override
+    public void accept(Exit.Appointment exit) {
+      runner.consider(rules.stream().map(n -> runner.script.rules().get(n - 1)).toList(), exit);
+    }
+  }
+
+  /** An instruction that was let through has been executed. */
+  private record Passed(PageArms pages, long gpa) implements Consumer<Exit.Appointment> {
+    @Override
+    public void accept(Exit.Appointment exit) {
+      pages.passed(gpa);
+    }
+  }
+
+  private Due due(List<Rule> rules) {
+    List<Integer> numbers = new ArrayList<>();
+    rules.forEach(r -> numbers.add(r.number()));
+    return new Due(this, numbers);
+  }
+
   /** Asks the hypervisor to be told of what there are rules for, and of nothing else. */
   private void ask() {
     boolean lies = hasAction(LawfulAction.CpuidAnswer.class);
@@ -99,8 +127,8 @@ public final class ScriptRunner {
     }
     for (Rule r : script.rules()) {
       switch (r.trigger()) {
-        case Trigger.AfterInstruction i -> program.at(i.count(), e -> consider(List.of(r), e));
-        case Trigger.AtTime t -> program.atTime(t.nanos(), e -> consider(List.of(r), e));
+        case Trigger.AfterInstruction i -> program.at(i.count(), due(List.of(r)));
+        case Trigger.AtTime t -> program.atTime(t.nanos(), due(List.of(r)));
         default -> {
           // It comes by what was asked for above, or from the machine.
         }
@@ -249,7 +277,6 @@ public final class ScriptRunner {
   /** Waits for what the rules that count now wait for. */
   private void update() {
     Map<PageArms.Access, Set<Long>> wanted = new EnumMap<>(PageArms.Access.class);
-    Set<Place> stops = new HashSet<>();
     unresolved = false;
     for (Rule r : script.rules()) {
       if (!counts(r)) {
@@ -261,14 +288,31 @@ public final class ScriptRunner {
             want(wanted, PageArms.Access.FETCH, s.pages().get(positions[r.number() - 1]));
         case Trigger.Write w -> want(wanted, PageArms.Access.WRITE, w.page());
         case Trigger.Read d -> want(wanted, PageArms.Access.DATA, d.page());
-        case Trigger.AtRip a -> stops.add(a.where());
         default -> {
-          // It waits for no place.
+          // It waits for no page.
         }
       }
     }
     pages.want(wanted);
+    stop();
+  }
+
+  /** Waits for the instructions that the rules that count now wait for. */
+  private void stop() {
+    Set<Place> stops = new HashSet<>();
+    for (Rule r : script.rules()) {
+      if (counts(r) && r.trigger() instanceof Trigger.AtRip a) {
+        stops.add(a.where());
+      }
+    }
     watcher.stopAt(stops);
+  }
+
+  /**
+   * The machine is another one now. Pages that are waited for are its state; where it stops is not.
+   */
+  public void restored() {
+    stop();
   }
 
   private void want(Map<PageArms.Access, Set<Long>> wanted, PageArms.Access a, Place p) {
@@ -346,7 +390,7 @@ public final class ScriptRunner {
       pages.enter(gpa, now);
     } else if (pages.waitsFor(gpa, write, fetch)) {
       pages.pass(gpa);
-      program.after(exit.vcpu(), 1, e -> pages.passed(gpa));
+      program.after(exit.vcpu(), 1, new Passed(pages, gpa));
     }
   }
 
@@ -402,7 +446,7 @@ public final class ScriptRunner {
     List<Rule> rules =
         rules(r -> r.trigger() instanceof Trigger.AtRip a && linear(a.where()) == linear);
     if (!rules.isEmpty()) {
-      program.next(vcpu, e -> consider(rules, e));
+      program.next(vcpu, due(rules));
     }
     return !rules.isEmpty();
   }
@@ -420,7 +464,7 @@ public final class ScriptRunner {
                 r.trigger() instanceof Trigger.ConsoleText t
                     && console.isNew(r.number(), line.contains(t.text())));
     if (!rules.isEmpty()) {
-      program.next(-1, e -> consider(rules, e));
+      program.next(-1, due(rules));
     }
   }
 

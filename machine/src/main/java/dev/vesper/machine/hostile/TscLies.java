@@ -4,9 +4,10 @@ import dev.vesper.machine.host.Exit;
 import dev.vesper.machine.host.HypervisorProgram;
 import java.util.HashMap;
 import java.util.Map;
+import java.util.function.Consumer;
 
 /** How a host has time-stamp counters run otherwise: by the offset in the VMCB, at each VMRUN. */
-final class TscLies {
+final class TscLies implements Consumer<Exit.Appointment> {
   private static final int TSC_OFFSET = 0x050;
 
   private record Lie(LawfulAction.TscChange change, long amount, long begun, long real) {}
@@ -26,7 +27,7 @@ final class TscLies {
       return "the time-stamp counter is " + t.amount() + " more";
     }
     if (lies.isEmpty()) {
-      program.onEntry(this::entering);
+      program.onEntry(this);
     }
     lies.put(vcpu, new Lie(t.change(), t.amount(), now, exit.time()));
     return t.change() == LawfulAction.TscChange.HOLD
@@ -34,7 +35,8 @@ final class TscLies {
         : "the time-stamp counter runs " + t.amount() + " thousandths as fast";
   }
 
-  private void entering(Exit.Appointment exit) {
+  @Override
+  public void accept(Exit.Appointment exit) {
     Lie l = lies.get(exit.vcpu());
     if (l == null) {
       return;

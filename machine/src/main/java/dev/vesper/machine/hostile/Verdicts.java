@@ -9,7 +9,7 @@ import java.util.stream.LongStream;
 
 /** Keeps what a script has done and what was noted, and judges what was expected. */
 final class Verdicts {
-  private final Script script;
+  private final transient Script script;
   private final List<Firing> firings = new ArrayList<>();
   private final long[] counts;
   private final Map<String, Long> notes = new LinkedHashMap<>();

@@ -2,6 +2,7 @@ package dev.vesper.machine.snapshot;
 
 import dev.vesper.machine.device.disk.Disk;
 import dev.vesper.machine.foreign.Damaged;
+import dev.vesper.machine.hostile.Script;
 import dev.vesper.machine.observe.Producer;
 import dev.vesper.machine.observe.format.Json;
 import dev.vesper.machine.observe.format.JsonTree;
@@ -88,6 +89,7 @@ public final class MachineDescription {
     w.put("--execute-only", s.executeOnly() ? "on" : "off");
     w.put("--intercept", String.join(",", s.intercepts()));
     w.put("--host-fault", String.join(",", s.hostFaults()));
+    w.put("--hostile", s.hostile() == null ? "none" : digest(words(s.hostile())));
     w.put("launch digest", launchDigest.isEmpty() ? "none" : launchDigest);
     return new MachineDescription(w);
   }
@@ -115,6 +117,11 @@ public final class MachineDescription {
         + d.disk().sectors()
         + " sectors"
         + (d.disk().readOnly() ? ", read-only" : "");
+  }
+
+  /** {@return a script in words that are others for every other script} */
+  private static byte[] words(Script s) {
+    return s.toString().getBytes(StandardCharsets.UTF_8);
   }
 
   private static String digest(byte @Nullable [] image) {

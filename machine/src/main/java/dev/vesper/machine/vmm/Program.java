@@ -11,7 +11,6 @@ import dev.vesper.machine.host.VmcbView;
 import dev.vesper.machine.sev.Vmcb;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
-import java.util.Comparator;
 import java.util.Deque;
 import java.util.HashMap;
 import java.util.List;
@@ -33,8 +32,8 @@ public final class Program implements HypervisorProgram {
   private final Map<Integer, List<Answer<Exit.Msr>>> msrs = new HashMap<>();
   private final Map<Integer, List<Answer<Exit.Automatic>>> exits = new HashMap<>();
 
-  private final PriorityQueue<Meeting> meetings = queue();
-  private final PriorityQueue<Meeting> times = queue();
+  private final PriorityQueue<Meeting> meetings = new PriorityQueue<>();
+  private final PriorityQueue<Meeting> times = new PriorityQueue<>();
 
   /** By vCPU: due at its own count. */
   private final Map<Integer, PriorityQueue<Meeting>> ofVcpus = new HashMap<>();
@@ -50,7 +49,14 @@ public final class Program implements HypervisorProgram {
    * @param instructions count, or virtual time in nanoseconds
    * @param number of those that are due together the least comes first
    */
-  private record Meeting(long instructions, long number, Consumer<Exit.Appointment> host) {}
+  private record Meeting(long instructions, long number, Consumer<Exit.Appointment> host)
+      implements Comparable<Meeting> {
+    @Override
+    public int compareTo(Meeting o) {
+      int c = Long.compare(instructions, o.instructions);
+      return c != 0 ? c : Long.compare(number, o.number);
+    }
+  }
 
   /**
    * @param count instructions that a vCPU has executed, given its number
@@ -59,11 +65,6 @@ public final class Program implements HypervisorProgram {
     this.nested = nested;
     this.platform = platform;
     this.count = count;
-  }
-
-  private static PriorityQueue<Meeting> queue() {
-    return new PriorityQueue<>(
-        Comparator.comparingLong(Meeting::instructions).thenComparingLong(Meeting::number));
   }
 
   @Override
@@ -114,7 +115,9 @@ public final class Program implements HypervisorProgram {
       throw new IllegalArgumentException("nothing comes after " + instructions + " instructions");
     }
     long at = count.applyAsLong(vcpu) + instructions;
-    ofVcpus.computeIfAbsent(vcpu, v -> queue()).add(new Meeting(at, appointed++, host));
+    ofVcpus
+        .computeIfAbsent(vcpu, v -> new PriorityQueue<>())
+        .add(new Meeting(at, appointed++, host));
   }
 
   @Override
