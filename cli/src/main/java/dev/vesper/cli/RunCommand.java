@@ -18,6 +18,7 @@ import dev.vesper.machine.launch.CommandFailed;
 import dev.vesper.machine.observe.EventSink;
 import dev.vesper.machine.observe.Symbols;
 import dev.vesper.machine.observe.check.Checker;
+import dev.vesper.machine.observe.format.PackedEvents;
 import dev.vesper.machine.observe.format.TraceWriter;
 import dev.vesper.machine.spec.BootException;
 import dev.vesper.machine.spec.ConsoleInput;
@@ -104,6 +105,12 @@ final class RunCommand implements Options.Command {
   private boolean translatorSaid;
   private @Nullable CodeFolder codeFolder;
   private @Nullable SnapshotRun snapshotRun;
+
+  /** What a snapshot says of what has happened, or null. */
+  private @Nullable PackedEvents told;
+
+  /** Who has to know what happened before a snapshot, or null. */
+  private @Nullable EventSink knowing;
 
   /** What the first machine goes on from, or null. */
   private @Nullable SeekableByteChannel goesOnFrom;
@@ -379,9 +386,15 @@ final class RunCommand implements Options.Command {
       InputLog heardBefore = inputs(whole);
       whole = heardBefore == null ? whole : whole.toBuilder().inputs(heardBefore).build();
       if (said.snapshots.out() != null) {
+        told = isJudged() ? new PackedEvents() : null;
         snapshotRun =
             new SnapshotRun(
-                said.snapshots, recorder != null, outputs, ending, () -> time.ended(Outcome.LIMIT));
+                said.snapshots,
+                recorder != null,
+                outputs,
+                ending,
+                told,
+                () -> time.ended(Outcome.LIMIT));
       }
       Machine first = begin(whole, names, ending);
       if (said.verbose) {
@@ -645,7 +658,7 @@ final class RunCommand implements Options.Command {
       SeekableByteChannel file = goesOnFrom;
       if (file != null) {
         goesOnFrom = null;
-        said.snapshots.load(m, file);
+        said.snapshots.load(m, file, knowing);
         resumed = true;
       }
       Outcome o = run(m, said.limitInsns - executed, end, quiet, ending);
@@ -785,18 +798,27 @@ final class RunCommand implements Options.Command {
     if (!judged && !pages && said.trace.isEmpty() && !said.verbose && said.coverage.isEmpty()) {
       return null;
     }
+    PackedEvents t = told;
+    EventSink knows =
+        e -> {
+          if (judged) {
+            checker.accept(e);
+          }
+          if (pages) {
+            said.pages.accept(e);
+          }
+          if (t != null) {
+            t.accept(e);
+          }
+        };
+    knowing = judged || pages ? knows : null;
     return e -> {
       if (said.verbose) {
         lines.accept(e);
       }
-      if (judged) {
-        checker.accept(e);
-      }
+      knows.accept(e);
       if (d != null) {
         d.accept(e);
-      }
-      if (pages) {
-        said.pages.accept(e);
       }
       files.accept(e);
     };

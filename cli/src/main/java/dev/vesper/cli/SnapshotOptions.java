@@ -3,6 +3,7 @@ package dev.vesper.cli;
 import dev.vesper.machine.Machine;
 import dev.vesper.machine.SnapshotException;
 import dev.vesper.machine.Until;
+import dev.vesper.machine.observe.EventSink;
 import java.io.IOException;
 import java.nio.channels.SeekableByteChannel;
 import java.nio.file.Files;
@@ -157,11 +158,18 @@ final class SnapshotOptions {
   /**
    * Has a machine go on from a file.
    *
+   * @param past is told what happened before; null if nobody asks
    * @throws UserError if it cannot, in one line
    */
-  void load(Machine m, SeekableByteChannel file) {
+  void load(Machine m, SeekableByteChannel file, @Nullable EventSink past) {
     try {
-      m.load(file);
+      if (!m.load(file, past) && past != null) {
+        Terminal.say(
+            "-loadvm "
+                + load
+                + ": it does not say what happened before, as one of a run with --check does:"
+                + " checking starts here");
+      }
     } catch (SnapshotException e) {
       throw new UserError("-loadvm " + load + ": " + e.getMessage());
     } catch (IOException e) {

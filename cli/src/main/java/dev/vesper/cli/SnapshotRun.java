@@ -3,7 +3,9 @@ package dev.vesper.cli;
 import dev.vesper.machine.Machine;
 import dev.vesper.machine.Stop;
 import dev.vesper.machine.Until;
+import dev.vesper.machine.observe.format.PackedEvents;
 import dev.vesper.machine.spec.Outcome;
+import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -20,6 +22,7 @@ final class SnapshotRun {
   private final SnapshotOptions said;
   private final Outputs outputs;
   private final Ending ending;
+  private final @Nullable PackedEvents told;
 
   /** Called when the end of a run is written, which takes its own time. */
   private final Runnable over;
@@ -29,12 +32,21 @@ final class SnapshotRun {
   /** A replay has the machine's limits from the beginning on, and so has what it replays. */
   private final boolean recorded;
 
+  /**
+   * @param told is told of all events, which go into the snapshot; null if nobody asks for them
+   */
   SnapshotRun(
-      SnapshotOptions said, boolean recorded, Outputs outputs, Ending ending, Runnable over) {
+      SnapshotOptions said,
+      boolean recorded,
+      Outputs outputs,
+      Ending ending,
+      @Nullable PackedEvents told,
+      Runnable over) {
     this.recorded = recorded;
     this.said = said;
     this.outputs = outputs;
     this.ending = ending;
+    this.told = told;
     this.over = over;
     if (!said.isPlaced()) {
       ending.onlyStops();
@@ -142,13 +154,26 @@ final class SnapshotRun {
     ending.write(
         p.toString(),
         () -> {
-          try (OutputStream to = outputs.replacing(p)) {
-            m.save(to);
-          } catch (IllegalStateException e) {
-            throw new UserError("--snapshot-out " + p + ": " + e.getMessage());
+          save(m, p);
+          if (told != null && !told.isWhole()) {
+            Terminal.say(
+                "--snapshot-out: more has happened than it can say: checking starts there");
           }
+          Terminal.say(
+              "snapshot of "
+                  + m.instructions()
+                  + " instructions in "
+                  + p
+                  + ": go on with -loadvm "
+                  + p);
         });
-    Terminal.say(
-        "snapshot of " + m.instructions() + " instructions in " + p + ": go on with -loadvm " + p);
+  }
+
+  private void save(Machine m, Path p) throws IOException {
+    try (OutputStream to = outputs.replacing(p)) {
+      m.save(to, told);
+    } catch (IllegalStateException e) {
+      throw new UserError("--snapshot-out " + p + ": " + e.getMessage());
+    }
   }
 }

@@ -6,9 +6,12 @@ import dev.vesper.ghcb.HvFeatures;
 import dev.vesper.guest.FlatGuest;
 import dev.vesper.guest.Locore;
 import dev.vesper.machine.Machine;
+import dev.vesper.machine.Until;
+import dev.vesper.machine.observe.Event;
 import dev.vesper.machine.observe.check.Checker;
 import dev.vesper.machine.observe.check.Finding;
 import dev.vesper.machine.observe.check.Rule;
+import dev.vesper.machine.observe.format.PackedEvents;
 import dev.vesper.machine.spec.BootException;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.SevMode;
@@ -16,7 +19,9 @@ import dev.vesper.machine.spec.SnpHost;
 import dev.vesper.machine.spec.SnpLaunch;
 import java.io.IOException;
 import java.io.InputStream;
+import java.io.OutputStream;
 import java.io.UncheckedIOException;
+import java.nio.channels.SeekableByteChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -29,13 +34,17 @@ import java.util.Map;
 import java.util.Objects;
 import java.util.Set;
 import java.util.TreeSet;
+import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Every rule has a guest or a host that breaks it, and a twin that does not. */
 final class RulesTest {
+  @TempDir Path folder;
+
   /** One stanza of rules.txt. */
   private static final class Breach {
     Rule rule = Rule.INPUTS_VALID;
@@ -72,6 +81,14 @@ final class RulesTest {
     }
 
     List<Finding> run(byte[] image, boolean withFaults, boolean xo) throws BootException {
+      Machine m = machine(image, withFaults, xo);
+      Checker c = new Checker();
+      m.trace(c::accept, true);
+      m.run();
+      return c.findings();
+    }
+
+    Machine machine(byte[] image, boolean withFaults, boolean xo) throws BootException {
       MachineSpec.Builder spec =
           MachineSpec.builder(snp ? SevMode.SNP : SevMode.ES, image, b -> {})
               .memoryBytes(64L << 20)
@@ -84,11 +101,8 @@ final class RulesTest {
       MachineSpec o = (snp ? spec : spec.cpuModel("vesper-min,+xsave")).build();
       o = withFaults ? o.toBuilder().hostFaults(faults).build() : o;
       Machine m = new Machine(xo ? o.toBuilder().executeOnlyText().build() : o);
-      Checker c = new Checker();
-      m.trace(c::accept, true);
       m.limit(snp ? 100_000L : 50_000_000L, Long.MAX_VALUE);
-      m.run();
-      return c.findings();
+      return m;
     }
   }
 
@@ -185,6 +199,67 @@ final class RulesTest {
     if (!hostBreaks && b.main.isEmpty() && b.profile.equals("kvm")) {
       assertThat(twin).isEmpty();
     }
+  }
+
+  /** A broken machine, and where its breach is found. */
+  private static final class Checked {
+    final Machine machine;
+    final Checker checker = new Checker();
+    final PackedEvents told = new PackedEvents();
+    long found = -1;
+
+    Checked(Breach b) throws BootException {
+      machine = b.machine(b.image(true), true, b.executeOnly);
+      machine.trace(
+          e -> {
+            accept(e);
+            if (found < 0 && checker.findings().stream().anyMatch(f -> f.rule() == b.rule)) {
+              found = machine.instructions();
+            }
+          },
+          true);
+    }
+
+    void accept(Event e) {
+      checker.accept(e);
+      told.accept(e);
+    }
+  }
+
+  /** Each breach is found by who comes between its cause and its effect. */
+  @ParameterizedTest
+  @MethodSource("some")
+  void aSnapshotKnowsWhatWasSeenBefore(Breach b) throws Exception {
+    Checked whole = new Checked(b);
+    whole.machine.run();
+    for (long before : new long[] {1, 40}) {
+      Checked first = new Checked(b);
+      first.machine.run(Until.instructions(Math.max(1, whole.found - before)));
+      assertThat(first.machine.instructions()).isPositive();
+      Path file = folder.resolve("snapshot" + before);
+      try (OutputStream to = Files.newOutputStream(file)) {
+        first.machine.save(to, first.told);
+      }
+      Checked second = new Checked(b);
+      try (SeekableByteChannel from = Files.newByteChannel(file)) {
+        assertThat(second.machine.load(from, second::accept)).isTrue();
+      }
+      assertThat(second.checker.findings()).isEqualTo(first.checker.findings());
+      second.machine.run();
+      List<Finding> all = whole.checker.findings();
+      assertThat(second.checker.findings()).isEqualTo(all);
+      for (Finding f : all) {
+        assertThat(second.checker.count(f)).as("%s", f).isEqualTo(whole.checker.count(f));
+      }
+      assertThat(second.checker.coverage().cells()).isEqualTo(whole.checker.coverage().cells());
+    }
+  }
+
+  /** {@return breaches of which each family has some; all with {@code -Dlong}} */
+  static Stream<Breach> some() {
+    List<Breach> all = breaches();
+    int step = Boolean.getBoolean("long") ? 1 : 6;
+    return IntStream.iterate(0, i -> i < all.size(), i -> i + step).mapToObj(all::get);
   }
 
   /** {@return the findings in the unbroken guest: many breaches have the same twin} */

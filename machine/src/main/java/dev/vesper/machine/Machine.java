@@ -47,6 +47,7 @@ import dev.vesper.machine.observe.Symbols;
 import dev.vesper.machine.observe.Tally;
 import dev.vesper.machine.observe.flow.FlowFinding;
 import dev.vesper.machine.observe.flow.FlowOptions;
+import dev.vesper.machine.observe.format.PackedEvents;
 import dev.vesper.machine.observe.format.Visible;
 import dev.vesper.machine.sev.EncryptedVcpu;
 import dev.vesper.machine.sev.GuestRegisters;
@@ -966,6 +967,18 @@ public final class Machine implements AutoCloseable {
    *     run, or a part of the machine has no form in a file
    */
   public void save(OutputStream to) throws IOException {
+    save(to, null);
+  }
+
+  /**
+   * Writes the machine as {@link #save(OutputStream)} does, and what has happened in it.
+   *
+   * @param told was told of all events since the machine began, for who looks on in another process
+   *     and has to know them; null if nobody has to
+   * @throws IOException if it cannot be written
+   * @throws IllegalStateException as the other one
+   */
+  public void save(OutputStream to, @Nullable PackedEvents told) throws IOException {
     requireWhole();
     if (ended != null || parts.host.outcome() != null) {
       throw new IllegalStateException("the guest has come to its end");
@@ -974,7 +987,7 @@ public final class Machine implements AutoCloseable {
     if (lack != null) {
       throw new IllegalStateException(lack);
     }
-    Snapshot.write(parts, roots(), description(), to);
+    Snapshot.write(parts, roots(), description(), told, to);
   }
 
   /** {@return where all state is found from, that of the observers included} */
@@ -1070,6 +1083,20 @@ public final class Machine implements AutoCloseable {
    * @param file is read from its beginning, and not closed
    */
   public void load(SeekableByteChannel file) throws IOException, SnapshotException {
+    load(file, null);
+  }
+
+  /**
+   * Has the machine be what another one was, as {@link #load(Path)} does, and tells what happened
+   * in that one before.
+   *
+   * @param file is read from its beginning, and not closed
+   * @param past is told the events that were written with it, if there are any; null for nobody.
+   *     What happens from here on is told to those who {@linkplain #trace trace} the machine
+   * @return whether the file has events
+   */
+  public boolean load(SeekableByteChannel file, @Nullable EventSink past)
+      throws IOException, SnapshotException {
     requireWhole();
     if (started) {
       throw new IllegalStateException("a snapshot is read into a machine that has not run");
@@ -1083,12 +1110,13 @@ public final class Machine implements AutoCloseable {
       Snapshot.verify(description(), Channels.newInputStream(file));
       broken = "its snapshot could not be read";
       file.position(0);
-      Snapshot.read(parts, this::rootsOf, Channels.newInputStream(file));
+      boolean told = Snapshot.read(parts, this::rootsOf, past, Channels.newInputStream(file));
       if (script != null) {
         script.restored();
       }
       broken = null;
       loaded = true;
+      return told;
     } catch (Damaged e) {
       // It may say what the file says.
       String why = Visible.of(String.valueOf(e.getMessage()));

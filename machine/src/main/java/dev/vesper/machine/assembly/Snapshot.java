@@ -2,6 +2,8 @@ package dev.vesper.machine.assembly;
 
 import dev.vesper.machine.foreign.Damaged;
 import dev.vesper.machine.memory.MemoryImage;
+import dev.vesper.machine.observe.EventSink;
+import dev.vesper.machine.observe.format.PackedEvents;
 import dev.vesper.machine.snapshot.MachineDescription;
 import dev.vesper.machine.snapshot.SnapshotFile;
 import java.io.DataInputStream;
@@ -13,12 +15,14 @@ import java.io.OutputStream;
 import java.util.List;
 import java.util.function.Function;
 import java.util.zip.ZipException;
+import org.jspecify.annotations.Nullable;
 
 /** A machine as a file: its description, all state but memory's, and memory. */
 public final class Snapshot {
   private static final String HEADER = "header";
   private static final String STATE = "state";
   private static final String MEMORY = "memory";
+  private static final String EVENTS = "events";
 
   private Snapshot() {}
 
@@ -26,10 +30,15 @@ public final class Snapshot {
    * Writes a machine as it is now, between runs.
    *
    * @param roots where its state is found from
+   * @param told what has happened, or null if nobody need know it
    * @throws IllegalStateException if a part of it has no form in a file, saying which
    */
   public static void write(
-      Assembly parts, List<?> roots, MachineDescription description, OutputStream to)
+      Assembly parts,
+      List<?> roots,
+      MachineDescription description,
+      @Nullable PackedEvents told,
+      OutputStream to)
       throws IOException {
     Kept now = Kept.now(parts, roots, null);
     try {
@@ -38,6 +47,11 @@ public final class Snapshot {
       w.section(STATE, now.state());
       try (DataOutputStream pages = w.sections(MEMORY)) {
         MemoryImage.write(parts.memory, pages);
+      }
+      if (told != null && told.isWhole()) {
+        try (OutputStream events = w.pieces(EVENTS)) {
+          told.writeTo(events);
+        }
       }
       w.end();
     } finally {
@@ -63,10 +77,15 @@ public final class Snapshot {
    * Gives a machine the state of a file that was verified.
    *
    * @param roots where the state begins, of a file with such a description
+   * @param past is told what happened before, if it is in the file; null for nobody
+   * @return whether it was there to be told
    * @throws Damaged if there is none in it; the machine is of no use then
    */
-  public static void read(
-      Assembly parts, Function<MachineDescription, ? extends List<?>> roots, InputStream from)
+  public static boolean read(
+      Assembly parts,
+      Function<MachineDescription, ? extends List<?>> roots,
+      @Nullable EventSink past,
+      InputStream from)
       throws IOException {
     SnapshotFile.Reader r = new SnapshotFile.Reader(from);
     MachineDescription of = MachineDescription.read(r.content(HEADER));
@@ -79,5 +98,12 @@ public final class Snapshot {
       throw new Damaged("its memory is not compressed as it must be: " + e.getMessage());
     }
     Kept.read(roots.apply(of), state);
+    boolean there = r.hasNext(EVENTS);
+    if (there && past != null) {
+      try (InputStream events = r.pieces(EVENTS)) {
+        PackedEvents.read(events, past);
+      }
+    }
+    return there;
   }
 }

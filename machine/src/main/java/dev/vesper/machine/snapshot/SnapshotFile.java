@@ -79,28 +79,29 @@ public final class SnapshotFile {
       out.write(content, 0, length);
     }
 
-    /**
-     * {@return a stream whose bytes become sections of a name, compressed; closing it ends them}
-     */
+    /** {@return a stream whose bytes become sections of a name; closing it ends them} */
+    public OutputStream pieces(String name) {
+      return new BufferedOutputStream(
+          new OutputStream() {
+            @Override
+            public void write(int b) throws IOException {
+              write(new byte[] {(byte) b}, 0, 1);
+            }
+
+            @Override
+            public void write(byte[] b, int offset, int length) throws IOException {
+              section(name, Arrays.copyOfRange(b, offset, offset + length), length);
+            }
+          },
+          PIECE);
+    }
+
+    /** {@return the same, for bytes that are compressed there} */
     public DataOutputStream sections(String name) {
       Deflater fast = new Deflater(Deflater.BEST_SPEED);
-      OutputStream cut =
-          new BufferedOutputStream(
-              new OutputStream() {
-                @Override
-                public void write(int b) throws IOException {
-                  write(new byte[] {(byte) b}, 0, 1);
-                }
-
-                @Override
-                public void write(byte[] b, int offset, int length) throws IOException {
-                  section(name, Arrays.copyOfRange(b, offset, offset + length), length);
-                }
-              },
-              PIECE);
       return new DataOutputStream(
           new BufferedOutputStream(
-              new DeflaterOutputStream(cut, fast, 1 << 16) {
+              new DeflaterOutputStream(pieces(name), fast, 1 << 16) {
                 @Override
                 public void close() throws IOException {
                   super.close();
@@ -225,42 +226,51 @@ public final class SnapshotFile {
       return s.content;
     }
 
+    /** {@return whether the next section has a name} */
+    public boolean hasNext(String name) {
+      Section s = next;
+      return s != null && s.name.equals(name);
+    }
+
     /** {@return what was written to {@link Writer#sections}} */
     public DataInputStream contents(String name) {
-      InputStream pieces =
-          new InputStream() {
-            private byte[] piece = {};
-            private int at;
+      return new DataInputStream(
+          new BufferedInputStream(new InflaterInputStream(pieces(name)), PIECE));
+    }
 
-            private boolean more() throws IOException {
-              while (at == piece.length) {
-                Section s = next;
-                if (s == null || !s.name.equals(name)) {
-                  return false;
-                }
-                piece = content(name);
-                at = 0;
-              }
-              return true;
-            }
+    /** {@return what was written to {@link Writer#pieces}} */
+    public InputStream pieces(String name) {
+      return new InputStream() {
+        private byte[] piece = {};
+        private int at;
 
-            @Override
-            public int read() throws IOException {
-              return more() ? piece[at++] & 0xFF : -1;
+        private boolean more() throws IOException {
+          while (at == piece.length) {
+            if (!hasNext(name)) {
+              return false;
             }
+            piece = content(name);
+            at = 0;
+          }
+          return true;
+        }
 
-            @Override
-            public int read(byte[] b, int offset, int length) throws IOException {
-              if (!more()) {
-                return -1;
-              }
-              int n = Math.min(length, piece.length - at);
-              System.arraycopy(piece, at, b, offset, n);
-              at += n;
-              return n;
-            }
-          };
-      return new DataInputStream(new BufferedInputStream(new InflaterInputStream(pieces), PIECE));
+        @Override
+        public int read() throws IOException {
+          return more() ? piece[at++] & 0xFF : -1;
+        }
+
+        @Override
+        public int read(byte[] b, int offset, int length) throws IOException {
+          if (!more()) {
+            return -1;
+          }
+          int n = Math.min(length, piece.length - at);
+          System.arraycopy(piece, at, b, offset, n);
+          at += n;
+          return n;
+        }
+      };
     }
 
     /**
