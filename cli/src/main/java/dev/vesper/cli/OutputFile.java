@@ -4,6 +4,7 @@ import java.io.IOException;
 import java.io.OutputStream;
 import java.nio.ByteBuffer;
 import java.nio.channels.FileChannel;
+import java.nio.channels.SeekableByteChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.StandardOpenOption;
@@ -41,11 +42,8 @@ abstract sealed class OutputFile extends OutputStream {
   /** Makes it empty, if it can be. */
   abstract void empty() throws IOException;
 
-  /** From now on is written in place of what it has, which stays as far as nothing is written. */
-  abstract void rewind() throws IOException;
-
-  /** What it has behind what was written is no more. */
-  abstract void cut() throws IOException;
+  /** {@return the file, to be written in any order, or null if it has no places} */
+  abstract @Nullable SeekableByteChannel channel();
 
   /** Writes these contents in place of what it has. */
   abstract void replace(byte[] bytes) throws IOException;
@@ -127,21 +125,17 @@ abstract sealed class OutputFile extends OutputStream {
     }
 
     @Override
-    void rewind() throws IOException {
-      channel.position(0);
-    }
-
-    @Override
-    void cut() throws IOException {
-      channel.truncate(channel.position());
+    SeekableByteChannel channel() {
+      made = null;
+      return channel;
     }
 
     @Override
     void replace(byte[] bytes) throws IOException {
       // Over what is there and then cut: at no time is there nothing.
-      rewind();
+      channel.position(0);
       write(bytes, 0, bytes.length);
-      cut();
+      channel.truncate(channel.position());
     }
 
     @Override
@@ -179,13 +173,8 @@ abstract sealed class OutputFile extends OutputStream {
     }
 
     @Override
-    void rewind() {
-      // It has no beginning.
-    }
-
-    @Override
-    void cut() {
-      // Nor an end.
+    @Nullable SeekableByteChannel channel() {
+      return null;
     }
 
     @Override

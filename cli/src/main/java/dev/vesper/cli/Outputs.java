@@ -1,9 +1,9 @@
 package dev.vesper.cli;
 
 import java.io.Closeable;
-import java.io.FilterOutputStream;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.nio.channels.SeekableByteChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -103,27 +103,24 @@ final class Outputs implements Closeable {
     all.forEach(f -> f.deadline(nanoTime));
   }
 
-  /**
-   * {@return a stream that writes a whole file which was opened for it, too large to be in memory;
-   * closing it ends the file}
-   */
-  OutputStream replacing(Path p) throws IOException {
+  /** Writes a file that is too large to be in memory. */
+  interface Writing {
+    /**
+     * Writes it.
+     *
+     * @param whole takes it from its beginning on, or null if only a stream can
+     * @param stream takes it if there is no other
+     */
+    void to(@Nullable SeekableByteChannel whole, OutputStream stream) throws IOException;
+  }
+
+  /** Has a whole file written that was opened for it. */
+  void write(Path p, Writing w) throws IOException {
     OutputFile f = whole.get(p);
     if (f == null) {
       throw new UserError(refused.getOrDefault(p, "cannot write " + p));
     }
-    f.rewind();
-    return new FilterOutputStream(f) {
-      @Override
-      public void write(byte[] b, int off, int len) throws IOException {
-        out.write(b, off, len);
-      }
-
-      @Override
-      public void close() throws IOException {
-        f.cut();
-      }
-    };
+    w.to(f.channel(), f);
   }
 
   @Override

@@ -7,6 +7,7 @@ import dev.vesper.machine.observe.format.PackedEvents;
 import dev.vesper.machine.spec.Outcome;
 import java.io.IOException;
 import java.io.OutputStream;
+import java.nio.channels.SeekableByteChannel;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.Objects;
@@ -154,7 +155,7 @@ final class SnapshotRun {
     ending.write(
         p.toString(),
         () -> {
-          save(m, p);
+          outputs.write(p, (file, stream) -> save(m, file, stream));
           if (told != null && !told.isWhole()) {
             Terminal.say(
                 "--snapshot-out: more has happened than it can say: checking starts there");
@@ -169,11 +170,16 @@ final class SnapshotRun {
         });
   }
 
-  private void save(Machine m, Path p) throws IOException {
-    try (OutputStream to = outputs.replacing(p)) {
-      m.save(to, told);
+  private void save(Machine m, @Nullable SeekableByteChannel file, OutputStream stream)
+      throws IOException {
+    try {
+      if (file == null) {
+        m.save(stream, told);
+      } else {
+        m.save(file, told);
+      }
     } catch (IllegalStateException e) {
-      throw new UserError("--snapshot-out " + p + ": " + e.getMessage());
+      throw new UserError("--snapshot-out " + said.out() + ": " + e.getMessage());
     }
   }
 }

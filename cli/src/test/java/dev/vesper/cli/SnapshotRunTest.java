@@ -13,6 +13,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.condition.EnabledOnOs;
+import org.junit.jupiter.api.condition.OS;
 import org.junit.jupiter.api.io.TempDir;
 
 /** {@code --snapshot-out}, {@code --snapshot-at} and {@code -loadvm}. */
@@ -103,6 +105,37 @@ final class SnapshotRunTest {
       assertThat(r.err()).contains("there is no snapshot");
       assertThat(folder.resolve("none")).doesNotExist();
     }
+  }
+
+  /** A limit of 64 KiB a file, which the shell sets, stands for a disk that is full. */
+  @Test
+  @EnabledOnOs(OS.LINUX)
+  void aDiskThatBecomesFullEndsTheRunAndLeavesNoSnapshot() throws Exception {
+    List<String> line =
+        OwnJvm.command(
+            List.of("--enable-native-access=ALL-UNNAMED", "-XX:-UsePerfData"),
+            Main.class,
+            "run",
+            "--snapshot-out",
+            path("s"),
+            "--snapshot-at",
+            "300K",
+            "-serial",
+            "none");
+    List<String> limited = new ArrayList<>(List.of("sh", "-c", "ulimit -f 128; exec \"$@\"", "sh"));
+    limited.addAll(line);
+    Process p =
+        new ProcessBuilder(limited)
+            .redirectInput(new File("/dev/null"))
+            .redirectError(folder.resolve("err").toFile())
+            .start();
+    assertThat(p.waitFor(120, TimeUnit.SECONDS)).isTrue();
+    String err = Files.readString(folder.resolve("err"));
+    assertThat(p.exitValue()).as(err).isNotZero();
+    assertThat(err).contains(path("s")).doesNotContain("Exception", "go on with -loadvm");
+    CommandResult r = run("-loadvm", path("s"));
+    assertThat(r.status()).isEqualTo(2);
+    assertThat(r.err()).contains("it was not written to its end").hasLineCount(1);
   }
 
   @Test

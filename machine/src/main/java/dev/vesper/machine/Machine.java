@@ -53,6 +53,7 @@ import dev.vesper.machine.sev.EncryptedVcpu;
 import dev.vesper.machine.sev.GuestRegisters;
 import dev.vesper.machine.sev.Vmcb;
 import dev.vesper.machine.snapshot.MachineDescription;
+import dev.vesper.machine.snapshot.SnapshotFile;
 import dev.vesper.machine.spec.BootException;
 import dev.vesper.machine.spec.Hardware;
 import dev.vesper.machine.spec.MachineSpec;
@@ -988,6 +989,16 @@ public final class Machine implements AutoCloseable {
       throw new IllegalStateException(lack);
     }
     Snapshot.write(parts, roots(), description(), told, to);
+  }
+
+  /**
+   * Writes the machine to a file as {@link #save(OutputStream, PackedEvents)} does. If that is cut
+   * short, by the end of the process too, {@link #load} says so.
+   *
+   * @param to what it had is no more, from the beginning on; it is not closed
+   */
+  public void save(SeekableByteChannel to, @Nullable PackedEvents told) throws IOException {
+    SnapshotFile.write(to, out -> save(out, told));
   }
 
   /** {@return where all state is found from, that of the observers included} */

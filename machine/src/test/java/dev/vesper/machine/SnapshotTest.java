@@ -15,8 +15,12 @@ import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.SevMode;
 import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.nio.ByteBuffer;
+import java.nio.channels.FileChannel;
+import java.nio.channels.SeekableByteChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.StandardOpenOption;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Random;
@@ -273,6 +277,90 @@ final class SnapshotTest {
     assertThatThrownBy(() -> onDisk(new Sectors(() -> {})).load(file))
         .isInstanceOf(SnapshotException.class)
         .hasMessageContaining("drive 1");
+  }
+
+  /** A channel to a file that takes so many bytes, as a disk does that has become full. */
+  private static final class Full implements SeekableByteChannel {
+    private final FileChannel file;
+    private long left;
+
+    Full(FileChannel file, long left) {
+      this.file = file;
+      this.left = left;
+    }
+
+    @Override
+    public int write(ByteBuffer from) throws IOException {
+      if (left == 0) {
+        throw new IOException("no space left on device");
+      }
+      int n = (int) Math.min(left, from.remaining());
+      left -= n;
+      int written = file.write(from.slice(from.position(), n));
+      from.position(from.position() + n);
+      return written;
+    }
+
+    @Override
+    public int read(ByteBuffer to) throws IOException {
+      return file.read(to);
+    }
+
+    @Override
+    public long position() throws IOException {
+      return file.position();
+    }
+
+    @Override
+    public SeekableByteChannel position(long at) throws IOException {
+      file.position(at);
+      return this;
+    }
+
+    @Override
+    public long size() throws IOException {
+      return file.size();
+    }
+
+    @Override
+    public SeekableByteChannel truncate(long length) throws IOException {
+      file.truncate(length);
+      return this;
+    }
+
+    @Override
+    public boolean isOpen() {
+      return file.isOpen();
+    }
+
+    @Override
+    public void close() throws IOException {
+      file.close();
+    }
+  }
+
+  /** Wherever the writing ends, the file is none, though a whole one was there before. */
+  @Test
+  void aFileThatWasNotWrittenToItsEndSaysSo() throws Exception {
+    Described d = locore(SevMode.ES, "kvm", 1);
+    Machine m = new Traced(d.spec(), 0).machine;
+    m.run(Until.instructions(50_000));
+    Path file = saved(m);
+    byte[] whole = Files.readAllBytes(file);
+    for (long most : new long[] {8, 9, 5000, whole.length / 2, whole.length - 1, whole.length}) {
+      Files.write(file, whole);
+      try (FileChannel c = FileChannel.open(file, StandardOpenOption.WRITE)) {
+        assertThatThrownBy(() -> m.save(new Full(c, most), null)).isInstanceOf(IOException.class);
+      }
+      Machine other = new Traced(d.spec(), 0).machine;
+      assertThatThrownBy(() -> other.load(file))
+          .isInstanceOf(SnapshotException.class)
+          .hasMessage("it was not written to its end: the run was ended, or its disk full");
+    }
+    try (FileChannel c = FileChannel.open(file, StandardOpenOption.WRITE)) {
+      m.save(c, null);
+    }
+    assertThat(Files.readAllBytes(file)).isEqualTo(whole);
   }
 
   private static Machine onDisk(Disk d) throws Exception {

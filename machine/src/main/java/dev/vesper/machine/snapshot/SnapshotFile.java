@@ -9,6 +9,9 @@ import java.io.EOFException;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.OutputStream;
+import java.nio.channels.Channels;
+import java.nio.channels.FileChannel;
+import java.nio.channels.SeekableByteChannel;
 import java.nio.charset.StandardCharsets;
 import java.security.DigestInputStream;
 import java.security.DigestOutputStream;
@@ -33,6 +36,10 @@ public final class SnapshotFile {
   public static final int VERSION = 1;
 
   private static final byte[] MAGIC = "VESPERSN".getBytes(StandardCharsets.US_ASCII);
+
+  /** What a file begins with until all of it is written. */
+  private static final byte[] BEGUN = "VESPERS?".getBytes(StandardCharsets.US_ASCII);
+
   private static final int PIECE = 1 << 20;
   private static final int MOST_NAME = 32;
   private static final String END = "end";
@@ -49,6 +56,43 @@ public final class SnapshotFile {
   }
 
   // ---- writing
+
+  /** Writes a file, in its order. */
+  public interface Writing {
+    /** Writes it to a stream, which is not closed. */
+    void to(OutputStream out) throws IOException;
+  }
+
+  /**
+   * Writes a file of which a reader sees whether it is whole, whoever ends the process meanwhile
+   * and however full the disk is: its first bytes are those of another file until the last ones are
+   * there. What the channel had is no more.
+   */
+  public static void write(SeekableByteChannel to, Writing file) throws IOException {
+    to.truncate(0).position(0);
+    OutputStream out = Channels.newOutputStream(to);
+    out.write(BEGUN);
+    int[] skipped = new int[1];
+    file.to(
+        new OutputStream() {
+          @Override
+          public void write(int b) throws IOException {
+            write(new byte[] {(byte) b}, 0, 1);
+          }
+
+          @Override
+          public void write(byte[] b, int offset, int length) throws IOException {
+            int n = Math.min(MAGIC.length - skipped[0], length);
+            skipped[0] += n;
+            out.write(b, offset + n, length - n);
+          }
+        });
+    if (to instanceof FileChannel f) {
+      f.force(false);
+    }
+    to.position(0);
+    out.write(MAGIC);
+  }
 
   /** Writes sections, one after the other. */
   public static final class Writer {
@@ -146,7 +190,11 @@ public final class SnapshotFile {
 
     private void start() throws IOException {
       byte[] magic = new byte[MAGIC.length];
-      if (in.readNBytes(magic, 0, magic.length) < magic.length || !Arrays.equals(magic, MAGIC)) {
+      int n = in.readNBytes(magic, 0, magic.length);
+      if (n == magic.length && Arrays.equals(magic, BEGUN)) {
+        throw new Damaged("it was not written to its end: the run was ended, or its disk full");
+      }
+      if (n < magic.length || !Arrays.equals(magic, MAGIC)) {
         throw new Damaged("it is no snapshot");
       }
       int version = number();
