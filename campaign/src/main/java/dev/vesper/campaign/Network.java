@@ -48,6 +48,10 @@ final class Network implements JGroupsChannelConfigurator {
   private static final int MERGE_MIN_MILLIS = 2000;
   private static final int MERGE_MAX_MILLIS = 6000;
   private static final int JOIN_MILLIS = 3000;
+
+  /** Who has nobody to ask waits for no answer. */
+  private static final int ALONE_MILLIS = 100;
+
   private static final int CONNECT_MILLIS = 2000;
 
   /** A member's address comes at once behind the handshake. */
@@ -87,7 +91,7 @@ final class Network implements JGroupsChannelConfigurator {
         .enableSuspectEvents(true);
     FD_ALL3 silence = new FD_ALL3().setTimeout(SILENCE_MILLIS).setInterval(HEARTBEAT_MILLIS);
     GMS views = new GMS();
-    views.setJoinTimeout(JOIN_MILLIS).printLocalAddress(false);
+    views.setJoinTimeout(nobodyIsKnown() ? ALONE_MILLIS : JOIN_MILLIS).printLocalAddress(false);
     List<Protocol> stack =
         List.of(
             tcp,
@@ -106,6 +110,10 @@ final class Network implements JGroupsChannelConfigurator {
     c.setName(settings.member());
     channel = c;
     return c;
+  }
+
+  private boolean nobodyIsKnown() {
+    return settings.dns() == null && settings.join().isEmpty() && neighbours.isEmpty();
   }
 
   private Discovery discovery() {

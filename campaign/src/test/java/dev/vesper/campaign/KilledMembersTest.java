@@ -32,7 +32,7 @@ import org.junit.jupiter.api.io.TempDir;
 @Tag("slow")
 final class KilledMembersTest {
   private static final List<String> NAMES = List.of("m0", "m1", "m2");
-  private static final long PATIENCE_NANOS = Duration.ofSeconds(120).toNanos();
+  private static final long PATIENCE_NANOS = Duration.ofSeconds(300).toNanos();
 
   @TempDir private Path folder;
   private Path certificates;

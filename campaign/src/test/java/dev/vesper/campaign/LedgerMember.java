@@ -30,7 +30,7 @@ final class LedgerMember {
     Path folder = Path.of(args[1]);
     Map<String, String> settings = Map.of("listen", args[2], "join", args[3], "tls", args[4]);
     try (CampaignStore store =
-            new ClusterStoreProvider().join(new JoinOptions("killed", args[0], folder, settings));
+            new ClusterStoreProvider().join(new JoinOptions("test", args[0], folder, settings));
         Writer ledger =
             Files.newBufferedWriter(
                 ledger(folder),

@@ -172,6 +172,41 @@ final class StrangersTest {
   }
 
   @Test
+  void aMemberOfAnotherCampaignIsNone() throws IOException {
+    JoinOptions o =
+        new JoinOptions(
+            "another",
+            "b",
+            folder.resolve("another"),
+            Map.of(
+                "listen", Members.free(), "join", place(), "tls", certificates.toString()));
+    assertThatThrownBy(() -> new ClusterStoreProvider(l -> {}).join(o))
+        .isInstanceOf(CampaignException.class)
+        .hasMessage("who answers at " + place() + " is no member of campaign another");
+  }
+
+  @Test
+  void membersOfAnotherSchemaStayOutside() throws IOException, CampaignException {
+    JoinOptions o =
+        new JoinOptions(
+            "future", "f", folder.resolve("future"), Map.of("listen", Members.free()));
+    MemberSettings s = MemberSettings.of(o);
+    try (Caches future = new Caches(s, new Network(s, List.of(), l -> {}))) {
+      future.work.put(
+          Envelope.key(Types.SCHEMA, Cluster.bytes("version")), Cluster.bytes("schema 99"));
+      JoinOptions now =
+          new JoinOptions(
+              "future",
+              "n",
+              folder.resolve("now"),
+              Map.of("listen", Members.free(), "join", MemberSettings.show(s.listen())));
+      assertThatThrownBy(() -> new ClusterStoreProvider(l -> {}).join(now))
+          .isInstanceOf(CampaignException.class)
+          .hasMessageContaining("another version of the schema than this one's, 1; use the same");
+    }
+  }
+
+  @Test
   void objectsOfJavasAreRefused() throws IOException {
     ByteArrayOutputStream out = new ByteArrayOutputStream();
     try (ObjectOutputStream o = new ObjectOutputStream(out)) {
