@@ -7,19 +7,24 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /** Joins campaigns that members on several computers share: {@code cluster}. */
 public final class ClusterStoreProvider implements CampaignStoreProvider {
-  private final Consumer<String> said;
+  private final @Nullable Consumer<String> told;
 
-  /** Says what comes to pass on standard error. */
+  /** Says what comes to pass in a file of the member's folder. */
   public ClusterStoreProvider() {
-    this(line -> System.err.println("vesper: " + line));
+    this(null);
   }
 
-  /** For who wants to hear it. */
-  ClusterStoreProvider(Consumer<String> said) {
-    this.said = said;
+  /**
+   * For who wants to hear it.
+   *
+   * @param told takes the lines that the file would have; null for the file
+   */
+  ClusterStoreProvider(@Nullable Consumer<String> told) {
+    this.told = told;
   }
 
   @Override
@@ -33,6 +38,7 @@ public final class ClusterStoreProvider implements CampaignStoreProvider {
     Path d = settings.directory();
     try {
       Files.createDirectories(d);
+      Consumer<String> said = told == null ? new MemberLog(d.resolve("member.log")) : told;
       Journal journal = Journal.open(d.resolve("journal"));
       try {
         Shelf shelf = Shelf.of(journal, said);

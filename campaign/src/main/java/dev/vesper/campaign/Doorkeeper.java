@@ -12,7 +12,6 @@ import java.util.concurrent.LinkedBlockingQueue;
 import java.util.concurrent.Semaphore;
 import java.util.concurrent.TimeUnit;
 import java.util.function.Consumer;
-import javax.net.ssl.SSLException;
 import javax.net.ssl.SSLServerSocket;
 import javax.net.ssl.SSLSocket;
 
@@ -24,10 +23,10 @@ import javax.net.ssl.SSLSocket;
  */
 final class Doorkeeper extends ServerSocket {
   /** How long a handshake may take. */
-  private static final Duration PATIENCE = Duration.ofSeconds(5);
+  private static final Duration PATIENCE = Duration.ofSeconds(20);
 
   /** Connections that have not shown a certificate yet; more than these are closed. */
-  private static final int STRANGERS = 32;
+  private static final int STRANGERS = 64;
 
   private static final int LOOK_MILLIS = 200;
 
@@ -94,9 +93,9 @@ final class Doorkeeper extends ServerSocket {
           "refused "
               + s.getRemoteSocketAddress()
               + ": "
-              + (e instanceof SSLException
-                  ? "no certificate of this cluster's authority"
-                  : "it did not finish the handshake"));
+              + (Knock.wasCutOff(e)
+                  ? "it did not finish the handshake"
+                  : "no certificate of this cluster's authority"));
       close(s);
     } finally {
       places.release();

@@ -16,8 +16,9 @@ import org.jspecify.annotations.Nullable;
  * do not work.
  */
 final class Knock {
-  private static final int CONNECT_MILLIS = 3000;
-  private static final int HANDSHAKE_MILLIS = 10_000;
+  private static final int CONNECT_MILLIS = 5000;
+  private static final int TRIES = 3;
+  private static final int HANDSHAKE_MILLIS = 20_000;
 
   /** A member that does not take a certificate says so behind the handshake. */
   private static final int SILENCE_MILLIS = 500;
@@ -41,26 +42,56 @@ final class Knock {
 
   private static boolean at(InetSocketAddress m, @Nullable MemberKeys keys)
       throws CampaignException {
+    for (int i = 0; i < TRIES; i++) {
+      Answer a = once(m, keys);
+      if (a != Answer.CUT_OFF) {
+        return a == Answer.YES;
+      }
+    }
+    return false;
+  }
+
+  private enum Answer {
+    YES,
+    NOBODY,
+    /** Somebody is there who did not come to an end; he may be very busy. */
+    CUT_OFF
+  }
+
+  private static Answer once(InetSocketAddress m, @Nullable MemberKeys keys)
+      throws CampaignException {
+    boolean connected = false;
+    boolean handshaken = false;
     try (Socket s = keys == null ? new Socket() : keys.socket()) {
       s.connect(m, CONNECT_MILLIS);
+      connected = true;
       if (s instanceof SSLSocket t) {
         t.setSoTimeout(HANDSHAKE_MILLIS);
         t.startHandshake();
         t.setSoTimeout(SILENCE_MILLIS);
-        return t.getInputStream().read() >= 0;
+        handshaken = true;
+        return t.getInputStream().read() >= 0 ? Answer.YES : Answer.CUT_OFF;
       }
-      return true;
+      return Answer.YES;
     } catch (SocketTimeoutException e) {
-      // Nobody who is connected and says nothing is a member with something against us.
-      return !e.getMessage().startsWith("Connect");
+      // Who has shaken hands and says nothing has nothing against us.
+      return handshaken ? Answer.YES : connected ? Answer.CUT_OFF : Answer.NOBODY;
     } catch (SSLException e) {
+      if (wasCutOff(e)) {
+        return Answer.CUT_OFF;
+      }
       throw new CampaignException(
           MemberSettings.show(m)
               + ": no member of this cluster's authority; each needs a certificate that vesper fuzz"
               + " certs has made in the same folder");
     } catch (IOException e) {
-      return false;
+      return connected ? Answer.CUT_OFF : Answer.NOBODY;
     }
+  }
+
+  /** {@return whether a handshake ended because the connection did, not for what was in it} */
+  static boolean wasCutOff(IOException e) {
+    return !(e instanceof SSLException) || e.getCause() instanceof IOException;
   }
 
   /**

@@ -42,9 +42,9 @@ import org.jspecify.annotations.Nullable;
  * whose network is cut when it has said nothing for a while.
  */
 final class Network implements JGroupsChannelConfigurator {
-  private static final int SILENCE_MILLIS = 12_000;
-  private static final int HEARTBEAT_MILLIS = 2000;
-  private static final int VERIFY_MILLIS = 1500;
+  private static final int SILENCE_MILLIS = 20_000;
+  private static final int HEARTBEAT_MILLIS = 3000;
+  private static final int VERIFY_MILLIS = 3000;
   private static final int MERGE_MIN_MILLIS = 2000;
   private static final int MERGE_MAX_MILLIS = 6000;
   private static final int JOIN_MILLIS = 3000;
@@ -52,10 +52,10 @@ final class Network implements JGroupsChannelConfigurator {
   /** Who has nobody to ask waits for no answer. */
   private static final int ALONE_MILLIS = 100;
 
-  private static final int CONNECT_MILLIS = 2000;
+  private static final int CONNECT_MILLIS = 5000;
 
   /** A member's address comes at once behind the handshake. */
-  private static final int ADDRESS_MILLIS = 2000;
+  private static final int ADDRESS_MILLIS = 10_000;
 
   /** More than an entry and what is around it; longer messages are refused, not read. */
   private static final int LONGEST_MESSAGE = 16 << 20;
