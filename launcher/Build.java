@@ -39,7 +39,8 @@ import javax.tools.StandardJavaFileManager;
 /**
  * Compiles what the launcher runs, in one process and without Maven: the modules that are not for
  * tests, a jar of each, and a cache of classes from a first run. {@code java Build.java ROOT STATE
- * always|stale JVM-OPTIONS...}, by a JDK 25.
+ * always|stale|campaign JVM-OPTIONS...}, by a JDK 25; {@code campaign} adds to the build that
+ * counts what campaigns on many computers need and nothing else does.
  *
  * <p>A build is a folder of its own in STATE that is never changed after. The file {@code built} in
  * STATE names the one that counts, and is replaced as a whole: whoever is interrupted, or reads
@@ -51,13 +52,17 @@ public final class Build {
   private static final List<String> MODULES =
       List.of("ghcb", "x86", "machine", "guest", "fuzz", "cli", "bench");
 
-  /** Libraries: group, name, and whether the program needs it when it runs. */
-  private record Library(String group, String name, boolean shipped) {}
+  /** A library of Maven Central. */
+  private record Library(String group, String name, String version, String sha256) {}
 
-  private static final List<Library> LIBRARIES =
-      List.of(
-          new Library("info.picocli", "picocli", true),
-          new Library("org.jspecify", "jspecify", false));
+  /** Libraries that pom.xml has version and digest of: group and name. */
+  private static final List<List<String>> LIBRARIES =
+      List.of(List.of("info.picocli", "picocli"), List.of("org.jspecify", "jspecify"));
+
+  /** What the program does not need when it runs. */
+  private static final String ANNOTATIONS = "jspecify";
+
+  private static final String CAMPAIGN = "campaign";
 
   private static final String CENTRAL = "https://repo.maven.apache.org/maven2";
   private static final Duration PATIENCE = Duration.ofSeconds(60);
@@ -98,7 +103,9 @@ public final class Build {
         lock = c.lock();
       }
       // What somebody else has built meanwhile is as good.
-      if (!b.isFresh(args[2].equals("always") ? started : 0)) {
+      if (args[2].equals(CAMPAIGN)) {
+        b.campaign();
+      } else if (!b.isFresh(args[2].equals("always") ? started : 0)) {
         b.build(started);
       }
     } catch (Failed | IOException e) {
@@ -173,10 +180,17 @@ public final class Build {
         new ArrayList<>(List.of(launcher.resolve("Build.java"), launcher.resolve("jvm.options")));
     MODULES.forEach(m -> folders.add(root.resolve(m).resolve("src/main")));
     for (Path folder : folders) {
-      try (Stream<Path> s = Files.walk(folder)) {
-        for (Path p : s.toList()) {
-          newest = Math.max(newest, Files.getLastModifiedTime(p).toMillis());
-        }
+      newest = Math.max(newest, newest(folder));
+    }
+    return newest;
+  }
+
+  /** {@return when the newest of a folder was changed} */
+  private static long newest(Path folder) throws IOException {
+    long newest = 0;
+    try (Stream<Path> s = Files.walk(folder)) {
+      for (Path p : s.toList()) {
+        newest = Math.max(newest, Files.getLastModifiedTime(p).toMillis());
       }
     }
     return newest;
@@ -194,11 +208,11 @@ public final class Build {
     Path classes = folder.resolve("classes");
     Path lib = Files.createDirectories(folder.resolve("lib"));
     List<Path> libraries = new ArrayList<>();
-    for (Library l : LIBRARIES) {
+    for (List<String> l : LIBRARIES) {
       progress("libraries");
-      Path jar = library(l);
+      Path jar = library(named(l));
       libraries.add(jar);
-      if (l.shipped) {
+      if (!l.contains(ANNOTATIONS)) {
         Files.copy(jar, lib.resolve(jar.getFileName().toString()));
       }
     }
@@ -256,10 +270,66 @@ public final class Build {
     return m.group(1);
   }
 
+  /** {@return a library as pom.xml has it} */
+  private Library named(List<String> groupAndName) throws Failed {
+    String name = groupAndName.get(1);
+    return new Library(
+        groupAndName.get(0), name, property(name + ".version"), property(name + ".sha256"));
+  }
+
+  /**
+   * Adds module campaign and its libraries to the build that counts, in a folder of their own, if
+   * they are not there or older than their sources. Infinispan's jars are no modules: they stay on
+   * the class path, for which the launcher has that module read it.
+   */
+  private void campaign() throws Failed, IOException {
+    Path build = state.resolve(record().getLast());
+    Path done = build.resolve(CAMPAIGN);
+    Path sources = root.resolve(CAMPAIGN).resolve("src/main");
+    Path list = root.resolve(CAMPAIGN).resolve("libraries.txt");
+    long newest = Math.max(newest(sources), Files.getLastModifiedTime(list).toMillis());
+    if (Files.isDirectory(done) && Files.getLastModifiedTime(done).toMillis() >= newest) {
+      return;
+    }
+    System.err.println("vesper: building what campaigns on many computers need");
+    long started = System.currentTimeMillis();
+    Path folder = Files.createDirectory(build.resolve(CAMPAIGN + "-" + started));
+    Thread hook = new Thread(() -> remove(folder));
+    Runtime.getRuntime().addShutdownHook(hook);
+    Path lib = Files.createDirectory(folder.resolve("lib"));
+    for (String line : Files.readAllLines(list)) {
+      if (!line.startsWith("#")) {
+        String[] w = line.split(" ", -1);
+        Path jar = library(new Library(w[0], w[1], w[2], w[3]));
+        Files.copy(jar, lib.resolve(jar.getFileName().toString()));
+      }
+    }
+    Path classes = folder.resolve("classes");
+    List<String> options =
+        new ArrayList<>(List.of("--release", "25", "-g", "-proc:none", "-nowarn"));
+    List<Path> modules = List.of(build.resolve("lib"), library(named(LIBRARIES.get(1))));
+    options.addAll(List.of("-d", classes.toString(), "-p", joined(modules)));
+    try (Stream<Path> jars = Files.list(lib)) {
+      options.addAll(List.of("-cp", joined(jars.toList())));
+    }
+    options.addAll(List.of("--add-reads", "dev.vesper.campaign=ALL-UNNAMED"));
+    options.addAll(List.of("--module-version", version()));
+    try (Stream<Path> s = Files.walk(sources)) {
+      compile(options, s.filter(p -> p.toString().endsWith(".java")).toList());
+    }
+    copy(sources.resolve("resources"), classes);
+    jar(folder.resolve("vesper-campaign.jar"), classes);
+    remove(classes);
+    remove(done);
+    Files.move(folder, done);
+    Files.setLastModifiedTime(done, FileTime.fromMillis(started));
+    Runtime.getRuntime().removeShutdownHook(hook);
+  }
+
   /** {@return a library from the local repository, or fetched once} */
   private Path library(Library l) throws Failed, IOException {
-    String version = property(l.name + ".version");
-    String digest = property(l.name + ".sha256");
+    String version = l.version;
+    String digest = l.sha256;
     String name = l.name + "-" + version + ".jar";
     String path = l.group.replace('.', '/') + "/" + l.name + "/" + version + "/" + name;
     Path fetched = state.resolve("fetched").resolve(name);
@@ -344,8 +414,6 @@ public final class Build {
 
   /** Compiles all modules at once, as Maven does one by one. */
   private void compile(Path out, List<Path> libraries) throws Failed, IOException {
-    JavaCompiler javac = javax.tools.ToolProvider.getSystemJavaCompiler();
-    DiagnosticCollector<JavaFileObject> said = new DiagnosticCollector<>();
     List<String> options = new ArrayList<>(List.of("--release", "25", "-g", "-proc:none"));
     options.addAll(List.of("-d", out.toString(), "-p", joined(libraries)));
     options.addAll(List.of("--module-version", version()));
@@ -357,6 +425,12 @@ public final class Build {
         s.filter(p -> p.toString().endsWith(".java")).forEach(sources::add);
       }
     }
+    compile(options, sources);
+  }
+
+  private void compile(List<String> options, List<Path> sources) throws Failed, IOException {
+    JavaCompiler javac = javax.tools.ToolProvider.getSystemJavaCompiler();
+    DiagnosticCollector<JavaFileObject> said = new DiagnosticCollector<>();
     StringWriter other = new StringWriter();
     boolean compiled;
     try (StandardJavaFileManager files = javac.getStandardFileManager(said, null, null)) {

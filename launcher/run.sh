@@ -138,6 +138,9 @@ heap=-XX:MaxRAMPercentage=75
 # The command calls the system to confine its runs, the machine to reach shared folders.
 native=--enable-native-access=dev.vesper.cli,dev.vesper.machine
 
+# The folder of module campaign and its libraries, for who needs them: campaigns on many computers.
+cluster=
+
 # Becomes the command that a line names. $modules is the folder of its jars, or nothing if $java has them itself;
 # $aot is a cache of classes, which need not be there.
 become() {
@@ -150,8 +153,18 @@ become() {
 start() {
   main=$1
   shift
-  [ -z "$modules" ] || set -- -p "$modules" -m "$main" "$@"
-  [ -n "$modules" ] || set -- -m "$main" "$@"
+  if [ -n "$cluster" ]; then
+    # Infinispan's jars are no modules: they are on the class path, which that one module reads. Java's cache is of
+    # a start without them.
+    set -- -p "$modules:$cluster" -cp "$cluster/lib/*" --add-modules ALL-DEFAULT \
+      --add-reads dev.vesper.campaign=ALL-UNNAMED --sun-misc-unsafe-memory-access=allow -m "$main" "$@"
+    native=$native,ALL-UNNAMED
+    aot=
+  elif [ -n "$modules" ]; then
+    set -- -p "$modules" -m "$main" "$@"
+  else
+    set -- -m "$main" "$@"
+  fi
   [ ! -f "$aot" ] || set -- "-XX:AOTCache=$aot" -Xlog:aot=off -Xlog:cds=off "$@"
   # shellcheck disable=SC2086
   exec "$java" "@$home/jvm.options" $pages $heap $native "$@"
