@@ -15,6 +15,9 @@ final class Joining {
   /** Until others have noticed that the one that had this name before is dead. */
   private static final long GHOST_NANOS = 25_000_000_000L;
 
+  /** Longer than members that know of each other's address need to find each other. */
+  private static final long MEETING_NANOS = 15_000_000_000L;
+
   private static final long LOOK_MILLIS = 250;
   private static final String VERSION = "version";
 
@@ -53,12 +56,9 @@ final class Joining {
           "member " + s.member() + " did not come in; " + log + " says why (" + cause(e) + ")");
     }
     try {
-      if (answered && network.members().size() == 1) {
-        throw new CampaignException(
-            "who answers at "
-                + String.join(", ", asked.stream().map(MemberSettings::show).toList())
-                + " is no member of campaign "
-                + s.campaign());
+      // One that comes back offers what it has when it meets the others, however late that is.
+      if (answered && !returning) {
+        awaitOthers(s, asked, network);
       }
       awaitOwnName(s, network);
       agree(cluster);
@@ -71,6 +71,26 @@ final class Joining {
     } catch (Cluster.Alone e) {
       cluster.close();
       throw new CampaignException("the other members do not answer: " + cause(e));
+    }
+  }
+
+  /** Two who have missed each other, since one of them was very busy, meet a little later. */
+  private static void awaitOthers(MemberSettings s, List<InetSocketAddress> asked, Network network)
+      throws CampaignException {
+    long since = System.nanoTime();
+    try {
+      while (network.members().size() == 1) {
+        if (System.nanoTime() - since > MEETING_NANOS) {
+          throw new CampaignException(
+              "who answers at "
+                  + String.join(", ", asked.stream().map(MemberSettings::show).toList())
+                  + " is no member of campaign "
+                  + s.campaign());
+        }
+        Thread.sleep(LOOK_MILLIS);
+      }
+    } catch (InterruptedException e) {
+      Thread.currentThread().interrupt();
     }
   }
 

@@ -47,7 +47,7 @@ final class Network implements JGroupsChannelConfigurator {
   private static final int VERIFY_MILLIS = 3000;
   private static final int MERGE_MIN_MILLIS = 2000;
   private static final int MERGE_MAX_MILLIS = 6000;
-  private static final int JOIN_MILLIS = 3000;
+  private static final int JOIN_MILLIS = 5000;
 
   /** Who has nobody to ask waits for no answer. */
   private static final int ALONE_MILLIS = 100;
