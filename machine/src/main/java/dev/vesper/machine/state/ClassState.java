@@ -193,7 +193,7 @@ final class ClassState {
 
   private List<Class<?>> hierarchy() {
     List<Class<?>> all = new ArrayList<>();
-    for (Class<?> c = type; c != null && c != Object.class; c = c.getSuperclass()) {
+    for (@Nullable Class<?> c = type; c != null && c != Object.class; c = c.getSuperclass()) {
       all.addFirst(c);
     }
     return all;
