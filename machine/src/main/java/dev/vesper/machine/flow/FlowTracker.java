@@ -40,6 +40,11 @@ public final class FlowTracker implements CpuObserver, HostObserver, MemoryObser
     /** The page of the GHCB MSR, or -1. */
     int ghcbFrame = -1;
 
+    /** What it has asked for last in a GHCB, and by which exchange. */
+    String event = "";
+
+    long exchange;
+
     /** The host has injected an event, which is about to be delivered. */
     boolean injected;
 
@@ -236,6 +241,8 @@ public final class FlowTracker implements CpuObserver, HostObserver, MemoryObser
     GhcbPage request = new GhcbPage(page);
     int code = (int) request.get(GhcbField.SW_EXITCODE);
     event = ExitCode.name(code);
+    running.event = event;
+    running.exchange = exchanges;
     if (leaks) {
       exported(request, NaeEvent.of(code));
     }
@@ -324,27 +331,30 @@ public final class FlowTracker implements CpuObserver, HostObserver, MemoryObser
     if (!running.cpu.memory.ram().hasPage(frame)) {
       return;
     }
-    if (frame != serving) {
+    // vmm(4) writes its answers when it enters the guest again.
+    boolean answer = frame == serving || !device && frame == running.ghcbFrame;
+    if (!answer) {
       String name = device ? "written by a device" : "written by the host";
       access.hostWrote(frame, offset, length, name, 0);
     } else if (length <= 8) {
-      answers(offset, length);
+      answers(frame, offset, length);
     } else {
       // A host that writes the page back as a whole has chosen each field by itself.
       for (GhcbField f : GhcbField.values()) {
         if (f.offset >= offset && f.offset + f.bytes <= offset + length) {
-          answers(f.offset, f.bytes);
+          answers(frame, f.offset, f.bytes);
         }
       }
       int from = Math.max(offset, GhcbPage.SHARED_BUFFER);
       int end = Math.min(offset + length, GhcbPage.SHARED_BUFFER + GhcbPage.SHARED_BUFFER_SIZE);
       if (from < end) {
-        answers(from, end - from);
+        answers(frame, from, end - from);
       }
     }
   }
 
-  private void answers(int offset, int bytes) {
-    access.hostWrote(serving, offset, bytes, FlowMemory.field(offset) + " of " + event, exchanges);
+  private void answers(int frame, int offset, int bytes) {
+    String name = FlowMemory.field(offset) + " of " + running.event;
+    access.hostWrote(frame, offset, bytes, name, running.exchange);
   }
 }
