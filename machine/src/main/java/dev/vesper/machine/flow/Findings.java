@@ -82,8 +82,7 @@ final class Findings {
     }
     long by = kind.isLeak() || of == null ? exchange : of.exchange;
     FlowFinding f =
-        new FlowFinding(
-            kind, vcpu, c.instructionCount(), by, step(c, rip), origin, sink, 1, path);
+        new FlowFinding(kind, vcpu, c.instructionCount(), by, step(c, rip), origin, sink, 1, path);
     all.put(k, new Counted(f));
     told.accept(f);
   }

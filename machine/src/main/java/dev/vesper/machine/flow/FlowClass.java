@@ -82,7 +82,8 @@ enum FlowClass {
 
   private static final Pattern VECTOR_MOVES =
       Pattern.compile(
-          "v?(movap[sd]|movup[sd]|movdq[au](8|16|32|64)?|lddqu|movnt(dq|dqa|p[sd]|q|i|s[sd])|mov[dq])");
+          "v?(movap[sd]|movup[sd]|movdq[au](8|16|32|64)?|lddqu"
+              + "|movnt(dq|dqa|p[sd]|q|i|s[sd])|mov[dq])");
   private static final Pattern VECTOR_HALVES = Pattern.compile("v?mov([hl]p[sd]|hlps|lhps)");
   private static final Pattern VECTOR_BITS =
       Pattern.compile("v?(p(and|andn|or|xor)[dq]?|(and|andn|or|xor)p[sd])");
@@ -94,11 +95,17 @@ enum FlowClass {
               + "|movddup|mov.hdup|movsldup|phminposuw|aesimc|aeskeygenassist|round[ps].|movq2dq"
               + "|movdq2q|rorx|sarx|shlx|shrx|pdep|pext|kmov.|knot.|rdpid");
   private static final Pattern ALWAYS_READS =
-      Pattern.compile("vf(n?m(add|sub)|maddsub|msubadd).*|vpdp.*|vdpbf16ps|vp(ermt2|ermi2|ternlog).*|vpmadd52.*|vpsh[lr]dv.*|vp?(gather|scatter).*");
+      Pattern.compile(
+          "vf(n?m(add|sub)|maddsub|msubadd).*|vpdp.*|vdpbf16ps|vp(ermt2|ermi2|ternlog).*"
+              + "|vpmadd52.*|vpsh[lr]dv.*|vp?(gather|scatter).*");
   private static final Set<String> PURE_FLAGS =
-      Set.of("bsf", "bsr", "lzcnt", "tzcnt", "popcnt", "andn", "bextr", "blsi", "blsmsk", "blsr", "bzhi");
+      Set.of(
+          "bsf", "bsr", "lzcnt", "tzcnt", "popcnt", "andn", "bextr", "blsi", "blsmsk", "blsr",
+          "bzhi");
   private static final Set<String> JOIN_ALL =
-      Set.of("adcx", "adox", "shld", "shrd", "bts", "btr", "btc", "crc32", "aaa", "aas", "aad", "aam", "daa", "das");
+      Set.of(
+          "adcx", "adox", "shld", "shrd", "bts", "btr", "btc", "crc32", "aaa", "aas", "aad", "aam",
+          "daa", "das");
 
   /** {@return the class of a form} */
   static FlowClass of(Opcode form) {
@@ -126,7 +133,9 @@ enum FlowClass {
       return JOIN_FLAGS;
     }
     if (m.charAt(0) == 'f' || m.equals("emms")) {
-      return form.mnemonic.equals("fxsave") ? SAVE : form.mnemonic.equals("fxrstor") ? RESTORE : X87;
+      return form.mnemonic.equals("fxsave")
+          ? SAVE
+          : form.mnemonic.equals("fxrstor") ? RESTORE : X87;
     }
     boolean threeOperands = m.charAt(0) == 'v' && !ALWAYS_READS.matcher(m).matches();
     return threeOperands || PURE.matcher(m).matches() ? JOIN_PURE : JOIN;
@@ -198,11 +207,32 @@ enum FlowClass {
       case "sahf" -> LOAD_FLAGS;
       case "lahf", "salc" -> STORE_FLAGS;
       case "clc", "stc", "cmc", "verr", "verw" -> CONSTANT_FLAGS;
-      case "cpuid", "rdtsc", "rdtscp", "rdpmc", "rdpru", "xgetbv", "rdpkru", "pvalidate", "rmpadjust",
+      case "cpuid",
+          "rdtsc",
+          "rdtscp",
+          "rdpmc",
+          "rdpru",
+          "xgetbv",
+          "rdpkru",
+          "pvalidate",
+          "rmpadjust",
           "rmpquery" ->
           CONSTANT_REGISTERS;
-      case "in", "sgdt", "sidt", "sldt", "str", "smsw", "stmxcsr", "vstmxcsr", "rdfsbase", "rdgsbase",
-          "lar", "lsl", "fnstsw", "fnstcw", "clzero" ->
+      case "in",
+          "sgdt",
+          "sidt",
+          "sldt",
+          "str",
+          "smsw",
+          "stmxcsr",
+          "vstmxcsr",
+          "rdfsbase",
+          "rdgsbase",
+          "lar",
+          "lsl",
+          "fnstsw",
+          "fnstcw",
+          "clzero" ->
           m.equals("clzero") ? NONE : CONSTANT;
       case "rdrand", "rdseed" -> RANDOM;
       case "rdmsr" -> READ_MSR;
@@ -221,10 +251,46 @@ enum FlowClass {
   private static boolean system(String m, Opcode form) {
     return form.operands.isEmpty() && m.charAt(0) != 'f' && m.charAt(0) != 'v'
         || Set.of(
-                "invlpg", "invpcid", "clflush", "clflushopt", "clwb", "lgdt", "lidt", "lldt", "ltr", "lmsw",
-                "ldmxcsr", "vldmxcsr", "wrfsbase", "wrgsbase", "int", "int1", "int3", "into", "outs", "out",
-                "bound", "arpl", "cli", "sti", "lds", "les", "lfs", "lgs", "lss", "ud0", "ud1", "ud2", "vmgexit",
-                "vmmcall", "vmload", "vmsave", "vmrun", "psmash", "rmpupdate", "rmpread")
+                "invlpg",
+                "invpcid",
+                "clflush",
+                "clflushopt",
+                "clwb",
+                "lgdt",
+                "lidt",
+                "lldt",
+                "ltr",
+                "lmsw",
+                "ldmxcsr",
+                "vldmxcsr",
+                "wrfsbase",
+                "wrgsbase",
+                "int",
+                "int1",
+                "int3",
+                "into",
+                "outs",
+                "out",
+                "bound",
+                "arpl",
+                "cli",
+                "sti",
+                "lds",
+                "les",
+                "lfs",
+                "lgs",
+                "lss",
+                "ud0",
+                "ud1",
+                "ud2",
+                "vmgexit",
+                "vmmcall",
+                "vmload",
+                "vmsave",
+                "vmrun",
+                "psmash",
+                "rmpupdate",
+                "rmpread")
             .contains(m);
   }
 }

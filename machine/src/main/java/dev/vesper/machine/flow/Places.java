@@ -55,7 +55,9 @@ final class Places {
     return !secrets.isEmpty();
   }
 
-  /** {@return the label of a name that is private, the same each time as long as any byte has it} */
+  /**
+   * {@return the label of a name that is private, the same each time as long as any byte has it}
+   */
   char secret(String name) {
     String n = named.size() < MOST_NAMES || named.containsKey(name) ? name : "other private memory";
     return named.computeIfAbsent(n, x -> labels.origin(true, x, 0));

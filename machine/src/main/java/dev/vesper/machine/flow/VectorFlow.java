@@ -87,7 +87,8 @@ final class VectorFlow {
     for (int i = first; i < s.size(); i++) {
       if (s.get(i).kind() != OperandKind.IMMEDIATE && !in.form().hasVectorIndex()) {
         label = labels.join(label, o.joined(a, o.read(c, in, s.get(i), a)));
-      } else if (s.get(i).kind() == OperandKind.VECTOR || s.get(i).kind() == OperandKind.VECTOR_VVVV) {
+      } else if (s.get(i).kind() == OperandKind.VECTOR
+          || s.get(i).kind() == OperandKind.VECTOR_VVVV) {
         label = labels.join(label, o.joined(a, o.read(c, in, s.get(i), a)));
       }
     }
@@ -95,7 +96,8 @@ final class VectorFlow {
   }
 
   private void join(Cpu c, Insn in, char label) {
-    if (in.form().operands.isEmpty() || in.form().hasVectorIndex() && in.form().operands.get(0).kind() == OperandKind.MEMORY) {
+    if (in.form().operands.isEmpty()
+        || in.form().hasVectorIndex() && in.form().operands.get(0).kind() == OperandKind.MEMORY) {
       // Where a scatter has stored is not followed.
       return;
     }
@@ -110,7 +112,8 @@ final class VectorFlow {
 
   private static boolean isVector(OperandSpec s) {
     return switch (s.kind()) {
-      case VECTOR, VECTOR_RM, VECTOR_RM_REGISTER, MMX, MMX_RM, MMX_RM_REGISTER, MASK, MASK_RM -> true;
+      case VECTOR, VECTOR_RM, VECTOR_RM_REGISTER, MMX, MMX_RM, MMX_RM_REGISTER, MASK, MASK_RM ->
+          true;
       default -> false;
     };
   }
@@ -136,7 +139,8 @@ final class VectorFlow {
     int n = Math.min(wide, o.read(c, in, from, a));
     // MOVD and MOVQ into a vector register clear what is above.
     boolean clears = isVector(to) && !in.mem && n < wide;
-    boolean quadword = in.mnemonic().endsWith("movq") && isVector(to) && to.kind() != OperandKind.MMX;
+    boolean quadword =
+        in.mnemonic().endsWith("movq") && isVector(to) && to.kind() != OperandKind.MMX;
     if (quadword) {
       Arrays.fill(a, 8, FlowOperands.WIDEST, Labels.PUBLIC);
       n = in.mem && to.kind() == OperandKind.VECTOR_RM ? 8 : XMM;

@@ -1,9 +1,9 @@
 package dev.vesper.machine.observe;
 
 import dev.vesper.ghcb.GhcbField;
+import dev.vesper.machine.observe.flow.FlowKind;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
-import dev.vesper.machine.observe.flow.FlowKind;
 
 /**
  * One observed event. What is written to files for each is said in docs/trace.md.

@@ -158,8 +158,7 @@ public final class Tracer {
   /** The oracle has found something. */
   public void flows(FlowFinding f) {
     recorder.recordBeside(
-        new FlowFound(
-            recorder.atOnly(f.at().rip()), f.kind(), f.origin(), f.sink(), f.exchange()));
+        new FlowFound(recorder.atOnly(f.at().rip()), f.kind(), f.origin(), f.sink(), f.exchange()));
   }
 
   /** The run is over. */

@@ -60,7 +60,8 @@ public record FlowOptions(boolean leaks, boolean taint, List<Secret> secrets) {
         throw new IllegalArgumentException("no length: say ADDRESS+LENGTH, as in 0x100000+32");
       }
       try {
-        return new Range(Long.decode(text.substring(0, plus)), Long.decode(text.substring(plus + 1)));
+        return new Range(
+            Long.decode(text.substring(0, plus)), Long.decode(text.substring(plus + 1)));
       } catch (NumberFormatException e) {
         throw new IllegalArgumentException("no ADDRESS+LENGTH, as 0x100000+32 is", e);
       }

@@ -15,11 +15,11 @@ import dev.vesper.machine.observe.Omitted;
 import dev.vesper.machine.observe.Operand;
 import dev.vesper.machine.observe.PageState;
 import dev.vesper.machine.observe.Registers;
-import dev.vesper.machine.observe.flow.FlowKind;
 import dev.vesper.machine.observe.RmpAccess;
 import dev.vesper.machine.observe.RmpCause;
 import dev.vesper.machine.observe.RmpCheck;
 import dev.vesper.machine.observe.RmpState;
+import dev.vesper.machine.observe.flow.FlowKind;
 import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
@@ -140,8 +140,7 @@ final class RandomEvents {
               text("insn "),
               text(""));
       case 28 ->
-          new Event.FlowFound(
-              at, one(FlowKind.values()), text("symbol "), text("GHCB "), number());
+          new Event.FlowFound(at, one(FlowKind.values()), text("symbol "), text("GHCB "), number());
       default -> new Event.Ended(at, r.nextInt(126), text("reason "));
     };
   }
