@@ -133,6 +133,18 @@ final class HypervisorProgramTest {
     assertThat(kept).containsExactly(5L, 77_777L, 100_001L, 100_003L);
   }
 
+  /** The turn in which the machine stands still was given without knowing of it. */
+  @Test
+  void anAppointmentThatIsMadeInAPauseIsKeptToTheInstruction() throws Exception {
+    Machine m = machine();
+    m.run(Until.instructions(100_000));
+    List<Long> kept = new ArrayList<>();
+    m.hypervisor().at(100_005, exit -> kept.add(exit.instructions()));
+    m.hypervisor().after(0, 7, exit -> kept.add(exit.instructions()));
+    m.run(Until.instructions(100_100));
+    assertThat(kept).containsExactly(100_005L, 100_007L);
+  }
+
   @ParameterizedTest
   @ValueSource(longs = {20_001, 150_007, 150_008})
   void anInjectedVcArrivesAtTheInstructionThatIsNamed(long n) throws Exception {

@@ -145,6 +145,11 @@ public final class Program implements HypervisorProgram {
     to.computeIfAbsent(code, c -> new ArrayList<>()).add(answer);
   }
 
+  /** {@return how many appointments were ever made} */
+  long appointed() {
+    return appointed;
+  }
+
   /** {@return the instruction count of the machine at which the next appointment is} */
   long nextAppointment() {
     Meeting m = meetings.peek();

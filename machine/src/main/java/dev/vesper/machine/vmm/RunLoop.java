@@ -105,6 +105,9 @@ public final class RunLoop {
   /** The vCPU that has paused in its turn, or null between turns. */
   private @Nullable HostVcpu paused;
 
+  /** Appointments that the host had made when the turn began. */
+  private long appointed;
+
   /** Instructions that it had executed when its turn began. */
   private long before;
 
@@ -284,6 +287,11 @@ public final class RunLoop {
     for (; ; ) {
       HostVcpu v = paused;
       boolean exited;
+      if (v != null && host.program().appointed() != appointed) {
+        // The turn was given without knowing of an appointment that was made in its pause.
+        takeBack();
+        continue;
+      }
       if (v != null) {
         pauseInTurn(v);
         exited = v.cpu.goOn();
@@ -496,6 +504,7 @@ public final class RunLoop {
     Vmpls.entering(v);
     before = v.cpu.instructions();
     host.program().entering(host, v);
+    appointed = host.program().appointed();
     host.interrupts.prepare(v);
     host.platform.work.refill();
     long deadline = Math.min(nextEvent(v), now + (host.vcpus.size() == 1 ? SLICE : QUANTUM));
