@@ -25,6 +25,10 @@ public final class EncryptedVcpu extends VirtualCpu {
   private final int key;
   private int frame;
   private long integrity;
+
+  /** The key's number when the page was sealed: by another the processor would read other bytes. */
+  private int asid;
+
   private final Runnable writer = this::write;
 
   /** Features that the guest runs with, which VMRUN has judged. */
@@ -59,6 +63,7 @@ public final class EncryptedVcpu extends VirtualCpu {
       memory.encryptInPlace(frame, key);
     }
     integrity = checksum(state.page);
+    asid = (int) vmcb().get(Vmcb.ASID);
   }
 
   /** Four sums side by side: each step of one waits for its multiplication. */
@@ -109,6 +114,7 @@ public final class EncryptedVcpu extends VirtualCpu {
     if (p.isPromised()
         && !SevFeature.ALTERNATE_INJECTION.in(features)
         && (rmp == null || entryFits(rmp, features))
+        && (isSnp(features) || sealed())
         && eventFits()) {
       // Nobody has looked since the exit: the processor still has what it would read.
       p.takeBack();
@@ -118,7 +124,7 @@ public final class EncryptedVcpu extends VirtualCpu {
     p.keepPromise();
     p.copyTo(0, area, 0, Page.SIZE);
     long f = SaveArea.features(area);
-    if (!isSnp(f) && checksum(area) != integrity || !controlsFit(rmp, f)) {
+    if (!isSnp(f) && (checksum(area) != integrity || !sealed()) || !controlsFit(rmp, f)) {
       return ExitCode.INVALID;
     }
     features = f;
@@ -147,6 +153,11 @@ public final class EncryptedVcpu extends VirtualCpu {
     }
     // An observer sees the registers all the same.
     return busy ? ExitCode.BUSY : ENTERED;
+  }
+
+  /** {@return whether the host asks for the key that the page is sealed with} */
+  private boolean sealed() {
+    return (int) vmcb().get(Vmcb.ASID) == asid;
   }
 
   /** {@return whether VMRUN takes the features and the level that the save area has} */
