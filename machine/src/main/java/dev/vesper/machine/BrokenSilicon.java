@@ -61,6 +61,11 @@ final class BrokenSilicon implements Silicon {
   }
 
   @Override
+  public void constantRandom(long number) {
+    parts.cpus.forEach(c -> c.stickRandom(number));
+  }
+
+  @Override
   public void alias(long page, long second) {
     parts.memory.alias((int) (page >>> 12), (int) (second >>> 12));
   }

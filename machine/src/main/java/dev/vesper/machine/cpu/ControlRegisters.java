@@ -55,6 +55,11 @@ public abstract class ControlRegisters extends Exceptions {
 
   private long random;
 
+  /** RDRAND gives {@link #stuck} and nothing else. */
+  private boolean sticks;
+
+  private long stuck;
+
   protected ControlRegisters(
       PhysicalMemory memory, NestedMap nested, CpuFeatures features, long seed) {
     super(memory, nested);
@@ -91,8 +96,17 @@ public abstract class ControlRegisters extends Exceptions {
     return timeStampCounter.read(now()) + tscOffset;
   }
 
+  /** Has RDRAND give one number from now on, as no good processor does. */
+  public final void stickRandom(long number) {
+    sticks = true;
+    stuck = number;
+  }
+
   /** {@return the next value of RDRAND: SplitMix64 of the run's seed} */
   public final long nextRandom() {
+    if (sticks) {
+      return stuck;
+    }
     random += 0x9E37_79B9_7F4A_7C15L;
     long z = random;
     z = (z ^ z >>> 30) * 0xBF58_476D_1CE4_E5B9L;

@@ -314,6 +314,10 @@ final class ActionReader {
       case "flush-tlb" -> {
         return new SiliconAction.KeepTlb(false);
       }
+      case "rdrand" -> {
+        line.require("=");
+        return new SiliconAction.ConstantRandom(ValueReader.value(line));
+      }
       case "alias" -> {
         long page = line.number("an address");
         line.require("at");

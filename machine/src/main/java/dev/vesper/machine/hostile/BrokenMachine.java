@@ -67,6 +67,11 @@ final class BrokenMachine {
           silicon.moveEntry(e.page(), e.gpa())
               ? "the entry of " + LawfulHost.hex(e.page()) + " is for " + LawfulHost.hex(e.gpa())
               : "no guest has an entry for " + LawfulHost.hex(e.page());
+      case SiliconAction.ConstantRandom c -> {
+        long v = knowledge.value(c.number(), m);
+        silicon.constantRandom(v);
+        yield "RDRAND gives " + LawfulHost.hex(v);
+      }
       case SiliconAction.SetRegister s -> {
         long v = knowledge.value(s.value(), m);
         silicon.register(exit.vcpu(), s.name(), v);

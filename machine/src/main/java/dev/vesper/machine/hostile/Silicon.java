@@ -25,6 +25,9 @@ public interface Silicon {
   /** Has processors ignore what is to flush their TLBs, or no longer. */
   void keepTranslations(boolean on);
 
+  /** Has RDRAND give one number from now on. */
+  void constantRandom(long number);
+
   /** Has the bus of the host reach a page by the address of another one, unchecked. */
   void alias(long page, long second);
 

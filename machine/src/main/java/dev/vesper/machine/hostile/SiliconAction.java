@@ -59,6 +59,13 @@ public sealed interface SiliconAction extends Action {
    */
   record RmpEntry(long page, long gpa) implements SiliconAction {}
 
+  /**
+   * Has RDRAND and RDSEED give one number from now on, and say that it is good (GHSA-4xq7-4mgh-gp6w).
+   *
+   * @param number 64 bits
+   */
+  record ConstantRandom(HostValue number) implements SiliconAction {}
+
   /** Writes a register of the vCPU. */
   record SetRegister(String name, HostValue value) implements SiliconAction {}
 }

@@ -131,6 +131,7 @@ final class Uses {
       case LawfulAction.Assign x -> Stream.concat(Stream.of(x.page()), Stream.ofNullable(x.gpa()));
       case LawfulAction.Let l -> Stream.of(l.value());
       case SiliconAction.SetRegister s -> Stream.of(s.value());
+      case SiliconAction.ConstantRandom c -> Stream.of(c.number());
       case Action.Note n when n.value() instanceof HostValue v -> Stream.of(v);
       default -> Stream.of();
     };
