@@ -7,6 +7,7 @@ import dev.vesper.cli.attack.Matrix;
 import dev.vesper.cli.attack.Suite;
 import dev.vesper.cli.attack.SuiteReport;
 import dev.vesper.cli.attack.Target;
+import dev.vesper.cli.attack.VectorsPage;
 import dev.vesper.cli.confine.Confinement;
 import dev.vesper.cli.confine.Policy;
 import dev.vesper.machine.spec.MachineSpec;
@@ -27,6 +28,7 @@ final class AttackCommand implements Options.Command {
   private static final String LIST = "list";
   private static final String GUEST = "guest";
   private static final String MATRIX = "matrix";
+  private static final String VECTORS = "vectors";
 
   private final GuestOptions guest = new GuestOptions();
   private final Sandbox sandbox;
@@ -92,6 +94,10 @@ final class AttackCommand implements Options.Command {
     List<String> asked = names.stream().map(Path::toString).toList();
     if (asked.equals(List.of(LIST)) || asked.equals(List.of(MATRIX))) {
       Terminal.outLines(asked.contains(LIST) ? list() : Matrix.page());
+      return 0;
+    }
+    if (asked.equals(List.of(VECTORS))) {
+      Terminal.outLines(VectorsPage.read().page());
       return 0;
     }
     List<Attack> attacks = attacks(asked);

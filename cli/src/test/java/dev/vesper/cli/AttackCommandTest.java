@@ -2,6 +2,7 @@ package dev.vesper.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.vesper.guest.Locore;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -32,16 +33,27 @@ final class AttackCommandTest {
         .contains("locore: 2 attacks, vulnerable to 0 (0 new)");
   }
 
+  /** {@return a file with a reference guest that believes a host which hides RDRAND} */
+  private String weak() throws IOException {
+    byte[] image = Locore.image("    test edx, 0x40000000\n    je vc_terminate32\n", "");
+    return Files.write(folder.resolve("weak.elf"), image).toString();
+  }
+
   @Test
   void aWeaknessEndsWithStatusFourUnlessItIsKnown() throws IOException {
     String attack = "cpuid-rdrand";
-    CommandResult found = CommandResult.of("attack", attack);
+    String kernel = weak();
+    CommandResult found = CommandResult.of("attack", attack, "-kernel", kernel);
     assertThat(found.status()).isEqualTo(AttackCommand.WEAK);
     assertThat(found.out()).contains("cpuid-rdrand: vulnerable: takes the value", "RCX 0x");
     String baseline = folder.resolve("known.txt").toString();
-    assertThat(CommandResult.of("attack", attack, "--write-baseline", baseline).status()).isZero();
-    assertThat(Files.readAllLines(Path.of(baseline))).contains("locore/cpuid-rdrand");
-    CommandResult known = CommandResult.of("attack", attack, "--baseline", baseline);
+    CommandResult written =
+        CommandResult.of("attack", attack, "-kernel", kernel, "--write-baseline", baseline);
+    assertThat(written.status()).as(written.err()).isZero();
+    assertThat(Files.readAllLines(Path.of(baseline)))
+        .anyMatch(l -> l.endsWith("weak.elf/cpuid-rdrand"));
+    CommandResult known =
+        CommandResult.of("attack", attack, "-kernel", kernel, "--baseline", baseline);
     assertThat(known.status()).as(known.out()).isZero();
     assertThat(known.out()).contains("vulnerable to 1 (0 new)");
   }
@@ -56,7 +68,9 @@ final class AttackCommandTest {
             "attack",
             "cpuid-rdrand",
             "msr-code",
-            "crossline",
+            "es-beside-snp",
+            "-kernel",
+            weak(),
             "--report",
             xml.toString(),
             "--report",
@@ -69,7 +83,7 @@ final class AttackCommandTest {
         .contains("<failure type=\"vulnerable\" message=\"takes the value\">");
     assertThat(Files.readString(sarif))
         .contains("\"version\":\"2.1.0\"", "\"ruleId\":\"cpuid-rdrand\"", "\"level\":\"error\"")
-        .contains("\"vesper/v1\":\"locore/cpuid-rdrand\"")
+        .contains("weak.elf/cpuid-rdrand\"")
         .doesNotContain("msr-code");
     assertThat(Files.readString(json))
         .contains("\"schema\":\"vesper.attacks/1\"", "\"verdict\":\"not applicable\"");

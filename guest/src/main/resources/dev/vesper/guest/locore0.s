@@ -409,6 +409,12 @@ locore_vc_trap32:
     mov eax, 2
     call vc_cpuid32
     mov [esp+4], edx
+    ; Each processor with SEV-ES has RDRAND: who hides it wants numbers that he can guess.
+    cmp ebx, 1
+    jne .vc32_random
+    test edx, 0x40000000
+    je vc_terminate32
+.vc32_random:
     mov eax, 3
     call vc_cpuid32
     mov [esp], edx
@@ -536,6 +542,11 @@ locore_vc_trap64:
     mov eax, 2
     call vc_cpuid64
     mov [rsp+8], rdx
+    cmp ebx, 1
+    jne .vc64_random
+    test edx, 0x40000000
+    je vc_terminate64
+.vc64_random:
     mov eax, 3
     call vc_cpuid64
     mov [rsp], rdx

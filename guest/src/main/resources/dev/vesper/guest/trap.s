@@ -227,6 +227,8 @@ vc_cpuid:
     mov edi, GHCB_RDX
     call sync_in_val
     mov qword [rbp+VC_ADVANCE], 2
+    cmp dword [r12+TF_RAX], 1
+    je .cpuid_random
     cmp dword [r12+TF_RAX], 0xd
     jne vc_exchange
     cmp dword [r12+TF_RCX], 0
@@ -240,6 +242,12 @@ vc_cpuid:
 .cpuid_area:
     cmp [r12+TF_RBX], eax
     jae vc_advance
+.cpuid_random:
+    call vc_take
+    ; Each processor with SEV-ES has RDRAND: who hides it wants numbers that he can guess.
+    test dword [r12+TF_RCX], 0x40000000
+    je vc_untrue
+    jmp vc_advance
 vc_untrue:
     mov rsi, msg_invalid
     jmp vc_panic

@@ -1,6 +1,7 @@
 package dev.vesper.cli.attack;
 
 import dev.vesper.machine.Machine;
+import dev.vesper.machine.Stop;
 import dev.vesper.machine.spec.BootException;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.Outcome;
@@ -17,8 +18,15 @@ import org.jspecify.annotations.Nullable;
 public final class AttackRun {
   private static final long PATIENCE = 200_000_000;
 
+  /** Instructions of which a run is short: it is not worth keeping its middle. */
+  private static final long SHORT = 50_000_000;
+
+  /** Instructions before a place where a trial that is about it begins. */
+  private static final long BEFORE = 100_000;
+
   private final Target target;
   private final Map<String, Long> places = new HashMap<>();
+  private @Nullable Booted booted;
   private @Nullable Outcome untouched;
   private long length;
   private Set<Long> shared = Set.of();
@@ -43,14 +51,38 @@ public final class AttackRun {
    * that an instruction's number says whose it is.
    */
   Trial trial(UnaryOperator<MachineSpec.Builder> change) {
+    return new Trial(machine(change), target.most(), PATIENCE, false);
+  }
+
+  private Machine machine(UnaryOperator<MachineSpec.Builder> change) {
     try {
-      return new Trial(
-          new Machine(change.apply(target.spec().toBuilder().processors(1)).build()),
-          target.most(),
-          PATIENCE);
+      return new Machine(change.apply(target.spec().toBuilder().processors(1)).build());
     } catch (BootException e) {
       throw new IllegalArgumentException(target.name() + ": " + e.getMessage(), e);
     }
+  }
+
+  /**
+   * {@return a run of the target that strikes at a place and not before} It may have begun
+   * already, so that it costs no boot.
+   *
+   * @param instructions number of the place, as {@link #instructionsAt} has it
+   */
+  Trial trialAt(long instructions) {
+    return instructions < SHORT ? trial() : keptAt(instructions);
+  }
+
+  /** {@return the same, which has begun already however short the way is} */
+  Trial keptAt(long instructions) {
+    Booted b = booted;
+    if (b == null) {
+      b = new Booted(machine(s -> s));
+      booted = b;
+    }
+    b.machine().limit(Long.MAX_VALUE, System.nanoTime() + Trial.LONGEST);
+    Stop s = b.goTo(instructions - Math.min(BEFORE, instructions / 2));
+    assert s == null : s;
+    return new Trial(b.machine(), target.most(), PATIENCE, true);
   }
 
   /** {@return how the target ends when nobody attacks it} */

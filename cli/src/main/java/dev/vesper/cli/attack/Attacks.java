@@ -17,6 +17,13 @@ public final class Attacks {
               Tampering.all(),
               Others.all(),
               UsedRing.all(),
+              GuestRequests.all(),
+              SecondProcessor.all(),
+              Onlookers.all(),
+              Disturbances.all(),
+              UserDevice.all(),
+              LostStep.all(),
+              BadAml.all(),
               BrokenMachines.all(),
               Beyond.all())
           .flatMap(List::stream)

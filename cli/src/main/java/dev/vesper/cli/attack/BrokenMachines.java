@@ -1,6 +1,7 @@
 package dev.vesper.cli.attack;
 
 import dev.vesper.machine.Machine;
+import dev.vesper.machine.Stop;
 import dev.vesper.machine.Until;
 import dev.vesper.machine.VcpuView;
 import dev.vesper.machine.hostile.HostValue;
@@ -17,10 +18,17 @@ import java.util.List;
 /** The processor or its firmware breaks a rule, and a host makes use of it. */
 final class BrokenMachines {
   private static final String RUNS = "an ordinary function of the kernel runs";
+
+  /** What mends a processor. */
+  static final String MICROCODE = "microcode closes it";
+
   private static final int PAGE = 4096;
   private static final int LINE = 64;
   private static final long LATER = 20_000;
   private static final long SHORTLY = 200;
+
+  /** What the faulty microcode has RDRAND give. */
+  private static final long CONSTANT = 4;
 
   private BrokenMachines() {}
 
@@ -49,7 +57,15 @@ final class BrokenMachines {
             "an entry of the reverse map table is written, and the page mapped for another",
             "RMPocalypse, CVE-2025-0033; Fabricked, CVE-2025-54510",
             "the guest uses the other page and no access is refused",
-            BrokenMachines::rmpEdit));
+            BrokenMachines::rmpEdit),
+        new Attack(
+            "rdrand-constant",
+            "RDRAND always gives the same number",
+            "EntrySign, GHSA-4xq7-4mgh-gp6w",
+            Power.BROKEN_SILICON,
+            "the kernel tries RDRAND when it starts: Linux",
+            "RDRAND has given the number, and the kernel goes on to its first program",
+            BrokenMachines::constantRandom));
   }
 
   private static Attack broken(
@@ -65,7 +81,7 @@ final class BrokenMachines {
     if (n < 0) {
       return new Stack(-1, 0, 0);
     }
-    try (Trial t = run.trial()) {
+    try (Trial t = run.trialAt(n)) {
       t.machine().run(Until.instructions(n));
       VcpuView v = t.machine().observer().current();
       long linear = (v.gpr(VcpuView.RSP) & -LINE) - LINE;
@@ -100,7 +116,7 @@ final class BrokenMachines {
         return Verdict.notApplicable("the guest does not store there meanwhile");
       }
       return changed(seen[1], seen[2], seen[0])
-          ? Verdict.vulnerable("has lost stores", "64 bytes below the stack pointer")
+          ? Verdict.limit("has lost stores", MICROCODE, "64 bytes below the stack pointer")
           : Verdict.defended("has its stores");
     }
   }
@@ -132,7 +148,7 @@ final class BrokenMachines {
             .perform(new SiliconAction.MoveRsp(8, 1))
             .build();
     long good;
-    try (Trial t = run.trial()) {
+    try (Trial t = run.trialAt(s.instructions)) {
       t.machine().run(Until.instructions(s.instructions + 1));
       good = t.machine().observer().current().gpr(VcpuView.RSP);
     }
@@ -141,8 +157,8 @@ final class BrokenMachines {
       m.run(Until.instructions(s.instructions + 1));
       long rsp = m.observer().current().gpr(VcpuView.RSP);
       return rsp != good
-          ? Verdict.vulnerable(
-              "executes with another stack pointer", "RSP is " + (rsp - good) + " bytes off")
+          ? Verdict.limit(
+              "executes with another stack pointer", MICROCODE, "RSP is " + (rsp - good) + " bytes off")
           : Verdict.defended("keeps its stack pointer");
     }
   }
@@ -176,7 +192,7 @@ final class BrokenMachines {
       byte[] before = page(t, s, LATER, page);
       byte[] now = page(t, s, LATER + 1, page);
       return changed(before, now, old)
-          ? Verdict.vulnerable("has a page as it was before")
+          ? Verdict.limit("has a page as it was before", "firmware that looks for aliases closes it")
           : Verdict.defended("has its page as it is");
     }
   }
@@ -184,6 +200,40 @@ final class BrokenMachines {
   private static byte[] page(Trial t, Stack s, long after, long gpa) {
     t.machine().run(Until.instructions(s.instructions + after));
     return t.machine().observer().readPrivate(gpa, PAGE);
+  }
+
+  private static Verdict constantRandom(AttackRun run) {
+    if (run.target().kind() != Target.Kind.LINUX) {
+      return Verdict.notApplicable("no place is known where this guest executes RDRAND");
+    }
+    Script script =
+        Script.builder()
+            .silicon(new Trigger.AfterInstruction(1))
+            .perform(new SiliconAction.ConstantRandom(HostValue.of(CONSTANT)))
+            .build();
+    try (Trial t = run.trial(b -> b.hostile(script))) {
+      Machine m = t.machine();
+      Until tried = Until.symbol("x86_init_rdrand").or(Until.instructions(t.most()));
+      if (!(m.run(tried) instanceof Stop.Breakpoint)) {
+        return Verdict.notApplicable("the kernel does not try RDRAND");
+      }
+      int given = 0;
+      for (int i = 0; i < SHORTLY; i++) {
+        VcpuView v = m.observer().current();
+        boolean random = v.instruction().matches("rdrand [er]ax");
+        m.step(v.id());
+        given += random && v.gpr(VcpuView.RAX) == CONSTANT ? 1 : 0;
+      }
+      Until program = Until.symbol("syscall_return_via_sysret").or(Until.instructions(t.most()));
+      Stop s = m.run(program);
+      String proof = given + " times RAX was " + CONSTANT + " behind RDRAND; " + s.description();
+      if (given == 0) {
+        return Verdict.notApplicable("the kernel does not execute RDRAND where it is tried");
+      }
+      return s instanceof Stop.Breakpoint
+          ? Verdict.limit("goes on with a number that is no random one", MICROCODE, proof)
+          : Verdict.defended("does not go on to a program", proof);
+    }
   }
 
   private static Verdict rmpEdit(AttackRun run) {
@@ -207,7 +257,8 @@ final class BrokenMachines {
       Outcome o = t.run();
       return o.is(Outcome.PAGE_REFUSED)
           ? Verdict.defended("an access is refused all the same", o.reason())
-          : Verdict.vulnerable("uses another page's memory as its own", o.reason());
+          : Verdict.limit(
+              "uses another page's memory as its own", "firmware closes it", o.reason());
     }
   }
 }

@@ -59,8 +59,8 @@ final class ForgedVc {
         : new ForgedVc(run, n, code).judge();
   }
 
-  private void observe(Machine m) {
-    m.on(
+  private void observe(Trial t) {
+    t.on(
         Event.VcRaised.class,
         e -> {
           latest = e.vc();
@@ -68,14 +68,15 @@ final class ForgedVc {
             forged = e.vc();
           }
         });
-    m.on(
+    t.on(
         Event.VcReturned.class,
         e -> {
           if (forged != 0 && e.vc() == forged) {
             returned = e;
           }
         });
-    m.hypervisor()
+    t.machine()
+        .hypervisor()
         .onEvents(
             (exit, profile) -> {
               if (forged == 0 || latest != forged) {
@@ -95,9 +96,9 @@ final class ForgedVc {
 
   /** Carries it out; {@return what it has come to} */
   Verdict judge() {
-    try (Trial t = run.trial()) {
+    try (Trial t = run.trialAt(at)) {
       Machine m = t.machine();
-      observe(m);
+      observe(t);
       m.hypervisor()
           .at(
               at,

@@ -91,7 +91,7 @@ final class Interrupts {
     if (n < 0) {
       return Verdict.notApplicable("nothing is known of programs in this guest");
     }
-    try (Trial t = run.trial()) {
+    try (Trial t = run.trialAt(n)) {
       Machine m = t.machine();
       m.hypervisor().at(n, host -> host.inject(event));
       m.run(Until.instructions(n));
@@ -139,7 +139,7 @@ final class Interrupts {
     if (n < 0 || call == null) {
       return Verdict.notApplicable("nothing is known of the kernel's places in this guest");
     }
-    try (Trial t = run.trial()) {
+    try (Trial t = run.trialAt(n)) {
       Machine m = t.machine();
       m.hypervisor().at(n, host -> host.inject(event));
       m.run(Until.instructions(n));
@@ -163,7 +163,7 @@ final class Interrupts {
     int ended = 0;
     for (int i = 1; i <= SAMPLES; i++) {
       long n = run.length() * i / (SAMPLES + 1);
-      try (Trial t = run.trial()) {
+      try (Trial t = run.trialAt(n)) {
         t.machine().hypervisor().at(n, host -> host.inject(event));
         Outcome o = t.run();
         if (o.equals(good)) {

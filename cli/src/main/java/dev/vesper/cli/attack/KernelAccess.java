@@ -90,7 +90,7 @@ final class KernelAccess {
     host.onEvent(ExitCode.VMMCALL, this::vmmcall);
     host.onEvent(ExitCode.MMIO_READ, this::mmio);
     host.onEvent(ExitCode.MMIO_WRITE, this::mmio);
-    machine.on(
+    t.on(
         Event.VcReturned.class,
         e -> {
           if (phase == Phase.RETURNING && e.vcRip() == site) {

@@ -17,7 +17,16 @@ public final class Matrix {
 
       * **vulnerable**: the guest has done what the host wanted.
       * **defended**: it has not, or it has ended; the section of the attack says how.
+      * **limit**: the host has what it wanted, and no software of the guest could have kept it: the level of protection or the processor has this limit, and the section says what closes it.
+      * **denial of service**: the guest does not go on, and nothing of it is lost or told. No level keeps a host from stopping a guest.
       * **not applicable**: the attack cannot be carried out against this guest, and nothing is known. An empty cell was not tried.
+
+      What each of the 256 vectors comes to that a host may inject is in [vectors.md](vectors.md).
+
+      In the tests of another project: `vesper attack --suite guest -kernel bzImage -initrd init.cpio.gz --write-baseline known.txt` once, and known.txt into its repository. From then on
+      `vesper attack --suite guest -kernel bzImage -initrd init.cpio.gz --baseline known.txt --report attacks.xml --report attacks.sarif` ends with status 4 when a weakness is new, and
+      0 otherwise: known ones, limits and denials of service do not count. JUnit XML ([junit.xsd](schema/junit.xsd)) is for test reports, SARIF for code scanning, JSON
+      ([attacks.schema.json](schema/attacks.schema.json)) for programs. A run is the same each time, so that an attack that begins to work has been let in by a change of the guest.
 
       A *lawful host* uses what every host has; guests are expected to withstand it where anything can. *Broken silicon* is a processor or firmware that breaks a rule of the
       architecture, against which no guest can be expected to help itself.

@@ -127,7 +127,7 @@ final class Others {
         byte[] digest = new LaunchPlan(plan.policy(), plan.snp(), items).digest();
         String pages = Event.hex(a.address()) + " and " + Event.hex(b.address());
         return Arrays.equals(digest, plan.digest())
-            ? Verdict.vulnerable("has the digest of another program", pages)
+            ? Verdict.limit("has the digest of another program", Tampering.SNP, pages)
             : Verdict.defended("has another digest", pages);
       }
     }

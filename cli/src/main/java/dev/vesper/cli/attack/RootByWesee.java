@@ -104,7 +104,7 @@ final class RootByWesee {
     if (n < 0) {
       return Verdict.notApplicable("no program calls getuid");
     }
-    try (Trial t = run.trial()) {
+    try (Trial t = run.trialAt(n)) {
       Machine m = t.machine();
       KernelAccess access = new KernelAccess(t, plan);
       // All is mapped long before a program runs.

@@ -75,6 +75,10 @@ public record Suite(String target, List<Result> results, Set<String> known) {
         + news()
         + " new), defended against "
         + count(Verdict.Defended.class)
+        + ", limits "
+        + count(Verdict.Limit.class)
+        + ", denied "
+        + count(Verdict.Denied.class)
         + ", not applicable "
         + count(Verdict.NotApplicable.class);
   }

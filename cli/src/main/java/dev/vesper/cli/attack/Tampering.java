@@ -20,6 +20,10 @@ final class Tampering {
   private static final String RADEV =
       "Radev and Morbitzer, ROOTS 2020; Linux 2411cd821123; edk2 85b8eac59b";
   private static final String RUNS = "an ordinary function of the kernel runs";
+
+  /** The level at which memory has an owner who alone can write to it. */
+  static final String SNP = "SEV-SNP closes it";
+
   private static final int PAGE = 4096;
   private static final int BLOCK = 16;
   private static final long LATER = 20_000;
@@ -76,7 +80,7 @@ final class Tampering {
     if (n < 0) {
       return Verdict.notApplicable("nothing is known of the kernel's places in this guest");
     }
-    try (Trial t = run.trial()) {
+    try (Trial t = run.trialAt(n)) {
       Machine m = t.machine();
       m.hypervisor()
           .at(
@@ -122,7 +126,7 @@ final class Tampering {
         (t, o) ->
             Arrays.equals(block[0], block[1])
                 ? refused(t, o, "the write changes nothing")
-                : Verdict.vulnerable("has garbage in its memory, unknown to it", o.reason()));
+                : Verdict.limit("has garbage in its memory, unknown to it", SNP, o.reason()));
   }
 
   private static Verdict refused(Trial t, Outcome o, String how) {
@@ -154,7 +158,7 @@ final class Tampering {
             return Verdict.notApplicable("the guest does not write to the page meanwhile");
           }
           return Arrays.equals(seen[2], seen[0])
-              ? Verdict.vulnerable("has a page as it was before", o.reason())
+              ? Verdict.limit("has a page as it was before", SNP, o.reason())
               : refused(t, o, "the write changes nothing");
         });
   }
@@ -173,7 +177,7 @@ final class Tampering {
           if (o.is(Outcome.PAGE_REFUSED) || run.target().spec().mode() == SevMode.SNP) {
             return Verdict.defended("the reverse map table refuses the page", o.reason());
           }
-          return Verdict.vulnerable("uses another page's memory as its own", o.reason());
+          return Verdict.limit("uses another page's memory as its own", SNP, o.reason());
         });
   }
 
@@ -208,8 +212,9 @@ final class Tampering {
         (t, o) ->
             uses.get() == 0
                 ? Verdict.defended("the host learns nothing", o.reason())
-                : Verdict.vulnerable(
+                : Verdict.limit(
                     "shows its host which pages it uses, instruction by instruction",
+                    "no level closes it",
                     uses.get() + " uses of one page counted"));
   }
 

@@ -2,6 +2,7 @@ package dev.vesper.cli.attack;
 
 import dev.vesper.ghcb.MsrRequest;
 import dev.vesper.machine.Machine;
+import dev.vesper.machine.Registration;
 import dev.vesper.machine.Stop;
 import dev.vesper.machine.Until;
 import dev.vesper.machine.host.Exit;
@@ -10,8 +11,11 @@ import dev.vesper.machine.observe.PageState;
 import dev.vesper.machine.spec.Outcome;
 import java.io.IOException;
 import java.io.UncheckedIOException;
+import java.util.ArrayList;
 import java.util.HashSet;
+import java.util.List;
 import java.util.Set;
+import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -23,9 +27,11 @@ final class Trial implements AutoCloseable {
   private static final long SLICE = 10_000_000;
 
   /** Real time after which a trial is given up, in nanoseconds. */
-  private static final long LONGEST = 600_000_000_000L;
+  static final long LONGEST = 600_000_000_000L;
 
   private final Machine machine;
+  private final boolean kept;
+  private final List<Registration> listeners = new ArrayList<>();
   private final long most;
   private final long patience;
   private boolean pending;
@@ -43,16 +49,28 @@ final class Trial implements AutoCloseable {
   /**
    * @param most instructions after which the run has told enough
    * @param patience the same behind the first lie
+   * @param kept whether the machine is another's, who takes it back
    */
-  Trial(Machine machine, long most, long patience) {
+  Trial(Machine machine, long most, long patience, boolean kept) {
     this.machine = machine;
+    this.kept = kept;
     this.most = most;
     this.patience = patience;
     machine.limit(Long.MAX_VALUE, System.nanoTime() + LONGEST);
-    machine.on(Event.MsrExchange.class, this::exchanged);
-    machine.on(Event.GhcbExchange.class, this::exchanged);
-    machine.on(Event.VcReturned.class, this::returned);
-    machine.on(Event.PageStateChanged.class, this::opened);
+    on(Event.MsrExchange.class, this::exchanged);
+    on(Event.GhcbExchange.class, this::exchanged);
+    on(Event.VcReturned.class, this::returned);
+    on(Event.PageStateChanged.class, this::opened);
+  }
+
+  /** Tells of events of a type until the trial is over. */
+  <E extends Event> void on(Class<E> type, Consumer<? super E> listener) {
+    listeners.add(machine.on(type, listener));
+  }
+
+  /** {@return instructions after which the run has told enough} */
+  long most() {
+    return most;
   }
 
   Machine machine() {
@@ -200,6 +218,10 @@ final class Trial implements AutoCloseable {
 
   @Override
   public void close() {
+    listeners.forEach(Registration::close);
+    if (kept) {
+      return;
+    }
     try {
       machine.close();
     } catch (IOException e) {

@@ -20,6 +20,11 @@ final class UsedRing {
   private static final int PORTS = 64;
   private static final int PAGE_BITS = 12;
   private static final long USED = 0x1000;
+
+  /** Where the buffer is, from the used ring on. */
+  private static final int BUFFER = 0x1000;
+
+  private static final int REPLACED = 0x5A5A_5A5A;
   private static final int INPUT = 1;
   private static final int WORD = 0x20;
   private static final int LONG = 0x40;
@@ -33,7 +38,14 @@ final class UsedRing {
             "the used ring says that more bytes were written than there are",
             8,
             4096),
-        lie("used-number", "the used ring names a descriptor that the driver did not give", 4, 7));
+        lie("used-number", "the used ring names a descriptor that the driver did not give", 4, 7),
+        Attack.lawful(
+            "unprotected-io",
+            "what a device has written to a shared buffer is replaced before the driver reads it",
+            "Li et al., USENIX Security 2019",
+            NEEDS,
+            "the driver reads the host's bytes, and the guest goes on to its untouched end",
+            run -> isKnown(run) ? carryOut(run, BUFFER, REPLACED) : unknown()));
   }
 
   private static Attack lie(String name, String title, int offset, int value) {
@@ -44,12 +56,17 @@ final class UsedRing {
         NEEDS,
         "the driver takes the buffer, and the guest goes on to its untouched end",
         run -> {
-          if (run.target().kind() != Target.Kind.LOCORE
-              || !run.target().spec().profile().startsWith("openbsd")) {
-            return Verdict.notApplicable("no such device is known in this guest");
-          }
-          return carryOut(run, offset, value);
+          return isKnown(run) ? carryOut(run, offset, value) : unknown();
         });
+  }
+
+  private static boolean isKnown(AttackRun run) {
+    return run.target().kind() == Target.Kind.LOCORE
+        && run.target().spec().profile().startsWith("openbsd");
+  }
+
+  private static Verdict unknown() {
+    return Verdict.notApplicable("no such device is known in this guest");
   }
 
   private static Verdict carryOut(AttackRun run, int offset, int value) {
@@ -66,6 +83,12 @@ final class UsedRing {
       Outcome o = t.run(false);
       if (t.lies() == 0) {
         return Verdict.notApplicable("the guest uses no such device");
+      }
+      if (offset == BUFFER && o.equals(run.untouched())) {
+        return Verdict.limit(
+            "takes the host's bytes for the device's",
+            "guests that encrypt disks and networks themselves close it",
+            o.reason());
       }
       return o.equals(run.untouched())
           ? Verdict.vulnerable("takes the buffer all the same", o.reason())

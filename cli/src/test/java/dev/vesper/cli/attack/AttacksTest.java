@@ -34,7 +34,10 @@ final class AttacksTest {
     pieces.put(
         "    and eax, 0x3fffffff\n    cmp eax, MSRPROTO_CPUID_RESP\n    jne vc_terminate32\n", "");
     pieces.put("    je .sev_believed\n", "    jmp .sev_believed\n");
-    pieces.put("    jae vc_advance\nvc_untrue:\n", "    jmp vc_advance\nvc_untrue:\n");
+    pieces.put("    jae vc_advance\n", "    jmp vc_advance\n");
+    pieces.put("    je vc_untrue\n", "");
+    pieces.put("    test edx, 0x40000000\n    je vc_terminate32\n", "");
+    pieces.put("    test edx, 0x40000000\n    je vc_terminate64\n", "");
     pieces.put("    jb vc_untrue\n", "");
     byte[] image = Locore.variant("", pieces);
     for (String find : pieces.keySet()) {

@@ -30,6 +30,9 @@ final class GetuidProgram {
       again:
           mov eax, 102
           syscall
+          lea rsi, [rsp-64]
+          lea rdi, [rsp-128]
+          movsb
           test eax, eax
           je root
           dec ebx

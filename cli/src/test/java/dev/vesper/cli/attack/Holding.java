@@ -28,15 +28,12 @@ final class Holding {
     return Boolean.getBoolean("attacks.record");
   }
 
-  /**
-   * {@return names of attacks against guests that take long: all but those that are tried at many
-   * places, or those that -Dattacks.only has a pattern of}
-   */
+  /** {@return names of all attacks, or of those that -Dattacks.only has a pattern of} */
   static List<String> slowly() {
     String only = System.getProperty("attacks.only", ".*");
     return Attacks.all().stream()
         .map(Attack::name)
-        .filter(n -> !n.startsWith("interrupt-") && !n.equals("nmi-anywhere") && n.matches(only))
+        .filter(n -> n.matches(only))
         .toList();
   }
 

@@ -22,11 +22,11 @@ final class LinuxAttacksTest {
   /** By name of the kernel, which is found out about once. */
   private static final Map<String, AttackRun> RUNS = new HashMap<>();
 
-  private static AttackRun run(String name, byte[] kernel) {
+  static AttackRun run(String name, byte[] kernel) {
     return RUNS.computeIfAbsent(name, n -> new AttackRun(target(n, kernel)));
   }
 
-  private static Target target(String name, byte[] kernel) {
+  static Target target(String name, byte[] kernel) {
     return Target.of(
         name,
         MachineSpec.builder(SevMode.ES, kernel, b -> {})
