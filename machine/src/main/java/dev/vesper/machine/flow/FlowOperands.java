@@ -125,7 +125,7 @@ final class FlowOperands {
       case REG -> System.arraycopy(registers.general, place(in.reg, n, in), to, 0, n);
       case OPCODE_REGISTER -> System.arraycopy(registers.general, place(in.rm, n, in), to, 0, n);
       case VVVV -> System.arraycopy(registers.general, in.vvvv * 8, to, 0, n);
-      case FIXED -> fixed(s, in, to, n);
+      case FIXED -> fixed(s, to, n);
       case OFFSET -> memory.load(c, address, to, n);
       case MMX -> System.arraycopy(registers.mmx, (in.reg & 7) * 8, to, 0, Math.min(n, 8));
       case MMX_RM, MMX_RM_REGISTER -> rm(c, in, to, Math.min(n, 8), registers.mmx, (in.rm & 7) * 8);
@@ -156,8 +156,8 @@ final class FlowOperands {
     }
   }
 
-  private void fixed(OperandSpec s, Insn in, char[] to, int n) {
-    int number = general(s, in);
+  private void fixed(OperandSpec s, char[] to, int n) {
+    int number = general(s);
     if (number < 0) {
       Arrays.fill(to, 0, n, Labels.PUBLIC);
     } else {
@@ -166,7 +166,7 @@ final class FlowOperands {
   }
 
   /** {@return where the labels of a fixed general register lie, or -1 if it is none} */
-  private static int general(OperandSpec s, Insn in) {
+  private static int general(OperandSpec s) {
     return switch (s.reg().kind()) {
       case GPR8 -> s.reg().index() * 8;
       case GPR8H -> (s.reg().index() - 4) * 8 + 1;
@@ -189,7 +189,7 @@ final class FlowOperands {
       case OPCODE_REGISTER -> general(place(in.rm, n, in), from, n);
       case VVVV -> general(in.vvvv * 8, from, n);
       case FIXED -> {
-        int at = general(s, in);
+        int at = general(s);
         if (at >= 0) {
           general(at, from, n);
         }
