@@ -63,8 +63,8 @@ public final class AttackRun {
   }
 
   /**
-   * {@return a run of the target that strikes at a place and not before} It may have begun
-   * already, so that it costs no boot.
+   * {@return a run of the target that strikes at a place and not before} It may have begun already,
+   * so that it costs no boot.
    *
    * @param instructions number of the place, as {@link #instructionsAt} has it
    */

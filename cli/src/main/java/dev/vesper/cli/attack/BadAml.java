@@ -64,8 +64,7 @@ final class BadAml {
             ORACLE,
             run ->
                 carryOut(
-                    run,
-                    b -> b.mode(SevMode.SNP).cpuModel("EPYC-Milan").snp(SnpLaunch.DEFAULT))));
+                    run, b -> b.mode(SevMode.SNP).cpuModel("EPYC-Milan").snp(SnpLaunch.DEFAULT))));
   }
 
   private static Verdict carryOut(AttackRun run, UnaryOperator<MachineSpec.Builder> level) {
@@ -98,16 +97,14 @@ final class BadAml {
       Machine m = t.machine();
       Stop s = m.run(Until.symbol(LATER).or(Until.instructions(t.most())));
       byte[] now = m.observer().readPrivate(gpa, Long.BYTES);
-      String proof =
-          HexFormat.of().formatHex(good) + " became " + HexFormat.of().formatHex(now);
+      String proof = HexFormat.of().formatHex(good) + " became " + HexFormat.of().formatHex(now);
       String measured =
           m.launchDigest().equals(digest) ? "" : "the launch digest is another one with the table";
       if (ByteBuffer.wrap(now).order(ByteOrder.LITTLE_ENDIAN).getLong() == ForgedVc.LIE) {
         return Verdict.vulnerable("executes the host's AML on its own memory", proof, measured);
       }
       String ending = s instanceof Stop.Ended e ? t.ending(e.outcome()) : null;
-      return Verdict.defended(
-          ending != null ? ending : "keeps its memory", proof, s.description());
+      return Verdict.defended(ending != null ? ending : "keeps its memory", proof, s.description());
     }
   }
 

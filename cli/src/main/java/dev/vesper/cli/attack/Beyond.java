@@ -6,7 +6,8 @@ import java.util.List;
 final class Beyond {
   private static final String OTHER_GUEST = "there is one guest in a machine";
   private static final String FIRMWARE =
-      "the guest's context is kept by the machine's firmware, in no memory that a command writes to";
+      "the guest's context is kept by the machine's firmware, in no memory that a command writes"
+          + " to";
 
   private Beyond() {}
 

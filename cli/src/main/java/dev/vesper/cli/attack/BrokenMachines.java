@@ -158,7 +158,9 @@ final class BrokenMachines {
       long rsp = m.observer().current().gpr(VcpuView.RSP);
       return rsp != good
           ? Verdict.limit(
-              "executes with another stack pointer", MICROCODE, "RSP is " + (rsp - good) + " bytes off")
+              "executes with another stack pointer",
+              MICROCODE,
+              "RSP is " + (rsp - good) + " bytes off")
           : Verdict.defended("keeps its stack pointer");
     }
   }
@@ -192,7 +194,8 @@ final class BrokenMachines {
       byte[] before = page(t, s, LATER, page);
       byte[] now = page(t, s, LATER + 1, page);
       return changed(before, now, old)
-          ? Verdict.limit("has a page as it was before", "firmware that looks for aliases closes it")
+          ? Verdict.limit(
+              "has a page as it was before", "firmware that looks for aliases closes it")
           : Verdict.defended("has its page as it is");
     }
   }

@@ -13,7 +13,9 @@ import java.util.List;
 import java.util.Map;
 import java.util.OptionalLong;
 
-/** Attacks on what is between a guest and its memory: translations, keys, and whose page is whose. */
+/**
+ * Attacks on what is between a guest and its memory: translations, keys, and whose page is whose.
+ */
 final class Disturbances {
   private static final String KERNEL = "an ordinary function of the kernel runs";
   private static final int ASID = 0x58;
@@ -131,7 +133,8 @@ final class Disturbances {
       Outcome o = t.run();
       return o.equals(good)
           ? Verdict.defended("does not depend on a flush from there on", o.reason())
-          : Verdict.limit("uses translations that it has taken back", BrokenMachines.MICROCODE, o.reason());
+          : Verdict.limit(
+              "uses translations that it has taken back", BrokenMachines.MICROCODE, o.reason());
     }
   }
 }

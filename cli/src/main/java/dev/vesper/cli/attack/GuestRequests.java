@@ -108,7 +108,9 @@ final class GuestRequests {
         t -> {
           List<Long> results = MadeGuests.kept(t.machine(), 3);
           String proof =
-              asked[0] + " messages; the calls gave " + results.stream().map(Long::toHexString).toList();
+              asked[0]
+                  + " messages; the calls gave "
+                  + results.stream().map(Long::toHexString).toList();
           if (results.get(0) != 0) {
             return Verdict.notApplicable("not even the first report is given");
           }

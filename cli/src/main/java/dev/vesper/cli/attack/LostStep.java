@@ -116,10 +116,7 @@ final class LostStep {
     Trial t = MadeGuests.trial(run, MAIN, b -> b);
     t.machine()
         .hypervisor()
-        .at(
-            0,
-            exit ->
-                exit.vmcb().set(INTERCEPTS, exit.vmcb().get(INTERCEPTS) & ~(1L << DEBUG)));
+        .at(0, exit -> exit.vmcb().set(INTERCEPTS, exit.vmcb().get(INTERCEPTS) & ~(1L << DEBUG)));
     return t;
   }
 

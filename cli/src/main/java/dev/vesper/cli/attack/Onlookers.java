@@ -29,7 +29,8 @@ final class Onlookers {
     return List.of(
         Attack.lawful(
             "ciphertext-channel",
-            "the ciphertext of the kernel's stack is read again and again, and equal blocks counted",
+            "the ciphertext of the kernel's stack is read again and again, and equal blocks"
+                + " counted",
             "CipherLeaks, CVE-2020-12966; CVE-2021-46744",
             "an ordinary function of the kernel runs and uses its stack",
             "each block whose ciphertext came back has its old plaintext again",
@@ -70,8 +71,7 @@ final class Onlookers {
         }
         last = now;
       }
-      String proof =
-          back + " of " + changes + " changes of a block brought an old value back";
+      String proof = back + " of " + changes + " changes of a block brought an old value back";
       return back > 0
           ? Verdict.limit(
               "shows its host when bytes have again the value that they had",

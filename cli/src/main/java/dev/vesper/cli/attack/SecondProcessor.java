@@ -83,7 +83,8 @@ final class SecondProcessor {
     try (Trial t = run.trial(b -> b.processors(2))) {
       host.accept(t);
       Outcome o = t.run();
-      String proof = "the second processor has executed "
+      String proof =
+          "the second processor has executed "
               + t.machine().observer().vcpu(1).instructions()
               + " instructions; "
               + o.reason();

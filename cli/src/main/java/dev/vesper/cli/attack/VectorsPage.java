@@ -77,7 +77,8 @@ public final class VectorsPage {
         continue;
       }
       b.append("\n## ").append(c.heading).append("\n\n");
-      b.append("| vectors | a program is interrupted | the kernel is interrupted |\n|---|---|---|\n");
+      b.append(
+          "| vectors | a program is interrupted | the kernel is interrupted |\n|---|---|---|\n");
       for (int first = 0; first < Vectors.COUNT; ) {
         String row = row(c, first);
         int last = first;

@@ -31,10 +31,7 @@ final class Holding {
   /** {@return names of all attacks, or of those that -Dattacks.only has a pattern of} */
   static List<String> slowly() {
     String only = System.getProperty("attacks.only", ".*");
-    return Attacks.all().stream()
-        .map(Attack::name)
-        .filter(n -> n.matches(only))
-        .toList();
+    return Attacks.all().stream().map(Attack::name).filter(n -> n.matches(only)).toList();
   }
 
   /** Carries out attacks against a target, which is a column's. */

@@ -60,7 +60,8 @@ public sealed interface SiliconAction extends Action {
   record RmpEntry(long page, long gpa) implements SiliconAction {}
 
   /**
-   * Has RDRAND and RDSEED give one number from now on, and say that it is good (GHSA-4xq7-4mgh-gp6w).
+   * Has RDRAND and RDSEED give one number from now on, and say that it is good
+   * (GHSA-4xq7-4mgh-gp6w).
    *
    * @param number 64 bits
    */
