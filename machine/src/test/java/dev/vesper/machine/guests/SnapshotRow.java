@@ -147,11 +147,6 @@ enum SnapshotRow {
     this.millions = millions;
   }
 
-  /** {@return whether it takes seconds} */
-  boolean isLong() {
-    return !name().startsWith("OPENBSD");
-  }
-
   /** {@return the guest, which has not run, and ends by itself or at a limit} */
   Machine machine(EventSink sink) throws Exception {
     MachineSpec.Builder b =
@@ -171,8 +166,13 @@ enum SnapshotRow {
         };
     Machine m = new Machine(mode == SevMode.SNP ? b.cpuModel("EPYC-Milan").build() : b.build());
     m.trace(sink, true);
-    m.limit(millions * 1_000_000L, Long.MAX_VALUE);
+    m.limit(limit(), Long.MAX_VALUE);
     return m;
+  }
+
+  /** {@return instructions that it may execute} */
+  long limit() {
+    return millions * 1_000_000L;
   }
 
   /** A guest that has come to nothing proves nothing. */
