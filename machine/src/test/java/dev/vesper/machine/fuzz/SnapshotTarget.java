@@ -7,6 +7,8 @@ import dev.vesper.machine.Machine;
 import dev.vesper.machine.SnapshotException;
 import dev.vesper.machine.Stop;
 import dev.vesper.machine.Until;
+import dev.vesper.machine.observe.check.Checker;
+import dev.vesper.machine.observe.format.PackedEvents;
 import dev.vesper.machine.snapshot.SnapshotFile;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.SevMode;
@@ -14,6 +16,7 @@ import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.DataOutputStream;
 import java.io.IOException;
+import java.io.OutputStream;
 import java.nio.ByteBuffer;
 import java.nio.channels.SeekableByteChannel;
 import java.time.Duration;
@@ -33,6 +36,7 @@ public final class SnapshotTarget implements FuzzTarget {
   private static final int ENCRYPTED = 2;
 
   private static final int EDIT = 6;
+  private static final int PARTS = 4;
   private static final byte[] IMAGE = Locore.image();
   private static final long FAR = 5000;
   private static final long[] INTERESTING = {
@@ -40,13 +44,14 @@ public final class SnapshotTarget implements FuzzTarget {
   };
 
   /** What a file is made of. */
-  private record Parts(byte[] header, byte[] state, byte[] memory) {
+  private record Parts(byte[] header, byte[] state, byte[] memory, byte[] events) {
     byte[] get(int i) {
-      return i == 0 ? header : i == 1 ? state : memory;
+      return i == 0 ? header : i == 1 ? state : i == 2 ? memory : events;
     }
 
     Parts with(int i, byte[] b) {
-      return new Parts(i == 0 ? b : header, i == 1 ? b : state, i == 2 ? b : memory);
+      return new Parts(
+          i == 0 ? b : header, i == 1 ? b : state, i == 2 ? b : memory, i == 3 ? b : events);
     }
 
     byte[] file() throws IOException {
@@ -56,6 +61,9 @@ public final class SnapshotTarget implements FuzzTarget {
       w.section("state", state);
       try (DataOutputStream pages = w.sections("memory")) {
         pages.write(memory);
+      }
+      try (OutputStream told = w.pieces("events")) {
+        told.write(events);
       }
       w.end();
       return out.toByteArray();
@@ -74,7 +82,8 @@ public final class SnapshotTarget implements FuzzTarget {
     return List.of(
         "dev.vesper.machine.snapshot.",
         "dev.vesper.machine.state.",
-        "dev.vesper.machine.memory.MemoryImage");
+        "dev.vesper.machine.memory.MemoryImage",
+        "dev.vesper.machine.observe.format.PackedEvents");
   }
 
   @Override
@@ -92,7 +101,7 @@ public final class SnapshotTarget implements FuzzTarget {
     List<byte[]> all = new ArrayList<>();
     for (int how = 0; how < 4; how++) {
       all.add(new byte[] {(byte) how});
-      for (int part = 0; part < 3; part++) {
+      for (int part = 0; part < PARTS; part++) {
         for (int kind = 0; kind < 6; kind++) {
           Words w = new Words().u8(how);
           for (int k = 0; k < 3; k++) {
@@ -120,11 +129,18 @@ public final class SnapshotTarget implements FuzzTarget {
     Parts p = kept[encrypted ? 1 : 0];
     if (p == null) {
       Machine m = machine(encrypted);
+      PackedEvents told = new PackedEvents();
+      m.trace(told, true);
       m.run(Until.instructions(30_000));
       ByteArrayOutputStream out = new ByteArrayOutputStream();
-      m.save(out);
+      m.save(out, told);
       SnapshotFile.Reader r = new SnapshotFile.Reader(new ByteArrayInputStream(out.toByteArray()));
-      p = new Parts(r.content("header"), r.content("state"), r.contents("memory").readAllBytes());
+      p =
+          new Parts(
+              r.content("header"),
+              r.content("state"),
+              r.contents("memory").readAllBytes(),
+              r.pieces("events").readAllBytes());
       kept[encrypted ? 1 : 0] = p;
     }
     return p;
@@ -171,7 +187,7 @@ public final class SnapshotTarget implements FuzzTarget {
     Parts p = parts(encrypted);
     byte[] file = (how & WHOLE_FILE) != 0 ? p.file() : new byte[0];
     while (in.more()) {
-      int part = in.u8() % 3;
+      int part = in.u8() % PARTS;
       int kind = in.u8();
       int place = in.u16() << 8 | in.u8();
       int value = in.u8();
@@ -187,7 +203,7 @@ public final class SnapshotTarget implements FuzzTarget {
   private static void run(boolean encrypted, byte[] file) throws Exception {
     Machine m = machine(encrypted);
     try {
-      m.load(new Bytes(file));
+      m.load(new Bytes(file), new Checker());
     } catch (SnapshotException e) {
       Refusals.requireLine(e);
       return;
