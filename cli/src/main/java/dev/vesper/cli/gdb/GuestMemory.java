@@ -1,5 +1,6 @@
 package dev.vesper.cli.gdb;
 
+import dev.vesper.cli.monitor.MemoryReader;
 import dev.vesper.machine.Machine;
 import dev.vesper.machine.VcpuView;
 import java.io.ByteArrayOutputStream;
@@ -66,11 +67,15 @@ final class GuestMemory {
     if (!physical && !host) {
       return v.read(address, n);
     }
-    long gpa = physical ? address : v.physical(address);
+    long gpa = physical ? MemoryReader.withoutCbit(machine, address) : v.physical(address);
     if (!machine.hostView().contains(gpa, n)) {
       throw new IndexOutOfBoundsException("0x" + Long.toHexString(address) + " is no memory");
     }
-    return host ? machine.hostView().bytes(gpa, n) : machine.observer().readPrivate(gpa, n);
+    return host
+        ? machine.hostView().bytes(gpa, n)
+        : gpa != address
+            ? machine.observer().readPrivate(gpa, n)
+            : machine.observer().readAsTouched(gpa, n);
   }
 
   /**

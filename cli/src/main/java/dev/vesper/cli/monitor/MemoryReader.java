@@ -6,7 +6,7 @@ import dev.vesper.machine.host.GuestRam;
 import dev.vesper.machine.spec.MachineSpec;
 
 /** Memory as a session sees it. */
-final class MemoryReader {
+public final class MemoryReader {
   private static final int PAGE = 4096;
 
   private final Session session;
@@ -43,12 +43,26 @@ final class MemoryReader {
     if (!physical && guest) {
       return vcpu.read(at, n);
     }
-    long gpa = physical ? at : vcpu.physical(at);
     Machine m = session.machine();
+    long gpa = physical ? withoutCbit(m, at) : vcpu.physical(at);
     if (!isMemory(m, gpa, n)) {
       throw new IndexOutOfBoundsException("nothing is at 0x" + Long.toHexString(at));
     }
-    return guest ? m.observer().readAsTouched(gpa, n) : m.observer().readBus(gpa, n);
+    if (!guest) {
+      return m.observer().readBus(gpa, n);
+    }
+    boolean isPrivate = physical && gpa != at;
+    return isPrivate ? m.observer().readPrivate(gpa, n) : m.observer().readAsTouched(gpa, n);
+  }
+
+  /**
+   * {@return a guest physical address without its C-bit} Page tables and CR3 have the bit in their
+   * addresses, and who walks them by reading memory has it in those that it asks for: what it is
+   * set in is private, as it is to the guest.
+   */
+  public static long withoutCbit(Machine m, long address) {
+    int bit = m.cBit();
+    return bit < 0 ? address : address & ~(1L << bit);
   }
 
   /** {@return whether a range lies in RAM, or in firmware, which ends at 4 GiB} */
