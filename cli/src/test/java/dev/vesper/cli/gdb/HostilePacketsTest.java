@@ -59,6 +59,9 @@ final class HostilePacketsTest {
     "qRcmd," + Packets.hex("vc-log 5"),
     "qRcmd," + Packets.hex("page-state 300000"),
     "qRcmd," + Packets.hex("vmsa"),
+    "qRcmd," + Packets.hex("stop-on shared-write 300000"),
+    "qRcmd," + Packets.hex("stop-off shared-write 300000"),
+    "qRcmd," + Packets.hex("stop-on shared-write"),
     "qSupported:multiprocess+;swbreak+;hwbreak+",
     "qAttached",
     "qC",
@@ -138,20 +141,39 @@ final class HostilePacketsTest {
       List<RegisterSet.Register> all = new RegisterSet(m.observer().vcpu(0)).all();
       points.of(m, all);
       Monitor monitor = new Monitor(m);
-      Stub s = new Stub(c, points, m, monitor, new Past(m, true), all);
+      Past past = new Past(m, true);
+      past.begin();
+      Stub s = new Stub(c, points, m, monitor, past, all);
       Random r = new Random(28);
+      int[] steps = new int[2];
       for (int i = 0; i < PACKETS; i++) {
         byte[] p = mutated(r);
         sent.reset();
         Stub.Then then = s.take(p);
         if (then == Stub.Then.STAND || then == Stub.Then.DETACH) {
           assertThat(sent.size()).as(Packets.text(p)).isGreaterThanOrEqualTo(4);
-        } else if (i % 16 == 0 && then == Stub.Then.GO) {
-          m.run(Until.instructions(m.instructions() + 50));
+        } else if (i % 8 == 0 && then == Stub.Then.GO) {
+          steps[s.resume().back() ? 1 : 0]++;
+          move(m, past, monitor.stops().until(), s.resume());
         }
       }
+      assertThat(Math.min(steps[0], steps[1])).as("on and back").isGreaterThan(PACKETS / 2000);
+      past.end();
       points.clear();
       m.run(Until.instructions(m.instructions() + 1000));
+    }
+  }
+
+  /** Goes on by a few instructions, or back as far as that leads; the past is always there. */
+  private static void move(Machine m, Past past, Until events, Resume how) {
+    long before = m.instructions();
+    if (how.back()) {
+      past.back(how.step(), events, x -> true);
+      assertThat(m.instructions()).isLessThanOrEqualTo(before);
+    } else if (how.isStep()) {
+      past.step(how.step());
+    } else {
+      past.run(events.or(Until.instructions(before + 50)));
     }
   }
 
