@@ -131,6 +131,7 @@ final class FuzzCommand implements Options.Command {
                   new Statistics(store, "vesper fuzz " + String.join(" ", words), said.title()),
                   said.title())) {
         signals.hurry(c::stop);
+        screen.start();
         c.run();
       }
       Status s = c.status();

@@ -96,7 +96,9 @@ final class DocumentsTest {
 
   /** Commands of Java's of which only the words are read; and why. */
   private static final Map<String, String> READ_ALONE =
-      Map.of("boot", "takes a kernel of Linux and a busybox: BootCommandTest");
+      Map.of(
+          "boot", "takes a kernel of Linux and a busybox: BootCommandTest",
+          "fuzz", "takes as long as it is let: FuzzCommandTest");
 
   @TempDir static Path dir;
 

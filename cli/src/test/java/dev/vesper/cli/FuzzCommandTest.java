@@ -2,10 +2,12 @@ package dev.vesper.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.vesper.guest.Locore;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
@@ -42,6 +44,60 @@ final class FuzzCommandTest {
     String[] all = java.util.Arrays.copyOf(line, line.length + more.length);
     System.arraycopy(more, 0, all, line.length, more.length);
     return all;
+  }
+
+  @Test
+  void aFindingIsAScriptOfARunAndCanBeRecorded() throws IOException {
+    Path image =
+        Files.write(
+            dir.resolve("planted"),
+            Locore.withMain(
+                """
+                  mov eax, 0x40000001
+                  cpuid
+                  cmp ebx, -1
+                  jne planted_done
+                planted_fault:
+                  lidt [planted_none]
+                  ud2
+                planted_done:
+                  mov al, 0x10
+                  out 0xf4, al
+                  hlt
+                planted_none: dq 0, 0
+                """));
+    String[] guest = {"-kernel", image.toString(), "-cpu", "vesper-min,+xsave", "-m", "64M"};
+    String d = dir.resolve("c").toString();
+    String[] fuzz = with(new String[] {"fuzz"}, guest);
+    CommandResult r =
+        CommandResult.of(
+            with(
+                with(fuzz, "--from", "main", "--only", "cpuid", "--limit-insns", "100000"),
+                "--executions",
+                "60",
+                "--workers",
+                "1",
+                "--fail-on-crash",
+                "-o",
+                d));
+    assertThat(r.status()).as(r.out() + r.err()).isEqualTo(4);
+    String crash;
+    try (Stream<Path> s = Files.list(Path.of(d, "crashes"))) {
+      crash = s.findFirst().orElseThrow().toString();
+    }
+    CommandResult shown = CommandResult.of("fuzz", "show", crash);
+    assertThat(shown.status()).as(shown.err()).isZero();
+    assertThat(shown.out()).contains("now: the same", "in planted_fault", "rbx = 0xffffffff");
+    CommandResult smaller = CommandResult.of("fuzz", "min", crash);
+    assertThat(smaller.status()).as(smaller.err()).isZero();
+    assertThat(smaller.out()).contains("1 changes before, 1 now");
+    String recording = dir.resolve("crash.rec").toString();
+    String[] run = with(new String[] {"run", "-serial", "none"}, guest);
+    CommandResult again = CommandResult.of(with(run, "--hostile", crash, "--record", recording));
+    assertThat(again.status()).as(again.err()).isEqualTo(5);
+    assertThat(again.err()).contains("fired once").contains("triple fault");
+    CommandResult replayed = CommandResult.of("replay", recording);
+    assertThat(replayed.status()).as(replayed.err()).isEqualTo(5);
   }
 
   @Test

@@ -5,6 +5,7 @@ import dev.vesper.fuzz.store.CampaignStore;
 import dev.vesper.fuzz.store.Progress;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Deque;
 import java.util.HashSet;
 import java.util.List;
@@ -86,7 +87,7 @@ public final class Campaign {
         others.add(Thread.ofPlatform().name("vesper-fuzz-" + number).start(() -> another(number)));
       }
       try {
-        new Worker(this, x, options.seed()).work();
+        new Worker(this, x, options.seed(), true).work();
       } finally {
         ending = true;
         others.forEach(Campaign::join);
@@ -118,7 +119,7 @@ public final class Campaign {
 
   private void another(int number) {
     try (Executor x = new Executor(harness)) {
-      new Worker(this, x, options.seed() + 0x9E37_79B9_7F4A_7C15L * number).work();
+      new Worker(this, x, options.seed() + 0x9E37_79B9_7F4A_7C15L * number, false).work();
     } catch (CampaignException | RuntimeException | Error e) {
       failure = e;
       ending = true;
@@ -140,7 +141,7 @@ public final class Campaign {
   }
 
   static Entry entry(Input input, Execution e, int depth) {
-    int hash = java.util.Arrays.hashCode(e.edges());
+    int hash = Arrays.hashCode(e.edges());
     return new Entry(input, input.name(), depth, e.instructions(), hash);
   }
 

@@ -28,12 +28,6 @@ public record Finding(Kind kind, String title, List<String> stack) {
     SANITIZER,
     /** It panics in a way that nobody has meant. */
     PANIC,
-    /** Code runs in a page that was never measured nor written by the guest. */
-    FOREIGN_CODE,
-    /** A page that was private is accessed as shared. */
-    SHARED,
-    /** The guest breaks the protocol. */
-    BREACH,
     /** The limit of instructions was reached, which an honest host's guest does not come to. */
     HANG,
     /** Vesper itself has failed. */

@@ -10,6 +10,7 @@ import dev.vesper.machine.host.HostMemory;
 import dev.vesper.machine.host.HostPlatform;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
 import java.util.function.BiConsumer;
@@ -229,8 +230,7 @@ final class LyingHost {
               1,
               u.ofLength() ? -1 : u.value() & 0xFFFF_FFFFL,
               u.ofLength() ? u.value() & 0xFFFF_FFFFL : -1);
-      case Change.File f ->
-          platform.file(f.name(), f.at(), java.util.HexFormat.of().parseHex(f.hex()));
+      case Change.File f -> platform.file(f.name(), f.at(), HexFormat.of().parseHex(f.hex()));
       case Change.Field f -> {}
       case Change.Invalid i -> {}
       case Change.Buffer b -> {}

@@ -15,6 +15,10 @@ import java.util.TreeMap;
  */
 final class Mutator {
   private static final int MOST_STEPS = 5;
+
+  /** Inputs that are tried of one entry before anything is left to chance. */
+  private static final int MOST_FIRST = 4096;
+
   private static final long EXCEPTION_VALID = 1L << 31 | 3 << 8;
   private static final long[] EXCEPTIONS = {0, 3, 6, 13, 14, 29};
   private static final List<String> FILES =
@@ -66,7 +70,7 @@ final class Mutator {
       }
       for (int i = 0; i < Numbers.count(); i++) {
         for (Change c : values(s, Numbers.telling(i))) {
-          if (all.size() + 1 < 4096) {
+          if (all.size() < MOST_FIRST) {
             all.add(with(of, new Lie(s.site(), s.nth(), List.of(c))));
           }
         }

@@ -1,6 +1,7 @@
 package dev.vesper.fuzz;
 
 import dev.vesper.fuzz.store.CampaignException;
+import org.jspecify.annotations.Nullable;
 
 /** Executes one input again, outside of a campaign: to look at a finding, or to make it smaller. */
 public final class Reproducer implements AutoCloseable {
@@ -46,7 +47,7 @@ public final class Reproducer implements AutoCloseable {
             executor.console()));
   }
 
-  private @org.jspecify.annotations.Nullable Finding found(Execution e, Finding asked) {
+  private @Nullable Finding found(Execution e, Finding asked) {
     return e.finding() == null && e.limited() && asked.kind() == Finding.Kind.HANG
         ? Worker.hang(executor)
         : e.finding();

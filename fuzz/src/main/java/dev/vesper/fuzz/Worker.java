@@ -2,6 +2,7 @@ package dev.vesper.fuzz;
 
 import dev.vesper.fuzz.store.CampaignException;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 
 /** One thread of a campaign: chooses an entry, makes inputs of it, executes and judges them. */
@@ -20,13 +21,15 @@ final class Worker {
   private final Campaign campaign;
   private final Executor executor;
   private final Mutator mutator;
+
+  /** Whether it is the thread that speaks with other members. */
   private final boolean first;
 
-  Worker(Campaign campaign, Executor executor, long seed) {
+  Worker(Campaign campaign, Executor executor, long seed, boolean first) {
     this.campaign = campaign;
     this.executor = executor;
     mutator = new Mutator(seed, campaign.harness().sites());
-    first = !Thread.currentThread().getName().startsWith("vesper-fuzz-");
+    this.first = first;
   }
 
   /** Works until the campaign ends. */
@@ -96,13 +99,11 @@ final class Worker {
             input,
             i -> {
               Execution x = executor.run(i);
-              return x.finding() == null && java.util.Arrays.equals(x.edges(), edges);
+              return x.finding() == null && Arrays.equals(x.edges(), edges);
             },
             TRIMMING);
     campaign.reached(
-        new Entry(
-            small, small.name(), of.depth + 1, instructions, java.util.Arrays.hashCode(edges)),
-        edges);
+        new Entry(small, small.name(), of.depth + 1, instructions, Arrays.hashCode(edges)), edges);
   }
 
   private void found(Input input, Execution e, Finding f) throws CampaignException {

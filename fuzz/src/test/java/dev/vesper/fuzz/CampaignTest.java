@@ -16,7 +16,7 @@ import org.junit.jupiter.api.Test;
 /** Campaigns against a guest with a planted fault. */
 final class CampaignTest {
   /** The fault takes three answers that no honest host gives. */
-  private static final long ENOUGH = 4_000;
+  private static final long ENOUGH = 2_500;
 
   private static Campaign.Options options(long executions) {
     return new Campaign.Options("test", 1, 1, executions, 1e9, false);
@@ -63,8 +63,8 @@ final class CampaignTest {
   void theSameSeedIsTheSameCampaign() throws Exception {
     MemoryStore one = new MemoryStore();
     MemoryStore two = new MemoryStore();
-    new Campaign(PlantedGuest.harness(), one, options(400)).run();
-    new Campaign(PlantedGuest.harness(), two, options(400)).run();
+    new Campaign(PlantedGuest.harness(), one, options(200)).run();
+    new Campaign(PlantedGuest.harness(), two, options(200)).run();
     assertThat(one.names(CampaignStore.Kind.QUEUE)).isNotEmpty();
     assertThat(contents(one)).isEqualTo(contents(two));
   }

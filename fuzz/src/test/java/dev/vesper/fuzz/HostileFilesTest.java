@@ -4,6 +4,8 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.vesper.fuzz.store.CampaignException;
+import dev.vesper.machine.hostile.Script;
+import dev.vesper.machine.hostile.ScriptParser;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -50,6 +52,17 @@ final class HostileFilesTest {
   @Test
   void anInputIsItsText() throws CampaignException {
     assertThat(InputReader.read(ascii(INPUT)).text()).isEqualTo(INPUT);
+  }
+
+  @Test
+  void everyKindOfLieIsARuleOfAScript() throws Exception {
+    Input in = InputReader.read(ascii(INPUT));
+    String script =
+        FindingFile.script(in, in.lies().stream().map(l -> new LyingHost.Told(l, 7)).toList());
+    Script s = ScriptParser.parse(script);
+    assertThat(s.rules()).hasSize(in.lies().size());
+    assertThat(s.rules().stream().mapToInt(r -> r.actions().size()).sum()).isEqualTo(in.size());
+    assertThat(script).contains("nth 7 if request.rcx & 0xffffffff == 0xc0000080");
   }
 
   @Test
