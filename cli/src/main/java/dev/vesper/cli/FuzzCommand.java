@@ -7,7 +7,6 @@ import dev.vesper.fuzz.Reproducer;
 import dev.vesper.fuzz.Statistics;
 import dev.vesper.fuzz.Status;
 import dev.vesper.fuzz.store.CampaignException;
-import dev.vesper.fuzz.store.CampaignStore;
 import dev.vesper.fuzz.store.DirectoryStore;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -113,7 +112,7 @@ final class FuzzCommand implements Options.Command {
     }
     Harness harness = said.harness();
     try (DirectoryStore store = new DirectoryStore(d)) {
-      if (!resume && !store.names(CampaignStore.Kind.QUEUE).isEmpty()) {
+      if (!resume && Files.exists(d.resolve(WORDS))) {
         throw new UserError(
             "-o " + d + ": there is a campaign in it: --resume goes on with it, or take another");
       }
