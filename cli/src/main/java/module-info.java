@@ -8,6 +8,8 @@ module dev.vesper.cli {
   requires jdk.httpserver;
   requires jdk.unsupported;
 
+  uses dev.vesper.fuzz.store.CampaignStoreProvider;
+
   opens dev.vesper.cli to
       info.picocli;
 }

@@ -7,6 +7,7 @@ import dev.vesper.fuzz.Reproducer;
 import dev.vesper.fuzz.Statistics;
 import dev.vesper.fuzz.Status;
 import dev.vesper.fuzz.store.CampaignException;
+import dev.vesper.fuzz.store.CampaignStore;
 import dev.vesper.fuzz.store.DirectoryStore;
 import java.io.IOException;
 import java.io.UncheckedIOException;
@@ -26,11 +27,12 @@ final class FuzzCommand implements Options.Command {
   /** Exit status if a finding does not repeat. */
   static final int GONE = 9;
 
-  private static final Set<String> VERBS = Set.of("show", "min", "html");
+  private static final Set<String> VERBS = Set.of("show", "min", "html", "certs");
   private static final String WORDS = "cmdline";
   private static final int LONGEST_LINE = 1 << 16;
 
   private final FuzzOptions said = new FuzzOptions();
+  private final ClusterOptions cluster = new ClusterOptions();
   private List<Path> names = List.of();
   private List<String> words = List.of();
   private @Nullable Path directory;
@@ -49,13 +51,13 @@ final class FuzzCommand implements Options.Command {
                 + " led by the code that is reached, and keeps what makes it fail.",
             "",
             "'show FILE' runs a finding again, 'min FILE' makes it smaller, 'html DIR' draws a"
-                + " page.",
+                + " page; 'certs DIR' makes an authority and --member's certificates.",
             "Exit status: 0 the campaign has come to its end; 4 --fail-on-crash and something was"
                 + " found; 9 show: it does not happen again.",
             "Example: vesper fuzz -kernel vmlinuz -append console=ttyS0 --from start_kernel"
                 + " --limit-insns 50M -o campaign",
             "Example: vesper fuzz show campaign/crashes/id_000000,...");
-    o.positionals("WORD", "IMAGE; or show FILE, min FILE, html DIR", v -> names = v);
+    o.positionals("WORD", "IMAGE; or show FILE, min FILE, html DIR, certs DIR", v -> names = v);
     said.addTo(o);
     o.path("DIR", "the campaign's directory, as AFL has it", v -> directory = v, "-o", "--out");
     o.flag("go on with the campaign that DIR has", () -> resume = true, "--resume");
@@ -65,6 +67,7 @@ final class FuzzCommand implements Options.Command {
         "N", "threads, each with a machine (default: processors)", v -> workers = v, "--workers");
     o.number("N", "decides which inputs are made (default: 1)", v -> seed = v, "--fuzz-seed");
     o.flag("end with status 4 if something was found", () -> failOnCrash = true, "--fail-on-crash");
+    cluster.addTo(o);
     return o;
   }
 
@@ -80,12 +83,16 @@ final class FuzzCommand implements Options.Command {
       if (VERBS.contains(verb)) {
         if (names.size() != 2) {
           throw new UserError(
-              "fuzz " + verb + " takes one " + (verb.equals("html") ? "directory" : "file"));
+              "fuzz "
+                  + verb
+                  + " takes one "
+                  + (verb.equals("html") || verb.equals("certs") ? "directory" : "file"));
         }
         Path p = names.get(1);
         return switch (verb) {
           case "show" -> show(p);
           case "min" -> min(p);
+          case "certs" -> cluster.certificates(p);
           default -> FuzzPages.write(p);
         };
       }
@@ -117,26 +124,35 @@ final class FuzzCommand implements Options.Command {
             "-o " + d + ": there is a campaign in it: --resume goes on with it, or take another");
       }
       store.write(WORDS, String.join("\n", words).getBytes(StandardCharsets.UTF_8));
-      Campaign c =
-          new Campaign(
-              harness,
-              store,
-              new Campaign.Options("main", workers, seed, executions, seconds, false));
-      Ending ending = new Ending();
-      try (Signals signals = new Signals(ending);
-          FuzzScreen screen =
-              new FuzzScreen(
-                  c,
-                  new Statistics(store, "vesper fuzz " + String.join(" ", words), said.title()),
-                  said.title())) {
-        signals.hurry(c::stop);
-        screen.start();
-        c.run();
+      try (CampaignStore shared = cluster.share(store, d)) {
+        return campaign(harness, store, shared);
       }
-      Status s = c.status();
-      Terminal.out(FuzzScreen.line(s));
-      return failOnCrash && s.crashes() + s.hangs() > 0 ? FOUND : 0;
     }
+  }
+
+  /** Runs a campaign that is in a directory, and that others share if there is a store for that. */
+  private int campaign(Harness harness, DirectoryStore store, @Nullable CampaignStore shared)
+      throws CampaignException {
+    Campaign c =
+        new Campaign(
+            harness,
+            shared == null ? store : shared,
+            new Campaign.Options(
+                cluster.member(), workers, seed, executions, seconds, shared != null));
+    Ending ending = new Ending();
+    try (Signals signals = new Signals(ending);
+        FuzzScreen screen =
+            new FuzzScreen(
+                c,
+                new Statistics(store, "vesper fuzz " + String.join(" ", words), said.title()),
+                said.title())) {
+      signals.hurry(c::stop);
+      screen.start();
+      c.run();
+    }
+    Status s = c.status();
+    Terminal.out(FuzzScreen.line(s));
+    return failOnCrash && s.crashes() + s.hangs() > 0 ? FOUND : 0;
   }
 
   private record Read(FindingFile file, Harness harness) {}

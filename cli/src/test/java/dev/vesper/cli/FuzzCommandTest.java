@@ -1,12 +1,15 @@
 package dev.vesper.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.vesper.fuzz.store.CampaignStoreProvider;
 import dev.vesper.guest.Locore;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.ServiceLoader;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -44,6 +47,34 @@ final class FuzzCommandTest {
     String[] all = java.util.Arrays.copyOf(line, line.length + more.length);
     System.arraycopy(more, 0, all, line.length, more.length);
     return all;
+  }
+
+  @Test
+  void certificatesAreMadeForEachMember() throws IOException {
+    String d = dir.resolve("keys").toString();
+    CommandResult r = CommandResult.of("fuzz", "certs", d, "--member", "a", "--member", "b");
+    assertThat(r.status()).as(r.err()).isZero();
+    assertThat(r.out().lines())
+        .containsExactly(
+            d + "/authority.crt",
+            d + "/authority.key",
+            d + "/a.crt",
+            d + "/a.key",
+            d + "/b.crt",
+            d + "/b.key");
+    refused("a.crt is there already", "fuzz", "certs", d, "--member", "a");
+    refused("name the members", "fuzz", "certs", d);
+    refused("takes one directory", "fuzz", "certs");
+  }
+
+  @Test
+  void whatIsSharedNeedsAModuleThatIsNotThereAlways() {
+    String d = dir.resolve("shared").toString();
+    refused("--tls is for a campaign", "fuzz", "--tls", "keys", "-o", d);
+    refused("--member takes", "fuzz", "--listen", "127.0.0.1:7799", "--member", "a/b", "-o", d);
+    // The command is without that module, unless somebody has put it on this test's path.
+    assumeTrue(ServiceLoader.load(CampaignStoreProvider.class).findFirst().isEmpty());
+    refused("need module campaign", "fuzz", "--listen", "127.0.0.1:7799", "-o", d);
   }
 
   @Test
