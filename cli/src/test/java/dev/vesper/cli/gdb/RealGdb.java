@@ -11,8 +11,11 @@ import java.net.UnixDomainSocketAddress;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.function.BiFunction;
 
 /** Debuggers that are programs of their own, at a guest that waits for them. */
 final class RealGdb {
@@ -42,33 +45,56 @@ final class RealGdb {
    */
   static String session(Path dir, MachineSpec spec, String commands, Outcome[] ended)
       throws Exception {
+    return session(
+        dir,
+        spec,
+        commands,
+        (script, place) ->
+            List.of(
+                "-batch",
+                "-iex",
+                "set debuginfod enabled off",
+                "-ex",
+                "set pagination off",
+                "-ex",
+                "set confirm off",
+                "-ex",
+                "set remotetimeout 60",
+                "-ex",
+                "target remote " + place,
+                "-x",
+                script.toString()),
+        ended);
+  }
+
+  /** The same of gdb's machine interface, whose commands come one by one from standard input. */
+  static String machineInterface(Path dir, MachineSpec spec, String commands, Outcome[] ended)
+      throws Exception {
+    return session(
+        dir,
+        spec,
+        commands,
+        (script, place) ->
+            List.of("-q", "-l", "60", "--interpreter=mi3", "-ex", "target remote " + place),
+        ended);
+  }
+
+  private static String session(
+      Path dir,
+      MachineSpec spec,
+      String commands,
+      BiFunction<Path, Path, List<String>> arguments,
+      Outcome[] ended)
+      throws Exception {
     Tools.need("gdb", "gdb");
     Path script = Files.writeString(dir.resolve("script"), commands);
     Path place = dir.resolve("socket");
+    List<String> line =
+        new ArrayList<>(List.of("sh", "-c", "exec gdb -nx \"$@\" < \"$0\"", script.toString()));
+    line.addAll(arguments.apply(script, place));
     try (ServerSocketChannel s = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
       s.bind(UnixDomainSocketAddress.of(place));
-      return serve(
-          spec,
-          s,
-          () ->
-              Tools.runWithin(
-                  PATIENCE,
-                  "gdb",
-                  "-nx",
-                  "-batch",
-                  "-iex",
-                  "set debuginfod enabled off",
-                  "-ex",
-                  "set pagination off",
-                  "-ex",
-                  "set confirm off",
-                  "-ex",
-                  "set remotetimeout 60",
-                  "-ex",
-                  "target remote " + place,
-                  "-x",
-                  script.toString()),
-          ended);
+      return serve(spec, s, () -> Tools.runWithin(PATIENCE, line.toArray(new String[0])), ended);
     }
   }
 

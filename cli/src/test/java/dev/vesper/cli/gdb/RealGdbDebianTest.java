@@ -145,7 +145,6 @@ final class RealGdbDebianTest {
                 .formatted(
                     DebianGuest.symbols(dir),
                     BackAndForth.commands(1000, processors == 1 ? PHYSICAL : 0, 7)));
-    System.out.println(said);
     assertThat(said)
         .contains(" in do_user_addr_fault ()", "$1 = 1\n")
         .contains("exc_page_fault + ")
