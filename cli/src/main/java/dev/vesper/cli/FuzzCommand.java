@@ -123,8 +123,9 @@ final class FuzzCommand implements Options.Command {
         throw new UserError(
             "-o " + d + ": there is a campaign in it: --resume goes on with it, or take another");
       }
-      store.write(WORDS, String.join("\n", words).getBytes(StandardCharsets.UTF_8));
       try (CampaignStore shared = cluster.share(store, d)) {
+        // Not before it is sure that the line can be done: what says that a campaign is here stays.
+        store.write(WORDS, String.join("\n", words).getBytes(StandardCharsets.UTF_8));
         return campaign(harness, store, shared);
       }
     }

@@ -145,8 +145,8 @@ final class FlowRulesTest {
     Map<String, Long> at = SnpGuest.esLabels(source);
     List<String> wrong = new ArrayList<>();
     for (int i = 0; i < ROWS.size(); i++) {
-      boolean host = has(r, FlowKind.STORE, at.get("store" + i));
-      boolean secret = has(r, FlowKind.LEAK, at.get("leak" + i));
+      boolean host = has(r, FlowKind.STORE, at.getOrDefault("store" + i, -1L));
+      boolean secret = has(r, FlowKind.LEAK, at.getOrDefault("leak" + i, -1L));
       Of of = host ? secret ? Of.BOTH : Of.HOST : secret ? Of.SECRET : Of.NOTHING;
       if (of != ROWS.get(i).of()) {
         wrong.add(ROWS.get(i) + " but is of " + of);
