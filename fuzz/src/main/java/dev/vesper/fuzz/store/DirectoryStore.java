@@ -15,6 +15,7 @@ import java.util.EnumMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.TreeMap;
 import java.util.regex.Matcher;
@@ -160,9 +161,7 @@ public final class DirectoryStore implements CampaignStore {
   }
 
   private TreeMap<String, Path> of(Kind kind) {
-    TreeMap<String, Path> all = files.get(kind);
-    assert all != null : kind;
-    return all;
+    return Objects.requireNonNull(files.get(kind));
   }
 
   /**

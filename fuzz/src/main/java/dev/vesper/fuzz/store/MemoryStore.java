@@ -4,6 +4,7 @@ import java.util.ArrayList;
 import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.TreeMap;
 import org.jspecify.annotations.Nullable;
@@ -24,9 +25,7 @@ public final class MemoryStore implements CampaignStore {
   }
 
   private TreeMap<String, byte[]> of(Kind kind) {
-    TreeMap<String, byte[]> all = entries.get(kind);
-    assert all != null : kind;
-    return all;
+    return Objects.requireNonNull(entries.get(kind));
   }
 
   @Override
