@@ -11,6 +11,7 @@ import dev.vesper.machine.spec.Outcome;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import org.junit.jupiter.api.Test;
 
 /** Campaigns against a guest with a planted fault. */
@@ -38,8 +39,8 @@ final class CampaignTest {
     Campaign c = new Campaign(PlantedGuest.harness(), store, options(ENOUGH));
     c.run();
     assertThat(store.names(CampaignStore.Kind.CRASH)).as("%s", c.status()).hasSize(1);
-    byte[] bytes =
-        store.entry(CampaignStore.Kind.CRASH, store.names(CampaignStore.Kind.CRASH).get(0));
+    String name = store.names(CampaignStore.Kind.CRASH).get(0);
+    byte[] bytes = Objects.requireNonNull(store.entry(CampaignStore.Kind.CRASH, name));
     FindingFile f = FindingFile.read(bytes);
     assertThat(f.finding().kind()).isEqualTo(Finding.Kind.TRIPLE_FAULT);
     assertThat(f.finding().stack().get(0)).isEqualTo("planted_fault");
@@ -55,7 +56,7 @@ final class CampaignTest {
             .build();
     try (Machine m = new Machine(spec)) {
       assertThat(m.run().is(Outcome.SHUTDOWN)).isTrue();
-      assertThat(m.hostile().fulfilled()).isTrue();
+      assertThat(Objects.requireNonNull(m.hostile()).fulfilled()).isTrue();
     }
   }
 

@@ -2,6 +2,7 @@ package dev.vesper.fuzz;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.util.Objects;
 import org.junit.jupiter.api.Test;
 
 /** Consoles of guests that have failed, and of guests that have stopped on purpose. */
@@ -22,16 +23,20 @@ final class SignsTest {
       [    0.512750]  later_function+0x3f/0x60
       """;
 
+  private static Finding found(String console) {
+    return Objects.requireNonNull(Signs.of(console), console);
+  }
+
   @Test
   void anOopsIsKnownByItsFunctionsAndNotByItsNumbers() {
-    Finding f = Signs.of(OOPS);
+    Finding f = found(OOPS);
     assertThat(f.kind()).isEqualTo(Finding.Kind.OOPS);
     assertThat(f.title()).startsWith("BUG: unable to handle page fault");
     assertThat(f.stack())
         .containsExactly("acpi_tb_verify_checksum", "acpi_tb_load_table", "acpi_load_tables");
-    Finding other = Signs.of(OOPS.replace("0.5", "7.9").replace("+0x12", "+0x31"));
+    Finding other = found(OOPS.replace("0.5", "7.9").replace("+0x12", "+0x31"));
     assertThat(other.name()).isEqualTo(f.name());
-    assertThat(Signs.of(OOPS.replace("acpi_tb_verify", "pci_scan")).name()).isNotEqualTo(f.name());
+    assertThat(found(OOPS.replace("acpi_tb_verify", "pci_scan")).name()).isNotEqualTo(f.name());
   }
 
   @Test
@@ -41,7 +46,7 @@ final class SignsTest {
         .isNull();
     assertThat(Signs.of("[    1.0] Command line: panic=1 oops=panic\n")).isNull();
     assertThat(
-            Signs.of(
+            found(
                     "[ 1.0] Kernel panic - not syncing: stack-protector: Kernel stack is corrupted"
                         + " in: f+0x1/0x2\n")
                 .kind())
@@ -50,13 +55,13 @@ final class SignsTest {
 
   @Test
   void otherGuestsSayItInOtherWords() {
-    assertThat(Signs.of("!!!! X64 Exception Type - 0D(#GP - General Protection)\n").kind())
+    assertThat(found("!!!! X64 Exception Type - 0D(#GP - General Protection)\n").kind())
         .isEqualTo(Finding.Kind.OOPS);
-    assertThat(Signs.of("uvm_fault(0xffffffff, 0x0, 0, 1) -> e\n").kind())
+    assertThat(found("uvm_fault(0xffffffff, 0x0, 0, 1) -> e\n").kind())
         .isEqualTo(Finding.Kind.OOPS);
-    assertThat(Signs.of("[ 2.0] BUG: KASAN: slab-out-of-bounds in f+0x1/0x2\n").kind())
+    assertThat(found("[ 2.0] BUG: KASAN: slab-out-of-bounds in f+0x1/0x2\n").kind())
         .isEqualTo(Finding.Kind.SANITIZER);
-    assertThat(Signs.of("[ 2.0] watchdog: BUG: soft lockup - CPU#0 stuck for 26s!\n").kind())
+    assertThat(found("[ 2.0] watchdog: BUG: soft lockup - CPU#0 stuck for 26s!\n").kind())
         .isEqualTo(Finding.Kind.LOCKUP);
   }
 }
