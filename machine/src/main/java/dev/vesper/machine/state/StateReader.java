@@ -14,6 +14,7 @@ import java.util.Collections;
 import java.util.Deque;
 import java.util.IdentityHashMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -64,6 +65,12 @@ public final class StateReader {
 
   /** Records within records. */
   private static final int DEEPEST = 32;
+
+  /** Arrays within arrays of what an object says of itself. */
+  private static final int DEEPEST_VALUES = 8;
+
+  /** Objects that one key of a map, or one element of a set, is made of. */
+  private static final int MOST_OF_KEY = 1 << 10;
 
   /** A value that is not an object with a number. */
   private record Value(StateTag tag, @Nullable Object what) {}
@@ -223,6 +230,10 @@ public final class StateReader {
   }
 
   private @Nullable Object value() throws ClassNotFoundException {
+    return value(0);
+  }
+
+  private @Nullable Object value(int depth) throws ClassNotFoundException {
     StateTag t = StateTag.of(in.get());
     return switch (t) {
       case null -> throw new Damaged("its state has a value of no kind");
@@ -249,10 +260,14 @@ public final class StateReader {
         if (!c.isArray() || c.getComponentType().isPrimitive()) {
           throw new Damaged("its state has an array of " + c.getName());
         }
+        // Each has its room before its elements are read: without a bound, room without end.
+        if (depth == DEEPEST_VALUES) {
+          throw new Damaged("its state has arrays within arrays without end");
+        }
         int n = count(in.getInt(), 1);
         Object[] a = (Object[]) Array.newInstance(c.getComponentType(), n);
         for (int i = 0; i < n; i++) {
-          a[i] = value();
+          a[i] = value(depth + 1);
         }
         yield a;
       }
@@ -599,6 +614,7 @@ public final class StateReader {
       case CONTAINER -> {
         @Nullable Object[] there = Containers.contents(o);
         @Nullable Object[] from = some(r.references);
+        requireKeys(o, from);
         Object[] contents = new Object[from.length];
         for (int k = 0; k < from.length; k++) {
           contents[k] = resolved(from[k], k < there.length ? there[k] : null);
@@ -607,6 +623,38 @@ public final class StateReader {
       }
       default -> fillObject(r, o);
     }
+  }
+
+  /**
+   * Has what is hashed be of a size that can be: lists that have the same list twice, within each
+   * other, take a hash twice as long each, and one that has itself takes one without end.
+   */
+  private void requireKeys(Object container, @Nullable Object[] contents) {
+    if (!(container instanceof Map) && !(container instanceof Set)) {
+      return;
+    }
+    for (int k = 0; k < contents.length; k += container instanceof Map ? 2 : 1) {
+      if (hashed(contents[k], 0) > MOST_OF_KEY) {
+        throw new Damaged("its state has a key that is made of too much");
+      }
+    }
+  }
+
+  /** {@return how many objects are gone by for the hash of one, or more than there may be} */
+  private int hashed(@Nullable Object value, int depth) {
+    if (!(value instanceof Reference(int number))) {
+      return 1;
+    }
+    Read r = read.get(number);
+    if (r.type.kind != ClassState.Kind.CONTAINER && !r.type.type.isRecord()) {
+      return 1;
+    }
+    int n = depth > DEEPEST ? MOST_OF_KEY + 1 : 1;
+    @Nullable Object[] parts = some(r.references);
+    for (int k = 0; k < parts.length && n <= MOST_OF_KEY; k++) {
+      n += hashed(parts[k], depth + 1);
+    }
+    return n;
   }
 
   private void fillObject(Read r, Object o) throws IllegalAccessException {
