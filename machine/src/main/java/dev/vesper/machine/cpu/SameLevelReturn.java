@@ -14,18 +14,22 @@ final class SameLevelReturn {
 
   private final long block;
 
-  /** The segments CS and SS as they were left, or nothing that they can be. */
-  private long codeLimit = -1;
+  /**
+   * The segments CS and SS as they were left, or nothing that they can be. None of it is state: a
+   * processor that is taken back keeps what its block has, which is of the same IRET, and all of it
+   * is compared with the processor as it is.
+   */
+  private transient long codeLimit = -1;
 
-  private long codeBase;
-  private long stackBase;
-  private long stackLimit;
-  private int codeAttributes;
-  private int stackAttributes;
-  private int codeSelector;
-  private int stackSelector;
-  private long gdtBase;
-  private int gdtLimit;
+  private transient long codeBase;
+  private transient long stackBase;
+  private transient long stackLimit;
+  private transient int codeAttributes;
+  private transient int stackAttributes;
+  private transient int codeSelector;
+  private transient int stackSelector;
+  private transient long gdtBase;
+  private transient int gdtLimit;
 
   /**
    * @param block address of the state block of {@link NativeState}
