@@ -83,6 +83,9 @@ public final class GdbServer implements Closeable {
   /** The guest ran when the client came, who has said nothing yet. */
   private boolean interrupted;
 
+  /** The only client that there can be has gone: nobody could let the guest go on. */
+  private boolean deserted;
+
   /** Something that a client has said. */
   private record Spoken(Client by, Said what) {}
 
@@ -280,11 +283,18 @@ public final class GdbServer implements Closeable {
       if (!standing) {
         listenTo(m);
       }
+      if (deserted && (how.back() || standing && !(s instanceof Stop.Requested))) {
+        return gone();
+      }
       if (!standing && how.back()) {
         // Somebody else has asked; who went back does not go on from where that was.
         stop("", m.observer().current().id());
       }
     }
+  }
+
+  private static Outcome gone() {
+    return new Outcome(Outcome.QUIT, "the debugger has gone");
   }
 
   /** The guest has gone back as far as it can. */
@@ -415,7 +425,7 @@ public final class GdbServer implements Closeable {
         leave();
         if (listening == null) {
           // Nobody else could let the guest go on.
-          return new Then(Resume.ON, new Outcome(Outcome.QUIT, "the debugger has gone"));
+          return new Then(Resume.ON, gone());
         }
         if (interrupted) {
           // It was no debugger: whoever has looked whether somebody listens.
@@ -453,6 +463,7 @@ public final class GdbServer implements Closeable {
   /** What the client has set goes with it. */
   private void leave() {
     forget();
+    deserted = listening == null;
     client = null;
     stub = null;
     detached = false;

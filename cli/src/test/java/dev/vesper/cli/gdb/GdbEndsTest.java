@@ -7,13 +7,18 @@ import dev.vesper.machine.Machine;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.Outcome;
 import dev.vesper.machine.spec.SevMode;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.InputStream;
 import java.net.StandardProtocolFamily;
 import java.net.UnixDomainSocketAddress;
+import java.nio.channels.Channels;
 import java.nio.channels.ServerSocketChannel;
 import java.nio.channels.SocketChannel;
 import java.nio.file.Path;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import java.util.function.BooleanSupplier;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -104,6 +109,69 @@ final class GdbEndsTest {
         c.say("k");
         assertThat(ended.get(30, TimeUnit.SECONDS).status()).isEqualTo(Outcome.QUIT);
       }
+    }
+  }
+
+  /** Lets a guest run, has it go back, and is gone when it does. */
+  private static final class Deserter extends InputStream {
+    private static final long FAR = 30_000_000;
+
+    private final Machine machine;
+    private int said;
+
+    Deserter(Machine machine) {
+      this.machine = machine;
+    }
+
+    @Override
+    public int read() {
+      throw new UnsupportedOperationException("a channel reads more at a time");
+    }
+
+    @Override
+    public int read(byte[] b, int from, int length) throws IOException {
+      byte[] next =
+          switch (said++) {
+            case 0 -> Packets.framed(Packets.text("Z0,dead,1"));
+            case 1 -> Packets.framed(Packets.text("c"));
+            case 2 -> {
+              await(() -> machine.instructions() > FAR);
+              yield new byte[] {3};
+            }
+            case 3 -> Packets.framed(Packets.text("bc"));
+            default -> {
+              await(() -> machine.instructions() < FAR);
+              yield new byte[0];
+            }
+          };
+      System.arraycopy(next, 0, b, from, next.length);
+      return next.length == 0 ? -1 : next.length;
+    }
+
+    private static void await(BooleanSupplier is) throws IOException {
+      try {
+        while (!is.getAsBoolean()) {
+          Thread.sleep(1);
+        }
+      } catch (InterruptedException e) {
+        throw new IOException(e);
+      }
+    }
+  }
+
+  /** As behind gdb's {@code target remote |}, when gdb dies while the guest goes back. */
+  @Test
+  void whoWasTheOnlyOneEndsARunThatGoesBack() throws Exception {
+    try (Machine m = machine(SevMode.ES, COUNTS);
+        GdbServer server =
+            GdbServer.over(
+                Channels.newChannel(new Deserter(m)),
+                Channels.newChannel(new ByteArrayOutputStream()),
+                true)) {
+      long end = System.nanoTime() + TimeUnit.SECONDS.toNanos(20);
+      Outcome late = new Outcome(Outcome.LIMIT, "nobody comes any more");
+      Outcome o = server.run(m, () -> System.nanoTime() > end ? late : null, () -> {});
+      assertThat(o.reason()).isEqualTo("the debugger has gone");
     }
   }
 }
