@@ -80,9 +80,12 @@ public final class WrittenFiles {
    */
   Path write(String name, Content content) throws Refusal {
     Path p = place(name);
+    // What cannot be opened may be there, and is not for us to remove.
+    boolean begun = false;
     boolean whole = false;
     try {
       try (OutputStream out = open(p)) {
+        begun = true;
         content.to(out);
       }
       whole = true;
@@ -90,7 +93,7 @@ public final class WrittenFiles {
     } catch (IOException e) {
       throw refused(name, e);
     } finally {
-      if (!whole) {
+      if (begun && !whole) {
         remove(p);
       }
     }
