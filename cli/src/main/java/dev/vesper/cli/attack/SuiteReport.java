@@ -114,7 +114,8 @@ public enum SuiteReport {
     b.append("\" failures=\"").append(s.news()).append("\" errors=\"0\" skipped=\"");
     b.append(skipped).append("\" time=\"0\">\n");
     for (Suite.Result r : s.results()) {
-      b.append("  <testcase classname=\"attack.").append(xml(s.target())).append("\" name=\"");
+      b.append("  <testcase classname=\"attack.").append(token(s.target()));
+      b.append("\" name=\"");
       b.append(r.attack().name()).append("\" time=\"0\">\n    ");
       String lines = String.join("\n", r.verdict().proof());
       String why = xml(r.verdict().why());
@@ -130,6 +131,11 @@ public enum SuiteReport {
       b.append("\n  </testcase>\n");
     }
     return b.append("</testsuite>\n").toString();
+  }
+
+  /** {@return a text as one word of the letters that names of classes in such reports have} */
+  private static String token(String text) {
+    return text.replaceAll("[^A-Za-z0-9._-]", "_");
   }
 
   /** {@return text for an element or an attribute: XML 1.0 has no way to write some characters} */

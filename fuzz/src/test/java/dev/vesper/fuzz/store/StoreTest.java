@@ -7,6 +7,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Objects;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Test;
@@ -71,8 +72,8 @@ final class StoreTest {
       assertThat(s.entry(CampaignStore.Kind.CRASH, name("c"))).isEqualTo(bytes("crash"));
       assertThat(s.merge(new byte[CampaignStore.MAP])[1]).isEqualTo((byte) 2);
       s.add(CampaignStore.Kind.CRASH, name("d"), bytes("more"));
-      assertThat(s.file(CampaignStore.Kind.CRASH, name("d")).getFileName().toString())
-          .startsWith("id_000001,");
+      Path d = Objects.requireNonNull(s.file(CampaignStore.Kind.CRASH, name("d")));
+      assertThat(d.getFileName().toString()).startsWith("id_000001,");
     }
   }
 
@@ -144,7 +145,8 @@ final class StoreTest {
       List<String> names = s.names(CampaignStore.Kind.QUEUE);
       assertThat(names.size()).isGreaterThan(saved);
       for (String n : names) {
-        assertThat(Entries.name(s.entry(CampaignStore.Kind.QUEUE, n))).isEqualTo(n);
+        byte[] entry = Objects.requireNonNull(s.entry(CampaignStore.Kind.QUEUE, n));
+        assertThat(Entries.name(entry)).isEqualTo(n);
       }
     }
     try (Stream<Path> left = Files.list(store.resolve("queue"))) {
