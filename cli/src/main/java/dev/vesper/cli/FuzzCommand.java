@@ -16,6 +16,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Objects;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
@@ -105,7 +106,8 @@ final class FuzzCommand implements Options.Command {
       throw new UserError(String.valueOf(e.getMessage()));
     } catch (UncheckedIOException e) {
       throw new UserError(
-          "the campaign's directory cannot be written: " + UserError.reason(e.getCause()));
+          "the campaign's directory cannot be written: "
+              + UserError.reason(Objects.requireNonNull(e.getCause())));
     }
   }
 
