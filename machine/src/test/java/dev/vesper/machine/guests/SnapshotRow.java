@@ -14,6 +14,7 @@ import dev.vesper.machine.spec.Hardware;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.Outcome;
 import dev.vesper.machine.spec.SevMode;
+import dev.vesper.x86.Assembler;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
@@ -45,6 +46,7 @@ enum SnapshotRow {
    */
   private static final String WRITES =
       """
+          mov esp, 0x2f0000
           mov ebx, 0x80000000
       find:
           mov eax, ebx
@@ -55,87 +57,99 @@ enum SnapshotRow {
           add ebx, 0x800
           cmp eax, 0x10011af4
           jne find
-          lea eax, [rbx - 0x7f0]
+          lea eax, [ebx - 0x7f0]
           mov edx, 0xcf8
           out dx, eax
           mov edx, 0xcfc
           in eax, dx
           and eax, 0xfffc
           mov ebp, eax
-          lea edx, [rbp + 0x12]
+          lea edx, [ebp + 0x12]
           mov al, 3
           out dx, al
-          lea edx, [rbp + 4]
+          lea edx, [ebp + 4]
           xor eax, eax
           out dx, eax
-          lea edx, [rbp + 0x0e]
+          lea edx, [ebp + 0x0e]
           out dx, ax
-          lea edx, [rbp + 0x0c]
+          lea edx, [ebp + 0x0c]
           in ax, dx
           movzx ecx, ax
           mov esi, ecx
           shl esi, 4
           add esi, 0x300000
-          lea edi, [rsi + rcx*2 + 4101]
+          lea edi, [esi + ecx*2 + 4101]
           and edi, -4096
           dec ecx
-          mov r14d, ecx
-          lea edx, [rbp + 8]
+          mov [0x312010], ecx
+          lea edx, [ebp + 8]
           mov eax, 0x300
           out dx, eax
-          lea edx, [rbp + 0x12]
+          lea edx, [ebp + 0x12]
           mov al, 7
           out dx, al
           mov ebx, 0x300000
-          mov dword [rbx], 0x310000
-          mov dword [rbx + 8], 16
-          mov dword [rbx + 12], 0x10001
-          mov dword [rbx + 16], 0x311000
-          mov dword [rbx + 24], 4096
-          mov dword [rbx + 32], 0x310010
-          mov dword [rbx + 40], 1
-          mov dword [rbx + 44], 2
-          xor r12d, r12d
+          mov dword [ebx], 0x310000
+          mov dword [ebx + 8], 16
+          mov dword [ebx + 12], 0x10001
+          mov dword [ebx + 16], 0x311000
+          mov dword [ebx + 24], 4096
+          mov dword [ebx + 32], 0x310010
+          mov dword [ebx + 40], 1
+          mov dword [ebx + 44], 2
+          mov dword [0x312000], 0
       again:
-          inc r12d
+          inc dword [0x312000]
+          mov eax, [0x312000]
           mov ecx, 1024
           mov ebx, 0x311000
       fill:
-          mov [rbx], r12d
+          mov [ebx], eax
           add ebx, 4
           dec ecx
           jnz fill
           mov dword [0x310000], 1
           mov dword [0x30001c], 0x20001
-          mov r8d, r12d
+          mov eax, [0x312000]
           call request
           mov dword [0x310000], 0
           mov dword [0x30001c], 0x20003
-          mov r8d, r12d
-          sub r8d, 5
+          mov eax, [0x312000]
+          sub eax, 5
           call request
           mov eax, [0x311000]
-          add r13d, eax
+          add [0x312008], eax
           jmp again
       request:
-          and r8d, 255
-          shl r8d, 3
-          mov [0x310008], r8d
+          and eax, 255
+          shl eax, 3
+          mov [0x310008], eax
           mov byte [0x310010], 9
-          movzx ecx, word [rsi + 2]
+          movzx ecx, word [esi + 2]
           mov eax, ecx
-          and eax, r14d
-          mov word [rsi + rax*2 + 4], 0
+          and eax, [0x312010]
+          mov word [esi + eax*2 + 4], 0
           inc ecx
-          mov [rsi + 2], cx
-          lea edx, [rbp + 0x10]
+          mov [esi + 2], cx
+          lea edx, [ebp + 0x10]
           xor eax, eax
           out dx, ax
       wait:
-          cmp [rdi + 2], cx
+          cmp [edi + 2], cx
           jne wait
           ret
       """;
+
+  /** vmd has processors begin in 32-bit mode. */
+  private static byte[] writes() {
+    Assembler a = new Assembler(FlatGuest.BASE, 32);
+    a.add(WRITES);
+    StringBuilder bytes = new StringBuilder("db ");
+    for (byte b : a.finish()) {
+      bytes.append(b & 0xFF).append(", ");
+    }
+    return FlatGuest.image(bytes.substring(0, bytes.length() - 2));
+  }
 
   private final SevMode mode;
   private final int processors;
@@ -162,7 +176,7 @@ enum SnapshotRow {
           }
           case OPENBSD_ES, OPENBSD_OFF ->
               onVmd(builder(Locore.image(), 64).cpuModel("vesper-min,+xsave"));
-          case OPENBSD_DISK -> onVmd(builder(FlatGuest.image(WRITES), 16));
+          case OPENBSD_DISK -> onVmd(builder(writes(), 16));
         };
     Machine m = new Machine(mode == SevMode.SNP ? b.cpuModel("EPYC-Milan").build() : b.build());
     m.trace(sink, true);
