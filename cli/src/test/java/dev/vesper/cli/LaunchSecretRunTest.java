@@ -19,8 +19,10 @@ import java.util.Base64;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.TimeUnit;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -46,8 +48,8 @@ final class LaunchSecretRunTest {
       """;
 
   @TempDir Path dir;
-  private MonitorClient qmp;
-  private CompletableFuture<CommandResult> run;
+  private @Nullable MonitorClient client;
+  private @Nullable CompletableFuture<CommandResult> started;
 
   @BeforeEach
   void image() throws IOException {
@@ -61,19 +63,19 @@ final class LaunchSecretRunTest {
     args.addAll(
         List.of("--timeout", "60", "-qmp", "unix:" + dir.resolve("q") + ",server,wait=off"));
     args.add(dir.resolve("guest").toString());
-    run =
+    started =
         CompletableFuture.supplyAsync(
             () -> CommandResult.of(args.toArray(String[]::new)),
             r -> Thread.ofPlatform().daemon().start(r));
-    qmp = new MonitorClient(dir.resolve("q"));
-    qmp.until("\n");
+    client = new MonitorClient(dir.resolve("q"));
+    qmp().until("\n");
     ask("qmp_capabilities", "");
   }
 
   private String ask(String command, String arguments) throws IOException {
-    qmp.say("{\"execute\": \"" + command + "\", \"arguments\": {" + arguments + "}}\n");
-    String line = qmp.until("\n");
-    return line.contains("\"event\"") ? qmp.until("\n") : line;
+    qmp().say("{\"execute\": \"" + command + "\", \"arguments\": {" + arguments + "}}\n");
+    String line = qmp().until("\n");
+    return line.contains("\"event\"") ? qmp().until("\n") : line;
   }
 
   private byte[] data(String answer) {
@@ -91,8 +93,8 @@ final class LaunchSecretRunTest {
   }
 
   private int end() throws Exception {
-    qmp.close();
-    return run.get(60, TimeUnit.SECONDS).status();
+    qmp().close();
+    return run().get(60, TimeUnit.SECONDS).status();
   }
 
   @ParameterizedTest
@@ -142,7 +144,7 @@ final class LaunchSecretRunTest {
     ask("cont", "");
     // The guest reads it in plaintext.
     assertThat(end()).isEqualTo(es ? 3 : 0x21 << 1 | 1);
-    assertThat(run.join().err())
+    assertThat(run().join().err())
         .contains("changed by commands", "sev-inject-launch-secret", es ? "code 33" : "");
   }
 
@@ -165,9 +167,11 @@ final class LaunchSecretRunTest {
     byte[] chain = Base64.getDecoder().decode(String.valueOf(capabilities.get("cert-chain")));
     assertThat(r.signedBy(SevCertificate.parse(Arrays.copyOf(chain, SevCertificate.BYTES))))
         .isTrue();
-    qmp.say(
-        "{\"execute\": \"human-monitor-command\", \"arguments\": {\"command-line\": \"sev\"}}\n");
-    assertThat(qmp.until("\n"))
+    qmp()
+        .say(
+            "{\"execute\": \"human-monitor-command\", \"arguments\": {\"command-line\":"
+                + " \"sev\"}}\n");
+    assertThat(qmp().until("\n"))
         .contains("launch digest: " + HexFormat.of().formatHex(r.launchDigest()))
         .contains("state: launch-secret");
     ask("quit", "");
@@ -198,5 +202,13 @@ final class LaunchSecretRunTest {
         .contains("SEV: Not in correct state. (LSECRET) 3");
     ask("quit", "");
     end();
+  }
+
+  private MonitorClient qmp() {
+    return Objects.requireNonNull(client);
+  }
+
+  private CompletableFuture<CommandResult> run() {
+    return Objects.requireNonNull(started);
   }
 }

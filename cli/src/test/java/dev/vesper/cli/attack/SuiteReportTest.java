@@ -7,8 +7,10 @@ import dev.vesper.machine.observe.format.JsonTree;
 import java.io.StringReader;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Set;
 import javax.xml.XMLConstants;
 import javax.xml.transform.stream.StreamSource;
@@ -70,20 +72,29 @@ final class SuiteReportTest {
   void sarifHasARuleForEachResult() throws Exception {
     Map<?, ?> log = JsonTree.object(JsonTree.parse(SuiteReport.SARIF.write(suite())));
     assertThat(log.get("version")).isEqualTo("2.1.0");
-    Map<?, ?> run = (Map<?, ?>) ((List<?>) log.get("runs")).getFirst();
-    Map<?, ?> driver = (Map<?, ?>) ((Map<?, ?>) run.get("tool")).get("driver");
-    List<?> rules = (List<?>) driver.get("rules");
-    List<?> results = (List<?>) run.get("results");
+    Map<?, ?> run = (Map<?, ?>) list(log, "runs").getFirst();
+    Map<?, ?> driver = object(object(run, "tool"), "driver");
+    List<?> rules = list(driver, "rules");
+    List<?> results = list(run, "results");
     assertThat(driver.get("name")).isNotNull();
     assertThat(results).hasSize(2);
+    List<String> levels = new ArrayList<>();
     for (Object o : results) {
       Map<?, ?> result = (Map<?, ?>) o;
-      int index = ((Long) result.get("ruleIndex")).intValue();
+      int index = Integer.parseInt(String.valueOf(result.get("ruleIndex")));
       assertThat(((Map<?, ?>) rules.get(index)).get("id")).isEqualTo(result.get("ruleId"));
-      assertThat(((Map<?, ?>) result.get("message")).get("text")).asString().doesNotContain("](");
+      assertThat(object(result, "message").get("text")).asString().doesNotContain("](");
       assertThat(result.get("partialFingerprints")).isInstanceOf(Map.class);
+      levels.add(String.valueOf(result.get("level")));
     }
-    assertThat(results.stream().map(o -> String.valueOf(((Map<?, ?>) o).get("level"))))
-        .containsExactly("error", "note");
+    assertThat(levels).containsExactly("error", "note");
+  }
+
+  private static List<?> list(Map<?, ?> of, String name) {
+    return (List<?>) Objects.requireNonNull(of.get(name), name);
+  }
+
+  private static Map<?, ?> object(Map<?, ?> of, String name) {
+    return (Map<?, ?>) Objects.requireNonNull(of.get(name), name);
   }
 }
