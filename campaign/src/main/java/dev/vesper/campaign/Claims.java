@@ -123,8 +123,11 @@ final class Claims {
     Map<String, Long> age = new HashMap<>();
     for (String name : queue) {
       Claim c = claims.get(name);
-      boolean left = c == null || gone.contains(c.member) && isLast(lastOf, c);
-      age.put(name, left ? 0 : c.number);
+      if (c == null || gone.contains(c.member) && isLast(lastOf, c)) {
+        age.put(name, 0L);
+      } else {
+        age.put(name, c.number);
+      }
     }
     List<String> all = new ArrayList<>(queue);
     all.sort(Comparator.comparingLong((String n) -> age.getOrDefault(n, 0L)).thenComparing(n -> n));

@@ -7,6 +7,7 @@ import java.util.Arrays;
 import java.util.EnumMap;
 import java.util.HexFormat;
 import java.util.Map;
+import java.util.Objects;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
@@ -58,9 +59,7 @@ final class Shelf implements AutoCloseable {
   }
 
   private Map<String, Long> of(Kind k) {
-    Map<String, Long> all = held.get(k);
-    assert all != null : k;
-    return all;
+    return Objects.requireNonNull(held.get(k));
   }
 
   /** {@return the names of what is here, which another thread may add to} */
