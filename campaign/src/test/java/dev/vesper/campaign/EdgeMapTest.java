@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.vesper.fuzz.store.CampaignStore;
 import java.util.Arrays;
+import java.util.Objects;
 import java.util.Random;
 import org.junit.jupiter.api.Test;
 
@@ -42,14 +43,14 @@ final class EdgeMapTest {
     Random r = new Random(2);
     EdgeMap m = new EdgeMap();
     byte[] a = some(r, 300);
-    assertThat(EdgeMap.decode(m.fresh(a))).isEqualTo(a);
+    assertThat(EdgeMap.decode(Objects.requireNonNull(m.fresh(a)))).isEqualTo(a);
     m.join(a);
-    assertThat(m.fresh(a)).isNull();
+    assertThat(Objects.requireNonNull(m.fresh(a))).isNull();
     byte[] b = a.clone();
     b[5] = (byte) ~a[5];
     byte[] only = new byte[CampaignStore.MAP];
     only[5] = (byte) ~a[5];
-    assertThat(EdgeMap.decode(m.fresh(b))).isEqualTo(only);
+    assertThat(EdgeMap.decode(Objects.requireNonNull(m.fresh(b)))).isEqualTo(only);
   }
 
   @Test
