@@ -5,6 +5,7 @@ import dev.vesper.machine.cpu.CpuState;
 import dev.vesper.machine.observe.flow.FlowKind;
 import dev.vesper.machine.trace.MemoryOperands;
 import dev.vesper.x86.Insn;
+import dev.vesper.x86.Msr;
 import dev.vesper.x86.Opcode;
 import java.util.Arrays;
 import org.jspecify.annotations.Nullable;
@@ -212,7 +213,7 @@ final class Propagation {
   }
 
   private void msr(Cpu c) {
-    boolean ghcb = (int) operands.count == 0xC001_0130;
+    boolean ghcb = (int) operands.count == Msr.SEV_GHCB;
     if (flow == FlowClass.READ_MSR) {
       char label = ghcb ? registers.ghcbMsr : Labels.PUBLIC;
       labels.passes(label, operands.rip);

@@ -66,10 +66,9 @@ final class HostileTextTest {
       }
     }
     // Text and TraceSwitch are TextWriter in a file, Trace cuts another, BackgroundWriter hands on
-    // to
-    // another, TraceFiles has all, Recording an HtmlReport, PageOptions a PageHistory. RmpMap takes
-    // no
-    // text, EventDigest gives none.
+    // to another, TraceFiles has all, Recording an HtmlReport, PageOptions a PageHistory,
+    // PackedEvents
+    // a JsonLinesWriter. RmpMap takes no text, EventDigest gives none.
     assertThat(writers)
         .containsExactlyInAnyOrder(
             "BackgroundWriter",
@@ -77,6 +76,7 @@ final class HostileTextTest {
             "EventDigest",
             "HtmlReport",
             "JsonLinesWriter",
+            "PackedEvents",
             "PageHistory",
             "PageOptions",
             "PcapngWriter",
