@@ -60,7 +60,7 @@ final class TerminalTest {
     // Terminal says what Vesper says; the others pass on what the guest writes, and its log.
     assertThat(found)
         .containsExactlyInAnyOrder(
-            "Terminal.java 13",
+            "Terminal.java 14",
             "RunCommand.java 3",
             "DebugOptions.java 1",
             "MonitorOptions.java 1",

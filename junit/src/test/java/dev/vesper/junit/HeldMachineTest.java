@@ -57,6 +57,7 @@ final class HeldMachineTest {
             "dev.vesper.machine.input",
             "dev.vesper.machine.observe",
             "dev.vesper.machine.observe.check",
+            "dev.vesper.machine.observe.flow",
             "dev.vesper.machine.observe.format",
             "dev.vesper.machine.observe.html",
             "dev.vesper.machine.launch",

@@ -85,7 +85,8 @@ final class BadAml {
       Stop s = m.run(Until.symbol("kernel_init_freeable").or(Until.instructions(t.most())));
       int at = s instanceof Stop.Breakpoint ? victim(m) : -1;
       if (at < 0) {
-        return Verdict.notApplicable("the kernel does not come so far, or has no such data");
+        return Verdict.notApplicable(
+            "the kernel does not come so far, or is not where it was linked: boot it with nokaslr");
       }
       gpa = KERNEL + at;
       good = m.observer().readPrivate(gpa, Long.BYTES);
