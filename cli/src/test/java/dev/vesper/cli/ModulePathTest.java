@@ -3,6 +3,7 @@ package dev.vesper.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.vesper.fixtures.Tools;
+import dev.vesper.fuzz.Campaign;
 import dev.vesper.guest.Locore;
 import dev.vesper.machine.Machine;
 import dev.vesper.machine.observe.format.JsonTree;
@@ -34,6 +35,7 @@ final class ModulePathTest {
           Decoder.class,
           Machine.class,
           Locore.class,
+          Campaign.class,
           Main.class,
           picocli.CommandLine.class);
 
