@@ -178,8 +178,7 @@ final class StrangersTest {
             "another",
             "b",
             folder.resolve("another"),
-            Map.of(
-                "listen", Members.free(), "join", place(), "tls", certificates.toString()));
+            Map.of("listen", Members.free(), "join", place(), "tls", certificates.toString()));
     assertThatThrownBy(() -> new ClusterStoreProvider(l -> {}).join(o))
         .isInstanceOf(CampaignException.class)
         .hasMessage("who answers at " + place() + " is no member of campaign another");
@@ -188,8 +187,7 @@ final class StrangersTest {
   @Test
   void membersOfAnotherSchemaStayOutside() throws IOException, CampaignException {
     JoinOptions o =
-        new JoinOptions(
-            "future", "f", folder.resolve("future"), Map.of("listen", Members.free()));
+        new JoinOptions("future", "f", folder.resolve("future"), Map.of("listen", Members.free()));
     MemberSettings s = MemberSettings.of(o);
     try (Caches future = new Caches(s, new Network(s, List.of(), l -> {}))) {
       future.work.put(
