@@ -118,8 +118,7 @@ public final class PlainVcpu extends VirtualCpu {
   @Override
   void state(byte[] to) {
     if (inside()) {
-      SaveArea.store(cpu, to);
-      SaveArea.storeProtected(cpu, to);
+      // The processor has it all, and the digest takes it from there.
       return;
     }
     // What the host has changed since the exit is in the save area alone, and what the processor
