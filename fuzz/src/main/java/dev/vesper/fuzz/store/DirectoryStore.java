@@ -44,8 +44,7 @@ public final class DirectoryStore implements CampaignStore {
   private final Map<Kind, TreeMap<String, Path>> files = new EnumMap<>(Kind.class);
 
   private final Map<Kind, Integer> next = new EnumMap<>(Kind.class);
-  private final Map<String, Long> claims = new TreeMap<>();
-  private long clock;
+  private final Turns turns = new Turns();
   private byte[] map = new byte[MAP];
 
   /**
@@ -254,19 +253,7 @@ public final class DirectoryStore implements CampaignStore {
 
   @Override
   public synchronized Optional<String> claim(String member) {
-    String best = null;
-    long oldest = Long.MAX_VALUE;
-    for (String name : of(Kind.QUEUE).keySet()) {
-      long when = claims.getOrDefault(name, 0L);
-      if (when < oldest) {
-        oldest = when;
-        best = name;
-      }
-    }
-    if (best != null) {
-      claims.put(best, ++clock);
-    }
-    return Optional.ofNullable(best);
+    return turns.next(of(Kind.QUEUE).keySet());
   }
 
   @Override

@@ -13,9 +13,8 @@ import org.jspecify.annotations.Nullable;
 public final class MemoryStore implements CampaignStore {
   private final Map<Kind, TreeMap<String, byte[]>> entries = new EnumMap<>(Kind.class);
   private final Map<String, Progress> members = new TreeMap<>();
-  private final Map<String, Long> claims = new TreeMap<>();
+  private final Turns turns = new Turns();
   private final byte[] map = new byte[MAP];
-  private long clock;
 
   /** Begins a campaign. */
   public MemoryStore() {
@@ -53,19 +52,7 @@ public final class MemoryStore implements CampaignStore {
 
   @Override
   public synchronized Optional<String> claim(String member) {
-    String best = null;
-    long oldest = Long.MAX_VALUE;
-    for (String name : of(Kind.QUEUE).keySet()) {
-      long when = claims.getOrDefault(name, 0L);
-      if (when < oldest) {
-        oldest = when;
-        best = name;
-      }
-    }
-    if (best != null) {
-      claims.put(best, ++clock);
-    }
-    return Optional.ofNullable(best);
+    return turns.next(of(Kind.QUEUE).keySet());
   }
 
   @Override
