@@ -13,6 +13,7 @@ public final class Attacks {
               PageLies.all(),
               Injections.all(),
               RootByWesee.all(),
+              List.of(ShellByWesee.attack()),
               Interrupts.all(),
               Tampering.all(),
               Others.all(),

@@ -95,6 +95,7 @@ final class KernelAccess {
         e -> {
           if (phase == Phase.RETURNING && e.vcRip() == site) {
             phase = Phase.SEARCH;
+            steps = 0;
             operation = plan.next(leaked, results);
             if (operation == null) {
               phase = Phase.OVER;

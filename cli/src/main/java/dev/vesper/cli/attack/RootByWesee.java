@@ -12,8 +12,8 @@ import java.util.OptionalLong;
 import org.jspecify.annotations.Nullable;
 
 /**
- * WeSee from end to end against Linux: a program without privileges asks who it is; the kernel
- * sends the host the address of its credentials, and the host reads and overwrites them.
+ * WeSee against Linux: a program without privileges asks who it is; the kernel sends the host the
+ * address of its credentials, and the host reads and overwrites them.
  */
 final class RootByWesee {
   private static final String WESEE =
@@ -26,7 +26,7 @@ final class RootByWesee {
   private static final int SECOND = 7;
 
   /** Instructions of the function before the second of them. */
-  private static final int BEFORE = 3;
+  static final int BEFORE = 3;
 
   // Offsets in struct cred, as the code of getuid has UID.
   private static final int UID = 8;
@@ -91,7 +91,8 @@ final class RootByWesee {
     };
   }
 
-  private static boolean reach(AttackRun run, Machine m) {
+  /** Takes a machine to the first call of getuid; {@return whether there is one} */
+  static boolean reach(AttackRun run, Machine m) {
     Stop s = m.run(Until.symbol(GETUID).or(Until.instructions(run.target().most())));
     return s instanceof Stop.Breakpoint;
   }

@@ -5,6 +5,7 @@ import java.io.ByteArrayOutputStream;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A first program that gives its privileges up and asks who it is, again and again: some times, or
@@ -51,6 +52,15 @@ final class GetuidProgram {
 
   /** {@return an archive with the program as /init} */
   static byte[] initramfs() {
+    return initramfs(null);
+  }
+
+  /**
+   * {@return an archive with the program as /init, and a shell as /bin/sh}
+   *
+   * @param shell the file, or null for none
+   */
+  static byte[] initramfs(byte @Nullable [] shell) {
     byte[] code = new Assembler(BASE + HEADERS, 64).add(SOURCE).finish();
     ByteBuffer b = ByteBuffer.allocate(HEADERS + code.length).order(ByteOrder.LITTLE_ENDIAN);
     b.put(new byte[] {0x7F, 'E', 'L', 'F', 2, 1, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0});
@@ -62,6 +72,10 @@ final class GetuidProgram {
     b.put(code);
     ByteArrayOutputStream out = new ByteArrayOutputStream();
     entry(out, "init", 0x81ED, b.array());
+    if (shell != null) {
+      entry(out, "bin", 0x41ED, new byte[0]);
+      entry(out, "bin/sh", 0x81ED, shell);
+    }
     entry(out, "TRAILER!!!", 0, new byte[0]);
     return out.toByteArray();
   }

@@ -26,11 +26,25 @@ final class LinuxAttacksTest {
     return RUNS.computeIfAbsent(name, n -> new AttackRun(target(n, kernel)));
   }
 
+  /** {@return the same for an attack, which may need more than the program} */
+  private static AttackRun run(String name, byte[] kernel, String attack) {
+    if (!attack.equals("wesee-shell")) {
+      return run(name, kernel);
+    }
+    byte[] initramfs = GetuidProgram.initramfs(DebianKernel.busybox());
+    return RUNS.computeIfAbsent(
+        name + "-shell", n -> new AttackRun(target(name, kernel, initramfs)));
+  }
+
   static Target target(String name, byte[] kernel) {
+    return target(name, kernel, GetuidProgram.initramfs());
+  }
+
+  private static Target target(String name, byte[] kernel, byte[] initramfs) {
     return Target.of(
         name,
         MachineSpec.builder(SevMode.ES, kernel, b -> {})
-            .initrd(GetuidProgram.initramfs())
+            .initrd(initramfs)
             .append("console=ttyS0 cryptomgr.notests=1 nokaslr panic=-1")
             .cpuModel("vesper-min,+xsave")
             .build(),
@@ -45,13 +59,13 @@ final class LinuxAttacksTest {
   @ParameterizedTest
   @MethodSource("dev.vesper.cli.attack.Holding#slowly")
   void debian12IsOpenToWeSeeFromTheFirstSkipToRoot(String attack) {
-    Holding.hold(Column.LINUX_61, run("linux-6.1", DebianKernel.image()), named(attack));
+    Holding.hold(Column.LINUX_61, run("linux-6.1", DebianKernel.image(), attack), named(attack));
   }
 
   @ParameterizedTest
   @MethodSource("dev.vesper.cli.attack.Holding#slowly")
   void debian13EndsItselfInstead(String attack) throws Exception {
     byte[] kernel = DebianSuite.of("trixie").kernel();
-    Holding.hold(Column.LINUX_612, run("linux-6.12", kernel), named(attack));
+    Holding.hold(Column.LINUX_612, run("linux-6.12", kernel, attack), named(attack));
   }
 }
