@@ -95,6 +95,29 @@ final class SnapshotRunTest {
     assertThat(summary("on.json")).isEqualTo(summary("whole.json"));
   }
 
+  /** The limit may lie in the turn in which the snapshot is written, or is gone on from. */
+  @Test
+  void aLimitBehindASnapshotIsMetExactly() throws Exception {
+    for (String limit : List.of("300001", "300100")) {
+      run("--limit-insns", limit, "--json=" + path("whole.json"));
+      CommandResult r =
+          run(
+              "--snapshot-out",
+              path("s"),
+              "--snapshot-at",
+              "300K",
+              "--limit-insns",
+              limit,
+              "--json=" + path("cut.json"));
+      assertThat(r.err()).contains("snapshot of 300000 instructions", "limit of " + limit);
+      run("-loadvm", path("s"), "--limit-insns", limit, "--json=" + path("on.json"));
+      assertThat(summary("cut.json"))
+          .containsEntry("instructions", Long.parseLong(limit))
+          .isEqualTo(summary("whole.json"))
+          .isEqualTo(summary("on.json"));
+    }
+  }
+
   @Test
   void aGuestThatEndsBeforeLeavesNoFile() {
     for (String at : List.of("", "900M", "no_such_symbol")) {

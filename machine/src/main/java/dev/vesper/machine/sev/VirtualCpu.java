@@ -288,6 +288,15 @@ public abstract sealed class VirtualCpu permits PlainVcpu, EncryptedVcpu {
     return true;
   }
 
+  /**
+   * Has the physical interrupt of a turn that has paused arrive no later than so far on.
+   *
+   * @param left instructions
+   */
+  public final void interruptWithin(long left) {
+    interruptAt = Math.min(interruptAt, cpu.icount + left);
+  }
+
   /** The physical interrupt arrives where the processor has paused: #VMEXIT(INTR). */
   public final void interrupt() {
     tellGuest(ExitCode.INTR, 0, 0);

@@ -293,6 +293,10 @@ public final class RunLoop {
         continue;
       }
       if (v != null) {
+        if (instructionLimit != Long.MAX_VALUE) {
+          // The turn may have been given before there was this limit.
+          v.cpu.interruptWithin(Math.max(0, instructionLimit - host.instructions()));
+        }
         pauseInTurn(v);
         exited = v.cpu.goOn();
       } else {
