@@ -97,6 +97,11 @@ final class QmpCommands {
 
   private QmpCommands() {}
 
+  /** {@return all commands in the order of the table} */
+  static List<QmpCommand> all() {
+    return List.copyOf(ALL.values());
+  }
+
   /** {@return a command, or null if none has the name} */
   static @Nullable QmpCommand find(String name) {
     return ALL.get(name);

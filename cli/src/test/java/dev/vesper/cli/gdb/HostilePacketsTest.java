@@ -21,7 +21,7 @@ final class HostilePacketsTest {
   private static final int PACKETS = Boolean.getBoolean("long") ? 100_000 : 20_000;
 
   /** Packets that mean something, of which others are made. */
-  private static final String[] TRUE = {
+  static final String[] TRUE = {
     "?",
     "g",
     "p10",

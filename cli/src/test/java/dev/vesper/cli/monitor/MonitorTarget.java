@@ -1,20 +1,17 @@
 package dev.vesper.cli.monitor;
 
 import dev.vesper.fixtures.fuzz.FuzzTarget;
-import dev.vesper.guest.FlatGuest;
-import dev.vesper.machine.Machine;
-import dev.vesper.machine.Until;
-import dev.vesper.machine.observe.format.JsonTree;
-import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.SevMode;
 import java.nio.charset.StandardCharsets;
+import java.nio.file.Path;
 import java.util.List;
 import java.util.stream.Stream;
-import org.jspecify.annotations.Nullable;
 
-/** What clients of the monitor and of QMP say. */
+/** What clients of the monitor type, line by line, with a guest that goes on between them. */
 public final class MonitorTarget implements FuzzTarget {
-  private static @Nullable Machine machine;
+  private static final int MOST_LINES = 8;
+
+  private final SpokenTo machine = new SpokenTo(SevMode.ES);
 
   @Override
   public String name() {
@@ -22,12 +19,14 @@ public final class MonitorTarget implements FuzzTarget {
   }
 
   @Override
+  public void folder(Path own) {
+    machine.folder(own);
+  }
+
+  @Override
   public List<String> covers() {
-    String own = "dev.vesper.cli.monitor.";
-    return Stream.concat(
-            Stream.of("Words", "Expression", "Dump", "JsonFramer", "Commands", "Keys")
-                .map(n -> own + n),
-            Stream.of("dev.vesper.machine.observe.format.JsonTree"))
+    return Stream.of("Words", "Expression", "Dump", "Commands", "Keys")
+        .map(n -> "dev.vesper.cli.monitor." + n)
         .toList();
   }
 
@@ -43,55 +42,57 @@ public final class MonitorTarget implements FuzzTarget {
 
   @Override
   public List<String> words() {
-    return List.of("/4i ", "$rax", "$cs.base", "0x100000", "info ", "\\u0041", "null", "1e5", "~");
+    return Stream.concat(
+            Stream.of(
+                "/4i ",
+                "$rax",
+                "$cs.base",
+                "0x100000",
+                "info ",
+                "a",
+                "-1",
+                "1e5",
+                "~",
+                "../file",
+                "link",
+                "out/x",
+                "/etc/vesper",
+                "0x300000",
+                "/999999i"),
+            Commands.all().stream().map(Command::name))
+        .toList();
   }
 
   @Override
   public List<byte[]> seeds() {
-    return List.of(
+    Stream<String> all =
+        Stream.of(
             "x /8xg $rsp+(1*2)&~3\ninfo registers -a\n",
             "xp /20cb 0x100000\nprint /c 'a'\nsendkey ctrl-alt-f1 10\n",
-            "help info\ninfo mem\nmemsave 0 16 \"a b\\n\"\n",
-            "{\"execute\": \"a\", \"id\": [1, -2.5e3, null, true, \"\\u20ac\\n\"]}")
-        .stream()
+            "help info\ninfo mem\nmemsave 0x100000 16 \"a b\\n\"\n",
+            "savevm a\nsavevm b\nloadvm a\ninfo snapshots\ndelvm a\nloadvm b\n",
+            "trace on t\ntrace on ../file\ntrace off\npmemsave 0 8 out/x\n",
+            "screendump link\no /b 0x61 3\ni /b 0x61\nnmi\nsystem_reset\n",
+            "view host\nx /4xg 0x300000\nprivate 0x300000\npage-state 0x300000\n",
+            "stop\ncont\nquit\ncpu 0\ncpu 1\n");
+    return Stream.concat(all, Commands.all().stream().map(c -> c.name() + " 0x300000 a\n"))
         .map(s -> s.getBytes(StandardCharsets.UTF_8))
         .toList();
   }
 
   @Override
   public void take(byte[] input) throws Exception {
-    JsonFramer framer = new JsonFramer();
-    for (byte b : input) {
-      try {
-        String text = framer.take(b & 0xFF);
-        if (text != null) {
-          QmpMonitor.parsed(JsonTree.text(QmpMonitor.parsed(text)));
-        }
-      } catch (JsonError e) {
-        continue;
-      }
-    }
-    Session s = new Session(Control.of(machine()));
-    for (String line : new String(input, StandardCharsets.UTF_8).split("\n", 8)) {
+    Control c = machine.control();
+    Session s = new Session(c);
+    for (String line : new String(input, StandardCharsets.UTF_8).split("\n", MOST_LINES)) {
       String said = s.run(line);
+      c.concludeChange();
       if (!said.isEmpty() && !said.endsWith("\n")) {
         throw new AssertionError("no line: " + said);
       }
+      machine.on();
     }
-  }
-
-  /** One for all inputs: it takes longer to make than to talk about. */
-  private static synchronized Machine machine() throws Exception {
-    Machine m = machine;
-    if (m == null) {
-      m =
-          new Machine(
-              MachineSpec.builder(SevMode.OFF, FlatGuest.image("L: jmp L"), b -> {})
-                  .memoryBytes(4 << 20)
-                  .build());
-      m.run(Until.instructions(10));
-      machine = m;
-    }
-    return m;
+    // A file that is still written to is let go.
+    s.run("trace off");
   }
 }
