@@ -90,7 +90,8 @@ final class RealGdb {
     Path script = Files.writeString(dir.resolve("script"), commands);
     Path place = dir.resolve("socket");
     List<String> line =
-        new ArrayList<>(List.of("sh", "-c", "exec gdb -nx \"$@\" < \"$0\"", script.toString()));
+        new ArrayList<>(
+            List.of("sh", "-c", "exec gdb -nx \"$@\" < \"$0\" 2>&1", script.toString()));
     line.addAll(arguments.apply(script, place));
     try (ServerSocketChannel s = ServerSocketChannel.open(StandardProtocolFamily.UNIX)) {
       s.bind(UnixDomainSocketAddress.of(place));

@@ -33,7 +33,7 @@ final class RealGdbBackTest {
     return MachineSpec.builder(mode, Locore.image(), b -> {})
         .memoryBytes(64L << 20)
         .profile(profile)
-        .cpuModel("EPYC-Milan")
+        .cpuModel(profile.equals("kvm") ? "EPYC-Milan" : "vesper-min,+xsave")
         .build();
   }
 
@@ -98,6 +98,62 @@ final class RealGdbBackTest {
         .contains("$5 = 1\n")
         .contains("$6 = 1\n")
         .contains("pairs: " + PAIRS + " different: 0\n");
+    assertThat(ended[0].status()).isEqualTo(Outcome.QUIT);
+  }
+
+  /** The guest that OpenBSD's host launches, from 32-bit code to its own kernel's addresses. */
+  @Test
+  void theWriterOfAVariableOfAGuestOfVmdIsFound() throws Exception {
+    Path image = Files.write(dir.resolve("locore"), Locore.image());
+    Outcome[] ended = new Outcome[1];
+    String said =
+        RealGdb.session(
+            dir,
+            spec(SevMode.ES, "openbsd"),
+            """
+            symbol-file %s
+            hbreak wrmsr_check
+            continue
+            set $there = $icount
+            set $sp = $rsp
+            print *(unsigned int *) &hv_vendor > 0
+            delete
+            watch -location *(unsigned int *) &hv_vendor
+            reverse-continue
+            info symbol $rip
+            set $before = *(unsigned int *) &hv_vendor
+            stepi
+            print *(unsigned int *) &hv_vendor - $before
+            delete
+            reverse-stepi
+            hbreak wrmsr_check
+            continue
+            print $icount == $there && $rsp == $sp
+            delete
+            monitor stop-on vmgexit 0x7b
+            continue
+            set $far = $icount
+            monitor stop-off
+            %s
+            monitor stop-on vmgexit 0x7b
+            reverse-continue
+            print $icount <= $far
+            monitor stop-off
+            reverse-continue
+            print $icount
+            kill
+            """
+                .formatted(image, BackAndForth.commands(PAIRS, 64L << 20, 17)),
+            ended);
+    assertThat(said)
+        .contains(" in wrmsr_check ()", "$1 = 1\n", "Hardware watchpoint 2: ")
+        .containsPattern("main \\+ \\d+ in section .text")
+        .as("Open of OpenBSDVMM58")
+        .contains("$2 = 1852141647\n", "$3 = 1\n")
+        .contains("vesper: GhcbExchange 0x7b SVM_VMEXIT_IOIO at ")
+        .contains("pairs: " + PAIRS + " different: 0\n", "$4 = 1\n")
+        .contains("No more reverse-execution history.", "$5 = 0\n")
+        .doesNotContain("Traceback", "Error in sourced");
     assertThat(ended[0].status()).isEqualTo(Outcome.QUIT);
   }
 
