@@ -22,8 +22,8 @@ final class SnapshotOptions {
     o.path(
         "F",
         "write the machine to a file from which -loadvm goes on: where --snapshot-at says, or else"
-            + " where the run is ended by --limit-insns, --timeout or a signal; disks and variable"
-            + " store stay as they are",
+            + " where the run is ended by --limit-insns, --timeout, --break-on or a signal; disks"
+            + " and variable store stay as they are",
         v -> out = v,
         "--snapshot-out");
     o.text(
@@ -174,6 +174,11 @@ final class SnapshotOptions {
       throw new UserError("-loadvm " + load + ": " + e.getMessage());
     } catch (IOException e) {
       throw new UserError("-loadvm " + load + ": " + UserError.reason(e));
+    }
+    if (out != null && m.instructions() >= count()) {
+      throw new UserError(
+          "--snapshot-at %s: -loadvm %s stands at %d instructions; name a later place"
+              .formatted(at, load, m.instructions()));
     }
   }
 

@@ -242,6 +242,41 @@ final class SnapshotRunTest {
     meant("without a debugger", "--snapshot-out", path("s"), "-s");
   }
 
+  @Test
+  void aPlaceThatASnapshotHasLeftBehindIsRefused() {
+    run("--sev", "off", "--snapshot-at", "1000", "--snapshot-out", path("s"));
+    for (String n : List.of("999", "1000")) {
+      CommandResult r =
+          run(
+              "--sev",
+              "off",
+              "-loadvm",
+              path("s"),
+              "--snapshot-at",
+              n,
+              "--snapshot-out",
+              path("t"));
+      assertThat(r.status()).isEqualTo(2);
+      assertThat(r.err())
+          .isEqualTo(
+              "vesper: --snapshot-at %s: -loadvm %s stands at 1000 instructions; name a later place\n"
+                  .formatted(n, path("s")));
+      assertThat(folder.resolve("t")).doesNotExist();
+    }
+    CommandResult on =
+        run(
+            "--sev",
+            "off",
+            "-loadvm",
+            path("s"),
+            "--snapshot-at",
+            "1001",
+            "--snapshot-out",
+            path("t"));
+    assertThat(on.status()).as(on.err()).isZero();
+    assertThat(on.err()).contains("snapshot of 1001 instructions");
+  }
+
   private void meant(String why, String... line) {
     CommandResult r = run(line);
     assertThat(r.status()).isEqualTo(2);
