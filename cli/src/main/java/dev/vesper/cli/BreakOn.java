@@ -4,6 +4,7 @@ import dev.vesper.cli.gdb.BreachStop;
 import dev.vesper.cli.gdb.GdbServer;
 import dev.vesper.machine.Machine;
 import dev.vesper.machine.Stop;
+import dev.vesper.machine.Until;
 import dev.vesper.machine.observe.check.Checker;
 import dev.vesper.machine.observe.check.Rule;
 import dev.vesper.machine.spec.Outcome;
@@ -59,19 +60,36 @@ final class BreakOn {
     }
   }
 
+  /** Says whose run begins: breaches that are in its past already, by a snapshot, end none. */
+  void begins(Machine m) {
+    BreachStop s = stop;
+    if (s != null) {
+      s.of(m);
+    }
+  }
+
+  /** {@return when a run without a debugger goes no further, if ever} */
+  Until until() {
+    BreachStop s = stop;
+    return s == null ? Until.end() : s.until();
+  }
+
+  /** {@return how a run ends that has stopped at a breach} Traces end with it too. */
+  Outcome end(Machine m) {
+    String found = Objects.requireNonNull(stop).found();
+    m.end(new Outcome(CheckOptions.VIOLATIONS, "--break-on: " + found));
+    return m.run();
+  }
+
   /** Runs a guest without a debugger: to its end, to a breach, or until it is asked to stop. */
   Outcome run(Machine m) {
-    BreachStop s = stop;
-    if (s == null) {
+    if (stop == null) {
       return m.run();
     }
-    Stop why = m.run(s.until());
-    if (why instanceof Stop.Requested) {
-      return new Outcome(Outcome.LIMIT, why.description());
-    }
-    if (why instanceof Stop.Happened) {
-      m.end(new Outcome(CheckOptions.VIOLATIONS, "--break-on: " + s.found()));
-    }
-    return m.run();
+    return switch (m.run(until())) {
+      case Stop.Requested r -> new Outcome(Outcome.LIMIT, r.description());
+      case Stop.Happened h -> end(m);
+      default -> m.run();
+    };
   }
 }

@@ -394,6 +394,7 @@ final class RunCommand implements Options.Command {
                 outputs,
                 ending,
                 told,
+                said.breakOn,
                 () -> time.ended(Outcome.LIMIT));
       }
       Machine first = begin(whole, names, ending);
@@ -758,6 +759,7 @@ final class RunCommand implements Options.Command {
           return over(end, ending);
         };
     said.oracle.watch(m);
+    said.breakOn.begins(m);
     try {
       GdbServer gdb = debugger;
       if (gdb != null) {

@@ -24,6 +24,7 @@ final class SnapshotRun {
   private final Outputs outputs;
   private final Ending ending;
   private final @Nullable PackedEvents told;
+  private final BreakOn breakOn;
 
   /** Called when the end of a run is written, which takes its own time. */
   private final Runnable over;
@@ -35,6 +36,7 @@ final class SnapshotRun {
 
   /**
    * @param told is told of all events, which go into the snapshot; null if nobody asks for them
+   * @param breakOn at which breaches the run ends
    */
   SnapshotRun(
       SnapshotOptions said,
@@ -42,12 +44,14 @@ final class SnapshotRun {
       Outputs outputs,
       Ending ending,
       @Nullable PackedEvents told,
+      BreakOn breakOn,
       Runnable over) {
     this.recorded = recorded;
     this.said = said;
     this.outputs = outputs;
     this.ending = ending;
     this.told = told;
+    this.breakOn = breakOn;
     this.over = over;
     if (!said.isPlaced()) {
       ending.onlyStops();
@@ -71,7 +75,7 @@ final class SnapshotRun {
     for (; ; ) {
       if (placed && written) {
         m.limit(instructions, end);
-        Outcome o = m.run();
+        Outcome o = breakOn.run(m);
         if (!m.stopped()) {
           return o;
         }
@@ -79,7 +83,7 @@ final class SnapshotRun {
         continue;
       }
       // Not the machine's own limits yet: where they are met a trace has its end.
-      Until limits = recorded ? Until.end() : limits(instructions, end);
+      Until limits = (recorded ? Until.end() : limits(instructions, end)).or(breakOn.until());
       switch (m.run(placed ? limits.or(said.place()) : limits)) {
         case Stop.Ended e -> {
           sayNone(e.outcome());
@@ -96,6 +100,15 @@ final class SnapshotRun {
         }
         case Stop.Limit l when placed && m.instructions() == said.count() -> write(m);
         case Stop.Breakpoint b -> write(m);
+        case Stop.Happened h -> {
+          if (!placed) {
+            over.run();
+            write(m);
+          }
+          Outcome o = breakOn.end(m);
+          sayNone(o);
+          return o;
+        }
         case Stop.Limit l when recorded -> {
           // The machine's own, with which a trace has its end.
           Outcome o = limit(l, instructions);

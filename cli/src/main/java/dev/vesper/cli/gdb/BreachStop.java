@@ -42,10 +42,14 @@ public final class BreachStop {
     seen = checker.size();
   }
 
-  /** Says whose events the checker is told of from now on. */
-  void of(Machine m) {
+  /**
+   * Says whose events the checker is told of from now on. What it has found by then, as in the past
+   * of a snapshot, is nothing to stop at.
+   */
+  public void of(Machine m) {
     machine = m;
     places.clear();
+    seen = checker.size();
   }
 
   /** {@return when one of the rules is broken} */
