@@ -410,6 +410,16 @@ public final class GdbServer implements Closeable {
     }
   }
 
+  /** {@return whether a client has gone, or does not wait for an answer} */
+  private boolean isInterrupted() {
+    return said.stream()
+        .anyMatch(
+            s ->
+                s.what instanceof Client.Left
+                    || s.what instanceof Client.Told t
+                        && t.message() instanceof PacketReader.Interrupt);
+  }
+
   private static boolean isGreeting(@Nullable Spoken s) {
     return s != null
         && s.what instanceof Client.Told t
@@ -453,7 +463,7 @@ public final class GdbServer implements Closeable {
     client = c;
     Past p = Objects.requireNonNull(past);
     p.begin();
-    Stub st = new Stub(c, points, m, now, p, registers);
+    Stub st = new Stub(c, points, m, now, p, registers, this::isInterrupted);
     if (before != null) {
       st.goesOnAs(before);
     }

@@ -4,16 +4,10 @@ import dev.vesper.cli.monitor.MemoryReader;
 import dev.vesper.machine.Machine;
 import dev.vesper.machine.VcpuView;
 import java.io.ByteArrayOutputStream;
-import java.util.Arrays;
 
 /** Memory as a client wants to see it: the guest's or the host's, by linear or physical address. */
 final class GuestMemory {
-  static final long NOT_FOUND = -1;
-
-  private static final int PAGE = 4096;
-
-  /** Pages that one search looks through at most: 1 GiB. */
-  private static final long MOST = 1L << 30;
+  static final int PAGE = 4096;
 
   private final Machine machine;
   private boolean physical;
@@ -62,8 +56,12 @@ final class GuestMemory {
     return out.toByteArray();
   }
 
-  /** {@return bytes of one page} */
-  private byte[] piece(VcpuView v, long address, int n) {
+  /**
+   * {@return bytes of one page}
+   *
+   * @throws IndexOutOfBoundsException if they cannot be read
+   */
+  byte[] piece(VcpuView v, long address, int n) {
     if (!physical && !host) {
       return v.read(address, n);
     }
@@ -88,43 +86,5 @@ final class GuestMemory {
       throw new IndexOutOfBoundsException("memory is written by the guest's addresses alone");
     }
     v.write(address, bytes);
-  }
-
-  /** {@return the first place of a pattern in what can be read of a range} */
-  long find(VcpuView v, long address, long length, byte[] pattern) {
-    if (pattern.length == 0 || pattern.length > PAGE) {
-      return NOT_FOUND;
-    }
-    long bytes = length < 0 || length > MOST ? MOST : length;
-    byte[] before = {};
-    for (long done = 0; done < bytes; ) {
-      long at = address + done;
-      int n = (int) Math.min(bytes - done, PAGE - (at & PAGE - 1));
-      byte[] page;
-      try {
-        page = piece(v, at, n);
-      } catch (IndexOutOfBoundsException e) {
-        page = new byte[0];
-      }
-      byte[] both = Arrays.copyOf(before, before.length + page.length);
-      System.arraycopy(page, 0, both, before.length, page.length);
-      int i = page.length == 0 ? -1 : indexOf(both, pattern);
-      if (i >= 0) {
-        return at - before.length + i;
-      }
-      int keep = page.length == 0 ? 0 : Math.min(both.length, pattern.length - 1);
-      before = Arrays.copyOfRange(both, both.length - keep, both.length);
-      done += n;
-    }
-    return NOT_FOUND;
-  }
-
-  private static int indexOf(byte[] in, byte[] pattern) {
-    for (int i = 0; i + pattern.length <= in.length; i++) {
-      if (Arrays.equals(in, i, i + pattern.length, pattern, 0, pattern.length)) {
-        return i;
-      }
-    }
-    return -1;
   }
 }

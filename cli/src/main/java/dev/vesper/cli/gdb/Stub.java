@@ -6,6 +6,7 @@ import dev.vesper.machine.VcpuView;
 import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -46,6 +47,7 @@ final class Stub {
   private final Monitor monitor;
   private final Past past;
   private final List<Register> registers;
+  private final BooleanSupplier interrupted;
   private int general;
   private int control = -1;
   private boolean multiprocess;
@@ -55,19 +57,24 @@ final class Stub {
   private int stopped;
   private String why = "";
 
+  /**
+   * @param interrupted whether the client has said since that it does not wait for an answer
+   */
   Stub(
       Client client,
       Points points,
       Machine machine,
       Monitor monitor,
       Past past,
-      List<Register> registers) {
+      List<Register> registers,
+      BooleanSupplier interrupted) {
     this.client = client;
     this.points = points;
     this.machine = machine;
     this.monitor = monitor;
     this.past = past;
     this.registers = registers;
+    this.interrupted = interrupted;
     stopped = machine.observer().current().id();
     general = stopped;
   }
@@ -503,8 +510,8 @@ final class Stub {
     long length = Packets.number(f[1]);
     int at = packet.length() - f[2].length();
     byte[] pattern = Packets.unescaped(Packets.text(packet), at);
-    long found = monitor.view().find(vcpu(), address, length, pattern);
-    say(found == GuestMemory.NOT_FOUND ? "0" : "1," + Long.toHexString(found));
+    MemorySearch search = new MemorySearch(monitor.view(), vcpu(), interrupted);
+    say(search.answer(address, length, pattern));
   }
 
   private void command(String hex) {

@@ -259,6 +259,23 @@ final class GdbServerTest {
   }
 
   @Test
+  void aSearchHasAnEndAndIsInterrupted() throws Exception {
+    try (GdbSession s = session()) {
+      assertThat(s.ask("qSearch:memory:300000;ffffffffffffffff;never there")).isEqualTo("E27");
+      assertThat(s.ask("qSearch:memory:300000;40000001;never there")).isEqualTo("E27");
+      assertThat(s.ask("qSearch:memory:300000;10000;never there")).isEqualTo("0");
+      assertThat(s.ask("qSearch:memory:0;400000;" + "x".repeat(4097))).isEqualTo("E22");
+      s.say("qSearch:memory:4000000;40000000;never there");
+      s.raw(new byte[] {3});
+      assertThat(s.answer()).isEqualTo("E04");
+      assertThat(s.ask("?")).as("nothing else comes of it").startsWith("T05");
+      s.say("qSearch:memory:4000000;40000000;never there");
+      s.connectAgain();
+      assertThat(s.ask("?")).startsWith("T");
+    }
+  }
+
+  @Test
   void theHostSeesCiphertext() throws Exception {
     try (GdbSession s = session()) {
       String guest = s.ask("m100000,10");

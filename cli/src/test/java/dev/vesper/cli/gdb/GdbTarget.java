@@ -133,7 +133,7 @@ public final class GdbTarget implements FuzzTarget {
     Past past = new Past(m, true);
     past.begin();
     try {
-      Stub s = new Stub(c, points, m, monitor, past, registers);
+      Stub s = new Stub(c, points, m, monitor, past, registers, () -> false);
       int from = 0;
       for (int n = 0; n < MOST_PACKETS && from <= input.length; n++) {
         int end = from;

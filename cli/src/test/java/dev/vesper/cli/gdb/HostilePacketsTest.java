@@ -143,7 +143,7 @@ final class HostilePacketsTest {
       Monitor monitor = new Monitor(m);
       Past past = new Past(m, true);
       past.begin();
-      Stub s = new Stub(c, points, m, monitor, past, all);
+      Stub s = new Stub(c, points, m, monitor, past, all, () -> false);
       Random r = new Random(28);
       int[] steps = new int[2];
       for (int i = 0; i < PACKETS; i++) {
