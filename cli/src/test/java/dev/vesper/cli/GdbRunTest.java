@@ -21,6 +21,8 @@ import java.util.concurrent.TimeUnit;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** Runs of the command that a debugger takes part in. */
 @Timeout(value = 2, unit = TimeUnit.MINUTES)
@@ -143,6 +145,54 @@ final class GdbRunTest {
           HexFormat.of().formatHex(("vesper: breach of " + RULE).getBytes(StandardCharsets.UTF_8));
       assertThat(c.answer()).startsWith("O" + breach);
       assertThat(c.answer()).startsWith("T05");
+      c.say("k");
+      assertThat(status.get(30, TimeUnit.SECONDS)).isIn(Outcome.QUIT, CheckOptions.VIOLATIONS);
+    }
+  }
+
+  /** {@return what the guest has stopped at, and where} */
+  private static String stop(GdbClient c, String how) throws IOException {
+    c.say(how);
+    String said = "";
+    String answer = c.answer();
+    for (; answer.startsWith("O"); answer = c.answer()) {
+      said += new String(GdbClient.bytes(answer.substring(1)), StandardCharsets.UTF_8);
+    }
+    return said + answer + " " + c.monitor("x/2i $pc") + c.monitor("exchange-log 1");
+  }
+
+  /** A checker is told of each event once; where it has found what is known all the same. */
+  @ParameterizedTest
+  @CsvSource({
+    "--break-on register-leak, ''",
+    "'', stop-on breach",
+    "'', stop-on breach register-leak"
+  })
+  void aGuestThatGoesBackStandsAtTheBreach(String option, String command) throws Exception {
+    Path place = dir.resolve("gdb");
+    CompletableFuture<Integer> status =
+        start(run(("--check " + option).strip() + " -S -gdb unix:" + place));
+    try (GdbClient c = client(place, status)) {
+      assertThat(c.ask("?")).startsWith("T05");
+      assertThat(c.monitor("exchange-log 1")).startsWith("0 exchanges");
+      if (!command.isEmpty()) {
+        c.monitor(command);
+      }
+      String breach = stop(c, "c");
+      assertThat(breach).startsWith("vesper: breach of " + RULE + " at 0x").contains("T05");
+      String number = breach.replaceFirst("(?s).*\n(\\d+) exchanges.*", "$1");
+      c.monitor("stop-on exchange " + (Integer.parseInt(number) + 20));
+      String far = stop(c, "c");
+      assertThat(far).startsWith("vesper: GhcbExchange");
+      c.monitor("stop-off exchange " + (Integer.parseInt(number) + 20));
+      for (int i = 0; i < 2; i++) {
+        assertThat(stop(c, "bc")).isEqualTo(breach);
+        if (i == 0) {
+          assertThat(stop(c, "s")).isNotEqualTo(breach);
+        }
+      }
+      assertThat(stop(c, "bc")).contains("replaylog:begin").doesNotContain("breach");
+      assertThat(stop(c, "c")).as("forwards again").isEqualTo(breach);
       c.say("k");
       assertThat(status.get(30, TimeUnit.SECONDS)).isIn(Outcome.QUIT, CheckOptions.VIOLATIONS);
     }
