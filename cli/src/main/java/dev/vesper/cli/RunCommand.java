@@ -112,6 +112,9 @@ final class RunCommand implements Options.Command {
   /** Who has to know what happened before a snapshot, or null. */
   private @Nullable EventSink knowing;
 
+  /** Who looks for breaches, and goes back where the machine does. */
+  private @Nullable Checker judge;
+
   /** What the first machine goes on from, or null. */
   private @Nullable SeekableByteChannel goesOnFrom;
 
@@ -651,7 +654,10 @@ final class RunCommand implements Options.Command {
     long executed = 0;
     for (; ; ) {
       if (sink != null) {
-        m.trace(sink, isJudged() || !said.trace.isEmpty());
+        if (judge != null) {
+          m.judge(judge);
+        }
+        m.trace(sink, !said.trace.isEmpty());
       }
       if (!said.log.isEmpty()) {
         m.log(said.logItems(), lines -> write(log, lines, ending));
@@ -801,11 +807,9 @@ final class RunCommand implements Options.Command {
       return null;
     }
     PackedEvents t = told;
+    judge = judged ? checker : null;
     EventSink knows =
         e -> {
-          if (judged) {
-            checker.accept(e);
-          }
           if (pages) {
             said.pages.accept(e);
           }
@@ -813,7 +817,15 @@ final class RunCommand implements Options.Command {
             t.accept(e);
           }
         };
-    knowing = judged || pages ? knows : null;
+    knowing =
+        judged || pages
+            ? e -> {
+              if (judged) {
+                checker.accept(e);
+              }
+              knows.accept(e);
+            }
+            : null;
     return e -> {
       if (said.verbose) {
         lines.accept(e);

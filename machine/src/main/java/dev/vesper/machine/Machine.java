@@ -123,6 +123,7 @@ public final class Machine implements AutoCloseable {
 
   private final List<EventSink> sinks = new CopyOnWriteArrayList<>();
   private final List<EventSink> listeners = new CopyOnWriteArrayList<>();
+  private final List<EventSink> judges = new CopyOnWriteArrayList<>();
   private final Outlet console = new Outlet();
   private final Outlet traced = new Outlet();
   private final Outlet happened = new Outlet();
@@ -392,6 +393,24 @@ public final class Machine implements AutoCloseable {
     sinks.add(sink);
   }
 
+  /**
+   * Tells a checker, or whoever draws conclusions from what came before, of everything that happens
+   * as {@link #trace} does with accesses. It is part of the present: a checkpoint has its state, it
+   * goes back with the machine, and is told again of what happens again. Before the run only.
+   *
+   * @param judge its state is what is found in objects of this module, from its fields on
+   * @throws IllegalStateException if the machine has run
+   */
+  public void judge(EventSink judge) {
+    requireNoRun();
+    deep = true;
+    judges.add(judge);
+  }
+
+  private boolean isTraced() {
+    return !sinks.isEmpty() || !listeners.isEmpty() || !judges.isEmpty();
+  }
+
   private void requireNoRun() {
     if (started) {
       throw new IllegalStateException("events are those of a whole run: ask before it begins");
@@ -551,6 +570,7 @@ public final class Machine implements AutoCloseable {
   }
 
   private void traces(Event e) {
+    judges.forEach(s -> s.accept(e));
     if (traced.opens()) {
       sinks.forEach(s -> s.accept(e));
     }
@@ -742,7 +762,7 @@ public final class Machine implements AutoCloseable {
     }
     launch.finish();
     stops.begin(until);
-    begin(!sinks.isEmpty() || !listeners.isEmpty() || stops.needEvents());
+    begin(isTraced() || stops.needEvents());
     broken = "a callback has thrown in the middle of a run";
     RunLoop.Halt h;
     try {
@@ -919,8 +939,9 @@ public final class Machine implements AutoCloseable {
   /**
    * {@return the present, which the machine can be taken back to} What it does from there is the
    * same as if it had never gone further. What is outside does not go back: what was written to
-   * consoles, disks and networks is written, and what listeners were told is not told again. A
-   * machine that has not run counts as one that has: who traces it must have asked before.
+   * consoles, disks and networks is written, and what listeners were told is not told again; but
+   * who {@linkplain #judge judges} goes back too. A machine that has not run counts as one that
+   * has: who traces it must have asked before.
    *
    * @throws IllegalStateException if a callback has thrown in an earlier run
    */
@@ -929,7 +950,9 @@ public final class Machine implements AutoCloseable {
     // What was told is counted from here on, so that who comes later hears nothing twice; and who
     // looks on is part of the moment, because going back takes observers back too.
     begin(true);
-    Checkpoint c = new Checkpoint(this, Kept.now(parts, roots(), newest), parts.edges());
+    List<Object> all = roots();
+    all.addAll(judges);
+    Checkpoint c = new Checkpoint(this, Kept.now(parts, all, newest), parts.edges());
     newest = c.kept;
     return c;
   }
@@ -1020,7 +1043,7 @@ public final class Machine implements AutoCloseable {
   private List<Object> rootsOf(MachineDescription file) {
     // What the script has done in this launch is what it had done in that one.
     early.clear();
-    if (!sinks.isEmpty() || !listeners.isEmpty()) {
+    if (isTraced()) {
       attach(false);
     }
     String observers = String.valueOf(file.word(MachineDescription.OBSERVERS));

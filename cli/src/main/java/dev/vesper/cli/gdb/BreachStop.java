@@ -8,15 +8,15 @@ import dev.vesper.machine.observe.check.Finding;
 import dev.vesper.machine.observe.check.Rule;
 import dev.vesper.machine.observe.format.Visible;
 import java.util.HashMap;
-import java.util.List;
+import java.util.HashSet;
 import java.util.Map;
 import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Stops a run at the event that shows a breach of a rule: each rule once a place. A checker is not
- * told again of what a machine does that was taken back; where it has found what is remembered, so
- * that the machine can be taken back to there.
+ * Stops a run at the event that shows a breach of a rule: each rule once a place. A checker is
+ * taken back with its machine and finds again what it had found: where that was is remembered, so
+ * that the machine can be taken back to there, and is not stopped there anew when it comes by.
  */
 public final class BreachStop {
   /** Places that are remembered. */
@@ -28,8 +28,12 @@ public final class BreachStop {
   /** What was found, by how many events there had been. */
   private final Map<Long, Finding> places = new HashMap<>();
 
+  /** All that was found, in whatever future. */
+  private final Set<Finding> known = new HashSet<>();
+
   private @Nullable Machine machine;
   private int seen;
+  private @Nullable Finding latest;
   private @Nullable Finding found;
 
   /**
@@ -40,6 +44,8 @@ public final class BreachStop {
     this.checker = checker;
     this.rules = Set.copyOf(rules);
     seen = checker.size();
+    latest = checker.latest();
+    known.addAll(checker.findings());
   }
 
   /**
@@ -63,22 +69,23 @@ public final class BreachStop {
     Machine m = machine;
     long events = m == null ? 0 : m.tally().events();
     Finding before = places.get(events);
-    if (size == seen) {
-      found = before == null ? found : before;
-      return before != null;
-    }
-    List<Finding> since = checker.findings().subList(seen, size);
-    seen = size;
-    for (Finding f : since) {
-      if (rules.isEmpty() || rules.contains(f.rule())) {
-        found = f;
-        if (m != null && places.size() < MOST) {
-          places.put(events, f);
+    // The same count with another end is that of another future.
+    Finding end = checker.latest();
+    if (size != seen || end != latest) {
+      seen = size;
+      latest = end;
+      for (Finding f : checker.findings()) {
+        if (known.add(f) && (rules.isEmpty() || rules.contains(f.rule()))) {
+          found = f;
+          if (m != null && places.size() < MOST) {
+            places.put(events, f);
+          }
+          return true;
         }
-        return true;
       }
     }
-    return false;
+    found = before == null ? found : before;
+    return before != null;
   }
 
   /** {@return what was found since this was asked before, for people in one line, or null} */

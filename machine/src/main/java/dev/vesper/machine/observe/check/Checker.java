@@ -47,6 +47,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.SortedMap;
 import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Holds guest and hypervisor to the {@link Rule}s, from the events of a deep trace. It keeps state
@@ -89,6 +90,11 @@ public final class Checker implements EventSink {
   /** {@return how many breaches there are, without a list of them} */
   public int size() {
     return findings.size();
+  }
+
+  /** {@return the last of them, or null if there is none} */
+  public @Nullable Finding latest() {
+    return findings.latest();
   }
 
   /** {@return how often a breach was seen} */

@@ -7,6 +7,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /** Collects findings: each rule once a place, with a count. */
 final class Findings {
@@ -62,6 +63,11 @@ final class Findings {
   /** {@return how many there are} */
   int size() {
     return first.size();
+  }
+
+  /** {@return the last one, or null if there is none} */
+  @Nullable Finding latest() {
+    return first.isEmpty() ? null : first.getLast();
   }
 
   /** {@return the findings in the order in which they were seen} */
