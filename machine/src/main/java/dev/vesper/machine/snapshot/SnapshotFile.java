@@ -215,7 +215,9 @@ public final class SnapshotFile {
       }
     }
 
+    /** {@return the next section's name} That of the end is not summed, nor what is behind it. */
     private String name() throws IOException {
+      digested.on(false);
       int n = in.read();
       if (n <= 0 || n > MOST_NAME) {
         throw new Damaged(n < 0 ? CUT : "it has a section without a name");
@@ -226,12 +228,17 @@ public final class SnapshotFile {
           throw new Damaged("it has a section whose name is none");
         }
       }
-      return new String(b, StandardCharsets.US_ASCII);
+      String name = new String(b, StandardCharsets.US_ASCII);
+      if (!name.equals(END)) {
+        digested.getMessageDigest().update((byte) n);
+        digested.getMessageDigest().update(b);
+        digested.on(true);
+      }
+      return name;
     }
 
     /** {@return the next section, or null at the end, which is right then} */
     private @Nullable Section section() throws IOException {
-      byte[] sum = copy(digested.getMessageDigest()).digest();
       String name = name();
       int length = number();
       int crc = number();
@@ -251,7 +258,7 @@ public final class SnapshotFile {
       if (!name.equals(END)) {
         return new Section(name, content);
       }
-      if (!MessageDigest.isEqual(sum, content)) {
+      if (!MessageDigest.isEqual(digested.getMessageDigest().digest(), content)) {
         throw new Damaged("it has another SHA-256 than it says");
       }
       if (in.read() >= 0) {
@@ -330,14 +337,6 @@ public final class SnapshotFile {
       while (next != null) {
         next = section();
       }
-    }
-  }
-
-  private static MessageDigest copy(MessageDigest d) {
-    try {
-      return (MessageDigest) d.clone();
-    } catch (CloneNotSupportedException e) {
-      throw new IllegalStateException("a digest of this Java runtime cannot be copied", e);
     }
   }
 }
