@@ -10,6 +10,7 @@ import java.nio.ByteBuffer;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.Collections;
 import java.util.Deque;
 import java.util.IdentityHashMap;
@@ -71,6 +72,9 @@ public final class StateReader {
 
   /** Objects that one key of a map, or one element of a set, is made of. */
   private static final int MOST_OF_KEY = 1 << 10;
+
+  /** Keys of one map, or elements of one set, that have the same hash. */
+  private static final int MOST_ALIKE = 256;
 
   /** A value that is not an object with a number. */
   private record Value(StateTag tag, @Nullable Object what) {}
@@ -619,6 +623,7 @@ public final class StateReader {
         for (int k = 0; k < from.length; k++) {
           contents[k] = resolved(from[k], k < there.length ? there[k] : null);
         }
+        requireSpread(o, contents);
         Containers.refill(o, contents);
       }
       default -> fillObject(r, o);
@@ -636,6 +641,31 @@ public final class StateReader {
     for (int k = 0; k < contents.length; k += container instanceof Map ? 2 : 1) {
       if (hashed(contents[k], 0) > MOST_OF_KEY) {
         throw new Damaged("its state has a key that is made of too much");
+      }
+    }
+  }
+
+  /**
+   * Has few keys be of one hash: each that cannot be ordered is compared with all others of its
+   * own, which takes time by the square of them.
+   */
+  private static void requireSpread(Object container, @Nullable Object[] contents) {
+    if (!(container instanceof Map) && !(container instanceof Set)) {
+      return;
+    }
+    int step = container instanceof Map ? 2 : 1;
+    int[] hashes = new int[contents.length / step];
+    int n = 0;
+    for (int k = 0; k + step <= contents.length; k += step) {
+      Object key = contents[k];
+      if (key != null && !(key instanceof Comparable)) {
+        hashes[n++] = key.hashCode();
+      }
+    }
+    Arrays.sort(hashes, 0, n);
+    for (int k = MOST_ALIKE; k < n; k++) {
+      if (hashes[k] == hashes[k - MOST_ALIKE]) {
+        throw new Damaged("its state has too many keys of one hash");
       }
     }
   }

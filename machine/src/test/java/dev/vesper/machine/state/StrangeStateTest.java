@@ -1,5 +1,6 @@
 package dev.vesper.machine.state;
 
+import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.vesper.machine.foreign.Damaged;
@@ -82,5 +83,32 @@ final class StrangeStateTest {
     assertThatThrownBy(() -> StateReader.read(state, List.of(new HashMap<>())))
         .isInstanceOf(Damaged.class)
         .hasMessageContaining("a key that is made of too much");
+  }
+
+  /** A key that says of itself what it likes, as hostile records can. */
+  record Alike(int number) {
+    @Override
+    public int hashCode() {
+      return 1;
+    }
+  }
+
+  @Test
+  void keysOfOneHashAreRefused() {
+    HashMap<Object, Object> few = new HashMap<>();
+    HashMap<Object, Object> many = new HashMap<>();
+    for (int i = 0; i < 2000; i++) {
+      many.put(new Alike(i), i);
+      if (i < 100) {
+        few.put(new Alike(i), i);
+      }
+    }
+    byte[] state = StateWriter.write(StateImage.of(List.of(many), null));
+    assertThatThrownBy(() -> StateReader.read(state, List.of(new HashMap<>())))
+        .isInstanceOf(Damaged.class)
+        .hasMessageContaining("too many keys of one hash");
+    HashMap<Object, Object> read = new HashMap<>();
+    StateReader.read(StateWriter.write(StateImage.of(List.of(few), null)), List.of(read));
+    assertThat(read).isEqualTo(few);
   }
 }
