@@ -59,7 +59,9 @@ public final class Visitors implements Closeable {
   public static Visitors over(
       ReadableByteChannel in, WritableByteChannel out, Control control, Language l) {
     Visitors v = new Visitors(control, l);
-    start(() -> v.talk(in, new Mailbox(out)));
+    Visitor one = new Visitor(in, new Mailbox(out));
+    v.present.add(one);
+    start(() -> v.talk(in, one));
     return v;
   }
 
@@ -79,8 +81,10 @@ public final class Visitors implements Closeable {
           c.close();
           continue;
         }
-        Mailbox out = new Mailbox(c);
-        start(() -> talk(c, out));
+        // Counted here, by the one thread that lets in, and not when its own begins.
+        Visitor v = new Visitor(c, new Mailbox(c));
+        present.add(v);
+        start(() -> talk(c, v));
         failures = 0;
       } catch (IOException e) {
         // Who knocked has gone, the door is closed, or there are no descriptors any more.
@@ -89,19 +93,17 @@ public final class Visitors implements Closeable {
     }
   }
 
-  private void talk(ReadableByteChannel in, Mailbox out) {
-    Visitor v = new Visitor(in, out);
-    present.add(v);
+  private void talk(ReadableByteChannel in, Visitor v) {
     first.countDown();
     try {
       if (!closed) {
-        front().talk(in, out);
+        front().talk(in, v.out);
       }
     } catch (IOException e) {
       // Who breaks off has left.
     } finally {
       present.remove(v);
-      out.close();
+      v.out.close();
       hangUp(v);
     }
   }
