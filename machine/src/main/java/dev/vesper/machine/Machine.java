@@ -689,8 +689,14 @@ public final class Machine implements AutoCloseable {
   /**
    * Gives a present that the machine was taken back to another future than it had: those outside
    * are asked anew, and hear what the machine says from here on.
+   *
+   * @throws IllegalStateException if it is a replay, which has one future
    */
   public void branch() {
+    if (inputs().isFixed() && !inputs().isRecorded()) {
+      throw new IllegalStateException(
+          "a replay is what its recording has, and has no other future");
+    }
     if (inputs().isKept()) {
       inputs().forgetFuture();
     }

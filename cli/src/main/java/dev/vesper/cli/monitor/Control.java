@@ -433,10 +433,7 @@ public final class Control implements AutoCloseable {
    * @throws Refusal if the machine cannot be changed
    */
   void changes(String command) throws Refusal {
-    String lack = machine().lackOfChanges();
-    if (lack != null) {
-      throw new Refusal(lack);
-    }
+    requireChangeable();
     touches(command);
     changing = true;
   }
@@ -452,6 +449,14 @@ public final class Control implements AutoCloseable {
   /** {@return which commands have changed the run, with how often; empty for none} */
   public Map<String, Integer> touched() {
     return Map.copyOf(touched);
+  }
+
+  /** Refuses what changes a machine that cannot be changed where it is. */
+  void requireChangeable() throws Refusal {
+    String lack = machine().lackOfChanges();
+    if (lack != null) {
+      throw new Refusal(lack);
+    }
   }
 
   /** Refuses what only a guest can have whose life goes on. */

@@ -17,6 +17,7 @@ final class SnapshotCommands {
                       c,
                       (s, tag) -> {
                         c.control().requireLife();
+                        c.control().requireChangeable();
                         s.load(tag);
                         c.control().changes("loadvm");
                       })),

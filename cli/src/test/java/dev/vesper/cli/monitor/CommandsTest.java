@@ -7,10 +7,15 @@ import dev.vesper.machine.Machine;
 import dev.vesper.machine.Stop;
 import dev.vesper.machine.Timeline;
 import dev.vesper.machine.Until;
+import dev.vesper.machine.input.InputLog;
+import dev.vesper.machine.input.Recording;
+import dev.vesper.machine.input.RecordingReader;
+import dev.vesper.machine.input.RecordingWriter;
 import dev.vesper.machine.spec.Hardware;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.Outcome;
 import dev.vesper.machine.spec.SevMode;
+import java.io.ByteArrayOutputStream;
 import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -198,6 +203,33 @@ final class CommandsTest {
       Session s = new Session(Control.of(m));
       assertThat(s.run("info tlb")).contains("the rest is left out");
       assertThat(s.run("info mem")).contains("the rest is left out");
+    }
+  }
+
+  @Test
+  void aReplayDoesNotGoBackToAnotherFuture() throws Exception {
+    ByteArrayOutputStream file = new ByteArrayOutputStream();
+    RecordingWriter w = new RecordingWriter(file, "{}");
+    InputLog log = InputLog.recording(w);
+    MachineSpec.Builder spec =
+        MachineSpec.builder(SevMode.OFF, FlatGuest.image("L: inc eax\njmp L"), b -> {})
+            .memoryBytes(16 << 20);
+    try (Machine m = new Machine(spec.inputs(log).build())) {
+      m.run(Until.instructions(1000));
+      w.end(log, m.end(new Outcome(Outcome.LIMIT, "enough"), ""));
+    }
+    Recording r = RecordingReader.read(file.toByteArray());
+    try (Machine m = new Machine(spec.inputs(InputLog.replaying(r)).build())) {
+      m.run(Until.instructions(100));
+      Control c = Control.of(m);
+      c.keepStates();
+      Session s = new Session(c);
+      assertThat(s.run("savevm a")).isEmpty();
+      m.run(Until.instructions(200));
+      assertThat(s.run("loadvm a")).contains("a replay is what its recording has");
+      assertThat(m.instructions()).isEqualTo(200);
+      assertThat(c.touched()).isEmpty();
+      assertThat(s.run("loadvm b")).contains("a replay");
     }
   }
 }

@@ -164,4 +164,57 @@ final class ChangedRunsTest {
         .contains("first at instruction 1000")
         .contains("where somebody has changed the machine");
   }
+
+  /**
+   * Changes of a stranger's file: of each kind, cut short or long, and of kinds that there are not.
+   */
+  @Test
+  void aChangeThatCannotBeMadeIsADifference() throws Exception {
+    ByteArrayOutputStream file = new ByteArrayOutputStream();
+    RecordingWriter w = new RecordingWriter(file, "{}");
+    InputLog log = InputLog.recording(w);
+    Machine first = new Machine(flat(SevMode.OFF).inputs(log).build());
+    first.run(Until.instructions(1000));
+    first.observer().vcpu(0).setGpr(VcpuView.RCX, 1);
+    first.run(Until.instructions(2000));
+    w.end(log, first.end(new Outcome(Outcome.LIMIT, "enough"), ""));
+    Recording r = RecordingReader.read(file.toByteArray());
+    InputChange c = r.changes().get(0);
+    int differ = 0;
+    for (int kind = 0; kind < 256; kind++) {
+      for (int n : new int[] {0, 1, 3, 11, 80, 2000}) {
+        byte[] what = new byte[1 + n];
+        what[0] = (byte) kind;
+        InputChange strange =
+            new InputChange(c.point(), c.instructions(), c.inside(), c.registers(), what);
+        Recording of =
+            new Recording(
+                r.header(), r.inputs(), r.turnDigests(), r.looks(), List.of(strange), r.end());
+        if (kind > 25 && n > 3) {
+          continue;
+        }
+        Machine again = new Machine(flat(SevMode.OFF).inputs(InputLog.replaying(of)).build());
+        again.run(Until.instructions(3000));
+        Difference d = again.inputs().difference();
+        differ += d != null && d.what().contains("a change that cannot be made here") ? 1 : 0;
+      }
+    }
+    assertThat(differ).isGreaterThan(256);
+  }
+
+  @Test
+  void aReplayHasNoOtherFuture() throws Exception {
+    ByteArrayOutputStream file = new ByteArrayOutputStream();
+    RecordingWriter w = new RecordingWriter(file, "{}");
+    InputLog log = InputLog.recording(w);
+    Machine first = new Machine(flat(SevMode.OFF).inputs(log).build());
+    first.run(Until.instructions(2000));
+    w.end(log, first.end(new Outcome(Outcome.LIMIT, "enough"), ""));
+    Recording r = RecordingReader.read(file.toByteArray());
+    Machine again = new Machine(flat(SevMode.OFF).inputs(InputLog.replaying(r)).build());
+    again.run(Until.instructions(100));
+    assertThatThrownBy(again::branch)
+        .isInstanceOf(IllegalStateException.class)
+        .hasMessageContaining("a replay");
+  }
 }
