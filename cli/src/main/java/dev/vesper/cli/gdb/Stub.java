@@ -23,6 +23,9 @@ final class Stub {
   /** EFAULT: memory cannot be reached. */
   private static final String NO_MEMORY = "E14";
 
+  /** EIO: what should not be. */
+  static final String FAILED = "E05";
+
   /** ENOTSUP. */
   private static final String NOT_OFFERED = "E95";
 
@@ -136,6 +139,10 @@ final class Stub {
       say(MALFORMED);
     } catch (IndexOutOfBoundsException e) {
       say(NO_MEMORY);
+    } catch (RuntimeException | StackOverflowError e) {
+      // A defect of ours, which must not be the end of the guest's run.
+      show("vesper: a defect, and the packet was not done to its end: " + e + "\n");
+      say(FAILED);
     }
     return Then.STAND;
   }

@@ -168,6 +168,8 @@ final class QmpMonitor implements Front {
       return error(new QmpError(e.line()), id);
     } catch (IndexOutOfBoundsException e) {
       return error(new QmpError("Cannot access memory: " + e.getMessage()), id);
+    } catch (RuntimeException | StackOverflowError e) {
+      return error(new QmpError(Session.FAILED + e), id);
     }
   }
 

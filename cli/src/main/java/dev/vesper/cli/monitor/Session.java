@@ -18,6 +18,9 @@ public final class Session {
 
   private static final int MOST_LINES = 50;
 
+  /** What a command is answered with that fails as none should. */
+  static final String FAILED = "Vesper has a defect, and did not do this to its end: ";
+
   /** A line that is longer is refused, and not kept. */
   static final int LONGEST = 4096;
 
@@ -91,6 +94,9 @@ public final class Session {
     } catch (IndexOutOfBoundsException e) {
       // What a guest's tables and registers name need not be there.
       c.line("Cannot access memory: " + Visible.of(String.valueOf(e.getMessage())));
+    } catch (RuntimeException | StackOverflowError e) {
+      // A defect of ours, which must not be the end of a run that somebody only looks at.
+      c.line(FAILED + Visible.of(String.valueOf(e)));
     }
     // Names in it are a stranger's, whatever families of commands do.
     return Visible.lines(c.said());

@@ -10,6 +10,7 @@ import dev.vesper.machine.spec.SevMode;
 import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.nio.channels.Channels;
+import java.nio.charset.StandardCharsets;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Stream;
@@ -22,6 +23,9 @@ import org.jspecify.annotations.Nullable;
 public final class GdbTarget implements FuzzTarget {
   private static final int MOST_PACKETS = 24;
   private static final int ON = 40;
+
+  /** What a command is answered with that fails as none should. */
+  private static final String DEFECT = "Vesper has a defect";
 
   /** One machine for all inputs, which is as it was before each of them. */
   private @Nullable Machine machine;
@@ -146,6 +150,10 @@ public final class GdbTarget implements FuzzTarget {
         Stub.Then then = s.take(p);
         if ((then == Stub.Then.STAND || then == Stub.Then.DETACH) && sent.size() < 4) {
           throw new AssertionError("no answer to " + Packets.text(p));
+        }
+        String said = sent.toString(StandardCharsets.ISO_8859_1);
+        if (said.contains("$" + Stub.FAILED) || said.contains(Packets.hex(DEFECT))) {
+          throw new AssertionError(said + " for " + Packets.text(p));
         }
         if (then == Stub.Then.GO) {
           move(m, past, monitor.stops().until(), s.resume());

@@ -210,6 +210,8 @@ final class HostileLinesTest {
             "[".repeat(65) + "]".repeat(65))) {
       assertThat(refused(bad)).as(bad).isTrue();
     }
+    assertThat(refused("1".repeat(1_000_000))).isTrue();
+    assertThat(refused("-0." + "9".repeat(1_000_000))).isTrue();
     for (String good :
         List.of("{}", "[]", "0", "-0.5e+10", "\"\\ud83d\\ude00\"", "null", " [ 1 , 2 ] ", "true")) {
       assertThat(refused(good)).as(good).isFalse();
@@ -238,5 +240,26 @@ final class HostileLinesTest {
       }
     }
     assertThat(errors).singleElement().asString().contains("more than");
+  }
+
+  /** Whatever fails in a command is not the end of the run; here everything does. */
+  @Test
+  void aDefectIsALine() {
+    Control none = new Control(Control.Facts.NONE, new WrittenFiles(null), o -> {});
+    Session s = new Session(none);
+    for (Command c : Commands.all()) {
+      String said = s.run(c.name() + " 0 0 0");
+      assertThat(said.isEmpty() || said.endsWith("\n")).as(c.name()).isTrue();
+    }
+    assertThat(s.run("info registers")).startsWith(Session.FAILED);
+    QmpMonitor q = new QmpMonitor(none);
+    String negotiation = "{\"execute\":\"qmp_capabilities\"}";
+    StringBuilder said = new StringBuilder();
+    JsonFramer f = new JsonFramer();
+    for (byte b :
+        (negotiation + "{\"execute\":\"query-sev\"}").getBytes(StandardCharsets.US_ASCII)) {
+      said.append(q.take(s, f, b, h -> {}, Supplier::get));
+    }
+    assertThat(said.toString()).contains("GenericError", Session.FAILED);
   }
 }

@@ -90,6 +90,9 @@ public final class MonitorTarget implements FuzzTarget {
       if (!said.isEmpty() && !said.endsWith("\n")) {
         throw new AssertionError("no line: " + said);
       }
+      if (said.contains(Session.FAILED)) {
+        throw new AssertionError(said);
+      }
       machine.on();
     }
     // A file that is still written to is let go.

@@ -120,6 +120,7 @@ public final class QmpTarget implements FuzzTarget {
       }
       if (!(QmpMonitor.parsed(a) instanceof Map<?, ?> m)
           || a.indexOf('\n') >= 0
+          || a.contains(Session.FAILED)
           || !a.equals(JsonTree.text(m))) {
         throw new AssertionError("no answer of QMP: " + a);
       }

@@ -24,6 +24,9 @@ public final class JsonTree {
 
   private static final int DEEPEST = 64;
 
+  /** Characters of a number that anybody may say. */
+  private static final int LONGEST_NUMBER = 1000;
+
   private final String text;
 
   /** All JSON is taken, and nothing that is none (RFC 8259). */
@@ -220,6 +223,10 @@ public final class JsonTree {
       if (!digits()) {
         throw wrong("a digit");
       }
+    }
+    if (at - from > LONGEST_NUMBER) {
+      // What it is in binary takes time by the square of its digits.
+      throw wrong("a shorter number");
     }
     String n = text.substring(from, at);
     try {
