@@ -42,6 +42,7 @@ import dev.vesper.machine.observe.Event;
 import dev.vesper.machine.observe.EventSink;
 import dev.vesper.machine.observe.HostObserver;
 import dev.vesper.machine.observe.LogItem;
+import dev.vesper.machine.observe.OperandListener;
 import dev.vesper.machine.observe.RmpMap;
 import dev.vesper.machine.observe.Symbols;
 import dev.vesper.machine.observe.Tally;
@@ -65,6 +66,7 @@ import dev.vesper.machine.trace.BothMemoryObservers;
 import dev.vesper.machine.trace.BothProcessorObservers;
 import dev.vesper.machine.trace.CodeCoverage;
 import dev.vesper.machine.trace.ExecutionLog;
+import dev.vesper.machine.trace.OperandWatch;
 import dev.vesper.machine.trace.Tracer;
 import dev.vesper.machine.vmm.RunLoop;
 import java.io.Closeable;
@@ -133,6 +135,12 @@ public final class Machine implements AutoCloseable {
   private @Nullable Tracer tracer;
   private @Nullable ExecutionLog log;
   private @Nullable Oracle oracle;
+
+  /** What tracer, log and oracle see processors by, and who is told of operands besides. */
+  private @Nullable CpuObserver lookingOn;
+
+  private @Nullable OperandListener operands;
+  private long mostOperands;
   private Symbols symbols;
   private boolean started;
 
@@ -493,6 +501,23 @@ public final class Machine implements AutoCloseable {
     return o;
   }
 
+  /**
+   * Has somebody told of operands of guest instructions from now on, in place of whoever was.
+   * Between runs. Each instruction is interpreted by itself as long as that lasts; results are the
+   * same.
+   *
+   * @param listener takes them, or null for nobody
+   * @param most instructions of each vCPU that are looked at: what comes behind them runs as before
+   */
+  public void operands(@Nullable OperandListener listener, long most) {
+    for (Cpu c : parts.cpus) {
+      c.watch(listener != null);
+    }
+    operands = listener;
+    mostOperands = most;
+    observeProcessors();
+  }
+
   private void flows(FlowFinding f) {
     Tracer t = tracer;
     if (t != null) {
@@ -520,13 +545,22 @@ public final class Machine implements AutoCloseable {
       host = host == null ? f : new BothHostObservers(f, host);
       ram = ram == null ? f : new BothMemoryObservers(f, ram);
     }
-    CpuObserver all = processor;
-    parts.cpus.forEach(c -> c.observer = all);
+    lookingOn = processor;
+    observeProcessors();
     if (host != null) {
       parts.host.observe(host);
     }
     if (ram != null) {
       parts.memory.observe(ram);
+    }
+  }
+
+  private void observeProcessors() {
+    OperandListener to = operands;
+    CpuObserver others = lookingOn;
+    for (Cpu c : parts.cpus) {
+      CpuObserver w = to == null ? null : new OperandWatch(to, parts.memory, mostOperands);
+      c.observer = w == null ? others : others == null ? w : new BothProcessorObservers(others, w);
     }
   }
 

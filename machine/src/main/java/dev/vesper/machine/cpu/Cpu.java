@@ -61,6 +61,9 @@ public final class Cpu extends ControlRegisters {
   /** An observer is told of all instructions, for good. */
   private transient boolean followingAll;
 
+  /** An observer is told of all instructions, for a while. */
+  private transient boolean watching;
+
   /** An observer is told of each block: all are interpreted. */
   private transient boolean followingBlocks;
 
@@ -138,6 +141,12 @@ public final class Cpu extends ControlRegisters {
   /** Tells the observer about each instruction, or no longer. */
   public void follow(boolean on) {
     following = on;
+    decideAlone();
+  }
+
+  /** Tells the observer about each instruction whatever {@link #follow} has said, or no longer. */
+  public void watch(boolean on) {
+    watching = on;
     decideAlone();
   }
 
@@ -227,7 +236,7 @@ public final class Cpu extends ControlRegisters {
   }
 
   private void decideAlone() {
-    eachAlone = following || followingAll || counting != null || pauseWanted();
+    eachAlone = following || followingAll || watching || counting != null || pauseWanted();
   }
 
   /** Counts what instructions are retired, which takes time, or no longer. */
@@ -1020,7 +1029,7 @@ public final class Cpu extends ControlRegisters {
       }
     }
     long start = rip;
-    if ((following || followingAll) && observer != null) {
+    if ((following || followingAll || watching) && observer != null) {
       observer.onInstruction(this, op.insn);
     }
     boolean shadow = interruptShadow;
