@@ -45,7 +45,7 @@ public final class Campaign {
   private final AtomicLong executions = new AtomicLong();
   private final AtomicLong again = new AtomicLong();
   private final AtomicLong unstable = new AtomicLong();
-  private final Set<Site> tried = ConcurrentHashMap.newKeySet();
+  private final Set<String> tried = ConcurrentHashMap.newKeySet();
   private final Set<String> imported = new HashSet<>();
   private final Set<String> found = ConcurrentHashMap.newKeySet();
   private final Deque<String> last = new ArrayDeque<>();
@@ -223,9 +223,9 @@ public final class Campaign {
     return e.limited() && !honestIsLimited;
   }
 
-  /** {@return whether a site's first answers were not tried yet; they count as tried then} */
-  boolean isUntried(Site s) {
-    return tried.add(s);
+  /** {@return whether an answer or an address was not tried yet; it counts as tried then} */
+  boolean isUntried(String what) {
+    return tried.add(what);
   }
 
   /** {@return the entry to work on} */

@@ -98,6 +98,56 @@ public sealed interface Change {
   }
 
   /**
+   * #VC is injected at the next entry, which no instruction has raised.
+   *
+   * @param code the error code: an exit code that the guest is to believe
+   */
+  record Raise(int code) implements Change {
+    /** Makes a change. */
+    public Raise {
+      if (code < 0) {
+        throw new IllegalArgumentException("an error code has 31 bits");
+      }
+    }
+
+    @Override
+    public String action() {
+      return "inject vc " + Site.hex(code);
+    }
+
+    @Override
+    public String toString() {
+      return "vc=" + Site.hex(code);
+    }
+  }
+
+  /**
+   * A number in memory that the guest shares is another from then on, until somebody writes there.
+   *
+   * @param gpa guest physical address
+   * @param bytes 1, 2, 4 or 8
+   */
+  record Shared(long gpa, int bytes, long value) implements Change {
+    /** Makes a change. */
+    public Shared {
+      if (gpa < 0 || bytes < 1 || bytes > 8 || Integer.bitCount(bytes) != 1) {
+        throw new IllegalArgumentException("a number in shared memory has 1, 2, 4 or 8 bytes");
+      }
+      value = bytes == 8 ? value : value & (1L << 8 * bytes) - 1;
+    }
+
+    @Override
+    public String action() {
+      return "poke u%d[%s] = %s".formatted(bytes * 8, Site.hex(gpa), Site.hex(value));
+    }
+
+    @Override
+    public String toString() {
+      return "shared:" + Site.hex(gpa) + "/" + bytes + "=" + Site.hex(value);
+    }
+  }
+
+  /**
    * The host takes longer.
    *
    * @param nanos 1 to {@link #LONGEST}

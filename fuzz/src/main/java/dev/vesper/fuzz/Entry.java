@@ -1,6 +1,5 @@
 package dev.vesper.fuzz;
 
-import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /** An input that has reached something new, and what is known of it. */
@@ -23,8 +22,8 @@ final class Entry {
   /** How often it was worked on. */
   int rounds;
 
-  /** Answers of its execution, or null until they are asked for. */
-  @Nullable List<Seen> seen;
+  /** What its execution has shown, or null until somebody asks. */
+  @Nullable Noted noted;
 
   Entry(Input input, String name, int depth, long instructions, int edges) {
     this.input = input;

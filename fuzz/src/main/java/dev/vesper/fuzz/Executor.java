@@ -25,12 +25,15 @@ final class Executor implements AutoCloseable {
   /** Instructions in which the first question must come. */
   private static final long SEARCH = 20_000_000_000L;
 
+  private static final Noted NOTHING = new Noted(List.of(), List.of(), List.of());
+
   private final Harness harness;
   private final EdgeCoverage coverage = new EdgeCoverage();
   private final GuestConsole console = new GuestConsole();
   private @Nullable Machine machine;
   private @Nullable LyingHost host;
   private @Nullable Checkpoint start;
+  private Noted noted = NOTHING;
 
   /**
    * Makes the machine and takes it to where executions begin.
@@ -114,7 +117,7 @@ final class Executor implements AutoCloseable {
   /**
    * {@return what an input comes to}
    *
-   * @param note whether {@link #seen()} is wanted
+   * @param note whether {@link #noted()} is wanted
    */
   Execution run(Input input, boolean note) throws CampaignException {
     Machine m = machine;
@@ -131,9 +134,12 @@ final class Executor implements AutoCloseable {
       console.clear();
       coverage.clear();
       h.begin(input, note);
+      Glance glance = note ? new Glance(h) : null;
+      m.operands(glance, Glance.INSTRUCTIONS);
       m.limit(Long.MAX_VALUE, System.nanoTime() + PATIENCE);
       Until end = Until.instructions(c.instructions() + harness.limit());
       Stop s = m.run(harness.until() == null ? end : end.or(harness.until()));
+      noted = glance == null ? NOTHING : new Noted(h.seen(), glance.reads(), glance.comparisons());
       return judged(m, s, m.instructions() - c.instructions());
     } catch (RuntimeException | StackOverflowError e) {
       machine = null;
@@ -190,10 +196,9 @@ final class Executor implements AutoCloseable {
     return m == null ? List.of() : stack(m);
   }
 
-  /** {@return answers of the last execution, if they were asked for} */
-  List<Seen> seen() {
-    LyingHost h = host;
-    return h == null ? List.of() : h.seen();
+  /** {@return what the last execution has shown, if that was asked for} */
+  Noted noted() {
+    return noted;
   }
 
   /** {@return the lies that the last execution was told} */

@@ -18,6 +18,8 @@ public final class InputReader {
       Pattern.compile("buf\\+([0-9]{1,4})/([1248])=([0-9a-fx]{1,18})");
   private static final Pattern FILE =
       Pattern.compile("file:([^+=\" ]{1,55})\\+([0-9]{1,8})=([0-9a-fA-F]{2,128})");
+  private static final Pattern SHARED =
+      Pattern.compile("shared:([0-9a-fx]{1,18})/([1248])=([0-9a-fx]{1,20})");
   private static final Pattern NUMBER = Pattern.compile("([a-z0-9_-]{1,16})=([0-9a-fx]{1,20})");
 
   private InputReader() {}
@@ -123,6 +125,11 @@ public final class InputReader {
     if (f.matches()) {
       return new Change.File(f.group(1), Integer.parseInt(f.group(2)), f.group(3));
     }
+    Matcher s = SHARED.matcher(word);
+    if (s.matches()) {
+      return new Change.Shared(
+          number(s.group(1)), Integer.parseInt(s.group(2)), number(s.group(3)));
+    }
     Matcher n = NUMBER.matcher(word);
     if (!n.matches()) {
       throw new IllegalArgumentException("a change is as rax=0x1, !rax, buf+0/4=0x1 or irq=48");
@@ -131,6 +138,7 @@ public final class InputReader {
     return switch (n.group(1)) {
       case "msr" -> new Change.Response(v);
       case "irq" -> new Change.Interrupt((int) Math.min(v & Long.MAX_VALUE, 256));
+      case "vc" -> new Change.Raise((int) Math.min(v >>> 31 == 0 ? v : -1, Integer.MAX_VALUE));
       case "delay" -> new Change.Delay(v);
       case "used-id" -> new Change.Used(false, (int) v);
       case "used-length" -> new Change.Used(true, (int) v);

@@ -5,15 +5,19 @@ import dev.vesper.ghcb.GhcbField;
 import dev.vesper.ghcb.GhcbPage;
 import dev.vesper.ghcb.MsrRequest;
 import dev.vesper.machine.Machine;
+import dev.vesper.machine.Observer;
 import dev.vesper.machine.host.Exit;
 import dev.vesper.machine.host.HostMemory;
 import dev.vesper.machine.host.HostPlatform;
 import java.util.ArrayList;
 import java.util.HashMap;
+import java.util.HashSet;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import java.util.function.BiConsumer;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Answers one machine's guest as an input says, and knows what was asked for. It counts from the
@@ -24,6 +28,12 @@ final class LyingHost {
   private static final int NOTED_OF_A_SITE = 64;
 
   private static final int NOTED = 8192;
+
+  private static final int PAGE = 4096;
+  private static final int LONGEST_STRING = 64;
+
+  /** EVENTINJ of #VC: an exception with an error code. */
+  private static final long VC = 29 | 3 << 8 | 1 << 11;
 
   private static final int PCI_ADDRESS = 0xCF8;
 
@@ -54,10 +64,20 @@ final class LyingHost {
   private long pciBase;
   private boolean noting;
   private long asked;
+  private @Nullable Asked last;
+
+  /** Pages that were GHCBs of a request. */
+  private final Set<Long> ghcbs = new HashSet<>();
+
+  private final Observer observer;
+
+  /** A question, and at which time it was asked. */
+  record Asked(Site site, int nth) {}
 
   /** Takes part in a machine that has not run. */
   LyingHost(Machine m) {
     platform = m.hypervisor().platform();
+    observer = m.observer();
     m.hypervisor().onEvents(this::event);
     m.hypervisor().onMsrs(this::request);
   }
@@ -96,6 +116,8 @@ final class LyingHost {
     pciAddress = pciBase;
     noting = note;
     asked = 0;
+    last = null;
+    ghcbs.clear();
     if (input.lies().isEmpty()) {
       lies = Map.of();
       return;
@@ -109,6 +131,16 @@ final class LyingHost {
   /** {@return how many questions there were since {@link #begin}} */
   long asked() {
     return asked;
+  }
+
+  /** {@return the last question since {@link #begin}, or null before it} */
+  @Nullable Asked last() {
+    return last;
+  }
+
+  /** {@return whether an address lies in a page that was a GHCB} */
+  boolean isGhcb(long gpa) {
+    return ghcbs.contains(gpa >>> 12);
   }
 
   /** {@return what was told since {@link #begin}} */
@@ -143,7 +175,22 @@ final class LyingHost {
     int ofCode = count(codes, e.code());
     asked++;
     profile.run();
-    if (noting && nth - of(site) <= NOTED_OF_A_SITE && seen.size() < NOTED) {
+    for (Lie l : lies.getOrDefault(site, List.of())) {
+      if (l.isAt(nth)) {
+        l.changes().forEach(c -> apply(c, e));
+        told.add(new Told(l, ofCode));
+      }
+    }
+    if (noting) {
+      last = new Asked(site, nth);
+      ghcbs.add(e.ghcb() >>> 12);
+      note(e, site, nth);
+    }
+  }
+
+  private void note(Exit.Event e, Site site, int nth) {
+    if (nth - of(site) <= NOTED_OF_A_SITE && seen.size() < NOTED) {
+      int bytes = buffer(e);
       seen.add(
           new Seen(
               site,
@@ -152,14 +199,18 @@ final class LyingHost {
               e.get(GhcbField.RBX),
               e.get(GhcbField.RCX),
               e.get(GhcbField.RDX),
-              buffer(e)));
+              bytes,
+              words(e, bytes)));
     }
-    for (Lie l : lies.getOrDefault(site, List.of())) {
-      if (l.isAt(nth)) {
-        l.changes().forEach(c -> apply(c, e));
-        told.add(new Told(l, ofCode));
-      }
+  }
+
+  private static List<Long> words(Exit.Event e, int bytes) {
+    long from = e.request(GhcbField.SW_SCRATCH);
+    List<Long> all = new ArrayList<>();
+    for (int at = 0; at < bytes && e.memory().contains(from + at, Long.BYTES); at += Long.BYTES) {
+      all.add(e.memory().read(from + at, Long.BYTES));
     }
+    return all;
   }
 
   private int of(Site s) {
@@ -171,10 +222,16 @@ final class LyingHost {
     long info1 = e.request(GhcbField.SW_EXITINFO1);
     return switch (e.code()) {
       case ExitCode.MMIO_READ -> (int) (e.request(GhcbField.SW_EXITINFO2) & 0x3F);
-      case ExitCode.IOIO -> (info1 & 5) == 5 ? 16 : 0;
+      case ExitCode.IOIO -> (info1 & 5) == 5 ? string(e, info1) : 0;
       case ExitCode.CPUID, ExitCode.MSR, ExitCode.MMIO_WRITE -> 0;
       default -> 32;
     };
+  }
+
+  /** {@return bytes of a string that is read from a port, as far as they are looked at} */
+  private static int string(Exit.Event e, long info1) {
+    long bytes = e.request(GhcbField.SW_EXITINFO2) * (info1 >>> 4 & 7);
+    return (int) (Long.compareUnsigned(bytes, LONGEST_STRING) > 0 ? LONGEST_STRING : bytes);
   }
 
   private void request(Exit.Msr e, Runnable profile) {
@@ -184,14 +241,17 @@ final class LyingHost {
     int ofInfo = count(requests, MsrRequest.info(e.request()));
     asked++;
     profile.run();
-    if (noting && nth - of(site) <= NOTED_OF_A_SITE && seen.size() < NOTED) {
-      seen.add(new Seen(site, nth, e.response(), 0, 0, 0, 0));
-    }
     for (Lie l : lies.getOrDefault(site, List.of())) {
       if (l.isAt(nth)) {
         l.changes().forEach(c -> apply(c, e));
         told.add(new Told(l, ofInfo));
       }
+    }
+    if (noting) {
+      last = new Asked(site, nth);
+    }
+    if (noting && nth - of(site) <= NOTED_OF_A_SITE && seen.size() < NOTED) {
+      seen.add(new Seen(site, nth, e.response(), 0, 0, 0, 0, List.of()));
     }
   }
 
@@ -224,7 +284,16 @@ final class LyingHost {
   private void apply(Change change, Exit e) {
     switch (change) {
       case Change.Interrupt i -> e.inject(i.vector());
+      case Change.Raise r -> e.inject(VC | (long) r.code() << 32);
       case Change.Delay d -> e.delay(d.nanos());
+      case Change.Shared s -> {
+        // What is private is garbled by whoever writes there, and that is no lie.
+        if (e.memory().contains(s.gpa(), s.bytes())
+            && (s.gpa() & 0xFFF) + s.bytes() <= PAGE
+            && !observer.isPrivate(s.gpa())) {
+          e.memory().write(s.gpa(), s.bytes(), s.value());
+        }
+      }
       case Change.Used u ->
           platform.used(
               1,

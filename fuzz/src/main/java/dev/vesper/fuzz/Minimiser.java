@@ -120,6 +120,8 @@ final class Minimiser {
       case Change.Response r -> new Change.Response(r.value() & ~(mask & 0xFFFF_FFFF_0000_0000L));
       case Change.Used u -> new Change.Used(u.ofLength(), u.value() & (int) ~mask);
       case Change.Delay d -> (d.nanos() & ~mask) == 0 ? d : new Change.Delay(d.nanos() & ~mask);
+      case Change.Shared s -> new Change.Shared(s.gpa(), s.bytes(), s.value() & ~mask);
+      case Change.Raise r -> r;
       case Change.Invalid i -> i;
       case Change.Interrupt i -> i;
       case Change.File f -> f;

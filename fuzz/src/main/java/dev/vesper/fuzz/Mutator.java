@@ -7,6 +7,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
+import java.util.function.Predicate;
 
 /**
  * Makes inputs of others: by lies at places that the other's execution has come to, by other
@@ -21,6 +22,25 @@ final class Mutator {
 
   private static final long EXCEPTION_VALID = 1L << 31 | 3 << 8;
   private static final long[] EXCEPTIONS = {0, 3, 6, 13, 14, 29};
+
+  /** Exit codes that handlers of #VC serve, and may believe. */
+  private static final int[] RAISED = {
+    ExitCode.CPUID,
+    ExitCode.MSR,
+    ExitCode.IOIO,
+    ExitCode.VMMCALL,
+    ExitCode.RDTSC,
+    ExitCode.RDTSCP,
+    ExitCode.WBINVD,
+    ExitCode.RDPMC,
+    ExitCode.INVD,
+    ExitCode.MONITOR,
+    ExitCode.MWAIT,
+    ExitCode.DR7_READ,
+    ExitCode.DR7_WRITE,
+    ExitCode.NPF
+  };
+
   private static final List<String> FILES =
       List.of(
           "etc/acpi/tables",
@@ -41,9 +61,15 @@ final class Mutator {
     this.sites = sites;
   }
 
-  /** Learns what a guest was told. */
-  void learn(List<Seen> seen) {
-    for (Seen s : seen) {
+  /** Learns what a guest was told, and what it has compared that with. */
+  void learn(Noted noted) {
+    for (Comparison c : noted.comparisons()) {
+      if (c.left() != c.right()) {
+        numbers.learn(c.left());
+        numbers.learn(c.right());
+      }
+    }
+    for (Seen s : noted.seen()) {
       numbers.learn(s.rax());
       numbers.learn(s.rbx());
       numbers.learn(s.rcx());
@@ -57,26 +83,62 @@ final class Mutator {
   }
 
   /**
-   * {@return inputs with one telling value each, for each question's first answer} They are tried
-   * once, before anything is left to chance.
+   * {@return inputs with one more lie each, which are tried once, before anything is left to
+   * chance} What the guest has compared answers with comes first, then telling values for the first
+   * answer to each question.
+   *
+   * @param untried says whether what was asked for, or an address, was not tried yet
    */
-  List<Input> first(Input of, List<Seen> seen) {
-    List<Input> all = new ArrayList<>();
+  List<Input> first(Input of, Noted noted, Predicate<String> untried) {
+    List<Lie> all = new ArrayList<>(InputToState.of(noted, sites));
     Map<String, Seen> firsts = new TreeMap<>();
-    seen.forEach(s -> firsts.putIfAbsent(s.site().toString(), s));
+    noted.seen().forEach(s -> firsts.putIfAbsent(name(s), s));
+    firsts.values().removeIf(s -> !untried.test(name(s)));
     for (Seen s : firsts.values()) {
-      if (!sites.takes(s.site()) || !sites.takesValues()) {
-        continue;
+      if (sites.takes(s.site()) && sites.takesValues()) {
+        add(all, s.site(), s.nth(), v -> values(s, v));
       }
-      for (int i = 0; i < Numbers.count(); i++) {
-        for (Change c : values(s, Numbers.telling(i))) {
-          if (all.size() < MOST_FIRST) {
-            all.add(with(of, new Lie(s.site(), s.nth(), List.of(c))));
-          }
+      if (isBell(s.site()) && sites.takes(SiteFilter.Way.VIRTIO)) {
+        add(all, s.site(), s.nth(), Mutator::used);
+      }
+      if (sites.takes(SiteFilter.Way.INJECT)) {
+        for (int code : RAISED) {
+          all.add(new Lie(s.site(), s.nth(), List.of(new Change.Raise(code))));
         }
       }
     }
-    return all;
+    for (SharedRead r :
+        sites.takes(SiteFilter.Way.SHARED) ? noted.reads() : List.<SharedRead>of()) {
+      if (untried.test(r.site() + " shared:" + r.gpa())) {
+        add(all, r.site(), r.nth(), v -> List.of(new Change.Shared(r.gpa(), r.bytes(), v)));
+      }
+    }
+    return all.stream().distinct().limit(MOST_FIRST).map(l -> with(of, l)).toList();
+  }
+
+  /** {@return what tells questions apart: of a port that gives many things, how many bytes too} */
+  private static String name(Seen s) {
+    return s.site() + "/" + s.buffer();
+  }
+
+  /** Makes changes that bring a value into an answer. */
+  private interface Values {
+    List<Change> of(long value);
+  }
+
+  private static void add(List<Lie> to, Site site, int nth, Values values) {
+    for (int i = 0; i < Numbers.count(); i++) {
+      values.of(Numbers.telling(i)).forEach(c -> to.add(new Lie(site, nth, List.of(c))));
+    }
+  }
+
+  private static List<Change> used(long v) {
+    return List.of(new Change.Used(false, (int) v), new Change.Used(true, (int) v));
+  }
+
+  /** {@return whether a device may be told by it that there is work} */
+  private static boolean isBell(Site s) {
+    return s.kind() == Site.Kind.OUT || s.kind() == Site.Kind.MMIO_WRITE;
   }
 
   /** {@return what has a value in one place of an answer, a change for each place} */
@@ -90,13 +152,23 @@ final class Mutator {
               new Change.Field(GhcbField.RDX, v & 0xFFFF_FFFFL));
       case MSR -> List.of(new Change.Field(GhcbField.RAX, v), new Change.Field(GhcbField.RDX, v));
       case PORT, PCI ->
-          s.buffer() > 0
-              ? List.of(new Change.Buffer(0, 4, v))
-              : List.of(new Change.Field(GhcbField.RAX, v));
+          s.buffer() > 0 ? words(s.buffer(), v) : List.of(new Change.Field(GhcbField.RAX, v));
       case MMIO -> List.of(new Change.Buffer(0, width(s.buffer()), v));
       case PROTO -> List.of(new Change.Response(s.rax() & 0xFFFF_FFFFL | v << 32));
       case VC, WRMSR, OUT, MMIO_WRITE -> List.of(new Change.Field(GhcbField.SW_EXITINFO2, v));
     };
+  }
+
+  /** {@return changes of each word of a buffer, of four bytes and of eight} */
+  private static List<Change> words(int bytes, long v) {
+    List<Change> all = new ArrayList<>();
+    for (int at = 0; at < bytes; at += 4) {
+      all.add(new Change.Buffer(at, width(Math.min(4, bytes - at)), v));
+      if (at % 8 == 0 && at + 8 <= bytes) {
+        all.add(new Change.Buffer(at, 8, v));
+      }
+    }
+    return all;
   }
 
   private static int width(int bytes) {
@@ -106,14 +178,14 @@ final class Mutator {
   /**
    * {@return another input}
    *
-   * @param seen answers of the first one's execution
+   * @param noted of the first one's execution
    * @param third an input that parts may come from
    */
-  Input mutate(Input input, List<Seen> seen, Input third) {
+  Input mutate(Input input, Noted noted, Input third) {
     List<Lie> lies = new ArrayList<>(input.lies());
     int steps = 1 + random.nextInt(MOST_STEPS);
     for (int i = 0; i < steps; i++) {
-      step(lies, seen, third);
+      step(lies, noted, third);
     }
     while (lies.size() > Input.MOST) {
       lies.removeLast();
@@ -121,14 +193,14 @@ final class Mutator {
     return new Input(lies);
   }
 
-  private void step(List<Lie> lies, List<Seen> seen, Input third) {
+  private void step(List<Lie> lies, Noted noted, Input third) {
     int what = lies.isEmpty() ? 0 : random.nextInt(10);
     switch (what) {
-      case 0, 1, 2 -> add(lies, seen);
+      case 0, 1, 2 -> add(lies, noted);
       case 3, 4, 5 -> revalue(lies);
       case 6 -> lies.remove(random.nextInt(lies.size()));
       case 7 -> again(lies);
-      case 8 -> more(lies, seen);
+      case 8 -> more(lies, noted.seen());
       default -> {
         for (Lie l : third.lies()) {
           if (random.nextBoolean()) {
@@ -145,7 +217,14 @@ final class Mutator {
     return new Input(all);
   }
 
-  private void add(List<Lie> lies, List<Seen> seen) {
+  private void add(List<Lie> lies, Noted noted) {
+    List<Seen> seen = noted.seen();
+    if (!noted.reads().isEmpty() && sites.takes(SiteFilter.Way.SHARED) && random.nextInt(4) == 0) {
+      SharedRead r = noted.reads().get(random.nextInt(noted.reads().size()));
+      Change c = new Change.Shared(r.gpa(), r.bytes(), numbers.other(r.value(), random));
+      lies.add(new Lie(r.site(), r.nth(), List.of(c)));
+      return;
+    }
     if (seen.isEmpty()) {
       return;
     }
@@ -202,7 +281,10 @@ final class Mutator {
           new Change.Buffer(b.at(), b.bytes(), numbers.other(b.value(), random));
       case Change.Response r -> new Change.Response(response(r.value()));
       case Change.Interrupt v -> new Change.Interrupt(32 + random.nextInt(224));
+      case Change.Raise r -> new Change.Raise(RAISED[random.nextInt(RAISED.length)]);
       case Change.Delay d -> new Change.Delay(delay());
+      case Change.Shared s ->
+          new Change.Shared(s.gpa(), s.bytes(), numbers.other(s.value(), random));
       case Change.Used u -> new Change.Used(u.ofLength(), (int) numbers.other(u.value(), random));
       case Change.File f -> file(f.name());
     };
@@ -241,8 +323,10 @@ final class Mutator {
     if (way == 2 && sites.takes(SiteFilter.Way.FW_CFG)) {
       return file(FILES.get(random.nextInt(FILES.size())));
     }
-    boolean bell = s.site().kind() == Site.Kind.OUT || s.site().kind() == Site.Kind.MMIO_WRITE;
-    if (bell && (way & 1) == 0 && sites.takes(SiteFilter.Way.VIRTIO)) {
+    if (way == 6 && sites.takes(SiteFilter.Way.INJECT)) {
+      return new Change.Raise(RAISED[random.nextInt(RAISED.length)]);
+    }
+    if (isBell(s.site()) && (way & 1) == 0 && sites.takes(SiteFilter.Way.VIRTIO)) {
       return new Change.Used(random.nextBoolean(), (int) numbers.other(0, random));
     }
     boolean request = s.site().kind() != Site.Kind.PROTO;

@@ -1,7 +1,9 @@
 package dev.vesper.fuzz;
 
+import java.util.List;
+
 /**
- * An answer that a guest has got, as the profile gave it: where inputs can be made from it.
+ * An answer that a guest has got, lies and all: where inputs can be made from it.
  *
  * @param site what was asked for
  * @param nth at which time, counted from 1 since the machine began
@@ -10,5 +12,7 @@ package dev.vesper.fuzz;
  * @param rcx the field of the GHCB
  * @param rdx the field of the GHCB
  * @param buffer how many bytes of the shared buffer belong to the answer, 0 for none
+ * @param words what they are, little-endian, eight at a time
  */
-record Seen(Site site, int nth, long rax, long rbx, long rcx, long rdx, int buffer) {}
+record Seen(
+    Site site, int nth, long rax, long rbx, long rcx, long rdx, int buffer, List<Long> words) {}

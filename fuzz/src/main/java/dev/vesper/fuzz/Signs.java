@@ -41,6 +41,10 @@ final class Signs {
           Sign.of("!!!! X64 Exception Type - .*", Finding.Kind.OOPS),
           Sign.of(
               "ASSERT(?:_EFI_ERROR)? (?:\\[|\\().*|ASSERT .*\\.c\\(\\d+\\):.*", Finding.Kind.PANIC),
+          Sign.of(
+              "panic: (?:unexpected (?:exception|trap|fault)|trap |page fault|protection fault"
+                  + "|general protection|double fault|privileged instruction|stack overflow).*",
+              Finding.Kind.OOPS),
           Sign.of("(?:uvm_fault\\(|kernel: .* trap|fatal .* fault).*", Finding.Kind.OOPS),
           Sign.of(
               "Kernel panic - not syncing: (?:stack-protector|Fatal exception"

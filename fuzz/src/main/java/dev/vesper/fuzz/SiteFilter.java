@@ -21,7 +21,11 @@ public final class SiteFilter {
   enum Way {
     VIRTIO,
     FW_CFG,
+    /** Memory that the guest shares, between two questions. */
+    SHARED,
     IRQ,
+    /** #VC that no instruction has raised. */
+    INJECT,
     TIME,
     /** Errors, exceptions and fields that are not valid. */
     ERROR
@@ -56,8 +60,8 @@ public final class SiteFilter {
   /**
    * {@return what two lists of terms let through} A term is a word, {@code cpuid}, {@code msr},
    * {@code port}, {@code pci}, {@code mmio}, {@code vc}, {@code proto}, with a number or a range
-   * behind a colon if need be, or {@code virtio}, {@code fw_cfg}, {@code irq}, {@code time}, {@code
-   * error}; terms are parted by commas.
+   * behind a colon if need be, or {@code virtio}, {@code fw_cfg}, {@code shared}, {@code irq},
+   * {@code inject}, {@code time}, {@code error}; terms are parted by commas.
    *
    * @throws CampaignException saying which is none
    */
@@ -89,7 +93,8 @@ public final class SiteFilter {
       throw new CampaignException(
           option
               + ": no such answers: cpuid, msr, port, pci, mmio, proto and vc, with a number or a"
-              + " range as in port:0x3f8-0x3ff, or virtio, fw_cfg, irq, time and error");
+              + " range as in port:0x3f8-0x3ff, or virtio, fw_cfg, shared, irq, inject, time and"
+              + " error");
     }
     try {
       String a = m.group(2);

@@ -36,32 +36,33 @@ final class Worker {
   void work() throws CampaignException {
     while (true) {
       Entry e = campaign.next(mutator);
-      List<Seen> seen = seen(e);
+      Noted noted = noted(e);
       int round = e.rounds++;
-      List<Seen> untried = seen.stream().filter(s -> campaign.isUntried(s.site())).toList();
-      for (Input i : mutator.first(e.input, untried)) {
-        if (!attempt(i, e)) {
-          return;
+      if (round == 0) {
+        for (Input i : mutator.first(e.input, noted, campaign::isUntried)) {
+          if (!attempt(i, e)) {
+            return;
+          }
         }
       }
       for (int n = energy(e, round); n > 0; n--) {
         Input third = campaign.corpus().any(mutator).input;
-        if (!attempt(mutator.mutate(e.input, seen, third), e)) {
+        if (!attempt(mutator.mutate(e.input, noted, third), e)) {
           return;
         }
       }
     }
   }
 
-  private List<Seen> seen(Entry e) throws CampaignException {
-    List<Seen> seen = e.seen;
-    if (seen == null) {
+  private Noted noted(Entry e) throws CampaignException {
+    Noted noted = e.noted;
+    if (noted == null) {
       executor.run(e.input, true);
-      seen = executor.seen();
-      e.seen = seen;
+      noted = executor.noted();
+      e.noted = noted;
     }
-    mutator.learn(seen);
-    return seen;
+    mutator.learn(noted);
+    return noted;
   }
 
   /** {@return how many inputs are made of an entry: more of cheap and deep ones} */

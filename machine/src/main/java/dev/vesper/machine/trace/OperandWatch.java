@@ -121,10 +121,10 @@ public final class OperandWatch implements CpuObserver {
     boolean stores =
         (first.kind() == OperandKind.RM || first.kind() == OperandKind.MEMORY)
             && switch (in.mnemonic()) {
-              case "mov", "movnti", "pop", "lea" -> true;
+              case "mov", "movnti", "pop" -> true;
               default -> false;
             };
-    if (stores || in.mnemonic().equals("lea") || in.mnemonic().startsWith("set")) {
+    if (stores || in.mnemonic().startsWith("set") || isNoAccess(in.mnemonic())) {
       return;
     }
     int n = in.form().memBytes;
@@ -134,6 +134,15 @@ public final class OperandWatch implements CpuObserver {
       }
     }
     reads(c, MemoryOperands.address(c, in), n == 0 ? WORD : Math.min(n, 64));
+  }
+
+  /** {@return whether an instruction has an address without reading there} */
+  private static boolean isNoAccess(String mnemonic) {
+    return mnemonic.equals("lea")
+        || mnemonic.equals("invlpg")
+        || mnemonic.equals("nop")
+        || mnemonic.startsWith("prefetch")
+        || mnemonic.startsWith("clflush");
   }
 
   private static boolean isMemory(OperandSpec s) {
