@@ -79,6 +79,13 @@ final class Cluster implements AutoCloseable {
         if (i == TRIES) {
           throw new Alone(e);
         }
+      } catch (RuntimeException e) {
+        // The library wraps it so when its iterators are interrupted, as those of who leaves are.
+        if (!(e.getCause() instanceof InterruptedException)) {
+          throw e;
+        }
+        Thread.currentThread().interrupt();
+        throw new Alone(e);
       }
       try {
         Thread.sleep(i * PAUSE_MILLIS);

@@ -57,7 +57,8 @@ final class FuzzOptions implements AutoCloseable {
     o.text(
         "LIST",
         "change these answers alone: cpuid, msr, port, pci, mmio, proto, vc with a number or range"
-            + " as in port:0x60-0x64, or virtio, fw_cfg, irq, time, error",
+            + " as in port:0x60-0x64, or virtio, fw_cfg, shared, irq, inject, time,"
+            + " error",
         v -> only = v,
         "--only");
     o.text("LIST", "do not change these answers", v -> not = v, "--not");

@@ -33,7 +33,9 @@ public final class Campaign {
   public record Options(
       String member, int workers, long seed, long executions, double seconds, boolean shared) {}
 
-  /** Executions between looks at what others have found. */
+  /** Executions before the first look at what others have found, and the most between two. */
+  private static final long FIRST_EXCHANGE = 250;
+
   private static final long EXCHANGE = 5_000;
 
   private static final int LAST = 8;
@@ -60,7 +62,7 @@ public final class Campaign {
   private long rateNanos = startNanos;
   private long rateExecutions;
   private double rate;
-  private long nextExchange = EXCHANGE;
+  private long nextExchange = FIRST_EXCHANGE;
   private volatile @Nullable Throwable failure;
 
   /** Makes a campaign that has not begun. */
@@ -195,7 +197,8 @@ public final class Campaign {
       ending = true;
     }
     if (first && n >= nextExchange) {
-      nextExchange = n + EXCHANGE;
+      // Most is found at the beginning.
+      nextExchange = n + Math.min(n, EXCHANGE);
       if (options.shared()) {
         exchange(x);
         corpus.join(store.merge(corpus.reached()));
