@@ -162,6 +162,11 @@ final class Executor implements AutoCloseable {
 
   private Execution judged(Machine m, Stop s, long instructions) {
     Finding f = console.isEmpty() ? null : Signs.of(console.text());
+    LyingHost h = host;
+    String breach = h == null ? null : h.breach();
+    if (f == null && breach != null) {
+      f = new Finding(Finding.Kind.BREACH, breach, List.of());
+    }
     boolean limited = false;
     if (s instanceof Stop.Ended e) {
       Outcome o = e.outcome();

@@ -28,6 +28,8 @@ public record Finding(Kind kind, String title, List<String> stack) {
     SANITIZER,
     /** It panics in a way that nobody has meant. */
     PANIC,
+    /** It breaks a rule that holds whatever its host does. */
+    BREACH,
     /** The limit of instructions was reached, which an honest host's guest does not come to. */
     HANG,
     /** Vesper itself has failed. */

@@ -70,6 +70,7 @@ final class LyingHost {
   private final Set<Long> ghcbs = new HashSet<>();
 
   private final Observer observer;
+  private final MessageNumbers messages = new MessageNumbers();
 
   /** A question, and at which time it was asked. */
   record Asked(Site site, int nth) {}
@@ -91,6 +92,7 @@ final class LyingHost {
   void mark() {
     List.of(sites, codes, requests).forEach(m -> m.values().forEach(LyingHost::keep));
     touched.clear();
+    messages.mark();
     pciBase = pciAddress;
   }
 
@@ -118,6 +120,7 @@ final class LyingHost {
     asked = 0;
     last = null;
     ghcbs.clear();
+    messages.begin();
     if (input.lies().isEmpty()) {
       lies = Map.of();
       return;
@@ -131,6 +134,11 @@ final class LyingHost {
   /** {@return how many questions there were since {@link #begin}} */
   long asked() {
     return asked;
+  }
+
+  /** {@return the rule that the guest has broken since {@link #begin}, in words, or null} */
+  @Nullable String breach() {
+    return messages.breach();
   }
 
   /** {@return the last question since {@link #begin}, or null before it} */
@@ -174,6 +182,7 @@ final class LyingHost {
     int nth = count(sites, site);
     int ofCode = count(codes, e.code());
     asked++;
+    messages.asked(e);
     profile.run();
     for (Lie l : lies.getOrDefault(site, List.of())) {
       if (l.isAt(nth)) {

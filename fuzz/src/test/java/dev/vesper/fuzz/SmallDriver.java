@@ -2,11 +2,13 @@ package dev.vesper.fuzz;
 
 import dev.vesper.fuzz.store.CampaignException;
 import dev.vesper.guest.Locore;
+import dev.vesper.guest.ServiceModule;
 import dev.vesper.machine.Until;
 import dev.vesper.machine.device.disk.Disk;
 import dev.vesper.machine.spec.Hardware;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.SevMode;
+import dev.vesper.machine.spec.SnpLaunch;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -27,7 +29,8 @@ enum SmallDriver {
   BOUNCE_SIZE("bounce_size", "openbsd"),
   DESCRIPTOR("descriptor", "openbsd"),
   E820("e820", "kvm"),
-  OPCODE("opcode", "kvm");
+  OPCODE("opcode", "kvm"),
+  MESSAGE_NUMBER("message_number", "kvm");
 
   /** The check that a handler of #VC without it has not: the opcode of CPUID. */
   private static final String OPCODE_CHECK = "    cmp word [rbx], 0xa20f\n    jne vc_mismatch\n";
@@ -36,6 +39,18 @@ enum SmallDriver {
   private static final String DATA = "; data\n";
 
   private static final String FIRST_DATA = "boothowto: dd 0\n";
+
+  /**
+   * What the service module does with a key whose message may have been answered: it forgets it.
+   */
+  private static final String FORGETS =
+      """
+      .report_lost:
+          mov rdi, SVSM+SVSM_SECRETS+SECRETS_VMPCK
+          xor eax, eax
+          mov ecx, 4
+          rep stosq
+      """;
 
   private static final long LIMIT = 8_000_000;
 
@@ -80,9 +95,20 @@ enum SmallDriver {
   /**
    * {@return a machine with it}
    *
-   * @param image of {@link #image}
+   * @param mended with the check
    */
-  MachineSpec spec(byte[] image) {
+  MachineSpec spec(boolean mended) {
+    return spec(image(mended), mended);
+  }
+
+  private MachineSpec spec(byte[] image, boolean mended) {
+    if (this == MESSAGE_NUMBER) {
+      Map<String, String> pieces = mended ? Map.of() : Map.of(FORGETS, ".report_lost:\n");
+      return MachineSpec.builder(SevMode.SNP, image, c -> {})
+          .memoryBytes(64L << 20)
+          .snp(SnpLaunch.DEFAULT.withService(ServiceModule.image(pieces)))
+          .build();
+    }
     MachineSpec.Builder b =
         MachineSpec.builder(SevMode.ES, image, c -> {})
             .profile(profile)
@@ -98,7 +124,12 @@ enum SmallDriver {
   Harness harness(boolean mended) throws CampaignException {
     byte[] image = image(mended);
     return new Harness(
-        () -> spec(image), Until.symbol("main"), null, LIMIT, SiteFilter.of("", "irq,time"), null);
+        () -> spec(image, mended),
+        Until.symbol("main"),
+        null,
+        LIMIT,
+        SiteFilter.of("", "irq,time"),
+        null);
   }
 
   private static final class EmptyDisk implements Disk {

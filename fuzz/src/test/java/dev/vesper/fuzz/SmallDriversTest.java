@@ -61,9 +61,12 @@ final class SmallDriversTest {
     String file = broken.findings().get(0);
     FindingFile f = FindingFile.read(file.getBytes(StandardCharsets.US_ASCII));
     assertThat(f.finding().kind())
-        .isIn(Finding.Kind.OOPS, Finding.Kind.TRIPLE_FAULT, Finding.Kind.HANG);
+        .isIn(Finding.Kind.OOPS, Finding.Kind.TRIPLE_FAULT, Finding.Kind.HANG, Finding.Kind.BREACH);
     assertThat(f.input().lies()).hasSizeLessThan(3);
     doesTheSame(d, f);
+    try (Reproducer r = new Reproducer(d.harness(false))) {
+      assertThat(r.run(f.input(), f.finding()).signature()).isEqualTo(f.finding().signature());
+    }
     Result mended = campaign(d, true, broken.executions() * MORE);
     assertThat(mended.findings()).isEmpty();
     assertThat(mended.executions()).isEqualTo(broken.executions() * MORE);
@@ -73,7 +76,7 @@ final class SmallDriversTest {
   private static void doesTheSame(SmallDriver d, FindingFile f) throws Exception {
     ByteArrayOutputStream console = new ByteArrayOutputStream();
     MachineSpec spec =
-        d.spec(d.image(false)).toBuilder()
+        d.spec(false).toBuilder()
             .console(console::write)
             .hostile(ScriptParser.parse(f.script()))
             .build();
@@ -84,6 +87,7 @@ final class SmallDriversTest {
         case OOPS ->
             assertThat(console.toString(StandardCharsets.US_ASCII)).contains(f.finding().title());
         case TRIPLE_FAULT -> assertThat(m.run().is(Outcome.SHUTDOWN)).isTrue();
+        case BREACH -> assertThat(m.run().is(Outcome.DEFECT)).isFalse();
         default -> assertThat(m.instructions()).isEqualTo(20_000_000);
       }
     }
