@@ -161,7 +161,7 @@ final class Executor implements AutoCloseable {
   }
 
   private Execution judged(Machine m, Stop s, long instructions) {
-    Finding f = console.isEmpty() ? null : Signs.of(console.text());
+    Finding f = console.isEmpty() ? null : placed(m, Signs.of(console.text()));
     LyingHost h = host;
     String breach = h == null ? null : h.breach();
     if (f == null && breach != null) {
@@ -182,6 +182,15 @@ final class Executor implements AutoCloseable {
       }
     }
     return new Execution(s.description(), limited, instructions, coverage.bucketed(), f);
+  }
+
+  /** {@return the same finding with the function that its line names by an address alone} */
+  private static @Nullable Finding placed(Machine m, @Nullable Finding f) {
+    if (f == null || !f.stack().isEmpty()) {
+      return f;
+    }
+    String name = StackNames.at(m, f.title());
+    return name.isEmpty() ? f : new Finding(f.kind(), f.title(), List.of(name));
   }
 
   private static List<String> stack(Machine m) {

@@ -5,6 +5,8 @@ import dev.vesper.machine.VcpuView;
 import dev.vesper.machine.observe.Symbols;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
 
 /**
  * Names of the functions that a vCPU is in. Kernels have no frame pointers, so that what lies on
@@ -14,6 +16,7 @@ final class StackNames {
   private static final int WORDS = 256;
   private static final int MOST = 8;
   private static final int LONGEST_CALL = 7;
+  private static final Pattern ADDRESS = Pattern.compile("\\bat 0x([0-9a-f]{1,16})\\b");
 
   private StackNames() {}
 
@@ -36,9 +39,21 @@ final class StackNames {
     return all;
   }
 
-  private static void add(List<String> to, String place) {
+  /** {@return the function at the address that a line names as {@code at 0x...}, or nothing} */
+  static String at(Machine m, String line) {
+    Matcher a = ADDRESS.matcher(line);
+    return a.find()
+        ? function(m.symbols(m.observer().current()).at(Long.parseUnsignedLong(a.group(1), 16)))
+        : "";
+  }
+
+  private static String function(String place) {
     int plus = place.indexOf('+');
-    String name = plus < 0 ? place : place.substring(0, plus);
+    return plus < 0 ? place : place.substring(0, plus);
+  }
+
+  private static void add(List<String> to, String place) {
+    String name = function(place);
     if (!name.isEmpty() && (to.isEmpty() || !to.getLast().equals(name))) {
       to.add(name);
     }

@@ -23,6 +23,7 @@ final class HostileFilesTest {
       msr:0xc0000080@* rax=0xffffffff sw_exitinfo1=0x1
       mmio:0xfee00030@12 buf+0/4=0x1 irq=48 delay=1000
       out:0x3f8@2 used-id=0xffff used-length=0x7
+      pci:0x80000810@3 vc=0x72 shared:0x1024008/4=0xffffffff
       proto:0x4:0x100000001@1 msr=0x123
       vc:0x80000010@1 buf+16/8=0x8000000000000000 file:etc/acpi/tables+36=00ff
       """;
