@@ -1,6 +1,7 @@
 package dev.vesper.fuzz;
 
 import dev.vesper.ghcb.GhcbField;
+import dev.vesper.machine.host.DescriptorField;
 import java.util.HexFormat;
 import java.util.Locale;
 
@@ -188,6 +189,29 @@ public sealed interface Change {
     @Override
     public String toString() {
       return (ofLength ? "used-length=" : "used-id=") + Site.hex(value & 0xFFFF_FFFFL);
+    }
+  }
+
+  /**
+   * A virtio device changes the first descriptor of the next request that it has done, in the table
+   * that it shares with the driver.
+   *
+   * @param value its low bits, as many as the field has
+   */
+  record Descriptor(DescriptorField field, long value) implements Change {
+    /** Makes a change. */
+    public Descriptor {
+      value &= -1L >>> 64 - 8 * field.bytes();
+    }
+
+    @Override
+    public String action() {
+      return "used " + field.word() + " " + Site.hex(value);
+    }
+
+    @Override
+    public String toString() {
+      return field.word() + "=" + Site.hex(value);
     }
   }
 

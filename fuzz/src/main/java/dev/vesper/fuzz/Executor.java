@@ -6,7 +6,7 @@ import dev.vesper.machine.EdgeCoverage;
 import dev.vesper.machine.Machine;
 import dev.vesper.machine.Stop;
 import dev.vesper.machine.Until;
-import dev.vesper.machine.VcpuView;
+import dev.vesper.machine.observe.Symbols;
 import dev.vesper.machine.spec.BootException;
 import dev.vesper.machine.spec.Outcome;
 import java.io.IOException;
@@ -35,6 +35,9 @@ final class Executor implements AutoCloseable {
   private @Nullable Checkpoint start;
   private Noted noted = NOTHING;
 
+  /** Names of the guest's code where executions begin; a kernel's own take long to find. */
+  private Symbols names = Symbols.NONE;
+
   /**
    * Makes the machine and takes it to where executions begin.
    *
@@ -55,7 +58,10 @@ final class Executor implements AutoCloseable {
       throw new CampaignException(
           "the guest has ended before executions begin: " + e.outcome().reason());
     }
-    start = m.checkpoint();
+    Until until = harness.until();
+    // Noting events for nobody takes most of an execution's time.
+    start = until != null && until.needsEvents() ? m.checkpoint() : m.checkpointUnobserved();
+    names = m.symbols(m.observer().current());
     h.mark();
     m.coverage(coverage);
     machine = m;
@@ -185,17 +191,20 @@ final class Executor implements AutoCloseable {
   }
 
   /** {@return the same finding with the function that its line names by an address alone} */
-  private static @Nullable Finding placed(Machine m, @Nullable Finding f) {
+  private @Nullable Finding placed(Machine m, @Nullable Finding f) {
     if (f == null || !f.stack().isEmpty()) {
       return f;
     }
-    String name = StackNames.at(m, f.title());
+    String name = StackNames.at(names(m), f.title());
     return name.isEmpty() ? f : new Finding(f.kind(), f.title(), List.of(name));
   }
 
-  private static List<String> stack(Machine m) {
-    VcpuView v = m.observer().current();
-    return StackNames.of(m, v);
+  private Symbols names(Machine m) {
+    return names.isEmpty() ? m.symbols(m.observer().current()) : names;
+  }
+
+  private List<String> stack(Machine m) {
+    return StackNames.of(m.observer().current(), names(m));
   }
 
   /** {@return the hash of the machine as the last execution has left it} */

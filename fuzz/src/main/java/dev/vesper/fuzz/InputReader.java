@@ -3,6 +3,7 @@ package dev.vesper.fuzz;
 import dev.vesper.fuzz.store.CampaignException;
 import dev.vesper.fuzz.store.CampaignStore;
 import dev.vesper.ghcb.GhcbField;
+import dev.vesper.machine.host.DescriptorField;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
@@ -135,6 +136,11 @@ public final class InputReader {
       throw new IllegalArgumentException("a change is as rax=0x1, !rax, buf+0/4=0x1 or irq=48");
     }
     long v = number(n.group(2));
+    for (DescriptorField d : DescriptorField.values()) {
+      if (n.group(1).equals(d.word())) {
+        return new Change.Descriptor(d, v);
+      }
+    }
     return switch (n.group(1)) {
       case "msr" -> new Change.Response(v);
       case "irq" -> new Change.Interrupt((int) Math.min(v & Long.MAX_VALUE, 256));

@@ -6,6 +6,7 @@ import dev.vesper.ghcb.GhcbPage;
 import dev.vesper.ghcb.MsrRequest;
 import dev.vesper.machine.Machine;
 import dev.vesper.machine.Observer;
+import dev.vesper.machine.host.DescriptorField;
 import dev.vesper.machine.host.Exit;
 import dev.vesper.machine.host.HostMemory;
 import dev.vesper.machine.host.HostPlatform;
@@ -121,6 +122,11 @@ final class LyingHost {
     last = null;
     ghcbs.clear();
     messages.begin();
+    // What the last execution was told and no device has said is none of this one's.
+    platform.used(0, -1, -1);
+    for (DescriptorField f : DescriptorField.values()) {
+      platform.descriptor(0, f, 0);
+    }
     if (input.lies().isEmpty()) {
       lies = Map.of();
       return;
@@ -295,6 +301,7 @@ final class LyingHost {
       case Change.Interrupt i -> e.inject(i.vector());
       case Change.Raise r -> e.inject(VC | (long) r.code() << 32);
       case Change.Delay d -> e.delay(d.nanos());
+      case Change.Descriptor d -> platform.descriptor(1, d.field(), d.value());
       case Change.Shared s -> {
         // What is private is garbled by whoever writes there, and that is no lie.
         if (e.memory().contains(s.gpa(), s.bytes())

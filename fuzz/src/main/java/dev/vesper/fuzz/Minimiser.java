@@ -119,6 +119,7 @@ final class Minimiser {
       case Change.Buffer b -> new Change.Buffer(b.at(), b.bytes(), b.value() & ~mask);
       case Change.Response r -> new Change.Response(r.value() & ~(mask & 0xFFFF_FFFF_0000_0000L));
       case Change.Used u -> new Change.Used(u.ofLength(), u.value() & (int) ~mask);
+      case Change.Descriptor d -> new Change.Descriptor(d.field(), d.value() & ~mask);
       case Change.Delay d -> (d.nanos() & ~mask) == 0 ? d : new Change.Delay(d.nanos() & ~mask);
       case Change.Shared s -> new Change.Shared(s.gpa(), s.bytes(), s.value() & ~mask);
       case Change.Raise r -> r;

@@ -2,12 +2,14 @@ package dev.vesper.fuzz;
 
 import dev.vesper.ghcb.ExitCode;
 import dev.vesper.ghcb.GhcbField;
+import dev.vesper.machine.host.DescriptorField;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.Random;
 import java.util.TreeMap;
 import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Makes inputs of others: by lies at places that the other's execution has come to, by other
@@ -38,6 +40,8 @@ final class Mutator {
     ExitCode.MWAIT,
     ExitCode.DR7_READ,
     ExitCode.DR7_WRITE,
+    0x41,
+    0x51,
     ExitCode.NPF
   };
 
@@ -95,13 +99,10 @@ final class Mutator {
     noted.seen().forEach(s -> firsts.putIfAbsent(name(s), s));
     firsts.values().removeIf(s -> !untried.test(name(s)));
     for (Seen s : firsts.values()) {
-      if (sites.takes(s.site()) && sites.takesValues()) {
-        add(all, s.site(), s.nth(), v -> values(s, v));
+      if (sites.takes(s.site())) {
+        add(all, s.site(), s.nth(), v -> telling(s, v));
       }
-      if (isBell(s.site()) && sites.takes(SiteFilter.Way.VIRTIO)) {
-        add(all, s.site(), s.nth(), Mutator::used);
-      }
-      if (sites.takes(SiteFilter.Way.INJECT)) {
+      if (sites.takes(SiteFilter.Way.INJECT) && s.site().kind() != Site.Kind.PROTO) {
         for (int code : RAISED) {
           all.add(new Lie(s.site(), s.nth(), List.of(new Change.Raise(code))));
         }
@@ -132,13 +133,30 @@ final class Mutator {
     }
   }
 
-  private static List<Change> used(long v) {
-    return List.of(new Change.Used(false, (int) v), new Change.Used(true, (int) v));
+  /** {@return what has a value in one place, as far as that may be changed} */
+  private List<Change> telling(Seen s, long v) {
+    List<Change> all = new ArrayList<>();
+    if (sites.takesValues() && (!isWrite(s) || sites.takes(SiteFilter.Way.ERROR))) {
+      all.addAll(values(s, v));
+    }
+    if (isBell(s) && sites.takes(SiteFilter.Way.VIRTIO)) {
+      all.add(new Change.Used(false, (int) v));
+      all.add(new Change.Used(true, (int) v));
+      for (DescriptorField f : DescriptorField.values()) {
+        all.add(new Change.Descriptor(f, v));
+      }
+    }
+    return all;
   }
 
-  /** {@return whether a device may be told by it that there is work} */
-  private static boolean isBell(Site s) {
-    return s.kind() == Site.Kind.OUT || s.kind() == Site.Kind.MMIO_WRITE;
+  /** {@return whether a question has no answer but that it was heard} */
+  private static boolean isWrite(Seen s) {
+    return s.site().kind() == Site.Kind.WRMSR || isBell(s);
+  }
+
+  /** {@return whether a question may be the doorbell of a device} */
+  private static boolean isBell(Seen s) {
+    return s.site().kind() == Site.Kind.OUT || s.site().kind() == Site.Kind.MMIO_WRITE;
   }
 
   /** {@return what has a value in one place of an answer, a change for each place} */
@@ -234,8 +252,11 @@ final class Mutator {
         List<Seen> same = seen.stream().filter(s -> s.site().equals(site)).toList();
         Seen s = same.get(random.nextInt(same.size()));
         boolean always = random.nextInt(8) == 0;
-        lies.add(new Lie(site, always ? 0 : s.nth(), List.of(change(s))));
-        return;
+        Change c = change(s);
+        if (c != null) {
+          lies.add(new Lie(site, always ? 0 : s.nth(), List.of(c)));
+          return;
+        }
       }
     }
   }
@@ -256,9 +277,12 @@ final class Mutator {
     }
     for (Seen s : seen) {
       if (s.site().equals(l.site()) && l.isAt(s.nth())) {
-        List<Change> changes = new ArrayList<>(l.changes());
-        changes.add(change(s));
-        lies.set(i, new Lie(l.site(), l.nth(), changes));
+        Change c = change(s);
+        if (c != null) {
+          List<Change> changes = new ArrayList<>(l.changes());
+          changes.add(c);
+          lies.set(i, new Lie(l.site(), l.nth(), changes));
+        }
         return;
       }
     }
@@ -286,6 +310,8 @@ final class Mutator {
       case Change.Shared s ->
           new Change.Shared(s.gpa(), s.bytes(), numbers.other(s.value(), random));
       case Change.Used u -> new Change.Used(u.ofLength(), (int) numbers.other(u.value(), random));
+      case Change.Descriptor d ->
+          new Change.Descriptor(d.field(), numbers.other(d.value(), random));
       case Change.File f -> file(f.name());
     };
   }
@@ -311,29 +337,53 @@ final class Mutator {
     return new Change.File(name, random.nextInt(most), b.toString());
   }
 
-  /** {@return a change of an answer, by one of the ways that are allowed} */
-  private Change change(Seen s) {
-    int way = random.nextInt(24);
-    if (way == 0 && sites.takes(SiteFilter.Way.IRQ)) {
-      return new Change.Interrupt(32 + random.nextInt(224));
+  /** {@return a change of an answer, by one of the ways that are allowed; null for none} */
+  private @Nullable Change change(Seen s) {
+    boolean values = sites.takesValues();
+    // Where only ways are named they are all there is, else values come first.
+    int way = random.nextInt(values ? 24 : 8);
+    SiteFilter.Way w =
+        switch (way) {
+          case 0 -> SiteFilter.Way.IRQ;
+          case 1 -> SiteFilter.Way.TIME;
+          case 2 -> SiteFilter.Way.FW_CFG;
+          case 3 -> SiteFilter.Way.INJECT;
+          case 4, 5 -> SiteFilter.Way.ERROR;
+          default -> SiteFilter.Way.VIRTIO;
+        };
+    boolean fits =
+        switch (w) {
+          case VIRTIO -> isBell(s) && (way & 1) == 0;
+          case ERROR -> s.site().kind() != Site.Kind.PROTO;
+          case IRQ, TIME, FW_CFG, INJECT -> true;
+          case SHARED -> false;
+        };
+    if (fits && sites.takes(w)) {
+      return way(w, s);
     }
-    if (way == 1 && sites.takes(SiteFilter.Way.TIME)) {
-      return new Change.Delay(delay());
-    }
-    if (way == 2 && sites.takes(SiteFilter.Way.FW_CFG)) {
-      return file(FILES.get(random.nextInt(FILES.size())));
-    }
-    if (way == 6 && sites.takes(SiteFilter.Way.INJECT)) {
-      return new Change.Raise(RAISED[random.nextInt(RAISED.length)]);
-    }
-    if (isBell(s.site()) && (way & 1) == 0 && sites.takes(SiteFilter.Way.VIRTIO)) {
-      return new Change.Used(random.nextBoolean(), (int) numbers.other(0, random));
-    }
-    boolean request = s.site().kind() != Site.Kind.PROTO;
-    if (request && (way == 3 || way == 4) && sites.takes(SiteFilter.Way.ERROR)) {
-      return error(s);
+    if (!values || isWrite(s) && !sites.takes(SiteFilter.Way.ERROR)) {
+      return null;
     }
     return value(s);
+  }
+
+  private Change way(SiteFilter.Way w, Seen s) {
+    return switch (w) {
+      case IRQ -> new Change.Interrupt(32 + random.nextInt(224));
+      case TIME -> new Change.Delay(delay());
+      case FW_CFG -> file(FILES.get(random.nextInt(FILES.size())));
+      case INJECT -> new Change.Raise(RAISED[random.nextInt(RAISED.length)]);
+      // What is read from there is not known of a question.
+      case SHARED -> throw new AssertionError(w);
+      case ERROR -> error(s);
+      case VIRTIO -> {
+        long v = numbers.other(0, random);
+        int what = random.nextInt(2 + DescriptorField.values().length);
+        yield what < 2
+            ? new Change.Used(what == 0, (int) v)
+            : new Change.Descriptor(DescriptorField.values()[what - 2], v);
+      }
+    };
   }
 
   private Change error(Seen s) {

@@ -1,6 +1,5 @@
 package dev.vesper.fuzz;
 
-import dev.vesper.machine.Machine;
 import dev.vesper.machine.VcpuView;
 import dev.vesper.machine.observe.Symbols;
 import java.util.ArrayList;
@@ -21,8 +20,7 @@ final class StackNames {
   private StackNames() {}
 
   /** {@return the functions, the innermost first; addresses that have no name count as none} */
-  static List<String> of(Machine m, VcpuView v) {
-    Symbols names = m.symbols(v);
+  static List<String> of(VcpuView v, Symbols names) {
     List<String> all = new ArrayList<>();
     add(all, names.at(v.rip()));
     if (names.isEmpty()) {
@@ -40,11 +38,9 @@ final class StackNames {
   }
 
   /** {@return the function at the address that a line names as {@code at 0x...}, or nothing} */
-  static String at(Machine m, String line) {
+  static String at(Symbols names, String line) {
     Matcher a = ADDRESS.matcher(line);
-    return a.find()
-        ? function(m.symbols(m.observer().current()).at(Long.parseUnsignedLong(a.group(1), 16)))
-        : "";
+    return a.find() ? function(names.at(Long.parseUnsignedLong(a.group(1), 16))) : "";
   }
 
   private static String function(String place) {

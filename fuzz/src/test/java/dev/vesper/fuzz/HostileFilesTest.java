@@ -24,6 +24,8 @@ final class HostileFilesTest {
       mmio:0xfee00030@12 buf+0/4=0x1 irq=48 delay=1000
       out:0x3f8@2 used-id=0xffff used-length=0x7
       pci:0x80000810@3 vc=0x72 shared:0x1024008/4=0xffffffff
+      out:0x3f8@2 used-id=0xffff used-length=0x7 desc-addr=0x1000 desc-len=0x0
+      mmio-write:0xc0007000@3 desc-flags=0xffff desc-next=0x7 vc=0x81
       proto:0x4:0x100000001@1 msr=0x123
       vc:0x80000010@1 buf+16/8=0x8000000000000000 file:etc/acpi/tables+36=00ff
       """;

@@ -990,6 +990,24 @@ public final class Machine implements AutoCloseable {
     // What was told is counted from here on, so that who comes later hears nothing twice; and who
     // looks on is part of the moment, because going back takes observers back too.
     begin(true);
+    return kept();
+  }
+
+  /**
+   * {@return the same of a machine that nobody is going to observe} Where nothing has asked for
+   * events yet, nothing begins to note them, which takes longer than what the guest does. Who asks
+   * behind it, by {@link #on} or an {@link Until#needsEvents Until that needs them}, is not taken
+   * back with the machine.
+   *
+   * @throws IllegalStateException if a callback has thrown in an earlier run
+   */
+  public Checkpoint checkpointUnobserved() {
+    requireWhole();
+    begin(!sinks.isEmpty() || !listeners.isEmpty());
+    return kept();
+  }
+
+  private Checkpoint kept() {
     List<Object> all = roots();
     all.addAll(judges);
     Checkpoint c = new Checkpoint(this, Kept.now(parts, all, newest), parts.edges());

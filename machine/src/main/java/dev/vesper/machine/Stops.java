@@ -139,7 +139,7 @@ final class Stops {
 
   /** {@return whether events must be observed} */
   boolean needEvents() {
-    return !until.events.isEmpty() || !until.symbols.isEmpty() || scriptHasNames();
+    return until.needsEvents() || scriptHasNames();
   }
 
   /** Hands the points to the processors, if they have changed. */

@@ -114,6 +114,11 @@ public final class Until {
     return or(u);
   }
 
+  /** {@return whether events are noted in a run to it, as names of places are found by them} */
+  public boolean needsEvents() {
+    return !events.isEmpty() || !symbols.isEmpty();
+  }
+
   private static long notNegative(long v, String what) {
     if (v < 0) {
       throw new IllegalArgumentException(what + " is not negative, as " + v + " is");

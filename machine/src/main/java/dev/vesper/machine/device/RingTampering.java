@@ -1,7 +1,20 @@
 package dev.vesper.machine.device;
 
-/** What a host has devices say in used rings otherwise: which chain is done, and how much of it. */
+import dev.vesper.machine.memory.HostView;
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/**
+ * What a host has devices do otherwise when a request is done: which chain is done and how much of
+ * it, as used rings say, and what the chain's first descriptor is then.
+ */
 public final class RingTampering {
+  /** Another value of a field, and for how many more requests. */
+  private record Other(int bytes, long value, long left) {}
+
+  /** By where they are in a descriptor. */
+  private final Map<Integer, Other> fields = new LinkedHashMap<>();
+
   /** What the device itself says. */
   public static final long OWN = -1;
 
@@ -22,9 +35,33 @@ public final class RingTampering {
     length = otherLength;
   }
 
-  /** An element is written. */
-  public void written() {
+  /**
+   * Has a field of the first descriptors of the next requests be another.
+   *
+   * @param times of how many; 0 for none any more
+   * @param offset of the field in a descriptor
+   * @param bytes of the field
+   */
+  public void descriptor(long times, int offset, int bytes, long value) {
+    if (times == 0) {
+      fields.remove(offset);
+    } else {
+      fields.put(offset, new Other(bytes, value, times));
+    }
+  }
+
+  /**
+   * An element is written.
+   *
+   * @param at address of the chain's first descriptor, which is in memory
+   */
+  public void written(HostView memory, long at) {
     left = Math.max(0, left - 1);
+    if (!fields.isEmpty()) {
+      fields.forEach((offset, o) -> memory.write(at + offset, o.bytes, o.value));
+      fields.replaceAll((offset, o) -> new Other(o.bytes, o.value, o.left - 1));
+      fields.values().removeIf(o -> o.left == 0);
+    }
   }
 
   /** {@return the id of an element, given the device's} */

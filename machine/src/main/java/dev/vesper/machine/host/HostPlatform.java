@@ -18,6 +18,15 @@ public interface HostPlatform {
   void used(long times, long id, long length);
 
   /**
+   * Has virtio devices change the first descriptor of the next requests that they have done, in the
+   * table that they share with the driver, before the request is in the used ring.
+   *
+   * @param times of how many requests; 0 for none any more
+   * @param value its low bits, as many as the field has
+   */
+  void descriptor(long times, DescriptorField field, long value);
+
+  /**
    * Has reads of device memory that begin at an address give a value from now on.
    *
    * @param gpa guest physical

@@ -1,6 +1,7 @@
 package dev.vesper.machine.hostile;
 
 import dev.vesper.ghcb.GhcbField;
+import dev.vesper.machine.host.DescriptorField;
 import dev.vesper.machine.host.NestedPaging.Mapping;
 import java.util.LinkedHashMap;
 import java.util.Locale;
@@ -183,6 +184,10 @@ final class ActionReader {
     return new LawfulAction.CpuidAnswer(leaf, subleaf, registers);
   }
 
+  private static long times(ScriptLine line) throws ScriptException {
+    return line.skip("times") ? line.number("a number", 1, Long.MAX_VALUE) : 1;
+  }
+
   private static @Nullable Action device(ScriptLine line, String word) throws ScriptException {
     switch (word) {
       case "port" -> {
@@ -196,10 +201,15 @@ final class ActionReader {
         return new LawfulAction.CmosAnswer(index, ValueReader.value(line));
       }
       case "used" -> {
+        for (DescriptorField f : DescriptorField.values()) {
+          if (line.skip(f.word())) {
+            HostValue value = ValueReader.value(line);
+            return new LawfulAction.UsedDescriptor(times(line), f, value);
+          }
+        }
         HostValue id = line.skip("id") ? ValueReader.value(line) : null;
         HostValue length = line.skip("length") ? ValueReader.value(line) : null;
-        return new LawfulAction.UsedElement(
-            line.skip("times") ? line.number("a number", 1, Long.MAX_VALUE) : 1, id, length);
+        return new LawfulAction.UsedElement(times(line), id, length);
       }
       case "device" -> {
         long gpa = line.number("an address");

@@ -1,6 +1,7 @@
 package dev.vesper.machine.hostile;
 
 import dev.vesper.ghcb.GhcbField;
+import dev.vesper.machine.host.DescriptorField;
 import dev.vesper.machine.host.NestedPaging;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -163,6 +164,13 @@ public sealed interface LawfulAction extends Action {
    */
   record UsedElement(long times, @Nullable HostValue id, @Nullable HostValue length)
       implements OnDevice {}
+
+  /**
+   * Virtio devices change the first descriptor of the next requests that they have done.
+   *
+   * @param times of how many
+   */
+  record UsedDescriptor(long times, DescriptorField field, HostValue value) implements OnDevice {}
 
   /** Reads of device memory give this from now on. */
   record MmioAnswer(long gpa, HostValue value) implements OnDevice {}

@@ -26,6 +26,16 @@ final class LawfulDevices {
         yield "CMOS " + LawfulHost.hex(c.index()) + " reads " + LawfulHost.hex(v);
       }
       case LawfulAction.UsedElement u -> used(u, m);
+      case LawfulAction.UsedDescriptor d -> {
+        long value = knowledge.value(d.value(), m);
+        platform.descriptor(d.times(), d.field(), value);
+        yield "the next "
+            + d.times()
+            + " descriptors used have "
+            + d.field().word()
+            + " "
+            + LawfulHost.hex(value & -1L >>> 64 - 8 * d.field().bytes());
+      }
       case LawfulAction.MmioAnswer x -> {
         long v = knowledge.value(x.value(), m);
         platform.answerMmio(x.gpa(), v);

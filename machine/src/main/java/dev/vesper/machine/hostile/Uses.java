@@ -127,6 +127,7 @@ final class Uses {
       case LawfulAction.CmosAnswer c -> Stream.of(c.value());
       case LawfulAction.UsedElement u ->
           Stream.concat(Stream.ofNullable(u.id()), Stream.ofNullable(u.length()));
+      case LawfulAction.UsedDescriptor d -> Stream.of(d.value());
       case LawfulAction.PortWrite p -> Stream.of(p.value());
       case LawfulAction.Assign x -> Stream.concat(Stream.of(x.page()), Stream.ofNullable(x.gpa()));
       case LawfulAction.Let l -> Stream.of(l.value());

@@ -1,5 +1,6 @@
 package dev.vesper.machine.vmm;
 
+import dev.vesper.machine.host.DescriptorField;
 import dev.vesper.machine.host.HostPlatform;
 import dev.vesper.machine.memory.HostRmp;
 import dev.vesper.machine.memory.RmpEntry;
@@ -68,6 +69,11 @@ final class Tampering implements HostPlatform {
   @Override
   public void used(long times, long id, long length) {
     host.platform.work.rings().next(times, id, length);
+  }
+
+  @Override
+  public void descriptor(long times, DescriptorField field, long value) {
+    host.platform.work.rings().descriptor(times, field.offset(), field.bytes(), value);
   }
 
   @Override

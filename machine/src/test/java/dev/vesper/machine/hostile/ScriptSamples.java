@@ -39,6 +39,7 @@ public final class ScriptSamples {
         port 0x71 = 9
         cmos 9 = 0x24
         used id 0xffff length 1 << 31 times 3
+        used desc-len 0xffffffff times 2
         device 0xfeb00000 = 0xffffffff
         out 0x70 u8 = 1
         fw-cfg "etc/acpi/tables" at 16 = "0102"

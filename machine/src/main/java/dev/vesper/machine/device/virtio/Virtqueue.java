@@ -140,7 +140,8 @@ final class Virtqueue {
       long entry = used + 4 + 8L * (now & size - 1);
       memory.write(entry, 4, work.rings().id(head));
       memory.write(entry + 4, 4, work.rings().length(written));
-      work.rings().written();
+      // The chain was taken from there, so that it is in the table, and the table in memory.
+      work.rings().written(memory, descriptors + 16L * head);
       now = now + 1 & 0xFFFF;
       memory.write(used + 2, 2, now);
       if (eventIndex) {
