@@ -53,10 +53,15 @@ final class Executor implements AutoCloseable {
     long before = from == null ? firstQuestion() - 1 : -1;
     Machine m = make();
     LyingHost h = new LyingHost(m);
+    console.onEnd(m::stop);
     Stop s = m.run(from == null ? Until.instructions(before) : from);
-    if (s instanceof Stop.Ended e) {
+    if (s instanceof Stop.Ended || s instanceof Stop.Requested) {
+      List<String> said = console.text().lines().toList();
       throw new CampaignException(
-          "the guest has ended before executions begin: " + e.outcome().reason());
+          "the guest has ended before executions begin: "
+              + (s instanceof Stop.Ended e
+                  ? e.outcome().reason()
+                  : said.isEmpty() ? s.description() : said.getLast()));
     }
     Until until = harness.until();
     // Noting events for nobody takes most of an execution's time.
@@ -66,7 +71,6 @@ final class Executor implements AutoCloseable {
     m.coverage(coverage);
     machine = m;
     host = h;
-    console.onEnd(m::stop);
   }
 
   private Machine make() throws CampaignException {
@@ -182,7 +186,8 @@ final class Executor implements AutoCloseable {
         f = new Finding(Finding.Kind.DEFECT, o.reason(), stack(m));
       }
     } else if (s instanceof Stop.Limit l) {
-      limited = true;
+      // A guest that has given up and still says so has not stopped anywhere.
+      limited = !Signs.panics(console.text());
       if (l.measure() == Stop.Measure.REAL_TIME) {
         f = new Finding(Finding.Kind.DEFECT, "an execution takes more than two minutes", stack(m));
       }

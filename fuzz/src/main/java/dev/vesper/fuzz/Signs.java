@@ -80,6 +80,11 @@ final class Signs {
     return false;
   }
 
+  /** {@return whether a kernel says that it ends, of itself} */
+  static boolean panics(String console) {
+    return console.contains("Kernel panic - not syncing: ");
+  }
+
   /** {@return what a console says of a failure, or null} */
   static @Nullable Finding of(String console) {
     Finding.Kind kind = null;
