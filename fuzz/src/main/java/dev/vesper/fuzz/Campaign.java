@@ -120,7 +120,7 @@ public final class Campaign {
   }
 
   private void another(int number) {
-    try (Executor x = new Executor(harness)) {
+    try (Executor x = new Executor(harness, begins)) {
       new Worker(this, x, options.seed() + 0x9E37_79B9_7F4A_7C15L * number, false).work();
     } catch (CampaignException | RuntimeException | Error e) {
       failure = e;

@@ -30,6 +30,8 @@ final class Executor implements AutoCloseable {
   private final Harness harness;
   private final EdgeCoverage coverage = new EdgeCoverage();
   private final GuestConsole console = new GuestConsole();
+  private final Patience patience = new Patience(PATIENCE);
+  private final long place;
   private @Nullable Machine machine;
   private @Nullable LyingHost host;
   private @Nullable Checkpoint start;
@@ -44,17 +46,40 @@ final class Executor implements AutoCloseable {
    * @throws CampaignException if it does not come there
    */
   Executor(Harness harness) throws CampaignException {
+    this(harness, -1);
+  }
+
+  /**
+   * Makes the machine and takes it to where executions begin.
+   *
+   * @param begins {@link #begins()} of another executor of the harness, or -1
+   * @throws CampaignException if it does not come there
+   */
+  Executor(Harness harness, long begins) throws CampaignException {
     this.harness = harness;
+    place = begins < 0 ? place() : begins;
     prepare();
   }
 
-  private void prepare() throws CampaignException {
+  /**
+   * {@return instructions before the place where executions begin} A machine is run there for that:
+   * one that has waited for a symbol or a line observes its guest from then on, which takes time.
+   */
+  private long place() throws CampaignException {
     Until from = harness.from();
-    long before = from == null ? firstQuestion() - 1 : -1;
-    Machine m = make();
-    LyingHost h = new LyingHost(m);
-    console.onEnd(m::stop);
-    Stop s = m.run(from == null ? Until.instructions(before) : from);
+    if (from == null) {
+      return firstQuestion() - 1;
+    }
+    try (Machine m = make()) {
+      console.onEnd(m::stop);
+      requireGoing(m.run(from));
+      return m.instructions();
+    } catch (IOException e) {
+      throw new CampaignException("the guest's devices cannot be closed: " + e.getMessage());
+    }
+  }
+
+  private void requireGoing(Stop s) throws CampaignException {
     if (s instanceof Stop.Ended || s instanceof Stop.Requested) {
       List<String> said = console.text().lines().toList();
       throw new CampaignException(
@@ -63,6 +88,14 @@ final class Executor implements AutoCloseable {
                   ? e.outcome().reason()
                   : said.isEmpty() ? s.description() : said.getLast()));
     }
+  }
+
+  private void prepare() throws CampaignException {
+    Machine m = make();
+    LyingHost h = new LyingHost(m);
+    console.clear();
+    console.onEnd(m::stop);
+    requireGoing(m.run(Until.instructions(place)));
     Until until = harness.until();
     // Noting events for nobody takes most of an execution's time.
     start = until != null && until.needsEvents() ? m.checkpoint() : m.checkpointUnobserved();
@@ -146,12 +179,14 @@ final class Executor implements AutoCloseable {
       h.begin(input, note);
       Glance glance = note ? new Glance(h) : null;
       m.operands(glance, Glance.INSTRUCTIONS);
-      m.limit(Long.MAX_VALUE, System.nanoTime() + PATIENCE);
       Until end = Until.instructions(c.instructions() + harness.limit());
+      patience.begin(m);
       Stop s = m.run(harness.until() == null ? end : end.or(harness.until()));
+      boolean stuck = patience.end();
       noted = glance == null ? NOTHING : new Noted(h.seen(), glance.reads(), glance.comparisons());
-      return judged(m, s, m.instructions() - c.instructions());
+      return judged(m, s, m.instructions() - c.instructions(), stuck);
     } catch (RuntimeException | StackOverflowError e) {
+      patience.end();
       machine = null;
       return new Execution("defect of Vesper", false, 0, coverage.bucketed(), defect(e));
     }
@@ -170,7 +205,7 @@ final class Executor implements AutoCloseable {
     return new Finding(Finding.Kind.DEFECT, String.valueOf(e), stack);
   }
 
-  private Execution judged(Machine m, Stop s, long instructions) {
+  private Execution judged(Machine m, Stop s, long instructions, boolean stuck) {
     Finding f = console.isEmpty() ? null : placed(m, Signs.of(console.text()));
     LyingHost h = host;
     String breach = h == null ? null : h.breach();
@@ -185,12 +220,12 @@ final class Executor implements AutoCloseable {
       } else if (o.is(Outcome.DEFECT)) {
         f = new Finding(Finding.Kind.DEFECT, o.reason(), stack(m));
       }
-    } else if (s instanceof Stop.Limit l) {
+    } else if (s instanceof Stop.Limit) {
       // A guest that has given up and still says so has not stopped anywhere.
       limited = !Signs.panics(console.text());
-      if (l.measure() == Stop.Measure.REAL_TIME) {
-        f = new Finding(Finding.Kind.DEFECT, "an execution takes more than two minutes", stack(m));
-      }
+    }
+    if (stuck) {
+      f = new Finding(Finding.Kind.DEFECT, "an execution takes more than two minutes", stack(m));
     }
     return new Execution(s.description(), limited, instructions, coverage.bucketed(), f);
   }
@@ -250,6 +285,7 @@ final class Executor implements AutoCloseable {
   public void close() {
     Machine m = machine;
     machine = null;
+    patience.close();
     if (m != null) {
       try {
         m.close();
