@@ -272,7 +272,8 @@ final class Mutator {
   private void more(List<Lie> lies, List<Seen> seen) {
     int i = random.nextInt(lies.size());
     Lie l = lies.get(i);
-    if (l.changes().size() == Lie.MOST) {
+    // Memory may be changed behind a question whose answer may not.
+    if (l.changes().size() == Lie.MOST || !sites.takes(l.site())) {
       return;
     }
     for (Seen s : seen) {
