@@ -16,14 +16,12 @@ import java.util.ArrayList;
 import java.util.Collections;
 import java.util.List;
 import org.junit.jupiter.api.Test;
-import org.junit.jupiter.api.condition.EnabledIfSystemProperty;
 import org.junit.jupiter.api.io.TempDir;
 
 /**
  * A guest with few ways, all of which are found: one member and three, which share a store, reach
- * the same edges. It takes some twenty seconds: {@code -Dlong=true}.
+ * the same edges.
  */
-@EnabledIfSystemProperty(named = "long", matches = "true")
 final class SameCampaignTest {
   /** Many more than one member needs for all ways. */
   private static final long EXECUTIONS = 1_500;

@@ -86,4 +86,17 @@ final class CampaignTest {
       assertThat(x.stateHash()).isEqualTo(state);
     }
   }
+
+  @Test
+  void executionsBeginAtTheSamePlaceForWhoeverIsToldWhereThatIs() throws Exception {
+    Harness h = PlantedGuest.harness();
+    try (Executor found = new Executor(h);
+        Executor told = new Executor(h, found.begins())) {
+      assertThat(told.begins()).isEqualTo(found.begins());
+      assertThat(told.stack()).isEqualTo(found.stack()).startsWith("main");
+      byte[] edges = found.run(Input.HONEST).edges().clone();
+      assertThat(told.run(Input.HONEST).edges()).isEqualTo(edges);
+      assertThat(told.stateHash()).isEqualTo(found.stateHash());
+    }
+  }
 }
