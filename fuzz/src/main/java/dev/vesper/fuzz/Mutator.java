@@ -139,6 +139,9 @@ final class Mutator {
     if (sites.takesValues() && (!isWrite(s) || sites.takes(SiteFilter.Way.ERROR))) {
       all.addAll(values(s, v));
     }
+    if (v >= 32 && v <= 255 && sites.takes(SiteFilter.Way.IRQ)) {
+      all.add(new Change.Interrupt((int) v));
+    }
     if (isBell(s) && sites.takes(SiteFilter.Way.VIRTIO)) {
       all.add(new Change.Used(false, (int) v));
       all.add(new Change.Used(true, (int) v));

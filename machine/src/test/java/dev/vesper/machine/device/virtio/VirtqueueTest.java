@@ -158,6 +158,30 @@ final class VirtqueueTest {
     assertThat(driver.usedLength(3)).isEqualTo(2);
   }
 
+  /** One that changes a descriptor which the driver believes to be its own. */
+  @Test
+  void descriptorsOfWhatIsDoneAreWhatTheHostWrites() {
+    start();
+    work.rings().descriptor(1, 8, 4, 0xFFFF_FFFFL);
+    work.rings().descriptor(2, 14, 2, 7);
+    work.rings().descriptor(1, 0, 8, 1);
+    work.rings().descriptor(0, 0, 8, 0);
+    offerBuffer(1);
+    work();
+    offerBuffer(2);
+    work();
+    offerBuffer(3);
+    work();
+    long table = driver.table;
+    assertThat(memory.read(table + 16, 8)).isNotEqualTo(1);
+    assertThat(memory.read(table + 16 + 8, 4)).isEqualTo(0xFFFF_FFFFL);
+    assertThat(memory.read(table + 16 + 14, 2)).isEqualTo(7);
+    assertThat(memory.read(table + 32 + 8, 4)).isNotEqualTo(0xFFFF_FFFFL);
+    assertThat(memory.read(table + 32 + 14, 2)).isEqualTo(7);
+    assertThat(memory.read(table + 48 + 14, 2)).isZero();
+    assertThat(driver.usedHead(0)).isEqualTo(1);
+  }
+
   @Test
   void aResetForgetsWhatWaits() {
     start();
