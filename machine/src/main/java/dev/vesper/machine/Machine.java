@@ -1061,6 +1061,11 @@ public final class Machine implements AutoCloseable {
    * @throws IllegalStateException as the other one
    */
   public void save(OutputStream to, @Nullable PackedEvents told) throws IOException {
+    requireSavable();
+    Snapshot.write(parts, roots(), description(), told, to);
+  }
+
+  private void requireSavable() {
     requireWhole();
     if (ended != null || parts.host.outcome() != null) {
       throw new IllegalStateException("the guest has come to its end");
@@ -1069,7 +1074,6 @@ public final class Machine implements AutoCloseable {
     if (lack != null) {
       throw new IllegalStateException(lack);
     }
-    Snapshot.write(parts, roots(), description(), told, to);
   }
 
   /**
@@ -1215,6 +1219,50 @@ public final class Machine implements AutoCloseable {
       throw new SnapshotException(
           why.length() > LONGEST_REASON ? why.substring(0, LONGEST_REASON) + "..." : why);
     }
+  }
+
+  /**
+   * {@return a second machine that is what this one is now, and goes its own way from here} They
+   * share nothing that a guest could see: what the one does is not to be noticed in the other.
+   * Breakpoints, observers, and what has been said to them are not taken along, nor is code that
+   * was made of the guest's.
+   *
+   * @param other the same machine, with consoles, inputs, networks and disks of its own
+   * @throws IOException if a disk cannot be read, by which it is known
+   * @throws SnapshotException if it is another machine, saying by what
+   * @throws BootException if its image cannot be loaded
+   * @throws IllegalArgumentException if both have a disk that is written to
+   * @throws IllegalStateException as {@link #save(OutputStream)}
+   */
+  public Machine fork(MachineSpec other) throws IOException, SnapshotException, BootException {
+    requireSavable();
+    for (Hardware.Drive d : other.hardware().drives()) {
+      if (!d.disk().readOnly()
+          && spec.hardware().drives().stream().anyMatch(o -> o.disk() == d.disk())) {
+        throw new IllegalArgumentException(
+            "the disk " + d.disk().name() + " is written to by both: give each an OverlayDisk");
+      }
+    }
+    Machine m = new Machine(other);
+    String lack = m.lackOfSnapshots();
+    if (lack != null) {
+      throw new IllegalStateException(lack);
+    }
+    try {
+      String difference = description().difference(m.description());
+      if (difference != null) {
+        throw new Damaged(difference);
+      }
+      m.broken = "it could not be made of another";
+      Snapshot.copy(parts, roots(), m.parts, m.rootsOf(description()));
+    } catch (Damaged e) {
+      throw new SnapshotException(Visible.of(String.valueOf(e.getMessage())));
+    }
+    if (m.script != null) {
+      m.script.restored();
+    }
+    m.broken = null;
+    return m;
   }
 
   private void requireWhole() {

@@ -60,6 +60,24 @@ public final class Snapshot {
   }
 
   /**
+   * Gives a machine what another one is now, between runs, without a file.
+   *
+   * @param roots where its state is found from
+   * @param toRoots the same of the machine that is given it
+   * @throws Damaged if they are not alike; the other machine is of no use then
+   */
+  public static void copy(Assembly from, List<?> roots, Assembly to, List<?> toRoots)
+      throws IOException {
+    Kept now = Kept.now(from, roots, null);
+    try {
+      MemoryImage.copy(from.memory, to.memory);
+      Kept.read(toRoots, now.state());
+    } finally {
+      now.forget();
+    }
+  }
+
+  /**
    * Makes sure that a file is whole, and of a machine like this.
    *
    * @throws Damaged if it is not, saying why

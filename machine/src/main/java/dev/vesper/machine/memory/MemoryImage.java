@@ -46,6 +46,33 @@ public final class MemoryImage {
   }
 
   /**
+   * Has a memory hold what another one does, in which nothing is promised, and nothing else.
+   *
+   * @throws Damaged if it is another memory
+   */
+  public static void copy(PhysicalMemory from, PhysicalMemory to) {
+    byte[] b = new byte[Page.SIZE];
+    BitSet there = new BitSet();
+    from.forEachPage(
+        p -> {
+          if (p.frame >= to.totalPages() || !to.hasDomain(p.domain)) {
+            throw new Damaged(
+                "it has a page that this machine has not: 0x" + Integer.toHexString(p.frame));
+          }
+          p.copyTo(0, b, 0, Page.SIZE);
+          there.set(p.frame);
+          to.replace(p.frame, p.domain, b);
+        });
+    to.forEachPage(
+        p -> {
+          if (!there.get(p.frame)) {
+            to.unmake(p);
+          }
+        });
+    to.takenBack(true);
+  }
+
+  /**
    * Has a memory hold what was written and nothing else.
    *
    * @throws Damaged if it is of another memory
