@@ -10,6 +10,7 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /** The options of the checker that {@code run} and {@code check} share. */
@@ -22,6 +23,7 @@ final class CheckOptions {
   private @Nullable Path writeBaseline;
   private List<Path> reports = List.of();
   private String recording = "";
+  private Supplier<String> recordingSha256 = () -> "";
 
   /** Fingerprints of the baseline, and of one that is written. */
   private final Set<String> known = new HashSet<>();
@@ -47,14 +49,20 @@ final class CheckOptions {
         "--report");
   }
 
-  /** Names the file with which the run can be had again. */
-  void recordedIn(Path file) {
+  /**
+   * Names the file with which the run can be had again.
+   *
+   * @param sha256 is asked for what its bytes come to, in hex, when all are there
+   */
+  void recordedIn(Path file, Supplier<String> sha256) {
     recording = file.toString();
+    recordingSha256 = sha256;
   }
 
   /** {@return the verdict so far, by the options} */
   Verdict verdict(Checker c) {
-    return Verdict.of(c, Set.copyOf(allow), known).withRecording(recording);
+    return Verdict.of(c, Set.copyOf(allow), known)
+        .withRecording(recording, recording.isEmpty() ? "" : recordingSha256.get());
   }
 
   /** {@return whether any option was given that only makes sense with a check} */

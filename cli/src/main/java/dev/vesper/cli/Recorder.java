@@ -1,5 +1,6 @@
 package dev.vesper.cli;
 
+import dev.vesper.machine.LaunchPlan;
 import dev.vesper.machine.Machine;
 import dev.vesper.machine.input.InputLog;
 import dev.vesper.machine.input.RecordingWriter;
@@ -7,8 +8,10 @@ import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.Outcome;
 import java.io.FilterOutputStream;
 import java.io.OutputStream;
+import java.security.MessageDigest;
 import java.time.LocalDateTime;
 import java.time.ZoneOffset;
+import java.util.HexFormat;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
 
@@ -22,6 +25,11 @@ final class Recorder {
   private @Nullable RecordingWriter writer;
   private @Nullable InputLog log;
 
+  /** Of what is written, and in the end of all. */
+  private final MessageDigest digest = LaunchPlan.sha256();
+
+  private String sha256 = "";
+
   /**
    * Opens it.
    *
@@ -33,6 +41,7 @@ final class Recorder {
         new FilterOutputStream(file) {
           @Override
           public void write(byte[] b, int off, int len) {
+            digest.update(b, off, len);
             ending.write("the recording", () -> file.write(b, off, len));
           }
         };
@@ -59,6 +68,12 @@ final class Recorder {
   void end(Machine last, Outcome life, String traceDigest) {
     if (writer != null && log != null) {
       writer.end(log, last.end(life, traceDigest));
+      sha256 = HexFormat.of().formatHex(digest.digest());
     }
+  }
+
+  /** {@return what all its bytes come to, in hex, or empty before its end} */
+  String sha256() {
+    return sha256;
   }
 }

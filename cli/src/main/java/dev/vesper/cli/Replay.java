@@ -26,12 +26,20 @@ final class Replay {
   private final Recording recording;
   private final RecordingHeader header;
   private final boolean changed;
+  private final String sha256;
 
-  private Replay(Path file, Recording recording, RecordingHeader header, boolean changed) {
+  private Replay(
+      Path file, Recording recording, RecordingHeader header, boolean changed, String sha256) {
+    this.sha256 = sha256;
     this.file = file;
     this.recording = recording;
     this.header = header;
     this.changed = changed;
+  }
+
+  /** {@return what the recording's bytes come to, in hex} */
+  String sha256() {
+    return sha256;
   }
 
   /** {@return options of the command but for those of a run} */
@@ -90,7 +98,8 @@ final class Replay {
     byte[] bytes = UserFiles.read(file, "recording");
     try {
       Recording r = RecordingReader.read(bytes);
-      return new Replay(file, r, RecordingHeader.parse(r.header()), changed);
+      return new Replay(
+          file, r, RecordingHeader.parse(r.header()), changed, Manifest.sha256(bytes));
     } catch (IllegalArgumentException e) {
       throw new UserError(file + " " + Visible.of(reason(e)));
     }

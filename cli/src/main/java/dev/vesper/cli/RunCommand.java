@@ -250,6 +250,13 @@ final class RunCommand implements Options.Command {
     return said.debug.goesBack() || keepsStates() ? InputLog.kept() : null;
   }
 
+  /** {@return what the bytes of the recording come to, or empty while it is written} */
+  private String recordingSha256() {
+    Recorder r = recorder;
+    Replay again = replay;
+    return r != null ? r.sha256() : again != null ? again.sha256() : "";
+  }
+
   /** {@return the outcome of a life, of which a recording tells or is told} */
   private Outcome recorded(Machine last, Outcome life) {
     EventDigest d = digest;
@@ -326,7 +333,7 @@ final class RunCommand implements Options.Command {
       Path kept = said.record;
       Path shows = replays ? recording : kept;
       if (shows != null) {
-        said.checkOptions.recordedIn(shows);
+        said.checkOptions.recordedIn(shows, this::recordingSha256);
       }
       recorder = kept == null ? null : new Recorder(outputs.stream(kept), said, ending);
       codeFolder = code;

@@ -158,4 +158,25 @@ final class RecordedChangesTest {
     assertThat(refused.status()).isEqualTo(2);
     assertThat(refused.err()).contains("add --snapshot-at N|SYMBOL");
   }
+
+  @Test
+  void aReportNamesTheRecordingByItsDigest() throws Exception {
+    for (String again : List.of("run", "replay")) {
+      List<String> args = new ArrayList<>(List.of(again));
+      if (again.equals("run")) {
+        args.addAll(List.of(file("guest"), "--sev", "es", "-m", "16M", "--limit-insns", "5000"));
+        args.addAll(List.of("--record", file("r")));
+      } else {
+        args.add(file("r"));
+      }
+      args.addAll(List.of("--check", "--report", file("c.json"), "--report", file("c.md")));
+      CommandResult r = CommandResult.of(args.toArray(String[]::new));
+      String digest = Manifest.sha256(Files.readAllBytes(dir.resolve("r")));
+      assertThat(r.err()).contains("recorded in " + file("r") + ", SHA-256 " + digest);
+      assertThat(dir.resolve("c.json"))
+          .content()
+          .contains("\"recordingSha256\":\"" + digest + "\"");
+      assertThat(dir.resolve("c.md")).content().contains("SHA-256 `" + digest + "`");
+    }
+  }
 }

@@ -180,7 +180,7 @@ final class HostileTextTest {
               HostileText.ALL));
       counts.add(1);
     }
-    return new Verdict(found, v.known(), counts, v.coverage(), HostileText.ALL);
+    return new Verdict(found, v.known(), counts, v.coverage(), HostileText.ALL, "");
   }
 
   @ParameterizedTest

@@ -44,7 +44,13 @@ final class ReportSchemaTest {
     return List.of(
         Verdict.of(none, Set.of(), Set.of()),
         HostileTextTest.verdict(seen),
-        new Verdict(all, all, Collections.nCopies(all.size(), 2), seen.coverage(), "run.rec"));
+        new Verdict(
+            all,
+            all,
+            Collections.nCopies(all.size(), 2),
+            seen.coverage(),
+            "run.rec",
+            "00".repeat(32)));
   }
 
   private static Schema xsd() throws SAXException {

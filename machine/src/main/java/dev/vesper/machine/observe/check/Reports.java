@@ -65,7 +65,9 @@ public enum Reports {
     }
     b.append("check: ").append(v.summary()).append('\n');
     if (!v.recording().isEmpty()) {
-      b.append("recorded in ").append(Visible.of(v.recording())).append('\n');
+      b.append("recorded in ").append(Visible.of(v.recording()));
+      b.append(v.recordingSha256().isEmpty() ? "" : ", SHA-256 " + v.recordingSha256());
+      b.append('\n');
     }
     return b.toString();
   }
@@ -80,6 +82,9 @@ public enum Reports {
     j.key("notes").value(v.count(Severity.NOTE));
     if (!v.recording().isEmpty()) {
       j.key("recording").value(v.recording());
+    }
+    if (!v.recordingSha256().isEmpty()) {
+      j.key("recordingSha256").value(v.recordingSha256());
     }
     j.key("findings").array();
     for (int i = 0; i < v.findings().size(); i++) {
@@ -270,7 +275,9 @@ public enum Reports {
   private static String markdown(Verdict v) {
     StringBuilder b = new StringBuilder("## GHCB check: ").append(v.summary()).append("\n\n");
     if (!v.recording().isEmpty()) {
-      b.append("Recorded in `").append(code(v.recording())).append("`.\n\n");
+      b.append("Recorded in `").append(code(v.recording())).append('`');
+      b.append(v.recordingSha256().isEmpty() ? "" : ", SHA-256 `" + v.recordingSha256() + "`");
+      b.append(".\n\n");
     }
     if (!v.findings().isEmpty()) {
       b.append("| severity | rule | side | where | what | times |\n|---|---|---|---|---|---|\n");

@@ -14,13 +14,15 @@ import java.util.Set;
  * @param coverage what the guest's handlers have seen
  * @param recording the file with which the run can be had again, as it was named; empty if there is
  *     none
+ * @param recordingSha256 what its bytes come to, in hex; empty if that is not known
  */
 public record Verdict(
     List<Finding> findings,
     List<Finding> known,
     List<Integer> counts,
     HandlerCoverage coverage,
-    String recording) {
+    String recording,
+    String recordingSha256) {
 
   /**
    * {@return the verdict on what a checker has seen}
@@ -40,12 +42,16 @@ public record Verdict(
         counts.add(c.count(f));
       }
     }
-    return new Verdict(found, known, counts, c.coverage(), "");
+    return new Verdict(found, known, counts, c.coverage(), "", "");
   }
 
-  /** {@return the same of a run that was recorded} */
-  public Verdict withRecording(String file) {
-    return new Verdict(findings, known, counts, coverage, file);
+  /**
+   * {@return the same of a run that was recorded}
+   *
+   * @param sha256 of the file's bytes, in hex, or empty
+   */
+  public Verdict withRecording(String file, String sha256) {
+    return new Verdict(findings, known, counts, coverage, file, sha256);
   }
 
   /** {@return how many findings are of a severity} */
