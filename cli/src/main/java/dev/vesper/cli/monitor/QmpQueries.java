@@ -198,9 +198,10 @@ final class QmpQueries {
             "build-id",
             on ? ApiVersion.CURRENT.build() : 0,
             "state",
-            on ? SevCommands.state(m) : "uninit");
+            on ? SevCommands.state(m) : "uninit",
+            "sev-type",
+            mode == SevMode.SNP ? "sev-snp" : "sev");
     if (mode == SevMode.SNP) {
-      all.put("sev-type", "sev-snp");
       all.put("snp-policy", m.policyBits());
     } else {
       all.put("policy", m.policyBits() & 0xFFFF_FFFFL);
