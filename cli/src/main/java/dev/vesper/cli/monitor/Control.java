@@ -141,9 +141,9 @@ public final class Control implements AutoCloseable {
     return c;
   }
 
-  /** Keeps states of the machine in memory, as commands ask for it. */
+  /** Keeps states of the machine in memory, and in files if any may be written, as commands ask. */
   public void keepStates() {
-    snapshots = new KeptStates(this::machine);
+    snapshots = new KeptStates(this::machine, new SnapshotFiles(files));
   }
 
   /** Has somebody else say whether the guest stands still. */

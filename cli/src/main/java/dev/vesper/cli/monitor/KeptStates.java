@@ -10,9 +10,9 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * States in memory, for as long as the run lasts. One that is gone back to becomes the last one: a
- * machine keeps what changes behind a state, so that those behind it go with what they were made
- * of.
+ * States in memory, for as long as the run lasts, and as files where clients may write some, for
+ * others. One that is gone back to becomes the last one: a machine keeps what changes behind a
+ * state, so that those behind it go with what they were made of.
  */
 public final class KeptStates implements Snapshots {
   /** More than anybody takes by hand, so that a stranger's take no memory without end. */
@@ -21,6 +21,7 @@ public final class KeptStates implements Snapshots {
   private static final DateTimeFormatter DATE = DateTimeFormatter.ofPattern("yyyy-MM-dd HH:mm:ss");
 
   private final Supplier<Machine> machine;
+  private final SnapshotFiles files;
   private final List<State> states = new ArrayList<>();
   private int taken;
 
@@ -28,20 +29,27 @@ public final class KeptStates implements Snapshots {
 
   /**
    * @param machine gives the one that runs now
+   * @param files where states are written to as well
    */
-  public KeptStates(Supplier<Machine> machine) {
+  KeptStates(Supplier<Machine> machine, SnapshotFiles files) {
     this.machine = machine;
+    this.files = files;
   }
 
   @Override
   public List<Entry> list() {
     forgetLost();
-    return states.stream()
-        .map(
-            s ->
-                new Entry(
-                    s.id, s.name, s.at.bytes(), s.date, s.at.virtualTime(), s.at.instructions()))
-        .toList();
+    List<Entry> all = new ArrayList<>();
+    for (State s : states) {
+      all.add(
+          new Entry(s.id, s.name, s.at.bytes(), s.date, s.at.virtualTime(), s.at.instructions()));
+    }
+    for (SnapshotFiles.Entry f : files.list()) {
+      if (named(f.tag()) == null) {
+        all.add(new Entry(0, f.tag(), f.bytes(), f.date().format(DATE), -1, -1));
+      }
+    }
+    return all;
   }
 
   @Override
@@ -62,11 +70,21 @@ public final class KeptStates implements Snapshots {
       forget(same);
     }
     states.add(s);
+    String lack = m.lackOfSnapshots();
+    if (files.isWanted() && lack == null) {
+      files.save(m, name);
+    } else if (files.isWanted()) {
+      throw new Failed("'" + name + "' is kept in memory, and in no file: " + lack);
+    }
   }
 
   @Override
   public void load(String name) throws Failed {
     forgetLost();
+    if (named(name) == null && files.find(name) != null) {
+      throw new Failed(
+          "'" + name + "' is a file of another run: start one with -loadvm and its name");
+    }
     State s = find(name);
     Machine m = machine.get();
     if (s.of != m) {
@@ -79,7 +97,10 @@ public final class KeptStates implements Snapshots {
 
   @Override
   public void delete(String name) throws Failed {
-    forget(find(name));
+    // Of a file alone there is no state to be found.
+    if (!files.delete(name) || named(name) != null) {
+      forget(find(name));
+    }
   }
 
   private void forget(State s) {

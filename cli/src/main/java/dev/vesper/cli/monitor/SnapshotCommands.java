@@ -70,12 +70,12 @@ final class SnapshotCommands {
     for (Snapshots.Entry e : all) {
       c.line(
           "%-10s%-17s%8s%20s%13s%11s",
-          e.id(),
+          e.id() == 0 ? "--" : e.id(),
           Visible.of(e.name()),
           size(e.bytes()),
           e.date(),
-          clock(e.virtualTime()),
-          e.instructions());
+          e.virtualTime() < 0 ? "--" : clock(e.virtualTime()),
+          e.instructions() < 0 ? "--" : e.instructions());
     }
   }
 

@@ -12,8 +12,9 @@ public interface Snapshots {
    *
    * @param bytes that it takes
    * @param date when it was taken, for people
-   * @param virtualTime of the machine in it, in nanoseconds
-   * @param instructions executed before it
+   * @param id 0 for a file of another run
+   * @param virtualTime of the machine in it, in nanoseconds; -1 if it is not known
+   * @param instructions executed before it; -1 if it is not known
    */
   record Entry(int id, String name, long bytes, String date, long virtualTime, long instructions) {}
 

@@ -25,6 +25,11 @@ public final class WrittenFiles {
     this.folder = folder;
   }
 
+  /** {@return the folder, or null if no file may be written} */
+  @Nullable Path folder() {
+    return folder;
+  }
+
   /**
    * {@return a file as a client names it: in the folder, or by a path that leads into it}
    *
@@ -111,7 +116,8 @@ public final class WrittenFiles {
         1 << 16);
   }
 
-  private static void remove(Path p) {
+  /** Removes a file, if it is there and can be. */
+  static void remove(Path p) {
     try {
       Files.deleteIfExists(p);
     } catch (IOException e) {
