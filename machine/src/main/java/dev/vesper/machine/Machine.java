@@ -1083,6 +1083,8 @@ public final class Machine implements AutoCloseable {
    * @param to what it had is no more, from the beginning on; it is not closed
    */
   public void save(SeekableByteChannel to, @Nullable PackedEvents told) throws IOException {
+    // What the file had is still there if there is nothing to be written.
+    requireSavable();
     SnapshotFile.write(to, out -> save(out, told));
   }
 

@@ -93,6 +93,10 @@ final class SnapshotFiles {
       whole = true;
     } catch (IOException e) {
       throw new Snapshots.Failed(WrittenFiles.refused(tag + SUFFIX, e).line());
+    } catch (IllegalStateException e) {
+      // Of a guest whose life is over, for example, there is nothing to go on from.
+      throw new Snapshots.Failed(
+          "'" + tag + "' is kept in memory, and in no file: " + e.getMessage());
     } finally {
       if (!whole && !there) {
         WrittenFiles.remove(p);

@@ -4,6 +4,7 @@ import dev.vesper.fixtures.fuzz.FuzzTarget;
 import dev.vesper.guest.FlatGuest;
 import dev.vesper.machine.Checkpoint;
 import dev.vesper.machine.Machine;
+import dev.vesper.machine.Stop;
 import dev.vesper.machine.Until;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.SevMode;
@@ -95,11 +96,14 @@ public final class GdbTarget implements FuzzTarget {
           new Machine(
               MachineSpec.builder(
                       SevMode.ES,
-                      FlatGuest.image("again: inc rax\npush rax\npop rcx\njmp again"),
+                      FlatGuest.image(
+                          "mov esp, 0x380000\nagain: inc rax\npush rax\npop rcx\njmp again"),
                       b -> {})
                   .memoryBytes(8 << 20)
                   .build());
-      m.run(Until.instructions(100));
+      if (!(m.run(Until.instructions(100)) instanceof Stop.Limit)) {
+        throw new AssertionError("a guest that nobody can debug");
+      }
       begin = m.checkpoint();
       registers = new RegisterSet(m.observer().vcpu(0)).all();
       machine = m;

@@ -134,7 +134,8 @@ final class HostilePacketsTest {
         new Machine(
             MachineSpec.builder(
                     SevMode.ES,
-                    FlatGuest.image("again: inc rax\npush rax\npop rcx\njmp again"),
+                    FlatGuest.image(
+                        "mov esp, 0x380000\nagain: inc rax\npush rax\npop rcx\njmp again"),
                     b -> {})
                 .memoryBytes(8 << 20)
                 .build())) {

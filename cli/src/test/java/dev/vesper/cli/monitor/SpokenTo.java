@@ -3,6 +3,7 @@ package dev.vesper.cli.monitor;
 import dev.vesper.guest.FlatGuest;
 import dev.vesper.machine.Checkpoint;
 import dev.vesper.machine.Machine;
+import dev.vesper.machine.Stop;
 import dev.vesper.machine.Until;
 import dev.vesper.machine.spec.Hardware;
 import dev.vesper.machine.spec.MachineSpec;
@@ -41,16 +42,25 @@ final class SpokenTo {
           new Machine(
               MachineSpec.builder(
                       mode,
-                      FlatGuest.image("L: inc eax\npush rax\npop rcx\nmov [0x300000], ecx\njmp L"),
+                      FlatGuest.image(
+                          "mov esp, 0x380000\n"
+                              + "L: inc eax\n"
+                              + "push rax\n"
+                              + "pop rcx\n"
+                              + "mov [0x300000], ecx\n"
+                              + "jmp L"),
                       b -> {})
-                  .memoryBytes(4 << 20)
+                  .memoryBytes(8 << 20)
                   .hardware(new Hardware(Hardware.Board.PC, List.of()))
                   .build());
       c = new Control(Control.Facts.NONE, new WrittenFiles(files), o -> {});
       c.serves(m, true);
       c.keepStates();
       c.beginHeld();
-      m.run(Until.instructions(100));
+      Stop s = m.run(Until.instructions(100));
+      if (!(s instanceof Stop.Limit)) {
+        throw new AssertionError("a guest that nobody can talk about: " + s);
+      }
       machine = m;
       begin = m.checkpoint();
       control = c;
