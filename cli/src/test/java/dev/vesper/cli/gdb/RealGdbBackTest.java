@@ -132,12 +132,12 @@ final class RealGdbBackTest {
             delete
             monitor stop-on vmgexit 0x7b
             continue
-            set $far = $icount
             monitor stop-off
             %s
+            set $far = $icount
             monitor stop-on vmgexit 0x7b
             reverse-continue
-            print $icount <= $far
+            print $icount < $far
             monitor stop-off
             reverse-continue
             print $icount
