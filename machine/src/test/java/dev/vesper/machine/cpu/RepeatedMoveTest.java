@@ -9,6 +9,7 @@ import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.memory.PhysicalMemory;
 import dev.vesper.x86.Assembler;
 import java.util.Random;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -136,6 +137,44 @@ final class RepeatedMoveTest {
       assertThat(cpu.r[7]).as(what).isEqualTo(to + count * step);
       for (int p = DATA; p < DATA + FRAMES; p++) {
         assertThat(memory.page(p, 0).bytes()).as(what).isEqualTo(want[p]);
+      }
+    }
+  }
+
+  /** {@return instructions that a repeated move of bytes counts, with its end} */
+  private long counted(Cpu cpu, String mnemonic, int from, int to, int count, boolean decoded) {
+    byte[] code = Assembler.assemble(64, mnemonic + "\nhlt");
+    memory.page(CODE, 0).copyFrom(0, code, 0, code.length);
+    memory.page(CODE, 0).dropCode();
+    for (int p = DATA; p < DATA + FRAMES; p++) {
+      memory.page(p, 0).dropCode();
+      if (decoded) {
+        memory.page(p, 0).markCode(0, Page.SIZE);
+      }
+    }
+    cpu.rip = CODE << 12;
+    cpu.r[1] = count;
+    cpu.r[6] = from;
+    cpu.r[7] = to;
+    long before = cpu.icount;
+    cpu.flushTlb(true);
+    cpu.run(before + 100_000);
+    assertThat(cpu.exitCode).isEqualTo(0x78);
+    return cpu.icount - before;
+  }
+
+  @Test
+  void countsTheSameWhereDecodedCodeIsOverwrittenAndWhereNot() {
+    Cpu cpu = cpu(false);
+    for (int i = 0; i < 200; i++) {
+      int from = address(DATA + 2 << 12, 1);
+      int to = address(from, 1);
+      int count = 1 + random.nextInt((DATA + 8 << 12) - Math.max(from, to) - 1);
+      for (String m : new String[] {"cld\nrep movsb", "cld\nrep stosb"}) {
+        long plain = counted(cpu, m, from, to, count, false);
+        assertThat(counted(cpu, m, from, to, count, true))
+            .as("%s of %d bytes from %x to %x", m, count, from, to)
+            .isEqualTo(plain);
       }
     }
   }

@@ -9,7 +9,9 @@ import dev.vesper.x86.OperandSpec;
 
 /**
  * String instructions. A repeated one does at most a page at a time and then starts again at its
- * own RIP, so that interrupts come in between and a fault finds the progress in the registers.
+ * own RIP, so that interrupts come in between and a fault finds the progress in the registers. Each
+ * time counts as an instruction, so that how much it does follows from what the guest sees alone:
+ * whether a page has decoded code or somebody watches it decides how, and never how much.
  */
 final class StringOps {
   private static final int RCX = 1;
@@ -40,7 +42,10 @@ final class StringOps {
     void run(MemOp o, Cpu c, int bytes, int step);
   }
 
-  /** Many elements at once; returns how many, or {@link #ALONE} or {@link #SINGLY}. */
+  /**
+   * Many elements at once; returns how many, or {@link #ALONE} or {@link #SINGLY}, or minus how
+   * many are to be done one by one.
+   */
   interface BlockCopy {
     long run(MemOp o, Cpu c, int step, long count);
   }
@@ -82,7 +87,7 @@ final class StringOps {
         c.rip = count == 0 ? o.nextRip(c) : o.thisRip(c);
         return;
       }
-      most = done == ALONE ? 1 : most;
+      most = done == SINGLY ? most : (int) -done;
     }
     elements(o, c, e, step, most);
   }
@@ -199,23 +204,24 @@ final class StringOps {
     Page p = c.blockPage(from, false);
     Page q = c.blockPage(to, true);
     if (p == null || q == null || c.blockPage(from, false) != p) {
-      return SINGLY;
+      return -k;
     }
     int source = (int) from & 0xFFF;
     int destination = (int) to & 0xFFF;
     // Bytes that one element writes and a later one reads are read as written, which a move of all
     // at once is not.
     int ahead = step > 0 ? destination - source : source - destination;
-    if (p == q && ahead > 0 && ahead < k * n) {
-      k = ahead / n;
-      if (k < 2) {
-        return SINGLY;
-      }
+    long piece = p == q && ahead > 0 ? ahead / n : k;
+    if (piece < 2) {
+      return -k;
     }
-    int bytes = (int) k * n;
-    // The lowest byte of a block that goes downwards is in its last element.
-    int below = step > 0 ? 0 : bytes - n;
-    p.copyTo(source - below, q, destination - below, bytes);
+    for (long done = 0; done < k; done += piece) {
+      int at = (int) done * step;
+      int bytes = (int) Math.min(piece, k - done) * n;
+      // The lowest byte of a block that goes downwards is in its last element.
+      int below = step > 0 ? 0 : bytes - n;
+      p.copyTo(source + at - below, q, destination + at - below, bytes);
+    }
     advance(o, c, RSI, k * step);
     advance(o, c, RDI, k * step);
     return k;
@@ -233,7 +239,7 @@ final class StringOps {
     }
     Page q = c.blockPage(to, true);
     if (q == null) {
-      return SINGLY;
+      return -k;
     }
     int bytes = (int) k * n;
     int at = ((int) to & 0xFFF) - (step > 0 ? 0 : bytes - n);
