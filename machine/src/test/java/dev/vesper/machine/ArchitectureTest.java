@@ -211,6 +211,7 @@ final class ArchitectureTest {
             "idleUntil",
             "instructions",
             "interrupt",
+            "interruptWithin",
             "now",
             "pauseAt",
             "pauseSoon",
