@@ -2,8 +2,10 @@ package dev.vesper.fuzz;
 
 import dev.vesper.ghcb.GhcbField;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 
 /**
@@ -53,7 +55,7 @@ final class InputToState {
 
   private List<Told> told(Noted noted) {
     List<Told> all = new ArrayList<>();
-    java.util.Map<Site, Integer> times = new java.util.HashMap<>();
+    Map<Site, Integer> times = new HashMap<>();
     if (sites.takesValues()) {
       for (Seen s : noted.seen()) {
         if (sites.takes(s.site()) && times.merge(s.site(), 1, Integer::sum) <= OF_A_SITE) {
