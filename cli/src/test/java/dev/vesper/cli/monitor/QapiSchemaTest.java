@@ -98,7 +98,7 @@ final class QapiSchemaTest {
       String of = member.substring(0, member.indexOf(':'));
       names.add(of);
       assertThat(returned).as(name).containsKey(of);
-      assertThat(is(member.substring(of.length() + 1), returned.get(of)))
+      assertThat(is(member.substring(of.length() + 1), Objects.requireNonNull(returned.get(of))))
           .as("%s: %s is %s", name, member, returned.get(of))
           .isTrue();
     }
