@@ -43,6 +43,11 @@ public final class BreachStop {
   public BreachStop(Checker checker, Set<Rule> rules) {
     this.checker = checker;
     this.rules = Set.copyOf(rules);
+    passOver();
+  }
+
+  /** Has what was found so far be known. */
+  private void passOver() {
     seen = checker.size();
     latest = checker.latest();
     known.addAll(checker.findings());
@@ -55,7 +60,7 @@ public final class BreachStop {
   public void of(Machine m) {
     machine = m;
     places.clear();
-    seen = checker.size();
+    passOver();
   }
 
   /** {@return when one of the rules is broken} */
