@@ -305,9 +305,37 @@ public final class VcpuView {
    * @throws IndexOutOfBoundsException if any of it is not mapped, or not to memory
    */
   public byte[] read(long linear, int length) {
-    ByteArrayOutputStream out = new ByteArrayOutputStream();
-    pieces(linear, length, (la, done, n) -> out.writeBytes(piece(la, n)));
-    return out.toByteArray();
+    return look(
+        c -> {
+          if (length > 0 && length <= Page.SIZE - (linear & Page.SIZE - 1)) {
+            return piece(c, linear, length);
+          }
+          ByteArrayOutputStream out = new ByteArrayOutputStream();
+          pieces(linear, length, (la, done, n) -> out.writeBytes(piece(c, la, n)));
+          return out.toByteArray();
+        });
+  }
+
+  /**
+   * {@return how many bytes from a linear address on are not there: 0 if there is memory} Nothing
+   * faults. A search passes over gaps of any size so.
+   *
+   * @param most where it is enough
+   */
+  public long gap(long linear, long most) {
+    return look(
+        c -> {
+          long done = 0;
+          while (done < most && !isMemory(c, linear + done)) {
+            done += Page.SIZE - (linear + done & Page.SIZE - 1);
+          }
+          return Math.min(done, most);
+        });
+  }
+
+  private boolean isMemory(Cpu c, long linear) {
+    long gpa = c.translateQuietly(linear);
+    return gpa >= 0 && parts.memory.hostView().contains(gpa, 1);
   }
 
   /**
@@ -383,16 +411,13 @@ public final class VcpuView {
     return c.quietPrivate() ? c.key : Page.SHARED;
   }
 
-  private byte[] piece(long la, int n) {
-    return look(
-        c -> {
-          long gpa = c.translateQuietly(la);
-          if (gpa < 0) {
-            throw new IndexOutOfBoundsException(
-                "linear address 0x" + Long.toHexString(la) + " is not mapped at vCPU " + id);
-          }
-          return Observer.read(parts, gpa, n, domain(c));
-        });
+  private byte[] piece(Cpu c, long la, int n) {
+    long gpa = c.translateQuietly(la);
+    if (gpa < 0) {
+      throw new IndexOutOfBoundsException(
+          "linear address 0x" + Long.toHexString(la) + " is not mapped at vCPU " + id);
+    }
+    return Observer.read(parts, gpa, n, domain(c));
   }
 
   /**

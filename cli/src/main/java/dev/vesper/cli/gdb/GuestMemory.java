@@ -56,6 +56,15 @@ final class GuestMemory {
     return out.toByteArray();
   }
 
+  /** {@return how many bytes from an address on are not there, as far as that is told at once} */
+  long gap(VcpuView v, long address, long most) {
+    if (!physical) {
+      return v.gap(address, most);
+    }
+    long gpa = MemoryReader.withoutCbit(machine, address);
+    return machine.hostView().contains(gpa, 1) ? 0 : Math.min(most, PAGE - (address & PAGE - 1));
+  }
+
   /**
    * {@return bytes of one page}
    *

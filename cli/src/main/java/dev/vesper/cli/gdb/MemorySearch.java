@@ -17,6 +17,9 @@ final class MemorySearch {
   /** And how long: gdb takes a target that is silent for two seconds for one that is lost. */
   private static final long MOST_NANOS = 1_200_000_000;
 
+  /** Bytes that are passed over at once where nothing is. */
+  private static final long GAP = 16 << 20;
+
   /** Pages between looks at what ends a search early. */
   private static final int LOOK = 64;
 
@@ -54,7 +57,9 @@ final class MemorySearch {
     boolean all = Long.compareUnsigned(length, MOST) <= 0;
     long bytes = all ? length : MOST;
     long began = System.nanoTime();
-    byte[] before = {};
+    // The end of what was looked through, and a page behind it.
+    byte[] both = new byte[2 * PAGE];
+    int before = 0;
     int pages = 0;
     for (long done = 0; done < bytes; pages++) {
       if (pages % LOOK == 0 && interrupted.getAsBoolean()) {
@@ -64,20 +69,26 @@ final class MemorySearch {
         return TOO_MUCH;
       }
       long at = address + done;
+      long gap = memory.gap(vcpu, at, Math.min(bytes - done, GAP));
+      if (gap > 0) {
+        done += gap;
+        before = 0;
+        continue;
+      }
       byte[] page = page(at, (int) Math.min(bytes - done, PAGE - (at & PAGE - 1)));
       done += Math.min(bytes - done, PAGE - (at & PAGE - 1));
       if (page.length == 0) {
-        before = page;
+        before = 0;
         continue;
       }
-      byte[] both = Arrays.copyOf(before, before.length + page.length);
-      System.arraycopy(page, 0, both, before.length, page.length);
-      int i = indexOf(both, pattern);
+      System.arraycopy(page, 0, both, before, page.length);
+      int end = before + page.length;
+      int i = indexOf(both, end, pattern);
       if (i >= 0) {
-        return "1," + Long.toHexString(at - before.length + i);
+        return "1," + Long.toHexString(at - before + i);
       }
-      int keep = Math.min(both.length, pattern.length - 1);
-      before = Arrays.copyOfRange(both, both.length - keep, both.length);
+      before = Math.min(end, pattern.length - 1);
+      System.arraycopy(both, end - before, both, 0, before);
     }
     return all ? NOT_FOUND : TOO_MUCH;
   }
@@ -91,8 +102,8 @@ final class MemorySearch {
     }
   }
 
-  private static int indexOf(byte[] in, byte[] pattern) {
-    for (int i = 0; i + pattern.length <= in.length; i++) {
+  private static int indexOf(byte[] in, int end, byte[] pattern) {
+    for (int i = 0; i + pattern.length <= end; i++) {
       if (in[i] == pattern[0]
           && Arrays.equals(in, i, i + pattern.length, pattern, 0, pattern.length)) {
         return i;
