@@ -14,7 +14,9 @@ import java.io.ByteArrayOutputStream;
 import java.io.IOException;
 import java.io.PipedInputStream;
 import java.io.PipedOutputStream;
+import java.nio.ByteBuffer;
 import java.nio.channels.Channels;
+import java.nio.channels.Pipe;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.concurrent.TimeUnit;
@@ -558,6 +560,10 @@ final class GdbServerTest {
     }
   }
 
+  private static String text(ByteArrayOutputStream sent) {
+    return sent.toString(StandardCharsets.ISO_8859_1);
+  }
+
   /** As vmd(8) restarts a guest: who debugs it hears of its end when there is none behind it. */
   @Test
   void aMachineThatFollowsAnotherIsTheSameSession() throws Exception {
@@ -566,22 +572,34 @@ final class GdbServerTest {
             .memoryBytes(64 << 20)
             .build();
     ByteArrayOutputStream sent = new ByteArrayOutputStream();
-    byte[] go = Packets.framed(Packets.text("c"));
-    PipedInputStream in = new PipedInputStream();
-    try (PipedOutputStream client = new PipedOutputStream(in);
-        GdbServer server =
-            GdbServer.over(Channels.newChannel(in), Channels.newChannel(sent), true)) {
-      for (int i = 0; i < 2; i++) {
-        client.write(go);
-        client.write(go);
-        client.flush();
+    ByteBuffer go = ByteBuffer.wrap(Packets.framed(Packets.text("c")));
+    Pipe client = Pipe.open();
+    try (Pipe.SinkChannel sink = client.sink();
+        GdbServer server = GdbServer.over(client.source(), Channels.newChannel(sent), true)) {
+      for (int i = 1; i <= 2; i++) {
+        int deaths = i;
+        sink.write(go.duplicate());
+        // While the guest runs nobody asks for more.
+        Thread then =
+            Thread.startVirtualThread(
+                () -> {
+                  try {
+                    while (text(sent).split("\\$T06", -1).length <= deaths) {
+                      Thread.sleep(2);
+                    }
+                    sink.write(go.duplicate());
+                  } catch (IOException | InterruptedException e) {
+                    throw new AssertionError(e);
+                  }
+                });
         try (Machine m = new Machine(spec)) {
           assertThat(server.run(m, () -> null, () -> {}).is(Outcome.SHUTDOWN)).isTrue();
         }
+        then.join();
       }
       server.conclude(new Outcome(Outcome.SHUTDOWN, "at last"));
     }
-    String all = sent.toString(StandardCharsets.ISO_8859_1);
+    String all = text(sent);
     assertThat(all.split("\\$T06", -1)).as("deaths").hasSize(3);
     assertThat(all.split("\\$W", -1)).as("ends").hasSize(2);
   }
