@@ -1,7 +1,6 @@
 package dev.vesper.machine;
 
 import dev.vesper.machine.assembly.Assembly;
-import dev.vesper.machine.assembly.GuestLoader;
 import dev.vesper.machine.assembly.Kept;
 import dev.vesper.machine.assembly.LaunchSequence;
 import dev.vesper.machine.assembly.Outlet;
@@ -37,7 +36,6 @@ import dev.vesper.machine.launch.SecretsPage;
 import dev.vesper.machine.launch.SevReport;
 import dev.vesper.machine.launch.SnpPageType;
 import dev.vesper.machine.memory.MemoryObserver;
-import dev.vesper.machine.model.CpuModel;
 import dev.vesper.machine.observe.Event;
 import dev.vesper.machine.observe.EventSink;
 import dev.vesper.machine.observe.HostObserver;
@@ -1413,10 +1411,7 @@ public final class Machine implements AutoCloseable {
 
   /** {@return the number of the address bit that makes a page private, or -1 without SEV} */
   public int cBit() {
-    return spec.mode() == SevMode.OFF
-        ? -1
-        : Long.numberOfTrailingZeros(
-            GuestLoader.cBit(spec.mode(), CpuModel.named(spec.cpuModel())));
+    return spec.mode() == SevMode.OFF ? -1 : Long.numberOfTrailingZeros(parts.cpus.getFirst().cBit);
   }
 
   /** {@return the system physical address of the VMSA page, or -1} */

@@ -4,6 +4,7 @@ import dev.vesper.machine.assembly.Assembly;
 import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.fp.Num;
 import dev.vesper.machine.host.VcpuState;
+import dev.vesper.machine.memory.HostView;
 import dev.vesper.machine.memory.Page;
 import dev.vesper.machine.observe.Mapping;
 import dev.vesper.machine.observe.Registers;
@@ -323,19 +324,20 @@ public final class VcpuView {
    * @param most where it is enough
    */
   public long gap(long linear, long most) {
+    HostView host = parts.memory.hostView();
     return look(
         c -> {
           long done = 0;
-          while (done < most && !isMemory(c, linear + done)) {
+          while (done < most && !isMemory(c, host, linear + done)) {
             done += Page.SIZE - (linear + done & Page.SIZE - 1);
           }
           return Math.min(done, most);
         });
   }
 
-  private boolean isMemory(Cpu c, long linear) {
+  private static boolean isMemory(Cpu c, HostView host, long linear) {
     long gpa = c.translateQuietly(linear);
-    return gpa >= 0 && parts.memory.hostView().contains(gpa, 1);
+    return gpa >= 0 && host.contains(gpa, 1);
   }
 
   /**

@@ -3,6 +3,7 @@ package dev.vesper.cli.gdb;
 import dev.vesper.cli.monitor.MemoryReader;
 import dev.vesper.machine.Machine;
 import dev.vesper.machine.VcpuView;
+import dev.vesper.machine.host.HostMemory;
 import java.io.ByteArrayOutputStream;
 
 /** Memory as a client wants to see it: the guest's or the host's, by linear or physical address. */
@@ -61,8 +62,12 @@ final class GuestMemory {
     if (!physical) {
       return v.gap(address, most);
     }
-    long gpa = MemoryReader.withoutCbit(machine, address);
-    return machine.hostView().contains(gpa, 1) ? 0 : Math.min(most, PAGE - (address & PAGE - 1));
+    HostMemory host = machine.hostView();
+    long done = 0;
+    while (done < most && !host.contains(MemoryReader.withoutCbit(machine, address + done), 1)) {
+      done += PAGE - (address + done & PAGE - 1);
+    }
+    return Math.min(done, most);
   }
 
   /**
