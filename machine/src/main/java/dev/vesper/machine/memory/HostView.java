@@ -125,6 +125,33 @@ public final class HostView implements HostMemory {
   }
 
   /**
+   * Writes numbers of eight bytes into one page, one after the other.
+   *
+   * @param page its address
+   * @param offsets of the numbers in it
+   * @param count how many of them, at least one
+   */
+  public void writeLongs(long page, int[] offsets, long[] values, int count) {
+    int frame = (int) (page >>> 12);
+    if (memory.reached(frame) != frame || !memory.hostMayWrite(frame)) {
+      for (int i = 0; i < count; i++) {
+        write(page + offsets[i], 8, values[i]);
+      }
+      return;
+    }
+    memory.hostWrites(frame, offsets[0], 8, device);
+    Page p = shared(frame);
+    if (p.codeLines != 0) {
+      memory.codeChanged(p);
+    }
+    p.put64(offsets[0], values[0]);
+    for (int i = 1; i < count; i++) {
+      memory.hostWrites(frame, offsets[i], 8, device);
+      p.put64(offsets[i], values[i]);
+    }
+  }
+
+  /**
    * {@return whether the host may write to all of so many bytes: not where a page is a guest's by
    * the reverse map table}
    */

@@ -13,9 +13,6 @@ import dev.vesper.machine.model.CpuModel;
 import dev.vesper.machine.sev.Vmcb;
 import dev.vesper.machine.spec.Outcome;
 import dev.vesper.machine.spec.SevMode;
-import java.util.EnumMap;
-import java.util.List;
-import java.util.Map;
 import java.util.Objects;
 import java.util.OptionalLong;
 import org.jspecify.annotations.Nullable;
@@ -52,7 +49,7 @@ final class GhcbService {
   private final @Nullable SnpService snp;
   private final byte[] snapshot = new byte[GhcbPage.SIZE];
   private final transient GhcbPage request = new GhcbPage(snapshot);
-  private final Map<GhcbField, Long> answer = new EnumMap<>(GhcbField.class);
+  private final transient GhcbAnswer answer = new GhcbAnswer();
   private long gpa;
   private long jumpTable;
 
@@ -102,25 +99,13 @@ final class GhcbService {
     memory.write(gpa + GhcbPage.VALID_BITMAP + 8, 8, 0);
     answer.clear();
     reply(0, 0);
-    for (GhcbField f : List.of(GhcbField.RAX, GhcbField.RBX, GhcbField.RCX, GhcbField.RDX)) {
-      // KVM hands these four back whatever the event was.
-      answer.put(f, value(f));
-    }
+    // KVM hands these four back whatever the event was.
+    answer.put(GhcbField.RAX, value(GhcbField.RAX));
+    answer.put(GhcbField.RBX, value(GhcbField.RBX));
+    answer.put(GhcbField.RCX, value(GhcbField.RCX));
+    answer.put(GhcbField.RDX, value(GhcbField.RDX));
     serve();
-    for (Map.Entry<GhcbField, Long> e : answer.entrySet()) {
-      memory.write(gpa + e.getKey().offset, 8, e.getValue());
-    }
-    long low = 0;
-    long high = 0;
-    for (GhcbField f : answer.keySet()) {
-      if (f.bit() < 64) {
-        low |= 1L << f.bit();
-      } else {
-        high |= 1L << f.bit() - 64;
-      }
-    }
-    memory.write(gpa + GhcbPage.VALID_BITMAP, 8, low);
-    memory.write(gpa + GhcbPage.VALID_BITMAP + 8, 8, high);
+    answer.writeTo(memory, gpa);
   }
 
   private HostVcpu vcpu() {
@@ -346,7 +331,7 @@ final class GhcbService {
     answer.put(GhcbField.RDX, t >>> 32);
     if (withAux) {
       // TSC_AUX is in the guest's encrypted state; vCPU numbers start at 0.
-      answer.put(GhcbField.RCX, (long) vcpu().id);
+      answer.put(GhcbField.RCX, vcpu().id);
     }
   }
 
