@@ -279,38 +279,43 @@ public final class Cpu extends ControlRegisters {
 
   @Override
   public Signal exit(int code, long info1, long info2) {
-    if (intercepts.es && !Intercepts.automatic(code, info1)) {
-      if (intercepts.reflectVc) {
-        guestExitCode = code;
-        guestExitInfo1 = info1;
-        guestExitInfo2 = info2;
-        exitCode = ExitCode.EXCP0 + VC;
-        exitInfo1 = 0;
-        exitInfo2 = 0;
-        exitAdvances = false;
-        throw Signal.EXIT;
-      }
-      return fault(VC, code & 0xFFFF_FFFFL);
-    }
-    exitCode = code;
-    exitInfo1 = info1;
-    exitInfo2 = info2;
-    exitAdvances = false;
-    throw Signal.EXIT;
+    throw leaving(code, info1, info2);
   }
 
   /** Like {@link #exit}, but an automatic exit happens after the instruction. */
   @Override
   public Signal exitAfter(int code, long info1, long info2) {
-    if (!intercepts.es || !Intercepts.automatic(code, info1)) {
-      // Only the automatic exits of an SEV-ES guest leave RIP after the instruction.
-      return exit(code, info1, info2);
+    throw leavingAfter(code, info1, info2);
+  }
+
+  /** {@return what {@link #exit} throws, for an instruction whose end it is} */
+  public Signal leaving(int code, long info1, long info2) {
+    if (intercepts.es && !Intercepts.automatic(code, info1)) {
+      if (!intercepts.reflectVc) {
+        return faulting(VC, code & 0xFFFF_FFFFL);
+      }
+      guestExitCode = code;
+      guestExitInfo1 = info1;
+      guestExitInfo2 = info2;
+      return leaving(ExitCode.EXCP0 + VC, 0, 0, false);
     }
+    return leaving(code, info1, info2, false);
+  }
+
+  /** {@return what {@link #exitAfter} throws} */
+  public Signal leavingAfter(int code, long info1, long info2) {
+    // Only the automatic exits of an SEV-ES guest leave RIP after the instruction.
+    return intercepts.es && Intercepts.automatic(code, info1)
+        ? leaving(code, info1, info2, true)
+        : leaving(code, info1, info2);
+  }
+
+  private Signal leaving(int code, long info1, long info2, boolean advances) {
     exitCode = code;
     exitInfo1 = info1;
     exitInfo2 = info2;
-    exitAdvances = true;
-    throw Signal.EXIT;
+    exitAdvances = advances;
+    return Signal.EXIT;
   }
 
   /** Exits if the host intercepts a code of INTR to RDPRU. */
@@ -945,10 +950,14 @@ public final class Cpu extends ControlRegisters {
       single = false;
       int i = why;
       int epoch = codeEpoch;
+      @Nullable Signal ending;
       try {
         do {
           runningAt = i;
-          ops[i].exec(this);
+          ending = ops[i].attempt(this);
+          if (ending != null) {
+            break;
+          }
           i++;
         } while (i < ops.length
             && (epoch != codeEpoch
@@ -958,11 +967,13 @@ public final class Cpu extends ControlRegisters {
                 || (code.sse() >>> i & 1) != 0 && !sseIsNative()
                 || (code.avx() >>> i & 1) != 0 && !avxIsNative()));
       } catch (Signal s) {
-        single = true;
-        icount += i;
-        return settle(ops[i], s, b.page);
+        ending = s;
       }
       single = true;
+      if (ending != null) {
+        icount += i;
+        return settle(ops[i], ending, b.page);
+      }
       if (i == ops.length) {
         icount += i;
         if (!b.transfers) {

@@ -585,10 +585,15 @@ public abstract class Mmu extends CpuState implements OwnState, StateFollower {
 
   /** Raises an exception with an error code, or -1 for none. */
   public final Signal fault(int vector, long error) {
+    throw faulting(vector, error);
+  }
+
+  /** {@return what {@link #fault} throws, for who need not throw it} */
+  final Signal faulting(int vector, long error) {
     faultVector = vector;
     faultError = error;
     faultNonCanonical = false;
-    throw Signal.FAULT;
+    return Signal.FAULT;
   }
 
   public final Signal gp(int error) {

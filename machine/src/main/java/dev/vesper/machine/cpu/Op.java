@@ -1,6 +1,7 @@
 package dev.vesper.machine.cpu;
 
 import dev.vesper.x86.Insn;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One predecoded instruction that executes itself. Fields are as narrow as what they hold: kernels
@@ -31,6 +32,16 @@ public abstract class Op implements Cloneable {
    * Cpu#rip} themselves.
    */
   public abstract void exec(Cpu c);
+
+  /**
+   * Executes the instruction for a caller that looks at how it has ended.
+   *
+   * @return what ends it, if that need not be thrown, or null
+   */
+  public @Nullable Signal attempt(Cpu c) {
+    exec(c);
+    return null;
+  }
 
   /** {@return a copy, which is the youngest object in the computer's memory} */
   final Op copy() {

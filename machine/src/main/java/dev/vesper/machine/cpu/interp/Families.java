@@ -9,6 +9,8 @@ final class Families {
   /** How an instruction is executed. */
   record Entry(Semantics semantics, boolean transfers) {}
 
+  private final Map<String, Leaving> leaving = new HashMap<>();
+
   /** Follows a mnemonic that has another meaning where the destination is a mask. */
   static final String TO_MASK = " to mask";
 
@@ -58,6 +60,16 @@ final class Families {
   /** Registers an instruction that sets RIP. */
   void transfer(String mnemonic, Semantics s) {
     put(mnemonic, new Entry(s, true));
+  }
+
+  /** Registers an instruction that mostly ends by leaving the guest. */
+  void leave(String mnemonic, Leaving l) {
+    Leaving before = leaving.put(mnemonic, l);
+    assert before == null : mnemonic + " has two meanings";
+  }
+
+  @Nullable Leaving leaving(String mnemonic) {
+    return leaving.get(mnemonic);
   }
 
   private void put(String mnemonic, Entry e) {

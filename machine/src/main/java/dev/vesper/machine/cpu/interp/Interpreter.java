@@ -164,6 +164,10 @@ public final class Interpreter implements OpFactory {
         // found below
       }
     }
+    Leaving leaving = families.leaving(m);
+    if (leaving != null) {
+      return (in, mode) -> new LeavingOp(leaving);
+    }
     // The comparisons that give vectors under VEX give masks under EVEX.
     boolean toMask = evex && form.operands.get(0).kind() == OperandKind.MASK;
     Families.Entry masked = toMask ? families.get(m + Families.TO_MASK) : null;

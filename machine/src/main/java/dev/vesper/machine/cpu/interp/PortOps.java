@@ -3,8 +3,10 @@ package dev.vesper.machine.cpu.interp;
 import dev.vesper.ghcb.ExitCode;
 import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuState;
+import dev.vesper.machine.cpu.Signal;
 import dev.vesper.machine.memory.ExternalBus;
 import dev.vesper.x86.OperandKind;
+import org.jspecify.annotations.Nullable;
 
 /** IN, OUT, INS and OUTS: permission checks, then #VMEXIT(IOIO) or #VC. */
 final class PortOps {
@@ -12,8 +14,8 @@ final class PortOps {
   private PortOps() {}
 
   static void register(Families f) {
-    f.add("in", PortOps::in);
-    f.add("out", PortOps::out);
+    f.leave("in", PortOps::in);
+    f.leave("out", PortOps::out);
     f.transfer("ins", (o, c) -> string(o, c, true));
     f.transfer("outs", (o, c) -> string(o, c, false));
   }
@@ -60,7 +62,7 @@ final class PortOps {
     return c.intercepts.wantsPort(port, bytes);
   }
 
-  private static void in(MemOp o, Cpu c) {
+  private static @Nullable Signal in(MemOp o, Cpu c) {
     int n = o.insn.form().operands.get(0).bytes(o.insn);
     if (n == 0) {
       n = 1;
@@ -68,14 +70,15 @@ final class PortOps {
     int p = port(o, c, 1);
     checkPermission(c, p, n);
     if (exits(c, p, n)) {
-      c.exit(ExitCode.IOIO, info(o, p, n, true, false), o.nextRip(c));
+      return c.leaving(ExitCode.IOIO, info(o, p, n, true, false), o.nextRip(c));
     }
     c.breakpoints.port(p, n);
     ExternalBus bus = c.bus;
     c.setReg(0, n, bus == null ? -1 : bus.readPort(p, n));
+    return null;
   }
 
-  private static void out(MemOp o, Cpu c) {
+  private static @Nullable Signal out(MemOp o, Cpu c) {
     int n = o.insn.form().operands.get(1).bytes(o.insn);
     if (n == 0) {
       n = 1;
@@ -83,13 +86,14 @@ final class PortOps {
     int p = port(o, c, 0);
     checkPermission(c, p, n);
     if (exits(c, p, n)) {
-      c.exit(ExitCode.IOIO, info(o, p, n, false, false), o.nextRip(c));
+      return c.leaving(ExitCode.IOIO, info(o, p, n, false, false), o.nextRip(c));
     }
     c.breakpoints.port(p, n);
     ExternalBus bus = c.bus;
     if (bus != null) {
       bus.writePort(p, n, (int) c.reg(0, n));
     }
+    return null;
   }
 
   private static void string(MemOp o, Cpu c, boolean in) {

@@ -3,7 +3,9 @@ package dev.vesper.machine.cpu.interp;
 import dev.vesper.ghcb.ExitCode;
 import dev.vesper.machine.cpu.Cpu;
 import dev.vesper.machine.cpu.CpuState;
+import dev.vesper.machine.cpu.Signal;
 import dev.vesper.x86.Msr;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Privileged and virtualisation-sensitive instructions. The order of checks against intercepts is
@@ -13,12 +15,12 @@ final class SystemOps {
   private SystemOps() {}
 
   static void register(Families f) {
-    f.add("cpuid", (o, c) -> c.exit(ExitCode.CPUID, 0, 0));
+    f.leave("cpuid", (o, c) -> c.leaving(ExitCode.CPUID, 0, 0));
     f.add("rdtsc", SystemOps::rdtsc);
     f.add("rdtscp", SystemOps::rdtscp);
     f.add("rdpmc", SystemOps::rdpmc);
-    f.add("rdmsr", SystemOps::rdmsr);
-    f.add("wrmsr", SystemOps::wrmsr);
+    f.leave("rdmsr", SystemOps::rdmsr);
+    f.leave("wrmsr", SystemOps::wrmsr);
     f.add("rdrand", SystemOps::rdrand);
     f.add("rdseed", SystemOps::rdrand);
     f.add("hlt", SystemOps::hlt);
@@ -52,8 +54,8 @@ final class SystemOps {
     f.add("mwait", (o, c) -> mwait(c, false));
     f.add("monitorx", (o, c) -> monitor(o, c, true));
     f.add("mwaitx", (o, c) -> mwait(c, true));
-    f.add("vmmcall", SystemOps::vmmcall);
-    f.add("vmgexit", SystemOps::vmgexit);
+    f.leave("vmmcall", SystemOps::vmmcall);
+    f.leave("vmgexit", SystemOps::vmgexit);
     svm(f, "vmrun", ExitCode.VMRUN);
     svm(f, "vmload", ExitCode.VMLOAD);
     svm(f, "vmsave", ExitCode.VMSAVE);
@@ -122,25 +124,27 @@ final class SystemOps {
     c.gp(0);
   }
 
-  private static void rdmsr(MemOp o, Cpu c) {
+  private static @Nullable Signal rdmsr(MemOp o, Cpu c) {
     ring0(c);
     int msr = (int) c.r[1];
     // SEV_STATUS cannot be intercepted.
     if (msr != Msr.SEV_STATUS && c.intercepts.wantsMsr(msr, false)) {
-      c.exit(ExitCode.MSR, 0, 0);
+      return c.leaving(ExitCode.MSR, 0, 0);
     }
     long v = c.readMsr(msr);
     c.r[0] = v & 0xFFFF_FFFFL;
     c.r[2] = v >>> 32;
+    return null;
   }
 
-  private static void wrmsr(MemOp o, Cpu c) {
+  private static @Nullable Signal wrmsr(MemOp o, Cpu c) {
     ring0(c);
     int msr = (int) c.r[1];
     if (msr != Msr.SEV_STATUS && c.intercepts.wantsMsr(msr, true)) {
-      c.exit(ExitCode.MSR, 1, 0);
+      return c.leaving(ExitCode.MSR, 1, 0);
     }
     c.writeMsr(msr, c.r[2] << 32 | c.r[0] & 0xFFFF_FFFFL);
+    return null;
   }
 
   private static void rdrand(MemOp o, Cpu c) {
@@ -365,18 +369,13 @@ final class SystemOps {
     c.setArith(known ? CpuState.CF : 0);
   }
 
-  private static void vmmcall(MemOp o, Cpu c) {
-    c.intercept(ExitCode.VMMCALL);
-    c.ud();
+  private static Signal vmmcall(MemOp o, Cpu c) {
+    return c.intercepts.wants(ExitCode.VMMCALL) ? c.leaving(ExitCode.VMMCALL, 0, 0) : c.ud();
   }
 
-  private static void vmgexit(MemOp o, Cpu c) {
-    if (!c.intercepts.es) {
-      // Outside an SEV-ES guest the prefix means nothing.
-      vmmcall(o, c);
-      return;
-    }
-    c.exitAfter(ExitCode.VMGEXIT, 0, 0);
+  private static Signal vmgexit(MemOp o, Cpu c) {
+    // Outside an SEV-ES guest the prefix means nothing.
+    return c.intercepts.es ? c.leavingAfter(ExitCode.VMGEXIT, 0, 0) : vmmcall(o, c);
   }
 
   /** MOV to and from CR0..CR8. */
