@@ -17,8 +17,6 @@ import static dev.vesper.ghcb.GhcbField.SW_SCRATCH;
 import static dev.vesper.ghcb.GhcbField.XCR0;
 import static dev.vesper.ghcb.GhcbField.XSS;
 
-import java.util.HashMap;
-import java.util.Map;
 import java.util.Set;
 import java.util.function.ToLongFunction;
 import org.jspecify.annotations.Nullable;
@@ -62,11 +60,13 @@ public enum NaeEvent {
 
   private static final int EACH_EXIT = in(SW_EXITCODE, SW_EXITINFO1, SW_EXITINFO2);
 
-  private static final Map<Integer, NaeEvent> BY_CODE = new HashMap<>();
+  /** By the low byte of the code, which no two have in common: each exit asks. */
+  private static final @Nullable NaeEvent[] BY_CODE = new NaeEvent[256];
 
   static {
     for (NaeEvent e : values()) {
-      BY_CODE.put(e.code, e);
+      assert BY_CODE[e.code & 0xFF] == null : e;
+      BY_CODE[e.code & 0xFF] = e;
     }
   }
 
@@ -98,7 +98,8 @@ public enum NaeEvent {
 
   /** {@return the event of an exit code, or null for one that the standard does not have} */
   public static @Nullable NaeEvent of(int code) {
-    return BY_CODE.get(code);
+    NaeEvent e = BY_CODE[code & 0xFF];
+    return e != null && e.code == code ? e : null;
   }
 
   /**

@@ -950,13 +950,18 @@ public final class Cpu extends ControlRegisters {
       single = false;
       int i = why;
       int epoch = codeEpoch;
-      @Nullable Signal ending;
+      Signal ending = null;
       try {
         do {
           runningAt = i;
-          ending = ops[i].attempt(this);
-          if (ending != null) {
-            break;
+          Op op = ops[i];
+          if (!op.leaves) {
+            op.exec(this);
+          } else {
+            ending = op.attempt(this);
+            if (ending != null) {
+              break;
+            }
           }
           i++;
         } while (i < ops.length

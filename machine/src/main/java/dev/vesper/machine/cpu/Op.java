@@ -23,6 +23,9 @@ public abstract class Op implements Cloneable {
   /** The bytes are an instruction; others raise #UD, whatever they look like. */
   public boolean valid;
 
+  /** It mostly ends by leaving the guest: {@link #attempt} says so, and throws it seldom. */
+  public boolean leaves;
+
   /** What it was decoded from. */
   public Insn insn = NOTHING;
 

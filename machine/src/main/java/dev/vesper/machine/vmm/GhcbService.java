@@ -95,9 +95,8 @@ final class GhcbService {
     gpa = msr;
     host.serves(gpa);
     memory.read(gpa, snapshot, 0, GhcbPage.SIZE);
-    memory.write(gpa + GhcbPage.VALID_BITMAP, 8, 0);
-    memory.write(gpa + GhcbPage.VALID_BITMAP + 8, 8, 0);
     answer.clear();
+    answer.writeTo(memory, gpa);
     reply(0, 0);
     // KVM hands these four back whatever the event was.
     answer.put(GhcbField.RAX, value(GhcbField.RAX));

@@ -190,10 +190,13 @@ public final class Program implements HypervisorProgram {
     if (!ofVcpus.isEmpty()) {
       countDown(host, v);
     }
-    while (nextTime() <= v.cpu.now() && isFree(v) && host.outcome() == null) {
+    while (!times.isEmpty() && nextTime() <= v.cpu.now() && isFree(v) && host.outcome() == null) {
       times.remove().host.accept(new Met(host, v));
     }
-    while (nextAppointment() <= host.instructions() && isFree(v) && host.outcome() == null) {
+    while (!meetings.isEmpty()
+        && nextAppointment() <= host.instructions()
+        && isFree(v)
+        && host.outcome() == null) {
       meetings.remove().host.accept(new Met(host, v));
     }
   }

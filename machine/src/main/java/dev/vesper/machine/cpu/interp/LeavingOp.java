@@ -10,6 +10,7 @@ final class LeavingOp extends MemOp {
 
   LeavingOp(Leaving semantics) {
     this.semantics = semantics;
+    leaves = true;
   }
 
   @Override
