@@ -47,6 +47,8 @@ public final class Campaign {
   private final AtomicLong executions = new AtomicLong();
   private final AtomicLong again = new AtomicLong();
   private final AtomicLong unstable = new AtomicLong();
+  private final AtomicLong toFollow = new AtomicLong();
+  private final AtomicLong followed = new AtomicLong();
   private final Set<String> tried = ConcurrentHashMap.newKeySet();
   private final Set<String> imported = new HashSet<>();
   private final Set<String> found = ConcurrentHashMap.newKeySet();
@@ -59,6 +61,7 @@ public final class Campaign {
   private volatile long begins;
   private volatile boolean ending;
   private volatile boolean honestIsLimited;
+  private volatile Untouched untouched = Untouched.NOTHING;
   private long rateNanos = startNanos;
   private long rateExecutions;
   private double rate;
@@ -121,6 +124,7 @@ public final class Campaign {
 
   private void another(int number) {
     try (Executor x = new Executor(harness, begins)) {
+      x.subtract(untouched);
       new Worker(this, x, options.seed() + 0x9E37_79B9_7F4A_7C15L * number, false).work();
     } catch (CampaignException | RuntimeException | Error e) {
       failure = e;
@@ -138,6 +142,8 @@ public final class Campaign {
     }
     honestIsLimited = honest.limited();
     corpus.add(entry(Input.HONEST, honest, 0), honest.edges());
+    untouched = x.untouched();
+    x.subtract(untouched);
     imported.add(Input.HONEST.name());
     exchange(x);
   }
@@ -260,6 +266,16 @@ public final class Campaign {
     return isNew;
   }
 
+  /** Values are to be followed in an execution that has reached something new. */
+  void isToBeFollowed() {
+    toFollow.incrementAndGet();
+  }
+
+  /** That was done with one of them. */
+  void wasFollowed() {
+    followed.incrementAndGet();
+  }
+
   /** A finding did not repeat. */
   void wasUnstable() {
     unstable.incrementAndGet();
@@ -310,6 +326,8 @@ public final class Campaign {
         store.names(CampaignStore.Kind.HANG).size(),
         again.get(),
         unstable.get(),
+        followed.get(),
+        toFollow.get() - followed.get(),
         (now - newNanos) / 1e9,
         crashNanos == 0 ? -1 : (now - crashNanos) / 1e9,
         begins,

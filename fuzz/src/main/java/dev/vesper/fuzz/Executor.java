@@ -7,6 +7,7 @@ import dev.vesper.machine.Machine;
 import dev.vesper.machine.Stop;
 import dev.vesper.machine.Until;
 import dev.vesper.machine.observe.Symbols;
+import dev.vesper.machine.observe.flow.FlowOptions;
 import dev.vesper.machine.spec.BootException;
 import dev.vesper.machine.spec.Outcome;
 import java.io.IOException;
@@ -22,20 +23,34 @@ final class Executor implements AutoCloseable {
   /** Real time after which the machine must have come back: it is stuck itself. */
   private static final long PATIENCE = 120_000_000_000L;
 
+  /** The same where values are followed: a hundred times as long. */
+  private static final long PATIENCE_FOLLOWING = 30 * PATIENCE;
+
   /** Instructions in which the first question must come. */
   private static final long SEARCH = 20_000_000_000L;
 
   private static final Noted NOTHING = new Noted(List.of(), List.of(), List.of());
 
+  /** What an execution is wanted for, besides what becomes of the guest. */
+  private enum Mode {
+    PLAIN,
+    /** {@link #noted()}. */
+    NOTED,
+    /** The oracle of flows. */
+    FOLLOWED
+  }
+
   private final Harness harness;
   private final EdgeCoverage coverage = new EdgeCoverage();
   private final GuestConsole console = new GuestConsole();
-  private final Patience patience = new Patience(PATIENCE);
+  private final Patience patience = new Patience();
   private final long place;
   private @Nullable Machine machine;
   private @Nullable LyingHost host;
   private @Nullable Checkpoint start;
+  private @Nullable PageWatch pages;
   private Noted noted = NOTHING;
+  private Untouched untouched = Untouched.NOTHING;
 
   /** Names of the guest's code where executions begin; a kernel's own take long to find. */
   private Symbols names = Symbols.NONE;
@@ -102,6 +117,11 @@ final class Executor implements AutoCloseable {
     names = m.symbols(m.observer().current());
     h.mark();
     m.coverage(coverage);
+    if (harness.oracles().looksAtPages()) {
+      PageWatch p = new PageWatch(harness.oracles(), new CodePages(m), () -> stack(m));
+      m.pageUses(p);
+      pages = p;
+    }
     machine = m;
     host = h;
   }
@@ -154,7 +174,35 @@ final class Executor implements AutoCloseable {
 
   /** {@return what an input comes to} */
   Execution run(Input input) throws CampaignException {
-    return run(input, false);
+    return run(input, Mode.PLAIN);
+  }
+
+  /**
+   * {@return what an input comes to if values are followed through the guest, which takes a hundred
+   * times as long and changes nothing else}
+   */
+  Execution follow(Input input) throws CampaignException {
+    return run(input, Mode.FOLLOWED);
+  }
+
+  /** Has what asked-for oracles find in a guest that is told no lie be no finding any more. */
+  void subtract(Untouched honest) {
+    untouched = honest;
+  }
+
+  /** {@return what they find there} */
+  Untouched untouched() throws CampaignException {
+    if (harness.oracles().equals(Oracles.NONE)) {
+      return Untouched.NOTHING;
+    }
+    Untouched before = untouched;
+    untouched = Untouched.NOTHING;
+    List<Finding> all = new ArrayList<>(run(Input.HONEST).others());
+    if (harness.oracles().flow() != null) {
+      all.addAll(follow(Input.HONEST).others());
+    }
+    untouched = before;
+    return new Untouched(all);
   }
 
   /**
@@ -163,14 +211,20 @@ final class Executor implements AutoCloseable {
    * @param note whether {@link #noted()} is wanted
    */
   Execution run(Input input, boolean note) throws CampaignException {
+    return run(input, note ? Mode.NOTED : Mode.PLAIN);
+  }
+
+  private Execution run(Input input, Mode mode) throws CampaignException {
     Machine m = machine;
     LyingHost h = host;
     Checkpoint c = start;
     if (m == null || h == null || c == null) {
       prepare();
-      return run(input, note);
+      return run(input, mode);
     }
+    boolean note = mode == Mode.NOTED;
     try {
+      m.endOracle();
       m.restore(c);
       m.branch();
       m.forgetStop();
@@ -179,17 +233,33 @@ final class Executor implements AutoCloseable {
       h.begin(input, note);
       Glance glance = note ? new Glance(h) : null;
       m.operands(glance, Glance.INSTRUCTIONS);
+      FlowWatch flows = mode == Mode.FOLLOWED ? follow(m) : null;
+      PageWatch p = pages;
+      if (p != null) {
+        p.begin();
+      }
       Until end = Until.instructions(c.instructions() + harness.limit());
-      patience.begin(m);
+      patience.begin(m, flows == null ? PATIENCE : PATIENCE_FOLLOWING);
       Stop s = m.run(harness.until() == null ? end : end.or(harness.until()));
       boolean stuck = patience.end();
       noted = glance == null ? NOTHING : new Noted(h.seen(), glance.reads(), glance.comparisons());
-      return judged(m, s, m.instructions() - c.instructions(), stuck);
+      List<Finding> others = new ArrayList<>(p == null ? List.of() : p.found());
+      others.addAll(flows == null ? List.of() : flows.found());
+      return judged(m, s, m.instructions() - c.instructions(), stuck, untouched.without(others));
     } catch (RuntimeException | StackOverflowError e) {
       patience.end();
       machine = null;
-      return new Execution("defect of Vesper", false, 0, coverage.bucketed(), defect(e));
+      return new Execution("defect of Vesper", false, 0, coverage.bucketed(), defect(e), List.of());
     }
+  }
+
+  /** Has values followed anew: of what was there before nothing is known but that it is private. */
+  private FlowWatch follow(Machine m) {
+    FlowOptions wanted = harness.oracles().flow();
+    FlowWatch w = new FlowWatch(m, names(m));
+    var unused =
+        m.oracle(wanted == null ? new FlowOptions(true, true, List.of()) : wanted, names(m), w);
+    return w;
   }
 
   private static Finding defect(Throwable e) {
@@ -205,7 +275,8 @@ final class Executor implements AutoCloseable {
     return new Finding(Finding.Kind.DEFECT, String.valueOf(e), stack);
   }
 
-  private Execution judged(Machine m, Stop s, long instructions, boolean stuck) {
+  private Execution judged(
+      Machine m, Stop s, long instructions, boolean stuck, List<Finding> others) {
     Finding f = console.isEmpty() ? null : placed(m, Signs.of(console.text()));
     LyingHost h = host;
     String breach = h == null ? null : h.breach();
@@ -227,7 +298,7 @@ final class Executor implements AutoCloseable {
     if (stuck) {
       f = new Finding(Finding.Kind.DEFECT, "an execution takes more than two minutes", stack(m));
     }
-    return new Execution(s.description(), limited, instructions, coverage.bucketed(), f);
+    return new Execution(s.description(), limited, instructions, coverage.bucketed(), f, others);
   }
 
   /** {@return the same finding with the function that its line names by an address alone} */

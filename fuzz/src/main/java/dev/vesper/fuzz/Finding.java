@@ -30,10 +30,31 @@ public record Finding(Kind kind, String title, List<String> stack) {
     PANIC,
     /** It breaks a rule that holds whatever its host does. */
     BREACH,
+    /** Memory is used with the C-bit where it is shared, or without where it is private. */
+    CBIT,
+    /** The kernel executes what was no code when executions began. */
+    RIP,
+    /** Private bytes reach the host. */
+    LEAK,
+    /** A value of the host's is used unchecked. */
+    TAINT,
     /** The limit of instructions was reached, which an honest host's guest does not come to. */
     HANG,
     /** Vesper itself has failed. */
     DEFECT;
+
+    /**
+     * {@return whether an oracle has found it that a campaign is asked for, in a guest that goes
+     * on}
+     */
+    boolean isAskedFor() {
+      return this == CBIT || this == RIP || isFlow();
+    }
+
+    /** {@return whether it is found by following values alone} */
+    boolean isFlow() {
+      return this == LEAK || this == TAINT;
+    }
 
     /** {@return the name in texts} */
     public String word() {
@@ -48,14 +69,24 @@ public record Finding(Kind kind, String title, List<String> stack) {
 
   /**
    * {@return what findings have in common that are the same defect} The functions where it has
-   * happened if they are known, else the title without its numbers.
+   * happened if they are known, else the title without its numbers. Of what is asked for, the
+   * title's first word is one of a few things that may have happened there; and what leaks tells
+   * leaks apart, for most go by the same functions.
    */
   public String signature() {
+    int end = title.indexOf(kind == Kind.LEAK ? " -> " : ":");
+    String what = kind.isAskedFor() && end >= 0 ? withoutNumbers(title.substring(0, end)) : "";
     return kind.word()
         + " "
+        + (what.isEmpty() ? "" : what + " ")
         + (stack.isEmpty()
-            ? title.replaceAll("0x[0-9a-f]+|[0-9a-f]{8,}|[0-9]+", "N")
+            ? withoutNumbers(title)
             : String.join(" < ", stack.subList(0, Math.min(TELLING, stack.size()))));
+  }
+
+  /** {@return a title without what differs from one guest, or one page, to another} */
+  static String withoutNumbers(String title) {
+    return title.replaceAll("0x[0-9a-f]+|[0-9a-f]{8,}|[0-9]+", "N");
   }
 
   /** {@return its name in a store} */

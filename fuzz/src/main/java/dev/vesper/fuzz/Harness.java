@@ -14,6 +14,7 @@ import org.jspecify.annotations.Nullable;
  * @param limit instructions of one execution, at least 1
  * @param sites which answers may be changed
  * @param translator by what guest code is executed, or null for what is fastest
+ * @param oracles what is looked for besides guests that fail
  */
 public record Harness(
     Specs specs,
@@ -21,7 +22,24 @@ public record Harness(
     @Nullable Until until,
     long limit,
     SiteFilter sites,
-    @Nullable Translator translator) {
+    @Nullable Translator translator,
+    Oracles oracles) {
+  /** Makes one that looks for guests that fail. */
+  public Harness(
+      Specs specs,
+      @Nullable Until from,
+      @Nullable Until until,
+      long limit,
+      SiteFilter sites,
+      @Nullable Translator translator) {
+    this(specs, from, until, limit, sites, translator, Oracles.NONE);
+  }
+
+  /** {@return the same that looks for something else} */
+  public Harness with(Oracles other) {
+    return new Harness(specs, from, until, limit, sites, translator, other);
+  }
+
   /** Makes descriptions of machines. */
   @FunctionalInterface
   public interface Specs {

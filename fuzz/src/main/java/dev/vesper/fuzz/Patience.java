@@ -10,21 +10,17 @@ import org.jspecify.annotations.Nullable;
 final class Patience implements AutoCloseable {
   private static final long LOOK_MILLIS = 1_000;
 
-  private final long nanos;
   private @Nullable Thread thread;
   private @Nullable Machine waited;
   private long deadline;
   private boolean over;
 
   /**
-   * @param nanos real time that an execution may take
+   * An execution begins.
+   *
+   * @param nanos real time that it may take
    */
-  Patience(long nanos) {
-    this.nanos = nanos;
-  }
-
-  /** An execution begins. */
-  synchronized void begin(Machine m) {
+  synchronized void begin(Machine m, long nanos) {
     waited = m;
     deadline = System.nanoTime() + nanos;
     over = false;

@@ -9,6 +9,9 @@ public final class Reproducer implements AutoCloseable {
 
   private final Executor executor;
 
+  /** What is asked for is known of a guest that is told no lie. */
+  private boolean knowsUntouched;
+
   /**
    * Takes the guest to where executions begin.
    *
@@ -34,7 +37,11 @@ public final class Reproducer implements AutoCloseable {
    * @param asked a finding of the input
    */
   public Result run(Input input, Finding asked) throws CampaignException {
-    Execution e = executor.run(input);
+    if (asked.kind().isAskedFor() && !knowsUntouched) {
+      executor.subtract(executor.untouched());
+      knowsUntouched = true;
+    }
+    Execution e = asked.kind().isFlow() ? executor.follow(input) : executor.run(input);
     Finding f = found(e, asked);
     return new Result(
         e.end(),
@@ -48,8 +55,15 @@ public final class Reproducer implements AutoCloseable {
   }
 
   private @Nullable Finding found(Execution e, Finding asked) {
-    return e.finding() == null && e.limited() && asked.kind() == Finding.Kind.HANG
-        ? Worker.hang(executor)
+    Finding same = e.withSignature(asked.signature());
+    if (same != null) {
+      return same;
+    }
+    if (e.finding() == null && e.limited() && asked.kind() == Finding.Kind.HANG) {
+      return Worker.hang(executor);
+    }
+    return e.finding() == null && asked.kind().isAskedFor() && !e.others().isEmpty()
+        ? e.others().get(0)
         : e.finding();
   }
 

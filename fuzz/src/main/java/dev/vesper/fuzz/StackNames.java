@@ -2,6 +2,9 @@ package dev.vesper.fuzz;
 
 import dev.vesper.machine.VcpuView;
 import dev.vesper.machine.observe.Symbols;
+import java.lang.invoke.MethodHandles;
+import java.lang.invoke.VarHandle;
+import java.nio.ByteOrder;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.regex.Matcher;
@@ -12,6 +15,10 @@ import java.util.regex.Pattern;
  * the stack counts as a return address if it is named and stands behind a call.
  */
 final class StackNames {
+  private static final VarHandle LONGS =
+      MethodHandles.byteArrayViewVarHandle(long[].class, ByteOrder.LITTLE_ENDIAN);
+
+  private static final long PAGE = 4096;
   private static final int WORDS = 256;
   private static final int MOST = 8;
   private static final int LONGEST_CALL = 7;
@@ -26,9 +33,9 @@ final class StackNames {
     if (names.isEmpty()) {
       return all;
     }
-    long rsp = v.gpr(VcpuView.RSP);
-    for (int i = 0; i < WORDS && all.size() < MOST; i++) {
-      long to = word(v, rsp + 8L * i);
+    byte[] stack = stack(v);
+    for (int i = 0; i + 8 <= stack.length && all.size() < MOST; i += 8) {
+      long to = (long) LONGS.get(stack, i);
       String name = to == 0 ? "" : names.at(to);
       if (!name.isEmpty() && isBehindCall(v, to)) {
         add(all, name);
@@ -43,7 +50,8 @@ final class StackNames {
     return a.find() ? function(names.at(Long.parseUnsignedLong(a.group(1), 16))) : "";
   }
 
-  private static String function(String place) {
+  /** {@return the name of a place without its offset} */
+  static String function(String place) {
     int plus = place.indexOf('+');
     return plus < 0 ? place : place.substring(0, plus);
   }
@@ -55,16 +63,19 @@ final class StackNames {
     }
   }
 
-  private static long word(VcpuView v, long at) {
+  /** {@return what lies on the stack, up to where nothing is mapped} */
+  private static byte[] stack(VcpuView v) {
+    long rsp = v.gpr(VcpuView.RSP);
+    int bytes = WORDS * Long.BYTES;
+    int first = (int) Math.min(bytes, PAGE - (rsp & PAGE - 1));
     try {
-      byte[] b = v.read(at, 8);
-      long w = 0;
-      for (int i = 7; i >= 0; i--) {
-        w = w << 8 | b[i] & 0xFF;
-      }
-      return w;
+      return v.read(rsp, bytes);
     } catch (IndexOutOfBoundsException e) {
-      return 0;
+      try {
+        return v.read(rsp, first);
+      } catch (IndexOutOfBoundsException none) {
+        return new byte[0];
+      }
     }
   }
 

@@ -52,6 +52,8 @@ public final class Statistics {
     put(b, "pending_total", s.pending());
     put(b, "stability", s.unstable() == 0 ? "100.00%" : "0.00%");
     put(b, "bitmap_cvg", decimals(s.edges() * 100 / MAP) + "%");
+    put(b, "execs_followed", s.followed());
+    put(b, "pending_followed", s.unfollowed());
     put(b, "saved_crashes", s.crashes());
     put(b, "saved_hangs", s.hangs());
     put(b, "last_find", now - (long) s.sinceNew());

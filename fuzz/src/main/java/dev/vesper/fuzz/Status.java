@@ -18,6 +18,8 @@ import java.util.List;
  * @param hangs each once
  * @param again findings that were found before
  * @param unstable findings that did not repeat
+ * @param followed executions in which values were followed
+ * @param unfollowed executions that have reached something new and are still to be followed
  * @param sinceNew seconds since something new was reached
  * @param sinceCrash seconds since the last new finding, -1 if there is none
  * @param begins instructions of the machine where executions begin
@@ -37,6 +39,8 @@ public record Status(
     int hangs,
     long again,
     long unstable,
+    long followed,
+    long unfollowed,
     double sinceNew,
     double sinceCrash,
     long begins,

@@ -1,8 +1,10 @@
 package dev.vesper.fuzz;
 
 import dev.vesper.fuzz.store.CampaignException;
+import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Deque;
 import java.util.List;
 
 /** One thread of a campaign: chooses an entry, makes inputs of it, executes and judges them. */
@@ -18,9 +20,25 @@ final class Worker {
   private static final int MINIMISING = 400;
   private static final int REPEATS = 3;
 
+  /** The same where values are followed, which takes a hundred times as long. */
+  private static final int MINIMISING_FOLLOWED = 40;
+
+  private static final int REPEATS_FOLLOWED = 1;
+
+  /** How many instructions are executed in the time in which one is followed. */
+  private static final long FOLLOWING = 64;
+
   private final Campaign campaign;
   private final Executor executor;
   private final Mutator mutator;
+
+  /** Inputs that have reached something new and are to be followed, the oldest first. */
+  private final Deque<Input> unfollowed = new ArrayDeque<>();
+
+  /** Instructions that were executed for new inputs, and what following has cost in such. */
+  private long executed;
+
+  private long followed;
 
   /** Whether it is the thread that speaks with other members. */
   private final boolean first;
@@ -83,17 +101,50 @@ final class Worker {
     if (f == null && campaign.isHang(e)) {
       f = hang(executor);
     }
+    boolean isNew = f == null && campaign.corpus().isNew(e.edges());
+    // Findings are executed again, and the map of edges is that of the last execution.
+    byte[] edges = isNew ? e.edges().clone() : e.edges();
     if (f != null) {
-      found(input, e, f);
-    } else if (campaign.corpus().isNew(e.edges())) {
-      reached(input, e, of);
+      found(input, e, f, false);
     }
+    // A guest that does what was asked for goes on: it may reach something besides.
+    for (Finding other : e.others()) {
+      found(input, e, other, false);
+    }
+    if (isNew) {
+      reached(input, edges, e.instructions(), of);
+    }
+    executed += e.instructions();
+    follow();
     return true;
   }
 
-  private void reached(Input input, Execution e, Entry of) throws CampaignException {
-    byte[] edges = e.edges().clone();
-    long instructions = e.instructions();
+  /**
+   * Follows values in inputs that have reached something new, as long as that takes no more than
+   * half of the time; counted in instructions, so that a campaign does not depend on the computer.
+   */
+  private void follow() throws CampaignException {
+    while (!unfollowed.isEmpty() && followed <= executed) {
+      Input i = unfollowed.removeFirst();
+      Execution e = execute(i, true);
+      campaign.wasFollowed();
+      for (Finding f : e.others()) {
+        found(i, e, f, f.kind().isFlow());
+      }
+    }
+  }
+
+  private Execution execute(Input input, boolean follows) throws CampaignException {
+    if (!follows) {
+      return executor.run(input);
+    }
+    Execution e = executor.follow(input);
+    followed += FOLLOWING * e.instructions();
+    return e;
+  }
+
+  private void reached(Input input, byte[] edges, long instructions, Entry of)
+      throws CampaignException {
     // What goes on without a lie, lies not: a smaller input has fewer places to change.
     Input small =
         Minimiser.leaveOut(
@@ -105,17 +156,27 @@ final class Worker {
             TRIMMING);
     campaign.reached(
         new Entry(small, small.name(), of.depth + 1, instructions, Arrays.hashCode(edges)), edges);
+    if (campaign.harness().oracles().flow() != null) {
+      unfollowed.add(small);
+      campaign.isToBeFollowed();
+    }
   }
 
-  private void found(Input input, Execution e, Finding f) throws CampaignException {
+  /**
+   * Keeps a finding that is new.
+   *
+   * @param follows whether it is found only where values are followed
+   */
+  private void found(Input input, Execution e, Finding f, boolean follows)
+      throws CampaignException {
     if (!campaign.isNew(f)) {
       return;
     }
     String signature = f.signature();
     List<String> unlike = new ArrayList<>();
-    for (int i = 0; i < REPEATS; i++) {
-      Execution x = executor.run(input);
-      if (!signature.equals(signature(x)) || x.instructions() != e.instructions()) {
+    for (int i = 0; i < (follows ? REPEATS_FOLLOWED : REPEATS); i++) {
+      Execution x = execute(input, follows);
+      if (!has(x, signature) || x.instructions() != e.instructions()) {
         unlike.add(String.valueOf(x.finding()));
       }
     }
@@ -130,18 +191,20 @@ final class Worker {
       return;
     }
     Input small =
-        Minimiser.minimise(input, i -> signature.equals(signature(executor.run(i))), MINIMISING);
+        Minimiser.minimise(
+            input,
+            i -> has(execute(i, follows), signature),
+            follows ? MINIMISING_FOLLOWED : MINIMISING);
     executor.run(small);
     campaign.keep(
         new FindingFile(f, small, FindingFile.script(small, executor.told()), executor.console()));
   }
 
-  private String signature(Execution x) {
-    Finding f = x.finding();
-    if (f != null) {
-      return f.signature();
-    }
-    return campaign.isHang(x) ? hang(executor).signature() : "";
+  private boolean has(Execution x, String signature) {
+    return x.withSignature(signature) != null
+        || x.finding() == null
+            && campaign.isHang(x)
+            && hang(executor).signature().equals(signature);
   }
 
   /** {@return that the last execution did not come to an end, and where it was} */

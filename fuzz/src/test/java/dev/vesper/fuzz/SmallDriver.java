@@ -62,7 +62,7 @@ enum SmallDriver {
     this.profile = profile;
   }
 
-  private static String read(String name) {
+  static String read(String name) {
     try (InputStream in = SmallDriver.class.getResourceAsStream("planted/" + name + ".s")) {
       if (in == null) {
         throw new AssertionError(name + ".s is missing");

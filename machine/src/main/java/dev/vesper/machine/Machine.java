@@ -41,6 +41,7 @@ import dev.vesper.machine.observe.EventSink;
 import dev.vesper.machine.observe.HostObserver;
 import dev.vesper.machine.observe.LogItem;
 import dev.vesper.machine.observe.OperandListener;
+import dev.vesper.machine.observe.PageUses;
 import dev.vesper.machine.observe.RmpMap;
 import dev.vesper.machine.observe.Symbols;
 import dev.vesper.machine.observe.Tally;
@@ -64,6 +65,7 @@ import dev.vesper.machine.trace.BothMemoryObservers;
 import dev.vesper.machine.trace.BothProcessorObservers;
 import dev.vesper.machine.trace.CodeCoverage;
 import dev.vesper.machine.trace.ExecutionLog;
+import dev.vesper.machine.trace.GarbledPages;
 import dev.vesper.machine.trace.OperandWatch;
 import dev.vesper.machine.trace.Tracer;
 import dev.vesper.machine.vmm.RunLoop;
@@ -109,6 +111,8 @@ public final class Machine implements AutoCloseable {
   /** A file may have any text where a name is expected. */
   private static final int LONGEST_REASON = 500;
 
+  private static final long PAGE = 4096;
+
   private final MachineSpec spec;
   private final Assembly parts;
   private final LaunchSequence launch;
@@ -138,6 +142,7 @@ public final class Machine implements AutoCloseable {
   private @Nullable CpuObserver lookingOn;
 
   private @Nullable OperandListener operands;
+  private @Nullable PageUses pageUses;
   private long mostOperands;
   private Symbols symbols;
   private boolean started;
@@ -476,11 +481,28 @@ public final class Machine implements AutoCloseable {
    * #translator} says, which takes a hundred times as long as native code; what the guest does is
    * the same. Between runs: of what was there before nothing is known but that it is private, or
    * that it is shared. What is followed does not go back with {@link #restore}, and is in no file.
+   * It is so for good: translated code does not come back.
    *
    * @throws IllegalStateException if there is an oracle already
    * @throws IllegalArgumentException if the host sees all of the guest's state anyway
    */
   public Oracle oracle(FlowOptions wanted) {
+    Oracle o = oracle(wanted, symbols(), f -> {});
+    parts.cpus.forEach(Cpu::followAll);
+    return o;
+  }
+
+  /**
+   * Has values followed from now on as {@link #oracle(FlowOptions)} does, until {@link #endOracle}:
+   * the guest is as fast then as it was before.
+   *
+   * @param names of the guest's code where it stands: a kernel's own take long to find
+   * @param told of each finding the first time, while the instruction is in execution, or while the
+   *     host has the vCPU's turn
+   * @throws IllegalStateException if there is an oracle already
+   * @throws IllegalArgumentException if the host sees all of the guest's state anyway
+   */
+  public Oracle oracle(FlowOptions wanted, Symbols names, Consumer<? super FlowFinding> told) {
     if (oracle != null) {
       throw new IllegalStateException("a machine has one oracle");
     }
@@ -488,8 +510,12 @@ public final class Machine implements AutoCloseable {
       throw new IllegalArgumentException(
           "a host sees all that a guest without SEV-ES has: nothing can leak");
     }
-    FlowTracker t =
-        new FlowTracker(wanted, parts.cpus, symbols(), FlowTracker.mostLabels(), this::flows);
+    Consumer<FlowFinding> all =
+        f -> {
+          flows(f);
+          told.accept(f);
+        };
+    FlowTracker t = new FlowTracker(wanted, parts.cpus, names, FlowTracker.mostLabels(), all);
     Oracle o = new Oracle(t);
     oracle = o;
     if (started) {
@@ -497,6 +523,38 @@ public final class Machine implements AutoCloseable {
       observe();
     }
     return o;
+  }
+
+  /** Has values followed no longer, if they are. Between runs. What was found can still be read. */
+  public void endOracle() {
+    if (oracle != null) {
+      oracle = null;
+      parts.cpus.forEach(c -> c.followAll(false));
+      observe();
+    }
+  }
+
+  /**
+   * Has somebody told of pages that the guest uses as what they are not, and of what its kernel
+   * executes, in place of whoever was. Between runs. Guest code is as fast as before.
+   *
+   * @param listener is told, or null for nobody
+   */
+  public void pageUses(@Nullable PageUses listener) {
+    pageUses = listener;
+    parts.cpus.forEach(c -> c.uses = listener);
+    observe();
+  }
+
+  /** {@return whether the image says that it has code there which nobody writes} */
+  public boolean isImageText(long gpa) {
+    return parts.guest.text().stream()
+        .anyMatch(r -> gpa >= (r.address() & -PAGE) && gpa < r.address() + r.length());
+  }
+
+  /** {@return whether the image says where it has such code} */
+  public boolean tellsText() {
+    return !parts.guest.text().isEmpty();
   }
 
   /**
@@ -538,19 +596,20 @@ public final class Machine implements AutoCloseable {
     Oracle o = oracle;
     if (o != null) {
       FlowTracker f = o.tracker();
-      parts.cpus.forEach(Cpu::followAll);
+      parts.cpus.forEach(c -> c.followAll(true));
       processor = processor == null ? f : new BothProcessorObservers(f, processor);
       host = host == null ? f : new BothHostObservers(f, host);
       ram = ram == null ? f : new BothMemoryObservers(f, ram);
     }
+    PageUses u = pageUses;
+    if (u != null) {
+      MemoryObserver garbled = new GarbledPages(u);
+      ram = ram == null ? garbled : new BothMemoryObservers(garbled, ram);
+    }
     lookingOn = processor;
     observeProcessors();
-    if (host != null) {
-      parts.host.observe(host);
-    }
-    if (ram != null) {
-      parts.memory.observe(ram);
-    }
+    parts.host.observe(host);
+    parts.memory.observe(ram);
   }
 
   private void observeProcessors() {

@@ -58,8 +58,11 @@ public final class Cpu extends ControlRegisters {
 
   private transient boolean following;
 
-  /** An observer is told of all instructions, for good. */
+  /** An observer is told of all instructions, before and behind them. */
   private transient boolean followingAll;
+
+  /** It is so for good. */
+  private transient boolean followingAlways;
 
   /** An observer is told of all instructions, for a while. */
   private transient boolean watching;
@@ -155,9 +158,18 @@ public final class Cpu extends ControlRegisters {
    * itself, whatever tier there is. Before the first one only.
    */
   public void followAll() {
-    followingAll = true;
+    followingAlways = true;
     runNatively(null);
     translateWith(null);
+    followAll(true);
+  }
+
+  /**
+   * Tells the observer about all instructions as {@link #followAll()} does, or no longer: code that
+   * was translated is there again then.
+   */
+  public void followAll(boolean on) {
+    followingAll = on;
     decideAlone();
   }
 
@@ -1295,7 +1307,7 @@ public final class Cpu extends ControlRegisters {
     int looked = 0;
     p.copyTo(start, codeBytes, start, Page.SIZE - start);
     // Of instructions that are executed one by one, those behind the first are decoded for nothing.
-    int most = followingAll ? 1 : MAX_BLOCK;
+    int most = followingAlways ? 1 : MAX_BLOCK;
     while (insns.size() < most
         && offset < Page.SIZE
         && (insns.isEmpty() || !pausePoints.beginsBlock(offset))) {

@@ -7,6 +7,7 @@ import dev.vesper.machine.memory.PhysicalMemory;
 import dev.vesper.machine.memory.RawMemory;
 import dev.vesper.machine.memory.Rmp;
 import dev.vesper.machine.memory.RmpEntry;
+import dev.vesper.machine.observe.PageUses;
 import dev.vesper.machine.observe.RmpAccess;
 import dev.vesper.machine.state.OwnState;
 import dev.vesper.machine.state.StateFollower;
@@ -85,6 +86,9 @@ public abstract class Mmu extends CpuState implements OwnState, StateFollower {
 
   /** Told about accesses to watched pages and about code. */
   public transient @Nullable CpuObserver observer;
+
+  /** Told of pages that are used as what they are not, and of what is executed. */
+  public transient @Nullable PageUses uses;
 
   /** The operations in execution while there is an observer, and which of them runs. */
   protected transient Op[] running = {};
@@ -654,16 +658,19 @@ public abstract class Mmu extends CpuState implements OwnState, StateFollower {
 
   // ---- page walk
 
-  private Page walkPage(long gpa, long la) {
+  private Page walkPage(long gpa, long la, boolean begun) {
     if (!nested.readable(gpa >>> 12)) {
       nestedFault(gpa, false, false, true, true);
+    }
+    if (uses != null) {
+      turning(PageUses.Use.WALK, la, gpa, true, begun);
     }
     checkOwner(gpa, la, READ, true, true, SUPERVISOR);
     return memory.page((int) nested.backing(gpa >>> 12), key);
   }
 
-  private long entry(long gpa, int bytes, long la) {
-    Page p = walkPage(gpa, la);
+  private long entry(long gpa, int bytes, long la, boolean begun) {
+    Page p = walkPage(gpa, la, begun);
     int o = (int) gpa & 0xFFF;
     return bytes == 8 ? p.get64(o) : p.get32(o) & 0xFFFF_FFFFL;
   }
@@ -707,9 +714,10 @@ public abstract class Mmu extends CpuState implements OwnState, StateFollower {
     format.mode(cr4, efer);
     int level = format.levels();
     long table = format.root(cr3);
+    boolean begun = access != EXEC && privilege != IMPLICIT;
     for (; ; ) {
       long address = format.entryAddress(table, level, la);
-      long e = entry(address, format.entryBytes(), la);
+      long e = entry(address, format.entryBytes(), la, begun);
       if ((e & PageTables.PRESENT) == 0) {
         pageFault(la, errorCode(0, access, privilege) | fetchBit(access));
       }
@@ -891,6 +899,9 @@ public abstract class Mmu extends CpuState implements OwnState, StateFollower {
       // As a protection key without access rights would have it.
       pageFault(la, errorCode(1, access, privilege) | 0x20);
     }
+    if (uses != null) {
+      tellUse(la, access, isPrivate, privilege);
+    }
     checkOwner(walkAddress | la & 0xFFF, la, access, isPrivate, false, privilege);
     int frame = (int) nested.backing(walkAddress >>> 12);
     Page p = memory.page(frame, isPrivate ? key : Page.SHARED);
@@ -917,6 +928,42 @@ public abstract class Mmu extends CpuState implements OwnState, StateFollower {
       t.allowWritesTo(i, p);
     }
     return p;
+  }
+
+  /** Tells who asks for it of an access whose translation is about to be filled. */
+  private void tellUse(long la, int access, boolean isPrivate, int privilege) {
+    PageUses u = uses;
+    long gpa = walkAddress | la & 0xFFF;
+    if (u != null && access == EXEC && privilege != USER) {
+      u.fetches(la, gpa, walkPrivate);
+    }
+    PageUses.Use use =
+        switch (access) {
+          case WRITE -> PageUses.Use.WRITE;
+          case EXEC -> PageUses.Use.FETCH;
+          default -> PageUses.Use.READ;
+        };
+    turning(use, la, gpa, isPrivate, access != EXEC && privilege != IMPLICIT);
+  }
+
+  /**
+   * Tells who asks for it of a page that is about to be used as what it is not.
+   *
+   * @param begun an instruction is in execution, which makes the access
+   */
+  private void turning(PageUses.Use use, long la, long gpa, boolean isPrivate, boolean begun) {
+    PageUses u = uses;
+    int frame = (int) nested.backing(gpa >>> 12);
+    if (u == null
+        || memory.existing(frame) == null
+        || memory.domain(frame) == (isPrivate ? key : Page.SHARED)) {
+      return;
+    }
+    if (begun && startsAgain(SUPERVISOR)) {
+      // Alone, the instruction is known by its address.
+      throw Signal.WATCHED;
+    }
+    u.turns(use, la, gpa, isPrivate);
   }
 
   /** {@return the page of an entry that is about to be written to, and whose changes are told} */

@@ -68,8 +68,8 @@ public final class PhysicalMemory {
     codeBudget = CodeBudget.standard(Math.min(ram.bytes(), PageStore.room()));
   }
 
-  /** Tells an observer about changes of domain. */
-  public void observe(MemoryObserver o) {
+  /** Tells an observer about changes of domain, or none with null. */
+  public void observe(@Nullable MemoryObserver o) {
     observer = o;
   }
 

@@ -283,8 +283,8 @@ public final class Hypervisor {
     return cpus;
   }
 
-  /** Tells an observer about every crossing. */
-  public void observe(HostObserver o) {
+  /** Tells an observer about every crossing, or none with null. */
+  public void observe(@Nullable HostObserver o) {
     observer = o;
     observeBuses();
   }
