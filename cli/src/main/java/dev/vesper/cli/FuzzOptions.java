@@ -1,6 +1,7 @@
 package dev.vesper.cli;
 
 import dev.vesper.fuzz.Harness;
+import dev.vesper.fuzz.Oracles;
 import dev.vesper.fuzz.SiteFilter;
 import dev.vesper.fuzz.store.CampaignException;
 import dev.vesper.machine.HardwareOptions;
@@ -29,6 +30,7 @@ final class FuzzOptions implements AutoCloseable {
   private String only = "";
   private String not = "";
   private String translator = "";
+  private @Nullable String oracle;
 
   /** Adds the options to a command's. */
   void addTo(Options o) {
@@ -63,6 +65,15 @@ final class FuzzOptions implements AutoCloseable {
         "--only");
     o.text("LIST", "do not change these answers", v -> not = v, "--not");
     o.text(
+        "LIST",
+        "look for more than guests that fail: cbit for private memory that is used as shared, or"
+            + " the reverse; rip for code that was none; leak for private bytes that reach the"
+            + " host, of secret=SYMBOL or secret=ADDRESS+LENGTH alone if need be, and taint for"
+            + " values of the host's that are used unchecked, which take up to half of the time"
+            + " (docs/campaigns.md)",
+        v -> oracle = v,
+        FlowWords.OPTION);
+    o.text(
         "native|regions|none",
         "by what guest code is executed (default: what is fastest here)",
         v -> translator = v,
@@ -86,6 +97,7 @@ final class FuzzOptions implements AutoCloseable {
    * @throws UserError if the options or files are not understood
    */
   Harness harness() {
+    Oracles oracles = FuzzOracles.read(oracle);
     SevMode mode = guest.mode();
     if (mode != SevMode.ES && mode != SevMode.SNP) {
       throw new UserError(
@@ -110,7 +122,8 @@ final class FuzzOptions implements AutoCloseable {
         place("--until", until),
         limit,
         sites,
-        translation());
+        translation(),
+        oracles);
   }
 
   /** A machine's disks are its own: what it writes to them goes nowhere. */

@@ -89,6 +89,9 @@ final class FuzzScreen implements AutoCloseable {
     all.add(row("depth", String.valueOf(s.depth()), "crashes", s.crashes()));
     all.add(row("found again", String.valueOf(s.again()), "hangs", s.hangs()));
     all.add(row("not repeated", String.valueOf(s.unstable()), "begins at", s.begins()));
+    if (s.followed() + s.unfollowed() > 0) {
+      all.add(row("followed", String.valueOf(s.followed()), "to be followed", s.unfollowed()));
+    }
     all.add("");
     s.last().forEach(l -> all.add(l.length() > WIDTH ? l.substring(0, WIDTH) : l));
     all.add("");

@@ -10,19 +10,16 @@ import dev.vesper.machine.observe.flow.FlowReport;
 import dev.vesper.machine.observe.flow.FlowStep;
 import dev.vesper.machine.observe.format.Json;
 import dev.vesper.machine.observe.format.Visible;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
-import java.util.StringTokenizer;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /** The oracle of flows: {@code --oracle} and {@code --fail-on}. */
 final class OracleOptions {
-  private static final String OPTION = "--oracle";
-  private static final String LEAK = "leak";
-  private static final String TAINT = "taint";
-  private static final String SECRET = "secret=";
+  private static final String OPTION = FlowWords.OPTION;
+  private static final String LEAK = FlowWords.LEAK;
+  private static final String TAINT = FlowWords.TAINT;
   private static final String FROM = "from=";
 
   /** Notes that are shown one by one; the summary has all. */
@@ -59,7 +56,7 @@ final class OracleOptions {
       return;
     }
     FlowOptions f = read();
-    for (String word : words(failOn)) {
+    for (String word : FlowWords.split(failOn)) {
       if (!word.equals(LEAK) && !word.equals(TAINT)) {
         throw new UserError("--fail-on takes leak, taint or both, not '" + word + "'");
       }
@@ -73,34 +70,12 @@ final class OracleOptions {
     }
   }
 
-  private static List<String> words(String text) {
-    List<String> all = new ArrayList<>();
-    StringTokenizer t = new StringTokenizer(text, ",");
-    while (t.hasMoreTokens()) {
-      all.add(t.nextToken());
-    }
-    return all;
-  }
-
   private FlowOptions read() {
-    boolean leaks = false;
-    boolean taint = false;
-    List<FlowOptions.Secret> secrets = new ArrayList<>();
-    for (String word : words(wanted)) {
-      if (word.equals(LEAK)) {
-        leaks = true;
-      } else if (word.equals(TAINT)) {
-        taint = true;
-      } else if (word.startsWith(SECRET)) {
-        String text = word.substring(SECRET.length());
-        try {
-          secrets.add(FlowOptions.Secret.of(text));
-        } catch (IllegalArgumentException e) {
-          throw new UserError(OPTION + " " + word + ": " + e.getMessage());
-        }
-      } else if (word.startsWith(FROM)) {
+    FlowWords flow = new FlowWords();
+    for (String word : FlowWords.split(wanted)) {
+      if (word.startsWith(FROM)) {
         from = count(word.substring(FROM.length()));
-      } else {
+      } else if (!flow.takes(word)) {
         throw new UserError(
             OPTION
                 + " takes leak, taint, from=N, secret=SYMBOL or secret=ADDRESS+LENGTH, not '"
@@ -108,13 +83,7 @@ final class OracleOptions {
                 + "'");
       }
     }
-    if (!secrets.isEmpty() && !leaks) {
-      throw new UserError(OPTION + ": secret= says what must not leak; add leak");
-    }
-    if (!leaks && !taint) {
-      throw new UserError(OPTION + " takes leak, taint or both");
-    }
-    return new FlowOptions(leaks, taint, secrets);
+    return flow.options();
   }
 
   private static long count(String text) {
@@ -252,7 +221,7 @@ final class OracleOptions {
   /** {@return the status of a run that has ended with another one} */
   int status(int otherwise) {
     FlowReport r = report();
-    List<String> sorts = words(failOn);
+    List<String> sorts = FlowWords.split(failOn);
     boolean fails =
         r != null
             && r.any(
