@@ -29,7 +29,23 @@ if not exist "%state%\built" call :build stale || exit /b 2
 )
 set "cache="
 if exist "%state%\%built_in%\vesper.aot" set cache="-XX:AOTCache=%state%\%built_in%\vesper.aot" -Xlog:aot=off -Xlog:cds=off
-"%JAVA_HOME%\bin\java.exe" "@%root%\launcher\jvm.options" -XX:MaxRAMPercentage=75 --enable-native-access=dev.vesper.cli,dev.vesper.machine %cache% -p "%state%\%built_in%\lib" -m dev.vesper.cli/dev.vesper.cli.Main %*
+set "modules=%state%\%built_in%\lib"
+set "native=dev.vesper.cli,dev.vesper.machine"
+rem A campaign on many computers needs what nothing else does, which is built and put on Java's paths for it alone.
+set "cluster="
+set "more="
+if "%~1"=="fuzz" for %%A in (%*) do (
+  if "%%~A"=="--listen" set "cluster=%state%\%built_in%\campaign"
+  if "%%~A"=="--join" set "cluster=%state%\%built_in%\campaign"
+)
+if defined cluster (
+  call :build campaign || exit /b 2
+  set "cache="
+  set "modules=%modules%;%cluster%"
+  set "native=%native%,ALL-UNNAMED"
+  set more=-cp "%cluster%\lib\*" --add-modules ALL-DEFAULT --add-reads dev.vesper.campaign=ALL-UNNAMED --sun-misc-unsafe-memory-access=allow
+)
+"%JAVA_HOME%\bin\java.exe" "@%root%\launcher\jvm.options" -XX:MaxRAMPercentage=75 --enable-native-access=%native% %cache% -p "%modules%" %more% -m dev.vesper.cli/dev.vesper.cli.Main %*
 exit /b
 
 :is25

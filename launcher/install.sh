@@ -4,21 +4,36 @@ release_version() {
   sed -n '/<artifactId>vesper</{n;s:.*<version>\(.*\)</version>.*:\1:p;q}' "$root/pom.xml"
 }
 
+# Modules of the JDK that the libraries of module campaign use in what they do here, by jdeps; the program's own Java
+# has them for that alone. The last one is found by its name, for members that DNS knows.
+campaign_needs=java.management,java.naming,java.rmi,java.security.sasl,java.sql,jdk.management,jdk.naming.dns
+
+# Builds module campaign, without which there is a program too: its libraries may be out of reach.
+have_campaign() {
+  if said=$(build_campaign 2>&1); then return; fi
+  echo "vesper: campaigns on many computers (fuzz --listen, --join) are left out:" \
+    "${said##*the build failed: }; the same line again adds them" >&2
+  return 1
+}
+
 # Puts the program below a folder: bin/vesper, lib/vesper with its own Java, manual page and completion.
 lay_out() {
   [ -x "$JAVA_HOME/bin/jlink" ] || {
     echo "vesper: the JDK in $JAVA_HOME has no jlink, which makes the program's own Java" >&2
     exit 2
   }
+  more=
+  if have_campaign; then more=,$campaign_needs; fi
   rm -rf "$1/lib/vesper"
   mkdir -p "$1/bin" "$1/lib" "$1/share/man/man1" "$1/share/bash-completion/completions" \
     "$1/share/zsh/site-functions" "$1/share/fish/vendor_completions.d" \
     "$1/share/vesper" "$1/share/doc/vesper" || exit 2
-  "$JAVA_HOME/bin/jlink" --module-path "$modules" --add-modules dev.vesper.cli --output "$1/lib/vesper" \
-    --compress zip-6 --no-header-files --no-man-pages >"$state/jlink.log" 2>&1 || {
+  "$JAVA_HOME/bin/jlink" --module-path "$modules" --add-modules "dev.vesper.cli$more" \
+    --output "$1/lib/vesper" --compress zip-6 --no-header-files --no-man-pages >"$state/jlink.log" 2>&1 || {
     cat "$state/jlink.log" >&2
     exit 2
   }
+  if [ -n "$more" ]; then cp -R "${modules%/lib}/campaign" "$1/lib/vesper/campaign"; fi
   mkdir "$1/lib/vesper/launcher"
   cp "$home/run.sh" "$home/jvm.options" "$home/needs.sh" "$home/doctor.sh" "$1/lib/vesper/launcher"
   rm -f "$1/bin/vesper"

@@ -25,4 +25,6 @@ if [ "${1:-}" = doctor ]; then
   doctor "$@"
   exit
 fi
+# It is there if its libraries could be had when this was installed; the command says so if not.
+if is_shared "$@" && [ -d "$image/campaign" ]; then cluster=$image/campaign; fi
 become "$@"

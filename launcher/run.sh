@@ -141,6 +141,27 @@ native=--enable-native-access=dev.vesper.cli,dev.vesper.machine
 # The folder of module campaign and its libraries, for who needs them: campaigns on many computers.
 cluster=
 
+# Whether a line shares a campaign with other computers, itself or by a file of its words.
+is_shared() {
+  [ "${1:-}" = fuzz ] || return 1
+  for a in "$@"; do
+    case "$a" in
+      --listen | --listen=* | --join | --join=*) return 0 ;;
+      @?*)
+        if [ -f "${a#@}" ] && [ -r "${a#@}" ]; then
+          while read -r line || [ -n "$line" ]; do
+            case " $line" in
+              ' #'*) ;;
+              *[\ \"\']--listen* | *[\ \"\']--join*) return 0 ;;
+            esac
+          done <"${a#@}"
+        fi
+        ;;
+    esac
+  done
+  return 1
+}
+
 # Becomes the command that a line names. $modules is the folder of its jars, or nothing if $java has them itself;
 # $aot is a cache of classes, which need not be there.
 become() {
@@ -156,7 +177,7 @@ start() {
   if [ -n "$cluster" ]; then
     # Infinispan's jars are no modules: they are on the class path, which that one module reads. Java's cache is of
     # a start without them.
-    set -- -p "$modules:$cluster" -cp "$cluster/lib/*" --add-modules ALL-DEFAULT \
+    set -- -p "${modules:+$modules:}$cluster" -cp "$cluster/lib/*" --add-modules ALL-DEFAULT \
       --add-reads dev.vesper.campaign=ALL-UNNAMED --sun-misc-unsafe-memory-access=allow -m "$main" "$@"
     native=$native,ALL-UNNAMED
     aot=

@@ -97,8 +97,9 @@ final class ClusterOptions {
       }
     }
     throw new UserError(
-        "--listen and --join need module campaign, which this vesper has not; ./vesper in the"
-            + " sources builds it");
+        "--listen and --join need module campaign, which this vesper is without: './vesper install'"
+            + " in the sources adds it where its libraries can be fetched; the single jar never has"
+            + " it");
   }
 
   /** Makes certificates, and says where they are. */

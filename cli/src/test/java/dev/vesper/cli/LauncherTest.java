@@ -35,10 +35,27 @@ final class LauncherTest {
         shift
         case "$a" in
           */Build.java)
+            if [ "$3" = campaign ]; then
+              [ -z "${OFFLINE:-}" ] || { echo "vesper: the build failed: no library a.jar" >&2; exit 2; }
+              mkdir -p "$2/build-1/campaign/lib"
+              exit
+            fi
             mkdir -p "$2/build-1/lib"
             printf '%s\\n' "$1" "$2" "$JAVA_HOME" "$(cat "$JAVA_HOME/release")" build-1 >"$2/built"
             echo "built in $2" ;;
+          */dev.vesper.cli.Reference)
+            for f in vesper.1 vesper.bash vesper.zsh vesper.fish; do : >"$1/$f"; done ;;
         esac
+      done
+      """;
+
+  private static final String JLINK =
+      """
+      #!/bin/sh
+      echo "linked $*" >"$0.said"
+      for a in "$@"; do
+        shift
+        case "$a" in --output) mkdir -p "$1/bin" && cp "${0%/*}/java" "$1/bin/java" ;; esac
       done
       """;
 
@@ -63,8 +80,9 @@ final class LauncherTest {
     jdk = Files.createDirectories(dir.resolve("a jdk"));
     Files.writeString(jdk.resolve("release"), "JAVA_VERSION=\"25.0.1\"\n");
     Files.createDirectory(jdk.resolve("bin"));
-    for (String p : List.of("java", "javac")) {
-      Path program = Files.writeString(jdk.resolve("bin").resolve(p), JAVA);
+    for (String p : List.of("java", "javac", "jlink")) {
+      Path program = jdk.resolve("bin").resolve(p);
+      Files.writeString(program, p.equals("jlink") ? JLINK : JAVA);
       Files.setPosixFilePermissions(program, PosixFilePermissions.fromString("rwxr-xr-x"));
     }
   }
@@ -196,5 +214,84 @@ final class LauncherTest {
     assertThat(run(vesper, "run", "-m", "128M", "--config", v.toString())).contains("-Xmx544m");
     assertThat(run(vesper, "boot", "--config=" + v, "--", "-m", "64M")).contains("-Xmx768m");
     assertThat(run(vesper, "-m", "2G", "--memory-limit", "1G")).contains("-Dvesper.room=768 ");
+  }
+
+  /** Installs what is there of the clone; {@return what that says} */
+  private String install(Path prefix, Map<String, String> variables)
+      throws IOException, InterruptedException {
+    for (String f : List.of("README.md", "LICENSE", "docs/a.md", "examples/a", "campaign/a")) {
+      Files.createDirectories(clone.resolve(f).getParent());
+      Files.writeString(clone.resolve(f), "");
+    }
+    Path gdb = Files.createDirectories(clone.resolve("cli/src/main/resources/dev/vesper/cli/gdb"));
+    Files.writeString(gdb.resolve("vesper.py"), "");
+    String vesper = clone.resolve("vesper").toString();
+    String said = run(0, variables, vesper, "install", "--prefix", prefix.toString());
+    // What the JVM has noted of a start, as the real one would have.
+    Files.writeString(prefix.resolve("lib/vesper/vesper.aot"), "");
+    return said;
+  }
+
+  /** What shares a campaign has more on its paths, and nothing that is of a start without. */
+  @Test
+  void aSharedCampaignAloneHasItsModule() throws IOException, InterruptedException {
+    Path prefix = dir.resolve("a prefix");
+    install(prefix, Map.of());
+    assertThat(Files.readString(jdk.resolve("bin/jlink.said")))
+        .contains("--add-modules dev.vesper.cli,java.management,");
+    Path args = Files.writeString(dir.resolve("words"), "-m 64M\n--join 10.0.0.1:7799\n");
+    Path other = Files.writeString(dir.resolve("others"), "-m 64M\n# --join 10.0.0.1:7799\n");
+    Map<Path, String> launchers =
+        Map.of(
+            clone.resolve("vesper"), clone + "/.vesper/build-1/lib:" + clone + "/.vesper/build-1/",
+            prefix.resolve("bin/vesper"), prefix + "/lib/vesper/");
+    for (Map.Entry<Path, String> l : launchers.entrySet()) {
+      String path = "-p " + l.getValue() + "campaign -cp ";
+      assertThat(run(l.getKey(), "fuzz", "--join=10.0.0.1:7799"))
+          .contains(path, "--enable-native-access=dev.vesper.cli,dev.vesper.machine,ALL-UNNAMED ")
+          .doesNotContain("AOTCache");
+      assertThat(run(l.getKey(), "fuzz", "-o", "d", "--listen", "10.0.0.1:7799")).contains(path);
+      assertThat(run(l.getKey(), "fuzz", "@" + args)).contains(path);
+      for (String[] line :
+          List.of(
+              new String[] {"fuzz", "-o", "d"},
+              new String[] {"fuzz", "@" + other},
+              new String[] {"run", "--join", "x"})) {
+        assertThat(run(l.getKey(), line)).doesNotContain("campaign").doesNotContain("UNNAMED");
+      }
+    }
+    assertThat(run(prefix.resolve("bin/vesper"), "fuzz", "-o", "d"))
+        .contains("-XX:AOTCache=" + prefix + "/lib/vesper/vesper.aot ");
+  }
+
+  @Test
+  void aProgramIsInstalledWithoutWhatCannotBeFetched() throws IOException, InterruptedException {
+    Path prefix = dir.resolve("a prefix");
+    String said = install(prefix, Map.of("OFFLINE", "yes"));
+    assertThat(said)
+        .contains("(fuzz --listen, --join) are left out: no library a.jar; the same line again")
+        .contains("installed " + prefix + "/bin/vesper");
+    assertThat(Files.readString(jdk.resolve("bin/jlink.said")))
+        .contains("--add-modules dev.vesper.cli --output");
+    // The command is asked, which says that it cannot.
+    assertThat(run(prefix.resolve("bin/vesper"), "fuzz", "--join", "10.0.0.1:7799"))
+        .contains("-m dev.vesper.cli/dev.vesper.cli.Main fuzz")
+        .doesNotContain("UNNAMED");
+    install(prefix, Map.of());
+    assertThat(prefix.resolve("lib/vesper/campaign")).isDirectory();
+  }
+
+  /** No test runs the one for Windows: it says what the other one does. */
+  @Test
+  void bothLaunchersStartASharedCampaignAlike() throws IOException {
+    String options =
+        "--add-modules ALL-DEFAULT --add-reads dev.vesper.campaign=ALL-UNNAMED"
+            + " --sun-misc-unsafe-memory-access=allow";
+    assertThat(
+            Files.readString(PROJECT.resolve("launcher/run.sh")).replaceAll("\\s+(\\\\\\s+)?", " "))
+        .contains("-cp \"$cluster/lib/*\" " + options);
+    assertThat(Files.readString(PROJECT.resolve("vesper.cmd")))
+        .contains("-cp \"%cluster%\\lib\\*\" " + options)
+        .contains("--listen", "--join", ":build campaign");
   }
 }
