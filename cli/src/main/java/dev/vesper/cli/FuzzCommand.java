@@ -119,7 +119,7 @@ final class FuzzCommand implements Options.Command {
     if (workers < 1 || workers > 256) {
       throw new UserError("--workers takes 1 to 256, not " + workers);
     }
-    Harness harness = said.harness();
+    Harness harness = said.harness(List.of(d));
     try (DirectoryStore store = new DirectoryStore(d)) {
       if (!resume && Files.exists(d.resolve(WORDS))) {
         throw new UserError(
@@ -181,7 +181,7 @@ final class FuzzCommand implements Options.Command {
       throw new UserError(line + ": it is not the command line of a campaign, a word a line");
     }
     before.names.forEach(before.said::image);
-    return new Read(f, before.said.harness());
+    return new Read(f, before.said.harness(List.of()));
   }
 
   private int show(Path p) throws CampaignException {

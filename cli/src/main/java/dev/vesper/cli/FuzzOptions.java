@@ -6,6 +6,8 @@ import dev.vesper.fuzz.SiteFilter;
 import dev.vesper.fuzz.store.CampaignException;
 import dev.vesper.machine.HardwareOptions;
 import dev.vesper.machine.Until;
+import dev.vesper.machine.device.net.Network;
+import dev.vesper.machine.device.share.ShareBoundary;
 import dev.vesper.machine.spec.Hardware;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.SevMode;
@@ -14,6 +16,7 @@ import java.io.IOException;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 
 /** What a campaign executes: the guest, from where to where, and which answers may be changed. */
@@ -24,6 +27,8 @@ final class FuzzOptions implements AutoCloseable {
   private final GuestOptions guest = new GuestOptions();
   private final List<Drives> open = new ArrayList<>();
   private List<String> drive = List.of();
+  private List<String> nic = List.of();
+  private List<String> share = List.of();
   private @Nullable String from;
   private @Nullable String until;
   private long limit = LIMIT;
@@ -42,6 +47,19 @@ final class FuzzOptions implements AutoCloseable {
         v -> drive = v,
         "-drive",
         "--drive");
+    o.phrases(
+        "user|none",
+        "a virtio network adapter whose gateway gives addresses and answers pings; nothing is"
+            + " behind it; may be repeated",
+        v -> nic = v,
+        "-nic",
+        "--nic");
+    o.phrases(
+        "path=DIR,tag=TAG",
+        "a folder that the guest can mount, as it is when the campaign begins: nobody writes to it;"
+            + " at most 64 MiB; profile kvm; may be repeated",
+        v -> share = v,
+        "--share");
     o.text(
         "N|SYMBOL|console:TEXT",
         "where executions begin: behind N instructions, before a symbol, or when the console says"
@@ -94,9 +112,10 @@ final class FuzzOptions implements AutoCloseable {
   /**
    * {@return what is executed}
    *
+   * @param written where the command writes, which the guest shares nothing of
    * @throws UserError if the options or files are not understood
    */
-  Harness harness() {
+  Harness harness(List<Path> written) {
     Oracles oracles = FuzzOracles.read(oracle);
     SevMode mode = guest.mode();
     if (mode != SevMode.ES && mode != SevMode.SNP) {
@@ -110,6 +129,8 @@ final class FuzzOptions implements AutoCloseable {
     for (String d : drive) {
       UserError.of(() -> HardwareOptions.driveFile("-drive", d));
     }
+    nic.forEach(FuzzOptions::network);
+    List<Hardware.Share> shares = shares(written);
     SiteFilter sites;
     try {
       sites = SiteFilter.of(only, not);
@@ -117,7 +138,7 @@ final class FuzzOptions implements AutoCloseable {
       throw new UserError(String.valueOf(e.getMessage()));
     }
     return new Harness(
-        () -> specWithDisks(spec),
+        () -> own(spec, shares),
         place("--from", from),
         place("--until", until),
         limit,
@@ -126,19 +147,42 @@ final class FuzzOptions implements AutoCloseable {
         oracles);
   }
 
-  /** A machine's disks are its own: what it writes to them goes nowhere. */
-  private synchronized MachineSpec specWithDisks(MachineSpec spec) {
-    if (drive.isEmpty()) {
-      return spec;
+  /** {@return a network that leads nowhere, or null for none} */
+  private static @Nullable Network network(String option) {
+    Network n = UserError.of(() -> HardwareOptions.nic("-nic", option, false));
+    if (n != null && n.live()) {
+      throw new UserError(
+          "-nic " + option + ": executions of a campaign reach nobody outside: take -nic user");
     }
-    Drives d = new Drives(drive, false, true);
-    open.add(d);
-    Hardware h = spec.hardware();
-    return spec.toBuilder()
-        .hardware(
-            new Hardware(h.board(), d.list(), h.networks(), false, h.shares(), h.screen())
-                .withSmbios(h.smbios()))
-        .build();
+    return n;
+  }
+
+  /** {@return folders as they are now, which all machines have} */
+  private List<Hardware.Share> shares(List<Path> written) {
+    if (!share.isEmpty() && !guest.kvm()) {
+      throw new UserError("--share: profile openbsd has no shared folders; use kvm");
+    }
+    return UserError.of(
+        () -> {
+          List<Hardware.Share> all =
+              share.stream().map(s -> HardwareOptions.frozenShare("--share", s)).toList();
+          ShareBoundary b = new ShareBoundary(all.stream().map(Hardware.Share::server).toList());
+          // What a campaign writes would be in the folder of who does a finding again.
+          written.forEach(b::requireWritable);
+          return all;
+        });
+  }
+
+  /** A machine's disks and networks are its own: what it writes to them goes nowhere. */
+  private synchronized MachineSpec own(MachineSpec spec, List<Hardware.Share> shares) {
+    Hardware h = spec.hardware().withShares(shares);
+    if (!drive.isEmpty()) {
+      Drives d = new Drives(drive, false, true);
+      open.add(d);
+      h = h.withDrives(d.list());
+    }
+    h = h.withNetworks(nic.stream().flatMap(n -> Stream.ofNullable(network(n))).toList());
+    return spec.toBuilder().hardware(h).build();
   }
 
   private static @Nullable Until place(String option, @Nullable String said) {

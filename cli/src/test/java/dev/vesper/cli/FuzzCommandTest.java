@@ -77,6 +77,35 @@ final class FuzzCommandTest {
     refused("need module campaign", "fuzz", "--listen", "127.0.0.1:7799", "-o", d);
   }
 
+  /** A guest with a network and a folder is executed, and neither leads out of the machine. */
+  @Test
+  void networkAndFolderOfACampaignLeadNowhere() throws IOException {
+    Path folder = Files.createDirectory(dir.resolve("shared"));
+    Files.writeString(folder.resolve("file"), "as it was");
+    String share = "path=" + folder + ",tag=x";
+    String d = dir.resolve("c").toString();
+    String[] line = {"fuzz", "-smp", "1", "-m", "64M", "--from", "13000", "--workers", "2"};
+    String[] more = {"--limit-insns", "20000", "--executions", "20", "-nic", "user"};
+    CommandResult r = CommandResult.of(with(with(line, more), "--share", share, "-o", d));
+    assertThat(r.status()).as(r.err()).isZero();
+    assertThat(r.out()).startsWith("20 executions in ");
+    refused("reach nobody outside", "fuzz", "-nic", "user,hostfwd=tcp::2222-:22", "-o", d + 1);
+    refused(
+        "reach nobody outside",
+        "fuzz",
+        "-nic",
+        "user,guestfwd=tcp:10.0.2.2:8000-tcp:127.0.0.1:8000",
+        "-o",
+        d + 1);
+    refused("-nic takes none or user", "fuzz", "-nic", "tap", "-o", d + 1);
+    refused("cannot share", "fuzz", "--share", "path=" + dir.resolve("no") + ",tag=x", "-o", d + 1);
+    refused("use kvm", "fuzz", "--profile", "openbsd", "--share", share, "-o", d + 1);
+    refused("cannot write", "fuzz", "--share", share, "-o", folder.resolve("c").toString());
+    try (Stream<Path> s = Files.list(folder)) {
+      assertThat(s).containsExactly(folder.resolve("file"));
+    }
+  }
+
   @Test
   void aFindingIsAScriptOfARunAndCanBeRecorded() throws IOException {
     Path image =

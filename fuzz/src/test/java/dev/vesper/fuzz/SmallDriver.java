@@ -79,15 +79,24 @@ enum SmallDriver {
    * @param mended with the check
    */
   byte[] image(boolean mended) {
-    String driver = mended ? read(source).replace("\n;fix|", "\n") : read(source);
+    String driver = read(source);
+    boolean opcode = this == OPCODE && !mended;
+    return image(
+        mended ? driver.replace("\n;fix|", "\n") : driver,
+        opcode ? Map.of(OPCODE_CHECK, "") : Map.of());
+  }
+
+  /** {@return a kernel with a driver that is a file among those} */
+  static byte[] image(String name) {
+    return image(read(name), Map.of());
+  }
+
+  private static byte[] image(String driver, Map<String, String> more) {
     int data = driver.indexOf(DATA);
     String main = (data < 0 ? driver : driver.substring(0, data)) + read("virtio");
-    Map<String, String> pieces = new LinkedHashMap<>();
+    Map<String, String> pieces = new LinkedHashMap<>(more);
     if (data >= 0) {
       pieces.put(FIRST_DATA, driver.substring(data) + "\n" + FIRST_DATA);
-    }
-    if (this == OPCODE && !mended) {
-      pieces.put(OPCODE_CHECK, "");
     }
     return Locore.variant(main, pieces);
   }

@@ -379,6 +379,20 @@ public final class HardwareOptions {
    * @param name of the option, for messages
    */
   public static Hardware.Share share(String name, String option) {
+    return share(name, option, false);
+  }
+
+  /**
+   * Takes a folder as it is now, with all that is below it, in the words of {@link #share}: it can
+   * be given to any number of machines, none of which can change it.
+   *
+   * @param name of the option, for messages
+   */
+  public static Hardware.Share frozenShare(String name, String option) {
+    return share(name, option, true);
+  }
+
+  private static Hardware.Share share(String name, String option, boolean frozen) {
     String path = "";
     String tag = "";
     boolean readOnly = false;
@@ -398,7 +412,8 @@ public final class HardwareOptions {
       throw wrong(name + SHARE + " with a tag of 1 to 36 bytes, not '" + option + "'");
     }
     try {
-      return new Hardware.Share(tag, new FuseServer(Path.of(path), readOnly));
+      Path p = Path.of(path);
+      return new Hardware.Share(tag, frozen ? FuseServer.frozen(p) : new FuseServer(p, readOnly));
     } catch (IOException e) {
       throw wrong("cannot share " + path + ": " + reason(e));
     }

@@ -4,6 +4,7 @@
 equ SMALL_ENTROPY 0x10051af4
 equ SMALL_CONSOLE 0x10031af4
 equ SMALL_BLOCK 0x10011af4
+equ SMALL_NETWORK 0x10001af4
 ; From the first page of a queue: the used ring, and two pages of buffers.
 equ SMALL_USED 0x1000
 equ SMALL_POOL 0x2000

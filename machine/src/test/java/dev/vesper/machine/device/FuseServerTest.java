@@ -1,14 +1,19 @@
 package dev.vesper.machine.device;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.vesper.machine.device.share.FuseServer;
 import java.io.IOException;
+import java.io.RandomAccessFile;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.attribute.FileTime;
+import java.util.ArrayList;
+import java.util.List;
 import java.util.Random;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeEach;
@@ -129,6 +134,79 @@ final class FuseServerTest {
     assertThat(error(14, lookUp(lookUp(lookUp(1, "a"), "b"), "file"), bytes(8).putInt(2).array()))
         .isEqualTo(EROFS);
     assertThat(root.resolve("a/b/file")).hasContent("inside");
+  }
+
+  /** {@return all that a guest finds, by the same requests} */
+  private List<byte[]> everything() {
+    List<byte[]> all = new ArrayList<>();
+    all.add(ask(26, 0, bytes(16).putInt(7).putInt(31).array()).array());
+    all.add(ask(17, 1, new byte[0]).array());
+    for (long node = 1; node < 8; node++) {
+      all.add(ask(3, node, new byte[16]).array());
+      all.add(ask(5, node, new byte[0]).array());
+      all.add(ask(14, node, new byte[8]).array());
+      all.add(ask(15, node, bytes(40).putInt(16, 100).array()).array());
+      all.add(ask(28, node, bytes(40).putInt(16, 4096).array()).array());
+      for (String name : List.of("a", "b", "file", "link", "other")) {
+        all.add(ask(1, node, names(name)).array());
+      }
+    }
+    return all;
+  }
+
+  @Test
+  void aFrozenFolderIsWhatItWas() throws IOException {
+    Files.createSymbolicLink(root.resolve("link"), outside.resolve("secret"));
+    FileTime then = FileTime.fromMillis(1_700_000_000_000L);
+    for (String f : List.of("a/b/file", "a/b", "a", "")) {
+      Files.setLastModifiedTime(root.resolve(f), then);
+    }
+    server = FuseServer.frozen(root);
+    final List<byte[]> first = everything();
+    // By the order of names of each folder: a, link, a/b, a/b/file.
+    assertThat(lookUp(1, "link")).isEqualTo(3);
+    assertThat(lookUp(lookUp(2, "b"), "file")).isEqualTo(5);
+    assertThat(contents(5)).isEqualTo("inside");
+    assertThat(error(1, 1, names(".."))).isEqualTo(EINVAL);
+    assertThat(new String(ask(5, 3, new byte[0]).array(), StandardCharsets.ISO_8859_1))
+        .endsWith(outside.resolve("secret").toString());
+    assertThat(error(27, 3, new byte[8])).isEqualTo(ENOTDIR);
+    for (int code : new int[] {4, 6, 8, 9, 10, 11, 12, 13, 16, 35, 45}) {
+      assertThat(error(code, 1, with(bytes(104), "a", "b"))).as("%s", code).isEqualTo(EROFS);
+    }
+    assertThat(error(14, 5, bytes(8).putInt(2).array())).isEqualTo(EROFS);
+    assertThat(error(14, 5, bytes(8).putInt(0x200).array())).isEqualTo(EROFS);
+    // Neither what becomes of the folder nor who has it closed is seen.
+    Files.writeString(root.resolve("a/b/file"), "changed");
+    Files.writeString(root.resolve("other"), "new");
+    server.close();
+    assertThat(everything()).usingRecursiveComparison().isEqualTo(first);
+    assertThat(server.takeCalls()).isZero();
+  }
+
+  /** A copy that somebody else has made at another time is the same. */
+  @Test
+  void aFrozenCopyIsTheSame() throws IOException {
+    FileTime then = FileTime.fromMillis(1_700_000_000_000L);
+    Path copy = Files.createDirectories(temporary.resolve("copy/a/b")).getParent().getParent();
+    Files.writeString(copy.resolve("a/b/file"), "inside");
+    List<List<byte[]>> both = new ArrayList<>();
+    for (Path p : List.of(root, copy)) {
+      for (String f : List.of("a/b/file", "a/b", "a", "")) {
+        Files.setLastModifiedTime(p.resolve(f), then);
+      }
+      server = FuseServer.frozen(p);
+      both.add(everything());
+    }
+    assertThat(both.get(0)).usingRecursiveComparison().isEqualTo(both.get(1));
+  }
+
+  @Test
+  void aFrozenFolderHasItsLimit() throws IOException {
+    try (RandomAccessFile f = new RandomAccessFile(root.resolve("large").toFile(), "rw")) {
+      f.setLength((64L << 20) + 1);
+    }
+    assertThatThrownBy(() -> FuseServer.frozen(root)).hasMessageContaining("more than 64 MiB");
   }
 
   /** Whatever is asked: nothing is thrown, and nothing outside changes. */

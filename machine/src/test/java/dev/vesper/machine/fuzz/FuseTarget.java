@@ -29,7 +29,7 @@ public final class FuseTarget implements FuzzTarget {
   @Override
   public List<String> covers() {
     // What of the computer a folder may hold at all is decided before there is a guest.
-    return Stream.of("FuseError", "FuseServer", "Listing", "Posix", "SharedFolder")
+    return Stream.of("FrozenFolder", "FuseError", "FuseServer", "Listing", "Posix", "SharedFolder")
         .map("dev.vesper.machine.device.share."::concat)
         .toList();
   }
@@ -160,10 +160,12 @@ public final class FuseTarget implements FuzzTarget {
             request(38, 0, new byte[0]),
             request(3, 2, new byte[16])));
     for (byte[] b : List.copyOf(all)) {
-      // As if it could only be read.
-      byte[] r = b.clone();
-      r[0] = 1;
-      all.add(r);
+      // As if it could only be read, and as it was.
+      for (byte kind = 1; kind <= 2; kind++) {
+        byte[] r = b.clone();
+        r[0] = kind;
+        all.add(r);
+      }
     }
     return all;
   }
@@ -178,7 +180,8 @@ public final class FuseTarget implements FuzzTarget {
       Files.createDirectory(shared.resolve("folder"));
       Files.createSymbolicLink(shared.resolve("link"), secret);
       FuzzInput in = new FuzzInput(input);
-      FuseServer server = new FuseServer(shared, in.u8() == 1);
+      int kind = in.u8();
+      FuseServer server = kind == 2 ? FuseServer.frozen(shared) : new FuseServer(shared, kind == 1);
       try {
         for (int i = 0; i < MOST_REQUESTS && in.more(); i++) {
           byte[] r = in.bytes(in.u16() & 0x7FF);

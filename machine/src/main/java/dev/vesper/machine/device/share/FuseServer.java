@@ -8,6 +8,7 @@ import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
 import java.util.HashMap;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Answers FUSE requests (Linux, include/uapi/linux/fuse.h, version 7.31) from a folder. Files have
@@ -45,6 +46,7 @@ public final class FuseServer implements Closeable {
   private final Listing.Budget budget = new Listing.Budget();
   private long nextHandle = 1;
   private boolean closed;
+  private @Nullable FrozenFolder frozen;
 
   /**
    * Opens a folder: whatever becomes of its name, it stays this one.
@@ -57,6 +59,21 @@ public final class FuseServer implements Closeable {
     folder = new SharedFolder(root, posix);
     this.readOnly = readOnly;
     named = root.toAbsolutePath();
+  }
+
+  /**
+   * {@return a folder as it is now, with all that is below it} Nothing that is done to it
+   * afterwards is seen, and nobody can change it. It may be given to any number of machines, and
+   * stays when they close it.
+   *
+   * @throws IOException as the constructor, or if there is more in it than 64 MiB or 65,536 files
+   */
+  public static FuseServer frozen(Path root) throws IOException {
+    FuseServer s = new FuseServer(root, true);
+    try (s) {
+      s.frozen = FrozenFolder.of(s);
+    }
+    return s;
   }
 
   /** {@return the folder as it was named, links and all} */
@@ -84,7 +101,7 @@ public final class FuseServer implements Closeable {
    *
    * @param request header and arguments
    */
-  public synchronized byte[] answer(byte[] request) {
+  public byte[] answer(byte[] request) {
     if (request.length < HEADER) {
       return new byte[0];
     }
@@ -94,15 +111,15 @@ public final class FuseServer implements Closeable {
     ByteBuffer arguments = r.slice(HEADER, r.capacity() - HEADER).order(ByteOrder.LITTLE_ENDIAN);
     byte[] body = {};
     int error = 0;
+    FrozenFolder f = frozen;
     try {
       if (code == 2 || code == 42) {
-        forget(code, node, arguments);
+        if (f == null) {
+          forget(code, node, arguments);
+        }
         return new byte[0];
       }
-      if (closed) {
-        throw new FuseError(FuseError.ENODEV);
-      }
-      body = serve(code, node, arguments);
+      body = f == null ? serve(code, node, arguments) : f.serve(code, node, arguments);
     } catch (FuseError e) {
       error = e.number;
     } catch (IndexOutOfBoundsException | java.nio.BufferUnderflowException e) {
@@ -116,14 +133,15 @@ public final class FuseServer implements Closeable {
 
   /** {@return how often the system has been called since this was asked last} */
   public synchronized long takeCalls() {
-    return posix.takeCalls();
+    // What it took to have it in memory is no request's cost.
+    return frozen != null ? 0 : posix.takeCalls();
   }
 
-  private static ByteBuffer out(int n) {
+  static ByteBuffer out(int n) {
     return ByteBuffer.allocate(n).order(ByteOrder.LITTLE_ENDIAN);
   }
 
-  private void forget(int code, long node, ByteBuffer a) {
+  private synchronized void forget(int code, long node, ByteBuffer a) {
     if (code == 2) {
       folder.forget(node, a.getLong(0));
       return;
@@ -135,7 +153,7 @@ public final class FuseServer implements Closeable {
   }
 
   /** {@return the bytes up to a zero, one in each character} */
-  private static String text(ByteBuffer a, int from) {
+  static String text(ByteBuffer a, int from) {
     byte[] b = new byte[after(a, from) - 1 - from];
     a.get(from, b);
     return new String(b, StandardCharsets.ISO_8859_1);
@@ -155,7 +173,15 @@ public final class FuseServer implements Closeable {
     }
   }
 
-  private byte[] serve(int code, long node, ByteBuffer a) throws FuseError {
+  /** {@return the body of the answer to a request, in the order of its bytes} */
+  ByteBuffer live(int code, long node, ByteBuffer a) throws FuseError {
+    return ByteBuffer.wrap(serve(code, node, a)).order(ByteOrder.LITTLE_ENDIAN);
+  }
+
+  private synchronized byte[] serve(int code, long node, ByteBuffer a) throws FuseError {
+    if (closed) {
+      throw new FuseError(FuseError.ENODEV);
+    }
     return switch (code) {
       case 1 -> entry(folder.lookUp(node, text(a, 0)));
       case 3 -> getAttributes(node, a);
@@ -189,6 +215,12 @@ public final class FuseServer implements Closeable {
 
   /** A guest that starts anew has nothing of what it had. */
   private byte[] initialise(ByteBuffer a) throws FuseError {
+    byte[] o = initialised(a);
+    forgetAll();
+    return o;
+  }
+
+  static byte[] initialised(ByteBuffer a) throws FuseError {
     if (a.getInt(0) != MAJOR) {
       throw new FuseError(FuseError.EINVAL);
     }
@@ -196,7 +228,6 @@ public final class FuseServer implements Closeable {
     o.putInt(MAJOR).putInt(MINOR).putInt(a.getInt(8));
     // FUSE_BIG_WRITES
     o.putInt(a.getInt(12) & 1 << 5).putInt(0).putInt(Posix.MOST).putInt(1);
-    forgetAll();
     return o.array();
   }
 
@@ -307,14 +338,14 @@ public final class FuseServer implements Closeable {
   }
 
   /** Refuses the computer's pipes, sockets and devices. */
-  private static int requireUsable(int kind) throws FuseError {
+  static int requireUsable(int kind) throws FuseError {
     return switch (kind) {
       case Posix.Stat.REGULAR, Posix.Stat.DIRECTORY, Posix.Stat.LINK -> kind;
       default -> throw new FuseError(FuseError.EACCES);
     };
   }
 
-  private static void requireRegular(int kind) throws FuseError {
+  static void requireRegular(int kind) throws FuseError {
     switch (requireUsable(kind)) {
       case Posix.Stat.DIRECTORY -> throw new FuseError(FuseError.EISDIR);
       case Posix.Stat.LINK -> throw new FuseError(FuseError.ELOOP);
@@ -439,7 +470,7 @@ public final class FuseServer implements Closeable {
     return out(16).putLong(nextHandle++).array();
   }
 
-  private static int access(int flags) throws FuseError {
+  static int access(int flags) throws FuseError {
     int access = flags & Posix.O_ACCMODE;
     if (access == Posix.O_ACCMODE) {
       throw new FuseError(FuseError.EINVAL);
