@@ -25,6 +25,7 @@ final class PageWatch implements PageUses {
   private final Supplier<List<String>> stack;
   private final Map<String, Finding> found = new LinkedHashMap<>();
   private final Set<Long> garbled = new HashSet<>();
+  private final Set<Long> given = new HashSet<>();
   private final Set<Long> foreign = new HashSet<>();
   private int looked;
 
@@ -42,6 +43,7 @@ final class PageWatch implements PageUses {
   void begin() {
     found.clear();
     garbled.clear();
+    given.clear();
     foreign.clear();
     looked = 0;
   }
@@ -54,6 +56,7 @@ final class PageWatch implements PageUses {
   @Override
   public void turns(Use use, long linear, long gpa, boolean toPrivate) {
     long page = gpa & ~IN_PAGE;
+    given.remove(page);
     if (!toPrivate) {
       garbled.remove(page);
     } else if (garbled.contains(page)) {
@@ -92,6 +95,16 @@ final class PageWatch implements PageUses {
           Finding.Kind.RIP,
           "jump: the kernel executes what was no code, 0x" + Long.toHexString(linear));
     }
+  }
+
+  @Override
+  public void given(long gpa) {
+    given.add(gpa);
+  }
+
+  @Override
+  public boolean awaits(long gpa) {
+    return !given.isEmpty() && given.contains(gpa & ~IN_PAGE);
   }
 
   @Override

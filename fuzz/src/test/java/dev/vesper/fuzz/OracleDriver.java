@@ -7,6 +7,7 @@ import dev.vesper.machine.observe.flow.FlowOptions;
 import dev.vesper.machine.spec.MachineSpec;
 import dev.vesper.machine.spec.SevMode;
 import dev.vesper.machine.spec.Translator;
+import java.nio.charset.StandardCharsets;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -49,6 +50,17 @@ enum OracleDriver {
     };
   }
 
+  /** {@return a lie that the driver without the check believes} */
+  Input lie() throws CampaignException {
+    String lie =
+        switch (this) {
+          case CBIT_SHARES -> "msr:0x1b@* rax=0xfee00910\n";
+          case RIP -> "cpuid:0x40000001@1 rbx=0x8000\n";
+          default -> "cpuid:0x40000001@1 rbx=0x90\n";
+        };
+    return InputReader.read(lie.getBytes(StandardCharsets.US_ASCII));
+  }
+
   private byte[] image(boolean mended) {
     String driver = SmallDriver.read(source);
     driver = mended ? driver.replace("\n;fix|", "\n") : driver;
@@ -56,10 +68,8 @@ enum OracleDriver {
   }
 
   private static MachineSpec spec(SevMode mode, byte[] image) {
-    return MachineSpec.builder(mode, image, c -> {})
-        .memoryBytes(64L << 20)
-        .cpuModel("vesper-min,+xsave")
-        .build();
+    MachineSpec.Builder b = MachineSpec.builder(mode, image, c -> {}).memoryBytes(64L << 20);
+    return mode == SevMode.SNP ? b.build() : b.cpuModel("vesper-min,+xsave").build();
   }
 
   /**
@@ -74,7 +84,7 @@ enum OracleDriver {
         Until.symbol("main"),
         null,
         20_000,
-        SiteFilter.of("cpuid:0x40000001", ""),
+        SiteFilter.of("cpuid:0x40000001,msr:0x1b", ""),
         t,
         oracles());
   }

@@ -6,10 +6,10 @@ import dev.vesper.fuzz.store.CampaignStore;
 import dev.vesper.fuzz.store.MemoryStore;
 import dev.vesper.machine.spec.SevMode;
 import dev.vesper.machine.spec.Translator;
-import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Objects;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
 
@@ -27,10 +27,6 @@ final class OracleDriversTest {
       }
     }
     return all;
-  }
-
-  private static Input input(String lies) throws Exception {
-    return InputReader.read(lies.getBytes(StandardCharsets.US_ASCII));
   }
 
   @ParameterizedTest
@@ -55,12 +51,26 @@ final class OracleDriversTest {
     assertThat(campaign(d.harness(SevMode.ES, true, null))).isEmpty();
   }
 
+  @Test
+  void aPageThatIsGivenAwayAndReadIsFoundUnderSnpToo() throws Exception {
+    OracleDriver d = OracleDriver.CBIT_SHARES;
+    Input lie = d.lie();
+    try (Executor broken = new Executor(d.harness(SevMode.SNP, false, null));
+        Executor mended = new Executor(d.harness(SevMode.SNP, true, null))) {
+      assertThat(broken.run(Input.HONEST).others()).isEmpty();
+      assertThat(broken.run(lie).others())
+          .extracting(Finding::signature)
+          .containsExactly("cbit read oracle_reads < main < locore_halt");
+      assertThat(broken.run(Input.HONEST).others()).isEmpty();
+      assertThat(mended.run(lie).others()).isEmpty();
+    }
+  }
+
   @ParameterizedTest
   @EnumSource
   void anOracleChangesNothingAndFindsTheSameWhateverExecutesTheGuest(OracleDriver d)
       throws Exception {
-    Input lie =
-        input("cpuid:0x40000001@1 rbx=0x%x\n".formatted(d == OracleDriver.RIP ? 0x8000 : 0x90));
+    Input lie = d.lie();
     List<Finding> first = null;
     for (Translator t : Translator.values()) {
       Harness h = d.harness(SevMode.ES, false, t);

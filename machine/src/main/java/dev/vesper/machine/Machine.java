@@ -603,7 +603,7 @@ public final class Machine implements AutoCloseable {
     }
     PageUses u = pageUses;
     if (u != null) {
-      MemoryObserver garbled = new GarbledPages(u);
+      MemoryObserver garbled = new GarbledPages(u, parts.memory);
       ram = ram == null ? garbled : new BothMemoryObservers(garbled, ram);
     }
     lookingOn = processor;

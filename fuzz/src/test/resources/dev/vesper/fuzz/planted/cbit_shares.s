@@ -2,8 +2,9 @@
     call oracle_pages
     mov rax, 0x7c3ed1950a6b82f4
     mov [r13+NBPG], rax
-    mov eax, 0x40000001
-    cpuid
+    mov ecx, 0x1b
+    rdmsr
+    mov ebx, eax
     shr ebx, 4
     and ebx, 1
 ;fix|    xor ebx, ebx

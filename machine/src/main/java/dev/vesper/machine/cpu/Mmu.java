@@ -956,7 +956,7 @@ public abstract class Mmu extends CpuState implements OwnState, StateFollower {
     int frame = (int) nested.backing(gpa >>> 12);
     if (u == null
         || memory.existing(frame) == null
-        || memory.domain(frame) == (isPrivate ? key : Page.SHARED)) {
+        || memory.domain(frame) == (isPrivate ? key : Page.SHARED) && !u.awaits(gpa)) {
       return;
     }
     if (begun && startsAgain(SUPERVISOR)) {

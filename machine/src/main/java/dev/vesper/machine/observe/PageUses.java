@@ -39,6 +39,18 @@ public interface PageUses {
   void fetches(long linear, long gpa, boolean encrypted);
 
   /**
+   * A page that was used is the guest's no more: the host has made it its own in the reverse map
+   * table, because the guest has asked for that or has touched the page without the C-bit. What was
+   * in it is gone.
+   *
+   * @param gpa of the page
+   */
+  void given(long gpa);
+
+  /** {@return whether the next use of a page is to be told of by {@link #turns}, whatever it is} */
+  boolean awaits(long gpa);
+
+  /**
    * The host, or a device of its, writes to a page that was used as a private one last: what is in
    * it from then on is the host's doing.
    *
