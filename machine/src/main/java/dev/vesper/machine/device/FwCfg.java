@@ -108,7 +108,8 @@ public final class FwCfg implements PortDevice, OwnState {
 
   /** Adds a named file whose content is made when it is selected; its length stays the same. */
   public void file(String name, Supplier<byte[]> value) {
-    files.put(name, value);
+    // What was replaced is looked for when the file is read: it goes back with the machine.
+    files.put(name, () -> patched(value.get(), replaced.getOrDefault(name, Map.of())));
     int key = FIRST_FILE;
     for (Supplier<byte[]> f : files.values()) {
       late.put(key++, f);
@@ -125,13 +126,7 @@ public final class FwCfg implements PortDevice, OwnState {
     if (own == null || offset < 0 || offset > own.get().length) {
       return false;
     }
-    Map<Integer, byte[]> all = replaced.get(name);
-    if (all == null) {
-      Map<Integer, byte[]> patches = new LinkedHashMap<>();
-      replaced.put(name, patches);
-      file(name, () -> patched(own.get(), patches));
-      all = patches;
-    }
+    Map<Integer, byte[]> all = replaced.computeIfAbsent(name, n -> new LinkedHashMap<>());
     // What was replaced last is seen, however often that is done.
     all.remove(offset);
     all.put(offset, bytes.clone());
@@ -139,6 +134,9 @@ public final class FwCfg implements PortDevice, OwnState {
   }
 
   private static byte[] patched(byte[] own, Map<Integer, byte[]> patches) {
+    if (patches.isEmpty()) {
+      return own;
+    }
     byte[] b = own.clone();
     for (Map.Entry<Integer, byte[]> p : patches.entrySet()) {
       int end = p.getKey() + p.getValue().length;
