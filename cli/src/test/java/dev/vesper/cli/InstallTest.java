@@ -64,8 +64,9 @@ final class InstallTest {
     }
     Process one = member("one", "--listen", places[0]).start();
     try {
-      Path log = dir.resolve("one/cluster/journal");
-      while (one.isAlive() && !Files.exists(log)) {
+      // It is written behind the first member's beginning to listen.
+      Path line = dir.resolve("one/cmdline");
+      while (one.isAlive() && !Files.exists(line)) {
         Thread.sleep(50);
       }
       Process two =
@@ -86,11 +87,11 @@ final class InstallTest {
   void anInstalledProgramAndPackagesNeedNothing() throws IOException, InterruptedException {
     Path out = dir.resolve("out");
     run(false, PROJECT.resolve("vesper"), "install", "--prefix", dir.resolve("a prefix"));
+    membersMeet();
     run(false, PROJECT.resolve("vesper"), "build", "--dist", out);
     String passed = "self-test passed";
     assertThat(run(true, dir.resolve("a prefix/bin/vesper"), "run")).contains(passed);
     assertThat(dir.resolve("a prefix/share/vesper/vesper.py")).isNotEmptyFile();
-    membersMeet();
     try (Stream<Path> s = Files.list(out)) {
       for (Path p : s.toList()) {
         String name = p.getFileName().toString();
